@@ -1,0 +1,67 @@
+# The one entry to building, testing and measuring. `make help` lists what there is.
+
+BUILD ?= build
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+export FUZZ_SECONDS JOBS
+
+# A home directory that cannot be written (a service user, some sudo setups) would make ccache fail
+# every compilation.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export CCACHE_DISABLE := 1
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build test demo bench fuzz tidy format asan tsan test-vllm clean configure
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps:  ## install the Debian 12 packages that are missing
+	@tools/install-deps build
+
+configure: deps
+	@tools/check-writable $(BUILD)
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release >$(BUILD)/configure.log 2>&1 || \
+	  { cat $(BUILD)/configure.log; exit 1; }
+
+build: configure  ## build build/penstock
+	@cmake --build $(BUILD) -j$(JOBS) --target penstock
+
+test: configure  ## build everything and run every test
+	@cmake --build $(BUILD) -j$(JOBS)
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2
+
+demo: build  ## gateway and three simulated replicas on examples/quickstart; ONCE=1 stops afterwards
+	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) tools/demo
+
+bench: configure  ## micro-benchmarks, then the gateway beside nginx
+	@tools/install-deps bench
+	@cmake --build $(BUILD) -j$(JOBS) --target penstock benchmarks
+	@BUILD=$(BUILD) tools/bench
+
+fuzz: deps  ## every fuzz target for FUZZ_SECONDS (60) each
+	@tools/install-deps tidy
+	@tools/check-writable build-fuzz
+	@tools/fuzz build-fuzz
+
+tidy: configure  ## layers, sizes, words; clang-tidy on what differs from main (ALL=1: on everything)
+	@tools/install-deps tidy
+	@tools/tidy
+	@tools/clang-tidy $(BUILD) $(if $(ALL),--all)
+
+format:  ## clang-format on every C++ file
+	@tools/install-deps tidy
+	@git ls-files -co --exclude-standard '*.cc' '*.h' | xargs clang-format-19 -i
+
+asan: deps  ## unit tests under the address and undefined-behaviour sanitizers
+	@tools/sanitize build-asan address,undefined
+
+tsan: deps  ## unit tests under the thread sanitizer
+	@tools/sanitize build-tsan thread
+
+test-vllm: build  ## against two real vLLM servers on the CPU (5.8 GB, several minutes)
+	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
+
+clean:  ## remove what was built here
+	@rm -rf $(BUILD) build-asan build-tsan build-fuzz

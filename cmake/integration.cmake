@@ -1,0 +1,27 @@
+# Tests that are Python programs (standard library only): those of the real binary in
+# test/integration/, and tools/tidy with its own test. Each file is one ctest, each has a deadline.
+find_program(PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(NOT PYTHON3)
+  find_program(PYTHON3 python3 REQUIRED)
+endif()
+
+file(GLOB INTEGRATION_TESTS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/integration/*_test.py)
+foreach(test IN LISTS INTEGRATION_TESTS)
+  get_filename_component(name ${test} NAME_WE)
+  string(REGEX REPLACE "_test$" "" name ${name})
+  # The harness is tested without the gateway; everything else waits for the binary to exist.
+  if(TARGET penstock OR name STREQUAL "harness")
+    add_test(NAME integration/${name} COMMAND ${PYTHON3} -B ${test})
+    set_tests_properties(integration/${name} PROPERTIES TIMEOUT 300)
+    if(TARGET penstock)
+      set_tests_properties(integration/${name} PROPERTIES ENVIRONMENT "PENSTOCK=$<TARGET_FILE:penstock>")
+    endif()
+  endif()
+endforeach()
+
+foreach(tool tidy tidy_test)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/tools/${tool})
+    add_test(NAME ${tool} COMMAND ${PYTHON3} -B ${CMAKE_SOURCE_DIR}/tools/${tool})
+    set_tests_properties(${tool} PROPERTIES TIMEOUT 120)
+  endif()
+endforeach()

@@ -1,0 +1,43 @@
+// What makes up a fleet of simulated replicas.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "sim/engine/server_spec.h"
+#include "sim/server/fault.h"
+#include "sim/server/metrics_page.h"
+
+namespace gw::sim {
+
+struct SimOptions {
+  Runtime runtime = Runtime::kVllm;
+  // What the model is called: its name in metrics first, then its aliases. At least one.
+  std::vector<std::string> models = {"/models/Qwen3-32B"};
+  // Adapters: served as models of their own, which share no cached blocks.
+  std::vector<std::string> loras;
+  ServerSpec spec;
+  double speed = 1;  // everything the engine does takes 1/speed of its time
+  uint64_t seed = 1;
+  uint32_t context_tokens_max = 131072;
+
+  uint32_t replicas = 1;
+  // Of the first replica. The others have the following IPv4 addresses and the same port; with port
+  // 0 each has a port of its own.
+  std::string listen = "127.0.0.11:8000";
+  std::string name = "sim";  // of the replicas: name-0, name-1, ...
+  int threads = 1;
+  std::vector<FaultOrder> faults;
+
+  // uvicorn closes a connection that is idle this long after an answer.
+  Duration keep_alive = std::chrono::milliseconds(4850);
+  size_t request_body_bytes_max = 256u << 20;
+  size_t unsent_bytes_max = 64u << 20;     // of one connection whose client does not read
+  size_t pipelined_bytes_max = 64u << 10;  // read ahead while a request is being answered
+};
+
+}  // namespace gw::sim

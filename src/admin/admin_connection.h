@@ -1,0 +1,62 @@
+// One connection to the admin port: requests in, one answer at a time out.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "admin/admin_server.h"
+#include "http/h1_parser.h"
+#include "net/event_loop.h"
+#include "net/stream.h"
+
+namespace gw::internal {
+
+class AdminConnection final : private StreamObserver {
+ public:
+  // `on_close` is called once, when the connection has ended, from inside one of its handlers: the
+  // object must live until that has returned.
+  AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream,
+                  const AdminServer::Handlers& handlers, const AdminServer::Limits& limits,
+                  std::function<void(AdminConnection*)> on_close);
+
+ private:
+  enum class State {
+    kReading,    // waits for a request
+    kAnswering,  // an answer is being written; what comes meanwhile stays in the socket
+    kLingering,  // the last answer is out and our side ended; the peer's bytes are thrown away
+    kClosed,
+  };
+
+  void OnReadable() override;
+  void OnWritable() override;
+
+  void HandleInput();
+  void HandleRequest(const http::RequestHead& head);
+  void Answer(const AdminResponse& response, bool with_body, std::string_view allow = {});
+  void WriteAnswer();
+  void OnAnswerWritten();
+  void Discard();
+  void Close();
+
+  AdminResponse Dispatch(const http::RequestHead& head, std::string_view* allow) const;
+  const AdminHandler* FindHandler(std::string_view path) const;
+
+  EventLoop& loop_;
+  const AdminServer::Handlers& handlers_;
+  const AdminServer::Limits& limits_;
+  std::function<void(AdminConnection*)> on_close_;
+  std::unique_ptr<Stream> stream_;  // null once closed
+  Timer timer_;
+  http::RequestParser parser_;
+  State state_ = State::kReading;
+  bool keep_alive_ = true;
+  int minor_version_ = 1;
+  bool head_begun_ = false;  // the timer counts for the head, no longer for the pause before it
+  std::string input_;        // read, not parsed yet: at most one read
+  std::string output_;
+  size_t output_sent_ = 0;
+};
+
+}  // namespace gw::internal

@@ -1,0 +1,260 @@
+#include "admin/admin_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admin/client.h"
+#include "net/event_loop.h"
+#include "net/net_test_util.h"
+#include "net/stream.h"
+
+namespace gw {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+SocketAddress AnyPort() { return *SocketAddress::FromIp("127.0.0.1", 0); }
+
+// A connection on which tests write raw bytes.
+struct RawClient {
+  Recorder events;
+  std::unique_ptr<Stream> stream;
+};
+
+class AdminServerTest : public testing::Test {
+ protected:
+  void Start(const AdminServer::Limits& limits = {}) {
+    AdminServer::Handlers handlers;
+    handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
+    handlers["/echo"] = [](const AdminRequest& request) {
+      AdminResponse response;
+      response.status = 503;
+      response.content_type = "application/json";
+      response.body = std::string(request.method) + "|" + std::string(request.path) + "|" +
+                      std::string(request.query);
+      return response;
+    };
+    handlers["/explain/"] = [](const AdminRequest& request) {
+      return AdminResponse{.body = "explain " + std::string(request.path)};
+    };
+    handlers["/explain/all"] = [](const AdminRequest&) { return AdminResponse{.body = "all"}; };
+    handlers["/large"] = [](const AdminRequest&) {
+      return AdminResponse{.body = std::string(16 << 20, 'x')};
+    };
+    auto server = AdminServer::Start(AnyPort(), std::move(handlers), limits);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+
+  AdminAnswer Get(std::string_view target) {
+    absl::StatusOr<AdminAnswer> answer = AdminGet(server_->local(), target);
+    EXPECT_TRUE(answer.ok()) << answer.status();
+    return answer.ok() ? *std::move(answer) : AdminAnswer();
+  }
+
+  std::unique_ptr<RawClient> Connect() {
+    auto client = std::make_unique<RawClient>();
+    const std::unique_ptr<Connector> connector =
+        Connector::New(*loop_, server_->local(), std::chrono::seconds(10),
+                       [&](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+                         ASSERT_TRUE(stream.ok()) << stream.status();
+                         client->stream = *std::move(stream);
+                       });
+    RunUntil([&] { return client->stream != nullptr; });
+    client->events.Attach(client->stream.get());
+    return client;
+  }
+
+  // Sends `bytes` on a fresh connection and returns all that comes back until the server ends it.
+  std::string SendAndReadToEnd(std::string_view bytes) {
+    const std::unique_ptr<RawClient> client = Connect();
+    EXPECT_EQ(WriteText(*client->stream, bytes), IoState::kOk);
+    RunUntil([&] { return client->events.state == IoState::kEnd; });
+    return client->events.text;
+  }
+
+  void RunUntil(const std::function<bool()>& condition) { RunLoopUntil(*loop_, condition); }
+
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::New();
+  std::unique_ptr<AdminServer> server_;
+};
+
+constexpr std::string_view kOk =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 3\r\n"
+    "cache-control: no-store\r\n\r\nok\n";
+
+TEST_F(AdminServerTest, HandlerAnswersItsPath) {
+  Start();
+  const AdminAnswer answer = Get("/healthz");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.content_type, "text/plain; charset=utf-8");
+  EXPECT_EQ(answer.body, "ok\n");
+}
+
+TEST_F(AdminServerTest, HandlerGetsPathAndQueryAndChoosesStatusAndType) {
+  Start();
+  const AdminAnswer answer = Get("/echo?pool=a&x=1");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.content_type, "application/json");
+  EXPECT_EQ(answer.body, "GET|/echo|pool=a&x=1");
+}
+
+TEST_F(AdminServerTest, PathThatEndsWithASlashTakesWhatIsBelowIt) {
+  Start();
+  EXPECT_EQ(Get("/explain/abc/d").body, "explain /explain/abc/d");
+  EXPECT_EQ(Get("/explain/").body, "explain /explain/");
+  EXPECT_EQ(Get("/explain/all").body, "all");
+  EXPECT_EQ(Get("/explain").status, 404);
+  EXPECT_EQ(Get("/").status, 404);
+  EXPECT_EQ(Get("/healthz/x").status, 404);
+}
+
+TEST_F(AdminServerTest, RootEntryTakesEveryOtherPath) {
+  AdminServer::Handlers handlers;
+  handlers["/"] = [](const AdminRequest& request) {
+    return AdminResponse{.body = std::string(request.path)};
+  };
+  server_ = *AdminServer::Start(AnyPort(), std::move(handlers));
+  EXPECT_EQ(Get("/").body, "/");
+  EXPECT_EQ(Get("/a/b").body, "/a/b");
+}
+
+TEST_F(AdminServerTest, OtherMethodsAreRefusedWithTheAllowedOnes) {
+  Start();
+  const std::string text =
+      SendAndReadToEnd("DELETE /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  EXPECT_THAT(text, StartsWith("HTTP/1.1 405 Method Not Allowed\r\n"));
+  EXPECT_THAT(text, HasSubstr("\r\nallow: GET, HEAD\r\n"));
+}
+
+TEST_F(AdminServerTest, HeadHasTheHeadersOfGetWithoutTheBody) {
+  Start();
+  const std::string text =
+      SendAndReadToEnd("HEAD /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  EXPECT_THAT(text, HasSubstr("\r\ncontent-length: 3\r\n"));
+  EXPECT_THAT(text, EndsWith("\r\n\r\n"));
+}
+
+TEST_F(AdminServerTest, PipelinedRequestsAreAnsweredInOrderOnOneConnection) {
+  Start();
+  const std::unique_ptr<RawClient> client = Connect();
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    requests += "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    expected += kOk;
+  }
+  WriteText(*client->stream, requests);
+  RunUntil([&] { return client->events.text.size() >= expected.size(); });
+  EXPECT_EQ(client->events.text, expected);
+  // The connection still serves, also a request that comes byte by byte.
+  for (const char c : std::string_view("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")) {
+    WriteText(*client->stream, std::string(1, c));
+    loop_->RunOnce(Duration::zero());
+  }
+  expected += kOk;
+  RunUntil([&] { return client->events.text.size() >= expected.size(); });
+  EXPECT_EQ(client->events.text, expected);
+}
+
+TEST_F(AdminServerTest, OldClientsGetACloseUnlessTheyAskOtherwise) {
+  Start();
+  EXPECT_THAT(SendAndReadToEnd("GET /healthz HTTP/1.0\r\n\r\n"),
+              HasSubstr("\r\nconnection: close\r\n"));
+  const std::unique_ptr<RawClient> client = Connect();
+  WriteText(*client->stream, "GET /healthz HTTP/1.0\r\nconnection: keep-alive\r\n\r\n");
+  RunUntil([&] { return client->events.text.ends_with("ok\n"); });
+  EXPECT_THAT(client->events.text, HasSubstr("\r\nconnection: keep-alive\r\n"));
+  EXPECT_FALSE(client->stream->peer_gone());
+}
+
+TEST_F(AdminServerTest, BadRequestsAreAnsweredAndEndTheConnection) {
+  Start();
+  const struct {
+    std::string request;
+    std::string status_line;
+  } kCases[] = {
+      {"nonsense\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET /healthz HTTP/1.1\r\n\r\n", "HTTP/1.1 400 "},  // no Host
+      {"GET /healthz HTTP/1.1\r\nhost: a\r\nx: " + std::string(20'000, 'y') + "\r\n\r\n",
+       "HTTP/1.1 431 "},
+      {"POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello", "HTTP/1.1 413 "},
+      {"POST /healthz HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+       "HTTP/1.1 413 "},
+      {"GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: "
+       "chunked\r\n\r\n0\r\n\r\n",
+       "HTTP/1.1 400 "},
+  };
+  for (const auto& [request, status_line] : kCases) {
+    const std::string text = SendAndReadToEnd(request);
+    EXPECT_THAT(text, StartsWith(status_line)) << request.substr(0, 80);
+    EXPECT_THAT(text, HasSubstr("\r\nconnection: close\r\n"));
+    EXPECT_EQ(text.find("HTTP/1.1", 1), std::string::npos) << "answered twice: " << text;
+  }
+}
+
+TEST_F(AdminServerTest, LargeAnswerReachesASlowReaderWhileOthersAreServed) {
+  Start();
+  const std::unique_ptr<RawClient> slow = Connect();
+  WriteText(*slow->stream,
+            "GET /large HTTP/1.1\r\nhost: a\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+  // `slow` reads nothing while this thread does not run its loop.
+  EXPECT_EQ(Get("/healthz").body, "ok\n");
+  RunUntil([&] { return slow->events.text.ends_with(kOk); });
+  EXPECT_THAT(slow->events.text.substr(0, 200), HasSubstr("\r\ncontent-length: 16777216\r\n"));
+  const size_t body = slow->events.text.find("\r\n\r\n") + 4;
+  EXPECT_EQ(slow->events.text.find_first_not_of('x', body), body + (16 << 20));
+}
+
+TEST_F(AdminServerTest, ConnectionsOverTheLimitAreClosedAndCounted) {
+  AdminServer::Limits limits;
+  limits.connections = 2;
+  Start(limits);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(Connect());
+    WriteText(*clients.back()->stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+    RunUntil([&] { return clients.back()->events.text == kOk; });
+  }
+  const std::unique_ptr<RawClient> refused = Connect();
+  RunUntil([&] { return refused->events.state == IoState::kEnd; });
+  EXPECT_EQ(refused->events.text, "");
+  EXPECT_EQ(server_->refused_connections(), 1u);
+  // A place that is given back can be taken again.
+  clients.pop_back();
+  RunUntil([&] { return AdminGet(server_->local(), "/healthz").ok(); });
+}
+
+TEST_F(AdminServerTest, StoppingClosesOpenConnections) {
+  Start();
+  const std::unique_ptr<RawClient> idle = Connect();
+  const std::unique_ptr<RawClient> busy = Connect();
+  WriteText(*busy->stream, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n");
+  WriteText(*idle->stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+  RunUntil([&] { return idle->events.text == kOk; });
+  server_.reset();
+  RunUntil([&] {
+    return idle->stream->peer_gone() && busy->events.state != IoState::kWouldBlock &&
+           busy->events.state != IoState::kOk;
+  });
+  EXPECT_EQ(idle->events.state, IoState::kEnd);
+}
+
+TEST_F(AdminServerTest, BusyAddressIsNamedInTheError) {
+  Start();
+  const auto second = AdminServer::Start(server_->local(), {});
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().message(),
+            "admin: listen on " + server_->local().ToString() + ": Address already in use");
+}
+
+}  // namespace
+}  // namespace gw

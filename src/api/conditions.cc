@@ -1,0 +1,206 @@
+#include "api/conditions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+namespace gw::api {
+namespace {
+
+struct KindNames {
+  std::string_view kind;
+  std::array<std::string_view, 5> arguments;  // plural, short names, handy abbreviations
+};
+
+// In the order of printing.
+constexpr KindNames kKindNames[] = {
+    {"GatewayClass", {"gatewayclasses", "gc", "classes", "class", ""}},
+    {"Gateway", {"gateways", "gtw", "gw", "", ""}},
+    {"HTTPRoute", {"httproutes", "routes", "route", "", ""}},
+    {"InferencePool", {"inferencepools", "infpool", "xinfpool", "pools", "pool"}},
+    {"InferenceModel", {"inferencemodels", "infmodel", "models", "model", ""}},
+    {"InferenceObjective", {"inferenceobjectives", "objectives", "objective", "", ""}},
+    {"InferenceModelRewrite", {"inferencemodelrewrites", "rewrites", "rewrite", "", ""}},
+    {"InferenceTrafficPolicy", {"inferencetrafficpolicies", "policies", "policy", "", ""}},
+};
+
+// Conditions that are good news when False.
+constexpr std::string_view kNegative[] = {"Conflicted", "PartiallyInvalid", "OverlappingTLSConfig"};
+
+size_t Rank(std::string_view kind) {
+  for (size_t i = 0; i < std::size(kKindNames); ++i) {
+    if (kKindNames[i].kind == kind) return i;
+  }
+  return std::size(kKindNames);
+}
+
+bool IsNegative(const Condition& condition) {
+  return std::find(std::begin(kNegative), std::end(kNegative), condition.type) !=
+         std::end(kNegative);
+}
+
+// True if `test` holds for some condition of the object, its listeners or its parents.
+template <class Test>
+bool Any(const ObjectStatus& status, Test test) {
+  const auto any = [&](const std::vector<Condition>& conditions) {
+    return std::any_of(conditions.begin(), conditions.end(), test);
+  };
+  return any(status.conditions) ||
+         std::any_of(status.listeners.begin(), status.listeners.end(),
+                     [&](const ListenerStatus& listener) { return any(listener.conditions); }) ||
+         std::any_of(status.parents.begin(), status.parents.end(),
+                     [&](const ParentStatus& parent) { return any(parent.conditions); });
+}
+
+// A message of several lines stays within its column.
+std::string OneLine(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\n') {
+      out += "; ";
+    } else {
+      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+void AppendConditions(std::string* out, const std::vector<Condition>& conditions, int indent) {
+  if (conditions.empty()) return;
+  size_t type_width = 4;
+  size_t reason_width = 6;
+  for (const Condition& condition : conditions) {
+    type_width = std::max(type_width, condition.type.size());
+    reason_width = std::max(reason_width, condition.reason.size());
+  }
+  const auto line = [&](std::string_view type, std::string_view status, std::string_view reason,
+                        std::string_view message) {
+    std::string text = fmt::format("{:{}}{:<{}}  {:<7}  {:<{}}  {}", "", indent, type, type_width,
+                                   status, reason, reason_width, message);
+    text.erase(text.find_last_not_of(' ') + 1);
+    *out += text + "\n";
+  };
+  line("TYPE", "STATUS", "REASON", "MESSAGE");
+  for (const Condition& condition : conditions) {
+    line(condition.type, NameOf(condition.status), condition.reason, OneLine(condition.message));
+  }
+}
+
+void AppendListener(std::string* out, const ListenerStatus& listener) {
+  std::string kinds;
+  for (const SupportedKind& kind : listener.supported_kinds) {
+    if (!kinds.empty()) kinds += ", ";
+    kinds += kind.kind;
+  }
+  *out += fmt::format("  listener {}: {} attached route{}, kinds {}\n", listener.name,
+                      listener.attached_routes, listener.attached_routes == 1 ? "" : "s",
+                      kinds.empty() ? "none" : kinds);
+  AppendConditions(out, listener.conditions, 4);
+}
+
+void AppendParent(std::string* out, const ParentStatus& parent) {
+  const ParentRef& ref = parent.parent_ref;
+  std::string name = ref.ns.empty() ? ref.name : ref.ns + "/" + ref.name;
+  if (!ref.section_name.empty()) name += ", listener " + ref.section_name;
+  if (ref.port) name += ", port " + std::to_string(*ref.port);
+  *out += fmt::format("  parent {} {} ({})\n", ref.kind, name, parent.controller_name);
+  AppendConditions(out, parent.conditions, 4);
+}
+
+}  // namespace
+
+std::string_view NameOf(ConditionStatus status) {
+  switch (status) {
+    case ConditionStatus::kTrue:
+      return "True";
+    case ConditionStatus::kFalse:
+      return "False";
+    case ConditionStatus::kUnknown:
+      break;
+  }
+  return "Unknown";
+}
+
+void SetCondition(std::vector<Condition>* conditions, Condition condition) {
+  for (Condition& known : *conditions) {
+    if (known.type == condition.type) {
+      known = std::move(condition);
+      return;
+    }
+  }
+  conditions->push_back(std::move(condition));
+}
+
+const Condition* FindCondition(const std::vector<Condition>& conditions, std::string_view type) {
+  for (const Condition& condition : conditions) {
+    if (condition.type == type) return &condition;
+  }
+  return nullptr;
+}
+
+bool ObjectRefLess::operator()(const ObjectRef& a, const ObjectRef& b) const {
+  const size_t rank_a = Rank(a.kind);
+  const size_t rank_b = Rank(b.kind);
+  return std::tie(rank_a, a.kind, a.ns, a.name, a.group, a.version) <
+         std::tie(rank_b, b.kind, b.ns, b.name, b.group, b.version);
+}
+
+bool IsBad(const Condition& condition) {
+  return condition.status ==
+         (IsNegative(condition) ? ConditionStatus::kTrue : ConditionStatus::kFalse);
+}
+
+bool IsRefused(const ObjectStatus& status) { return Any(status, IsBad); }
+
+bool AllGood(const ObjectStatus& status) {
+  return !Any(status, [](const Condition& condition) {
+    return IsBad(condition) || condition.status == ConditionStatus::kUnknown;
+  });
+}
+
+std::string KindFromArgument(std::string_view argument) {
+  std::string lower(argument);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (lower.empty()) return "";
+  for (const KindNames& names : kKindNames) {
+    std::string kind(names.kind);
+    for (char& c : kind) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (lower == kind ||
+        std::find(names.arguments.begin(), names.arguments.end(), lower) != names.arguments.end()) {
+      return std::string(names.kind);
+    }
+  }
+  return "";
+}
+
+StatusSet OfKind(const StatusSet& all, std::string_view kind) {
+  if (kind.empty()) return all;
+  StatusSet out;
+  for (const auto& [ref, status] : all) {
+    if (ref.kind == kind) out.emplace(ref, status);
+  }
+  return out;
+}
+
+std::string FormatStatus(const StatusSet& statuses) {
+  std::string out;
+  for (const auto& [ref, status] : statuses) {
+    if (!out.empty()) out += '\n';
+    out += ref.ToString();
+    const std::string where = status.source.ToString();
+    // An object without a name is named by its place already.
+    if (!where.empty() && ref.name != "(" + where + ")") out += " (" + where + ")";
+    out += '\n';
+    AppendConditions(&out, status.conditions, 2);
+    for (const ListenerStatus& listener : status.listeners) AppendListener(&out, listener);
+    for (const ParentStatus& parent : status.parents) AppendParent(&out, parent);
+    if (status.conditions.empty() && status.listeners.empty() && status.parents.empty()) {
+      out += "  no conditions: nothing of this gateway refers to it\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace gw::api

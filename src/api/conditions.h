@@ -1,0 +1,94 @@
+// Status conditions: what became of each object. Values out of translate; printed by `penstock
+// check` and `penstock get`, and written back to a cluster.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/meta.h"
+#include "api/route.h"
+
+namespace gw::api {
+
+enum class ConditionStatus { kTrue, kFalse, kUnknown };
+
+std::string_view NameOf(ConditionStatus status);  // "True", "False", "Unknown"
+
+struct Condition {
+  std::string type;
+  ConditionStatus status = ConditionStatus::kUnknown;
+  std::string reason;
+  std::string message;
+  int64_t observed_generation = 0;
+
+  bool operator==(const Condition&) const = default;
+};
+
+// Adds the condition, or replaces the one of the same type.
+void SetCondition(std::vector<Condition>* conditions, Condition condition);
+// Null if there is none of this type.
+const Condition* FindCondition(const std::vector<Condition>& conditions, std::string_view type);
+
+struct SupportedKind {
+  std::string group;
+  std::string kind;
+
+  bool operator==(const SupportedKind&) const = default;
+};
+
+// Of a Gateway's listener.
+struct ListenerStatus {
+  std::string name;
+  int attached_routes = 0;
+  std::vector<SupportedKind> supported_kinds;
+  std::vector<Condition> conditions;
+};
+
+// Of an HTTPRoute or InferencePool, seen by one parent.
+struct ParentStatus {
+  ParentRef parent_ref;
+  std::string controller_name;
+  std::vector<Condition> conditions;
+};
+
+struct ObjectStatus {
+  SourceRef source;
+  // GatewayClass, Gateway, InferenceModel, policies; and any object that is invalid as a whole.
+  std::vector<Condition> conditions;
+  std::vector<ListenerStatus> listeners;  // Gateway
+  std::vector<ParentStatus> parents;      // HTTPRoute, InferencePool
+};
+
+// The order of printing: classes, Gateways, routes, pools, what hangs on pools; then by name.
+struct ObjectRefLess {
+  bool operator()(const ObjectRef& a, const ObjectRef& b) const;
+};
+
+using StatusSet = std::map<ObjectRef, ObjectStatus, ObjectRefLess>;
+
+// Whether a condition says that something is wrong: a positive one (Accepted, Programmed,
+// ResolvedRefs, ...) is False, or a negative one (Conflicted, PartiallyInvalid, ...) is True.
+bool IsBad(const Condition& condition);
+// Some condition of the object, its listeners or its parents is bad: `penstock check` exits 1.
+bool IsRefused(const ObjectStatus& status);
+// Nothing is bad and nothing is Unknown.
+bool AllGood(const ObjectStatus& status);
+
+// "gateways", "Gateway" or "gw" -> "Gateway"; the names and short names kubectl knows, in any case.
+// "" if no kind with conditions is meant.
+std::string KindFromArgument(std::string_view argument);
+// The objects of one kind; all if `kind` is empty.
+StatusSet OfKind(const StatusSet& all, std::string_view kind);
+
+// One block per object, as kubectl would show its status:
+//   InferencePool default/qwen (pool.yaml:1)
+//     parent Gateway default/inference-gateway (penstock.dev/gateway-controller)
+//       TYPE          STATUS  REASON        MESSAGE
+//       Accepted      True    Accepted      ...
+std::string FormatStatus(const StatusSet& statuses);
+
+}  // namespace gw::api

@@ -1,0 +1,145 @@
+#include "api/conditions.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace gw::api {
+namespace {
+
+using ::testing::ElementsAre;
+
+Condition Make(std::string type, ConditionStatus status, std::string reason = "R",
+               std::string message = "") {
+  return {std::move(type), status, std::move(reason), std::move(message), 1};
+}
+
+constexpr ConditionStatus kTrue = ConditionStatus::kTrue;
+constexpr ConditionStatus kFalse = ConditionStatus::kFalse;
+constexpr ConditionStatus kUnknown = ConditionStatus::kUnknown;
+
+TEST(Conditions, OneOfATypeIsReplaced) {
+  std::vector<Condition> conditions;
+  SetCondition(&conditions, Make("Accepted", kUnknown, "Pending"));
+  SetCondition(&conditions, Make("ResolvedRefs", kTrue));
+  SetCondition(&conditions, Make("Accepted", kTrue, "Accepted"));
+  ASSERT_EQ(conditions.size(), 2u);
+  EXPECT_EQ(conditions[0], Make("Accepted", kTrue, "Accepted"));
+  ASSERT_NE(FindCondition(conditions, "ResolvedRefs"), nullptr);
+  EXPECT_EQ(FindCondition(conditions, "Programmed"), nullptr);
+}
+
+TEST(Conditions, SomeAreGoodNewsWhenFalse) {
+  EXPECT_FALSE(IsBad(Make("Accepted", kTrue)));
+  EXPECT_TRUE(IsBad(Make("Accepted", kFalse)));
+  EXPECT_FALSE(IsBad(Make("Accepted", kUnknown)));
+  EXPECT_TRUE(IsBad(Make("Conflicted", kTrue)));
+  EXPECT_FALSE(IsBad(Make("Conflicted", kFalse)));
+  EXPECT_TRUE(IsBad(Make("PartiallyInvalid", kTrue)));
+}
+
+TEST(Conditions, AnObjectIsRefusedByAnyOfItsParts) {
+  ObjectStatus status;
+  status.conditions = {Make("Accepted", kTrue)};
+  status.listeners = {{"a", 0, {}, {Make("Conflicted", kFalse)}}};
+  status.parents = {{{}, "c", {Make("ResolvedRefs", kTrue)}}};
+  EXPECT_FALSE(IsRefused(status));
+  EXPECT_TRUE(AllGood(status));
+
+  ObjectStatus pending = status;
+  pending.conditions[0].status = kUnknown;
+  EXPECT_FALSE(IsRefused(pending));
+  EXPECT_FALSE(AllGood(pending));
+
+  ObjectStatus conflict = status;
+  conflict.listeners[0].conditions[0].status = kTrue;
+  EXPECT_TRUE(IsRefused(conflict));
+  EXPECT_FALSE(AllGood(conflict));
+
+  ObjectStatus unresolved = status;
+  unresolved.parents[0].conditions[0].status = kFalse;
+  EXPECT_TRUE(IsRefused(unresolved));
+}
+
+TEST(Conditions, KindsHaveTheNamesThatKubectlKnows) {
+  EXPECT_EQ(KindFromArgument("gateways"), "Gateway");
+  EXPECT_EQ(KindFromArgument("GTW"), "Gateway");
+  EXPECT_EQ(KindFromArgument("gc"), "GatewayClass");
+  EXPECT_EQ(KindFromArgument("HTTPRoute"), "HTTPRoute");
+  EXPECT_EQ(KindFromArgument("infpool"), "InferencePool");
+  EXPECT_EQ(KindFromArgument("models"), "InferenceModel");
+  EXPECT_EQ(KindFromArgument("policies"), "InferenceTrafficPolicy");
+  EXPECT_EQ(KindFromArgument("services"), "");
+  EXPECT_EQ(KindFromArgument(""), "");
+}
+
+StatusSet Example() {
+  StatusSet set;
+  ObjectStatus pool;
+  pool.source = {"pool.yaml", 1};
+  ParentRef gateway;
+  gateway.ns = "default";
+  gateway.name = "web";
+  pool.parents = {
+      {gateway,
+       "penstock.dev/gateway-controller",
+       {Make("Accepted", kTrue, "Accepted"),
+        Make("ResolvedRefs", kFalse, "InvalidExtensionRef", "Service default/epp\nis not there")}}};
+  set[{kInferenceGroup, "v1", "InferencePool", "default", "qwen"}] = pool;
+  ObjectStatus listeners;
+  listeners.conditions = {Make("Accepted", kTrue, "Accepted", "served")};
+  listeners.listeners = {
+      {"http", 1, {{kGatewayGroup, "HTTPRoute"}}, {Make("Programmed", kTrue, "Programmed")}},
+      {"tcp", 0, {}, {}}};
+  set[{kGatewayGroup, "v1", "Gateway", "default", "web"}] = listeners;
+  ObjectStatus route;
+  gateway.section_name = "http";
+  gateway.port = 80;
+  route.parents = {{gateway, "penstock.dev/gateway-controller", {}}};
+  set[{kGatewayGroup, "v1", "HTTPRoute", "default", "r"}] = route;
+  set[{kInferenceXGroup, "v1alpha2", "InferencePool", "other", "idle"}] = {};
+  ObjectStatus unnamed;
+  unnamed.source = {"a.yaml", 3};
+  unnamed.conditions = {Make("Accepted", kFalse, "Invalid", "kind: is required")};
+  set[{"", "", "", "", "(a.yaml:3)"}] = unnamed;
+  return set;
+}
+
+TEST(Conditions, AreShownAsTables) {
+  EXPECT_EQ(
+      FormatStatus(Example()),
+      "Gateway default/web\n"
+      "  TYPE      STATUS   REASON    MESSAGE\n"
+      "  Accepted  True     Accepted  served\n"
+      "  listener http: 1 attached route, kinds HTTPRoute\n"
+      "    TYPE        STATUS   REASON      MESSAGE\n"
+      "    Programmed  True     Programmed\n"
+      "  listener tcp: 0 attached routes, kinds none\n"
+      "\n"
+      "HTTPRoute default/r\n"
+      "  parent Gateway default/web, listener http, port 80 (penstock.dev/gateway-controller)\n"
+      "\n"
+      "InferencePool default/qwen (pool.yaml:1)\n"
+      "  parent Gateway default/web (penstock.dev/gateway-controller)\n"
+      "    TYPE          STATUS   REASON               MESSAGE\n"
+      "    Accepted      True     Accepted\n"
+      "    ResolvedRefs  False    InvalidExtensionRef  Service default/epp; is not there\n"
+      "\n"
+      "InferencePool other/idle\n"
+      "  no conditions: nothing of this gateway refers to it\n"
+      "\n"
+      "object (a.yaml:3)\n"
+      "  TYPE      STATUS   REASON   MESSAGE\n"
+      "  Accepted  False    Invalid  kind: is required\n");
+}
+
+TEST(Conditions, OfOneKind) {
+  std::vector<std::string> names;
+  for (const auto& [ref, status] : OfKind(Example(), "InferencePool")) names.push_back(ref.name);
+  EXPECT_THAT(names, ElementsAre("qwen", "idle"));
+  EXPECT_EQ(OfKind(Example(), "").size(), 5u);
+}
+
+}  // namespace
+}  // namespace gw::api

@@ -1,0 +1,71 @@
+// The core kinds, read only as far as routing needs them: Service, EndpointSlice, Pod, Secret,
+// Namespace. Fields that are not here are not looked at.
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/meta.h"
+
+namespace gw::api {
+
+struct ServicePort {
+  std::string name;  // may be empty when there is one port
+  int port = 0;
+  int target_port = 0;           // 0: named, see target_port_name
+  std::string target_port_name;  // a container port of the Pods
+  std::string protocol = "TCP";
+  std::string app_protocol;
+};
+
+struct Service {
+  ObjectMeta meta;
+  std::string type = "ClusterIP";
+  std::string cluster_ip;  // "None" for headless
+  StringMap selector;
+  std::vector<ServicePort> ports;
+};
+
+struct SlicePort {
+  std::string name;
+  std::optional<int> port;
+  std::string protocol = "TCP";
+  std::string app_protocol;
+};
+
+struct SliceEndpoint {
+  std::vector<std::string> addresses;
+  bool ready = true;  // absent counts as true
+  bool serving = true;
+  bool terminating = false;
+  std::string pod_name;  // targetRef of kind Pod; may be empty
+};
+
+struct EndpointSlice {
+  ObjectMeta meta;
+  std::string service_name;  // label kubernetes.io/service-name
+  std::string address_type;  // "IPv4", "IPv6", "FQDN"
+  std::vector<SlicePort> ports;
+  std::vector<SliceEndpoint> endpoints;
+};
+
+struct Pod {
+  ObjectMeta meta;
+  std::string ip;     // status.podIP; empty: none yet
+  std::string phase;  // status.phase; empty: not given
+  bool ready = true;  // the Ready condition; without any condition a Pod counts as ready
+  std::optional<int> target_port;  // annotation penstock.dev/target-port
+};
+
+struct Secret {
+  ObjectMeta meta;
+  std::string type = "Opaque";
+};
+
+struct Namespace {
+  ObjectMeta meta;  // labels include kubernetes.io/metadata.name
+};
+
+}  // namespace gw::api

@@ -1,0 +1,232 @@
+#include <set>
+
+#include "api/kinds.h"
+#include "api/names.h"
+
+namespace gw::api {
+namespace {
+
+bool IsProtocol(std::string_view text) {
+  // "HTTP", or a domain and a path for protocols of other implementations.
+  if (text.size() > 255) return false;
+  const size_t slash = text.find('/');
+  if (slash != std::string_view::npos) return IsControllerName(text);
+  return IsKind(text);
+}
+
+bool Contains(const std::vector<std::string>& values, const std::string& value) {
+  for (const std::string& known : values) {
+    if (known == value) return true;
+  }
+  return false;
+}
+
+ParametersRef ReadParametersRef(const Value& value, bool has_namespace) {
+  MapReader in = value.Map();
+  ParametersRef ref;
+  ref.group = in.Require("group").Group();
+  ref.kind = in.Require("kind").Kind();
+  ref.name = in.Require("name").Text(1, 253);
+  if (has_namespace) ref.ns = in.Get("namespace").DnsLabel();
+  return ref;
+}
+
+LabelSelector ReadSelector(const Value& value) {
+  using Operator = LabelRequirement::Operator;
+  static constexpr Operator kOperators[] = {Operator::kIn, Operator::kNotIn, Operator::kExists,
+                                            Operator::kDoesNotExist};
+  MapReader in = value.Map();
+  LabelSelector selector;
+  selector.match_labels = in.Get("matchLabels").Labels();
+  for (const Value& item : in.Get("matchExpressions").List(0, 64)) {
+    MapReader map = item.Map();
+    LabelRequirement requirement;
+    requirement.key = map.Require("key").TextLike(IsLabelKey, "a label key");
+    requirement.op =
+        kOperators[map.Require("operator").OneOf({"In", "NotIn", "Exists", "DoesNotExist"}, 0)];
+    const Value values = map.Get("values");
+    for (const Value& label : values.List(0, 256)) {
+      requirement.values.push_back(label.TextLike(IsLabelValue, "a label value"));
+    }
+    const bool wants_values = requirement.op == Operator::kIn || requirement.op == Operator::kNotIn;
+    if (wants_values && requirement.values.empty()) {
+      values.Error("must not be empty for operator In or NotIn");
+    } else if (!wants_values && !requirement.values.empty()) {
+      values.Error("must be empty for operator Exists or DoesNotExist");
+    }
+    selector.match_expressions.push_back(std::move(requirement));
+  }
+  return selector;
+}
+
+AllowedRoutes ReadAllowedRoutes(const Value& value) {
+  using From = AllowedRoutes::From;
+  static constexpr From kFroms[] = {From::kSame, From::kAll, From::kSelector, From::kNone};
+  AllowedRoutes allowed;
+  MapReader in = value.Map();
+  {
+    MapReader namespaces = in.Get("namespaces").Map();
+    allowed.from = kFroms[namespaces.Get("from").OneOf({"Same", "All", "Selector", "None"}, 0)];
+    const Value selector = namespaces.Get("selector");
+    if (selector.present()) allowed.selector = ReadSelector(selector);
+    if (allowed.from == From::kSelector && !selector.present()) {
+      selector.Error("is required when from is Selector");
+    }
+  }
+  for (const Value& item : in.Get("kinds").List(0, 8)) {
+    MapReader map = item.Map();
+    RouteGroupKind kind;
+    const Value group = map.Get("group");
+    if (group.present()) kind.group = group.Group();
+    kind.kind = map.Require("kind").Kind();
+    allowed.kinds.push_back(std::move(kind));
+  }
+  return allowed;
+}
+
+ListenerTls ReadTls(const Value& value, const std::string& ns, int index,
+                    std::vector<Unsupported>* unsupported) {
+  ListenerTls tls;
+  MapReader in = value.Map();
+  if (in.Get("mode").OneOf({"Terminate", "Passthrough"}, 0) == 1) {
+    tls.mode = ListenerTls::Mode::kPassthrough;
+  }
+  const Value references = in.Get("certificateRefs");
+  for (const Value& item : references.List(0, 64)) {
+    MapReader map = item.Map();
+    SecretRef ref;
+    ref.ns = ns;
+    ref.group = map.Get("group").Group();
+    if (const Value kind = map.Get("kind"); kind.present()) ref.kind = kind.Kind();
+    if (const Value other = map.Get("namespace"); other.present()) ref.ns = other.DnsLabel();
+    ref.name = map.Require("name").Text(1, 253);
+    tls.certificate_refs.push_back(std::move(ref));
+  }
+  const Value options = in.Get("options");
+  const bool has_options = !options.Strings().empty();
+  NoteUnsupported(options, index, unsupported);
+  NoteUnsupported(in.Get("frontendValidation"), index, unsupported);
+  if (tls.mode == ListenerTls::Mode::kTerminate && tls.certificate_refs.empty() && !has_options) {
+    references.Error("is required when mode is Terminate");
+  }
+  return tls;
+}
+
+Listener ReadListener(const Value& value, const std::string& ns, int index,
+                      std::vector<Unsupported>* unsupported) {
+  Listener listener;
+  MapReader in = value.Map();
+  listener.name = in.Require("name").DnsSubdomain();
+  const Value hostname = in.Get("hostname");
+  listener.hostname = hostname.Hostname();
+  listener.port = in.Require("port").Port().value_or(0);
+  listener.protocol =
+      in.Require("protocol").TextLike(IsProtocol, "a protocol such as HTTP or HTTPS");
+  const Value tls = in.Get("tls");
+  if (tls.present()) {
+    listener.tls = ReadTls(tls, ns, index, unsupported);
+    NoteUnsupported(tls, index, unsupported);
+  }
+  const bool plain =
+      listener.protocol == "HTTP" || listener.protocol == "TCP" || listener.protocol == "UDP";
+  if (plain && tls.present()) tls.Error("must not be given for protocol " + listener.protocol);
+  if (listener.protocol == "HTTPS" && listener.tls &&
+      listener.tls->mode != ListenerTls::Mode::kTerminate) {
+    tls.Error("mode must be Terminate for protocol HTTPS");
+  }
+  if ((listener.protocol == "TCP" || listener.protocol == "UDP") && hostname.present()) {
+    hostname.Error("must not be given for protocol " + listener.protocol);
+  }
+  listener.allowed_routes = ReadAllowedRoutes(in.Get("allowedRoutes"));
+  return listener;
+}
+
+GatewayAddress ReadAddress(const Value& value) {
+  MapReader in = value.Map();
+  GatewayAddress address;
+  ReadInto(in.Get("type"), &address.type);
+  const Value text = in.Get("value");
+  address.value = text.Text(0, 253);
+  if (address.type == "IPAddress" && !address.value.empty() && !IsIpAddress(address.value)) {
+    text.Error("must be an IP address, got " + Quoted(address.value));
+  }
+  return address;
+}
+
+}  // namespace
+
+GatewayClass ReadGatewayClass(ObjectInput& in) {
+  GatewayClass result;
+  MapReader spec = in.top.Require("spec").Map();
+  result.controller_name = spec.Require("controllerName")
+                               .TextLike(IsControllerName,
+                                         "a domain and a path such as "
+                                         "\"penstock.dev/gateway-controller\"");
+  result.description = spec.Get("description").Text(0, 64);
+  const Value parameters = spec.Get("parametersRef");
+  if (parameters.present()) result.parameters_ref = ReadParametersRef(parameters, true);
+  NoteUnsupported(parameters, -1, &result.unsupported);
+  result.version = in.version;
+  result.meta = std::move(in.meta);
+  return result;
+}
+
+Gateway ReadGateway(ObjectInput& in) {
+  Gateway result;
+  MapReader spec = in.top.Require("spec").Map();
+  result.gateway_class_name = spec.Require("gatewayClassName").Text(1, 253);
+  std::vector<std::string> names;
+  for (const Value& item : spec.Require("listeners").List(1, 64)) {
+    const int index = static_cast<int>(result.listeners.size());
+    Listener listener = ReadListener(item, in.meta.ns, index, &result.unsupported);
+    if (!listener.name.empty() && Contains(names, listener.name)) {
+      item.Error("name " + Quoted(listener.name) + " is given to two listeners");
+    }
+    names.push_back(listener.name);
+    result.listeners.push_back(std::move(listener));
+  }
+  const Value addresses = spec.Get("addresses");
+  for (const Value& item : addresses.List(0, 16)) result.addresses.push_back(ReadAddress(item));
+  if (!result.addresses.empty()) NoteUnsupported(addresses, -1, &result.unsupported);
+  {
+    // Labels and annotations are for the objects a gateway creates; Penstock creates none.
+    MapReader infrastructure = spec.Get("infrastructure").Map();
+    infrastructure.Get("labels").Labels();
+    infrastructure.Get("annotations").Strings();
+    const Value parameters = infrastructure.Get("parametersRef");
+    if (parameters.present()) result.parameters_ref = ReadParametersRef(parameters, false);
+    NoteUnsupported(parameters, -1, &result.unsupported);
+  }
+  for (const char* field : {"allowedListeners", "tls", "backendTLS", "defaultScope"}) {
+    NoteUnsupported(spec.Get(field), -1, &result.unsupported);
+  }
+  result.version = in.version;
+  result.meta = std::move(in.meta);
+  return result;
+}
+
+ReferenceGrant ReadReferenceGrant(ObjectInput& in) {
+  ReferenceGrant grant;
+  MapReader spec = in.top.Require("spec").Map();
+  for (const Value& item : spec.Require("from").List(1, 16)) {
+    MapReader map = item.Map();
+    ReferenceGrant::From from;
+    from.group = map.Get("group").Group();
+    from.kind = map.Require("kind").Kind();
+    from.ns = map.Require("namespace").DnsLabel();
+    grant.from.push_back(std::move(from));
+  }
+  for (const Value& item : spec.Require("to").List(1, 16)) {
+    MapReader map = item.Map();
+    ReferenceGrant::To to;
+    to.group = map.Get("group").Group();
+    to.kind = map.Require("kind").Kind();
+    to.name = map.Get("name").Text(1, 253);
+    grant.to.push_back(std::move(to));
+  }
+  grant.version = in.version;
+  grant.meta = std::move(in.meta);
+  return grant;
+}
+
+}  // namespace gw::api

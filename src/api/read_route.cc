@@ -1,0 +1,248 @@
+#include <set>
+#include <tuple>
+
+#include "api/kinds.h"
+#include "api/names.h"
+
+namespace gw::api {
+namespace {
+
+constexpr size_t kMatchesPerRouteMax = 128;
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+// A path of Exact and PathPrefix: absolute, normalised, of characters that RFC 3986 has for paths.
+// What is wrong with it, "" if nothing is.
+std::string_view PathFault(std::string_view path) {
+  if (!path.starts_with('/')) return "must begin with \"/\"";
+  for (std::string_view bad : {"//", "/./", "/../", "%2f", "%2F", "#"}) {
+    if (path.find(bad) != std::string_view::npos) {
+      return "must not contain \"//\", \"/./\", \"/../\", \"%2f\" or \"#\"";
+    }
+  }
+  if (path.ends_with("/..") || path.ends_with("/.")) return "must not end in \"/.\" or \"/..\"";
+  const auto hex = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
+  for (size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (c == '%') {
+      if (i + 2 >= path.size() || !hex(path[i + 1]) || !hex(path[i + 2])) {
+        return "has a \"%\" without two hexadecimal digits";
+      }
+    } else if (std::isalnum(static_cast<unsigned char>(c)) == 0 &&
+               std::string_view("-/._~!$&'()*+,;=:@").find(c) == std::string_view::npos) {
+      return "has a character that a path cannot have";
+    }
+  }
+  return "";
+}
+
+ParentRef ReadParentRef(const Value& value, const std::string& ns) {
+  MapReader in = value.Map();
+  ParentRef ref;
+  const Value group = in.Get("group");
+  ref.group_given = group.present();
+  if (ref.group_given) ref.group = group.Group();
+  const Value kind = in.Get("kind");
+  ref.kind_given = kind.present();
+  if (ref.kind_given) ref.kind = kind.Kind();
+  const Value other = in.Get("namespace");
+  ref.ns_given = other.present();
+  ref.ns = ref.ns_given ? other.DnsLabel() : ns;
+  ref.name = in.Require("name").Text(1, 253);
+  ref.section_name = in.Get("sectionName").DnsSubdomain();
+  ref.port = in.Get("port").Port();
+  return ref;
+}
+
+std::vector<ParentRef> ReadParentRefs(const Value& value, const std::string& ns) {
+  using Parent = std::tuple<std::string, std::string, std::string, std::string>;
+  std::vector<ParentRef> refs;
+  std::set<std::tuple<Parent, std::string, int>> seen;
+  std::map<Parent, bool> whole;  // whether it was named without section and port
+  for (const Value& item : value.List(0, 32)) {
+    ParentRef ref = ReadParentRef(item, ns);
+    const Parent parent{ref.group, ref.kind, ref.ns, ref.name};
+    const bool is_whole = ref.section_name.empty() && !ref.port;
+    const auto [entry, first] = whole.emplace(parent, is_whole);
+    if (!seen.emplace(parent, ref.section_name, ref.port.value_or(0)).second) {
+      item.Error("names the same parent as another entry");
+    } else if (!first && entry->second != is_whole) {
+      item.Error("names the same parent as another entry: both must have a sectionName or a port");
+    }
+    refs.push_back(std::move(ref));
+  }
+  return refs;
+}
+
+// headers or queryParams. Exact repetitions are an error; header names that differ only in case are
+// one name, of which the first counts.
+std::vector<ValueMatch> ReadValueMatches(const Value& value, bool headers, int rule,
+                                         std::vector<Unsupported>* unsupported) {
+  std::vector<ValueMatch> matches;
+  std::set<std::string> written;
+  std::set<std::string> names;
+  for (const Value& item : value.List(0, 16)) {
+    MapReader in = item.Map();
+    ValueMatch match;
+    const Value type = in.Get("type");
+    if (type.OneOf({"Exact", "RegularExpression"}, 0) == 1) {
+      match.type = ValueMatchType::kRegularExpression;
+      unsupported->push_back({type.path(), rule, "RegularExpression is not supported yet"});
+    }
+    const Value name = in.Require("name");
+    match.name = name.TextLike(IsHttpToken,
+                               headers ? "the name of a header" : "the name of a query parameter");
+    match.value = in.Require("value").Text(1, headers ? 4096 : 1024);
+    if (match.name.empty()) continue;
+    if (!written.insert(match.name).second) name.Error("is given twice");
+    if (headers) match.name = Lower(match.name);
+    if (names.insert(match.name).second) matches.push_back(std::move(match));
+  }
+  return matches;
+}
+
+RouteMatch ReadMatch(const Value& value, int rule, std::vector<Unsupported>* unsupported) {
+  static constexpr const char* kMethods[] = {"",       "GET",     "HEAD",    "POST",  "PUT",
+                                             "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  static constexpr PathMatchType kTypes[] = {PathMatchType::kExact, PathMatchType::kPathPrefix,
+                                             PathMatchType::kRegularExpression};
+  RouteMatch match;
+  MapReader in = value.Map();
+  {
+    MapReader path = in.Get("path").Map();
+    const Value type = path.Get("type");
+    match.path_type = kTypes[type.OneOf({"Exact", "PathPrefix", "RegularExpression"}, 1)];
+    const Value text = path.Get("value");
+    if (text.present()) match.path = text.Text(1, 1024);
+    if (match.path_type == PathMatchType::kRegularExpression) {
+      unsupported->push_back({type.path(), rule, "RegularExpression is not supported yet"});
+    } else if (text.IsText() && !match.path.empty()) {
+      const std::string_view fault = PathFault(match.path);
+      if (!fault.empty()) text.Error(std::string(fault) + ", got " + Quoted(match.path));
+    }
+  }
+  match.headers = ReadValueMatches(in.Get("headers"), true, rule, unsupported);
+  match.query_params = ReadValueMatches(in.Get("queryParams"), false, rule, unsupported);
+  const Value method = in.Get("method");
+  if (method.present()) {
+    match.method = kMethods[1 + method.OneOf({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT",
+                                              "OPTIONS", "TRACE", "PATCH"},
+                                             0)];
+  }
+  return match;
+}
+
+// Filters are checked as far as their schema's first level goes, and then recorded as not
+// supported.
+void ReadFilters(const Value& filters, int rule, std::vector<Unsupported>* unsupported) {
+  static constexpr const char* kBodies[] = {"requestHeaderModifier",
+                                            "responseHeaderModifier",
+                                            "requestMirror",
+                                            "requestRedirect",
+                                            "urlRewrite",
+                                            "extensionRef",
+                                            "cors",
+                                            "externalAuth"};
+  for (const Value& item : filters.List(0, 16)) {
+    MapReader in = item.Map();
+    const Value type = in.Require("type");
+    const size_t chosen =
+        type.OneOf({"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror",
+                    "RequestRedirect", "URLRewrite", "ExtensionRef", "CORS", "ExternalAuth"},
+                   std::size(kBodies));
+    for (size_t i = 0; i < std::size(kBodies); ++i) {
+      const Value body = in.Get(kBodies[i]);
+      if (chosen == std::size(kBodies)) continue;
+      if (i == chosen && !body.present()) body.Error("is required for this type of filter");
+      if (i != chosen && body.present()) body.Error("does not belong to this type of filter");
+    }
+    NoteUnsupported(item, rule, unsupported);
+  }
+}
+
+BackendRef ReadBackendRef(const Value& value, const std::string& ns, int rule,
+                          std::vector<Unsupported>* unsupported) {
+  MapReader in = value.Map();
+  BackendRef ref;
+  ref.group = in.Get("group").Group();
+  if (const Value kind = in.Get("kind"); kind.present()) ref.kind = kind.Kind();
+  const Value other = in.Get("namespace");
+  ref.ns = other.present() ? other.DnsLabel() : ns;
+  ref.name = in.Require("name").Text(1, 253);
+  const Value port = in.Get("port");
+  ref.port = port.Port();
+  if (!port.present() && ref.group.empty() && ref.kind == "Service") {
+    port.Error("is required for a Service");
+  }
+  ref.weight = static_cast<int>(in.Get("weight").Integer(0, 1'000'000).value_or(1));
+  ReadFilters(in.Get("filters"), rule, unsupported);
+  return ref;
+}
+
+void ReadTimeouts(const Value& value, RouteRule* rule) {
+  MapReader in = value.Map();
+  rule->request_timeout = in.Get("request").DurationText();
+  const Value backend = in.Get("backendRequest");
+  rule->try_timeout = backend.DurationText();
+  if (rule->request_timeout.value_or(Duration{}) != Duration{} && rule->try_timeout &&
+      *rule->try_timeout > *rule->request_timeout) {
+    backend.Error("must not be longer than timeouts.request");
+  }
+}
+
+RouteRule ReadRule(const Value& value, const std::string& ns, int index,
+                   std::vector<Unsupported>* unsupported) {
+  MapReader in = value.Map();
+  RouteRule rule;
+  rule.name = in.Get("name").DnsSubdomain();
+  for (const Value& item : in.Get("matches").List(0, 64)) {
+    rule.matches.push_back(ReadMatch(item, index, unsupported));
+  }
+  if (rule.matches.empty()) rule.matches.emplace_back();
+  ReadFilters(in.Get("filters"), index, unsupported);
+  for (const Value& item : in.Get("backendRefs").List(0, 16)) {
+    rule.backend_refs.push_back(ReadBackendRef(item, ns, index, unsupported));
+  }
+  ReadTimeouts(in.Get("timeouts"), &rule);
+  NoteUnsupported(in.Get("retry"), index, unsupported);
+  NoteUnsupported(in.Get("sessionPersistence"), index, unsupported);
+  return rule;
+}
+
+}  // namespace
+
+HttpRoute ReadHttpRoute(ObjectInput& in) {
+  HttpRoute route;
+  MapReader spec = in.top.Require("spec").Map();
+  route.parent_refs = ReadParentRefs(spec.Get("parentRefs"), in.meta.ns);
+  for (const Value& item : spec.Get("hostnames").List(0, 16)) {
+    route.hostnames.push_back(item.Hostname());
+  }
+  NoteUnsupported(spec.Get("useDefaultGateways"), -1, &route.unsupported);
+  const Value rules = spec.Get("rules");
+  size_t matches = 0;
+  // At least one when given: an empty list is no request for the default rule.
+  for (const Value& item : rules.List(1, 16)) {
+    const int index = static_cast<int>(route.rules.size());
+    route.rules.push_back(ReadRule(item, in.meta.ns, index, &route.unsupported));
+    matches += route.rules.back().matches.size();
+  }
+  if (matches > kMatchesPerRouteMax) {
+    rules.Error("must have at most 128 matches together, got " + std::to_string(matches));
+  }
+  if (route.rules.empty()) {
+    route.rules.emplace_back();
+    route.rules.back().matches.emplace_back();
+  }
+  route.version = in.version;
+  route.meta = std::move(in.meta);
+  return route;
+}
+
+}  // namespace gw::api

@@ -1,0 +1,130 @@
+// Reads one object out of a Node, strictly, and gathers everything that is wrong with it: each
+// error names the field by its path, says what was wanted and what came, and where.
+//
+//   MapReader spec = top.Require("spec").Map();
+//   gateway.gateway_class_name = spec.Require("gatewayClassName").Text(1, 253);
+//   for (const Value& item : spec.Require("listeners").List(1, 64)) ...
+//
+// A field that is absent or null reads as its default without an error. A MapReader that goes out
+// of scope reports the fields nobody asked for, so a misspelt field never passes.
+
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/meta.h"
+#include "api/node.h"
+#include "base/clock.h"
+
+namespace gw::api {
+
+// The errors of one object. Beyond kErrorsMax they are only counted.
+class Problems {
+ public:
+  static constexpr size_t kErrorsMax = 64;
+
+  // With `strict` a field that the kind does not have is an error.
+  Problems(std::string file, bool strict) : file_(std::move(file)), strict_(strict) {}
+
+  void Add(std::string_view path, std::string_view message, int line);
+  bool empty() const { return errors_.empty(); }
+  bool strict() const { return strict_; }
+  const std::string& file() const { return file_; }
+  std::vector<std::string> Take();
+
+ private:
+  std::string file_;
+  bool strict_;
+  std::vector<std::string> errors_;
+  size_t more_ = 0;
+};
+
+class MapReader;
+
+// One field's value, present or not, and its path. Cheap to copy; lives no longer than its Node.
+class Value {
+ public:
+  Value(const Node* node, std::string path, int line, Problems* problems)
+      : node_(node), path_(std::move(path)), line_(line), problems_(problems) {}
+
+  bool present() const { return node_ != nullptr; }
+  // Whether text was written; Text() makes anything else an error.
+  bool IsText() const;
+  const std::string& path() const { return path_; }
+  void Error(std::string_view message) const { problems_->Add(path_, message, line_); }
+
+  // Text of `min` to `max` characters. "" after an error.
+  std::string Text(size_t min, size_t max) const;
+  // Text that `valid` accepts; `wanted` completes "must be ...".
+  std::string TextLike(bool (*valid)(std::string_view), std::string_view wanted) const;
+  // Shorthands of it.
+  std::string DnsLabel() const;
+  std::string DnsSubdomain() const;
+  std::string Group() const;
+  std::string Kind() const;
+  std::string Hostname() const;  // in lower case
+  // One of `names`; the index, or `fallback` if absent or wrong.
+  size_t OneOf(std::initializer_list<std::string_view> names, size_t fallback) const;
+  std::optional<int64_t> Integer(int64_t min, int64_t max) const;
+  std::optional<int> Port() const;
+  std::optional<bool> Bool() const;
+  std::optional<Duration> DurationText() const;
+  StringMap Labels() const;   // keys and values checked as labels
+  StringMap Strings() const;  // annotations: keys checked, values any text
+  std::vector<Value> List(size_t min, size_t max) const;
+  // Fields of a map; of nothing after an error. Reports unknown fields when it goes out of scope.
+  MapReader Map() const;
+  // Map() for a value of which only the names of its fields are checked.
+  void OnlyFields(std::initializer_list<std::string_view> names) const;
+
+ private:
+  friend class MapReader;
+  bool NeedText() const;  // with an error if it is present and no text
+  void WrongType(std::string_view wanted) const;
+  StringMap Pairs(bool labels) const;
+
+  const Node* node_;
+  std::string path_;
+  int line_;
+  Problems* problems_;
+};
+
+class MapReader {
+ public:
+  MapReader(const Node* node, std::string path, int line, Problems* problems);
+  ~MapReader() { Finish(); }
+  MapReader(const MapReader&) = delete;
+  MapReader& operator=(const MapReader&) = delete;
+
+  // `name` must outlive the reader: a literal.
+  Value Get(std::string_view name);
+  Value Require(std::string_view name);
+  // For what is looked at by others or not at all.
+  void Ignore(std::initializer_list<std::string_view> names);
+
+  const std::string& path() const { return path_; }
+  std::string PathOf(std::string_view name) const;
+  // Reports fields that nobody asked for; afterwards the reader is empty. Of use where the errors
+  // must be complete before the reader goes out of scope.
+  void Finish();
+  // An error of the map as a whole.
+  void Error(std::string_view message) const { problems_->Add(path_, message, line_); }
+
+ private:
+  void ReportRepeated() const;
+  void ReportUnknown() const;
+
+  const Node* node_;  // null: nothing to read
+  std::string path_;
+  int line_;
+  Problems* problems_;
+  std::vector<std::string_view> known_;
+};
+
+}  // namespace gw::api

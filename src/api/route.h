@@ -1,0 +1,72 @@
+// HTTPRoute (gateway.networking.k8s.io).
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/meta.h"
+#include "base/clock.h"
+
+namespace gw::api {
+
+// The parent a route wants to attach to. Defaults are filled in; the flags tell what the user
+// wrote, because status repeats a parentRef as it was given.
+struct ParentRef {
+  std::string group = kGatewayGroup;
+  std::string kind = "Gateway";
+  std::string ns;  // the route's unless given
+  std::string name;
+  std::string section_name;  // empty: not given
+  std::optional<int> port;
+  bool group_given = false;
+  bool kind_given = false;
+  bool ns_given = false;
+};
+
+enum class PathMatchType { kExact, kPathPrefix, kRegularExpression };
+enum class ValueMatchType { kExact, kRegularExpression };
+
+struct ValueMatch {
+  std::string name;  // of headers in lower case
+  std::string value;
+  ValueMatchType type = ValueMatchType::kExact;
+};
+
+struct RouteMatch {
+  PathMatchType path_type = PathMatchType::kPathPrefix;
+  std::string path = "/";
+  std::vector<ValueMatch>
+      headers;  // the first of several with one name counts, the others are gone
+  std::vector<ValueMatch> query_params;  // as for headers
+  std::string method;                    // "GET"; empty: any
+};
+
+struct BackendRef {
+  std::string group;
+  std::string kind = "Service";
+  std::string ns;  // the route's unless given
+  std::string name;
+  std::optional<int> port;
+  int weight = 1;
+};
+
+struct RouteRule {
+  std::string name;                         // may be empty
+  std::vector<RouteMatch> matches;          // at least one
+  std::vector<BackendRef> backend_refs;     // may be empty
+  std::optional<Duration> request_timeout;  // zero: no limit, asked for; absent: not given
+  std::optional<Duration> try_timeout;
+};
+
+struct HttpRoute {
+  ObjectMeta meta;
+  std::string version = "v1";
+  std::vector<ParentRef> parent_refs;
+  std::vector<std::string> hostnames;    // lower case, "*.example.com" for a wildcard
+  std::vector<RouteRule> rules;          // at least one
+  std::vector<Unsupported> unsupported;  // `index` is the rule's
+};
+
+}  // namespace gw::api

@@ -1,0 +1,204 @@
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace gw {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  size_t begin = 0;
+  for (size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    lines.push_back(text.substr(begin, end - begin));
+  }
+  EXPECT_EQ(begin, text.size()) << "the last line is cut";
+  return lines;
+}
+
+std::string Escaped(std::string_view text) {
+  std::string out;
+  AppendJsonEscaped(&out, text);
+  return out;
+}
+
+TEST(Log, LineBeforeInitIsOneJsonObjectWrittenAtOnce) {
+  testing::internal::CaptureStderr();
+  Log(LogLevel::kInfo, "Configuration published",
+      {{"generation", 7}, {"pool", "a\"b"}, {"ratio", 0.25}, {"ok", true}});
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, StartsWith("{\"time\":\"20"));
+  EXPECT_THAT(text, EndsWith("Z\",\"level\":\"info\",\"message\":\"Configuration published\","
+                             "\"generation\":7,\"pool\":\"a\\\"b\",\"ratio\":0.25,\"ok\":true}\n"));
+  // 2026-01-02T03:04:05.678901Z
+  EXPECT_EQ(text.find("Z\","), std::string("{\"time\":\"").size() + 26);
+}
+
+TEST(Log, NumbersThatJsonCannotSayAreNull) {
+  testing::internal::CaptureStderr();
+  Log(LogLevel::kError, "m",
+      {{"a", std::numeric_limits<double>::infinity()}, {"b", std::nan("")}, {"c", -1.5}});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              EndsWith("\"a\":null,\"b\":null,\"c\":-1.5}\n"));
+}
+
+TEST(Log, LinesBelowTheLeastLevelAreNotWritten) {
+  testing::internal::CaptureStderr();
+  InitLog(LogLevel::kWarning);
+  EXPECT_FALSE(LogEnabled(LogLevel::kInfo));
+  EXPECT_TRUE(LogEnabled(LogLevel::kWarning));
+  Log(LogLevel::kInfo, "hidden");
+  Log(LogLevel::kWarning, "shown");
+  ShutdownLog();
+  const std::vector<std::string> lines = Lines(testing::internal::GetCapturedStderr());
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_THAT(lines[0], HasSubstr("\"message\":\"shown\""));
+}
+
+TEST(Log, QueuedLinesOfManyThreadsAreAllWrittenByShutdown) {
+  constexpr int kThreads = 4;
+  constexpr int kLines = 1000;
+  testing::internal::CaptureStderr();
+  const uint64_t dropped = dropped_log_lines();
+  InitLog(LogLevel::kInfo, kThreads * kLines);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([t] {
+      for (int i = 0; i < kLines; ++i) Log(LogLevel::kInfo, "m", {{"thread", t}, {"i", i}});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ShutdownLog();
+  const std::vector<std::string> lines = Lines(testing::internal::GetCapturedStderr());
+  EXPECT_EQ(lines.size(), size_t{kThreads * kLines});
+  EXPECT_EQ(dropped_log_lines(), dropped);
+  // The lines of one thread keep their order.
+  int next[kThreads] = {};
+  for (const std::string& line : lines) {
+    for (int t = 0; t < kThreads; ++t) {
+      const std::string tail =
+          "\"thread\":" + std::to_string(t) + ",\"i\":" + std::to_string(next[t]) + "}";
+      if (line.ends_with(tail)) ++next[t];
+    }
+  }
+  for (int count : next) EXPECT_EQ(count, kLines);
+}
+
+// Puts a pipe that nobody reads in the place of standard error, so that the writer stands still.
+class StuckStderr {
+ public:
+  StuckStderr() {
+    EXPECT_EQ(pipe(pipe_), 0);
+    saved_ = dup(STDERR_FILENO);
+    const int flags = fcntl(pipe_[1], F_GETFL);
+    EXPECT_EQ(fcntl(pipe_[1], F_SETFL, flags | O_NONBLOCK), 0);
+    const std::string block(4096, 'x');
+    while (write(pipe_[1], block.data(), block.size()) > 0) filled_ += block.size();
+    EXPECT_EQ(fcntl(pipe_[1], F_SETFL, flags), 0);
+    EXPECT_EQ(dup2(pipe_[1], STDERR_FILENO), STDERR_FILENO);
+    close(pipe_[1]);
+  }
+
+  // Reads what comes out until standard error is given back, on a thread of its own.
+  void StartReading() {
+    reader_ = std::thread([this] {
+      char buffer[4096];
+      for (ssize_t n; (n = read(pipe_[0], buffer, sizeof(buffer))) > 0;) {
+        text_.append(buffer, static_cast<size_t>(n));
+      }
+    });
+  }
+
+  // What was written since construction.
+  std::string Restore() {
+    dup2(saved_, STDERR_FILENO);
+    close(saved_);
+    reader_.join();
+    close(pipe_[0]);
+    return text_.substr(filled_);
+  }
+
+ private:
+  int pipe_[2];
+  int saved_;
+  size_t filled_ = 0;
+  std::string text_;
+  std::thread reader_;
+};
+
+TEST(Log, FullQueueDropsTheOldestLinesAndCountsThem) {
+  constexpr int kLogged = 100'000;
+  const uint64_t dropped_before = dropped_log_lines();
+  StuckStderr stuck;
+  InitLog(LogLevel::kInfo, 16);
+  for (int i = 0; i < kLogged; ++i) Log(LogLevel::kInfo, "m", {{"i", i}});
+  const uint64_t dropped = dropped_log_lines() - dropped_before;
+  stuck.StartReading();
+  ShutdownLog();
+  const std::vector<std::string> lines = Lines(stuck.Restore());
+  // The writer holds at most one batch besides the queue.
+  EXPECT_GE(dropped, uint64_t{kLogged - 16 - 256});
+  ASSERT_FALSE(lines.empty());
+  EXPECT_THAT(lines.back(), EndsWith("\"i\":99999}"));
+  size_t written = 0;
+  size_t told = 0;
+  for (const std::string& line : lines) {
+    const std::string mark = "\"message\":\"Log lines dropped\",\"lines\":";
+    if (const size_t at = line.find(mark); at != std::string::npos) {
+      told += std::stoul(line.substr(at + mark.size()));
+    } else {
+      ++written;
+    }
+  }
+  EXPECT_EQ(written + dropped, size_t{kLogged});
+  EXPECT_EQ(told, dropped);
+}
+
+TEST(Log, LogsSynchronouslyAgainAfterShutdown) {
+  InitLog(LogLevel::kInfo);
+  ShutdownLog();
+  ShutdownLog();
+  testing::internal::CaptureStderr();
+  Log(LogLevel::kInfo, "late");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("\"message\":\"late\""));
+}
+
+TEST(AppendJsonEscaped, EscapesWhatJsonDemandsAndNothingElse) {
+  EXPECT_EQ(Escaped("plain / text"), "plain / text");
+  EXPECT_EQ(Escaped("a\"b\\c"), "a\\\"b\\\\c");
+  EXPECT_EQ(Escaped("\n\r\t"), "\\n\\r\\t");
+  EXPECT_EQ(Escaped(std::string_view("\0\x1f\x7f", 3)), "\\u0000\\u001f\x7f");
+  EXPECT_EQ(Escaped(""), "");
+}
+
+TEST(AppendJsonEscaped, KeepsUtf8) {
+  EXPECT_EQ(Escaped("\xC3\xBC\xE4\xBD\xA0\xF0\x9F\x98\x80."),
+            "\xC3\xBC\xE4\xBD\xA0\xF0\x9F\x98\x80.");
+}
+
+TEST(AppendJsonEscaped, ReplacesBytesThatAreNotUtf8) {
+  const std::string kReplacement = "\xEF\xBF\xBD";
+  EXPECT_EQ(Escaped("a\x80"
+                    "b"),
+            "a" + kReplacement + "b");                                             // stray tail
+  EXPECT_EQ(Escaped("\xC3"), kReplacement);                                        // cut
+  EXPECT_EQ(Escaped("\xC0\xAF"), kReplacement + kReplacement);                     // overlong
+  EXPECT_EQ(Escaped("\xED\xA0\x80"), kReplacement + kReplacement + kReplacement);  // surrogate
+  EXPECT_EQ(Escaped("\xF4\x90\x80\x80").size(), 12u);                              // > U+10FFFF
+  EXPECT_EQ(Escaped("\xE4\xBD\"x"), kReplacement + kReplacement + "\\\"x");
+}
+
+}  // namespace
+}  // namespace gw

@@ -1,0 +1,15 @@
+// `penstock check`: what would become of these files, without serving them.
+
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace gw {
+
+// Prints each object with its conditions, then a summary, on `out`; what cannot be read, and what
+// breaks the rules of its kind, on `err`. 0 if nothing is refused, 1 otherwise.
+int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostream& err);
+
+}  // namespace gw

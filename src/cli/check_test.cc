@@ -1,0 +1,270 @@
+#include "cli/check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "config/file/file_source.h"
+#include "config/file/test_folder.h"
+#include "translate/translate.h"
+
+namespace gw {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::string kManifests = std::string(PENSTOCK_SOURCE_DIR) + "/test/data/manifests/";
+
+struct Checked {
+  int exit_status;
+  std::string out;
+  std::string err;
+};
+
+Checked Check(const std::vector<std::string>& paths) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int exit_status = RunCheck(paths, out, err);
+  return {exit_status, out.str(), err.str()};
+}
+
+Checked CheckText(const std::string& text) {
+  config::TestFolder folder;
+  folder.Write("objects.yaml", text);
+  return Check({folder.path()});
+}
+
+std::string PodText(const std::string& name, const std::string& labels, const std::string& ip) {
+  return "apiVersion: v1\nkind: Pod\nmetadata:\n  name: " + name + "\n  labels: {" + labels +
+         "}\nstatus: {podIP: " + ip + "}\n---\n";
+}
+
+constexpr char kGateway[] = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: class}
+spec: {controllerName: penstock.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  gatewayClassName: class
+  listeners: [{name: http, protocol: HTTP, port: 80}]
+---
+)";
+
+// One of the users' manifests, with the Gateway and two Pods that its selector is about.
+struct Manifest {
+  const char* file;
+  const char* labels;
+  Runtime runtime;
+  const char* profile;
+  bool served;
+};
+
+constexpr char kVllm[] = "alibabacloud.com/inference-workload: vllm-inference";
+constexpr char kVllmNodes[] = "alibabacloud.com/inference-workload: vllm-multi-nodes, role: leader";
+constexpr char kSglang[] = "alibabacloud.com/inference-workload: sgl-inference";
+constexpr char kSglangNodes[] =
+    "alibabacloud.com/inference-workload: sglang-multi-nodes, role: leader";
+constexpr char kSglangPd[] = "alibabacloud.com/inference_backend: sglang";
+
+constexpr Manifest kAllManifests[] = {
+    {"vllm-single-default.yaml", kVllm, Runtime::kVllm, "DEFAULT", true},
+    {"vllm-single-prefix.yaml", kVllm, Runtime::kVllm, "PREFIX_CACHE", true},
+    {"vllm-distributed-default.yaml", kVllmNodes, Runtime::kVllm, "DEFAULT", true},
+    {"vllm-distributed-prefix.yaml", kVllmNodes, Runtime::kVllm, "PREFIX_CACHE", true},
+    {"sglang-single-default.yaml", kSglang, Runtime::kSglang, "DEFAULT", true},
+    {"sglang-single-prefix.yaml", kSglang, Runtime::kSglang, "PREFIX_CACHE", true},
+    {"sglang-distributed-default.yaml", kSglangNodes, Runtime::kSglang, "DEFAULT", true},
+    {"sglang-distributed-prefix.yaml", kSglangNodes, Runtime::kSglang, "PREFIX_CACHE", true},
+    {"sglang-pd-default.yaml", kSglangPd, Runtime::kVllm, "DEFAULT", false},
+    {"sglang-pd-prefix.yaml", kSglangPd, Runtime::kVllm, "DEFAULT", false},
+};
+
+class CheckManifest : public ::testing::TestWithParam<Manifest> {
+ protected:
+  CheckManifest() {
+    const std::string labels = GetParam().labels;
+    folder_.Write("pods.yaml", PodText("one", labels, "127.0.0.11") +
+                                   PodText("two", labels, "127.0.0.12") +
+                                   PodText("other", "app: other", "127.0.0.13"));
+    paths_ = {kManifests + "gateway_networking.yaml", kManifests + GetParam().file,
+              folder_ / "pods.yaml"};
+  }
+
+  config::TestFolder folder_;
+  std::vector<std::string> paths_;
+};
+
+TEST_P(CheckManifest, SaysWhatBecomesOfIt) {
+  const Checked checked = Check(paths_);
+  EXPECT_EQ(checked.err, "");
+  EXPECT_THAT(checked.out, HasSubstr("InferencePool default/qwen-inference-pool ("));
+  EXPECT_THAT(checked.out, HasSubstr("1 listening port, 1 pool, 2 endpoints"));
+  if (GetParam().served) {
+    EXPECT_EQ(checked.exit_status, 0);
+    EXPECT_THAT(checked.out, HasSubstr("InferenceModel default/qwen-inference-model ("));
+    EXPECT_THAT(checked.out, HasSubstr("nothing refused"));
+    EXPECT_THAT(checked.out, Not(HasSubstr("Unknown")));
+  } else {
+    EXPECT_EQ(checked.exit_status, 1);
+    EXPECT_THAT(checked.out, HasSubstr("InferenceTrafficPolicy default/inference-policy ("));
+    EXPECT_THAT(checked.out, HasSubstr("disaggregated serving is not supported yet"));
+    EXPECT_THAT(checked.out, HasSubstr("2 refused"));
+  }
+}
+
+TEST_P(CheckManifest, IsRoutedToItsPods) {
+  const config::LoadResult loaded = config::LoadFiles(paths_);
+  ASSERT_EQ(loaded.error, "");
+  EndpointTable table;
+  const Translation translation = Translate(loaded.resources, {}, table, 1);
+  const ListenerEntry* listener = translation.snapshot->FindListener(8080);
+  ASSERT_NE(listener, nullptr);
+  http::RequestHead head;
+  head.method = "POST";
+  EXPECT_EQ(listener->routes->Match("127.0.0.1", "/", "", head), nullptr);
+  const RouteRule* rule = listener->routes->Match("127.0.0.1", "/v1/chat/completions", "", head);
+  ASSERT_NE(rule, nullptr);
+  ASSERT_EQ(rule->destinations.size(), 1u);
+  ASSERT_EQ(rule->destinations[0].kind, Destination::Kind::kPool);
+  const PoolEntry& entry = *translation.snapshot->pools[rule->destinations[0].pool];
+  EXPECT_EQ(entry.pool.id, "default/qwen-inference-pool");
+  ASSERT_EQ(entry.pool.endpoints.size(), 2u);
+  EXPECT_EQ(entry.pool.endpoints[0].address, "127.0.0.11:8000");
+  EXPECT_EQ(entry.pool.endpoints[1].address, "127.0.0.12:8000");
+  EXPECT_EQ(entry.profile->name(), GetParam().profile);
+  EXPECT_EQ(entry.unservable.empty(), GetParam().served);
+  if (!GetParam().served) return;
+  EXPECT_EQ(entry.pool.runtime, GetParam().runtime);
+  const ModelBinding* model = entry.models.Find("/models/Qwen3-32B");
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(model->criticality, Criticality::kCritical);
+  EXPECT_EQ(model->targets.size(), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CheckManifest, ::testing::ValuesIn(kAllManifests),
+                         [](const ::testing::TestParamInfo<Manifest>& info) {
+                           std::string name = info.param.file;
+                           name.resize(name.size() - 5);  // ".yaml"
+                           for (char& c : name) {
+                             if (c == '-') c = '_';
+                           }
+                           return name;
+                         });
+
+TEST(Check, OfAPathThatDoesNotExistFails) {
+  config::TestFolder folder;
+  const Checked checked = Check({folder / "missing.yaml"});
+  EXPECT_EQ(checked.exit_status, 1);
+  EXPECT_EQ(checked.out, "");
+  EXPECT_THAT(checked.err, HasSubstr("missing.yaml"));
+}
+
+TEST(Check, OfWhatIsNotYamlNamesThePlace) {
+  const Checked checked = CheckText("kind: Gateway\nmetadata: [\n");
+  EXPECT_EQ(checked.exit_status, 1);
+  EXPECT_EQ(checked.out, "");
+  EXPECT_THAT(checked.err, HasSubstr("objects.yaml:"));
+}
+
+TEST(Check, NamesObjectFieldAndWhatWasWanted) {
+  const Checked checked = CheckText(R"(
+apiVersion: inference.networking.x-k8s.io/v1alpha2
+kind: InferencePool
+metadata: {name: qwen}
+spec:
+  targetPortNumber: 0
+  selector: {app: qwen}
+  extensionReff: {name: picker}
+)");
+  EXPECT_EQ(checked.exit_status, 1);
+  EXPECT_THAT(checked.err, HasSubstr("InferencePool default/qwen: spec.targetPortNumber: must be"));
+  EXPECT_THAT(checked.err, HasSubstr("InferencePool default/qwen: spec.extensionReff: "));
+  EXPECT_THAT(checked.out, HasSubstr("InferencePool default/qwen ("));
+  EXPECT_THAT(checked.out, HasSubstr("Invalid"));
+  EXPECT_THAT(checked.out, HasSubstr("1 object in 1 file"));
+  EXPECT_THAT(checked.out, HasSubstr("1 refused"));
+}
+
+TEST(Check, AnObjectThatIsRefusedLeavesTheOthersAccepted) {
+  const Checked checked = CheckText(std::string(kGateway) + R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: broken}
+spec:
+  parentRefs: [{name: gateway}]
+  rules: [{matches: [{path: {value: no-slash}}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: good}
+spec:
+  parentRefs: [{name: gateway}]
+  rules: [{backendRefs: [{group: inference.networking.k8s.io, kind: InferencePool, name: pool}]}]
+---
+apiVersion: inference.networking.k8s.io/v1
+kind: InferencePool
+metadata: {name: pool}
+spec:
+  selector: {matchLabels: {app: qwen}}
+  targetPorts: [{number: 8000}]
+  endpointPickerRef: {name: picker, port: {number: 9002}}
+)");
+  EXPECT_EQ(checked.exit_status, 1);
+  EXPECT_THAT(checked.err, HasSubstr("HTTPRoute default/broken: spec.rules[0].matches[0].path"));
+  EXPECT_THAT(checked.err, Not(HasSubstr("good")));
+  EXPECT_THAT(checked.out, HasSubstr("listener http: 1 attached route, kinds HTTPRoute"));
+  EXPECT_THAT(checked.out, HasSubstr("1 refused"));
+}
+
+TEST(Check, RefusesWhatIsValidAndNotBuilt) {
+  const Checked checked = CheckText(std::string(kGateway) + R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: filtered}
+spec:
+  parentRefs: [{name: gateway}]
+  rules:
+  - filters:
+    - type: RequestHeaderModifier
+      requestHeaderModifier: {set: [{name: x-team, value: a}]}
+)");
+  EXPECT_EQ(checked.exit_status, 1);
+  EXPECT_EQ(checked.err, "");
+  EXPECT_THAT(checked.out, HasSubstr("UnsupportedValue"));
+  EXPECT_THAT(checked.out, HasSubstr("spec.rules[0].filters[0]: is not supported yet"));
+}
+
+TEST(Check, CountsWhatItSkips) {
+  const Checked checked = CheckText(std::string(kGateway) + R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: qwen}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: llama}
+)");
+  EXPECT_EQ(checked.exit_status, 0);
+  EXPECT_THAT(checked.out, HasSubstr("skipped: 2 objects of kind apps/v1 Deployment\n"));
+  EXPECT_THAT(checked.out, HasSubstr("2 objects in 1 file: 1 listening port, 0 pools, 0 endpoints; "
+                                     "nothing refused\n"));
+}
+
+TEST(Check, OfAnEmptyFolderFindsNothingToRefuse) {
+  config::TestFolder folder;
+  const Checked checked = Check({folder.path()});
+  EXPECT_EQ(checked.exit_status, 0);
+  EXPECT_EQ(checked.out,
+            "0 objects in 0 files: 0 listening ports, 0 pools, 0 endpoints; nothing refused\n");
+}
+
+}  // namespace
+}  // namespace gw

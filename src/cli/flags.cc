@@ -1,0 +1,186 @@
+#include "cli/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/ask.h"
+#include "cli/check.h"
+#include "cli/serve.h"
+#include "cli/sim.h"
+
+namespace gw {
+namespace {
+
+const std::map<std::string, LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
+                                                    {"info", LogLevel::kInfo},
+                                                    {"warning", LogLevel::kWarning},
+                                                    {"error", LogLevel::kError}};
+
+// What the user typed, for every command.
+struct Flags {
+  ServerOptions serve;
+  LogLevel log_level = LogLevel::kInfo;
+  bool no_request_log = false;
+  int scrape_interval_ms = 50;
+  double scrape_load_max = 0.05;
+  int drain_s = 600;
+  size_t prefix_index_mb = 256;
+  size_t body_mb = 32;
+  std::vector<std::string> check_paths;
+  SimFlags sim;
+  std::string admin = "127.0.0.1:9090";
+  std::string kind;
+  std::string request_id;
+};
+
+CLI::App* AddServe(CLI::App& app, Flags& flags) {
+  CLI::App* serve = app.add_subcommand("serve", "Run the gateway on files of Kubernetes objects");
+  serve->add_option("-f,--file", flags.serve.paths, "File or directory of YAML; may be repeated")
+      ->required()
+      ->type_name("PATH");
+  serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
+      ->capture_default_str()
+      ->type_name("ADDR:PORT");
+  serve->add_option("--bind", flags.serve.bind_ip, "Address of the Gateways' listeners")
+      ->capture_default_str()
+      ->type_name("ADDR");
+  serve->add_option("--workers", flags.serve.workers, "Event loops; 0: one per core")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 256));
+  serve->add_option("--log-level", flags.log_level, "debug, info, warning or error")
+      ->transform(CLI::CheckedTransformer(kLogLevels, CLI::ignore_case))
+      ->type_name("LEVEL");
+  serve->add_flag("--no-request-log", flags.no_request_log, "No log line per request");
+  serve->add_option("--scrape-interval-ms", flags.scrape_interval_ms, "Metrics of each endpoint")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 60000));
+  serve
+      ->add_option("--scrape-load-max", flags.scrape_load_max,
+                   "Largest share of a replica's time spent on scrapes")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 1.0));
+  serve->add_option("--prefix-index-mb", flags.prefix_index_mb, "Byte budget of the prefix index")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  serve->add_option("--body-mb", flags.body_mb, "Largest request body")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  serve->add_option("--drain-seconds", flags.drain_s, "Longest drain after SIGTERM")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 86400));
+  return serve;
+}
+
+CLI::App* AddCheck(CLI::App& app, Flags& flags) {
+  CLI::App* check = app.add_subcommand(
+      "check", "Validate objects and print their conditions; exit 1 if anything is refused");
+  check->add_option("-f,--file", flags.check_paths, "File or directory of YAML; may be repeated")
+      ->required()
+      ->type_name("PATH");
+  return check;
+}
+
+void AddSimEngine(CLI::App& sim, SimFlags& flags) {
+  sim.add_option("--preset", flags.preset, "Model and GPU, or instant: no time at all")
+      ->capture_default_str();
+  sim.add_option("--speed", flags.speed, "10: everything takes a tenth of its time")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  sim.add_option("--max-num-seqs", flags.max_num_seqs, "Requests in one batch");
+  sim.add_option("--max-num-batched-tokens", flags.max_num_batched_tokens, "Tokens in one step");
+  sim.add_option("--kv-blocks", flags.kv_blocks, "Blocks of the KV cache");
+  sim.add_option("--block-size", flags.block_size, "Tokens in a block");
+  sim.add_option("--max-model-len", flags.max_model_len, "Prompt and output together")
+      ->capture_default_str();
+}
+
+CLI::App* AddSim(CLI::App& app, Flags& all) {
+  SimFlags& flags = all.sim;
+  CLI::App* sim = app.add_subcommand("sim", "Simulated model servers over HTTP");
+  sim->add_option("--runtime", flags.runtime, "vllm or sglang: words of the metrics page")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"vllm", "sglang"}));
+  sim->add_option("--model", flags.models, "Served name; more are aliases of the first")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->type_name("NAME,...");
+  sim->add_option("--lora", flags.loras, "Adapters served beside it")
+      ->delimiter(',')
+      ->type_name("NAME,...");
+  sim->add_option("--replicas", flags.replicas, "Each on an address of its own")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  sim->add_option("--listen", flags.listen, "Replica i is on the i-th following address")
+      ->capture_default_str()
+      ->type_name("ADDR:PORT");
+  sim->add_option("--name", flags.name, "Replica i is NAME-i")->capture_default_str();
+  sim->add_option("--threads", flags.threads, "Event loops")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  sim->add_option("--seed", flags.seed, "Of generated text and its length")->capture_default_str();
+  sim->add_option("--fault", flags.faults,
+                  "[replica=K:]refuse, hang, hang-after-headers, break-after=N, error=503, "
+                  "slow-metrics=200ms, die; may be repeated")
+      ->type_name("SPEC");
+  sim->add_flag("--print-pods", flags.print_pods, "Print Pod objects of the replicas and end");
+  sim->add_option("--labels", flags.labels, "Of those Pods")->type_name("K=V,...");
+  AddSimEngine(*sim, flags);
+  return sim;
+}
+
+CLI::App* AddGet(CLI::App& app, Flags& flags) {
+  CLI::App* get = app.add_subcommand("get", "Objects of a running gateway, with their conditions");
+  get->add_option("KIND", flags.kind,
+                  "all, gatewayclasses, gateways, httproutes, pools, models, endpoints")
+      ->required();
+  get->add_option("--admin", flags.admin, "Admin port of the gateway")
+      ->capture_default_str()
+      ->type_name("ADDR:PORT");
+  return get;
+}
+
+CLI::App* AddExplain(CLI::App& app, Flags& flags) {
+  CLI::App* explain = app.add_subcommand("explain", "Where a request went, and why");
+  explain->add_option("ID", flags.request_id, "The request's x-request-id")->required();
+  explain->add_option("--admin", flags.admin, "Admin port of the gateway")
+      ->capture_default_str()
+      ->type_name("ADDR:PORT");
+  return explain;
+}
+
+void ApplyServeFlags(Flags* flags) {
+  flags->serve.log_requests = !flags->no_request_log;
+  flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
+  flags->serve.scrape.load_ratio_max = flags->scrape_load_max;
+  flags->serve.dataplane.drain_timeout = std::chrono::seconds(flags->drain_s);
+  flags->serve.dataplane.request_body_bytes_max = flags->body_mb << 20;
+  flags->serve.prefix_index_bytes_max = flags->prefix_index_mb << 20;
+}
+
+}  // namespace
+
+int RunCommand(int argc, char** argv) {
+  CLI::App app("Penstock: a gateway for large-language-model inference.", "penstock");
+  app.require_subcommand(1);
+  Flags flags;
+  CLI::App* serve = AddServe(app, flags);
+  CLI::App* check = AddCheck(app, flags);
+  CLI::App* sim = AddSim(app, flags);
+  CLI::App* get = AddGet(app, flags);
+  CLI::App* explain = AddExplain(app, flags);
+  CLI11_PARSE(app, argc, argv);
+  if (serve->parsed()) {
+    ApplyServeFlags(&flags);
+    return RunServe(flags.serve, flags.log_level);
+  }
+  if (check->parsed()) return RunCheck(flags.check_paths, std::cout, std::cerr);
+  if (sim->parsed()) return RunSim(flags.sim);
+  if (get->parsed()) return RunGet(flags.kind, flags.admin, std::cout, std::cerr);
+  if (explain->parsed()) return RunExplain(flags.request_id, flags.admin, std::cout, std::cerr);
+  return 1;
+}
+
+}  // namespace gw

@@ -1,0 +1,65 @@
+#include "collect/scrape_metrics.h"
+
+#include <string>
+
+#include "base/check.h"
+
+namespace gw {
+namespace {
+
+// Seconds; an answer takes 20 ms of a real vLLM and a fraction of a millisecond of a small server.
+constexpr double kDurationBuckets[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                       0.05,   0.1,   0.25,   0.5,   1,    2.5};
+
+Counter& Probes(MetricRegistry& registry, std::string_view result) {
+  return registry.AddCounter("penstock_probes_total", "Health probes of ejected endpoints.",
+                             {{"result", std::string(result)}});
+}
+
+}  // namespace
+
+std::string_view NameOf(ScrapeFailure failure) {
+  switch (failure) {
+    case ScrapeFailure::kConnect:
+      return "connect";
+    case ScrapeFailure::kTimeout:
+      return "timeout";
+    case ScrapeFailure::kClosed:
+      return "closed";
+    case ScrapeFailure::kStatus:
+      return "status";
+    case ScrapeFailure::kMalformed:
+      return "malformed";
+    case ScrapeFailure::kTooLarge:
+      return "too_large";
+    case ScrapeFailure::kNoMetrics:
+      return "no_metrics";
+  }
+  CHECK(false);
+}
+
+ScrapeMetrics::ScrapeMetrics(MetricRegistry& r)
+    : registry(r),
+      scrapes(r.AddCounter("penstock_scrapes_total", "Metrics pages read from endpoints.")),
+      duration(r.AddHistogram("penstock_scrape_duration_seconds",
+                              "From asking an endpoint for its metrics to the whole page.",
+                              kDurationBuckets)),
+      probes_succeeded(Probes(r, "success")),
+      probes_failed(Probes(r, "failure")),
+      endpoints(r.AddGauge("penstock_scrape_endpoints", "Endpoints whose metrics are scraped.")) {
+  for (size_t i = 0; i < kScrapeFailures; ++i) {
+    failures[i] = &r.AddCounter("penstock_scrape_failures_total",
+                                "Metrics pages that could not be read, by reason.",
+                                {{"reason", std::string(NameOf(static_cast<ScrapeFailure>(i)))}});
+  }
+}
+
+void ScrapeMetrics::CountEjection(const std::string& pool_id) {
+  // The family that requests' failures are counted in (exchange).
+  registry
+      .AddCounter("penstock_ejections_total", "Endpoints taken out of use after failures.",
+                  {{"pool", pool_id}})
+      .Add();
+}
+
+}  // namespace gw

@@ -1,0 +1,36 @@
+// What may be set about scraping.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "pool/health.h"
+
+namespace gw {
+
+struct ScrapeOptions {
+  // From the beginning of one scrape of an endpoint to that of the next, while it is in use.
+  Duration interval = std::chrono::milliseconds(50);
+  // Longest share of its time that a model server spends on answering us. A real vLLM takes 20 ms
+  // for its page, which stretches the interval to 400 ms.
+  double load_ratio_max = 0.05;
+  // While an endpoint has nothing to do. At most half of its pool's metrics_age_max is used.
+  Duration idle_interval = std::chrono::seconds(1);
+  // From the request to the whole page; for connecting as well.
+  Duration timeout = std::chrono::seconds(2);
+  // After a failed scrape; doubles with each in a row.
+  Duration failure_interval = std::chrono::milliseconds(100);
+  Duration failure_interval_max = std::chrono::seconds(5);
+  // A longer page is a failed scrape.
+  size_t page_bytes_max = 8u << 20;
+  // Adapters and cache configuration stand at the end of the page and change rarely: they are read
+  // on every connection's first page and on each page of this number, or on all once adapters are
+  // seen.
+  uint32_t details_every = 64;
+  HealthOptions health;
+  uint64_t seed = 1;  // of the endpoints' phases
+};
+
+}  // namespace gw

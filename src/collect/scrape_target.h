@@ -1,0 +1,103 @@
+// ScrapeTarget: one endpoint as the scraper sees it: its connection, its pace, the exchange under
+// way.
+//
+//   resting --due--> connecting --> answering --> resting
+//              \------(connection kept)---^
+//
+// Tick is called every few milliseconds and begins what is due or gives up what has timed out; all
+// else happens when the socket is ready. A kept connection that the server has closed meanwhile is
+// replaced by a fresh one without counting a failure.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "collect/metrics_text.h"
+#include "collect/scrape_metrics.h"
+#include "collect/scrape_options.h"
+#include "collect/scrape_pacer.h"
+#include "http/h1_parser.h"
+#include "net/event_loop.h"
+#include "net/stream.h"
+#include "pool/endpoint.h"
+
+namespace gw {
+
+class ScrapeTarget final : private StreamObserver {
+ public:
+  struct Identity {
+    std::shared_ptr<EndpointState> state;
+    SocketAddress address;
+    std::string name;     // "127.0.0.11:8000", for Host and logs
+    std::string pool_id;  // a pool that holds it, for logs and metrics
+    Runtime runtime = Runtime::kVllm;
+    bool scraped = true;  // false: endpoints of Services, only probed
+    Duration metrics_age_max{0};
+  };
+
+  // `first_due`: when the first scrape may begin. The references outlive the target.
+  ScrapeTarget(EventLoop& loop, ScrapeMetrics& metrics, const ScrapeOptions& options,
+               Identity identity, TimePoint first_due);
+
+  const EndpointState& state() const { return *identity_.state; }
+  bool scraped() const { return identity_.scraped; }
+
+  // Begins what is due at `now`, ends what has timed out.
+  void Tick(TimePoint now);
+
+  bool in_snapshot = true;  // the scraper's mark while it compares with a new Snapshot
+
+ private:
+  enum class Phase : uint8_t { kResting, kConnecting, kAnswering };
+  enum class Job : uint8_t { kScrape, kProbe };
+
+  void OnReadable() override;
+  void OnWritable() override {}
+
+  void Begin(Job job, TimePoint now);
+  void Connect();
+  void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
+  void Send();
+  // False once the exchange is over or the stream is gone.
+  bool Consume(std::string_view bytes);
+  void OnClosed();
+  void Complete();
+  void CompleteScrape(int status);
+  void Apply(const MetricsSample& sample);
+  void ApplyLora(const MetricsSample& sample);
+  void Rest();
+  // Ends the exchange. `counts`: as a failure of the endpoint's health, too.
+  void Fail(ScrapeFailure failure, bool counts, EndpointFailure kind = EndpointFailure::kNoAnswer);
+  void CameBack();
+
+  EventLoop& loop_;
+  ScrapeMetrics& metrics_;
+  const ScrapeOptions& options_;
+  const Identity identity_;
+  ScrapePacer pacer_;
+
+  Phase phase_ = Phase::kResting;
+  Job job_ = Job::kScrape;
+  bool fresh_connection_ = false;  // has not carried an answer yet
+  bool saw_answer_bytes_ = false;
+  bool has_adapters_ = false;
+  bool reads_details_ = false;
+  bool due_at_once_ = false;
+  uint32_t scrapes_ = 0;
+  size_t body_bytes_ = 0;
+  int32_t in_flight_at_start_ = 0;
+  TimePoint first_due_;
+  TimePoint began_{};
+  TimePoint sent_{};
+  bool ever_began_ = false;
+
+  std::unique_ptr<Connector> connector_;
+  std::unique_ptr<Stream> stream_;
+  http::ResponseParser parser_;
+  MetricsScanner scanner_;
+  LoraReport adapters_;  // as last reported, to notice a change
+};
+
+}  // namespace gw

@@ -1,0 +1,53 @@
+// MetricsScraper: keeps the scraped part of every EndpointState true, and probes ejected endpoints.
+//
+// It follows the published Snapshots: an endpoint of an InferencePool is scraped (GET /metrics on
+// its own address, keep-alive) from the Snapshot that brings it to the one that drops it, each
+// paced by itself (scrape_pacer.h) and spread over the interval, so that scrapes do not beat
+// together. A failed scrape leaves the values and their age as they are and is counted by reason.
+//
+// Health (pool/health.h): an ejected endpoint is not scraped; when its back-off has passed it is
+// asked GET /health (Triton: /v2/health/ready), and 200 brings it back. Endpoints of Services have
+// no known health path: they are back when they accept a connection. A scrape whose connection is
+// refused ejects like a request's, so that a dead server is noticed before a request meets it.
+//
+// All work happens on one event loop: 10,000 scrapes of 34 kB a second take about a fifth of a core
+// (scrape_benchmark.cc), most of it the kernel's copying.
+
+#pragma once
+
+#include <memory>
+
+#include "base/status.h"
+#include "collect/scrape_options.h"
+#include "net/event_loop.h"
+#include "snapshot/snapshot.h"
+#include "stats/metrics.h"
+
+namespace gw {
+
+// Made, used and destroyed on the loop's thread (or before the loop runs, or after).
+// `loop`, `snapshots` and `metrics` outlive it.
+class MetricsScraper {
+ public:
+  MetricsScraper(EventLoop& loop, const SnapshotStore& snapshots, MetricRegistry& metrics,
+                 const ScrapeOptions& options);
+  ~MetricsScraper();
+  MetricsScraper(const MetricsScraper&) = delete;
+  MetricsScraper& operator=(const MetricsScraper&) = delete;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// A MetricsScraper on a loop and a thread of its own; stops and joins when destroyed.
+class ScraperThread {
+ public:
+  // `snapshots` and `metrics` outlive it.
+  static absl::StatusOr<std::unique_ptr<ScraperThread>> Start(const SnapshotStore& snapshots,
+                                                              MetricRegistry& metrics,
+                                                              const ScrapeOptions& options);
+  virtual ~ScraperThread() = default;
+};
+
+}  // namespace gw

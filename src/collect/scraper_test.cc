@@ -1,0 +1,311 @@
+#include "collect/scraper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+#include "collect/fake_model_server.h"
+#include "pool/health.h"
+
+namespace gw {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+std::string Page(int waiting, int running, double kv) {
+  const std::string labels = "{engine=\"0\",model_name=\"base\"} ";
+  return "# HELP vllm:num_requests_running x\n"
+         "vllm:num_requests_running" +
+         labels + std::to_string(running) + "\n" + "vllm:num_requests_waiting" + labels +
+         std::to_string(waiting) + "\n" + "vllm:kv_cache_usage_perc" + labels + std::to_string(kv) +
+         "\n" + "vllm:cache_config_info{block_size=\"16\",num_gpu_blocks=\"1000\"} 1.0\n";
+}
+
+class ScraperTest : public ::testing::Test {
+ protected:
+  ScraperTest() : loop_(std::move(*EventLoop::New())) {
+    options_.interval = milliseconds(5);
+    options_.load_ratio_max = 1;
+    options_.idle_interval = milliseconds(5);
+    options_.failure_interval = milliseconds(5);
+    options_.failure_interval_max = milliseconds(20);
+    options_.timeout = milliseconds(300);
+    options_.health.backoff_base = milliseconds(30);
+  }
+  ~ScraperTest() override {
+    scraper_.reset();
+    servers_.clear();
+  }
+
+  FakeModelServer& AddServer(std::string page = Page(0, 0, 0)) {
+    servers_.push_back(
+        std::make_unique<FakeModelServer>(*loop_, *SocketAddress::Parse("127.0.0.1:0")));
+    servers_.back()->page = std::move(page);
+    return *servers_.back();
+  }
+
+  EndpointState& StateOf(const FakeModelServer& server) {
+    return *table_.Get(server.address().ToString());
+  }
+
+  void Publish(std::vector<const FakeModelServer*> servers,
+               Pool::Kind kind = Pool::Kind::kInferencePool) {
+    auto entry = std::make_shared<PoolEntry>();
+    entry->pool.kind = kind;
+    entry->pool.id = "default/qwen";
+    entry->pool.metrics_age_max = metrics_age_max_;
+    for (const FakeModelServer* server : servers) {
+      Endpoint endpoint;
+      endpoint.ip = server->address().ip();
+      endpoint.port = server->address().port();
+      endpoint.address = server->address().ToString();
+      endpoint.state = table_.Get(endpoint.address);
+      held_.push_back(endpoint.state);
+      entry->pool.endpoints.push_back(std::move(endpoint));
+    }
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->pools.push_back(std::move(entry));
+    store_.Publish(std::move(snapshot));
+    if (!scraper_) scraper_ = std::make_unique<MetricsScraper>(*loop_, store_, metrics_, options_);
+  }
+
+  // Runs the loop until `done`, or fails after ten seconds.
+  void WaitFor(const std::function<bool()>& done) {
+    const TimePoint deadline = RealClock().Now() + seconds(10);
+    while (!done()) {
+      ASSERT_LT(RealClock().Now(), deadline) << "still waiting";
+      loop_->RunOnce(milliseconds(10));
+    }
+  }
+  void WaitForScrapes(const FakeModelServer& server, int more) {
+    const int goal = server.scrapes + more;
+    WaitFor([&] { return server.scrapes >= goal; });
+  }
+  uint64_t Failures(std::string reason) {
+    return metrics_.AddCounter("penstock_scrape_failures_total", "", {{"reason", reason}}).value();
+  }
+  uint64_t Scrapes() { return metrics_.AddCounter("penstock_scrapes_total", "").value(); }
+  uint64_t Ejections() {
+    return metrics_.AddCounter("penstock_ejections_total", "", {{"pool", "default/qwen"}}).value();
+  }
+
+  std::unique_ptr<EventLoop> loop_;
+  EndpointTable table_;
+  std::vector<std::shared_ptr<EndpointState>> held_;
+  SnapshotStore store_;
+  MetricRegistry metrics_;
+  ScrapeOptions options_;
+  Duration metrics_age_max_ = seconds(2);
+  std::vector<std::unique_ptr<FakeModelServer>> servers_;
+  std::unique_ptr<MetricsScraper> scraper_;
+};
+
+TEST_F(ScraperTest, KeepsTheStateOfEveryEndpointTrueOverOneConnectionEach) {
+  FakeModelServer& a = AddServer(Page(1, 2, 0.25));
+  FakeModelServer& b = AddServer(Page(0, 0, 0));
+  b.chunked = true;
+  Publish({&a, &b});
+  WaitFor([&] { return StateOf(a).scraped_at_ns != 0 && StateOf(b).scraped_at_ns != 0; });
+  EXPECT_EQ(StateOf(a).waiting_requests, 1);
+  EXPECT_EQ(StateOf(a).running_requests, 2);
+  EXPECT_EQ(StateOf(a).kv_cache_utilization_ratio, 0.25f);
+  EXPECT_EQ(StateOf(a).cache_block_tokens, 16u);
+  EXPECT_EQ(StateOf(a).cache_blocks, 1000u);
+  b.page = Page(7, 8, 0.5);
+  WaitFor([&] { return StateOf(b).waiting_requests == 7; });
+  EXPECT_EQ(StateOf(b).running_requests, 8);
+  WaitForScrapes(a, 5);
+  WaitForScrapes(b, 5);
+  EXPECT_EQ(a.connections, 1);
+  EXPECT_EQ(b.connections, 1);
+  EXPECT_GE(Scrapes(), 10u);
+}
+
+TEST_F(ScraperTest, RequestsBeyondOurOwnAreForeign) {
+  FakeModelServer& a = AddServer(Page(1, 4, 0));
+  Publish({&a});
+  StateOf(a).in_flight_requests = 3;
+  WaitFor([&] { return StateOf(a).foreign_requests == 2; });
+  StateOf(a).in_flight_requests = 9;
+  WaitFor([&] { return StateOf(a).foreign_requests == 0; });
+}
+
+TEST_F(ScraperTest, AFailedScrapeKeepsValuesAndAgeAndIsCountedByReason) {
+  FakeModelServer& a = AddServer(Page(3, 4, 0.5));
+  Publish({&a});
+  WaitFor([&] { return StateOf(a).waiting_requests == 3; });
+
+  const auto fails_with = [&](const std::string& reason) {
+    const uint64_t before = Failures(reason);
+    WaitFor([&] { return Failures(reason) > before; });
+  };
+  a.metrics_status = 500;
+  fails_with("status");
+  const int64_t scraped_at = StateOf(a).scraped_at_ns;
+  fails_with("status");
+  a.metrics_status = 200;
+  a.page = "up 1\n";
+  fails_with("no_metrics");
+  a.not_http = true;
+  fails_with("malformed");
+  a.not_http = false;
+  a.hang = true;
+  fails_with("timeout");
+  EXPECT_EQ(StateOf(a).scraped_at_ns, scraped_at);
+  EXPECT_EQ(StateOf(a).waiting_requests, 3);
+  EXPECT_EQ(StateOf(a).running_requests, 4);
+  EXPECT_FALSE(IsEjected(StateOf(a))) << "what a server answers, or late, does not eject it";
+
+  a.hang = false;
+  a.page = Page(5, 0, 0);
+  WaitFor([&] { return StateOf(a).waiting_requests == 5; });
+  EXPECT_GT(StateOf(a).scraped_at_ns, scraped_at);
+}
+
+TEST_F(ScraperTest, APageBeyondTheLimitIsRefused) {
+  options_.page_bytes_max = 10'000;
+  FakeModelServer& a = AddServer(std::string(20'000, '#') + "\n" + Page(1, 1, 0));
+  Publish({&a});
+  WaitFor([&] { return Failures("too_large") > 0; });
+  EXPECT_EQ(StateOf(a).scraped_at_ns, 0);
+}
+
+TEST_F(ScraperTest, AKeptConnectionThatTheServerClosedIsNoFailure) {
+  FakeModelServer& a = AddServer();
+  Publish({&a});
+  for (int round = 1; round <= 20; ++round) {
+    WaitForScrapes(a, 2);
+    a.CloseConnections();
+    WaitFor([&] { return a.connections > round; });
+  }
+  for (const char* reason : {"connect", "timeout", "closed", "status", "malformed"}) {
+    // A scrape that was under way when the server closed is cut short, and only that.
+    EXPECT_EQ(Failures(reason), 0u) << reason;
+  }
+  EXPECT_FALSE(IsEjected(StateOf(a)));
+}
+
+TEST_F(ScraperTest, AServerThatIsDownIsEjectedAndComesBackByItsProbe) {
+  FakeModelServer& a = AddServer(Page(1, 0, 0));
+  Publish({&a});
+  WaitFor([&] { return StateOf(a).waiting_requests == 1; });
+  a.Stop();
+  WaitFor([&] { return IsEjected(StateOf(a)); });
+  EXPECT_EQ(Ejections(), 1u);
+  EXPECT_EQ(Failures("connect"), 1u);
+  WaitFor([&] { return StateOf(a).ejections >= 3; });  // its probes fail
+
+  a.health_status = 503;  // it starts, and is not ready yet
+  a.page = Page(2, 0, 0);
+  a.Start();
+  WaitFor([&] { return a.probes > 0; });
+  loop_->RunOnce(milliseconds(1));
+  EXPECT_TRUE(IsEjected(StateOf(a)));
+  EXPECT_EQ(StateOf(a).waiting_requests, 1);
+
+  a.health_status = 200;
+  WaitFor([&] { return !IsEjected(StateOf(a)); });
+  WaitFor([&] { return StateOf(a).waiting_requests == 2; });
+}
+
+TEST_F(ScraperTest, AnEndpointEjectedByRequestsIsNotScrapedUntilItsProbe) {
+  FakeModelServer& a = AddServer();
+  a.health_status = 503;
+  Publish({&a});
+  WaitForScrapes(a, 1);
+  RecordFailure(StateOf(a), RealClock().Now(), EndpointFailure::kConnectRefused, options_.health);
+  WaitFor([&] { return a.probes > 0; });
+  const int scrapes = a.scrapes;
+  WaitFor([&] { return a.probes > 2; });
+  EXPECT_EQ(a.scrapes, scrapes);
+  a.health_status = 200;
+  WaitForScrapes(a, 3);
+  EXPECT_FALSE(IsEjected(StateOf(a)));
+}
+
+TEST_F(ScraperTest, EndpointsOfServicesAreProbedByConnectingAndNeverScraped) {
+  FakeModelServer& a = AddServer();
+  Publish({&a}, Pool::Kind::kService);
+  RecordFailure(StateOf(a), RealClock().Now(), EndpointFailure::kConnectRefused, options_.health);
+  WaitFor([&] { return !IsEjected(StateOf(a)); });
+  EXPECT_EQ(a.connections, 1);
+  EXPECT_EQ(a.scrapes + a.probes, 0);
+  EXPECT_EQ(StateOf(a).scraped_at_ns, 0);
+}
+
+TEST_F(ScraperTest, ScrapingEndsWithTheSnapshotThatDropsTheEndpoint) {
+  FakeModelServer& a = AddServer();
+  FakeModelServer& b = AddServer();
+  Publish({&a, &b});
+  WaitForScrapes(a, 2);
+  WaitForScrapes(b, 2);
+  Publish({&a});
+  WaitForScrapes(a, 2);
+  const int scrapes = b.scrapes;
+  WaitForScrapes(a, 10);
+  EXPECT_EQ(b.scrapes, scrapes);
+  EXPECT_EQ(a.connections, 1) << "what stays keeps its connection";
+  Publish({&a, &b});
+  WaitForScrapes(b, 2);
+}
+
+TEST_F(ScraperTest, AnIdleEndpointIsLeftAloneUntilWorkIsDispatched) {
+  options_.idle_interval = std::chrono::hours(1);
+  metrics_age_max_ = std::chrono::hours(3);
+  FakeModelServer& idle = AddServer(Page(0, 0, 0));
+  FakeModelServer& busy = AddServer(Page(0, 1, 0));
+  Publish({&idle, &busy});
+  WaitForScrapes(idle, 1);
+  WaitForScrapes(busy, 20);
+  EXPECT_EQ(idle.scrapes, 1);
+  StateOf(idle).in_flight_requests = 1;
+  WaitForScrapes(idle, 5);
+}
+
+TEST_F(ScraperTest, AdaptersAreKeptAndForgottenWithTheServer) {
+  const std::string lora =
+      "vllm:lora_requests_info{max_lora=\"2\",running_lora_adapters=\"sql, chat\","
+      "waiting_lora_adapters=\"\"} 1.5e9\n";
+  FakeModelServer& a = AddServer(Page(0, 1, 0) + lora);
+  Publish({&a});
+  WaitFor([&] { return StateOf(a).lora_version != 0; });
+  const auto adapters = StateOf(a).lora();
+  EXPECT_EQ(adapters->max_active, 2u);
+  EXPECT_EQ(adapters->base_model, "base");
+  EXPECT_THAT(adapters->running, ::testing::ElementsAre("sql", "chat"));
+  EXPECT_TRUE(adapters->waiting.empty());
+  const uint32_t version = StateOf(a).lora_version;
+  WaitForScrapes(a, 5);
+  EXPECT_EQ(StateOf(a).lora_version, version) << "nothing has changed";
+  a.page = Page(0, 1, 0);
+  WaitFor([&] { return StateOf(a).lora_version == 0; });
+}
+
+TEST_F(ScraperTest, RunsOnAThreadOfItsOwn) {
+  FakeModelServer& a = AddServer(Page(1, 2, 0.25));
+  Publish({&a});
+  scraper_.reset();
+  auto thread = ScraperThread::Start(store_, metrics_, options_);
+  ASSERT_TRUE(thread.ok());
+  WaitForScrapes(a, 5);
+  WaitFor([&] { return StateOf(a).waiting_requests == 1; });
+  Publish({});
+  WaitFor([&] { return metrics_.AddGauge("penstock_scrape_endpoints", "").value() == 0; });
+}
+
+TEST(ScraperThread, StartsAndStops) {
+  SnapshotStore store;
+  store.Publish(std::make_shared<Snapshot>());
+  MetricRegistry metrics;
+  for (int i = 0; i < 3; ++i) {
+    auto thread = ScraperThread::Start(store, metrics, ScrapeOptions{});
+    ASSERT_TRUE(thread.ok());
+  }
+  EXPECT_EQ(metrics.AddGauge("penstock_scrape_endpoints", "").value(), 0);
+}
+
+}  // namespace
+}  // namespace gw

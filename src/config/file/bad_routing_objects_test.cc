@@ -1,0 +1,201 @@
+// What is refused of GatewayClass, Gateway, HTTPRoute and ReferenceGrant, and what is said about
+// it.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "config/file/test_objects.h"
+
+namespace gw::config {
+namespace {
+
+TEST(BadObjects, GatewayClassAndReferenceGrant) {
+  ExpectErrors(
+      {
+          {"kind: GatewayClass\nspec: {}",
+           "GatewayClass g: spec.controllerName: is required (a.yaml:4)"},
+          {"kind: GatewayClass\nspec: {controllerName: penstock}",
+           "GatewayClass g: spec.controllerName: must be a domain and a path such as "
+           "\"penstock.dev/gateway-controller\", got \"penstock\" (a.yaml:4)"},
+          {"kind: GatewayClass\nspec: {controllerName: a/b, parametersRef: {group: \"\", kind: C}}",
+           "GatewayClass g: spec.parametersRef.name: is required (a.yaml:4)"},
+          {"kind: ReferenceGrant\nspec: {from: [], to: [{group: \"\", kind: Secret}]}",
+           "ReferenceGrant default/g: spec.from: must have 1..16 entries, got 0 (a.yaml:4)"},
+          {"kind: ReferenceGrant\nspec: {from: [{group: x.y, kind: Z}], to: [{kind: Secret}]}",
+           "ReferenceGrant default/g: spec.from[0].namespace: is required (a.yaml:4)"},
+          {"kind: ReferenceGrant\nspec: {from: [{group: x.y, kind: Z, namespace: n}], to: [{kind: "
+           "\"9\"}]}",
+           "ReferenceGrant default/g: spec.to[0].kind: must be a kind, got \"9\" (a.yaml:4)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nmetadata: {name: g}\n");
+}
+
+TEST(BadObjects, Gateway) {
+  const std::string l = "spec:\n  gatewayClassName: c\n  listeners:\n  - ";
+  ExpectErrors(
+      {
+          {"spec: {listeners: [{name: a, port: 80, protocol: HTTP}]}",
+           "Gateway default/g: spec.gatewayClassName: is required (a.yaml:4)"},
+          {"spec: {gatewayClassName: c}",
+           "Gateway default/g: spec.listeners: is required (a.yaml:4)"},
+          {"spec: {gatewayClassName: c, listeners: []}",
+           "Gateway default/g: spec.listeners: must have 1..64 entries, got 0 (a.yaml:4)"},
+          {l + "{port: 80, protocol: HTTP}",
+           "Gateway default/g: spec.listeners[0].name: is required (a.yaml:7)"},
+          {l + "{name: a, port: 80}",
+           "Gateway default/g: spec.listeners[0].protocol: is required (a.yaml:7)"},
+          {l + "{name: a, port: 65536, protocol: HTTP}",
+           "Gateway default/g: spec.listeners[0].port: must be 1..65535, got 65536 (a.yaml:7)"},
+          {l + "{name: a, port: 80, protocol: HTTP}\n  - {name: a, port: 81, protocol: HTTP}",
+           "Gateway default/g: spec.listeners[1]: name \"a\" is given to two listeners (a.yaml:8)"},
+          {l + "{name: a, port: 80, protocol: HTTP, hostname: 10.0.0.1}",
+           "Gateway default/g: spec.listeners[0].hostname: must be a host name in lower case, or "
+           "one with "
+           "\"*.\" before it, got \"10.0.0.1\" (a.yaml:7)"},
+          {l + "{name: a, port: 80, protocol: HTTP, hostname: \"a.*.com\"}",
+           "Gateway default/g: spec.listeners[0].hostname: must be a host name in lower case, or "
+           "one with "
+           "\"*.\" before it, got \"a.*.com\" (a.yaml:7)"},
+          {l + "{name: a, port: 80, protocol: HTTP, tls: {certificateRefs: [{name: x}]}}",
+           "Gateway default/g: spec.listeners[0].tls: must not be given for protocol HTTP "
+           "(a.yaml:7)"},
+          {l + "{name: a, port: 443, protocol: HTTPS, tls: {}}",
+           "Gateway default/g: spec.listeners[0].tls.certificateRefs: is required when mode is "
+           "Terminate "
+           "(a.yaml:7)"},
+          {l + "{name: a, port: 443, protocol: HTTPS, tls: {mode: Passthrough}}",
+           "Gateway default/g: spec.listeners[0].tls: mode must be Terminate for protocol HTTPS "
+           "(a.yaml:7)"},
+          {l + "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Any}}}",
+           "Gateway default/g: spec.listeners[0].allowedRoutes.namespaces.from: must be one of "
+           "Same, All, "
+           "Selector, None, got \"Any\" (a.yaml:7)"},
+          {l + "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector}}}",
+           "Gateway default/g: spec.listeners[0].allowedRoutes.namespaces.selector: is required "
+           "when from "
+           "is Selector (a.yaml:7)"},
+          {l + "{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, "
+               "selector: {matchExpressions: [{key: a, operator: In}]}}}}",
+           "Gateway default/g: "
+           "spec.listeners[0].allowedRoutes.namespaces.selector.matchExpressions[0].values: must "
+           "not be "
+           "empty for operator In or NotIn (a.yaml:7)"},
+          {l + "{name: a, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{group: \"\"}]}}",
+           "Gateway default/g: spec.listeners[0].allowedRoutes.kinds[0].kind: is required "
+           "(a.yaml:7)"},
+          {"spec: {gatewayClassName: c, listeners: [{name: a, port: 80, protocol: HTTP}], "
+           "addresses: "
+           "[{type: IPAddress, value: nine}]}",
+           "Gateway default/g: spec.addresses[0].value: must be an IP address, got \"nine\" "
+           "(a.yaml:4)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n");
+}
+
+TEST(BadObjects, HttpRouteParentsAndPaths) {
+  const std::string m = "spec: {rules: [{matches: [{path: ";
+  ExpectErrors(
+      {
+          {"spec: {parentRefs: [{kind: Gateway}]}",
+           "HTTPRoute default/r: spec.parentRefs[0].name: is required (a.yaml:4)"},
+          {"spec: {parentRefs: [{name: g}, {name: g}]}",
+           "HTTPRoute default/r: spec.parentRefs[1]: names the same parent as another entry "
+           "(a.yaml:4)"},
+          {"spec: {parentRefs: [{name: g}, {name: g, sectionName: a}]}",
+           "HTTPRoute default/r: spec.parentRefs[1]: names the same parent as another entry: both "
+           "must "
+           "have a sectionName or a port (a.yaml:4)"},
+          {"spec: {hostnames: [\"LLM.example.com\"]}",
+           "HTTPRoute default/r: spec.hostnames[0]: must be a host name in lower case, or one with "
+           "\"*.\" "
+           "before it, got \"LLM.example.com\" (a.yaml:4)"},
+          {"spec: {hostnames: llm.example.com}",
+           "HTTPRoute default/r: spec.hostnames: must be a list, got \"llm.example.com\" "
+           "(a.yaml:4)"},
+          {"spec: {rules: []}",
+           "HTTPRoute default/r: spec.rules: must have 1..16 entries, got 0 (a.yaml:4)"},
+          {m + "{value: v1}}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].path.value: must begin with \"/\", got "
+           "\"v1\" "
+           "(a.yaml:4)"},
+          {m + "{value: /a//b}}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].path.value: must not contain \"//\", "
+           "\"/./\", "
+           "\"/../\", \"%2f\" or \"#\", got \"/a//b\" (a.yaml:4)"},
+          {m + "{type: Exact, value: /a/..}}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].path.value: must not end in \"/.\" or "
+           "\"/..\", "
+           "got \"/a/..\" (a.yaml:4)"},
+          {m + "{value: \"/a b\"}}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].path.value: has a character that a path "
+           "cannot "
+           "have, got \"/a b\" (a.yaml:4)"},
+          {m + "{value: /a%2}}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].path.value: has a \"%\" without two "
+           "hexadecimal "
+           "digits, got \"/a%2\" (a.yaml:4)"},
+          {m + "{type: Prefix, value: /a}}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].path.type: must be one of Exact, "
+           "PathPrefix, "
+           "RegularExpression, got \"Prefix\" (a.yaml:4)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
+}
+
+TEST(BadObjects, HttpRouteRules) {
+  const std::string b = "spec: {rules: [{backendRefs: [";
+  ExpectErrors(
+      {
+          {"spec: {rules: [{matches: [{method: get}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].method: must be one of GET, HEAD, POST, "
+           "PUT, "
+           "DELETE, CONNECT, OPTIONS, TRACE, PATCH, got \"get\" (a.yaml:4)"},
+          {"spec: {rules: [{matches: [{headers: [{name: \"a b\", value: c}]}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].headers[0].name: must be the name of a "
+           "header, "
+           "got \"a b\" (a.yaml:4)"},
+          {"spec: {rules: [{matches: [{headers: [{name: a, value: c}, {name: a, value: d}]}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].headers[1].name: is given twice "
+           "(a.yaml:4)"},
+          {"spec: {rules: [{matches: [{queryParams: [{name: a}]}]}]}",
+           "HTTPRoute default/r: spec.rules[0].matches[0].queryParams[0].value: is required "
+           "(a.yaml:4)"},
+          {b + "{name: s}]}]}",
+           "HTTPRoute default/r: spec.rules[0].backendRefs[0].port: is required for a Service "
+           "(a.yaml:4)"},
+          {b + "{name: s, port: 80, weight: -1}]}]}",
+           "HTTPRoute default/r: spec.rules[0].backendRefs[0].weight: must be 0..1000000, got -1 "
+           "(a.yaml:4)"},
+          {b + "{name: s, prot: 80, port: 80}]}]}",
+           "HTTPRoute default/r: spec.rules[0].backendRefs[0].prot: unknown field, did you mean "
+           "\"port\"? (a.yaml:4)"},
+          {"spec: {rules: [{timeouts: {request: 10}}]}",
+           "HTTPRoute default/r: spec.rules[0].timeouts.request: must be text, got the number 10: "
+           "put it "
+           "in quotes (a.yaml:4)"},
+          {"spec: {rules: [{timeouts: {request: 1.5s}}]}",
+           "HTTPRoute default/r: spec.rules[0].timeouts.request: must be a duration such as "
+           "\"10s\", "
+           "\"1h30m\" or \"500ms\", got \"1.5s\" (a.yaml:4)"},
+          {"spec: {rules: [{timeouts: {request: 1s, backendRequest: 2s}}]}",
+           "HTTPRoute default/r: spec.rules[0].timeouts.backendRequest: must not be longer than "
+           "timeouts.request (a.yaml:4)"},
+          {"spec: {rules: [{filters: [{type: URLRewrite}]}]}",
+           "HTTPRoute default/r: spec.rules[0].filters[0].urlRewrite: is required for this type of "
+           "filter "
+           "(a.yaml:4)"},
+          {"spec: {rules: [{filters: [{type: Lua}]}]}",
+           "HTTPRoute default/r: spec.rules[0].filters[0].type: must be one of "
+           "RequestHeaderModifier, "
+           "ResponseHeaderModifier, RequestMirror, RequestRedirect, URLRewrite, ExtensionRef, "
+           "CORS, "
+           "ExternalAuth, got \"Lua\" (a.yaml:4)"},
+          {"spec: {rules: [{path: /v1}]}",
+           "HTTPRoute default/r: spec.rules[0].path: unknown field (a.yaml:4)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
+}
+
+}  // namespace
+}  // namespace gw::config

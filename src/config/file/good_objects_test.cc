@@ -1,0 +1,463 @@
+// What objects mean: defaults, both versions of a kind, and fields that are valid but not honoured.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "config/file/test_objects.h"
+
+namespace gw::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+api::ResourceSet Good(std::string_view text) {
+  api::ResourceSet set = ObjectsOf(text);
+  for (const api::InvalidObject& invalid : set.invalid) {
+    for (const std::string& message : invalid.Messages()) ADD_FAILURE() << message;
+  }
+  return set;
+}
+
+std::vector<std::string> PathsOf(const std::vector<api::Unsupported>& unsupported) {
+  std::vector<std::string> out;
+  for (const api::Unsupported& field : unsupported) {
+    out.push_back(std::to_string(field.index) + " " + field.path + ": " + field.message);
+  }
+  return out;
+}
+
+constexpr char kRoute[] =
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r, namespace: "
+    "web}\n";
+constexpr char kGateway[] =
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n";
+
+TEST(GoodObjects, MetadataAsTheApiServerWritesIt) {
+  const api::ResourceSet set = Good(R"(
+apiVersion: v1
+kind: Pod
+metadata:
+  name: qwen-0
+  generateName: qwen-
+  namespace: llm
+  uid: 0d1f5c6a-0000-4000-8000-000000000000
+  resourceVersion: "123"
+  generation: 4
+  creationTimestamp: "1970-01-02T00:00:01Z"
+  deletionTimestamp: "2026-01-02T03:04:05.5+01:00"
+  deletionGracePeriodSeconds: 30
+  labels: {app: qwen, tier: ""}
+  annotations: {penstock.dev/target-port: "8001", note: null}
+  ownerReferences: [{kind: ReplicaSet}]
+  finalizers: [a/b]
+  managedFields: [{manager: kubectl}]
+spec: {containers: [{name: vllm, image: vllm}]}
+status:
+  phase: Running
+  podIP: fd00::1
+  conditions:
+  - {type: Initialized, status: "True"}
+  - {type: Ready, status: "False"}
+)");
+  ASSERT_EQ(set.pods.size(), 1u);
+  const api::Pod& pod = set.pods.begin()->second;
+  EXPECT_EQ(pod.meta.ns, "llm");
+  EXPECT_EQ(pod.meta.generation, 4);
+  EXPECT_EQ(pod.meta.creation_unix_s, 86401);
+  EXPECT_TRUE(pod.meta.terminating);
+  EXPECT_THAT(pod.meta.labels, ElementsAre(Pair("app", "qwen"), Pair("tier", "")));
+  EXPECT_EQ(pod.meta.annotation("note"), "");
+  EXPECT_EQ(pod.meta.source.ToString(), "a.yaml:2");
+  EXPECT_EQ(pod.target_port, 8001);
+  EXPECT_EQ(pod.ip, "fd00::1");
+  EXPECT_EQ(pod.phase, "Running");
+  EXPECT_FALSE(pod.ready);
+}
+
+TEST(GoodObjects, ReadinessOfPods) {
+  const auto ready = [](const std::string& status) {
+    return Good("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n" + status)
+        .pods.begin()
+        ->second.ready;
+  };
+  EXPECT_TRUE(ready(""));
+  EXPECT_TRUE(ready("status: {podIP: 127.0.0.1}"));
+  EXPECT_TRUE(ready("status: {conditions: []}"));
+  EXPECT_TRUE(ready("status: {conditions: [{type: Ready, status: \"True\"}]}"));
+  EXPECT_FALSE(ready("status: {conditions: [{type: Ready, status: \"Unknown\"}]}"));
+  EXPECT_FALSE(ready("status: {conditions: [{type: Initialized, status: \"True\"}]}"));
+}
+
+TEST(GoodObjects, RouteDefaults) {
+  const api::ResourceSet set =
+      Good(std::string(kRoute) +
+           "spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: s, "
+           "port: 80}]}, {matches: [{headers: [{name: X-A, value: b}]}]}]}");
+  ASSERT_EQ(set.http_routes.size(), 1u);
+  const api::HttpRoute& route = set.http_routes.begin()->second;
+  ASSERT_EQ(route.rules.size(), 2u);
+  ASSERT_EQ(route.rules[0].matches.size(), 1u);
+  EXPECT_EQ(route.rules[0].matches[0].path_type, api::PathMatchType::kPathPrefix);
+  EXPECT_EQ(route.rules[0].matches[0].path, "/");
+  EXPECT_EQ(route.rules[0].matches[0].method, "");
+  const api::BackendRef& ref = route.rules[0].backend_refs.at(0);
+  EXPECT_EQ(ref.group, "");
+  EXPECT_EQ(ref.kind, "Service");
+  EXPECT_EQ(ref.ns, "web");
+  EXPECT_EQ(ref.port, 80);
+  EXPECT_EQ(ref.weight, 1);
+  EXPECT_EQ(route.rules[1].matches[0].path, "/");
+  ASSERT_EQ(route.rules[1].matches[0].headers.size(), 1u);
+  EXPECT_EQ(route.rules[1].matches[0].headers[0].name, "x-a");
+  EXPECT_EQ(route.rules[1].matches[0].headers[0].type, api::ValueMatchType::kExact);
+  EXPECT_EQ(route.parent_refs.at(0).ns, "web");
+}
+
+TEST(GoodObjects, ARouteWithoutRulesTakesEverything) {
+  const api::ResourceSet set = Good(std::string(kRoute) + "spec: {}");
+  const api::HttpRoute& route = set.http_routes.at({"web", "r"});
+  ASSERT_EQ(route.rules.size(), 1u);
+  ASSERT_EQ(route.rules[0].matches.size(), 1u);
+  EXPECT_EQ(route.rules[0].matches[0].path, "/");
+  EXPECT_THAT(route.rules[0].backend_refs, IsEmpty());
+}
+
+TEST(GoodObjects, RouteInFull) {
+  const api::ResourceSet set = Good(std::string(kRoute) + R"(
+spec:
+  parentRefs:
+  - {group: gateway.networking.k8s.io, kind: Gateway, namespace: infra, name: g, sectionName: a,
+     port: 80}
+  - {group: gateway.networking.k8s.io, kind: Gateway, namespace: infra, name: g, sectionName: b}
+  hostnames: ["*.example.com", api.example.com]
+  rules:
+  - name: chat
+    matches:
+    - path: {type: Exact, value: /v1/chat/completions}
+      method: POST
+      headers:
+      - {name: X-Tier, value: gold}
+      - {name: x-tier, value: silver}
+      queryParams: [{name: Beta, value: "1"}]
+    timeouts: {request: 1h30m, backendRequest: 0s}
+    backendRefs:
+    - {group: inference.networking.k8s.io, kind: InferencePool, namespace: ml, name: p, weight: 0}
+)");
+  const api::HttpRoute& route = set.http_routes.at({"web", "r"});
+  EXPECT_THAT(route.hostnames, ElementsAre("*.example.com", "api.example.com"));
+  ASSERT_EQ(route.parent_refs.size(), 2u);
+  EXPECT_TRUE(route.parent_refs[0].group_given);
+  EXPECT_TRUE(route.parent_refs[0].kind_given);
+  EXPECT_TRUE(route.parent_refs[0].ns_given);
+  EXPECT_EQ(route.parent_refs[0].ns, "infra");
+  EXPECT_EQ(route.parent_refs[0].section_name, "a");
+  EXPECT_EQ(route.parent_refs[0].port, 80);
+  ASSERT_EQ(route.rules.size(), 1u);
+  const api::RouteRule& rule = route.rules[0];
+  EXPECT_EQ(rule.name, "chat");
+  EXPECT_EQ(rule.request_timeout, Duration(std::chrono::minutes(90)));
+  EXPECT_EQ(rule.try_timeout, Duration{});
+  const api::RouteMatch& match = rule.matches.at(0);
+  EXPECT_EQ(match.path_type, api::PathMatchType::kExact);
+  EXPECT_EQ(match.method, "POST");
+  ASSERT_EQ(match.headers.size(), 1u) << "the first of two spellings of a header counts";
+  EXPECT_EQ(match.headers[0].value, "gold");
+  ASSERT_EQ(match.query_params.size(), 1u);
+  EXPECT_EQ(match.query_params[0].name, "Beta");
+  EXPECT_EQ(rule.backend_refs.at(0).ns, "ml");
+  EXPECT_EQ(rule.backend_refs.at(0).weight, 0);
+  EXPECT_THAT(route.unsupported, IsEmpty());
+}
+
+TEST(GoodObjects, RouteFieldsThatAreNotHonouredAreNamedWithTheirRule) {
+  const api::ResourceSet set = Good(std::string(kRoute) + R"(
+spec:
+  useDefaultGateways: All
+  rules:
+  - matches: [{path: {value: /a}}]
+  - matches:
+    - path: {type: RegularExpression, value: "/v[0-9]+/(a|b"}
+      headers: [{name: a, type: RegularExpression, value: ".*"}]
+      queryParams: [{name: a, type: RegularExpression, value: ".*"}]
+  - filters:
+    - {type: RequestHeaderModifier, requestHeaderModifier: {remove: [a]}}
+    - {type: CORS, cors: {}}
+    retry: {attempts: 3}
+    sessionPersistence: {sessionName: s}
+    backendRefs:
+    - name: s
+      port: 80
+      filters: [{type: ExtensionRef, extensionRef: {group: a, kind: b, name: c}}]
+)");
+  EXPECT_THAT(
+      PathsOf(set.http_routes.at({"web", "r"}).unsupported),
+      ElementsAre(
+          "-1 spec.useDefaultGateways: is not supported yet",
+          "1 spec.rules[1].matches[0].path.type: RegularExpression is not supported yet",
+          "1 spec.rules[1].matches[0].headers[0].type: RegularExpression is not supported yet",
+          "1 spec.rules[1].matches[0].queryParams[0].type: RegularExpression is not supported yet",
+          "2 spec.rules[2].filters[0]: is not supported yet",
+          "2 spec.rules[2].filters[1]: is not supported yet",
+          "2 spec.rules[2].backendRefs[0].filters[0]: is not supported yet",
+          "2 spec.rules[2].retry: is not supported yet",
+          "2 spec.rules[2].sessionPersistence: is not supported yet"));
+}
+
+TEST(GoodObjects, GatewayInFull) {
+  const api::ResourceSet set = Good(std::string(kGateway) + R"(
+spec:
+  gatewayClassName: penstock
+  addresses: [{value: 10.0.0.1}, {type: Hostname, value: a.example.com}]
+  infrastructure:
+    labels: {a: b}
+    parametersRef: {group: "", kind: ConfigMap, name: p}
+  listeners:
+  - name: web
+    port: 80
+    protocol: HTTP
+    hostname: "*.example.com"
+    allowedRoutes:
+      kinds: [{kind: HTTPRoute}, {group: x.io, kind: Y}]
+      namespaces:
+        from: Selector
+        selector:
+          matchLabels: {team: ml}
+          matchExpressions: [{key: env, operator: NotIn, values: [dev]}, {key: a, operator: Exists}]
+  - name: secure
+    port: 443
+    protocol: HTTPS
+    tls: {certificateRefs: [{name: cert}, {name: other, namespace: certs}]}
+    allowedRoutes: {namespaces: {from: All}}
+  - {name: odd, port: 9, protocol: example.com/quic}
+status: {anything: goes}
+)");
+  const api::Gateway* gateway = set.FindGateway("default", "g");
+  ASSERT_NE(gateway, nullptr);
+  ASSERT_EQ(gateway->listeners.size(), 3u);
+  const api::AllowedRoutes& web = gateway->listeners[0].allowed_routes;
+  EXPECT_EQ(gateway->listeners[0].hostname, "*.example.com");
+  EXPECT_EQ(web.from, api::AllowedRoutes::From::kSelector);
+  EXPECT_TRUE(web.selector.Matches({{"team", "ml"}, {"a", ""}}));
+  EXPECT_FALSE(web.selector.Matches({{"team", "ml"}, {"a", ""}, {"env", "dev"}}));
+  EXPECT_FALSE(web.selector.Matches({{"team", "ml"}}));
+  ASSERT_EQ(web.kinds.size(), 2u);
+  EXPECT_EQ(web.kinds[0].group, "gateway.networking.k8s.io");
+  EXPECT_EQ(web.kinds[1].group, "x.io");
+  const api::Listener& secure = gateway->listeners[1];
+  ASSERT_TRUE(secure.tls.has_value());
+  EXPECT_EQ(secure.tls->mode, api::ListenerTls::Mode::kTerminate);
+  ASSERT_EQ(secure.tls->certificate_refs.size(), 2u);
+  EXPECT_EQ(secure.tls->certificate_refs[0].kind, "Secret");
+  EXPECT_EQ(secure.tls->certificate_refs[0].ns, "default");
+  EXPECT_EQ(secure.tls->certificate_refs[1].ns, "certs");
+  EXPECT_EQ(gateway->listeners[2].protocol, "example.com/quic");
+  EXPECT_EQ(gateway->addresses.at(0).type, "IPAddress");
+  ASSERT_TRUE(gateway->parameters_ref.has_value());
+  EXPECT_EQ(gateway->parameters_ref->kind, "ConfigMap");
+  EXPECT_THAT(PathsOf(gateway->unsupported),
+              ElementsAre("1 spec.listeners[1].tls: is not supported yet",
+                          "-1 spec.addresses: is not supported yet",
+                          "-1 spec.infrastructure.parametersRef: is not supported yet"));
+}
+
+TEST(GoodObjects, InferencePoolV1) {
+  const api::ResourceSet set = Good(R"(
+apiVersion: inference.networking.k8s.io/v1
+kind: InferencePool
+metadata: {name: p}
+spec:
+  selector: {matchLabels: {app: vllm}}
+  targetPorts: [{number: 8000}, {number: 8001}]
+  appProtocol: kubernetes.io/h2c
+  endpointPickerRef: {name: epp, port: {number: 9002}, failureMode: FailOpen}
+)");
+  const api::InferencePool* pool = set.FindPool(api::kInferenceGroup, "default", "p");
+  ASSERT_NE(pool, nullptr);
+  EXPECT_FALSE(pool->v1alpha2());
+  EXPECT_THAT(pool->selector, ElementsAre(Pair("app", "vllm")));
+  EXPECT_THAT(pool->target_ports, ElementsAre(8000, 8001));
+  EXPECT_EQ(pool->app_protocol, api::InferencePool::AppProtocol::kH2c);
+  ASSERT_TRUE(pool->extension_ref.has_value());
+  EXPECT_EQ(pool->extension_ref->port, 9002);
+  EXPECT_EQ(pool->extension_ref->failure_mode, api::ExtensionRef::FailureMode::kFailOpen);
+  EXPECT_STREQ(pool->extension_field(), "spec.endpointPickerRef");
+  EXPECT_THAT(PathsOf(pool->unsupported), ElementsAre("-1 spec.appProtocol: is not supported yet"));
+}
+
+TEST(GoodObjects, ObjectivesAndRewritesOfBothGroups) {
+  for (const std::string group : {"inference.networking.x-k8s.io", "llm-d.ai"}) {
+    const std::string head = "apiVersion: " + group + "/v1alpha2\n";
+    std::string text = head;
+    text +=
+        "kind: InferenceObjective\nmetadata: {name: a}\n"
+        "spec: {priority: -10, poolRef: {name: p}}\n---\n";
+    text += head;
+    text +=
+        "kind: InferenceModelRewrite\nmetadata: {name: b}\n"
+        "spec:\n  poolRef: {name: p}\n  rules:\n"
+        "  - matches: [{model: {value: gpt-4}}]\n"
+        "    targets: [{modelRewrite: qwen, weight: 9}, {modelRewrite: llama}]\n";
+    const api::ResourceSet set = Good(text);
+    const auto& objective = set.inference_objectives.at({group, "default", "a"});
+    EXPECT_EQ(objective.priority, -10);
+    EXPECT_EQ(objective.pool_ref.group, "inference.networking.k8s.io");
+    EXPECT_THAT(PathsOf(objective.unsupported), ElementsAre("-1 spec: is not supported yet"));
+    const auto& rewrite = set.inference_model_rewrites.at({group, "default", "b"});
+    ASSERT_EQ(rewrite.rules.size(), 1u);
+    EXPECT_THAT(rewrite.rules[0].models, ElementsAre("gpt-4"));
+    ASSERT_EQ(rewrite.rules[0].targets.size(), 2u);
+    EXPECT_EQ(rewrite.rules[0].targets[0].weight, 9);
+    EXPECT_EQ(rewrite.rules[0].targets[1].name, "llama");
+    EXPECT_THAT(PathsOf(rewrite.unsupported), ElementsAre("-1 spec: is not supported yet"));
+  }
+}
+
+TEST(GoodObjects, PolicyReferencesMayStandInEitherPlace) {
+  const std::string head =
+      "apiVersion: inferenceextension.alibabacloud.com/v1alpha1\nkind: InferenceTrafficPolicy\n"
+      "metadata: {name: t}\nspec: {poolRef: {name: p}, profile: {pd: {pdRoleLabelName: r, ";
+  const std::string inside =
+      "trafficPolicy: {prefixCache: {}, prefillPolicyRef: prefixCache, decodePolicyRef: "
+      "prefixCache}}}}";
+  const std::string outside =
+      "trafficPolicy: {prefixCache: {}}, prefillPolicyRef: prefixCache, decodePolicyRef: "
+      "prefixCache}}}";
+  for (const std::string& text : {head + inside, head + outside}) {
+    const api::ResourceSet set = Good(text);
+    const auto& policy = set.traffic_policies.at({"default", "t"});
+    ASSERT_TRUE(policy.pd.has_value());
+    EXPECT_EQ(policy.pd->prefix_cache_mode, "estimate");
+    EXPECT_EQ(policy.pd->prefill_policy_ref, "prefixCache");
+    EXPECT_EQ(policy.pd->decode_policy_ref, "prefixCache");
+    EXPECT_FALSE(policy.pd->bootstrap_port.has_value());
+  }
+}
+
+TEST(GoodObjects, CoreKindsAreReadOnlyAsFarAsNeeded) {
+  const api::ResourceSet set = Good(R"(
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec:
+  type: ClusterIP
+  clusterIP: None
+  ipFamilyPolicy: SingleStack
+  selector: {app: web}
+  ports:
+  - {name: http, port: 80, targetPort: 8080, protocol: TCP, nodePort: 30000}
+  - {name: metrics, port: 90, targetPort: metrics, appProtocol: kubernetes.io/h2c}
+  - {name: same, port: 91}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: s-1, labels: {kubernetes.io/service-name: s}}
+addressType: IPv4
+ports: [{name: http, port: 8080}, {name: all, port: null}]
+endpoints:
+- addresses: [127.0.0.1]
+  conditions: {ready: false}
+  nodeName: n
+  targetRef: {kind: Pod, name: web-0}
+- {addresses: [127.0.0.2], conditions: {ready: false, serving: true, terminating: true}}
+- {addresses: [127.0.0.3]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: cert}
+type: kubernetes.io/tls
+data: {tls.crt: "", tls.key: ""}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: ml, labels: {team: a}}
+)");
+  const api::Service* service = set.FindService("default", "s");
+  ASSERT_NE(service, nullptr);
+  EXPECT_EQ(service->cluster_ip, "None");
+  ASSERT_EQ(service->ports.size(), 3u);
+  EXPECT_EQ(service->ports[0].target_port, 8080);
+  EXPECT_EQ(service->ports[1].target_port, 0);
+  EXPECT_EQ(service->ports[1].target_port_name, "metrics");
+  EXPECT_EQ(service->ports[1].app_protocol, "kubernetes.io/h2c");
+  EXPECT_EQ(service->ports[2].target_port, 91);
+  const auto slices = set.SlicesOf("default", "s");
+  ASSERT_EQ(slices.size(), 1u);
+  EXPECT_THAT(set.SlicesOf("other", "s"), IsEmpty());
+  ASSERT_EQ(slices[0]->ports.size(), 2u);
+  EXPECT_EQ(slices[0]->ports[0].port, 8080);
+  EXPECT_FALSE(slices[0]->ports[1].port.has_value());
+  ASSERT_EQ(slices[0]->endpoints.size(), 3u);
+  EXPECT_FALSE(slices[0]->endpoints[0].ready);
+  EXPECT_FALSE(slices[0]->endpoints[0].serving) << "serving follows ready when it is absent";
+  EXPECT_EQ(slices[0]->endpoints[0].pod_name, "web-0");
+  EXPECT_TRUE(slices[0]->endpoints[1].serving);
+  EXPECT_TRUE(slices[0]->endpoints[1].terminating);
+  EXPECT_TRUE(slices[0]->endpoints[2].ready);
+  EXPECT_EQ(set.secrets.at({"default", "cert"}).type, "kubernetes.io/tls");
+  EXPECT_THAT(set.NamespaceLabels("ml"),
+              ElementsAre(Pair("kubernetes.io/metadata.name", "ml"), Pair("team", "a")));
+  EXPECT_THAT(set.NamespaceLabels("web"), ElementsAre(Pair("kubernetes.io/metadata.name", "web")));
+}
+
+TEST(GoodObjects, ListsAreUnrolledAndOtherKindsSkipped) {
+  const api::ResourceSet set = Good(R"(
+apiVersion: v1
+kind: List
+metadata: {}
+items:
+- {apiVersion: v1, kind: Pod, metadata: {name: a}}
+- {apiVersion: apps/v1, kind: Deployment, metadata: {name: a}}
+- {apiVersion: apps/v1, kind: Deployment, metadata: {name: b}}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: b}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: a}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: a}
+---
+# nothing
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: a}
+)");
+  EXPECT_EQ(set.pods.size(), 2u);
+  EXPECT_EQ(set.pods.at({"default", "b"}).meta.source.line, 9);
+  EXPECT_THAT(
+      set.skipped,
+      ElementsAre(Pair("apps/v1 Deployment", 2), Pair("gateway.networking.k8s.io/v1 GRPCRoute", 1),
+                  Pair("networking.istio.io/v1 Gateway", 1), Pair("v1 ConfigMap", 1)));
+  EXPECT_EQ(set.skipped_count(), 5u);
+  EXPECT_EQ(set.object_count(), 2u);
+}
+
+TEST(GoodObjects, V1Beta1IsServedWhereItExists) {
+  const api::ResourceSet set = Good(
+      "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\n"
+      "metadata: {name: g, namespace: ml}\n"
+      "spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: web}], to: "
+      "[{group: "
+      "inference.networking.k8s.io, kind: InferencePool, name: p}, {group: \"\", kind: Service}]}");
+  const auto granted = [&](const char* from_ns, const char* group, const char* kind,
+                           const char* name) {
+    return set.Granted(api::kGatewayGroup, "HTTPRoute", from_ns, group, kind, "ml", name);
+  };
+  EXPECT_TRUE(granted("web", "inference.networking.k8s.io", "InferencePool", "p"));
+  EXPECT_FALSE(granted("web", "inference.networking.k8s.io", "InferencePool", "q"));
+  EXPECT_FALSE(granted("other", "inference.networking.k8s.io", "InferencePool", "p"));
+  EXPECT_TRUE(granted("web", "", "Service", "any"));
+  EXPECT_FALSE(set.Granted(api::kGatewayGroup, "HTTPRoute", "web", "", "Service", "ns", "any"));
+}
+
+}  // namespace
+}  // namespace gw::config

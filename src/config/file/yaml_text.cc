@@ -1,0 +1,99 @@
+#include "config/file/yaml_text.h"
+
+#include <algorithm>
+
+namespace gw::config {
+namespace {
+
+// Bytes of the UTF-8 character at the front, 0 if it is none. Surrogates and overlong forms are
+// none.
+size_t CharacterBytes(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const size_t bytes = first >= 0xc2 && first < 0xe0   ? 2
+                       : first >= 0xe0 && first < 0xf0 ? 3
+                       : first >= 0xf0 && first < 0xf5 ? 4
+                                                       : 0;
+  if (bytes == 0 || text.size() < bytes) return 0;
+  for (size_t i = 1; i < bytes; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  if (first == 0xe0 && byte(1) < 0xa0) return 0;
+  if (first == 0xed && byte(1) >= 0xa0) return 0;
+  if (first == 0xf0 && byte(1) < 0x90) return 0;
+  if (first == 0xf4 && byte(1) >= 0x90) return 0;
+  return bytes;
+}
+
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+// Skips anchors, tags and the space after them.
+size_t SkipProperties(std::string_view text, size_t at) {
+  while (at < text.size() && (text[at] == '&' || text[at] == '!')) {
+    while (at < text.size() && !IsSpace(text[at])) ++at;
+    while (at < text.size() && IsSpace(text[at])) ++at;
+  }
+  return at;
+}
+
+// The place behind a quoted scalar; npos if it has no end.
+size_t EndOfQuoted(std::string_view text, size_t at) {
+  const char quote = text[at++];
+  for (; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == quote) {
+      // Within single quotes two of them stand for one.
+      if (quote != '\'' || at + 1 >= text.size() || text[at + 1] != '\'') return at + 1;
+      ++at;
+    }
+  }
+  return std::string_view::npos;
+}
+
+bool IsQuote(std::string_view text, size_t at) {
+  return at < text.size() && (text[at] == '"' || text[at] == '\'');
+}
+
+}  // namespace
+
+std::string FaultyCharacter(std::string_view text) {
+  size_t line = 1;
+  size_t line_start = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t bytes = CharacterBytes(text.substr(at));
+    const unsigned char c = static_cast<unsigned char>(text[at]);
+    const bool control = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+    if (bytes == 0 || control) {
+      return std::to_string(line) + ":" + std::to_string(at - line_start + 1) + ": " +
+             (bytes == 0 ? "is not UTF-8" : "a control character");
+    }
+    at += bytes;
+    if (c == '\n') {
+      ++line;
+      line_start = at;
+    }
+  }
+  return "";
+}
+
+bool QuoteIsClosed(std::string_view text, size_t at) {
+  at = SkipProperties(text, at);
+  return !IsQuote(text, at) || EndOfQuoted(text, at) != std::string_view::npos;
+}
+
+bool ColonFollows(std::string_view text, size_t at, std::string_view key) {
+  at = SkipProperties(text, at);
+  if (IsQuote(text, at)) {
+    at = EndOfQuoted(text, at);
+  } else if (at < text.size() && text[at] == '*') {
+    while (at < text.size() && !IsSpace(text[at])) ++at;
+  } else {
+    at += key.size();
+  }
+  while (at < text.size() && (text[at] == ' ' || text[at] == '\t')) ++at;
+  return at < text.size() && text[at] == ':';
+}
+
+}  // namespace gw::config

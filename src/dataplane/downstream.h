@@ -1,0 +1,119 @@
+// DownstreamConnection: one client. Reads requests one after the other, drives an Exchange for
+// each, and is the pump between the endpoint's response and the client.
+//
+// Back-pressure is a property of the pump: what the client's socket does not take at once is kept
+// (at most one read's worth), and the endpoint is not read until it is gone.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dataplane/body_buffer.h"
+#include "dataplane/forwarding.h"
+#include "dataplane/model_list.h"
+#include "dataplane/upstream.h"
+#include "exchange/exchange.h"
+#include "http/h1_parser.h"
+#include "net/event_loop.h"
+#include "net/stream.h"
+
+namespace gw {
+
+class ProxyWorker;
+
+class DownstreamConnection final : public StreamObserver, public UpstreamHandler {
+ public:
+  DownstreamConnection(ProxyWorker& worker, uint16_t port, std::unique_ptr<Stream> stream);
+  ~DownstreamConnection();
+
+  // Finishes what is in flight and closes then; an idle connection closes now.
+  void Drain();
+  // Closes now, whatever is in flight.
+  void Abort();
+  uint16_t port() const { return port_; }
+
+  void OnReadable() override;
+  void OnWritable() override;
+
+  void OnUpstreamHead(const http::ResponseHead& head) override;
+  void OnUpstreamBody(std::string_view piece) override;
+  void OnUpstreamFlush() override;
+  void OnUpstreamEnd() override;
+  void OnUpstreamFailed(TryFailure failure) override;
+
+ private:
+  enum class State : uint8_t {
+    kIdle,     // between requests
+    kHead,     // parts of a head have come
+    kBody,     // the request's body is being read
+    kWaiting,  // an endpoint works on it, or its response is being passed on
+    kLinger,   // answered and closing: what the client still sends is thrown away
+    kClosing,  // answered: closes when everything is written
+    kClosed,
+  };
+
+  bool busy() const {
+    return state_ == State::kWaiting || state_ == State::kClosing || !out_.empty();
+  }
+  void ReadLoop();
+  void BufferPipelined();
+  void KeepPipelined(std::string_view bytes);
+  void Consume(std::string_view in);
+  void ContinueInput();
+  void OnHead();
+  void OnBodyEnd();
+  void Act(const Step& step);
+  void Dispatch();
+  void ListModels();
+  void Respond(Rejection rejection);
+  void RespondWith(int status, std::string_view body, int retry_after_s, bool keep_alive);
+  void OnClientGone();
+  void FinishExchange(Outcome outcome);
+  void AfterResponse(bool keep_alive);
+  void BreakOff(Outcome outcome, Rejection rejection);
+  void StartRequestTimers();
+  void OnTimer();
+  void OnRequestTimeout();
+  void OnTryTimeout();
+  void FlushPieces(bool last);
+  void Send(std::vector<iovec>* parts);
+  void CloseWhenWritten();
+  void CloseGently();
+  void Close();
+  void WatchFor(Duration timeout);
+
+  ProxyWorker& worker_;
+  const uint16_t port_;
+  const std::string client_ip_;
+  std::unique_ptr<Stream> stream_;
+  State state_ = State::kIdle;
+  http::RequestParser parser_;
+  Exchange exchange_;
+  BodyBuffer body_;
+  std::string pipelined_;  // read ahead while busy
+  std::string out_;        // accepted for the client, not yet taken by its socket
+  bool keep_alive_ = true;
+  bool draining_ = false;
+  bool body_unread_ = false;
+
+  // The response that is passed on.
+  UpstreamConnection* upstream_ = nullptr;
+  std::unique_ptr<ModelListFetch> model_fetch_;
+  std::string upstream_head_;
+  std::string response_head_;
+  bool response_head_sent_ = false;
+  DownstreamFraming framing_ = DownstreamFraming::kNoBody;
+  std::vector<std::string_view> pieces_;
+  size_t pieces_bytes_ = 0;
+  int status_ = 0;
+
+  Timer timer_;          // header, body, keep-alive, linger, stalled write
+  Timer request_timer_;  // the rule's request timeout
+  Timer try_timer_;      // the rule's backendRequest timeout
+};
+
+}  // namespace gw

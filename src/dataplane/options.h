@@ -1,0 +1,38 @@
+// Every limit and timeout of the data plane, by name. Reaching a limit has an outcome and is
+// counted in penstock_limit_reached_total{limit="..."}.
+
+#pragma once
+
+#include <cstddef>
+
+#include "base/clock.h"
+#include "http/head.h"
+
+namespace gw {
+
+struct DataplaneOptions {
+  // Limits.
+  http::HeadLimits request_head;               // 431, 414
+  http::HeadLimits response_head;              // 502
+  size_t request_body_bytes_max = 32u << 20;   // 413
+  size_t pipelined_bytes_max = 64 * 1024;      // reading from that client pauses
+  size_t downstream_connections_max = 16384;   // per worker: accepting pauses
+  size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
+  size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out
+
+  // Timeouts.
+  Duration connect_timeout = std::chrono::seconds(5);             // another endpoint, 502
+  Duration response_headers_timeout = std::chrono::seconds(600);  // to the first body byte: 504
+  Duration stream_idle_timeout = std::chrono::seconds(300);       // the stream is broken off
+  Duration client_header_timeout = std::chrono::seconds(10);      // 408 is not worth it: closed
+  Duration client_body_timeout = std::chrono::seconds(60);        // between two reads: closed
+  Duration keep_alive_timeout = std::chrono::seconds(60);         // idle clients: closed
+  // uvicorn (vLLM, SGLang) closes idle connections after 5 s; stay below it.
+  Duration upstream_keep_alive_timeout = std::chrono::seconds(4);
+  Duration linger_timeout = std::chrono::seconds(2);  // for clients still sending after a refusal
+  Duration drain_timeout = std::chrono::minutes(10);
+  Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
+  Duration model_list_cache_time = std::chrono::seconds(2);
+};
+
+}  // namespace gw

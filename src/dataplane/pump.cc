@@ -1,0 +1,158 @@
+// The pump of DownstreamConnection: from the endpoint's response to the client's socket.
+
+#include "dataplane/downstream.h"
+#include "dataplane/worker.h"
+#include "http/h1_writer.h"
+
+namespace gw {
+
+void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
+  exchange_.OnResponseHead(head);
+  status_ = head.status;
+  const ForwardedResponse response{exchange_.request_id(), parser_.head().method == "HEAD",
+                                   parser_.head().minor_version == 0, keep_alive_ && !draining_};
+  // Held back until the first byte of the body: until then another endpoint may still be tried.
+  framing_ = WriteDownstreamHead(head, response, &response_head_);
+}
+
+void DownstreamConnection::OnUpstreamBody(std::string_view piece) {
+  exchange_.OnResponseBody(piece, worker_.loop().now());
+  if (framing_ == DownstreamFraming::kNoBody) return;
+  pieces_.push_back(piece);
+  pieces_bytes_ += piece.size();
+}
+
+void DownstreamConnection::OnUpstreamFlush() { FlushPieces(false); }
+
+void DownstreamConnection::OnUpstreamEnd() {
+  upstream_ = nullptr;
+  exchange_.OnResponseEnd();
+  FlushPieces(true);
+  if (state_ == State::kClosed) return;
+  const bool keep_alive = keep_alive_ && !draining_ && framing_ != DownstreamFraming::kToClose;
+  FinishExchange(exchange_.OutcomeOfEnd());
+  AfterResponse(keep_alive);
+  ContinueInput();
+}
+
+void DownstreamConnection::OnUpstreamFailed(TryFailure failure) {
+  upstream_ = nullptr;
+  try_timer_.Stop();
+  if (response_head_sent_) {
+    exchange_.OnStreamBroken(worker_.loop().now());
+    BreakOff(Outcome::kUpstreamBroke, failure == TryFailure::kResponseTimeout
+                                          ? Rejection::kTimeout
+                                          : Rejection::kConnectFailed);
+    return;
+  }
+  pieces_.clear();
+  pieces_bytes_ = 0;
+  status_ = 0;
+  Act(exchange_.OnTryFailed(failure, worker_.loop().now()));
+  ContinueInput();
+}
+
+// Ends a response that cannot be completed: an event stream says what happened, and the connection
+// is closed without the end of the message, so that nobody takes it for complete.
+void DownstreamConnection::BreakOff(Outcome outcome, Rejection rejection) {
+  const std::string event = exchange_.ErrorEventFor(rejection);
+  if (!event.empty() && framing_ != DownstreamFraming::kNoBody &&
+      framing_ != DownstreamFraming::kLength) {
+    char size_line[20];
+    std::vector<iovec> parts;
+    if (framing_ == DownstreamFraming::kChunked) {
+      parts.push_back({size_line, http::FormatChunkSize(event.size(), size_line)});
+    }
+    parts.push_back({const_cast<char*>(event.data()), event.size()});
+    if (framing_ == DownstreamFraming::kChunked) {
+      parts.push_back({const_cast<char*>("\r\n"), 2});
+    }
+    Send(&parts);
+    if (state_ == State::kClosed) return;
+  }
+  FinishExchange(outcome);
+  // Without a length the end of the connection is the end of the message: only a reset says
+  // otherwise.
+  if (framing_ == DownstreamFraming::kToClose) {
+    stream_->ResetOnClose();
+    pipelined_.clear();
+  }
+  CloseWhenWritten();
+}
+
+void DownstreamConnection::FlushPieces(bool last) {
+  const bool chunked = framing_ == DownstreamFraming::kChunked;
+  std::vector<iovec>& parts = worker_.parts();
+  parts.clear();
+  auto add = [&parts](std::string_view bytes) {
+    parts.push_back({const_cast<char*>(bytes.data()), bytes.size()});
+  };
+  if (!response_head_sent_) {
+    response_head_sent_ = true;
+    add(response_head_);
+  }
+  char size_line[20];
+  if (pieces_bytes_ > 0) {
+    if (chunked) add({size_line, http::FormatChunkSize(pieces_bytes_, size_line)});
+    for (std::string_view piece : pieces_) add(piece);
+    if (chunked) add(last ? "\r\n0\r\n\r\n" : "\r\n");
+  } else if (chunked && last) {
+    add(http::kLastChunk);
+  }
+  pieces_.clear();
+  pieces_bytes_ = 0;
+  if (!parts.empty()) Send(&parts);
+  if (state_ != State::kClosed && !out_.empty() && upstream_ != nullptr) {
+    upstream_->Pause();
+    WatchFor(worker_.options().stream_idle_timeout);
+  }
+}
+
+void DownstreamConnection::Send(std::vector<iovec>* parts) {
+  size_t skip = 0;
+  if (out_.empty()) {
+    const IoResult result = stream_->Write(*parts);
+    if (result.state == IoState::kOk) return;
+    if (result.state == IoState::kError) {
+      OnClientGone();
+      return;
+    }
+    skip = result.bytes;
+  }
+  for (const iovec& part : *parts) {
+    if (skip >= part.iov_len) {
+      skip -= part.iov_len;
+      continue;
+    }
+    out_.append(static_cast<const char*>(part.iov_base) + skip, part.iov_len - skip);
+    skip = 0;
+  }
+}
+
+void DownstreamConnection::OnWritable() {
+  if (state_ == State::kClosed || out_.empty()) return;
+  iovec part{out_.data(), out_.size()};
+  const IoResult result = stream_->Write({&part, 1});
+  if (result.state == IoState::kError) {
+    OnClientGone();
+    return;
+  }
+  out_.erase(0, result.bytes);
+  if (!out_.empty()) {
+    if (result.bytes > 0) WatchFor(worker_.options().stream_idle_timeout);
+    return;
+  }
+  if (out_.capacity() > 64 * 1024) out_.shrink_to_fit();
+  if (state_ == State::kClosing) {
+    CloseGently();
+    return;
+  }
+  if (state_ == State::kWaiting) {
+    timer_.Stop();
+    if (upstream_ != nullptr) upstream_->Resume();
+    return;
+  }
+  ContinueInput();
+}
+
+}  // namespace gw

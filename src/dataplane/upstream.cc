@@ -1,0 +1,282 @@
+#include "dataplane/upstream.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace gw {
+namespace {
+
+constexpr Duration kSweepInterval = std::chrono::milliseconds(500);
+
+}  // namespace
+
+UpstreamConnection::UpstreamConnection(UpstreamPool& pool, std::string address)
+    : pool_(pool),
+      address_(std::move(address)),
+      parser_(pool.options().response_head),
+      timer_(pool.loop(), [this] { OnTimeout(); }) {}
+
+void UpstreamConnection::Send(const UpstreamRequest& request, UpstreamHandler* handler) {
+  CHECK(handler_ == nullptr && !closed_);
+  handler_ = handler;
+  request_ = request;
+  sent_ = 0;
+  to_send_ = request.head.size();
+  for (std::string_view part : request.parts) to_send_ += part.size();
+  paused_ = false;
+  saw_byte_ = false;
+  saw_body_ = false;
+  reused_ = stream_ != nullptr;
+  parser_.Reset(request.head_request);
+  if (stream_ != nullptr) {
+    WatchFor(Timeout::kResponse);
+    WriteRequest();
+    return;
+  }
+  absl::StatusOr<SocketAddress> address = SocketAddress::Parse(address_);
+  CHECK(address.ok());  // translate lets only valid addresses into a Snapshot
+  Connect(*address);
+}
+
+void UpstreamConnection::Connect(const SocketAddress& address) {
+  connector_ = Connector::New(
+      pool_.loop(), address, pool_.options().connect_timeout,
+      [this](absl::StatusOr<std::unique_ptr<Stream>> stream) { OnConnected(std::move(stream)); });
+}
+
+void UpstreamConnection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
+  if (closed_) return;
+  if (!stream.ok()) {
+    Fail(absl::IsDeadlineExceeded(stream.status()) ? TryFailure::kConnectTimeout
+                                                   : TryFailure::kConnectRefused);
+    return;
+  }
+  stream_ = *std::move(stream);
+  stream_->set_observer(this);
+  WatchFor(Timeout::kResponse);
+  WriteRequest();
+}
+
+void UpstreamConnection::WriteRequest() {
+  while (sent_ < to_send_) {
+    iovec parts[4];
+    size_t count = 0;
+    size_t skip = sent_;
+    auto add = [&](std::string_view bytes) {
+      if (skip >= bytes.size()) {
+        skip -= bytes.size();
+        return;
+      }
+      bytes.remove_prefix(skip);
+      skip = 0;
+      parts[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
+    };
+    add(request_.head);
+    for (std::string_view part : request_.parts) add(part);
+    const IoResult result = stream_->Write({parts, count});
+    sent_ += result.bytes;
+    if (result.state == IoState::kWouldBlock) return;
+    // A dead connection also becomes readable: what the endpoint still said is read there, and the
+    // failure is reported from the loop.
+    if (result.state == IoState::kError) {
+      stream_->ReadAgainLater();
+      return;
+    }
+  }
+}
+
+void UpstreamConnection::OnWritable() {
+  if (closed_ || handler_ == nullptr) return;
+  WriteRequest();
+}
+
+void UpstreamConnection::Resume() {
+  if (!paused_) return;
+  paused_ = false;
+  last_activity_ = pool_.loop().now();
+  if (stream_ != nullptr) stream_->ReadAgainLater();
+}
+
+void UpstreamConnection::OnReadable() {
+  if (closed_) return;
+  if (handler_ == nullptr) {
+    // Idle: whatever comes (the end, or bytes nobody asked for) makes it unusable.
+    Cancel();
+    return;
+  }
+  const std::span<char> scratch = pool_.loop().scratch();
+  while (!paused_) {
+    const IoResult result = stream_->Read(scratch);
+    if (result.bytes > 0) {
+      last_activity_ = pool_.loop().now();
+      saw_byte_ = true;
+      if (!Parse({scratch.data(), result.bytes})) return;
+    }
+    if (result.state == IoState::kWouldBlock) return;
+    if (result.state != IoState::kOk) {
+      if (!paused_) OnPeerClosed();
+      return;
+    }
+    // A short read has emptied the socket; only the end may still be waiting behind it.
+    if (result.bytes < scratch.size() && !stream_->peer_gone()) return;
+  }
+}
+
+bool UpstreamConnection::Parse(std::string_view in) {
+  bool has_body = false;
+  bool more = true;
+  while (more) {
+    const http::H1Step step = parser_.Next(in);
+    in.remove_prefix(step.consumed);
+    switch (step.event) {
+      case http::H1Event::kNeedMore:
+        more = false;
+        break;
+      case http::H1Event::kHead:
+        handler_->OnUpstreamHead(parser_.head());
+        break;
+      case http::H1Event::kBody:
+        if (!saw_body_) {
+          saw_body_ = true;
+          WatchFor(Timeout::kIdle);
+        }
+        has_body = true;
+        handler_->OnUpstreamBody(step.body);
+        break;
+      case http::H1Event::kEnd:
+        OnResponseComplete(parser_.head().keep_alive && in.empty() && sent_ == to_send_);
+        return false;
+      case http::H1Event::kError:
+        // What was good before it goes on.
+        if (has_body) handler_->OnUpstreamFlush();
+        if (!closed_) Fail(TryFailure::kBadResponse);
+        return false;
+    }
+    if (closed_) return false;
+  }
+  if (has_body) handler_->OnUpstreamFlush();
+  return !closed_;
+}
+
+void UpstreamConnection::OnResponseComplete(bool reusable) {
+  UpstreamHandler* handler = handler_;
+  handler_ = nullptr;
+  timer_.Stop();
+  if (reusable && !stream_->peer_gone()) {
+    pool_.PutBack(this);
+  } else {
+    Cancel();
+  }
+  handler->OnUpstreamEnd();
+}
+
+void UpstreamConnection::OnPeerClosed() {
+  if (parser_.OnClose()) {
+    OnResponseComplete(false);
+    return;
+  }
+  Fail(reused_ && !saw_byte_ ? TryFailure::kStaleConnection : TryFailure::kReset);
+}
+
+void UpstreamConnection::Fail(TryFailure failure) {
+  UpstreamHandler* handler = handler_;
+  handler_ = nullptr;
+  Cancel();
+  if (handler != nullptr) handler->OnUpstreamFailed(failure);
+}
+
+void UpstreamConnection::Cancel() {
+  if (closed_) return;
+  closed_ = true;
+  handler_ = nullptr;
+  timer_.Stop();
+  pool_.Remove(this);
+}
+
+void UpstreamConnection::WatchFor(Timeout timeout) {
+  timeout_ = timeout;
+  last_activity_ = pool_.loop().now();
+  timer_.Start(timeout == Timeout::kResponse ? pool_.options().response_headers_timeout
+                                             : pool_.options().stream_idle_timeout);
+}
+
+void UpstreamConnection::OnTimeout() {
+  if (closed_ || handler_ == nullptr) return;
+  if (timeout_ == Timeout::kIdle) {
+    // Activity only notes its time; the timer moves when it fires.
+    const Duration idle = pool_.loop().now() - last_activity_;
+    const Duration left = pool_.options().stream_idle_timeout - idle;
+    if (paused_ || left > Duration(0)) {
+      timer_.Start(paused_ ? pool_.options().stream_idle_timeout : left);
+      return;
+    }
+  }
+  Fail(TryFailure::kResponseTimeout);
+}
+
+UpstreamPool::UpstreamPool(EventLoop& loop, const DataplaneOptions& options)
+    : loop_(loop), options_(options), sweep_(loop, [this] { CloseIdle(); }) {
+  sweep_.Start(kSweepInterval);
+}
+
+UpstreamPool::~UpstreamPool() = default;
+
+UpstreamConnection* UpstreamPool::Acquire(const std::string& address) {
+  auto it = idle_.find(address);
+  if (it != idle_.end() && !it->second.empty()) {
+    UpstreamConnection* connection = it->second.back();
+    it->second.pop_back();
+    --idle_count_;
+    return connection;
+  }
+  auto owned = std::make_unique<UpstreamConnection>(*this, address);
+  UpstreamConnection* connection = owned.get();
+  all_.emplace(connection, std::move(owned));
+  return connection;
+}
+
+void UpstreamPool::PutBack(UpstreamConnection* connection) {
+  connection->idle_since_ = loop_.now();
+  std::vector<UpstreamConnection*>& idle = idle_[connection->address_];
+  if (idle.size() >= options_.idle_upstream_connections_max) {
+    UpstreamConnection* oldest = idle.front();
+    oldest->Cancel();
+  }
+  idle.push_back(connection);
+  ++idle_count_;
+}
+
+void UpstreamPool::Remove(UpstreamConnection* connection) {
+  auto idle = idle_.find(connection->address_);
+  if (idle != idle_.end()) {
+    auto it = std::find(idle->second.begin(), idle->second.end(), connection);
+    if (it != idle->second.end()) {
+      idle->second.erase(it);
+      --idle_count_;
+    }
+  }
+  auto it = all_.find(connection);
+  CHECK(it != all_.end());
+  connection->stream_.reset();
+  if (removed_.empty()) {
+    loop_.Post([this] { removed_.clear(); });
+  }
+  removed_.push_back(std::move(it->second));
+  all_.erase(it);
+}
+
+void UpstreamPool::CloseIdle() {
+  const TimePoint limit = loop_.now() - options_.upstream_keep_alive_timeout;
+  std::vector<UpstreamConnection*> expired;
+  for (auto& [address, idle] : idle_) {
+    for (UpstreamConnection* connection : idle) {
+      if (connection->idle_since_ <= limit) expired.push_back(connection);
+    }
+  }
+  for (UpstreamConnection* connection : expired) connection->Cancel();
+  absl::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
+  sweep_.Start(kSweepInterval);
+}
+
+}  // namespace gw

@@ -1,0 +1,126 @@
+// Connections to endpoints: one UpstreamConnection carries one request at a time; UpstreamPool
+// keeps idle ones for reuse. Per worker, on its loop.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "dataplane/options.h"
+#include "exchange/metrics.h"
+#include "http/h1_parser.h"
+#include "net/event_loop.h"
+#include "net/stream.h"
+
+namespace gw {
+
+// Receives one response. Calls come from the loop, never from inside Send. After OnUpstreamEnd or
+// OnUpstreamFailed nothing more comes and the connection is no longer the handler's.
+class UpstreamHandler {
+ public:
+  virtual void OnUpstreamHead(const http::ResponseHead& head) = 0;
+  // A piece of the body: a view that is valid until OnUpstreamFlush or OnUpstreamEnd returns.
+  virtual void OnUpstreamBody(std::string_view piece) = 0;
+  // All pieces of one read were handed over and the message goes on.
+  virtual void OnUpstreamFlush() = 0;
+  virtual void OnUpstreamEnd() = 0;
+  virtual void OnUpstreamFailed(TryFailure failure) = 0;
+
+ protected:
+  ~UpstreamHandler() = default;
+};
+
+// What to send. `head` and the parts are views that stay valid until the response has ended.
+struct UpstreamRequest {
+  std::string_view head;
+  std::string_view parts[3];
+  bool head_request = false;  // HEAD: the response has no body
+};
+
+class UpstreamPool;
+
+class UpstreamConnection final : public StreamObserver {
+ public:
+  UpstreamConnection(UpstreamPool& pool, std::string address);
+
+  void Send(const UpstreamRequest& request, UpstreamHandler* handler);
+  // Ends the request by closing the connection: the model server aborts its work. The handler hears
+  // nothing more.
+  void Cancel();
+  // Back-pressure: nothing is read until Resume.
+  void Pause() { paused_ = true; }
+  void Resume();
+
+  void OnReadable() override;
+  void OnWritable() override;
+
+ private:
+  friend class UpstreamPool;
+  enum class Timeout : uint8_t { kNone, kResponse, kIdle };
+
+  void Connect(const SocketAddress& address);
+  void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
+  void WriteRequest();
+  // False once the connection is closed or back in the pool.
+  bool Parse(std::string_view in);
+  void OnResponseComplete(bool reusable);
+  void OnPeerClosed();
+  void Fail(TryFailure failure);
+  void OnTimeout();
+  void WatchFor(Timeout timeout);
+
+  UpstreamPool& pool_;
+  const std::string address_;
+  std::unique_ptr<Connector> connector_;
+  std::unique_ptr<Stream> stream_;
+  http::ResponseParser parser_;
+  UpstreamHandler* handler_ = nullptr;
+  UpstreamRequest request_;
+  size_t sent_ = 0;
+  size_t to_send_ = 0;
+  bool reused_ = false;
+  bool paused_ = false;
+  bool closed_ = false;
+  bool saw_byte_ = false;  // of the response, whatever it is
+  bool saw_body_ = false;
+  Timeout timeout_ = Timeout::kNone;
+  TimePoint last_activity_;
+  TimePoint idle_since_;
+  Timer timer_;
+};
+
+class UpstreamPool {
+ public:
+  UpstreamPool(EventLoop& loop, const DataplaneOptions& options);
+  ~UpstreamPool();
+
+  // A connection to `address`: an idle one if there is any, otherwise a new one that connects when
+  // Send is called.
+  UpstreamConnection* Acquire(const std::string& address);
+  EventLoop& loop() { return loop_; }
+  const DataplaneOptions& options() const { return options_; }
+  size_t idle_connections() const { return idle_count_; }
+
+ private:
+  friend class UpstreamConnection;
+  using Owned = std::unique_ptr<UpstreamConnection>;
+
+  void PutBack(UpstreamConnection* connection);
+  // Forgets a closed connection; it is deleted when the loop comes round.
+  void Remove(UpstreamConnection* connection);
+  void CloseIdle();
+
+  EventLoop& loop_;
+  const DataplaneOptions& options_;
+  absl::flat_hash_map<UpstreamConnection*, Owned> all_;
+  absl::flat_hash_map<std::string, std::vector<UpstreamConnection*>> idle_;
+  size_t idle_count_ = 0;
+  std::vector<Owned> removed_;
+  Timer sweep_;
+};
+
+}  // namespace gw

@@ -1,0 +1,157 @@
+#include "dataplane/worker.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace gw {
+
+ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop)
+    : shared_(shared),
+      loop_(std::move(loop)),
+      environment_(loop_->clock(), seed, shared.index, shared.metrics),
+      reader_(shared.snapshots),
+      upstreams_(*loop_, shared.options),
+      connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
+                                                "Client connections that are open.")),
+      accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
+                                          "Client connections accepted.")) {
+  environment_.log_requests = shared.log_requests;
+}
+
+absl::StatusOr<std::unique_ptr<ProxyWorker>> ProxyWorker::Start(const Shared& shared,
+                                                                uint64_t seed) {
+  ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, EventLoop::New());
+  std::unique_ptr<ProxyWorker> worker(new ProxyWorker(shared, seed, std::move(loop)));
+  worker->thread_ = std::thread([raw = worker.get()] { raw->loop_->Run(); });
+  return worker;
+}
+
+ProxyWorker::~ProxyWorker() {
+  if (!thread_.joinable()) return;
+  loop_->Post([this] {
+    stopping_ = true;
+    listeners_.clear();
+    std::vector<DownstreamConnection*> open;
+    for (auto& [connection, owned] : connections_) open.push_back(connection);
+    for (DownstreamConnection* connection : open) connection->Abort();
+    loop_->Stop();
+  });
+  thread_.join();
+}
+
+void ProxyWorker::ApplySnapshot(std::function<void(std::vector<std::string>)> done) {
+  loop_->Post([this, done = std::move(done)] {
+    std::vector<std::string> errors;
+    if (!draining_ && !stopping_) ReconcileListeners(&errors);
+    done(std::move(errors));
+  });
+}
+
+void ProxyWorker::ReconcileListeners(std::vector<std::string>* errors) {
+  const std::shared_ptr<const Snapshot>& snapshot = reader_.Get();
+  std::vector<uint16_t> gone;
+  for (const auto& [port, listener] : listeners_) {
+    if (!snapshot || snapshot->FindListener(port) == nullptr) gone.push_back(port);
+  }
+  for (uint16_t port : gone) {
+    listeners_.erase(port);
+    std::vector<DownstreamConnection*> drained;
+    for (auto& [connection, owned] : connections_) {
+      if (connection->port() == port) drained.push_back(connection);
+    }
+    for (DownstreamConnection* connection : drained) connection->Drain();
+  }
+  if (!snapshot) return;
+  for (const ListenerEntry& entry : snapshot->listeners) {
+    if (listeners_.contains(entry.port)) continue;
+    const absl::Status status = OpenListener(entry.port);
+    if (!status.ok()) errors->push_back(std::string(status.message()));
+  }
+}
+
+absl::Status ProxyWorker::OpenListener(uint16_t port) {
+  ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::FromIp(shared_.bind_ip, port));
+  Listener::Options options;
+  options.reuse_port = true;
+  ASSIGN_OR_RETURN(listeners_[port], Listener::New(*loop_, address, options,
+                                                   [this, port](std::unique_ptr<Stream> stream) {
+                                                     OnAccept(port, std::move(stream));
+                                                   }));
+  if (paused_) listeners_[port]->Pause();
+  return absl::OkStatus();
+}
+
+void ProxyWorker::OnAccept(uint16_t port, std::unique_ptr<Stream> stream) {
+  accepted_.Add();
+  connection_gauge_.Add(1);
+  auto owned = std::make_unique<DownstreamConnection>(*this, port, std::move(stream));
+  DownstreamConnection* connection = owned.get();
+  connections_.emplace(connection, std::move(owned));
+  if (connections_.size() >= shared_.options.downstream_connections_max) {
+    CountLimit("downstream_connections");
+    PauseListeners(true);
+  }
+  connection->OnReadable();
+}
+
+void ProxyWorker::PauseListeners(bool pause) {
+  if (paused_ == pause) return;
+  paused_ = pause;
+  for (auto& [port, listener] : listeners_) {
+    if (pause) {
+      listener->Pause();
+    } else {
+      listener->Resume();
+    }
+  }
+}
+
+void ProxyWorker::Remove(DownstreamConnection* connection) {
+  auto it = connections_.find(connection);
+  if (it == connections_.end()) return;  // already in its destructor
+  connection_gauge_.Add(-1);
+  if (removed_.empty()) {
+    loop_->Post([this] { removed_.clear(); });
+  }
+  removed_.push_back(std::move(it->second));
+  connections_.erase(it);
+  if (paused_ && connections_.size() < shared_.options.downstream_connections_max) {
+    PauseListeners(false);
+  }
+  if (drained_ && connections_.empty()) {
+    auto done = std::move(drained_);
+    drained_ = nullptr;
+    done();
+  }
+}
+
+void ProxyWorker::Drain(std::function<void()> done) {
+  loop_->Post([this, done = std::move(done)] {
+    draining_ = true;
+    listeners_.clear();
+    std::vector<DownstreamConnection*> open;
+    for (auto& [connection, owned] : connections_) open.push_back(connection);
+    for (DownstreamConnection* connection : open) connection->Drain();
+    if (connections_.empty()) {
+      done();
+    } else {
+      drained_ = done;
+    }
+  });
+}
+
+void ProxyWorker::CountLimit(std::string_view limit) {
+  shared_.metrics
+      .AddCounter("penstock_limit_reached_total", "How often a limit was reached, by its name.",
+                  {{"limit", std::string(limit)}})
+      .Add();
+}
+
+void ProxyWorker::CountRefusedHead(http::HeadError error) {
+  shared_.metrics
+      .AddCounter("penstock_refused_heads_total", "Request heads that were refused, by reason.",
+                  {{"reason", std::string(http::NameOf(error))}})
+      .Add();
+}
+
+}  // namespace gw

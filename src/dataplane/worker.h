@@ -1,0 +1,92 @@
+// ProxyWorker: one thread's share of the data plane: its loop, its listeners, its clients, its
+// connections to endpoints. Workers share nothing here; the kernel spreads connections over them.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "dataplane/downstream.h"
+#include "dataplane/model_list.h"
+#include "dataplane/options.h"
+#include "dataplane/upstream.h"
+#include "exchange/exchange.h"
+#include "net/event_loop.h"
+#include "snapshot/snapshot.h"
+#include "stats/metrics.h"
+
+namespace gw {
+
+class ProxyWorker {
+ public:
+  // Everything referred to outlives the worker. `seed` makes the worker's choices repeatable.
+  struct Shared {
+    const SnapshotStore& snapshots;
+    PrefixIndex& index;
+    MetricRegistry& metrics;
+    const DataplaneOptions& options;
+    std::string bind_ip;  // address of all listeners
+    bool log_requests = true;
+  };
+  static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
+  // Stops the thread; what is still in flight is broken off.
+  ~ProxyWorker();
+
+  // Any thread. Opens and closes listeners as the newest Snapshot wants them, then calls `done` on
+  // the worker's thread with one error per listener that could not be opened.
+  void ApplySnapshot(std::function<void(std::vector<std::string> errors)> done);
+  // Any thread. No new connections; those in flight finish; `done` is called on the worker's thread
+  // when none is left, or at once if none was.
+  void Drain(std::function<void()> done);
+
+  // Any thread: the last requests of this worker.
+  const RequestHistory& history() const { return environment_.history; }
+
+  // For connections, on the worker's thread.
+  EventLoop& loop() { return *loop_; }
+  const DataplaneOptions& options() const { return shared_.options; }
+  ExchangeEnvironment& environment() { return environment_; }
+  UpstreamPool& upstreams() { return upstreams_; }
+  ModelListCache& model_lists() { return model_lists_; }
+  const std::shared_ptr<const Snapshot>& snapshot() { return reader_.Get(); }
+  std::vector<iovec>& parts() { return parts_; }
+  void CountLimit(std::string_view limit);
+  void CountRefusedHead(http::HeadError error);
+  void Remove(DownstreamConnection* connection);
+
+ private:
+  ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
+  absl::Status OpenListener(uint16_t port);
+  void OnAccept(uint16_t port, std::unique_ptr<Stream> stream);
+  void ReconcileListeners(std::vector<std::string>* errors);
+  void PauseListeners(bool pause);
+
+  const Shared shared_;
+  std::unique_ptr<EventLoop> loop_;
+  ExchangeEnvironment environment_;
+  SnapshotReader reader_;
+  UpstreamPool upstreams_;
+  ModelListCache model_lists_;
+  std::vector<iovec> parts_;
+  std::map<uint16_t, std::unique_ptr<Listener>> listeners_;
+  absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
+  std::vector<std::unique_ptr<DownstreamConnection>> removed_;
+  std::function<void()> drained_;
+  bool draining_ = false;
+  bool paused_ = false;
+  bool stopping_ = false;
+  Gauge& connection_gauge_;
+  Counter& accepted_;
+  std::thread thread_;
+};
+
+}  // namespace gw

@@ -1,0 +1,247 @@
+#include "exchange/exchange.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/check.h"
+#include "http/h1_parser.h"
+#include "scheduling/registry.h"
+
+namespace gw {
+namespace {
+
+constexpr uint16_t kPort = 8080;
+
+// One route "/v1" to one pool of `n` endpoints at 127.0.0.11, .12, ...
+class ExchangeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    environment_.log_requests = false;
+    Configure(3, RoutingStrategy::kPrefixCache, {});
+  }
+
+  void Configure(int n, RoutingStrategy strategy, std::vector<ModelBinding> models) {
+    auto entry = std::make_shared<PoolEntry>();
+    entry->pool.ns = "default";
+    entry->pool.name = "qwen";
+    entry->pool.id = "default/qwen";
+    entry->pool.strategy = strategy;
+    for (int i = 0; i < n; ++i) {
+      Endpoint endpoint;
+      endpoint.name = "qwen-" + std::to_string(i);
+      endpoint.ip = "127.0.0." + std::to_string(11 + i);
+      endpoint.port = 8000;
+      endpoint.address = endpoint.ip + ":8000";
+      endpoint.state = table_.Get(endpoint.address);
+      entry->pool.endpoints.push_back(endpoint);
+    }
+    entry->models = ModelTable(std::move(models));
+    entry->profile = ProfileFor(strategy);
+    entry->load_profile = LoadProfile();
+    entry->uses_prefix = strategy == RoutingStrategy::kPrefixCache;
+    Publish(entry);
+  }
+
+  void Publish(std::shared_ptr<PoolEntry> entry) {
+    auto rule = std::make_shared<RouteRule>();
+    rule->route = "default/route";
+    rule->name = "default/route/0";
+    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
+    rule->total_weight = 1;
+    RouteTable::Entry route;
+    route.hostname = "*";
+    route.match.path = "/v1";
+    route.rule = rule;
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->generation = 1;
+    snapshot->pools.push_back(entry);
+    snapshot->listeners.push_back({kPort, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    pool_ = entry;
+    snapshot_ = snapshot;
+  }
+
+  Step Head(const std::string& path, const std::string& method = "POST") {
+    text_ = method + " " + path + " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
+    parser_.Reset();
+    CHECK(parser_.Next(text_).event == http::H1Event::kHead);
+    exchange_.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    return exchange_.OnRequestHead(parser_.head());
+  }
+  Step Body(std::string body) {
+    body_ = std::move(body);
+    body_.reserve(body_.size() + InferenceParser::kPadding);
+    return exchange_.OnRequestBody(body_, clock_.Now());
+  }
+  Step Chat(const std::string& prompt, const std::string& model = "m") {
+    CHECK(Head("/v1/chat/completions").kind == Step::Kind::kReadBody);
+    return Body(R"({"model":")" + model + R"(","messages":[{"role":"user","content":")" + prompt +
+                R"("}]})");
+  }
+  void Answer(const std::string& type, const std::string& body) {
+    http::ResponseHead head;
+    head.status = 200;
+    head.headers.Add("content-type", type);
+    exchange_.OnResponseHead(head);
+    exchange_.OnResponseBody(body, clock_.Now());
+    exchange_.OnResponseEnd();
+  }
+  void Finish() { exchange_.End(exchange_.OutcomeOfEnd(), 200, clock_.Now()); }
+  int64_t InFlight() const {
+    int64_t sum = 0;
+    for (const Endpoint& endpoint : pool_->pool.endpoints) {
+      const EndpointState& state = *endpoint.state;
+      EXPECT_GE(state.pending_prompt_tokens.load(), 0);
+      sum += state.in_flight_requests + state.pending_prompt_tokens + state.decoding_context_tokens;
+    }
+    return sum;
+  }
+
+  ManualClock clock_;
+  PrefixIndex index_{PrefixIndex::Options{}};
+  MetricRegistry registry_;
+  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
+  EndpointTable table_;
+  std::shared_ptr<const PoolEntry> pool_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::string text_, body_;
+  http::RequestParser parser_;
+  Exchange exchange_{environment_};
+};
+
+TEST_F(ExchangeTest, PathWithoutRouteIsNotFound) {
+  const Step step = Head("/v2/chat/completions");
+  EXPECT_EQ(step.kind, Step::Kind::kRespond);
+  EXPECT_EQ(InfoOf(step.rejection).status, 404);
+  exchange_.End(Outcome::kRejected, 404, clock_.Now());
+}
+
+TEST_F(ExchangeTest, BodyWithoutModelIsRefused) {
+  Head("/v1/chat/completions");
+  const Step step = Body(R"({"messages":[]})");
+  EXPECT_EQ(step.kind, Step::Kind::kRespond);
+  EXPECT_EQ(InfoOf(step.rejection).status, 400);
+  exchange_.End(Outcome::kRejected, 400, clock_.Now());
+}
+
+TEST_F(ExchangeTest, UnknownModelIsNotFoundAndNamed) {
+  Configure(1, RoutingStrategy::kDefault, {{"known", Criticality::kCritical, {}}});
+  const Step step = Chat("hi", "stranger");
+  EXPECT_EQ(InfoOf(step.rejection).status, 404);
+  EXPECT_NE(exchange_.RejectionBody(step.rejection).find("stranger"), std::string::npos);
+  exchange_.End(Outcome::kRejected, 404, clock_.Now());
+}
+
+TEST_F(ExchangeTest, TargetModelIsSplicedAndTheRestKept) {
+  Configure(1, RoutingStrategy::kDefault, {{"m", Criticality::kCritical, {{"m-v2", 1}}}});
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  const Splice& splice = exchange_.splice();
+  EXPECT_EQ(std::string(splice.head) + splice.replacement + std::string(splice.tail),
+            R"({"model":"m-v2","messages":[{"role":"user","content":"hi"}]})");
+  Answer("application/json", "{}");
+  Finish();
+}
+
+TEST_F(ExchangeTest, EverythingHeldIsGivenBackAtTheEnd) {
+  ASSERT_EQ(Chat(std::string(4000, 'x')).kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().state->in_flight_requests, 1);
+  EXPECT_GT(exchange_.endpoint().state->pending_prompt_tokens, 900);
+  http::ResponseHead head;
+  head.status = 200;
+  exchange_.OnResponseHead(head);
+  exchange_.OnResponseBody("x", clock_.Now());
+  EXPECT_EQ(exchange_.endpoint().state->pending_prompt_tokens, 0);
+  EXPECT_GT(exchange_.endpoint().state->decoding_context_tokens, 900);
+  exchange_.End(Outcome::kClientLeft, 200, clock_.Now());
+  EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(ExchangeTest, SamePrefixGoesToTheSameEndpoint) {
+  const std::string prompt(1000, 'p');
+  ASSERT_EQ(Chat(prompt).kind, Step::Kind::kForward);
+  const std::string first = exchange_.endpoint().address;
+  Answer("application/json", "{}");
+  Finish();
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(Chat(prompt + std::to_string(i)).kind, Step::Kind::kForward);
+    EXPECT_EQ(exchange_.endpoint().address, first);
+    Answer("application/json", "{}");
+    Finish();
+  }
+}
+
+TEST_F(ExchangeTest, FailedTriesGoToOtherEndpointsAtMostTwice) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  std::set<std::string> tried{exchange_.endpoint().address};
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now()).kind,
+              Step::Kind::kForward);
+    EXPECT_TRUE(tried.insert(exchange_.endpoint().address).second);
+  }
+  const Step step = exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now());
+  EXPECT_EQ(step.kind, Step::Kind::kRespond);
+  EXPECT_EQ(InfoOf(step.rejection).status, 502);
+  exchange_.End(Outcome::kRejected, 502, clock_.Now());
+  EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(ExchangeTest, StaleConnectionOfTheOnlyEndpointIsTriedAgainThere) {
+  Configure(1, RoutingStrategy::kDefault, {});
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, clock_.Now()).kind,
+            Step::Kind::kForward);
+  Answer("application/json", "{}");
+  Finish();
+}
+
+TEST_F(ExchangeTest, PoolWithoutEndpointsIsUnavailable) {
+  Configure(0, RoutingStrategy::kDefault, {});
+  const Step step = Chat("hi");
+  EXPECT_EQ(InfoOf(step.rejection).status, 503);
+  EXPECT_GT(InfoOf(step.rejection).retry_after_s, 0);
+  exchange_.End(Outcome::kRejected, 503, clock_.Now());
+}
+
+TEST_F(ExchangeTest, EndsAreToldApart) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  Answer("text/event-stream; charset=utf-8",
+         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"abort\"}]}\n\n"
+         "data: [DONE]\n\n");
+  EXPECT_EQ(exchange_.OutcomeOfEnd(), Outcome::kAborted);
+  Finish();
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  Answer("text/event-stream", "data: {\"error\":{\"message\":\"x\",\"code\":500}}\n\n");
+  EXPECT_EQ(exchange_.OutcomeOfEnd(), Outcome::kErrorEvent);
+  Finish();
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  Answer("text/event-stream", "data: {\"choices\":[]}\n\ndata: [DONE]\n\n");
+  EXPECT_EQ(exchange_.OutcomeOfEnd(), Outcome::kComplete);
+  Finish();
+}
+
+TEST_F(ExchangeTest, BrokenStreamIsEndedWithAnErrorEvent) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  http::ResponseHead head;
+  head.status = 200;
+  head.headers.Add("content-type", "text/event-stream");
+  exchange_.OnResponseHead(head);
+  exchange_.OnResponseBody("data: {\"cho", clock_.Now());
+  const std::string event = exchange_.ErrorEventFor(Rejection::kConnectFailed);
+  EXPECT_EQ(event.substr(0, 2), "\n\n");
+  EXPECT_NE(event.find("\"error\""), std::string::npos);
+  exchange_.End(Outcome::kUpstreamBroke, 200, clock_.Now());
+  EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(ExchangeTest, UnsupportedRuleAndUnservablePoolAnswer500WithTheReason) {
+  auto entry = std::make_shared<PoolEntry>(*pool_);
+  entry->unservable = "disaggregation is not built";
+  Publish(entry);
+  const Step step = Head("/v1/chat/completions");
+  EXPECT_EQ(InfoOf(step.rejection).status, 500);
+  EXPECT_NE(exchange_.RejectionBody(step.rejection).find("disaggregation"), std::string::npos);
+  exchange_.End(Outcome::kRejected, 500, clock_.Now());
+}
+
+}  // namespace
+}  // namespace gw

@@ -1,0 +1,95 @@
+#include "exchange/history.h"
+
+#include <cstdio>
+
+#include "base/log.h"
+
+namespace gw {
+
+void RequestHistory::Put(RequestRecord* record) {
+  std::lock_guard lock(mutex_);
+  std::swap(records_[next_], *record);
+  next_ = (next_ + 1) % records_.size();
+}
+
+std::optional<RequestRecord> RequestHistory::Find(std::string_view request_id) const {
+  std::lock_guard lock(mutex_);
+  for (size_t back = 1; back <= records_.size(); ++back) {
+    const RequestRecord& record = records_[(next_ + records_.size() - back) % records_.size()];
+    if (!record.request_id.empty() && record.request_id == request_id) return record;
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+class JsonObject {
+ public:
+  void Text(std::string_view name, std::string_view value) {
+    Name(name);
+    out_ += '"';
+    AppendJsonEscaped(&out_, value);
+    out_ += '"';
+  }
+  void Integer(std::string_view name, int64_t value) {
+    Name(name);
+    out_ += std::to_string(value);
+  }
+  void Number(std::string_view name, double value) {
+    Name(name);
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.3f", value);
+    out_ += text;
+  }
+  void Raw(std::string_view name, std::string_view value) {
+    Name(name);
+    out_ += value;
+  }
+  std::string Take() { return std::move(out_ += '}'); }
+
+ private:
+  void Name(std::string_view name) {
+    out_ += out_.empty() ? '{' : ',';
+    out_ += '"';
+    out_ += name;
+    out_ += "\":";
+  }
+  std::string out_;
+};
+
+}  // namespace
+
+std::string ToJson(const RequestRecord& record) {
+  JsonObject json;
+  json.Text("request_id", record.request_id);
+  json.Text("client", record.client);
+  json.Text("method", record.method);
+  json.Text("path", record.path);
+  json.Text("route", record.route);
+  json.Text("pool", record.pool);
+  json.Text("requested_model", record.requested_model);
+  json.Text("target_model", record.target_model);
+  json.Text("pod", record.endpoint_name);
+  json.Text("endpoint", record.endpoint);
+  json.Integer("status", record.status);
+  json.Text("outcome", record.outcome);
+  json.Text("reason", record.reason);
+  json.Integer("tries", record.tries);
+  json.Raw("stream", record.stream ? "true" : "false");
+  json.Integer("prefix_hit_blocks", record.prefix_hit_blocks);
+  json.Integer("prefix_blocks", record.prefix_blocks);
+  json.Integer("candidates", record.candidates);
+  json.Number("score", record.score);
+  JsonObject scores;
+  for (const auto& [name, score] : record.scores) scores.Number(name, score);
+  json.Raw("scores", record.scores.empty() ? "{}" : scores.Take());
+  json.Number("queue_ms", record.queue_ms);
+  json.Number("ttft_ms", record.ttft_ms);
+  json.Number("total_ms", record.total_ms);
+  json.Integer("prompt_tokens", record.prompt_tokens);
+  json.Integer("cached_tokens", record.cached_tokens);
+  json.Integer("completion_tokens", record.completion_tokens);
+  return json.Take();
+}
+
+}  // namespace gw

@@ -1,0 +1,83 @@
+// Metrics of exchanges. Handles are found once per (pool, model) and worker and then used without a
+// lock.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "exchange/rejection.h"
+#include "stats/metrics.h"
+
+namespace gw {
+
+// How an exchange ended.
+enum class Outcome : uint8_t {
+  kComplete,       // the whole response was handed to the client
+  kRejected,       // the gateway answered itself
+  kClientLeft,     // the client closed before the response was complete
+  kUpstreamBroke,  // the response broke off, or stalled, after parts of it were sent
+  kErrorEvent,     // the stream ended in order but carried an error event
+  kAborted,        // the stream ended in order with finish_reason "abort"
+  kTimedOut,       // the route's request timeout cut the response
+};
+std::string_view NameOf(Outcome outcome);
+
+// Why one try of a request did not lead to a response.
+enum class TryFailure : uint8_t {
+  kConnectRefused,
+  kConnectTimeout,
+  kReset,            // closed or reset before the first body byte
+  kStaleConnection,  // a kept-alive connection was closed as it was used again
+  kBadResponse,
+  kResponseTimeout,  // no first byte within the response timeout: not tried again
+};
+std::string_view NameOf(TryFailure failure);
+
+// The series of one pool and model.
+class ExchangeSeries {
+ public:
+  ExchangeSeries(MetricRegistry& registry, std::string_view pool, std::string_view model);
+
+  void CountRequest(int status, Outcome outcome);
+
+  Gauge& in_flight;
+  Histogram& duration;
+  Histogram& ttft;
+  Histogram& inter_token;
+  Counter& prompt_tokens;
+  Counter& cached_tokens;
+  Counter& completion_tokens;
+  Counter& prefix_hit_blocks;
+  Counter& prefix_blocks;
+
+ private:
+  MetricRegistry& registry_;
+  Labels labels_;
+  std::map<uint32_t, Counter*> requests_;
+};
+
+// One per worker. Not thread-safe; the registry behind it is.
+class ExchangeMetrics {
+ public:
+  explicit ExchangeMetrics(MetricRegistry& registry);
+
+  // The series for a pool and a model name as the client sent it. Names that are not in the pool's
+  // configuration come from clients: the registry's cap bounds them.
+  ExchangeSeries& For(std::string_view pool, std::string_view model);
+  void CountRetry(std::string_view pool, TryFailure failure);
+  void CountEjection(std::string_view pool);
+  void CountRejection(Rejection rejection);
+
+ private:
+  static constexpr size_t kSeriesMax = 4096;
+  MetricRegistry& registry_;
+  std::string key_;
+  absl::flat_hash_map<std::string, std::unique_ptr<ExchangeSeries>> series_;
+};
+
+}  // namespace gw

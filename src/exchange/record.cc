@@ -1,0 +1,113 @@
+// What remains of an exchange: counters, histograms, one line in the log, one record in the
+// history.
+
+#include "base/check.h"
+#include "base/log.h"
+#include "exchange/exchange.h"
+
+namespace gw {
+namespace {
+
+void CountTokens(const Usage& usage, ExchangeSeries* series) {
+  if (usage.prompt_tokens > 0) series->prompt_tokens.Add(usage.prompt_tokens);
+  if (usage.cached_tokens > 0) series->cached_tokens.Add(usage.cached_tokens);
+  if (usage.completion_tokens > 0) series->completion_tokens.Add(usage.completion_tokens);
+}
+
+void LogRecord(const RequestRecord& record) {
+  if (!LogEnabled(LogLevel::kInfo)) return;
+  const LogField fields[] = {
+      {"request_id", record.request_id},
+      {"client", record.client},
+      {"method", record.method},
+      {"path", record.path},
+      {"route", record.route},
+      {"pool", record.pool},
+      {"requested_model", record.requested_model},
+      {"target_model", record.target_model},
+      {"pod", record.endpoint_name},
+      {"endpoint", record.endpoint},
+      {"status", record.status},
+      {"outcome", record.outcome},
+      {"reason", record.reason},
+      {"tries", record.tries},
+      {"stream", record.stream},
+      {"prefix_hit_blocks", record.prefix_hit_blocks},
+      {"prefix_blocks", record.prefix_blocks},
+      {"candidates", record.candidates},
+      {"score", record.score},
+      {"queue_ms", record.queue_ms},
+      {"ttft_ms", record.ttft_ms},
+      {"total_ms", record.total_ms},
+      {"prompt_tokens", record.prompt_tokens},
+      {"cached_tokens", record.cached_tokens},
+      {"completion_tokens", record.completion_tokens},
+  };
+  LogLine(LogLevel::kInfo, "Request Handled", fields, std::size(fields));
+}
+
+}  // namespace
+
+void Exchange::End(Outcome outcome, int status, TimePoint now) {
+  CHECK(active_);
+  active_ = false;
+  ReleaseTry();
+  if (outcome == Outcome::kRejected) env_.metrics.CountRejection(rejection_);
+  if (series_ == nullptr) {
+    // Never dispatched: the model name may be the client's own invention.
+    series_ = &env_.metrics.For(pool_ != nullptr ? std::string_view(pool_->pool.id) : "", "");
+  }
+  series_->CountRequest(status, outcome);
+  series_->duration.Observe(ToSeconds(now - began_));
+  CountTokens(reader_.usage(), series_);
+  FillRecord(outcome, status, now);
+  if (env_.log_requests) LogRecord(env_.record);
+  env_.history.Put(&env_.record);
+  reader_.Reset(ApiKind::kOther, false);
+  snapshot_.reset();
+  head_ = nullptr;
+  rule_ = nullptr;
+  pool_ = nullptr;
+  body_ = {};
+  splice_ = {};
+}
+
+void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
+  RequestRecord& record = env_.record;
+  const Usage& usage = reader_.usage();
+  const Endpoint* endpoint = decision_.endpoint;
+  record.request_id = request_id_;
+  record.client = client_ip_;
+  record.method.assign(head_ != nullptr ? head_->method : "");
+  record.path.assign(target_.path);
+  record.route.assign(rule_ != nullptr ? std::string_view(rule_->route) : "");
+  record.pool.assign(pool_ != nullptr ? std::string_view(pool_->pool.id) : "");
+  record.requested_model = request_.requested_model;
+  record.target_model = request_.target_model;
+  record.endpoint_name.assign(endpoint != nullptr ? std::string_view(endpoint->name) : "");
+  record.endpoint.assign(endpoint != nullptr ? std::string_view(endpoint->address) : "");
+  record.outcome = NameOf(outcome);
+  record.reason = rejection_ == Rejection::kNone ? "" : InfoOf(rejection_).code;
+  record.status = status;
+  record.tries = tries_;
+  record.stream = event_stream_;
+  record.prefix_hit_blocks = decision_.prefix_hit_blocks;
+  record.prefix_blocks = static_cast<uint32_t>(request_.prefix_blocks.size());
+  record.candidates = decision_.candidates;
+  record.score = decision_.score;
+  record.queue_ms = tries_ > 0 ? ToMillis(dispatched_ - began_) : 0;
+  record.ttft_ms = saw_first_byte_ ? ToMillis(first_byte_ - began_) : 0;
+  record.total_ms = ToMillis(now - began_);
+  record.prompt_tokens = usage.prompt_tokens;
+  record.cached_tokens = usage.cached_tokens;
+  record.completion_tokens = usage.completion_tokens;
+  record.scores.clear();
+  if (pool_ == nullptr || endpoint == nullptr) return;
+  const bool understood = request_.api != ApiKind::kOther;
+  const Profile& profile = understood ? *pool_->profile : *pool_->load_profile;
+  for (size_t i = 0; i < decision_.scorer_count && i < profile.scorers().size(); ++i) {
+    record.scores.emplace_back(profile.scorers()[i].scorer->name(), decision_.scores[i]);
+  }
+}
+
+}  // namespace gw

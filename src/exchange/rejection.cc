@@ -1,0 +1,54 @@
+#include "exchange/rejection.h"
+
+#include "base/check.h"
+
+namespace gw {
+namespace {
+
+constexpr RejectionInfo kTable[] = {
+    {200, "none", "", 0},
+    {400, "bad_request", "the request is not valid HTTP/1.1", 0},
+    {417, "expectation_failed", "only Expect: 100-continue is understood", 0},
+    {400, "invalid_body", "the request body is not valid", 0},
+    {414, "uri_too_long", "the request target is too long", 0},
+    {431, "headers_too_large", "the request's header fields are too large or too many", 0},
+    {413, "body_too_large", "the request body is larger than the gateway accepts", 0},
+    {505, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are supported", 0},
+    {501, "upgrade_not_supported", "the gateway does not switch protocols", 0},
+    {404, "route_not_found", "no route matches this request", 0},
+    {404, "model_not_found", "the model does not exist", 0},
+    {429, "saturated", "all endpoints are saturated and the request is not critical", 1},
+    {500, "route_not_supported", "the route needs a feature that is not supported", 0},
+    {500, "no_valid_destination", "the route has no valid destination for this request", 0},
+    {500, "pool_not_servable", "the pool cannot be served as it is configured", 0},
+    {503, "no_endpoint", "the pool has no ready endpoint", 5},
+    {502, "upstream_failed", "the model server could not be reached or closed the connection", 0},
+    {502, "upstream_bad_response", "the model server's response is not valid HTTP", 0},
+    {504, "timeout", "the model server did not answer in time", 0},
+    {503, "shutting_down", "the gateway is shutting down", 1},
+};
+
+}  // namespace
+
+const RejectionInfo& InfoOf(Rejection rejection) {
+  const auto index = static_cast<size_t>(rejection);
+  CHECK(index < std::size(kTable));
+  return kTable[index];
+}
+
+Rejection RejectionFor(http::HeadError error) {
+  switch (http::StatusOf(error)) {
+    case 414:
+      return Rejection::kUriTooLong;
+    case 417:
+      return Rejection::kExpectation;
+    case 431:
+      return Rejection::kHeadTooLarge;
+    case 505:
+      return Rejection::kVersionUnsupported;
+    default:
+      return Rejection::kBadRequest;
+  }
+}
+
+}  // namespace gw

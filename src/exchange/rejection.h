@@ -1,0 +1,47 @@
+// Rejection: why the gateway itself answers a request, and with what. One table for all front ends.
+
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "http/head.h"
+#include "inference/parser.h"
+
+namespace gw {
+
+enum class Rejection : uint8_t {
+  kNone,
+  kBadRequest,     // not HTTP that all parsers read alike
+  kExpectation,    // Expect with something other than 100-continue
+  kMalformedBody,  // not the JSON that the API wants; the detail says what
+  kUriTooLong,
+  kHeadTooLarge,
+  kBodyTooLarge,
+  kVersionUnsupported,
+  kUpgradeRefused,
+  kNoRoute,
+  kUnknownModel,
+  kSaturated,
+  kRuleUnsupported,     // the rule needs something that is not built
+  kNoValidDestination,  // every backendRef (or the share drawn) does not resolve
+  kPoolUnservable,
+  kNoEndpoint,     // the pool has no ready endpoint
+  kConnectFailed,  // every try failed before a response
+  kBadResponse,    // the endpoint's answer is not HTTP
+  kTimeout,
+  kShuttingDown,
+};
+
+struct RejectionInfo {
+  int status;
+  std::string_view code;  // error.code for the client, label for metrics and logs
+  std::string_view text;  // used when there is no detail
+  int retry_after_s;      // 0: no Retry-After
+};
+const RejectionInfo& InfoOf(Rejection rejection);
+
+// What a refused head is answered with.
+Rejection RejectionFor(http::HeadError error);
+
+}  // namespace gw

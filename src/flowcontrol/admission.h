@@ -1,0 +1,29 @@
+// Admission: may this request be dispatched now, by the pool's saturation and the request's
+// criticality? With queueing off this is the inference extension's rule: Critical is always
+// admitted; Standard and Sheddable are refused (429) while every endpoint of the pool is saturated.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "pool/pool.h"
+
+namespace gw {
+
+enum class Admission : uint8_t { kAdmitted, kRejectedSaturated };
+
+// The extension's published thresholds.
+struct SaturationLimits {
+  float waiting_requests_max = 5;
+  float kv_cache_utilization_ratio_max = 0.8f;
+};
+
+// Saturated: no candidate with fresh metrics has waiting <= waiting_requests_max and KV-cache use
+// <= kv_cache_utilization_ratio_max. Candidates none of which was ever scraped are not called
+// saturated, nor is an empty list: that there is no endpoint is another refusal.
+bool IsSaturated(std::span<const EndpointView> candidates, const SaturationLimits& limits);
+Admission Admit(Criticality criticality, std::span<const EndpointView> candidates,
+                const SaturationLimits& limits);
+
+}  // namespace gw

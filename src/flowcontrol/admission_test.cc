@@ -1,0 +1,82 @@
+#include "flowcontrol/admission.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace gw {
+namespace {
+
+using std::chrono::milliseconds;
+
+EndpointView Fresh(float waiting, float kv_cache) {
+  EndpointView view;
+  view.waiting_requests = waiting;
+  view.kv_cache_utilization_ratio = kv_cache;
+  view.metrics_age = milliseconds(50);
+  view.metrics_fresh = true;
+  return view;
+}
+
+EndpointView Stale(float waiting, float kv_cache) {
+  EndpointView view = Fresh(waiting, kv_cache);
+  view.metrics_age = std::chrono::seconds(10);
+  view.metrics_fresh = false;
+  return view;
+}
+
+EndpointView NeverScraped() {
+  EndpointView view;
+  view.metrics_age = Duration::max();
+  return view;
+}
+
+TEST(Admission, SaturationNeedsEveryCandidateOverALimit) {
+  const struct {
+    const char* what;
+    std::vector<EndpointView> candidates;
+    bool saturated;
+  } kCases[] = {
+      {"no candidates", {}, false},
+      {"idle", {Fresh(0, 0)}, false},
+      {"at both limits", {Fresh(5, 0.8f)}, false},
+      {"queue over its limit", {Fresh(6, 0)}, true},
+      {"cache over its limit", {Fresh(0, 0.81f)}, true},
+      {"one of two has room", {Fresh(6, 0), Fresh(5, 0.8f)}, false},
+      {"each is over another limit", {Fresh(6, 0), Fresh(0, 0.9f)}, true},
+      {"room that was seen too long ago", {Stale(0, 0)}, true},
+      {"stale room beside a full one", {Stale(0, 0), Fresh(6, 0)}, true},
+      {"stale and full beside room", {Stale(9, 1), Fresh(0, 0)}, false},
+      {"never scraped", {NeverScraped(), NeverScraped()}, false},
+      {"never scraped beside a full one", {NeverScraped(), Fresh(6, 0)}, true},
+      {"never scraped beside room", {NeverScraped(), Fresh(1, 0)}, false},
+  };
+  for (const auto& c : kCases) {
+    EXPECT_EQ(IsSaturated(c.candidates, SaturationLimits{}), c.saturated) << c.what;
+  }
+}
+
+TEST(Admission, LimitsAreTheCallers) {
+  const std::vector<EndpointView> candidates = {Fresh(6, 0.85f)};
+  EXPECT_FALSE(IsSaturated(candidates,
+                           {.waiting_requests_max = 6, .kv_cache_utilization_ratio_max = 0.85f}));
+  EXPECT_TRUE(IsSaturated(candidates,
+                          {.waiting_requests_max = 5, .kv_cache_utilization_ratio_max = 0.85f}));
+}
+
+TEST(Admission, OnlyCriticalRequestsEnterASaturatedPool) {
+  const std::vector<EndpointView> full = {Fresh(6, 0), Fresh(0, 0.9f)};
+  EXPECT_EQ(Admit(Criticality::kCritical, full, {}), Admission::kAdmitted);
+  EXPECT_EQ(Admit(Criticality::kStandard, full, {}), Admission::kRejectedSaturated);
+  EXPECT_EQ(Admit(Criticality::kSheddable, full, {}), Admission::kRejectedSaturated);
+}
+
+TEST(Admission, EveryRequestEntersAPoolWithRoom) {
+  const std::vector<EndpointView> room = {Fresh(6, 0), Fresh(2, 0.5f)};
+  EXPECT_EQ(Admit(Criticality::kCritical, room, {}), Admission::kAdmitted);
+  EXPECT_EQ(Admit(Criticality::kStandard, room, {}), Admission::kAdmitted);
+  EXPECT_EQ(Admit(Criticality::kSheddable, room, {}), Admission::kAdmitted);
+}
+
+}  // namespace
+}  // namespace gw

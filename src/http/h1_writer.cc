@@ -1,0 +1,178 @@
+#include "http/h1_writer.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "http/chars.h"
+
+namespace gw::http {
+namespace {
+
+// By length first: most names of a request are told apart from all of these by their size alone.
+bool IsAlwaysHopByHop(std::string_view name) {
+  switch (name.size()) {
+    case 2:
+      return EqualsIgnoreCase(name, "te");
+    case 7:
+      return EqualsIgnoreCase(name, "trailer") || EqualsIgnoreCase(name, "upgrade");
+    case 10:
+      return EqualsIgnoreCase(name, "connection") || EqualsIgnoreCase(name, "keep-alive");
+    case 16:
+      return EqualsIgnoreCase(name, "proxy-connection");
+    case 17:
+      return EqualsIgnoreCase(name, "transfer-encoding");
+    case 18:
+      return EqualsIgnoreCase(name, "proxy-authenticate");
+    case 19:
+      return EqualsIgnoreCase(name, "proxy-authorization");
+    default:
+      return false;
+  }
+}
+
+struct Reason {
+  int status;
+  std::string_view phrase;
+};
+
+// In ascending order.
+constexpr Reason kReasons[] = {
+    {100, "Continue"},
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {417, "Expectation Failed"},
+    {422, "Unprocessable Content"},
+    {426, "Upgrade Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {499, "Client Closed Request"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+};
+static_assert(std::is_sorted(std::begin(kReasons), std::end(kReasons),
+                             [](const Reason& a, const Reason& b) { return a.status < b.status; }));
+
+char* PutDecimal(uint64_t value, char* end) {
+  do {
+    *--end = static_cast<char>('0' + value % 10);
+    value /= 10;
+  } while (value != 0);
+  return end;
+}
+
+}  // namespace
+
+HopByHopFields::HopByHopFields(const HeaderList& headers) {
+  for (const HeaderField& field : headers) {
+    if (field.name.size() != 10 || !EqualsIgnoreCase(field.name, "connection")) continue;
+    std::string_view value = field.value;
+    while (!value.empty()) {
+      const std::string_view token = NextListElement(&value);
+      // The two that nearly every Connection field holds name no field of their own.
+      if (token.empty() || EqualsIgnoreCase(token, "keep-alive") ||
+          EqualsIgnoreCase(token, "close")) {
+        continue;
+      }
+      named_.push_back(token);
+    }
+  }
+}
+
+bool HopByHopFields::Contains(std::string_view name) const {
+  if (IsAlwaysHopByHop(name)) return true;
+  for (std::string_view named : named_) {
+    if (EqualsIgnoreCase(named, name)) return true;
+  }
+  return false;
+}
+
+bool IsHopByHop(std::string_view name, const HeaderList& headers) {
+  if (IsAlwaysHopByHop(name)) return true;
+  for (const HeaderField& field : headers) {
+    if (field.name.size() == 10 && EqualsIgnoreCase(field.name, "connection") &&
+        HasListElement(field.value, name)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void AppendRequestLine(std::string* out, std::string_view method, std::string_view target) {
+  constexpr std::string_view kRest = " HTTP/1.1\r\n";
+  out->append(method);
+  out->push_back(' ');
+  out->append(target);
+  out->append(kRest);
+}
+
+void AppendStatusLine(std::string* out, int status, std::string_view reason) {
+  char line[] = "HTTP/1.1 000 ";
+  line[9] = static_cast<char>('0' + status / 100 % 10);
+  line[10] = static_cast<char>('0' + status / 10 % 10);
+  line[11] = static_cast<char>('0' + status % 10);
+  out->append(line, sizeof(line) - 1);
+  out->append(reason.empty() ? ReasonPhrase(status) : reason);
+  out->append("\r\n", 2);
+}
+
+void AppendHeader(std::string* out, std::string_view name, std::string_view value) {
+  out->append(name);
+  out->append(": ", 2);
+  out->append(value);
+  out->append("\r\n", 2);
+}
+
+void AppendHeader(std::string* out, std::string_view name, uint64_t value) {
+  char digits[20];
+  char* const end = digits + sizeof(digits);
+  const char* const begin = PutDecimal(value, end);
+  AppendHeader(out, name, std::string_view(begin, static_cast<size_t>(end - begin)));
+}
+
+void AppendHeadEnd(std::string* out) { out->append("\r\n", 2); }
+
+size_t FormatChunkSize(uint64_t bytes, char out[20]) {
+  char digits[16];
+  size_t count = 0;
+  do {
+    digits[count++] = "0123456789abcdef"[bytes & 15];
+    bytes >>= 4;
+  } while (bytes != 0);
+  for (size_t i = 0; i < count; ++i) out[i] = digits[count - 1 - i];
+  out[count] = '\r';
+  out[count + 1] = '\n';
+  return count + 2;
+}
+
+std::string_view ReasonPhrase(int status) {
+  if (status == 200) return "OK";
+  const auto* found =
+      std::lower_bound(std::begin(kReasons), std::end(kReasons), status,
+                       [](const Reason& reason, int wanted) { return reason.status < wanted; });
+  return found != std::end(kReasons) && found->status == status ? found->phrase : "";
+}
+
+}  // namespace gw::http

@@ -1,0 +1,33 @@
+// The parts of a request target (RFC 9112 section 3.2).
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gw::http {
+
+struct Target {
+  std::string_view host;   // absolute form only, without port
+  std::string_view path;   // "/v1/models"; never empty
+  std::string_view query;  // without "?"; empty if none
+};
+// nullopt if the target is neither origin form, absolute http form nor "*", if it has a fragment or
+// user information, or if its path can be walked out of.
+//
+// A path is matched as it was sent and forwarded as it was sent: "//", "%41" and letters of either
+// case are what they are, nothing is normalised. So that a match by prefix means what it says, a
+// path is refused if, percent-decoded once, it has a segment "." or ".." (also "..;x") or a NUL:
+// "/v1/../x",
+// "/v1/%2e%2e/x" and "/v1/..%2fx" would be another path to a server that decodes or resolves them.
+std::optional<Target> ParseTarget(std::string_view target);
+
+// The value of the first query parameter of that exact name, percent-decoded ("+" is a space). A
+// parameter without "=" has an empty value.
+std::optional<std::string> QueryParam(std::string_view query, std::string_view name);
+
+// "Example.com:8080" -> "Example.com"; "[::1]:80" -> "[::1]".
+std::string_view HostWithoutPort(std::string_view host);
+
+}  // namespace gw::http

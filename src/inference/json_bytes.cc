@@ -1,0 +1,211 @@
+#include "inference/json_bytes.h"
+
+namespace gw::internal {
+namespace {
+
+bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+const char* SkipDigits(const char* p, const char* end) {
+  while (p < end && IsDigit(*p)) ++p;
+  return p;
+}
+
+constexpr size_t kHugeNumberChars = 19;
+
+bool MayBeHuge(std::string_view number) {
+  return number.size() >= kHugeNumberChars || number.find_first_of("eE") != std::string_view::npos;
+}
+
+// The end of the JSON number that starts at `p`, or `p` if none does.
+const char* NumberEnd(const char* p, const char* end) {
+  const char* start = p;
+  if (p < end && *p == '-') ++p;
+  const char* digits = p;
+  p = SkipDigits(p, end);
+  if (p == digits || (*digits == '0' && p - digits > 1)) return start;
+  if (p < end && *p == '.') {
+    const char* fraction = ++p;
+    p = SkipDigits(p, end);
+    if (p == fraction) return start;
+  }
+  if (p < end && (*p == 'e' || *p == 'E')) {
+    ++p;
+    if (p < end && (*p == '+' || *p == '-')) ++p;
+    const char* exponent = p;
+    p = SkipDigits(p, end);
+    if (p == exponent) return start;
+  }
+  return p;
+}
+
+}  // namespace
+
+JsonItems::JsonItems(std::string_view container)
+    : p_(container.data()), end_(container.data() + container.size()) {
+  SkipSpace();
+  if (p_ < end_) object_ = *p_++ == '{';
+}
+
+bool JsonItems::Next(std::string_view* value) {
+  SkipSpace();
+  if (!first_ && p_ < end_ && *p_ == ',') {
+    ++p_;
+    SkipSpace();
+  }
+  first_ = false;
+  if (p_ >= end_ || *p_ == '}' || *p_ == ']') return false;
+  if (object_) {
+    p_ = SkipString(p_, end_);
+    SkipSpace();
+    if (p_ < end_) ++p_;  // the colon
+    SkipSpace();
+  }
+  const char* start = p_;
+  SkipValue();
+  *value = std::string_view(start, static_cast<size_t>(p_ - start));
+  return true;
+}
+
+void JsonItems::SkipSpace() {
+  while (p_ < end_ && IsSpace(*p_)) ++p_;
+}
+
+void JsonItems::SkipValue() {
+  size_t depth = 0;
+  while (p_ < end_) {
+    switch (*p_) {
+      case '"':
+        p_ = SkipString(p_, end_);
+        if (depth == 0) return;
+        break;
+      case '{':
+      case '[':
+        ++depth;
+        ++p_;
+        break;
+      case '}':
+      case ']':
+        if (depth == 0) return;  // ends the container around a scalar
+        ++p_;
+        if (--depth == 0) return;
+        break;
+      case ',':
+      case ' ':
+      case '\n':
+      case '\t':
+      case '\r':
+        if (depth == 0) return;  // ends a scalar
+        ++p_;
+        break;
+      default:
+        ++p_;
+    }
+  }
+}
+
+JsonItemsFromBack::JsonItemsFromBack(std::string_view container)
+    : begin_(container.data()), p_(container.data() + container.size()) {
+  SkipSpace();
+  if (p_ > begin_) object_ = *--p_ == '}';
+}
+
+bool JsonItemsFromBack::Next(std::string_view* value) {
+  SkipSpace();
+  if (!first_ && p_ > begin_ && p_[-1] == ',') {
+    --p_;
+    SkipSpace();
+  }
+  first_ = false;
+  if (p_ <= begin_ || p_[-1] == '{' || p_[-1] == '[') return false;
+  const char* end = p_;
+  SkipValue();
+  *value = std::string_view(p_, static_cast<size_t>(end - p_));
+  if (object_) {
+    SkipSpace();
+    if (p_ > begin_) --p_;  // the colon
+    SkipSpace();
+    SkipString();
+  }
+  return true;
+}
+
+void JsonItemsFromBack::SkipSpace() {
+  while (p_ > begin_ && IsSpace(p_[-1])) --p_;
+}
+
+// From behind a closing quote to the opening one. A quote within a string stands behind an odd
+// number of backslashes, and the opening one behind none.
+void JsonItemsFromBack::SkipString() {
+  if (p_ > begin_) --p_;
+  while (p_ > begin_) {
+    const void* quote = memrchr(begin_, '"', static_cast<size_t>(p_ - begin_));
+    p_ = quote == nullptr ? begin_ : static_cast<const char*>(quote);
+    const char* run = p_;
+    while (run > begin_ && run[-1] == '\\') --run;
+    if ((p_ - run) % 2 == 0) return;
+    p_ = run;
+  }
+}
+
+void JsonItemsFromBack::SkipValue() {
+  size_t depth = 0;
+  while (p_ > begin_) {
+    switch (p_[-1]) {
+      case '"':
+        SkipString();
+        if (depth == 0) return;
+        break;
+      case '}':
+      case ']':
+        ++depth;
+        --p_;
+        break;
+      case '{':
+      case '[':
+        if (depth == 0) return;  // begins the container around a scalar
+        --p_;
+        if (--depth == 0) return;
+        break;
+      case ':':
+      case ',':
+      case ' ':
+      case '\n':
+      case '\t':
+      case '\r':
+        if (depth == 0) return;  // stands before a scalar
+        --p_;
+        break;
+      default:
+        --p_;
+    }
+  }
+}
+
+std::string WithoutHugeNumbers(std::string_view text, size_t padding) {
+  std::string copy;
+  copy.reserve(text.size() + padding);
+  copy.assign(text);
+  char* p = copy.data();
+  const char* end = p + copy.size();
+  while (p < end) {
+    if (*p == '"') {
+      p += SkipString(p, end) - p;
+    } else if (*p == '-' || IsDigit(*p)) {
+      const size_t length = static_cast<size_t>(NumberEnd(p, end) - p);
+      if (MayBeHuge(std::string_view(p, length))) {
+        std::memset(p, ' ', length);
+        *p = '0';
+      }
+      p += length;
+      // What is no number, or follows one directly, stays and makes the parser refuse the text. It
+      // is passed over whole, so that no run of digits is read twice.
+      while (p < end && (IsDigit(*p) || *p == '-' || *p == '+' || *p == '.')) ++p;
+    } else {
+      ++p;
+    }
+  }
+  return copy;
+}
+
+}  // namespace gw::internal

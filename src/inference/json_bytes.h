@@ -1,0 +1,101 @@
+// Walks along the raw bytes of JSON text that a full parser has already found valid, to learn where
+// a value stands: the parser's document has the values but not their places. Nothing is decoded
+// here.
+
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace gw::internal {
+
+// The first quote or backslash in [p, end), or end. JSON strings are short (keys, words) or very
+// long (prompts, images): eight bytes at a time serve the former, memchr's vectors would serve only
+// the latter, and escapes are frequent in code.
+inline const char* FindQuoteOrBackslash(const char* p, const char* end) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = 0x8080808080808080;
+  while (end - p >= 8) {
+    uint64_t word;
+    std::memcpy(&word, p, sizeof(word));
+    const uint64_t quote = word ^ (kOnes * '"');
+    const uint64_t backslash = word ^ (kOnes * '\\');
+    // Bytes that became zero are marked by their high bit. A borrow may mark one above a true one
+    // too, never one below it (Warren, Hacker's Delight, 6-1), so the lowest mark is true.
+    const uint64_t found =
+        (((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) & kHighs;
+    if (found != 0) {
+      if constexpr (std::endian::native == std::endian::little) {
+        return p + std::countr_zero(found) / 8;
+      }
+      break;
+    }
+    p += 8;
+  }
+  while (p < end && *p != '"' && *p != '\\') ++p;
+  return p;
+}
+
+// `p` stands at an opening quote; returns the byte after the closing one.
+// REQUIRES: the string is complete
+inline const char* SkipString(const char* p, const char* end) {
+  ++p;
+  while (true) {
+    p = FindQuoteOrBackslash(p, end);
+    if (p >= end) return end;
+    if (*p == '"') return p + 1;
+    p += 2;
+  }
+}
+
+// The values of the members of an object, or the elements of an array, as views of the text, from
+// the front or from the back:
+//
+//   JsonItems items(R"({"a": 1, "b": [2, 3]})");
+//   items.Next(&value)  ->  "1", then "[2, 3]", then false
+//
+// Clients write the model before the messages or after them; walking from its side passes over none
+// of the prompt.
+//
+// REQUIRES: `container` is valid JSON text of one object or array, white space around it allowed
+class JsonItems {
+ public:
+  explicit JsonItems(std::string_view container);
+  bool Next(std::string_view* value);
+
+ private:
+  void SkipSpace();
+  void SkipValue();
+
+  const char* p_;
+  const char* end_;
+  bool object_ = false;
+  bool first_ = true;
+};
+
+// REQUIRES: as JsonItems
+class JsonItemsFromBack {
+ public:
+  explicit JsonItemsFromBack(std::string_view container);
+  bool Next(std::string_view* value);
+
+ private:
+  void SkipSpace();
+  void SkipString();
+  void SkipValue();
+
+  const char* begin_;
+  const char* p_;  // past the last byte not yet passed
+  bool object_ = false;
+  bool first_ = true;
+};
+
+// Copies `text` with every number that may not fit 64 bits (19 characters or more, or an exponent)
+// replaced by 0 and spaces, so that offsets stay. Strings are left alone. `text` need not be valid.
+// The copy has `padding` bytes of capacity past its end.
+std::string WithoutHugeNumbers(std::string_view text, size_t padding);
+
+}  // namespace gw::internal

@@ -1,0 +1,208 @@
+#include "inference/parser.h"
+
+#include <bit>
+
+#include "inference/json_bytes.h"
+#include "inference/render.h"
+
+namespace gw {
+namespace {
+
+using internal::JsonItems;
+using internal::JsonItemsFromBack;
+using internal::PromptFields;
+using internal::PromptRenderer;
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+// simdjson needs up to 14 bytes of working memory per byte of body. What a larger body made it take
+// is given back after the request, so that one large body does not stay with each worker for ever.
+constexpr size_t kKeptCapacityBytes = 2 << 20;
+constexpr size_t kCapacityBytesMin = 64 << 10;
+constexpr size_t kKeptCopyBytes = 2 << 20;
+
+constexpr size_t kAbsent = SIZE_MAX;
+
+// The top-level object, read once. Of a key that is there twice the last one counts, as in Python.
+struct Members {
+  std::optional<element> model, stream, cache_salt;
+  PromptFields prompt;
+  size_t count = 0;
+  size_t model_position = kAbsent;
+  size_t tools_position = kAbsent;
+  size_t prompt_position = 0;  // of the member that holds most of the bytes
+  bool duplicate = false;
+};
+
+Members ReadMembers(object body) {
+  Members members;
+  size_t position = 0;
+  bool stream_seen = false;
+  for (const auto& field : body) {
+    const std::string_view key = field.key;
+    const auto value = field.value.is_null() ? std::nullopt : std::optional(field.value);
+    if (key == "model") {
+      members.duplicate |= members.model_position != kAbsent;
+      members.model = value;
+      members.model_position = position;
+    } else if (key == "stream") {
+      members.duplicate |= stream_seen;
+      members.stream = value;
+      stream_seen = true;
+    } else if (key == "messages") {
+      members.prompt.messages = value;
+      members.prompt_position = position;
+    } else if (key == "prompt") {
+      members.prompt.prompt = value;
+      members.prompt_position = position;
+    } else if (key == "input") {
+      members.prompt.input = value;
+      members.prompt_position = position;
+    } else if (key == "instructions") {
+      members.prompt.instructions = value;
+    } else if (key == "system") {
+      members.prompt.system = value;
+    } else if (key == "previous_response_id") {
+      members.prompt.previous_response_id = value;
+    } else if (key == "cache_salt") {
+      members.cache_salt = value;
+    } else if (key == "tools") {
+      simdjson::dom::array tools;
+      const bool some = field.value.get(tools) == simdjson::SUCCESS && tools.begin() != tools.end();
+      members.tools_position = some ? position : kAbsent;
+    }
+    ++position;
+  }
+  members.count = position;
+  return members;
+}
+
+template <typename Items>
+std::string_view ItemAt(Items items, size_t position) {
+  std::string_view value;
+  for (size_t i = 0; i <= position; ++i) items.Next(&value);
+  return value;
+}
+
+// The document says that a value is member number `position`, whatever its key looks like in the
+// bytes; the member of that number in the bytes is then its place.
+std::string_view RawValue(std::string_view body, const Members& members, size_t position) {
+  if (position < members.prompt_position) return ItemAt(JsonItems(body), position);
+  return ItemAt(JsonItemsFromBack(body), members.count - 1 - position);
+}
+
+}  // namespace
+
+std::string_view MessageOf(ParseOutcome outcome) {
+  switch (outcome) {
+    case ParseOutcome::kOk:
+      return "";
+    case ParseOutcome::kMalformedJson:
+      return "the request body is not valid JSON";
+    case ParseOutcome::kNotAnObject:
+      return "the request body is not a JSON object";
+    case ParseOutcome::kNoModel:
+      return "the request body has no \"model\"";
+    case ParseOutcome::kBadModel:
+      return "\"model\" in the request body is not a string";
+    case ParseOutcome::kDuplicateKey:
+      return "the request body has \"model\" or \"stream\" more than once";
+    case ParseOutcome::kBadField:
+      return "a field of the request body has the wrong type";
+  }
+  return "";
+}
+
+struct InferenceParser::Impl {
+  ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
+  ParseOutcome ParseDocument(std::string_view body, element* root);
+  ParseOutcome ReadRequest(const Members& members, InferenceRequest* request);
+
+  simdjson::dom::parser parser;
+  std::string copy;  // of a body with huge numbers
+  std::string prompt;
+  std::string_view detail;
+};
+
+ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_chars_max,
+                                          InferenceRequest* request) {
+  prompt.clear();
+  detail = {};
+  element root;
+  if (const ParseOutcome outcome = ParseDocument(body, &root); outcome != ParseOutcome::kOk) {
+    return outcome;
+  }
+  object top;
+  if (root.get(top) != simdjson::SUCCESS) return ParseOutcome::kNotAnObject;
+  Members members = ReadMembers(top);
+  if (members.duplicate) return ParseOutcome::kDuplicateKey;
+  if (const ParseOutcome outcome = ReadRequest(members, request); outcome != ParseOutcome::kOk) {
+    return outcome;
+  }
+  const std::string_view model = RawValue(body, members, members.model_position);
+  request->model_value = {static_cast<size_t>(model.data() - body.data()), model.size()};
+  if (members.tools_position != kAbsent) {
+    members.prompt.tools_json = RawValue(body, members, members.tools_position);
+  }
+  detail = PromptRenderer(&prompt, prompt_chars_max).Render(members.prompt, request);
+  return detail.empty() ? ParseOutcome::kOk : ParseOutcome::kBadField;
+}
+
+ParseOutcome InferenceParser::Impl::ParseDocument(std::string_view body, element* root) {
+  static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
+  if (body.empty()) return ParseOutcome::kMalformedJson;
+  if (body.size() > parser.capacity()) {
+    // Powers of two, so that growing bodies do not mean an allocation each.
+    const size_t capacity = std::max(std::bit_ceil(body.size()), kCapacityBytesMin);
+    if (parser.allocate(capacity, kDepthMax) != simdjson::SUCCESS) {
+      return ParseOutcome::kMalformedJson;
+    }
+  }
+  simdjson::error_code error = parser.parse(body.data(), body.size(), false).get(*root);
+  if (error == simdjson::NUMBER_ERROR) {
+    // JSON puts no limit on numbers and Python reads any; simdjson stops at 64 bits.
+    copy = internal::WithoutHugeNumbers(body, kPadding);
+    error = parser.parse(copy.data(), copy.size(), false).get(*root);
+  }
+  return error == simdjson::SUCCESS ? ParseOutcome::kOk : ParseOutcome::kMalformedJson;
+}
+
+ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, InferenceRequest* request) {
+  if (!members.model) return ParseOutcome::kNoModel;
+  std::string_view model;
+  if (members.model->get(model) != simdjson::SUCCESS) return ParseOutcome::kBadModel;
+  if (model.empty()) return ParseOutcome::kNoModel;
+  request->requested_model = model;
+  request->target_model = model;
+  request->stream = false;
+  if (members.stream && members.stream->get(request->stream) != simdjson::SUCCESS) {
+    detail = "stream";
+    return ParseOutcome::kBadField;
+  }
+  request->cache_salt.clear();
+  if (members.cache_salt) {
+    std::string_view salt;
+    if (members.cache_salt->get(salt) != simdjson::SUCCESS) {
+      detail = "cache_salt";
+      return ParseOutcome::kBadField;
+    }
+    request->cache_salt = salt;
+  }
+  return ParseOutcome::kOk;
+}
+
+InferenceParser::InferenceParser() : impl_(std::make_unique<Impl>()) {}
+InferenceParser::~InferenceParser() = default;
+
+ParseOutcome InferenceParser::Parse(std::string_view body, size_t prompt_chars_max,
+                                    InferenceRequest* request) {
+  const ParseOutcome outcome = impl_->Parse(body, prompt_chars_max, request);
+  if (impl_->parser.capacity() > kKeptCapacityBytes) impl_->parser = simdjson::dom::parser();
+  if (impl_->copy.capacity() > kKeptCopyBytes) std::string().swap(impl_->copy);
+  return outcome;
+}
+
+std::string_view InferenceParser::prompt() const { return impl_->prompt; }
+std::string_view InferenceParser::detail() const { return impl_->detail; }
+
+}  // namespace gw

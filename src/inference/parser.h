@@ -1,0 +1,68 @@
+// Parses request bodies of the dialects we schedule: OpenAI chat completions, completions,
+// embeddings and Responses, Anthropic Messages. Reads only; the bytes that are sent on are the
+// client's own.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "inference/request.h"
+
+namespace gw {
+
+enum class ParseOutcome : uint8_t {
+  kOk,
+  kMalformedJson,  // not JSON, not UTF-8, half a surrogate pair, or nested deeper than kDepthMax
+  kNotAnObject,
+  kNoModel,       // missing or empty
+  kBadModel,      // not a string
+  kDuplicateKey,  // `model` or `stream` twice: two parsers could read two requests
+  kBadField,      // a field that routing reads has the wrong type; detail() names it
+};
+// The sentence for the client, e.g. "the request body has no \"model\"".
+std::string_view MessageOf(ParseOutcome outcome);
+
+// One per worker: reuses its buffers. Not thread-safe.
+class InferenceParser {
+ public:
+  // Bytes that must be readable (not initialised) past the end of a body given to Parse.
+  static constexpr size_t kPadding = 64;
+  // Containers inside each other, the body itself included.
+  static constexpr size_t kDepthMax = 128;
+
+  InferenceParser();
+  ~InferenceParser();
+
+  // Fills `request` (api must be set). `prompt()` then holds the rendered text, cut at
+  // `prompt_chars_max`; prompt_chars counts all of it. Of a batch the first prompt is rendered.
+  // A prompt field that is missing is left to the model server, which knows what it accepts.
+  // After an outcome other than kOk the request is not to be used.
+  // REQUIRES: kPadding readable bytes after body.end()
+  ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
+
+  // The prompt as text, rendered the way the inference extension's estimator does
+  // (inference/render.h): chat: for each message "<|im_start|>" role "\n" content "<|im_end|>\n";
+  // tools first if any. Valid until the next Parse.
+  std::string_view prompt() const;
+  // The field that kBadField speaks of.
+  std::string_view detail() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// `body` with the model's value replaced by request.target_model: head + replacement + tail,
+// nothing else touched. The views point into `body`.
+struct Splice {
+  std::string_view head;
+  std::string replacement;
+  std::string_view tail;
+};
+Splice SpliceModel(std::string_view body, const InferenceRequest& request);
+// `text` as a JSON string token, quotes included; bytes that are not UTF-8 become U+FFFD.
+std::string QuoteJson(std::string_view text);
+
+}  // namespace gw

@@ -1,0 +1,64 @@
+// The prompt as one text, so that equal beginnings of text mean equal beginnings of prompt.
+//
+// This is not the model's chat template, which only the model server has: it need only change
+// wherever the real prompt changes, and not where it does not. So ids and cache markers stay out,
+// and what is not text (an image, a file) is represented by a hash of it.
+//
+// Includes simdjson's heavy header; only parser.cc and render.cc include this one.
+
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "inference/request.h"
+
+namespace gw::internal {
+
+// The members of a request that make up its prompt. One that is absent or null has no value.
+struct PromptFields {
+  using Field = std::optional<simdjson::dom::element>;
+  Field messages, prompt, input, instructions, system, previous_response_id;
+  std::string_view tools_json;  // raw bytes of the array; empty if absent or an empty array
+};
+
+class PromptRenderer {
+ public:
+  // Appends to `text` until it holds `chars_max` bytes, and counts the rest.
+  PromptRenderer(std::string* text, size_t chars_max) : text_(text), chars_max_(chars_max) {}
+
+  // Fills the request's prompts, prompt_chars and prompt_tokens_estimate. Returns the name of a
+  // field of an impossible type, or empty.
+  std::string_view Render(const PromptFields& fields, InferenceRequest* request);
+
+ private:
+  using Element = simdjson::dom::element;
+  using Object = simdjson::dom::object;
+
+  std::string_view RenderChat(const PromptFields& fields);
+  std::string_view RenderMessage(Object message);
+  std::string_view RenderResponses(const PromptFields& fields);
+  std::string_view RenderResponsesItem(Element value);
+  std::string_view RenderSystem(const PromptFields& fields);
+  std::string_view RenderPrompts(const PromptFields::Field& field, std::string_view name);
+  bool AppendPrompt(Element prompt);
+
+  void BeginMessage(std::string_view role);
+  void EndMessage();
+  bool AppendContent(Element content);
+  void AppendPart(Element part);
+  void AppendCall(std::string_view name, std::optional<Element> arguments);
+  void AppendHashOf(Element value);
+  void Append(std::string_view text);
+
+  std::string* text_;
+  size_t chars_max_;
+  uint64_t chars_ = 0;
+  uint32_t prompts_ = 1;
+};
+
+}  // namespace gw::internal

@@ -1,0 +1,47 @@
+// InferenceRequest: what routing needs to know of a request body, and where it stands in the bytes.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gw {
+
+// The API a path belongs to, by its longest known suffix ("/v1/chat/completions", with any prefix).
+// kOther is forwarded by load alone and its body is not looked at.
+enum class ApiKind : uint8_t {
+  kOther,
+  kChatCompletions,
+  kCompletions,
+  kEmbeddings,
+  kResponses,
+  kMessages,  // Anthropic
+  kModels,    // GET /v1/models
+};
+ApiKind ClassifyApi(std::string_view method, std::string_view path);
+std::string_view NameOf(ApiKind api);
+
+// A range of the body's bytes.
+struct ByteRange {
+  size_t offset = 0;
+  size_t length = 0;
+};
+
+struct InferenceRequest {
+  ApiKind api = ApiKind::kOther;
+  std::string requested_model;  // decoded; empty for kOther
+  std::string target_model;     // after rewrite; equal to requested_model without one
+  ByteRange model_value;        // the JSON string token, quotes included
+  bool stream = false;
+  uint32_t prompts = 1;       // above 1 for a batch of completions or embeddings
+  uint64_t prompt_chars = 0;  // bytes of the whole rendered prompt text, all prompts of a batch
+  uint64_t prompt_tokens_estimate = 0;  // prompt_chars / 4, or exact when token ids were sent
+  std::string cache_salt;               // requests with different salts share no cached blocks
+  // Chained hashes of the prompt's leading blocks (prefix/block_hash.h). Filled by exchange.
+  std::vector<uint64_t> prefix_blocks;
+};
+
+}  // namespace gw

@@ -1,0 +1,34 @@
+#include "inference/request.h"
+
+#include <gtest/gtest.h>
+
+namespace gw {
+namespace {
+
+TEST(ClassifyApi, KnowsThePathsAndAnyPrefixOfThem) {
+  EXPECT_EQ(ClassifyApi("POST", "/v1/chat/completions"), ApiKind::kChatCompletions);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/completions"), ApiKind::kCompletions);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/embeddings"), ApiKind::kEmbeddings);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/responses"), ApiKind::kResponses);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/messages"), ApiKind::kMessages);
+  EXPECT_EQ(ClassifyApi("GET", "/v1/models"), ApiKind::kModels);
+  EXPECT_EQ(ClassifyApi("POST", "/team/a/v1/chat/completions"), ApiKind::kChatCompletions);
+}
+
+TEST(ClassifyApi, LooksAtThePathOnly) {
+  EXPECT_EQ(ClassifyApi("POST", "/v1/messages?beta=true"), ApiKind::kMessages);
+  EXPECT_EQ(ClassifyApi("POST", "/x?path=/v1/messages"), ApiKind::kOther);
+}
+
+TEST(ClassifyApi, EverythingElseIsOther) {
+  EXPECT_EQ(ClassifyApi("GET", "/v1/chat/completions"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/models"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/chat/completions/"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/chat/completions/render"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/messages/count_tokens"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/V1/Completions"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("", ""), ApiKind::kOther);
+}
+
+}  // namespace
+}  // namespace gw

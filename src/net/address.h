@@ -1,0 +1,36 @@
+// An IPv4 or IPv6 address with a port.
+
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace gw {
+
+class SocketAddress {
+ public:
+  SocketAddress() = default;
+  // "127.0.0.1:8080", "[::1]:8080". No names: resolving blocks and is the caller's business.
+  static absl::StatusOr<SocketAddress> Parse(std::string_view text);
+  static absl::StatusOr<SocketAddress> FromIp(std::string_view ip, uint16_t port);
+  static SocketAddress FromSockaddr(const sockaddr* address, socklen_t length);
+
+  std::string ToString() const;  // "127.0.0.1:8080"
+  std::string ip() const;        // "127.0.0.1"
+  uint16_t port() const;
+  const sockaddr* sockaddr_ptr() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  socklen_t length() const;
+  int family() const { return storage_.sin6_family; }
+  bool operator==(const SocketAddress& other) const;
+
+ private:
+  sockaddr_in6 storage_{};  // large enough for both families
+};
+
+}  // namespace gw

@@ -1,0 +1,96 @@
+// The one implementation of EventLoop, for the other files of net.
+
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "net/event_loop.h"
+#include "net/intrusive_list.h"
+#include "net/timer_wheel.h"
+
+namespace gw::internal {
+
+// Receives the epoll events of one file descriptor.
+class IoHandler {
+ public:
+  virtual void OnEvents(uint32_t events) = 0;
+
+ protected:
+  ~IoHandler() = default;
+};
+
+// Something to be called once, in the next round of the loop.
+struct Deferred : ListNode {
+  virtual void OnDeferred() = 0;
+
+ protected:
+  ~Deferred() = default;
+};
+
+class EpollLoop final : public EventLoop {
+ public:
+  EpollLoop(const Clock& clock, int epoll_fd, int event_fd);
+  ~EpollLoop() override;
+
+  void Run() override;
+  void RunOnce(Duration max_wait) override;
+  void Stop() override;
+  void Post(std::function<void()> task) override;
+  TimePoint now() const override { return in_round_ ? now_ : clock_.Now(); }
+  const Clock& clock() const override { return clock_; }
+  std::span<char> scratch() override { return {scratch_.get(), kScratchBytes}; }
+
+  // Watches `fd` for `events` (EPOLLIN, ...) until it is closed. Returns 0 or errno.
+  int Watch(int fd, uint32_t events, IoHandler* handler);
+  // Changes what is watched for.
+  void Rewatch(int fd, uint32_t events, IoHandler* handler);
+  // To be called when a handler is destroyed: drops its events from the batch that is being
+  // handled.
+  void Forget(const IoHandler* handler);
+
+  void Defer(Deferred* deferred) {
+    if (!deferred->linked()) deferred_.PushBack(deferred);
+  }
+
+  void StartTimer(TimerNode* node, Duration after);
+  void StopTimer(TimerNode* node) { wheel_.Stop(node); }
+
+ private:
+  static constexpr size_t kScratchBytes = 64 * 1024;
+  static constexpr int kBatchEvents = 256;
+
+  int WaitMillis(Duration max_wait);
+  void HandleEvents();
+  void RunTasks();
+  void Wake();
+
+  const Clock& clock_;
+  const int epoll_fd_;
+  const int event_fd_;
+  const TimePoint base_;  // tick 0 of the wheel
+  TimePoint now_;
+  bool in_round_ = false;
+  std::atomic<bool> stop_{false};
+  bool tasks_posted_ = false;  // an event of event_fd_ is in the batch
+  int batch_next_ = 0;
+  int batch_count_ = 0;
+  ListHead deferred_;
+  TimerWheel wheel_;
+  std::unique_ptr<char[]> scratch_;
+  epoll_event batch_[kBatchEvents];
+
+  std::mutex mutex_;
+  std::vector<std::function<void()>> tasks_;  // guarded by mutex_
+};
+
+// New makes the only kind of loop there is.
+inline EpollLoop& ImplOf(EventLoop& loop) { return static_cast<EpollLoop&>(loop); }
+
+}  // namespace gw::internal

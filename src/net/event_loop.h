@@ -1,0 +1,67 @@
+// One epoll loop, run by one thread: readiness of sockets, timers, and tasks posted by other
+// threads.
+//
+// Everything registered with a loop is used on the loop's thread only; Post and Stop are the two
+// calls that any thread may make. Time is read once per wake-up (now()). Streams, timers and the
+// like must be destroyed before their loop.
+//
+// One round: wait; readiness events; streams that asked to read again; posted tasks; timers.
+// Whatever any of them asks for "later" comes in the next round.
+
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "net/timer_wheel.h"
+
+namespace gw {
+
+class EventLoop {
+ public:
+  static absl::StatusOr<std::unique_ptr<EventLoop>> New(const Clock& clock = RealClock());
+  virtual ~EventLoop() = default;
+
+  // Runs until Stop, at once if Stop came first. Tasks that are still posted when it returns are
+  // destroyed with the loop.
+  virtual void Run() = 0;
+  // One wait of at most `max_wait` (of real time, whatever the clock), then all that is due. For
+  // tests.
+  virtual void RunOnce(Duration max_wait) = 0;
+  virtual void Stop() = 0;
+  virtual void Post(std::function<void()> task) = 0;
+
+  // When this round began; outside a round, the clock's time.
+  virtual TimePoint now() const = 0;
+  virtual const Clock& clock() const = 0;
+  // 64 KiB of scratch for reads, shared by all streams of the loop: valid until the handler
+  // returns.
+  virtual std::span<char> scratch() = 0;
+};
+
+// A one-shot timer. Destroying it stops it; on_expiry may destroy it. Start on a running timer
+// moves it. Counted from now(), resolution one millisecond, never early; Start(0) fires in the next
+// round. Start and Stop are O(1) and do not allocate.
+class Timer final : private internal::TimerNode {
+ public:
+  Timer(EventLoop& loop, std::function<void()> on_expiry);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  void Start(Duration after);
+  void Stop();
+  bool active() const { return linked(); }
+
+ private:
+  void OnExpiry() override { on_expiry_(); }
+
+  EventLoop& loop_;
+  std::function<void()> on_expiry_;
+};
+
+}  // namespace gw

@@ -1,0 +1,153 @@
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "net/epoll_loop.h"
+#include "net/stream.h"
+#include "net/tcp_stream.h"
+
+namespace gw {
+namespace {
+
+using internal::EpollLoop;
+using internal::TcpStream;
+
+// Connections taken before the loop turns to its other work.
+constexpr int kAcceptsPerRound = 64;
+// How long accepting rests when the process is out of file descriptors or memory. Trying again at
+// once would spin: the connection stays in the backlog and the listener stays readable.
+constexpr Duration kRest = std::chrono::milliseconds(100);
+constexpr Duration kLogInterval = std::chrono::seconds(10);
+
+bool OutOfResources(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+class TcpListener final : public Listener, private internal::IoHandler {
+ public:
+  TcpListener(EpollLoop& loop, int fd, OnAccept on_accept)
+      : loop_(loop),
+        fd_(fd),
+        on_accept_(std::move(on_accept)),
+        local_(internal::LocalAddress(fd)),
+        rest_(loop, [this] { UpdateWatch(); }) {}
+
+  ~TcpListener() override {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+    loop_.Forget(this);
+    close(fd_);
+  }
+
+  int Watch() { return loop_.Watch(fd_, EPOLLIN, this); }
+
+  const SocketAddress& local() const override { return local_; }
+  uint64_t accept_failures() const override { return accept_failures_; }
+
+  void Pause() override {
+    paused_ = true;
+    UpdateWatch();
+  }
+
+  void Resume() override {
+    paused_ = false;
+    UpdateWatch();
+  }
+
+ private:
+  bool accepting() const { return !paused_ && !rest_.active(); }
+
+  // Level-triggered: what is left in the backlog is told again.
+  void UpdateWatch() { loop_.Rewatch(fd_, accepting() ? uint32_t{EPOLLIN} : 0, this); }
+
+  void OnEvents(uint32_t) override {
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    for (int i = 0; i < kAcceptsPerRound && accepting(); ++i) {
+      if (!AcceptOne()) break;
+      if (destroyed) return;
+    }
+    destroyed_ = nullptr;
+  }
+
+  // False if there is nothing more to accept in this round.
+  bool AcceptOne() {
+    sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+    auto* const address = reinterpret_cast<sockaddr*>(&storage);
+    const int fd = accept4(fd_, address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return OnAcceptError(errno);
+    // TCP_NODELAY is inherited from the listening socket (Linux), which saves a call here.
+    std::unique_ptr<TcpStream> stream = TcpStream::New(
+        loop_, fd, TcpStream::State::kConnected, SocketAddress::FromSockaddr(address, length));
+    if (stream == nullptr) return OnAcceptError(errno);
+    on_accept_(std::move(stream));
+    return true;
+  }
+
+  bool OnAcceptError(int error) {
+    if (error == EAGAIN || error == EWOULDBLOCK) return false;
+    // A connection that ended in the backlog, or an error of the network under it (accept(2)).
+    if (!OutOfResources(error)) return true;
+    ++accept_failures_;
+    rest_.Start(kRest);
+    UpdateWatch();
+    if (accept_failures_ == 1 || loop_.now() - logged_ >= kLogInterval) {
+      logged_ = loop_.now();
+      Log(LogLevel::kWarning, "Accepting connections fails",
+          {{"address", local_.ToString()},
+           {"error", std::strerror(error)},
+           {"failures", static_cast<unsigned long>(accept_failures_)}});
+    }
+    return false;
+  }
+
+  EpollLoop& loop_;
+  const int fd_;
+  OnAccept on_accept_;
+  const SocketAddress local_;
+  Timer rest_;
+  TimePoint logged_{};
+  uint64_t accept_failures_ = 0;
+  bool paused_ = false;
+  bool* destroyed_ = nullptr;  // set while OnEvents runs: tells it that `this` is gone
+};
+
+absl::Status ListenError(const SocketAddress& address, int error) {
+  const std::string message =
+      absl::StrCat("listen on ", address.ToString(), ": ", std::strerror(error));
+  if (error == EADDRINUSE) return absl::AlreadyExistsError(message);
+  if (error == EACCES) return absl::PermissionDeniedError(message);
+  return absl::UnavailableError(message);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::New(EventLoop& loop,
+                                                        const SocketAddress& address,
+                                                        const Options& options,
+                                                        OnAccept on_accept) {
+  const int fd = internal::NewTcpSocket(address.family());
+  if (fd < 0) return ListenError(address, errno);
+  const int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  if (options.reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+  // Otherwise [::] would take the port of 0.0.0.0 too.
+  if (address.family() == AF_INET6) {
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+  }
+  if (bind(fd, address.sockaddr_ptr(), address.length()) != 0 || listen(fd, options.backlog) != 0) {
+    const int error = errno;
+    close(fd);
+    return ListenError(address, error);
+  }
+  auto listener = std::make_unique<TcpListener>(internal::ImplOf(loop), fd, std::move(on_accept));
+  if (const int error = listener->Watch(); error != 0) return ListenError(address, error);
+  return listener;
+}
+
+}  // namespace gw

@@ -1,0 +1,102 @@
+// Stream, Connector, Listener: the only users of socket system calls.
+//
+// A Stream is a connected, non-blocking byte stream (TCP; TLS can stand behind the same interface).
+// Readiness is edge-triggered: after OnReadable, read until kWouldBlock, kEnd or kError, or call
+// ReadAgainLater() to be called once more in the next round of the loop (fairness, back-pressure
+// lifted).
+
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "base/status.h"
+#include "net/address.h"
+#include "net/event_loop.h"
+
+namespace gw {
+
+enum class IoState {
+  kOk,          // `bytes` were moved; there may be more
+  kWouldBlock,  // nothing more can be moved before the next readiness call
+  kEnd,         // read only: the peer has shut down its side in order
+  kError,       // the connection is dead; error_number says why
+};
+
+struct IoResult {
+  IoState state;
+  size_t bytes;      // moved by this call; may be > 0 with kWouldBlock for Write
+  int error_number;  // errno for kError, otherwise 0
+};
+
+// Receives the events of one Stream, on the loop's thread. A handler may destroy any Stream.
+class StreamObserver {
+ public:
+  virtual void OnReadable() = 0;  // data, the end of the peer's side, or an error: Read tells which
+  virtual void OnWritable() = 0;  // there is room again after a Write that returned kWouldBlock
+
+ protected:
+  ~StreamObserver() = default;
+};
+
+class Stream {
+ public:
+  virtual ~Stream() = default;  // closes
+
+  // nullptr is allowed: events that come meanwhile are told to the next observer.
+  virtual void set_observer(StreamObserver* observer) = 0;
+  virtual IoResult Read(std::span<char> into) = 0;
+  // Writes as much as the kernel takes, in order. kOk means all of it.
+  virtual IoResult Write(std::span<const iovec> parts) = 0;
+  virtual void ReadAgainLater() = 0;
+  // True once the peer's FIN or RST was seen, even if unread data stands before it.
+  virtual bool peer_gone() const = 0;
+  // Sends the end of our side after what was written; reading goes on. For a server that answers
+  // before it has read everything: closing then would reset the connection and lose the answer.
+  virtual void ShutdownWrite() = 0;
+  // Makes the close abortive: the peer sees a reset instead of an orderly end.
+  virtual void ResetOnClose() = 0;
+
+  virtual const SocketAddress& peer() const = 0;
+  virtual const SocketAddress& local() const = 0;
+};
+
+// One attempt to connect. Destroying it abandons the attempt. `done` is called exactly once, later,
+// from the loop, with the stream (no observer yet) or the reason (Unavailable, or DeadlineExceeded
+// after `timeout`); it may destroy the Connector.
+class Connector {
+ public:
+  virtual ~Connector() = default;
+  using Done = std::function<void(absl::StatusOr<std::unique_ptr<Stream>>)>;
+  static std::unique_ptr<Connector> New(EventLoop& loop, const SocketAddress& address,
+                                        Duration timeout, Done done);
+};
+
+// Accepts connections on one address until destroyed.
+class Listener {
+ public:
+  struct Options {
+    bool reuse_port = false;  // several loops listen on the same address
+    int backlog = 4096;
+  };
+  using OnAccept = std::function<void(std::unique_ptr<Stream>)>;
+
+  virtual ~Listener() = default;
+  // The error names the address and the reason, e.g. "listen on 127.0.0.1:8080: Address already in
+  // use".
+  static absl::StatusOr<std::unique_ptr<Listener>> New(EventLoop& loop,
+                                                       const SocketAddress& address,
+                                                       const Options& options, OnAccept on_accept);
+  virtual const SocketAddress& local() const = 0;  // with the real port when 0 was asked for
+  // How often accepting failed for want of file descriptors or memory. It then rests for 100 ms.
+  virtual uint64_t accept_failures() const = 0;
+  // Stops and resumes accepting (connection limit reached); the backlog fills meanwhile.
+  virtual void Pause() = 0;
+  virtual void Resume() = 0;
+};
+
+}  // namespace gw

@@ -1,0 +1,215 @@
+#include "net/tcp_stream.h"
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace gw::internal {
+namespace {
+
+constexpr uint32_t kGone = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+size_t BytesOf(std::span<const iovec> parts) {
+  size_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  return bytes;
+}
+
+// One system call for as many parts as the kernel takes at once, from byte `skip` of the first on.
+ssize_t SendSome(int fd, std::span<const iovec> parts, size_t skip) {
+  if (parts.size() == 1) {
+    return send(fd, static_cast<const char*>(parts[0].iov_base) + skip, parts[0].iov_len - skip,
+                MSG_NOSIGNAL);
+  }
+  constexpr size_t kPartsMax = 64;
+  iovec copy[kPartsMax];
+  const size_t count = std::min(parts.size(), kPartsMax);
+  std::copy_n(parts.begin(), count, copy);
+  copy[0].iov_base = static_cast<char*>(copy[0].iov_base) + skip;
+  copy[0].iov_len -= skip;
+  msghdr message{};
+  message.msg_iov = copy;
+  message.msg_iovlen = count;
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace
+
+std::unique_ptr<TcpStream> TcpStream::New(EpollLoop& loop, int fd, State state,
+                                          const SocketAddress& peer) {
+  std::unique_ptr<TcpStream> stream(new TcpStream(loop, fd, state, peer));
+  // Registered once for everything and edge-triggered: no epoll_ctl per request.
+  const int error = loop.Watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, stream.get());
+  if (error == 0) return stream;
+  stream.reset();
+  errno = error;
+  return nullptr;
+}
+
+TcpStream::TcpStream(EpollLoop& loop, int fd, State state, const SocketAddress& peer)
+    : loop_(loop), fd_(fd), state_(state), peer_(peer) {}
+
+TcpStream::~TcpStream() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  if (linked()) Unlink();
+  loop_.Forget(this);
+  close(fd_);  // which ends the watch, too
+}
+
+void TcpStream::set_observer(StreamObserver* observer) {
+  observer_ = observer;
+  if (observer != nullptr && (missed_readable_ || missed_writable_)) loop_.Defer(this);
+}
+
+IoResult TcpStream::Read(std::span<char> into) {
+  // A read that returned less than was asked for has emptied the socket; the event that tells of
+  // more clears drained_. This saves the recv that would only return EAGAIN.
+  if (drained_) return {IoState::kWouldBlock, 0, 0};
+  ssize_t n;
+  do {
+    n = recv(fd_, into.data(), into.size(), 0);
+  } while (n < 0 && errno == EINTR);
+  if (n > 0) {
+    const auto bytes = static_cast<size_t>(n);
+    // After the peer's end there is no further event, so the end itself must be read.
+    drained_ = bytes < into.size() && !peer_gone_;
+    return {IoState::kOk, bytes, 0};
+  }
+  if (n < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      drained_ = !peer_gone_;
+      return {IoState::kWouldBlock, 0, 0};
+    }
+    return Fail(errno, 0);
+  }
+  if (into.empty()) return {IoState::kOk, 0, 0};
+  peer_gone_ = true;
+  // After a reset the kernel reports the error once and the end of the stream from then on.
+  if (error_ != 0) return {IoState::kError, 0, error_};
+  return {IoState::kEnd, 0, 0};
+}
+
+IoResult TcpStream::Write(std::span<const iovec> parts) {
+  const size_t total = BytesOf(parts);
+  size_t written = 0;
+  size_t skip = 0;  // bytes of parts[0] that are written
+  while (written < total) {
+    while (skip >= parts[0].iov_len) {
+      skip -= parts[0].iov_len;
+      parts = parts.subspan(1);
+    }
+    const ssize_t n = SendSome(fd_, parts, skip);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return Fail(errno, written);
+      write_blocked_ = true;
+      return {IoState::kWouldBlock, written, 0};
+    }
+    written += static_cast<size_t>(n);
+    skip += static_cast<size_t>(n);
+  }
+  write_blocked_ = false;
+  return {IoState::kOk, written, 0};
+}
+
+IoResult TcpStream::Fail(int error, size_t bytes) {
+  error_ = error;
+  peer_gone_ = true;
+  drained_ = false;
+  return {IoState::kError, bytes, error};
+}
+
+void TcpStream::ReadAgainLater() { loop_.Defer(this); }
+
+void TcpStream::ShutdownWrite() { shutdown(fd_, SHUT_WR); }
+
+void TcpStream::ResetOnClose() {
+  const linger abort_now{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd_, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
+}
+
+const SocketAddress& TcpStream::local() const {
+  if (local_.family() == AF_UNSPEC) local_ = LocalAddress(fd_);
+  return local_;
+}
+
+int TcpStream::FinishConnect() {
+  state_ = State::kConnected;
+  observer_ = nullptr;
+  write_blocked_ = false;
+  int error = 0;
+  socklen_t length = sizeof(error);
+  if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  // A socket that picks the very port it connects to on its own host is connected to itself (a
+  // simultaneous open): whoever probes a dead local port often enough meets it.
+  if (error == 0 && local() == peer_) return ECONNREFUSED;
+  return error;
+}
+
+void TcpStream::OnEvents(uint32_t events) {
+  if ((events & kGone) != 0) peer_gone_ = true;
+  const bool readable = (events & (EPOLLIN | kGone)) != 0;
+  if (readable) drained_ = false;
+  if (state_ == State::kConnecting) {
+    missed_readable_ |= readable;
+    write_blocked_ = true;
+    Deliver(false, true);
+    return;
+  }
+  const bool writable = write_blocked_ && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+  if (readable || writable) Deliver(readable, writable);
+}
+
+void TcpStream::OnDeferred() {
+  const bool writable = missed_writable_;
+  missed_readable_ = missed_writable_ = false;
+  Deliver(true, writable);
+}
+
+void TcpStream::Deliver(bool readable, bool writable) {
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  if (readable) {
+    if (observer_ != nullptr) {
+      observer_->OnReadable();
+      if (destroyed) return;
+    } else {
+      missed_readable_ = true;
+    }
+  }
+  if (writable && write_blocked_) {
+    if (observer_ != nullptr) {
+      write_blocked_ = false;
+      observer_->OnWritable();
+      if (destroyed) return;
+    } else {
+      missed_writable_ = true;
+    }
+  }
+  destroyed_ = nullptr;
+}
+
+int NewTcpSocket(int family) {
+  const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (fd < 0) return -1;
+  const int one = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  return fd;
+}
+
+SocketAddress LocalAddress(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(storage);
+  auto* const address = reinterpret_cast<sockaddr*>(&storage);
+  if (getsockname(fd, address, &length) != 0) return {};
+  return SocketAddress::FromSockaddr(address, length);
+}
+
+}  // namespace gw::internal

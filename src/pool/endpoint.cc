@@ -1,0 +1,78 @@
+#include "pool/endpoint.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace gw {
+
+std::string_view NameOf(Runtime runtime) {
+  switch (runtime) {
+    case Runtime::kVllm:
+      return "vllm";
+    case Runtime::kSglang:
+      return "sglang";
+    case Runtime::kTrtLlm:
+      return "trt-llm";
+    case Runtime::kTriton:
+      return "triton";
+  }
+  CHECK(false);
+}
+
+std::shared_ptr<const LoraAdapters> EndpointState::lora() const {
+  std::lock_guard lock(lora_mutex_);
+  return lora_;
+}
+
+void EndpointState::set_lora(std::shared_ptr<const LoraAdapters> lora) {
+  static std::atomic<uint32_t> last_version{0};
+  uint32_t version = 0;
+  if (lora != nullptr) {
+    do {
+      version = last_version.fetch_add(1, std::memory_order_relaxed) + 1;
+    } while (version == 0);  // after four billion changes the counter passes 0, which means "none"
+  }
+  std::lock_guard lock(lora_mutex_);
+  lora_ = std::move(lora);
+  lora_version.store(version, std::memory_order_release);
+}
+
+std::shared_ptr<EndpointState> EndpointTable::Get(std::string_view address) {
+  std::lock_guard lock(mutex_);
+  auto it = entries_.find(address);
+  if (it != entries_.end()) {
+    if (std::shared_ptr<EndpointState> state = it->second.state.lock()) return state;
+    // Whoever listens at the address by now need not be who listened there before: what the prefix
+    // index holds under the old slot must not pass to it.
+    orphaned_slots_.push_back(it->second.slot);
+  } else {
+    it = entries_.emplace(std::string(address), Entry{}).first;
+  }
+  if (free_slots_.empty()) {
+    it->second.slot = next_slot_++;
+  } else {
+    it->second.slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  auto state = std::make_shared<EndpointState>(it->second.slot);
+  it->second.state = state;
+  return state;
+}
+
+std::vector<uint32_t> EndpointTable::TakeReleasedSlots() {
+  std::lock_guard lock(mutex_);
+  free_slots_.insert(free_slots_.end(), released_slots_.begin(), released_slots_.end());
+  released_slots_ = std::exchange(orphaned_slots_, {});
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    if (it->second.state.expired()) {
+      released_slots_.push_back(it->second.slot);
+      it = entries_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  return released_slots_;
+}
+
+}  // namespace gw

@@ -1,0 +1,134 @@
+// Endpoint: one serving address of one model server replica. EndpointState: what is true of it now.
+// EndpointView: one sample of that, taken once per decision.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace gw {
+
+// What the model server speaks: names of metrics, protocol of disaggregation.
+enum class Runtime : uint8_t { kVllm, kSglang, kTrtLlm, kTriton };
+std::string_view NameOf(Runtime runtime);  // "vllm", "sglang", "trt-llm", "triton"
+
+// LoRA adapters as the model server reports them; replaced as a whole.
+struct LoraAdapters {
+  uint32_t max_active = 0;
+  std::string base_model = {};  // the model without an adapter; empty if not reported
+  std::vector<std::string> running = {};
+  std::vector<std::string> waiting = {};
+
+  bool operator==(const LoraAdapters&) const = default;
+};
+
+// Live state of one address, shared by all workers, all pools that hold the address, and all
+// Snapshots: it survives reloads. Every member may be read by any thread at any time.
+//
+// Writers: `exchange` (own accounting), `collect` (scraped values), both for health.
+//
+// What a decision reads stands first and fits two cache lines: with thousands of endpoints the
+// decision's time is the time to fetch them.
+class alignas(64) EndpointState {
+ public:
+  explicit EndpointState(uint32_t slot_number) : slot(slot_number) {}
+
+  // Dense number of this address for tables (prefix index); reused only after the address is gone.
+  const uint32_t slot;
+
+  // Own accounting, exact: added at dispatch, given back when the request ends.
+  std::atomic<int32_t> in_flight_requests{0};
+  std::atomic<int64_t> pending_prompt_tokens{
+      0};  // dispatched, no first token yet, net of prefix hit
+  std::atomic<int64_t> decoding_context_tokens{0};
+
+  // Scraped. A failed scrape leaves the values and their age.
+  std::atomic<int64_t> scraped_at_ns{0};  // TimePoint's count; 0: never
+  std::atomic<float> waiting_requests{0};
+  std::atomic<float> running_requests{0};
+  std::atomic<float> kv_cache_utilization_ratio{0};
+  // Waiting and running requests beyond our own in-flight ones when the page was made: what other
+  // gateways and direct clients have there.
+  std::atomic<float> foreign_requests{0};
+  std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected (pool/health.h)
+  // 0: the model server reports no adapters. Otherwise unique among all states and all their
+  // versions, so that a reader may keep a copy and compare before it takes the lock.
+  std::atomic<uint32_t> lora_version{0};
+
+  std::atomic<uint32_t> cache_block_tokens{0};  // 0: not reported
+  std::atomic<uint32_t> cache_blocks{0};        // 0: not reported
+  // Health, written through pool/health.h.
+  std::atomic<uint32_t> consecutive_failures{0};
+  std::atomic<uint32_t> ejections{0};  // in a row, for the back-off
+
+  std::shared_ptr<const LoraAdapters> lora() const;
+  void set_lora(std::shared_ptr<const LoraAdapters> lora);
+
+ private:
+  mutable std::mutex lora_mutex_;
+  std::shared_ptr<const LoraAdapters> lora_;
+};
+
+// Identity of an endpoint inside one Snapshot. Immutable.
+struct Endpoint {
+  std::string ns;    // namespace of the Pod
+  std::string name;  // name of the Pod, for logs and metrics
+  std::string ip;    // "127.0.0.11"
+  uint16_t port = 0;
+  std::string address;  // "127.0.0.11:8000"
+  Runtime runtime = Runtime::kVllm;
+  std::map<std::string, std::string> labels;
+  std::shared_ptr<EndpointState> state;
+};
+
+// How an endpoint stands to the adapter that a request asks for.
+enum class LoraAffinity : uint8_t { kNotLora, kActive, kWaiting, kRoom, kFull };
+
+// One sample of one candidate. All scorers of a decision see the same one.
+struct EndpointView {
+  const Endpoint* endpoint = nullptr;
+  uint32_t slot = 0;
+  int32_t in_flight_requests = 0;
+  int64_t pending_prompt_tokens = 0;
+  int64_t decoding_context_tokens = 0;
+  float waiting_requests = 0;
+  float running_requests = 0;
+  float foreign_requests = 0;
+  float kv_cache_utilization_ratio = 0;
+  Duration metrics_age{0};
+  bool metrics_fresh = false;  // scraped within the pool's limit
+  LoraAffinity lora = LoraAffinity::kNotLora;
+  uint32_t prefix_hit_blocks = 0;  // leading blocks of the prompt it is believed to hold
+};
+
+// Gives every address its EndpointState for as long as anything holds it. Thread-safe.
+class EndpointTable {
+ public:
+  // The state of "ip:port", made on first use.
+  std::shared_ptr<EndpointState> Get(std::string_view address);
+  // Slots whose address nobody has held since the last call. The caller removes them from the
+  // prefix index before it calls again: they are given to new addresses from the next call on.
+  std::vector<uint32_t> TakeReleasedSlots();
+
+ private:
+  struct Entry {
+    uint32_t slot = 0;
+    std::weak_ptr<EndpointState> state;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::vector<uint32_t> orphaned_slots_;  // their address came back with another state
+  std::vector<uint32_t> released_slots_;  // returned by the last TakeReleasedSlots
+  std::vector<uint32_t> free_slots_;
+  uint32_t next_slot_ = 0;
+};
+
+}  // namespace gw

@@ -1,0 +1,33 @@
+// Pool: the endpoints of one InferencePool (or of one Service) as one Snapshot sees them.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "pool/endpoint.h"
+
+namespace gw {
+
+// How much a request matters when a pool is saturated (InferenceModel.spec.criticality).
+enum class Criticality : uint8_t { kCritical, kStandard, kSheddable };
+
+enum class RoutingStrategy : uint8_t { kDefault, kPrefixCache };
+
+struct Pool {
+  enum class Kind : uint8_t { kInferencePool, kService };
+  Kind kind = Kind::kInferencePool;
+  std::string ns;
+  std::string name;
+  std::string id;  // "default/qwen"; Services: "service default/web:80"
+  Runtime runtime = Runtime::kVllm;
+  RoutingStrategy strategy = RoutingStrategy::kDefault;
+  // Only endpoints that may receive requests (the Pod is Ready and not terminating).
+  std::vector<Endpoint> endpoints;
+  // Metrics older than this make an endpoint rank behind all endpoints with fresh ones.
+  Duration metrics_age_max = std::chrono::seconds(2);
+};
+
+}  // namespace gw

@@ -1,0 +1,27 @@
+// Names of prompt blocks: hash i covers block i and, by chaining, everything before it, so equal
+// hashes mean equal prefixes (the scheme of the inference extension's estimator, with XXH3).
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace gw {
+
+struct PrefixOptions {
+  size_t block_chars = 64;
+  size_t blocks_max = 256;
+};
+
+// The chain's start: two requests share blocks only if model (LoRA adapters are models) and salt
+// agree.
+uint64_t PrefixSeed(std::string_view target_model, std::string_view cache_salt);
+
+// Hashes of the leading full blocks of `text`, at most blocks_max; a trailing partial block has
+// none.
+void HashBlocks(std::string_view text, uint64_t seed, const PrefixOptions& options,
+                std::vector<uint64_t>* hashes);
+
+}  // namespace gw

@@ -1,0 +1,78 @@
+#include "prefix/block_hash.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace gw {
+namespace {
+
+std::vector<uint64_t> Hashes(std::string_view text, uint64_t seed = 1, PrefixOptions options = {}) {
+  std::vector<uint64_t> hashes;
+  HashBlocks(text, seed, options, &hashes);
+  return hashes;
+}
+
+size_t SharedBlocks(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b) {
+  size_t n = 0;
+  while (n < a.size() && n < b.size() && a[n] == b[n]) ++n;
+  return n;
+}
+
+TEST(HashBlocks, PartialBlockHasNoHash) {
+  EXPECT_EQ(Hashes("").size(), 0u);
+  EXPECT_EQ(Hashes(std::string(63, 'x')).size(), 0u);
+  EXPECT_EQ(Hashes(std::string(64, 'x')).size(), 1u);
+  EXPECT_EQ(Hashes(std::string(127, 'x')).size(), 1u);
+  EXPECT_EQ(Hashes(std::string(128, 'x')).size(), 2u);
+}
+
+TEST(HashBlocks, StopsAtTheMostBlocks) {
+  EXPECT_EQ(Hashes(std::string(64 * 300, 'x')).size(), 256u);
+  EXPECT_EQ(Hashes(std::string(100, 'x'), 1, {.block_chars = 10, .blocks_max = 3}).size(), 3u);
+  EXPECT_EQ(Hashes(std::string(100, 'x'), 1, {.block_chars = 10, .blocks_max = 0}).size(), 0u);
+}
+
+TEST(HashBlocks, TextsShareBlocksUpToWhereTheyDiffer) {
+  const std::string shared(414, 'a');
+  const auto first = Hashes(shared + std::string(500, 'b'));
+  const auto second = Hashes(shared + std::string(900, 'c'));
+  EXPECT_EQ(SharedBlocks(first, second), 6u);
+}
+
+TEST(HashBlocks, EqualBlocksAfterADifferenceAreNotShared) {
+  const std::string tail(640, 't');
+  const auto first = Hashes(std::string(64, 'a') + tail);
+  const auto second = Hashes(std::string(64, 'b') + tail);
+  for (size_t i = 0; i < first.size(); ++i) EXPECT_NE(first[i], second[i]) << i;
+}
+
+TEST(HashBlocks, RepeatedBlocksHaveDifferentHashes) {
+  const auto hashes = Hashes(std::string(64 * 200, 'x'));
+  EXPECT_EQ(std::set<uint64_t>(hashes.begin(), hashes.end()).size(), 200u);
+}
+
+TEST(HashBlocks, ReplacesWhatTheVectorHeld) {
+  std::vector<uint64_t> hashes(10, 7);
+  HashBlocks(std::string(64, 'x'), 1, {}, &hashes);
+  EXPECT_EQ(hashes, Hashes(std::string(64, 'x')));
+}
+
+TEST(PrefixSeed, DependsOnModelAndSaltAndTellsThemApart) {
+  const std::set<uint64_t> seeds = {PrefixSeed("llama", ""),  PrefixSeed("llama", "s"),
+                                    PrefixSeed("llama", "t"), PrefixSeed("llamas", ""),
+                                    PrefixSeed("", "llama"),  PrefixSeed("", "")};
+  EXPECT_EQ(seeds.size(), 6u);
+  EXPECT_EQ(PrefixSeed("llama", "s"), PrefixSeed("llama", "s"));
+}
+
+TEST(PrefixSeed, SeparatesWholeChains) {
+  const std::string text(640, 'x');
+  EXPECT_EQ(
+      SharedBlocks(Hashes(text, PrefixSeed("base", "")), Hashes(text, PrefixSeed("lora", ""))), 0u);
+}
+
+}  // namespace
+}  // namespace gw

@@ -1,0 +1,54 @@
+// PrefixIndex: which endpoint is believed to hold which prompt block, learned from what was sent.
+//
+// One byte budget for the whole index, accounted exactly and split evenly over the shards; when a
+// shard's part is used up, its least recently used blocks go first. One short lock per 16 blocks,
+// spread over the shards by hash, so that no global lock stands on the request path. Removing an
+// endpoint is O(1): stale holders are told by the number of the removal, and forgotten when their
+// block is next met. Any thread may call.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace gw {
+
+class PrefixIndex {
+ public:
+  struct Options {
+    size_t bytes_max = 256u << 20;
+    size_t shards = 64;            // power of two
+    size_t endpoints_max = 65536;  // slots are below this; at most 65536
+  };
+  struct Stats {
+    size_t bytes = 0;  // never above bytes_max, unless that is below the fixed part
+    size_t blocks = 0;
+    uint64_t evicted_blocks = 0;
+    uint64_t lookups = 0;  // Match calls
+    uint64_t looked_up_blocks = 0;
+    uint64_t hit_blocks = 0;  // longest hit of each Match, summed
+  };
+
+  explicit PrefixIndex(const Options& options);
+  ~PrefixIndex();
+
+  // hit_blocks[i] = number of leading `hashes` that slot slots[i] holds without a gap.
+  // Marks the blocks met as used. Stops at the first block that none of `slots` holds.
+  // REQUIRES: slots.size() == hit_blocks.size(); slots are distinct
+  void Match(std::span<const uint64_t> hashes, std::span<const uint32_t> slots,
+             std::span<uint32_t> hit_blocks);
+  // The endpoint at `slot` was sent a prompt with these blocks, from its first on.
+  void Insert(std::span<const uint64_t> hashes, uint32_t slot);
+  // The slot may be given to another endpoint as soon as this returns.
+  void RemoveEndpoint(uint32_t slot);
+
+  Stats stats() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gw

@@ -1,0 +1,138 @@
+// RouteTable: the HTTPRoutes attached to one listener port, ready for matching in the precedence
+// the Gateway API defines. Built once by translate, immutable, shared by all workers.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "http/head.h"
+
+namespace gw {
+
+// One weighted destination of a rule.
+struct Destination {
+  enum class Kind : uint8_t {
+    kPool,     // `pool` indexes Snapshot::pools
+    kInvalid,  // the reference does not resolve: its share of requests is answered 500
+  };
+  Kind kind = Kind::kInvalid;
+  uint32_t pool = 0;
+  uint32_t weight = 1;
+};
+
+struct HeaderMatch {
+  std::string name;
+  std::string value;
+};
+
+struct RouteMatch {
+  enum class PathType : uint8_t { kExact, kPrefix };
+  PathType path_type = PathType::kPrefix;
+  std::string path = "/";  // a prefix is stored without its trailing "/" (except "/" itself)
+  std::string method;      // empty: any
+  std::vector<HeaderMatch> headers;
+  std::vector<HeaderMatch> query;
+};
+
+// One rule of one HTTPRoute.
+struct RouteRule {
+  std::string route;  // "default/inference-route", for logs and metrics
+  std::string name;   // "default/inference-route/0"
+  std::vector<Destination> destinations;
+  uint64_t total_weight = 0;                // 0: every request is answered 500
+  std::optional<Duration> request_timeout;  // client's view, whole exchange
+  std::optional<Duration> try_timeout;      // each try
+  // Set if the rule needs something that is not built: it is answered 500 with this text.
+  std::string unsupported;
+
+  // Chooses by weight. nullptr if total_weight is 0.
+  const Destination* Choose(Random& random) const;
+};
+
+// Matching takes a few hash look-ups however many routes there are: hostnames, exact paths and
+// prefixes are looked up, and only matches of one hostname and one path are tried in turn.
+class RouteTable {
+ public:
+  // A match of a rule for one hostname of the intersection of listener and route. `hostname` is
+  // "*" for any, "*.example.com" or "a.example.com", in lower case. A wildcard stands for one or
+  // more labels: "*.example.com" does not match "example.com".
+  struct Entry {
+    std::string hostname;
+    RouteMatch match;
+    std::shared_ptr<const RouteRule> rule;
+    // Age and name of the route, and place in it, for the last steps of the precedence.
+    int64_t created_unix_s = 0;
+    std::string route;  // "namespace/name"
+    uint32_t rule_index = 0;
+    uint32_t match_index = 0;
+    // The listener's own hostname ("*" for none): a request is first assigned to the most specific
+    // listener whose hostname matches, and only that listener's entries are considered.
+    std::string listener_hostname = "*";
+  };
+
+  // Sorts by precedence: exact hostname before longer wildcard before "*"; then Exact path, longest
+  // prefix, method, number of headers, number of query parameters; then oldest route, then name,
+  // then rule and match order.
+  //
+  // Hostnames of routes order the rules and hide none: if no rule of the most specific hostname
+  // matches a request, those of the next one are tried. Hostnames of listeners hide: a listener in
+  // `listener_hostnames` without a matching entry answers 404 and not with another listener's.
+  static std::shared_ptr<const RouteTable> Build(std::vector<Entry> entries,
+                                                 std::vector<std::string> listener_hostnames);
+
+  // The rule for a request; nullptr: 404. `host` without port, any case. The path is compared as
+  // sent, the method with case; a header field sent several times counts as its values joined by
+  // commas; of a repeated query parameter the first counts.
+  const RouteRule* Match(std::string_view host, std::string_view path, std::string_view query,
+                         const http::RequestHead& head) const;
+
+  // All entries, in the order they are tried for a request that more than one of them fits.
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  // Values by hostname pattern.
+  template <typename T>
+  struct HostMap {
+    absl::flat_hash_map<std::string, T> exact;
+    absl::flat_hash_map<std::string, T> wildcard;  // "*.example.com" under ".example.com"
+    std::optional<T> any;
+
+    T& At(const std::string& pattern);
+    // Calls `visit` for each pattern that `host` fits, most specific first, until it returns true.
+    template <typename Visit>
+    void ForEachMatch(std::string_view host, Visit visit) const;
+  };
+  // Entries [begin, end) share listener, hostname, kind of path and path.
+  struct Range {
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
+  struct PathGroup {
+    absl::flat_hash_map<std::string_view, Range> exact;   // keys point into entries_
+    absl::flat_hash_map<std::string_view, Range> prefix;  // "/" under ""
+    std::vector<size_t> prefix_lengths;                   // of the keys of `prefix`, longest first
+  };
+  struct Listener {
+    HostMap<PathGroup> hosts;
+  };
+
+  RouteTable(std::vector<Entry> entries, const std::vector<std::string>& listener_hostnames);
+  void AddRange(Range range);
+  const RouteRule* MatchPath(const PathGroup& group, std::string_view path, std::string_view query,
+                             const http::RequestHead& head) const;
+  const RouteRule* MatchRange(Range range, std::string_view query,
+                              const http::RequestHead& head) const;
+
+  std::vector<Entry> entries_;
+  HostMap<Listener> listeners_;
+};
+
+}  // namespace gw

@@ -1,0 +1,69 @@
+// Profile: filters, weighted scorers and one picker, as the inference extension defines them.
+// Immutable after it is made; shared by all workers.
+
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/status.h"
+#include "inference/request.h"
+#include "pool/pool.h"
+#include "scheduling/filter.h"
+#include "scheduling/picker.h"
+#include "scheduling/scorer.h"
+
+namespace gw {
+
+// Which endpoint, and why. `endpoint` is nullptr if no candidate is left.
+struct Decision {
+  const Endpoint* endpoint = nullptr;
+  uint32_t prefix_hit_blocks = 0;
+  uint32_t candidates = 0;
+  float score = 0;
+  // The chosen endpoint's weighted score of each scorer, in the profile's order.
+  static constexpr size_t kScorersMax = 8;
+  float scores[kScorersMax] = {};
+  size_t scorer_count = 0;
+};
+
+struct WeightedScorer {
+  std::unique_ptr<Scorer> scorer;
+  float weight = 1;
+};
+
+// Working memory of Schedule, one per worker, so that a decision allocates nothing.
+struct SchedulingScratch {
+  std::vector<float> scores;
+  std::vector<float> totals;
+};
+
+class Profile {
+ public:
+  Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters,
+          std::vector<WeightedScorer> scorers, std::unique_ptr<Picker> picker);
+
+  const std::string& name() const { return name_; }
+  std::span<const WeightedScorer> scorers() const { return scorers_; }
+
+  // Consumes `candidates` (filters shorten it).
+  Decision Schedule(const InferenceRequest& request, std::vector<EndpointView>* candidates,
+                    Random& random, SchedulingScratch* scratch) const;
+
+ private:
+  std::string name_;
+  std::vector<std::unique_ptr<Filter>> filters_;
+  std::vector<WeightedScorer> scorers_;
+  std::unique_ptr<Picker> picker_;
+};
+
+// Samples the endpoints of a pool, once, for one decision. `excluded` are slots already tried by
+// this request; ejected endpoints are left out unless nothing else is left. prefix_hit_blocks is
+// left 0: the caller fills it from the index.
+void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoint now,
+                     std::span<const uint32_t> excluded, std::vector<EndpointView>* views);
+
+}  // namespace gw

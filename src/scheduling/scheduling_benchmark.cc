@@ -1,0 +1,84 @@
+// The time of each scorer at 1,000 candidates, and of a whole decision (sample, filter, score,
+// pick) by the number of endpoints, with its 99th percentile.
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <string>
+
+#include "scheduling/registry.h"
+#include "scheduling/test_pool.h"
+#include "scheduling/test_views.h"
+
+namespace gw {
+namespace {
+
+void Randomize(EndpointState& state, Random& random) {
+  state.in_flight_requests = static_cast<int32_t>(random.Below(40));
+  state.pending_prompt_tokens = static_cast<int64_t>(random.Below(100'000));
+  state.waiting_requests = static_cast<float>(random.Below(8));
+  state.running_requests = static_cast<float>(random.Below(40));
+  state.kv_cache_utilization_ratio = static_cast<float>(random.Unit());
+}
+
+void BM_Scorer(benchmark::State& state, std::string_view name) {
+  constexpr size_t kCandidates = 1000;
+  TestPool pool(kCandidates);
+  Random random(1);
+  for (size_t i = 0; i < kCandidates; ++i) Randomize(pool.state(i), random);
+  InferenceRequest request;
+  request.prefix_blocks.resize(64);
+  std::vector<EndpointView> views;
+  SampleEndpoints(pool.pool, request, pool.now(), {}, &views);
+  for (EndpointView& view : views) view.prefix_hit_blocks = random.Below(64);
+  std::vector<float> scores(views.size());
+  const auto scorer = std::move(*NewScorer(name));
+  for (auto _ : state) {
+    scorer->Score(request, views, scores);
+    benchmark::DoNotOptimize(scores.data());
+  }
+  state.SetItemsProcessed(state.iterations() * kCandidates);
+}
+
+void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile) {
+  const auto count = static_cast<size_t>(state.range(0));
+  TestPool pool(count);
+  Random random(1);
+  for (size_t i = 0; i < count; ++i) Randomize(pool.state(i), random);
+  InferenceRequest request;
+  request.prefix_blocks.resize(64);
+  std::vector<EndpointView> views;
+  SchedulingScratch scratch;
+  std::vector<int64_t> took_ns;
+  took_ns.reserve(1 << 20);
+  const Clock& clock = RealClock();
+  for (auto _ : state) {
+    const TimePoint began = clock.Now();
+    SampleEndpoints(pool.pool, request, pool.now(), {}, &views);
+    for (EndpointView& view : views) view.prefix_hit_blocks = view.slot % 64;
+    const Decision decision = profile->Schedule(request, &views, random, &scratch);
+    benchmark::DoNotOptimize(decision.endpoint);
+    if (took_ns.size() < took_ns.capacity()) took_ns.push_back((clock.Now() - began).count());
+  }
+  const auto p99 = took_ns.begin() + static_cast<std::ptrdiff_t>(took_ns.size() * 99 / 100);
+  std::nth_element(took_ns.begin(), p99, took_ns.end());
+  state.counters["p99_us"] = static_cast<double>(*p99) / 1000;
+}
+
+const bool registered = [] {
+  for (std::string_view name : ScorerNames()) {
+    benchmark::RegisterBenchmark(("scorer/" + std::string(name)).c_str(), BM_Scorer, name);
+  }
+  for (const auto& profile :
+       {ProfileFor(RoutingStrategy::kDefault), ProfileFor(RoutingStrategy::kPrefixCache)}) {
+    benchmark::RegisterBenchmark(("decision/" + profile->name()).c_str(), BM_Decision, profile)
+        ->Arg(4)
+        ->Arg(100)
+        ->Arg(1000)
+        ->Arg(4000);
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace gw

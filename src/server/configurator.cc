@@ -1,0 +1,80 @@
+#include "server/configurator.h"
+
+#include "base/log.h"
+
+namespace gw {
+namespace {
+
+constexpr char kReloads[] = "penstock_configuration_reloads_total";
+constexpr char kReloadsHelp[] = "Configurations loaded, by result.";
+
+}  // namespace
+
+Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics)
+    : store_(store),
+      index_(index),
+      reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
+      reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
+      generation_gauge_(metrics.AddGauge("penstock_configuration_generation",
+                                         "Number of the configuration that is served.")),
+      failed_gauge_(metrics.AddGauge(
+          "penstock_configuration_rejected",
+          "1 while a newer configuration could not be loaded and the last good one serves.")) {}
+
+void Configurator::Apply(const api::ResourceSet& resources) {
+  // Addresses that no Snapshot and no request holds any more leave the prefix index before their
+  // slots can be given to others.
+  for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
+  const uint64_t generation = this->generation() + 1;
+  Translation translation = Translate(resources, TranslateOptions{}, endpoints_, generation);
+  store_.Publish(translation.snapshot);
+  {
+    std::lock_guard lock(mutex_);
+    generation_ = generation;
+    status_ = std::move(translation.status);
+    load_error_.clear();
+  }
+  reloads_ok_.Add();
+  generation_gauge_.Set(static_cast<double>(generation));
+  failed_gauge_.Set(0);
+  Log(LogLevel::kInfo, "Configuration published",
+      {{"generation", generation},
+       {"listeners", translation.snapshot->listeners.size()},
+       {"pools", translation.snapshot->pools.size()}});
+}
+
+void Configurator::Reject(std::string error) {
+  Log(LogLevel::kError, "Configuration rejected, the last good one goes on serving",
+      {{"error", error}, {"generation", generation()}});
+  reloads_failed_.Add();
+  failed_gauge_.Set(1);
+  std::lock_guard lock(mutex_);
+  load_error_ = std::move(error);
+}
+
+void Configurator::SetListenErrors(std::vector<std::string> errors) {
+  std::lock_guard lock(mutex_);
+  listen_errors_ = std::move(errors);
+}
+
+api::StatusSet Configurator::status() const {
+  std::lock_guard lock(mutex_);
+  return status_;
+}
+
+uint64_t Configurator::generation() const {
+  std::lock_guard lock(mutex_);
+  return generation_;
+}
+
+std::string Configurator::load_error() const {
+  std::lock_guard lock(mutex_);
+  return load_error_;
+}
+
+std::vector<std::string> Configurator::listen_errors() const {
+  std::lock_guard lock(mutex_);
+  return listen_errors_;
+}
+
+}  // namespace gw

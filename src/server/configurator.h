@@ -1,0 +1,55 @@
+// Configurator: turns what was loaded into what is served. Holds the last good configuration, the
+// conditions of its objects, and what is wrong with a newer one.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "api/conditions.h"
+#include "api/resources.h"
+#include "pool/endpoint.h"
+#include "prefix/index.h"
+#include "snapshot/snapshot.h"
+#include "stats/metrics.h"
+#include "translate/translate.h"
+
+namespace gw {
+
+class Configurator {
+ public:
+  Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics);
+
+  // Translates and publishes; the next generation. One caller at a time.
+  void Apply(const api::ResourceSet& resources);
+  // A newer configuration could not be loaded: the published one goes on serving.
+  void Reject(std::string error);
+  // Listeners that a worker could not open; replaces what was said of the generation before.
+  void SetListenErrors(std::vector<std::string> errors);
+
+  // Any thread.
+  api::StatusSet status() const;
+  uint64_t generation() const;
+  std::string load_error() const;  // empty if the newest configuration is the one served
+  std::vector<std::string> listen_errors() const;
+
+ private:
+  SnapshotStore& store_;
+  PrefixIndex& index_;
+  EndpointTable endpoints_;
+  mutable std::mutex mutex_;
+  uint64_t generation_ = 0;
+  api::StatusSet status_;
+  std::string load_error_;
+  std::vector<std::string> listen_errors_;
+  Counter& reloads_ok_;
+  Counter& reloads_failed_;
+  Gauge& generation_gauge_;
+  Gauge& failed_gauge_;
+};
+
+}  // namespace gw

@@ -1,0 +1,346 @@
+#include "server/server.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "admin/admin_server.h"
+#include "base/log.h"
+#include "config/file/file_source.h"
+#include "dataplane/worker.h"
+#include "http/url.h"
+#include "server/configurator.h"
+#include "server/pages.h"
+
+namespace gw {
+namespace {
+
+constexpr uint64_t kSeed = 0x70656e73746f636b;
+constexpr int kListenRetryMs = 1000;
+
+// Counts answers of the workers; Wait returns when all have come or the time is over.
+class Countdown {
+ public:
+  explicit Countdown(size_t count) : left_(count) {}
+  void Done() {
+    std::lock_guard lock(mutex_);
+    --left_;
+    changed_.notify_all();
+  }
+  template <typename Stop>
+  bool Wait(Duration timeout, Stop stop) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [&] { return left_ == 0 || stop(); }) && left_ == 0;
+  }
+  // Has Wait look at `stop` again. Under the lock: Wait must not be between its look and its sleep.
+  void Poke() {
+    std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t left_;
+};
+
+// Every client and every endpoint is a file descriptor: use all that the system allows.
+void RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(const ServerOptions& options)
+      : options_(options),
+        index_(IndexOptions(options)),
+        configurator_(snapshots_, index_, metrics_) {}
+  ~ServerImpl() override {
+    watcher_.reset();
+    scraper_.reset();
+    admin_.reset();
+    workers_.clear();
+  }
+
+  absl::Status Start();
+  const SocketAddress& admin_address() const override { return admin_->local(); }
+  int RunUntilSignal() override;
+
+ private:
+  static PrefixIndex::Options IndexOptions(const ServerOptions& options) {
+    PrefixIndex::Options index;
+    index.bytes_max = options.prefix_index_bytes_max;
+    return index;
+  }
+  absl::Status StartWorkers();
+  absl::Status StartAdmin();
+  void RegisterMetrics();
+  void OnLoaded(const config::LoadResult& result);
+  void OpenListeners();
+  AdminResponse Ready() const;
+  AdminResponse Get(const AdminRequest& request) const;
+  AdminResponse Explain(const AdminRequest& request) const;
+  bool Drain(int signal_fd);
+
+  const ServerOptions options_;
+  MetricRegistry metrics_;
+  PrefixIndex index_;
+  SnapshotStore snapshots_;
+  Configurator configurator_;
+  std::vector<std::unique_ptr<ProxyWorker>> workers_;
+  std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<ScraperThread> scraper_;
+  std::unique_ptr<config::FileWatcher> watcher_;
+  std::mutex opening_;  // listeners are opened by the watcher's thread and by RunUntilSignal's
+  std::atomic<bool> listening_{false};
+  std::atomic<bool> draining_{false};
+};
+
+absl::Status ServerImpl::Start() {
+  // Signals are read by RunUntilSignal; blocked here so that no other thread takes them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+
+  config::LoadResult loaded = config::LoadFiles(options_.paths);
+  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
+  RegisterMetrics();
+  configurator_.Apply(loaded.resources);
+  RETURN_IF_ERROR(StartWorkers());
+  RETURN_IF_ERROR(StartAdmin());
+  ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, metrics_, options_.scrape));
+  OpenListeners();
+  watcher_ = config::FileWatcher::Start(
+      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); });
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::StartWorkers() {
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  const int count = options_.workers > 0 ? options_.workers : static_cast<int>(cores);
+  const ProxyWorker::Shared shared{snapshots_,         index_,           metrics_,
+                                   options_.dataplane, options_.bind_ip, options_.log_requests};
+  for (int i = 0; i < count; ++i) {
+    ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker, ProxyWorker::Start(shared, kSeed + i));
+    workers_.push_back(std::move(worker));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerImpl::StartAdmin() {
+  AdminServer::Handlers handlers;
+  handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
+  handlers["/readyz"] = [this](const AdminRequest&) { return Ready(); };
+  handlers["/metrics"] = [this](const AdminRequest&) {
+    return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Render()};
+  };
+  handlers["/endpoints"] = [this](const AdminRequest&) {
+    return AdminResponse{200, "application/json",
+                         EndpointsPage(*snapshots_.Load(), RealClock().Now())};
+  };
+  handlers["/config"] = [this](const AdminRequest&) {
+    return AdminResponse{200, "application/json", ConfigPage(*snapshots_.Load())};
+  };
+  handlers["/get"] = [this](const AdminRequest& request) { return Get(request); };
+  handlers["/explain"] = [this](const AdminRequest& request) { return Explain(request); };
+  ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::Parse(options_.admin_address));
+  ASSIGN_OR_RETURN(admin_, AdminServer::Start(address, std::move(handlers)));
+  Log(LogLevel::kInfo, "Admin port listens", {{"address", admin_->local().ToString()}});
+  return absl::OkStatus();
+}
+
+void ServerImpl::RegisterMetrics() {
+  metrics_.AddCallback("penstock_prefix_index_bytes", "Memory of the prefix index.", "gauge",
+                       [this](const MetricRegistry::Sink& sink) {
+                         sink({}, static_cast<double>(index_.stats().bytes));
+                       });
+  metrics_.AddCallback("penstock_prefix_index_blocks", "Prompt blocks in the prefix index.",
+                       "gauge", [this](const MetricRegistry::Sink& sink) {
+                         sink({}, static_cast<double>(index_.stats().blocks));
+                       });
+  metrics_.AddCallback("penstock_prefix_index_evicted_blocks_total",
+                       "Prompt blocks that left the prefix index for newer ones.", "counter",
+                       [this](const MetricRegistry::Sink& sink) {
+                         sink({}, static_cast<double>(index_.stats().evicted_blocks));
+                       });
+  metrics_.AddCallback(
+      "penstock_log_lines_dropped_total", "Log lines dropped because the writer could not keep up.",
+      "counter",
+      [](const MetricRegistry::Sink& sink) { sink({}, static_cast<double>(dropped_log_lines())); });
+  metrics_.AddCallback("penstock_pool_endpoints", "Endpoints of a pool, by state.", "gauge",
+                       [this](const MetricRegistry::Sink& sink) {
+                         const auto snapshot = snapshots_.Load();
+                         if (!snapshot) return;
+                         for (const auto& entry : snapshot->pools) {
+                           size_t ejected = 0;
+                           for (const Endpoint& endpoint : entry->pool.endpoints) {
+                             ejected += endpoint.state->ejected_until_ns.load() != 0;
+                           }
+                           const double total = static_cast<double>(entry->pool.endpoints.size());
+                           sink({{"pool", entry->pool.id}, {"state", "ready"}},
+                                total - static_cast<double>(ejected));
+                           sink({{"pool", entry->pool.id}, {"state", "ejected"}},
+                                static_cast<double>(ejected));
+                         }
+                       });
+}
+
+void ServerImpl::OnLoaded(const config::LoadResult& result) {
+  if (!result.ok()) {
+    configurator_.Reject(result.error);
+    return;
+  }
+  configurator_.Apply(result.resources);
+  OpenListeners();
+}
+
+void ServerImpl::OpenListeners() {
+  std::lock_guard opening(opening_);
+  auto countdown = std::make_shared<Countdown>(workers_.size());
+  auto mutex = std::make_shared<std::mutex>();
+  auto all_errors = std::make_shared<std::vector<std::string>>();
+  for (auto& worker : workers_) {
+    worker->ApplySnapshot([countdown, mutex, all_errors](std::vector<std::string> errors) {
+      {
+        std::lock_guard lock(*mutex);
+        for (std::string& error : errors) {
+          if (std::find(all_errors->begin(), all_errors->end(), error) == all_errors->end()) {
+            all_errors->push_back(std::move(error));
+          }
+        }
+      }
+      countdown->Done();
+    });
+  }
+  countdown->Wait(std::chrono::seconds(30), [] { return false; });
+  std::lock_guard lock(*mutex);
+  const std::vector<std::string> known = configurator_.listen_errors();
+  for (const std::string& error : *all_errors) {
+    if (std::find(known.begin(), known.end(), error) != known.end()) continue;
+    Log(LogLevel::kError, "A listener could not be opened", {{"error", error}});
+  }
+  configurator_.SetListenErrors(*all_errors);
+  listening_ = true;
+}
+
+AdminResponse ServerImpl::Ready() const {
+  AdminResponse response;
+  const std::vector<std::string> errors = configurator_.listen_errors();
+  if (draining_) {
+    response.status = 503;
+    response.body = "draining\n";
+  } else if (!listening_) {
+    response.status = 503;
+    response.body = "starting\n";
+  } else if (!errors.empty()) {
+    response.status = 503;
+    for (const std::string& error : errors) response.body += error + "\n";
+  } else {
+    response.body = "ready, configuration " + std::to_string(configurator_.generation()) + "\n";
+  }
+  const std::string load_error = configurator_.load_error();
+  if (!load_error.empty()) {
+    response.body +=
+        "the newest configuration was rejected, the last good one serves: " + load_error + "\n";
+  }
+  return response;
+}
+
+AdminResponse ServerImpl::Get(const AdminRequest& request) const {
+  const std::string kind = http::QueryParam(request.query, "kind").value_or("all");
+  if (kind == "endpoints") {
+    return {.body = EndpointsTable(*snapshots_.Load(), RealClock().Now())};
+  }
+  const std::string kind_name = api::KindFromArgument(kind);
+  if (kind_name.empty() && kind != "all") {
+    return {.status = 404,
+            .body = "unknown kind \"" + kind +
+                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, policies "
+                    "or endpoints\n"};
+  }
+  return {.body = api::FormatStatus(api::OfKind(configurator_.status(), kind_name))};
+}
+
+AdminResponse ServerImpl::Explain(const AdminRequest& request) const {
+  const std::string id = http::QueryParam(request.query, "id").value_or("");
+  for (const auto& worker : workers_) {
+    if (auto record = worker->history().Find(id)) return {.body = ExplainText(*record)};
+  }
+  return {.status = 404, .body = "no request \"" + id + "\" among the last ones of this gateway\n"};
+}
+
+int ServerImpl::RunUntilSignal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  const int fd = signalfd(-1, &signals, SFD_CLOEXEC);
+  if (fd < 0) return 1;
+  signalfd_siginfo info;
+  pollfd wanted{fd, POLLIN, 0};
+  while (poll(&wanted, 1, kListenRetryMs) <= 0 ||
+         read(fd, &info, sizeof(info)) != static_cast<ssize_t>(sizeof(info))) {
+    // Whoever had a port may have left it.
+    if (!configurator_.listen_errors().empty()) OpenListeners();
+  }
+  const bool drained = Drain(fd);
+  close(fd);
+  return drained ? 0 : 1;
+}
+
+bool ServerImpl::Drain(int signal_fd) {
+  draining_ = true;
+  Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
+      {{"limit_s", ToSeconds(options_.dataplane.drain_timeout)}});
+  watcher_.reset();
+  auto countdown = std::make_shared<Countdown>(workers_.size());
+  for (auto& worker : workers_) worker->Drain([countdown] { countdown->Done(); });
+  std::atomic<bool> again{false};
+  std::atomic<bool> over{false};
+  std::thread second([&] {
+    // A second signal ends at once.
+    while (!over) {
+      fd_set set;
+      FD_ZERO(&set);
+      FD_SET(signal_fd, &set);
+      timeval wait{0, 50'000};
+      if (select(signal_fd + 1, &set, nullptr, nullptr, &wait) > 0) {
+        again = true;
+        countdown->Poke();
+        return;
+      }
+    }
+  });
+  const bool drained =
+      countdown->Wait(options_.dataplane.drain_timeout, [&] { return again.load(); });
+  over = true;
+  second.join();
+  Log(drained ? LogLevel::kInfo : LogLevel::kWarning,
+      drained ? "Drained" : "Drain ended early, what was in flight is broken off",
+      {{"second_signal", again.load()}});
+  return drained;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
+  auto server = std::make_unique<ServerImpl>(options);
+  RETURN_IF_ERROR(server->Start());
+  return server;
+}
+
+}  // namespace gw

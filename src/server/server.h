@@ -1,0 +1,44 @@
+// Server: builds everything, owns the threads, reloads, drains and stops.
+//
+// Configuration flows one way: files -> ResourceSet -> Translate -> Snapshot -> workers. A reload
+// that does not parse leaves the last good Snapshot serving.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "collect/scraper.h"
+#include "dataplane/options.h"
+#include "net/address.h"
+
+namespace gw {
+
+struct ServerOptions {
+  std::vector<std::string> paths;                // files and directories of objects
+  std::string admin_address = "127.0.0.1:9090";  // metrics, health, configuration
+  std::string bind_ip = "0.0.0.0";               // address of the Gateways' listeners
+  int workers = 0;                               // event loops; 0: one per core
+  size_t prefix_index_bytes_max = 256u << 20;
+  bool log_requests = true;
+  DataplaneOptions dataplane;
+  ScrapeOptions scrape;
+};
+
+class Server {
+ public:
+  // Loads, translates, listens. An error names what could not be done.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  virtual ~Server() = default;
+
+  // The admin port's real address.
+  virtual const SocketAddress& admin_address() const = 0;
+  // Blocks until SIGTERM or SIGINT, then drains: no new connections, what is in flight finishes, at
+  // most for DataplaneOptions::drain_timeout. A second signal ends at once. Returns the exit
+  // status.
+  virtual int RunUntilSignal() = 0;
+};
+
+}  // namespace gw

@@ -1,0 +1,83 @@
+// Snapshot: everything the request path knows of the configuration, as one immutable value.
+// A request pins one Snapshot at its headers and uses no other; a Snapshot is replaced, never
+// changed.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "flowcontrol/admission.h"
+#include "pool/pool.h"
+#include "prefix/block_hash.h"
+#include "routing/model_table.h"
+#include "routing/route_table.h"
+#include "scheduling/profile.h"
+
+namespace gw {
+
+struct PoolEntry {
+  Pool pool;
+  ModelTable models;
+  std::shared_ptr<const Profile> profile;       // for requests whose body is understood
+  std::shared_ptr<const Profile> load_profile;  // for all others
+  bool uses_prefix = false;                     // profile reads prefix_hit_blocks
+  PrefixOptions prefix;
+  SaturationLimits saturation;
+  // Set if the pool cannot be served: requests get 500 with this text.
+  std::string unservable;
+};
+
+// One port to listen on. Several Gateways' listeners on one port share it.
+struct ListenerEntry {
+  uint16_t port = 0;
+  std::vector<std::string> names;  // "default/inference-gateway/http-llm", for logs
+  std::shared_ptr<const RouteTable> routes;
+};
+
+struct Snapshot {
+  uint64_t generation = 0;
+  std::vector<ListenerEntry> listeners;
+  std::vector<std::shared_ptr<const PoolEntry>> pools;  // RouteRule destinations index this
+
+  const ListenerEntry* FindListener(uint16_t port) const;
+};
+
+// Where the newest Snapshot is published. One writer at a time; readers keep a SnapshotReader per
+// thread, whose check costs one relaxed load while nothing has changed.
+class SnapshotStore {
+ public:
+  void Publish(std::shared_ptr<const Snapshot> snapshot);
+  std::shared_ptr<const Snapshot> Load() const;
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> current_;
+  std::atomic<uint64_t> version_{0};
+};
+
+class SnapshotReader {
+ public:
+  explicit SnapshotReader(const SnapshotStore& store) : store_(store) {}
+  // The newest snapshot; nullptr before the first Publish.
+  const std::shared_ptr<const Snapshot>& Get() {
+    const uint64_t version = store_.version();
+    if (version != seen_) {
+      current_ = store_.Load();
+      seen_ = version;
+    }
+    return current_;
+  }
+
+ private:
+  const SnapshotStore& store_;
+  uint64_t seen_ = 0;
+  std::shared_ptr<const Snapshot> current_;
+};
+
+}  // namespace gw

@@ -1,0 +1,131 @@
+// Counters, gauges and histograms for Prometheus, cheap enough for the request path.
+//
+// Each metric keeps one cache line per shard; a thread always writes its own shard (ThreadShard),
+// so that workers share nothing. Reading sums the shards. Handles live as long as the registry:
+// look one up once (a lock), keep the reference, then use it without any.
+//
+//   Counter& retries = registry.AddCounter("penstock_retries_total", "Tries after the first.",
+//                                          {{"pool", id}});
+//   retries.Add();
+
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gw {
+
+inline constexpr size_t kStatsShards = 16;
+// The calling thread's shard, given out in turn at first use.
+size_t ThreadShard();
+
+class Counter {
+ public:
+  void Add(uint64_t n = 1) { cells_[ThreadShard()].value.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t value() const;
+
+ private:
+  struct alignas(64) Cell {
+    std::atomic<uint64_t> value{0};
+  };
+  Cell cells_[kStatsShards];
+};
+
+// A value that goes up and down; Add from many threads, or Set from one.
+class Gauge {
+ public:
+  void Add(int64_t n) { cells_[ThreadShard()].value.fetch_add(n, std::memory_order_relaxed); }
+  void Set(double value) { set_.store(value, std::memory_order_relaxed); }
+  double value() const;
+
+ private:
+  struct alignas(64) Cell {
+    std::atomic<int64_t> value{0};
+  };
+  Cell cells_[kStatsShards];
+  std::atomic<double> set_{0};
+};
+
+// How often values fell into each bucket (value <= upper bound), and their sum. NaN is not counted.
+class Histogram {
+ public:
+  // REQUIRES: upper_bounds ascends strictly and does not hold +Inf, which is always there
+  explicit Histogram(std::span<const double> upper_bounds);
+  void Observe(double value);
+
+  std::span<const double> upper_bounds() const { return bounds_; }
+  // One count per upper bound and one for +Inf, not cumulative.
+  std::vector<uint64_t> BucketCounts() const;
+  uint64_t count() const;
+  double sum() const;
+
+ private:
+  // A shard is lines_per_shard_ of these: word 0 is the sum (bits of a double), then the counts.
+  static constexpr size_t kWordsPerLine = 8;
+  struct alignas(64) Line {
+    std::atomic<uint64_t> words[kWordsPerLine]{};
+  };
+  std::atomic<uint64_t>& Word(size_t shard, size_t index) const {
+    return lines_[shard * lines_per_shard_ + index / kWordsPerLine].words[index % kWordsPerLine];
+  }
+
+  std::vector<double> bounds_;
+  size_t lines_per_shard_;
+  std::unique_ptr<Line[]> lines_;
+};
+
+// Seconds, 1 ms to 10 min, for requests that take as long as models take.
+std::span<const double> LatencyBuckets();
+// Seconds, 1 ms to 10 s, for gaps between tokens.
+std::span<const double> InterTokenBuckets();
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+class MetricRegistry {
+ public:
+  MetricRegistry();
+  ~MetricRegistry();
+
+  // The metric of that name and those labels (in any order), made on first use. Names follow
+  // Prometheus conventions (penstock_..._total, _seconds, _bytes); `help` is one sentence, the
+  // first one given stays. Thread-safe. A family holds at most series_max label sets; beyond that
+  // all share one whose label values are "other", and a label value is cut at
+  // label_value_bytes_max, so that a client cannot grow memory by inventing names. Bytes that are
+  // not UTF-8 become "?", since a scraper refuses a page with them.
+  //
+  // REQUIRES: a name always has the same type, and the same bounds if it is a histogram
+  Counter& AddCounter(std::string_view name, std::string_view help, const Labels& labels = {});
+  Gauge& AddGauge(std::string_view name, std::string_view help, const Labels& labels = {});
+  Histogram& AddHistogram(std::string_view name, std::string_view help,
+                          std::span<const double> upper_bounds, const Labels& labels = {});
+
+  // Values computed when the page is rendered (endpoints ready, index bytes): `collect` is called
+  // with a sink for (labels, value), on the thread that renders, without the registry's lock.
+  // `type` is "gauge" or "counter". What `collect` refers to must outlive the registry's last
+  // Render. Several may share a name if their labels differ.
+  using Sink = std::function<void(const Labels& labels, double value)>;
+  void AddCallback(std::string_view name, std::string_view help, std::string_view type,
+                   std::function<void(const Sink&)> collect);
+
+  // Prometheus text format 0.0.4, families in the order of their names.
+  std::string Render() const;
+  // Name and help of every family, for the test that holds docs/metrics.md against the code.
+  std::vector<std::pair<std::string, std::string>> Families() const;
+
+  static constexpr size_t series_max = 1000;
+  static constexpr size_t label_value_bytes_max = 512;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gw

@@ -1,0 +1,65 @@
+// What the steps of one Translate share: the objects, the options, and the conditions so far.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/conditions.h"
+#include "api/resources.h"
+#include "pool/endpoint.h"
+#include "translate/translate.h"
+
+namespace gw::internal {
+
+// The outcome of one check of one object; becomes a condition.
+struct Verdict {
+  api::ConditionStatus status = api::ConditionStatus::kTrue;
+  std::string reason;
+  std::string message;
+
+  bool ok() const { return status == api::ConditionStatus::kTrue; }
+};
+Verdict Holds(std::string reason, std::string message = "");
+Verdict Refused(std::string reason, std::string message);
+// Unknown, reason Pending.
+Verdict Pending(std::string message);
+
+struct Context {
+  const api::ResourceSet& resources;
+  const TranslateOptions& options;
+  EndpointTable& endpoints;
+  api::StatusSet status = {};
+
+  // Our name where no GatewayClass of ours tells under which one we act.
+  const std::string& own_name() const { return *options.controller_names.begin(); }
+  // The object's entry in `status`, made on first use.
+  api::ObjectStatus& StatusOf(const api::ObjectRef& ref, const api::SourceRef& source);
+  // True if an object of that name exists and breaks the rules of its kind.
+  bool IsInvalid(std::string_view group, std::string_view kind, std::string_view ns,
+                 std::string_view name) const;
+  // "does not exist", or "is invalid" if it does and breaks the rules of its kind: for messages.
+  std::string_view WhyMissing(std::string_view group, std::string_view kind, std::string_view ns,
+                              std::string_view name) const;
+};
+
+api::ObjectRef RefOf(const api::GatewayClass& gateway_class);
+api::ObjectRef RefOf(const api::Gateway& gateway);
+api::ObjectRef RefOf(const api::HttpRoute& route);
+api::ObjectRef RefOf(const api::InferencePool& pool);
+api::ObjectRef RefOf(const api::InferenceModel& model);
+api::ObjectRef RefOf(const api::InferenceObjective& objective);
+api::ObjectRef RefOf(const api::InferenceModelRewrite& rewrite);
+api::ObjectRef RefOf(const api::InferenceTrafficPolicy& policy);
+
+// Sets the condition `type` to the verdict, as seen at that generation of the object.
+void SetVerdict(std::vector<api::Condition>* conditions, std::string type, const Verdict& verdict,
+                int64_t generation);
+
+// "a; b; c"
+std::string Join(const std::vector<std::string>& parts);
+// "spec.x: is not supported yet; spec.y: ..." of the fields with that index.
+std::string UnsupportedText(const std::vector<api::Unsupported>& unsupported, int index = -1);
+
+}  // namespace gw::internal

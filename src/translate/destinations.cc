@@ -1,0 +1,128 @@
+#include "translate/destinations.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+namespace gw::internal {
+namespace {
+
+// "InferencePool default/qwen"
+std::string NameOf(const api::BackendRef& ref) {
+  return fmt::format("{} {}/{}", ref.kind, ref.ns, ref.name);
+}
+
+bool IsInferenceGroup(const std::string& group) {
+  return group == api::kInferenceGroup || group == api::kInferenceXGroup;
+}
+
+ResolvedRef Fails(ResolvedRef result, std::string reason, std::string message) {
+  result.reason = std::move(reason);
+  result.message = std::move(message);
+  return result;
+}
+
+ResolvedRef Leads(ResolvedRef result, uint32_t index) {
+  result.destination.kind = Destination::Kind::kPool;
+  result.destination.pool = index;
+  return result;
+}
+
+ResolvedRef ResolvePool(const Context& context, PoolSet& pools, const api::BackendRef& ref,
+                        ResolvedRef result) {
+  const api::InferencePool* pool = context.resources.FindPool(ref.group, ref.ns, ref.name);
+  if (pool == nullptr) {
+    std::string message = fmt::format("{} of group {} {}", NameOf(ref), ref.group,
+                                      context.WhyMissing(ref.group, ref.kind, ref.ns, ref.name));
+    const char* other =
+        ref.group == api::kInferenceGroup ? api::kInferenceXGroup : api::kInferenceGroup;
+    if (context.resources.FindPool(other, ref.ns, ref.name) != nullptr) {
+      message += fmt::format("; one of group {} does", other);
+    }
+    return Fails(std::move(result), "BackendNotFound", message);
+  }
+  result.pool = pool;
+  if (pool->app_protocol == api::InferencePool::AppProtocol::kH2c) {
+    return Fails(
+        std::move(result), "UnsupportedProtocol",
+        fmt::format("{}: appProtocol kubernetes.io/h2c is not supported yet", NameOf(ref)));
+  }
+  // The reference's port is not looked at: a pool knows its own.
+  return Leads(std::move(result), pools.IndexOf(*pool));
+}
+
+// Plain HTTP/1.1 goes to these; the others name HTTP/2, TLS or an upgrade.
+bool IsServedProtocol(const api::ServicePort& port) {
+  return port.protocol == "TCP" && (port.app_protocol.empty() || port.app_protocol == "http" ||
+                                    port.app_protocol == "kubernetes.io/http");
+}
+
+const api::ServicePort* FindPort(const api::Service& service, int number) {
+  for (const api::ServicePort& port : service.ports) {
+    if (port.port == number) return &port;
+  }
+  return nullptr;
+}
+
+ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::BackendRef& ref,
+                           ResolvedRef result) {
+  const api::Service* service = context.resources.FindService(ref.ns, ref.name);
+  if (service == nullptr) {
+    return Fails(
+        std::move(result), "BackendNotFound",
+        fmt::format("{} {}", NameOf(ref), context.WhyMissing("", "Service", ref.ns, ref.name)));
+  }
+  if (service->type == "ExternalName") {
+    return Fails(std::move(result), "BackendNotFound",
+                 fmt::format("{} is of type ExternalName, which is not supported", NameOf(ref)));
+  }
+  const int number = ref.port.value_or(0);  // the schema asks for it
+  const api::ServicePort* port = FindPort(*service, number);
+  if (port == nullptr) {
+    return Fails(std::move(result), "BackendNotFound",
+                 fmt::format("{} has no port {}", NameOf(ref), number));
+  }
+  if (!IsServedProtocol(*port)) {
+    const std::string& protocol = port->app_protocol.empty() ? port->protocol : port->app_protocol;
+    return Fails(std::move(result), "UnsupportedProtocol",
+                 fmt::format("{} port {}: protocol {} is not supported yet, only http is",
+                             NameOf(ref), port->port, protocol));
+  }
+  const std::optional<uint32_t> index = pools.IndexOf(*service, *port);
+  if (!index) {
+    return Fails(
+        std::move(result), "BackendNotFound",
+        fmt::format("{} port {}: nothing says which number targetPort \"{}\" has; give an "
+                    "EndpointSlice, a number, or annotation {} on the Pods",
+                    NameOf(ref), port->port, port->target_port_name, api::kTargetPortAnnotation));
+  }
+  return Leads(std::move(result), *index);
+}
+
+}  // namespace
+
+ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute& route,
+                    const api::BackendRef& ref) {
+  ResolvedRef result;
+  result.destination.weight = static_cast<uint32_t>(ref.weight);
+  const bool is_service = ref.group.empty() && ref.kind == "Service";
+  const bool is_pool = IsInferenceGroup(ref.group) && ref.kind == "InferencePool";
+  if (!is_service && !is_pool) {
+    return Fails(std::move(result), "InvalidKind",
+                 fmt::format("backendRef {}: must be a Service or an InferencePool, got {}{}{}",
+                             ref.name, ref.group, ref.group.empty() ? "" : "/", ref.kind));
+  }
+  // Before the object is looked for: who may not refer to it need not learn whether it exists.
+  if (ref.ns != route.meta.ns &&
+      !context.resources.Granted(api::kGatewayGroup, "HTTPRoute", route.meta.ns, ref.group,
+                                 ref.kind, ref.ns, ref.name)) {
+    return Fails(
+        std::move(result), "RefNotPermitted",
+        fmt::format("{}: no ReferenceGrant in namespace {} permits it", NameOf(ref), ref.ns));
+  }
+  return is_pool ? ResolvePool(context, pools, ref, std::move(result))
+                 : ResolveService(context, pools, ref, std::move(result));
+}
+
+}  // namespace gw::internal

@@ -1,0 +1,128 @@
+#include "translate/endpoints.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+
+namespace gw::internal {
+namespace {
+
+// In the order of preference; values as the inference extension's picker knows them.
+constexpr const char* kEngineLabels[] = {"llm-d.ai/engine-type",
+                                         "inference.networking.k8s.io/engine-type"};
+
+std::optional<Runtime> RuntimeOfEngine(std::string_view engine) {
+  if (engine == "vllm") return Runtime::kVllm;
+  if (engine == "sglang") return Runtime::kSglang;
+  if (engine == "trtllm-serve") return Runtime::kTrtLlm;
+  if (engine == "triton-tensorrt-llm") return Runtime::kTriton;
+  return std::nullopt;
+}
+
+// What the Pod's labels say it runs, else what its pool runs.
+Runtime RuntimeOf(const api::Pod& pod, Runtime of_pool, std::vector<std::string>* notes) {
+  for (const char* label : kEngineLabels) {
+    const auto it = pod.meta.labels.find(label);
+    if (it == pod.meta.labels.end()) continue;
+    if (const std::optional<Runtime> runtime = RuntimeOfEngine(it->second)) return *runtime;
+    notes->push_back(fmt::format(
+        "Pod {}: label {}: must be vllm, sglang, trtllm-serve or triton-tensorrt-llm, got \"{}\": "
+        "taken as {}",
+        pod.meta.name, label, it->second, NameOf(of_pool)));
+    return of_pool;
+  }
+  return of_pool;
+}
+
+bool MayReceive(const api::Pod& pod) {
+  return pod.ready && !pod.meta.terminating && !pod.ip.empty() && pod.phase != "Succeeded" &&
+         pod.phase != "Failed";
+}
+
+// Collects endpoints, each address once: two Pods on the host's network cannot share a port, so a
+// second one of an address is a left-over.
+class Collector {
+ public:
+  explicit Collector(EndpointTable& table) : table_(table) {}
+
+  void Add(Endpoint endpoint) {
+    const bool is_v6 = endpoint.ip.find(':') != std::string::npos;
+    endpoint.address = is_v6 ? fmt::format("[{}]:{}", endpoint.ip, endpoint.port)
+                             : fmt::format("{}:{}", endpoint.ip, endpoint.port);
+    if (!seen_.insert(endpoint.address).second) return;
+    endpoint.state = table_.Get(endpoint.address);
+    endpoints_.push_back(std::move(endpoint));
+  }
+  std::vector<Endpoint> Take() { return std::move(endpoints_); }
+
+ private:
+  EndpointTable& table_;
+  std::set<std::string> seen_;
+  std::vector<Endpoint> endpoints_;
+};
+
+// The slice's port that belongs to the Service's: they share their name.
+std::optional<int> PortOf(const api::EndpointSlice& slice, const api::ServicePort& port) {
+  for (const api::SlicePort& candidate : slice.ports) {
+    if (candidate.name == port.name && candidate.protocol == port.protocol) return candidate.port;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection& selection,
+                                      std::vector<std::string>* notes) {
+  Collector collector(context.endpoints);
+  if (selection.selector.empty()) return {};
+  for (const auto& [key, pod] : context.resources.pods) {
+    if (key.ns != selection.ns || !MayReceive(pod)) continue;
+    if (!api::LabelsMatch(selection.selector, pod.meta.labels)) continue;
+    std::vector<int> ports = selection.ports;
+    if (pod.target_port) ports = {*pod.target_port};
+    if (ports.empty()) continue;
+    Endpoint endpoint;
+    endpoint.ns = pod.meta.ns;
+    endpoint.name = pod.meta.name;
+    endpoint.ip = pod.ip;
+    endpoint.runtime = RuntimeOf(pod, selection.runtime, notes);
+    endpoint.labels = pod.meta.labels;
+    for (const int port : ports) {
+      endpoint.port = static_cast<uint16_t>(port);
+      collector.Add(endpoint);
+    }
+  }
+  return collector.Take();
+}
+
+std::vector<Endpoint> EndpointsOfSlices(const Context& context, const api::Service& service,
+                                        const api::ServicePort& port) {
+  Collector collector(context.endpoints);
+  std::vector<std::string> notes;  // a Service has no conditions to put them in
+  for (const api::EndpointSlice* slice :
+       context.resources.SlicesOf(service.meta.ns, service.meta.name)) {
+    const std::optional<int> number = PortOf(*slice, port);
+    if (!number || slice->address_type == "FQDN") continue;
+    for (const api::SliceEndpoint& member : slice->endpoints) {
+      if (!member.ready || member.terminating || member.addresses.empty()) continue;
+      Endpoint endpoint;
+      endpoint.ns = service.meta.ns;
+      // The addresses of one endpoint are interchangeable; consumers use the first.
+      endpoint.ip = member.addresses.front();
+      endpoint.name = member.pod_name.empty() ? endpoint.ip : member.pod_name;
+      endpoint.port = static_cast<uint16_t>(*number);
+      const auto pod = context.resources.pods.find({service.meta.ns, member.pod_name});
+      if (pod != context.resources.pods.end()) {
+        endpoint.labels = pod->second.meta.labels;
+        endpoint.runtime = RuntimeOf(pod->second, Runtime::kVllm, &notes);
+      }
+      collector.Add(std::move(endpoint));
+    }
+  }
+  return collector.Take();
+}
+
+}  // namespace gw::internal

@@ -1,0 +1,30 @@
+// Endpoints: from Pods and EndpointSlices to the addresses requests may be sent to.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pool/pool.h"
+#include "translate/context.h"
+
+namespace gw::internal {
+
+// What a Pod is part of.
+struct PodSelection {
+  const std::string& ns;
+  const api::StringMap& selector;  // an empty one selects nothing
+  const std::vector<int>& ports;   // each is an endpoint of its own
+  Runtime runtime = Runtime::kVllm;
+};
+
+// Pods that match and may receive requests: Ready, not terminating, with an address; in the order
+// of their names. A Pod's own port replaces `ports`. `notes` gets what the user should hear.
+std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection& selection,
+                                      std::vector<std::string>* notes);
+
+// Ready addresses of a Service's EndpointSlices, at the slices' port of that name.
+std::vector<Endpoint> EndpointsOfSlices(const Context& context, const api::Service& service,
+                                        const api::ServicePort& port);
+
+}  // namespace gw::internal

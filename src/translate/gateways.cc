@@ -1,0 +1,222 @@
+#include "translate/gateways.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace gw::internal {
+namespace {
+
+bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
+  return context.options.controller_names.contains(gateway_class.controller_name);
+}
+
+Verdict ClassVerdict(const api::GatewayClass& gateway_class) {
+  const std::string unsupported = UnsupportedText(gateway_class.unsupported);
+  if (unsupported.empty()) return Holds("Accepted");
+  return Refused(gateway_class.parameters_ref ? "InvalidParameters" : "Unsupported", unsupported);
+}
+
+void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) {
+  const int64_t generation = gateway_class.meta.generation;
+  if (IsOurs(context, gateway_class)) {
+    api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
+    SetVerdict(&status.conditions, "Accepted", ClassVerdict(gateway_class), generation);
+  } else if (context.options.only_controller) {
+    api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
+    const std::string message =
+        fmt::format("waiting for controller {}: ours are {}", gateway_class.controller_name,
+                    fmt::join(context.options.controller_names, " and "));
+    SetVerdict(&status.conditions, "Accepted", Pending(message), generation);
+  }
+}
+
+// What is true of the Gateway before its listeners are looked at.
+Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gateway_class) {
+  if (!ClassVerdict(gateway_class).ok()) {
+    return Pending(fmt::format("GatewayClass {} is not accepted", gateway_class.meta.name));
+  }
+  const std::string unsupported = UnsupportedText(gateway.unsupported);
+  if (unsupported.empty()) return Holds("Accepted");
+  const char* reason = gateway.parameters_ref       ? "InvalidParameters"
+                       : !gateway.addresses.empty() ? "UnsupportedAddress"
+                                                    : "Invalid";
+  return Refused(reason, unsupported);
+}
+
+Verdict ListenerVerdict(const api::Gateway& gateway, const api::Listener& listener, int index) {
+  if (listener.protocol != "HTTP") {
+    return Refused(
+        "UnsupportedProtocol",
+        fmt::format("protocol {} is not supported yet, only HTTP is", listener.protocol));
+  }
+  const std::string unsupported = UnsupportedText(gateway.unsupported, index);
+  return unsupported.empty() ? Holds("Accepted") : Refused("UnsupportedValue", unsupported);
+}
+
+// Fills supported_kinds and the verdict on allowedRoutes.kinds.
+void ResolveKinds(ListenerState* state) {
+  state->resolved = Holds("ResolvedRefs");
+  // A protocol that is not served takes no kind of route.
+  if (state->spec->protocol != "HTTP") return;
+  const std::vector<api::RouteGroupKind>& wanted = state->spec->allowed_routes.kinds;
+  if (wanted.empty()) state->supported_kinds.push_back({api::kGatewayGroup, "HTTPRoute"});
+  std::vector<std::string> unknown;
+  for (const api::RouteGroupKind& kind : wanted) {
+    const api::SupportedKind supported{kind.group, kind.kind};
+    if (kind.group != api::kGatewayGroup || kind.kind != "HTTPRoute") {
+      unknown.push_back(kind.group.empty() ? kind.kind : kind.group + "/" + kind.kind);
+    } else if (state->supported_kinds.empty()) {
+      state->supported_kinds.push_back(supported);
+    }
+  }
+  if (!unknown.empty()) {
+    state->resolved = Refused(
+        "InvalidRouteKinds", fmt::format("allowedRoutes.kinds: only HTTPRoute is supported, got {}",
+                                         fmt::join(unknown, ", ")));
+  }
+}
+
+// Protocols that can share a port: those told apart by Host, and those told apart by SNI.
+std::string_view PortSharingGroup(std::string_view protocol) {
+  if (protocol == "HTTPS" || protocol == "TLS") return "TLS";
+  return protocol;
+}
+
+// Why two listeners of one Gateway cannot both be served; nullptr if they can.
+const char* ConflictOf(const api::Listener& a, const api::Listener& b) {
+  if (a.port != b.port) return nullptr;
+  if ((a.protocol == "UDP") != (b.protocol == "UDP")) return nullptr;
+  if (PortSharingGroup(a.protocol) != PortSharingGroup(b.protocol)) return "ProtocolConflict";
+  if (a.protocol == "TCP" || a.protocol == "UDP") return "ProtocolConflict";
+  return a.protocol == b.protocol && a.hostname == b.hostname ? "HostnameConflict" : nullptr;
+}
+
+// All that are not distinct are conflicted: to serve one of them would be to guess.
+void FindConflicts(std::vector<ListenerState>* listeners) {
+  for (ListenerState& state : *listeners) {
+    for (const ListenerState& other : *listeners) {
+      if (&state == &other) continue;
+      const char* reason = ConflictOf(*state.spec, *other.spec);
+      if (reason == nullptr) continue;
+      state.conflict_reason = reason;
+      state.conflict_message = fmt::format(
+          "port {} is also listener {}'s, protocol {}, hostname \"{}\"", state.spec->port,
+          other.spec->name, other.spec->protocol, other.spec->hostname);
+      break;
+    }
+  }
+}
+
+GatewayState ReadGateway(const api::Gateway& gateway, std::string controller_name,
+                         Verdict accepted) {
+  GatewayState state;
+  state.gateway = &gateway;
+  state.controller_name = std::move(controller_name);
+  state.accepted = std::move(accepted);
+  for (const api::Listener& listener : gateway.listeners) {
+    ListenerState& added = state.listeners.emplace_back();
+    added.spec = &listener;
+    added.name = gateway.meta.ns + "/" + gateway.meta.name + "/" + listener.name;
+    const int index = static_cast<int>(state.listeners.size()) - 1;
+    added.accepted = ListenerVerdict(gateway, listener, index);
+    ResolveKinds(&added);
+  }
+  FindConflicts(&state.listeners);
+  for (ListenerState& listener : state.listeners) {
+    // A listener that also names kinds we do not know serves those we do.
+    listener.served = state.accepted.ok() && listener.accepted.ok() &&
+                      listener.conflict_reason.empty() && !listener.supported_kinds.empty();
+  }
+  return state;
+}
+
+void WritePendingGateway(Context& context, const api::Gateway& gateway, const std::string& why) {
+  if (!context.options.only_controller) return;
+  api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
+  SetVerdict(&status.conditions, "Accepted", Pending(why), gateway.meta.generation);
+  SetVerdict(&status.conditions, "Programmed", Pending(why), gateway.meta.generation);
+}
+
+api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generation) {
+  api::ListenerStatus status;
+  status.name = state.spec->name;
+  status.attached_routes = state.attached_routes;
+  status.supported_kinds = state.supported_kinds;
+  SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
+  const Verdict programmed = state.served
+                                 ? Holds("Programmed", fmt::format("port {}", state.spec->port))
+                                 : Refused("Invalid", "requests are not taken on this listener");
+  SetVerdict(&status.conditions, "Programmed", programmed, generation);
+  SetVerdict(&status.conditions, "ResolvedRefs", state.resolved, generation);
+  // Conflicted is good when it is False.
+  Verdict conflicted = Refused("NoConflicts", "");
+  if (!state.conflict_reason.empty()) {
+    conflicted = Holds(state.conflict_reason, state.conflict_message);
+  }
+  SetVerdict(&status.conditions, "Conflicted", conflicted, generation);
+  return status;
+}
+
+Verdict AcceptedOf(const GatewayState& state) {
+  if (!state.accepted.ok()) return state.accepted;
+  std::vector<std::string> invalid;
+  for (const ListenerState& listener : state.listeners) {
+    if (!listener.valid()) invalid.push_back(listener.spec->name);
+  }
+  if (invalid.empty()) return Holds("Accepted");
+  const std::string message = fmt::format("not valid: {}", fmt::join(invalid, ", "));
+  return invalid.size() < state.listeners.size() ? Holds("ListenersNotValid", message)
+                                                 : Refused("ListenersNotValid", message);
+}
+
+Verdict ProgrammedOf(const GatewayState& state) {
+  if (state.accepted.status == api::ConditionStatus::kUnknown) {
+    return Pending(state.accepted.message);
+  }
+  const bool serves = std::any_of(state.listeners.begin(), state.listeners.end(),
+                                  [](const ListenerState& listener) { return listener.served; });
+  return serves ? Holds("Programmed") : Refused("Invalid", "no listener is served");
+}
+
+}  // namespace
+
+GatewayStates ReadGateways(Context& context) {
+  GatewayStates states;
+  const auto& classes = context.resources.gateway_classes;
+  for (const auto& [name, gateway_class] : classes) WriteClassStatus(context, gateway_class);
+  for (const auto& [key, gateway] : context.resources.gateways) {
+    const std::string& class_name = gateway.gateway_class_name;
+    const auto it = classes.find(class_name);
+    if (it != classes.end() && IsOurs(context, it->second)) {
+      states.emplace(key, ReadGateway(gateway, it->second.controller_name,
+                                      GatewayVerdict(gateway, it->second)));
+    } else if (it != classes.end()) {
+      WritePendingGateway(context, gateway, "waiting for the controller of its GatewayClass");
+    } else if (context.options.only_controller) {
+      const Verdict missing = Refused(
+          "Invalid",
+          fmt::format("spec.gatewayClassName: GatewayClass {} {}", class_name,
+                      context.WhyMissing(api::kGatewayGroup, "GatewayClass", "", class_name)));
+      states.emplace(key, ReadGateway(gateway, context.own_name(), missing));
+    }
+  }
+  return states;
+}
+
+void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
+  for (const auto& [key, state] : gateways) {
+    const api::Gateway& gateway = *state.gateway;
+    const int64_t generation = gateway.meta.generation;
+    api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
+    SetVerdict(&status.conditions, "Accepted", AcceptedOf(state), generation);
+    SetVerdict(&status.conditions, "Programmed", ProgrammedOf(state), generation);
+    for (const ListenerState& listener : state.listeners) {
+      status.listeners.push_back(ListenerStatusOf(listener, generation));
+    }
+  }
+}
+
+}  // namespace gw::internal

@@ -1,0 +1,43 @@
+// GatewayClasses, Gateways and their listeners: which are ours, which are valid, which are served.
+
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "translate/context.h"
+
+namespace gw::internal {
+
+struct ListenerState {
+  const api::Listener* spec = nullptr;
+  std::string name;  // "default/inference-gateway/http-llm"
+  Verdict accepted;
+  Verdict resolved;
+  std::string conflict_reason;  // empty: it conflicts with no other listener
+  std::string conflict_message;
+  std::vector<api::SupportedKind> supported_kinds;
+  bool served = false;  // requests are taken on its port
+  int attached_routes = 0;
+
+  bool valid() const { return accepted.ok() && resolved.ok() && conflict_reason.empty(); }
+};
+
+struct GatewayState {
+  const api::Gateway* gateway = nullptr;
+  std::string controller_name;
+  Verdict accepted;  // as far as the Gateway itself goes, whatever its listeners are
+  std::vector<ListenerState> listeners;
+};
+
+using GatewayStates = std::map<api::ObjectKey, GatewayState>;
+
+// The Gateways that are ours. Writes the conditions of the GatewayClasses, and those of Gateways
+// whose class is somebody else's where options.only_controller asks for it.
+GatewayStates ReadGateways(Context& context);
+
+// Writes the conditions of our Gateways; their routes are attached by then.
+void WriteGatewayStatus(Context& context, const GatewayStates& gateways);
+
+}  // namespace gw::internal

@@ -1,0 +1,260 @@
+#include <gtest/gtest.h>
+
+#include "translate/test_answers.h"
+#include "translate/test_objects.h"
+
+namespace gw {
+namespace {
+
+using Kinds = std::vector<api::SupportedKind>;
+
+const Kinds kHttpRoute = {{api::kGatewayGroup, "HTTPRoute"}};
+
+std::string ClassSaid(Scenario& scenario) {
+  return Said(StatusOf(scenario.Run(), "GatewayClass", "class").conditions, "Accepted");
+}
+std::string GatewaySaid(const Translation& translation, const std::string& type) {
+  return Said(StatusOf(translation, "Gateway", "gateway").conditions, type);
+}
+std::string ListenerSaid(const Translation& translation, const std::string& listener,
+                         const std::string& type) {
+  return Said(ListenerOf(translation, listener).conditions, type);
+}
+
+TEST(GatewayClass, OfEitherControllerNameIsAccepted) {
+  Scenario scenario;
+  EXPECT_EQ(ClassSaid(scenario), "True/Accepted");
+  scenario.resources.gateway_classes["class"].controller_name =
+      "inference.networking.x-k8s.io/gateway-controller";
+  EXPECT_EQ(ClassSaid(scenario), "True/Accepted");
+}
+
+TEST(GatewayClass, OfAnotherControllerWaitsForIt) {
+  Scenario scenario;
+  scenario.resources.gateway_classes["class"].controller_name = "example.com/other";
+  EXPECT_EQ(ClassSaid(scenario), "Unknown/Pending");
+  scenario.options.only_controller = false;
+  EXPECT_EQ(ClassSaid(scenario), "none");
+}
+
+TEST(GatewayClass, ConditionsCarryTheGenerationTheySaw) {
+  Scenario scenario;
+  scenario.resources.gateway_classes["class"].meta.generation = 7;
+  const auto conditions = StatusOf(scenario.Run(), "GatewayClass", "class").conditions;
+  ASSERT_EQ(conditions.size(), 1u);
+  EXPECT_EQ(conditions[0].observed_generation, 7);
+}
+
+TEST(GatewayClass, WithParametersIsRefusedAndItsGatewaysWait) {
+  Scenario scenario;
+  scenario.AddGateway();
+  scenario.AddRoute();
+  api::GatewayClass& refused = scenario.resources.gateway_classes["class"];
+  refused.parameters_ref.emplace().kind = "Parameters";
+  refused.unsupported = {{"spec.parametersRef", -1, "is not supported yet"}};
+  EXPECT_EQ(ClassSaid(scenario), "False/InvalidParameters");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "Unknown/Pending");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "Unknown/Pending");
+  EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "Accepted"),
+            "Unknown/Pending");
+  EXPECT_TRUE(translation.snapshot->listeners.empty());
+}
+
+TEST(Gateway, WithAnHttpListenerIsAcceptedAndProgrammed) {
+  Scenario scenario;
+  scenario.AddGateway();
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/Accepted");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
+  EXPECT_EQ(ListenerSaid(translation, "http", "Accepted"), "True/Accepted");
+  EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"), "True/Programmed");
+  EXPECT_EQ(ListenerSaid(translation, "http", "ResolvedRefs"), "True/ResolvedRefs");
+  EXPECT_EQ(ListenerSaid(translation, "http", "Conflicted"), "False/NoConflicts");
+  EXPECT_EQ(ListenerOf(translation, "http").supported_kinds, kHttpRoute);
+  ASSERT_EQ(translation.snapshot->listeners.size(), 1u);
+  EXPECT_EQ(translation.snapshot->listeners[0].port, 80);
+  EXPECT_EQ(translation.snapshot->listeners[0].names,
+            std::vector<std::string>{"default/gateway/http"});
+  EXPECT_EQ(Answer(translation), "404");
+}
+
+TEST(Gateway, WithoutItsClassIsRefusedInFilesAndLeftAloneOnACluster) {
+  Scenario scenario;
+  scenario.AddGateway().gateway_class_name = "other";
+  Translation translation = scenario.Run();
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/Invalid");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
+  EXPECT_TRUE(translation.snapshot->listeners.empty());
+  EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
+            "spec.gatewayClassName: GatewayClass other does not exist");
+  scenario.AddInvalid(api::kGatewayGroup, "GatewayClass", "other", "spec: is required");
+  translation = scenario.Run();
+  EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
+            "spec.gatewayClassName: GatewayClass other is invalid");
+  scenario.options.only_controller = false;
+  EXPECT_EQ(GatewaySaid(scenario.Run(), "Accepted"), "none");
+}
+
+TEST(Gateway, OfAnotherControllerIsNotServed) {
+  Scenario scenario;
+  scenario.resources.gateway_classes["class"].controller_name = "example.com/other";
+  scenario.AddGateway();
+  scenario.AddRoute();
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "Unknown/Pending");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "Unknown/Pending");
+  EXPECT_TRUE(StatusOf(translation, "HTTPRoute", "route").parents.empty());
+  EXPECT_TRUE(translation.snapshot->listeners.empty());
+}
+
+TEST(Gateway, WithWhatIsNotBuiltIsRefusedWithTheFieldsReason) {
+  const struct {
+    const char* path;
+    void (*change)(api::Gateway&);
+    const char* said;
+  } kCases[] = {
+      {"spec.addresses", [](api::Gateway& g) { g.addresses.emplace_back().value = "127.0.0.1"; },
+       "False/UnsupportedAddress"},
+      {"spec.infrastructure.parametersRef", [](api::Gateway& g) { g.parameters_ref.emplace(); },
+       "False/InvalidParameters"},
+      {"spec.backendTLS", [](api::Gateway&) {}, "False/Invalid"},
+  };
+  for (const auto& c : kCases) {
+    Scenario scenario;
+    api::Gateway& gateway = scenario.AddGateway();
+    c.change(gateway);
+    gateway.unsupported = {{c.path, -1, "is not supported yet"}};
+    const Translation translation = scenario.Run();
+    EXPECT_EQ(GatewaySaid(translation, "Accepted"), c.said) << c.path;
+    EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid") << c.path;
+    EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
+              std::string(c.path) + ": is not supported yet");
+    EXPECT_TRUE(translation.snapshot->listeners.empty()) << c.path;
+  }
+}
+
+TEST(Listener, OfAnotherProtocolThanHttpIsRefusedAndTakesNoRoutes) {
+  for (const char* protocol : {"HTTPS", "TLS", "TCP", "UDP", "example.com/own"}) {
+    Scenario scenario;
+    scenario.AddListener(scenario.AddGateway(), "other", 443, "", protocol);
+    scenario.AddRoute();
+    const Translation translation = scenario.Run();
+    EXPECT_EQ(ListenerSaid(translation, "other", "Accepted"), "False/UnsupportedProtocol");
+    EXPECT_EQ(ListenerSaid(translation, "other", "Programmed"), "False/Invalid");
+    EXPECT_EQ(ListenerSaid(translation, "other", "ResolvedRefs"), "True/ResolvedRefs");
+    EXPECT_TRUE(ListenerOf(translation, "other").supported_kinds.empty());
+    EXPECT_EQ(ListenerOf(translation, "other").attached_routes, 0);
+    EXPECT_EQ(ListenerOf(translation, "http").attached_routes, 1);
+    EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
+    EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
+    EXPECT_EQ(translation.snapshot->FindListener(443), nullptr) << protocol;
+  }
+}
+
+TEST(Listener, WithoutAValidOneTheGatewayIsRefused) {
+  Scenario scenario;
+  scenario.AddGateway().listeners[0].protocol = "HTTPS";
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/ListenersNotValid");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
+}
+
+TEST(Listener, WithWhatIsNotBuiltIsRefusedAlone) {
+  Scenario scenario;
+  api::Gateway& gateway = scenario.AddGateway();
+  scenario.AddListener(gateway, "second", 81);
+  gateway.unsupported = {{"spec.listeners[1].tls", 1, "is not supported yet"}};
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(ListenerSaid(translation, "http", "Accepted"), "True/Accepted");
+  EXPECT_EQ(ListenerSaid(translation, "second", "Accepted"), "False/UnsupportedValue");
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
+  EXPECT_EQ(translation.snapshot->FindListener(81), nullptr);
+}
+
+TEST(Listener, OnOnePortAreToldApartByHostnameAndOtherwiseConflict) {
+  const struct {
+    const char* what;
+    int port;
+    const char* hostname;
+    const char* protocol;
+    const char* said;
+  } kCases[] = {
+      {"the same", 80, "", "HTTP", "True/HostnameConflict"},
+      {"another hostname", 80, "a.com", "HTTP", "False/NoConflicts"},
+      {"another port", 81, "", "HTTP", "False/NoConflicts"},
+      {"another protocol", 80, "a.com", "HTTPS", "True/ProtocolConflict"},
+      {"TCP", 80, "", "TCP", "True/ProtocolConflict"},
+      {"UDP", 80, "", "UDP", "False/NoConflicts"},
+  };
+  for (const auto& c : kCases) {
+    Scenario scenario;
+    scenario.AddListener(scenario.AddGateway(), "second", c.port, c.hostname, c.protocol);
+    const Translation translation = scenario.Run();
+    EXPECT_EQ(ListenerSaid(translation, "http", "Conflicted"), c.said) << c.what;
+    EXPECT_EQ(ListenerSaid(translation, "second", "Conflicted"), c.said) << c.what;
+    const bool conflicts = std::string(c.said).starts_with("True");
+    EXPECT_EQ(translation.snapshot->FindListener(80) == nullptr, conflicts) << c.what;
+    EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"),
+              conflicts ? "False/Invalid" : "True/Programmed");
+  }
+}
+
+TEST(Listener, OnePairInConflictLeavesOthersServed) {
+  Scenario scenario;
+  api::Gateway& gateway = scenario.AddGateway();
+  scenario.AddListener(gateway, "same", 80);
+  scenario.AddListener(gateway, "other", 80, "a.com");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
+  EXPECT_EQ(ListenerSaid(translation, "same", "Conflicted"), "True/HostnameConflict");
+  EXPECT_EQ(ListenerSaid(translation, "other", "Conflicted"), "False/NoConflicts");
+  ASSERT_NE(translation.snapshot->FindListener(80), nullptr);
+  EXPECT_EQ(translation.snapshot->FindListener(80)->names,
+            std::vector<std::string>{"default/gateway/other"});
+}
+
+TEST(Listener, NamesTheRouteKindsItKnowsAndRefusesTheOthers) {
+  Scenario scenario;
+  api::Gateway& gateway = scenario.AddGateway();
+  gateway.listeners[0].allowed_routes.kinds = {{api::kGatewayGroup, "HTTPRoute"},
+                                               {api::kGatewayGroup, "GRPCRoute"}};
+  api::Listener& none = scenario.AddListener(gateway, "none", 81);
+  none.allowed_routes.kinds = {{"example.com", "HTTPRoute"}};
+  api::HttpRoute& route = scenario.AddRoute();
+  route.parent_refs[0].section_name = "http";
+  scenario.AddParent(route, "gateway", "none");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(ListenerSaid(translation, "http", "ResolvedRefs"), "False/InvalidRouteKinds");
+  EXPECT_EQ(ListenerOf(translation, "http").supported_kinds, kHttpRoute);
+  EXPECT_EQ(ListenerOf(translation, "http").attached_routes, 1);
+  EXPECT_EQ(ListenerSaid(translation, "none", "ResolvedRefs"), "False/InvalidRouteKinds");
+  EXPECT_TRUE(ListenerOf(translation, "none").supported_kinds.empty());
+  EXPECT_EQ(ListenerOf(translation, "none").attached_routes, 0);
+  EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route", 0), "Accepted"),
+            "True/Accepted");
+  EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route", 1), "Accepted"),
+            "False/NotAllowedByListeners");
+}
+
+TEST(Listener, OfSeveralGatewaysOnOnePortShareIt) {
+  Scenario scenario;
+  scenario.AddGateway("gateway").listeners[0].hostname = "a.com";
+  scenario.AddGateway("second").listeners[0].hostname = "b.com";
+  scenario.AddPool("a");
+  scenario.AddPool("b");
+  scenario.AddPoolRef(scenario.AddRoute("to-a").rules[0], "a");
+  api::HttpRoute& to_b = scenario.AddRoute("to-b");
+  to_b.parent_refs[0].name = "second";
+  scenario.AddPoolRef(to_b.rules[0], "b");
+  const Translation translation = scenario.Run();
+  ASSERT_EQ(translation.snapshot->listeners.size(), 1u);
+  EXPECT_EQ(translation.snapshot->listeners[0].names,
+            (std::vector<std::string>{"default/gateway/http", "default/second/http"}));
+  EXPECT_EQ(Answer(translation, "/", "a.com"), "default/a:1");
+  EXPECT_EQ(Answer(translation, "/", "b.com"), "default/b:1");
+  EXPECT_EQ(Answer(translation, "/", "c.com"), "404");
+}
+
+}  // namespace
+}  // namespace gw

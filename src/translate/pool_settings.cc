@@ -1,0 +1,79 @@
+#include "translate/pool_settings.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+namespace gw::internal {
+namespace {
+
+// Shorter blocks than a few tokens say little and cost an index entry each; longer ones than a long
+// prompt are never full.
+constexpr size_t kBlockCharsMin = 16;
+constexpr size_t kBlockCharsMax = 65536;
+constexpr size_t kBlocksMaxMax = 16384;
+
+constexpr std::string_view kOwnPrefix = "penstock.dev/";
+
+std::optional<Runtime> ParseRuntime(std::string_view name) {
+  for (const Runtime runtime : {Runtime::kVllm, Runtime::kSglang, Runtime::kTrtLlm}) {
+    if (name == NameOf(runtime)) return runtime;
+  }
+  return std::nullopt;
+}
+
+void ReadNumber(const std::string& key, const std::string& value, size_t min, size_t max,
+                size_t* target, std::vector<std::string>* errors) {
+  size_t number = 0;
+  const char* end = value.data() + value.size();
+  const auto [stopped, error] = std::from_chars(value.data(), end, number);
+  if (error == std::errc() && stopped == end && number >= min && number <= max) {
+    *target = number;
+  } else {
+    errors->push_back(
+        fmt::format("annotation {}: must be {}..{}, got \"{}\"", key, min, max, value));
+  }
+}
+
+void ReadOwn(const std::string& key, const std::string& value, PoolSettings* settings) {
+  if (key == kPrefixBlockCharsAnnotation) {
+    ReadNumber(key, value, kBlockCharsMin, kBlockCharsMax, &settings->prefix.block_chars,
+               &settings->errors);
+  } else if (key == kPrefixBlocksMaxAnnotation) {
+    ReadNumber(key, value, 1, kBlocksMaxMax, &settings->prefix.blocks_max, &settings->errors);
+  } else {
+    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {} and {}", key,
+                                           kPrefixBlockCharsAnnotation,
+                                           kPrefixBlocksMaxAnnotation));
+  }
+}
+
+}  // namespace
+
+PoolSettings ReadPoolSettings(const api::InferencePool& pool) {
+  PoolSettings settings;
+  for (const auto& [key, value] : pool.meta.annotations) {
+    if (key == api::kRuntimeAnnotation) {
+      if (const std::optional<Runtime> runtime = ParseRuntime(value)) {
+        settings.runtime = *runtime;
+      } else {
+        settings.errors.push_back(
+            fmt::format("annotation {}: must be vllm, sglang or trt-llm, got \"{}\"", key, value));
+      }
+    } else if (key == api::kStrategyAnnotation) {
+      if (value == "PREFIX_CACHE") {
+        settings.strategy = RoutingStrategy::kPrefixCache;
+      } else if (value != "DEFAULT") {
+        settings.errors.push_back(
+            fmt::format("annotation {}: must be DEFAULT or PREFIX_CACHE, got \"{}\"", key, value));
+      }
+    } else if (key.starts_with(kOwnPrefix)) {
+      ReadOwn(key, value, &settings);
+    }
+  }
+  return settings;
+}
+
+}  // namespace gw::internal

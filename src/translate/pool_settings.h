@@ -1,0 +1,29 @@
+// What an InferencePool's annotations say about how it is served.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/inference.h"
+#include "pool/pool.h"
+#include "prefix/block_hash.h"
+
+namespace gw::internal {
+
+// Prefix hashing of one pool; both are positive numbers.
+inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
+inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
+
+struct PoolSettings {
+  Runtime runtime = Runtime::kVllm;
+  RoutingStrategy strategy = RoutingStrategy::kDefault;
+  PrefixOptions prefix;
+  // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
+  // to serve the default in its place would look as if it were had.
+  std::vector<std::string> errors;
+};
+
+PoolSettings ReadPoolSettings(const api::InferencePool& pool);
+
+}  // namespace gw::internal

@@ -1,0 +1,319 @@
+#include <gtest/gtest.h>
+
+#include "translate/test_answers.h"
+#include "translate/test_objects.h"
+
+namespace gw {
+namespace {
+
+// A Gateway, a route to InferencePool default/pool, and the pool.
+struct PoolScenario : Scenario {
+  explicit PoolScenario(const std::string& group = api::kInferenceGroup) {
+    AddGateway();
+    AddPoolRef(AddRoute().rules[0], "pool").group = group;
+    pool = &AddPool("pool", "default", group);
+  }
+  api::InferencePool* pool;
+};
+
+std::string PoolSaid(const Translation& translation, const std::string& type,
+                     const std::string& name = "pool") {
+  return Said(ParentConditions(translation, "InferencePool", name), type);
+}
+std::string PoolMessage(const Translation& translation, const std::string& type) {
+  return MessageOf(ParentConditions(translation, "InferencePool", "pool"), type);
+}
+const PoolEntry& EntryOf(const Translation& translation) { return *translation.snapshot->pools[0]; }
+
+TEST(Pool, IsAcceptedByTheGatewayThatARouteLeadsFrom) {
+  PoolScenario scenario;
+  scenario.pool->meta.generation = 4;
+  const Translation translation = scenario.Run();
+  const api::ObjectStatus status = StatusOf(translation, "InferencePool", "pool");
+  ASSERT_EQ(status.parents.size(), 1u);
+  const api::ParentRef& parent = status.parents[0].parent_ref;
+  EXPECT_EQ(parent.group, api::kGatewayGroup);
+  EXPECT_EQ(parent.kind, "Gateway");
+  EXPECT_EQ(parent.ns, "default");
+  EXPECT_EQ(parent.name, "gateway");
+  EXPECT_TRUE(parent.group_given && parent.kind_given && parent.ns_given);
+  EXPECT_EQ(status.parents[0].controller_name, "penstock.dev/gateway-controller");
+  EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted");
+  EXPECT_EQ(PoolSaid(translation, "ResolvedRefs"), "True/ResolvedRefs");
+  EXPECT_EQ(status.parents[0].conditions[0].observed_generation, 4);
+}
+
+TEST(Pool, HasOneParentPerGateway) {
+  PoolScenario scenario;
+  scenario.AddGateway("second").listeners[0].port = 81;
+  scenario.AddParent(scenario.resources.http_routes[{"default", "route"}], "second");
+  scenario.AddPoolRef(scenario.AddRoute("another").rules[0], "pool");
+  const api::ObjectStatus status = StatusOf(scenario.Run(), "InferencePool", "pool");
+  ASSERT_EQ(status.parents.size(), 2u);
+  EXPECT_EQ(status.parents[0].parent_ref.name, "gateway");
+  EXPECT_EQ(status.parents[1].parent_ref.name, "second");
+}
+
+TEST(Pool, WithoutRoutesHasNoParentOnAClusterAndAPlaceholderInFiles) {
+  Scenario scenario;
+  scenario.AddPool();
+  Translation translation = scenario.Run();
+  EXPECT_EQ(PoolSaid(translation, "Accepted"), "Unknown/Pending");
+  EXPECT_EQ(StatusOf(translation, "InferencePool", "pool").parents[0].parent_ref.kind, "Status");
+  scenario.options.only_controller = false;
+  translation = scenario.Run();
+  EXPECT_TRUE(StatusOf(translation, "InferencePool", "pool").parents.empty());
+}
+
+TEST(Pool, OfRoutesThatAreNotAcceptedIsTold) {
+  PoolScenario scenario;
+  scenario.resources.http_routes[{"default", "route"}].parent_refs[0].section_name = "missing";
+  EXPECT_EQ(PoolSaid(scenario.Run(), "Accepted"), "False/HTTPRouteNotAccepted");
+  scenario.AddPoolRef(scenario.AddRoute("good").rules[0], "pool");
+  EXPECT_EQ(PoolSaid(scenario.Run(), "Accepted"), "True/Accepted");
+}
+
+TEST(Pool, TakesReadyPodsOfItsNamespaceThatMatchItsSelector) {
+  PoolScenario scenario;
+  scenario.AddPod("a", "127.0.0.1").meta.labels["zone"] = "x";
+  scenario.AddPod("not-ready", "127.0.0.2").ready = false;
+  scenario.AddPod("terminating", "127.0.0.3").meta.terminating = true;
+  scenario.AddPod("no-address", "");
+  scenario.AddPod("failed", "127.0.0.4").phase = "Failed";
+  scenario.AddPod("done", "127.0.0.5").phase = "Succeeded";
+  scenario.AddPod("running", "127.0.0.6").phase = "Running";
+  scenario.AddPod("other", "127.0.0.7", "other");
+  scenario.AddPod("elsewhere", "127.0.0.8", "pool", "team");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(Addresses(translation, "default/pool"), "127.0.0.1:8000 127.0.0.6:8000");
+  const Endpoint& endpoint = EntryOf(translation).pool.endpoints[0];
+  EXPECT_EQ(endpoint.ns, "default");
+  EXPECT_EQ(endpoint.name, "a");
+  EXPECT_EQ(endpoint.ip, "127.0.0.1");
+  EXPECT_EQ(endpoint.port, 8000);
+  EXPECT_EQ(endpoint.labels.at("zone"), "x");
+}
+
+TEST(Pool, HasOneEndpointPerTargetPortUnlessThePodHasItsOwn) {
+  PoolScenario scenario;
+  scenario.pool->target_ports = {8000, 8001};
+  scenario.AddPod("a", "127.0.0.1");
+  scenario.AddPod("b", "127.0.0.2").target_port = 9000;
+  EXPECT_EQ(Addresses(scenario.Run(), "default/pool"),
+            "127.0.0.1:8000 127.0.0.1:8001 127.0.0.2:9000");
+}
+
+TEST(Pool, TakesAnAddressOnceAndByItsFirstPod) {
+  PoolScenario scenario;
+  scenario.AddPod("b", "127.0.0.1");
+  scenario.AddPod("a", "127.0.0.1");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(Addresses(translation, "default/pool"), "127.0.0.1:8000");
+  EXPECT_EQ(EntryOf(translation).pool.endpoints[0].name, "a");
+}
+
+TEST(Pool, EndpointsKeepTheirStateOverReloads) {
+  PoolScenario scenario;
+  scenario.AddPod("a", "127.0.0.1");
+  const Translation before = scenario.Run();
+  scenario.AddPod("b", "127.0.0.2");
+  const Translation after = scenario.Run();
+  EXPECT_EQ(EntryOf(before).pool.endpoints[0].state, EntryOf(after).pool.endpoints[0].state);
+  EXPECT_NE(EntryOf(after).pool.endpoints[0].state, EntryOf(after).pool.endpoints[1].state);
+}
+
+TEST(Pool, RuntimeComesFromTheAnnotationAndThePodsLabelsComeFirst) {
+  PoolScenario scenario;
+  scenario.pool->meta.annotations[api::kRuntimeAnnotation] = "sglang";
+  const std::pair<const char*, Runtime> kLabels[] = {
+      {"vllm", Runtime::kVllm},
+      {"sglang", Runtime::kSglang},
+      {"trtllm-serve", Runtime::kTrtLlm},
+      {"triton-tensorrt-llm", Runtime::kTriton},
+  };
+  scenario.AddPod("0", "127.0.0.10");
+  for (int i = 0; i < 4; ++i) {
+    const std::string number = std::to_string(i + 1);
+    scenario.AddPod(number, "127.0.0.1" + number).meta.labels["llm-d.ai/engine-type"] =
+        kLabels[i].first;
+  }
+  api::Pod& both = scenario.AddPod("5", "127.0.0.15");
+  both.meta.labels["llm-d.ai/engine-type"] = "vllm";
+  both.meta.labels["inference.networking.k8s.io/engine-type"] = "trtllm-serve";
+  scenario.AddPod("6", "127.0.0.16").meta.labels["inference.networking.k8s.io/engine-type"] =
+      "trtllm-serve";
+  scenario.AddPod("7", "127.0.0.17").meta.labels["llm-d.ai/engine-type"] = "own";
+  const Translation translation = scenario.Run();
+  const std::vector<Endpoint>& endpoints = EntryOf(translation).pool.endpoints;
+  ASSERT_EQ(endpoints.size(), 8u);
+  EXPECT_EQ(EntryOf(translation).pool.runtime, Runtime::kSglang);
+  EXPECT_EQ(endpoints[0].runtime, Runtime::kSglang);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(endpoints[i + 1].runtime, kLabels[i].second);
+  EXPECT_EQ(endpoints[5].runtime, Runtime::kVllm);
+  EXPECT_EQ(endpoints[6].runtime, Runtime::kTrtLlm);
+  EXPECT_EQ(endpoints[7].runtime, Runtime::kSglang);
+  EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted");
+  EXPECT_EQ(PoolMessage(translation, "Accepted"),
+            "Pod 7: label llm-d.ai/engine-type: must be vllm, sglang, trtllm-serve or "
+            "triton-tensorrt-llm, got \"own\": taken as sglang");
+}
+
+TEST(Pool, SaysOfManyPodsOnlyTheFirstFew) {
+  PoolScenario scenario;
+  for (int i = 0; i < 5; ++i) {
+    const std::string number = std::to_string(i);
+    scenario.AddPod(number, "127.0.0.1" + number).meta.labels["llm-d.ai/engine-type"] = "own";
+  }
+  const std::string message = PoolMessage(scenario.Run(), "Accepted");
+  EXPECT_NE(message.find("Pod 2: "), std::string::npos);
+  EXPECT_EQ(message.find("Pod 3: "), std::string::npos);
+  EXPECT_TRUE(message.ends_with("; and 2 more")) << message;
+}
+
+TEST(Pool, WithoutAnnotationsRunsVllmByDefaultStrategy) {
+  PoolScenario scenario;
+  const Translation translation = scenario.Run();
+  const PoolEntry& entry = EntryOf(translation);
+  EXPECT_EQ(entry.pool.runtime, Runtime::kVllm);
+  EXPECT_EQ(entry.pool.strategy, RoutingStrategy::kDefault);
+  EXPECT_EQ(entry.profile->name(), "DEFAULT");
+  EXPECT_EQ(entry.load_profile->name(), "LOAD");
+  EXPECT_FALSE(entry.uses_prefix);
+  EXPECT_EQ(entry.prefix.block_chars, 64u);
+  EXPECT_EQ(entry.prefix.blocks_max, 256u);
+  EXPECT_TRUE(entry.models.takes_any_name());
+  EXPECT_EQ(entry.unservable, "");
+}
+
+TEST(Pool, AnnotationsChooseStrategyAndPrefixHashing) {
+  PoolScenario scenario;
+  scenario.pool->meta.annotations = {{api::kStrategyAnnotation, "PREFIX_CACHE"},
+                                     {api::kRuntimeAnnotation, "trt-llm"},
+                                     {"penstock.dev/prefix-block-chars", "128"},
+                                     {"penstock.dev/prefix-blocks-max", "512"},
+                                     {"example.com/other", "anything"}};
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted");
+  const PoolEntry& entry = EntryOf(translation);
+  EXPECT_EQ(entry.pool.strategy, RoutingStrategy::kPrefixCache);
+  EXPECT_EQ(entry.pool.runtime, Runtime::kTrtLlm);
+  EXPECT_EQ(entry.profile->name(), "PREFIX_CACHE");
+  EXPECT_TRUE(entry.uses_prefix);
+  EXPECT_EQ(entry.prefix.block_chars, 128u);
+  EXPECT_EQ(entry.prefix.blocks_max, 512u);
+}
+
+TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
+  const struct {
+    const char* key;
+    const char* value;
+    const char* message;
+  } kCases[] = {
+      {api::kRuntimeAnnotation, "ollama", "must be vllm, sglang or trt-llm, got \"ollama\""},
+      {api::kRuntimeAnnotation, "", "must be vllm, sglang or trt-llm, got \"\""},
+      {api::kStrategyAnnotation, "FASTEST", "must be DEFAULT or PREFIX_CACHE, got \"FASTEST\""},
+      {api::kStrategyAnnotation, "default", "must be DEFAULT or PREFIX_CACHE, got \"default\""},
+      {"penstock.dev/prefix-block-chars", "15", "must be 16..65536, got \"15\""},
+      {"penstock.dev/prefix-block-chars", "64 ", "must be 16..65536, got \"64 \""},
+      {"penstock.dev/prefix-blocks-max", "0", "must be 1..16384, got \"0\""},
+      {"penstock.dev/prefix-blocks-max", "-1", "must be 1..16384, got \"-1\""},
+      {"penstock.dev/prefix-blocks-max", "99999999999999999999",
+       "must be 1..16384, got \"99999999999999999999\""},
+      {"penstock.dev/prefix-block-char", "64",
+       "unknown; known are penstock.dev/prefix-block-chars and penstock.dev/prefix-blocks-max"},
+  };
+  for (const auto& c : kCases) {
+    PoolScenario scenario;
+    scenario.pool->meta.annotations[c.key] = c.value;
+    const Translation translation = scenario.Run();
+    EXPECT_EQ(PoolSaid(translation, "Accepted"), "False/NotSupportedByParent");
+    EXPECT_EQ(PoolMessage(translation, "Accepted"),
+              std::string("annotation ") + c.key + ": " + c.message);
+    EXPECT_EQ(Answer(translation), "500:1");
+    EXPECT_EQ(EntryOf(translation).unservable,
+              "InferencePool default/pool: annotation " + std::string(c.key) + ": " + c.message);
+  }
+}
+
+TEST(Pool, OfTheOldVersionUsesItsReason) {
+  PoolScenario scenario(api::kInferenceXGroup);
+  scenario.pool->meta.annotations[api::kStrategyAnnotation] = "FASTEST";
+  EXPECT_EQ(PoolSaid(scenario.Run(), "Accepted"), "False/NotSupportedByGateway");
+}
+
+TEST(Pool, WithWhatIsNotBuiltIsRefusedAndAnswered500) {
+  PoolScenario scenario;
+  scenario.pool->app_protocol = api::InferencePool::AppProtocol::kH2c;
+  scenario.pool->unsupported = {{"spec.appProtocol", -1, "is not supported yet"}};
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(PoolSaid(translation, "Accepted"), "False/NotSupportedByParent");
+  EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "ResolvedRefs"),
+            "False/UnsupportedProtocol");
+  EXPECT_EQ(Answer(translation), "500:1");
+}
+
+TEST(Pool, WithoutItsPickersServiceIsPickedForByUs) {
+  PoolScenario scenario;
+  scenario.pool->extension_ref.emplace().name = "picker";
+  Translation translation = scenario.Run();
+  EXPECT_EQ(PoolSaid(translation, "ResolvedRefs"), "True/ResolvedRefs");
+  EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"),
+            "the built-in endpoint picker, there is no Service default/picker");
+  EXPECT_EQ(Answer(translation), "default/pool:1");
+
+  scenario.options.missing_picker_service_is_builtin = false;
+  translation = scenario.Run();
+  EXPECT_EQ(PoolSaid(translation, "ResolvedRefs"), "False/InvalidExtensionRef");
+  EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"),
+            "spec.endpointPickerRef: Service default/picker does not exist");
+  EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "Accepted"), "True/Accepted");
+  EXPECT_EQ(Answer(translation), "500:1");
+}
+
+TEST(Pool, WithAPickerWeCannotAskIsRefusedAndAnswered500) {
+  const struct {
+    const char* what;
+    void (*change)(PoolScenario&);
+    const char* message;
+  } kCases[] = {
+      {"external picker", [](PoolScenario& s) { s.AddService("picker"); },
+       "spec.extensionRef: Service default/picker is an external endpoint picker, which is not "
+       "supported yet; without the Service the built-in one picks"},
+      {"ExternalName", [](PoolScenario& s) { s.AddService("picker").type = "ExternalName"; },
+       "spec.extensionRef: Service default/picker must not be of type ExternalName"},
+      {"invalid Service",
+       [](PoolScenario& s) { s.AddInvalid("", "Service", "picker", "spec: is required"); },
+       "spec.extensionRef: Service default/picker is invalid"},
+      {"another kind", [](PoolScenario& s) { s.pool->extension_ref->kind = "Deployment"; },
+       "spec.extensionRef: must be a Service, got Deployment"},
+      {"another group", [](PoolScenario& s) { s.pool->extension_ref->group = "example.com"; },
+       "spec.extensionRef: must be a Service, got example.com/Service"},
+  };
+  for (const auto& c : kCases) {
+    PoolScenario scenario(api::kInferenceXGroup);
+    scenario.pool->extension_ref.emplace().name = "picker";
+    c.change(scenario);
+    const Translation translation = scenario.Run();
+    EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted") << c.what;
+    EXPECT_EQ(PoolSaid(translation, "ResolvedRefs"), "False/InvalidExtensionRef") << c.what;
+    EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"), c.message);
+    EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "ResolvedRefs"),
+              "True/ResolvedRefs");
+    EXPECT_EQ(Answer(translation), "500:1") << c.what;
+  }
+}
+
+TEST(Pool, OfBothGroupsAreTwoPools) {
+  Scenario scenario;
+  scenario.AddPool("pool", "default", api::kInferenceGroup);
+  scenario.AddPool("pool", "default", api::kInferenceXGroup);
+  scenario.AddPool("alone", "default", api::kInferenceXGroup);
+  std::vector<std::string> ids;
+  const Translation translation = scenario.Run();
+  for (const auto& entry : translation.snapshot->pools) ids.push_back(entry->pool.id);
+  EXPECT_EQ(ids, (std::vector<std::string>{"default/pool", "default/alone",
+                                           "default/pool (inference.networking.x-k8s.io)"}));
+}
+
+}  // namespace
+}  // namespace gw

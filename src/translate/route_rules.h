@@ -1,0 +1,31 @@
+// The rules of one HTTPRoute, made once for all its parents.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "routing/route_table.h"
+#include "translate/context.h"
+#include "translate/pools.h"
+
+namespace gw::internal {
+
+struct RouteRules {
+  std::string route;  // "default/inference-route"
+  std::vector<std::shared_ptr<const RouteRule>> rules;
+  Verdict resolved;
+  std::vector<const api::InferencePool*> pools;  // that the rules lead to
+  size_t unsupported = 0;                        // rules that need something that is not built
+  std::string unsupported_text;                  // which, and what they need
+
+  // Appends an entry for each match of each rule, for requests to `hostname` at that listener.
+  void AppendEntries(const api::HttpRoute& route, const std::string& hostname,
+                     const std::string& listener_hostname,
+                     std::vector<RouteTable::Entry>* entries) const;
+};
+
+RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRoute& route);
+
+}  // namespace gw::internal

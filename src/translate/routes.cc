@@ -1,0 +1,194 @@
+#include "translate/routes.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include "translate/hostnames.h"
+#include "translate/route_rules.h"
+
+namespace gw::internal {
+namespace {
+
+// The listeners of one parent that take the route, and the verdict.
+struct ParentMatch {
+  Verdict accepted;
+  std::vector<ListenerState*> listeners;
+};
+
+bool IsSelected(const api::ParentRef& ref, const ListenerState& listener) {
+  return (ref.section_name.empty() || ref.section_name == listener.spec->name) &&
+         (!ref.port || *ref.port == listener.spec->port);
+}
+
+bool AllowsNamespace(const Context& context, const ListenerState& listener,
+                     const GatewayState& gateway, const std::string& ns) {
+  const api::AllowedRoutes& allowed = listener.spec->allowed_routes;
+  switch (allowed.from) {
+    case api::AllowedRoutes::From::kSame:
+      return ns == gateway.gateway->meta.ns;
+    case api::AllowedRoutes::From::kAll:
+      return true;
+    case api::AllowedRoutes::From::kSelector:
+      return allowed.selector.Matches(context.resources.NamespaceLabels(ns));
+    case api::AllowedRoutes::From::kNone:
+      return false;
+  }
+  return false;
+}
+
+// Intersections of the listener's hostname with the route's; empty if the route has no business
+// there.
+std::vector<std::string> CommonHostnames(const ListenerState& listener,
+                                         const api::HttpRoute& route) {
+  if (route.hostnames.empty()) return {listener.spec->hostname};
+  std::set<std::string> common;
+  for (const std::string& hostname : route.hostnames) {
+    if (auto both = Intersect(listener.spec->hostname, hostname)) common.insert(*std::move(both));
+  }
+  return {common.begin(), common.end()};
+}
+
+// Narrows the Gateway's listeners down step by step; where none is left the step gives the reason.
+ParentMatch MatchParent(const Context& context, GatewayState& gateway, const api::HttpRoute& route,
+                        const api::ParentRef& ref) {
+  ParentMatch match;
+  for (ListenerState& listener : gateway.listeners) {
+    if (IsSelected(ref, listener)) match.listeners.push_back(&listener);
+  }
+  if (match.listeners.empty()) {
+    match.accepted = Refused(
+        "NoMatchingParent",
+        fmt::format("Gateway {}/{} has no listener{}{}{}", ref.ns, ref.name,
+                    ref.section_name.empty() ? "" : fmt::format(" named {}", ref.section_name),
+                    ref.section_name.empty() || !ref.port ? "" : " and",
+                    ref.port ? fmt::format(" on port {}", *ref.port) : ""));
+    return match;
+  }
+  std::erase_if(match.listeners,
+                [](const ListenerState* listener) { return listener->supported_kinds.empty(); });
+  if (match.listeners.empty()) {
+    match.accepted = Refused("NotAllowedByListeners", "no listener takes routes of kind HTTPRoute");
+    return match;
+  }
+  std::erase_if(match.listeners, [&](const ListenerState* listener) {
+    return !AllowsNamespace(context, *listener, gateway, route.meta.ns);
+  });
+  if (match.listeners.empty()) {
+    match.accepted =
+        Refused("NotAllowedByListeners",
+                fmt::format("no listener allows routes from namespace {}", route.meta.ns));
+    return match;
+  }
+  std::erase_if(match.listeners, [&](const ListenerState* listener) {
+    return CommonHostnames(*listener, route).empty();
+  });
+  if (match.listeners.empty()) {
+    match.accepted = Refused("NoMatchingListenerHostname",
+                             "no listener has a hostname in common with spec.hostnames");
+    return match;
+  }
+  match.accepted = Holds("Accepted");
+  return match;
+}
+
+class Attacher {
+ public:
+  Attacher(Context& context, GatewayStates& gateways, PoolSet& pools)
+      : context_(context), gateways_(gateways), pools_(pools) {}
+
+  void Attach(const api::HttpRoute& route);
+  Attachments Take() { return std::move(attachments_); }
+
+ private:
+  void AttachTo(GatewayState& gateway, const api::ParentRef& ref, const api::HttpRoute& route,
+                const RouteRules& rules, api::ObjectStatus* status);
+  void WriteMissing(const api::ParentRef& ref, const api::HttpRoute& route, const RouteRules& rules,
+                    api::ObjectStatus* status) const;
+
+  Context& context_;
+  GatewayStates& gateways_;
+  PoolSet& pools_;
+  Attachments attachments_;
+  // Listeners the route is attached to already: two parentRefs may select one.
+  std::set<const ListenerState*> attached_;
+};
+
+void Attacher::Attach(const api::HttpRoute& route) {
+  const RouteRules rules = MakeRules(context_, pools_, route);
+  attached_.clear();
+  api::ObjectStatus& status = context_.StatusOf(RefOf(route), route.meta.source);
+  for (const api::ParentRef& ref : route.parent_refs) {
+    const bool is_gateway = ref.group == api::kGatewayGroup && ref.kind == "Gateway";
+    const auto it = gateways_.find({ref.ns, ref.name});
+    if (is_gateway && it != gateways_.end()) {
+      AttachTo(it->second, ref, route, rules, &status);
+    } else if (!is_gateway || context_.resources.FindGateway(ref.ns, ref.name) == nullptr) {
+      WriteMissing(ref, route, rules, &status);
+    }  // else: a Gateway of another controller, whose business the route is
+  }
+}
+
+void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
+                        const api::HttpRoute& route, const RouteRules& rules,
+                        api::ObjectStatus* status) {
+  ParentMatch match = MatchParent(context_, gateway, route, ref);
+  const bool all_unsupported = rules.unsupported == rules.rules.size();
+  if (match.accepted.ok() && !gateway.accepted.ok()) {
+    match.accepted = Pending(fmt::format("Gateway {}/{} is not accepted", ref.ns, ref.name));
+  } else if (match.accepted.ok() && all_unsupported) {
+    match.accepted = Refused("UnsupportedValue", rules.unsupported_text);
+  }
+  for (ListenerState* listener : match.listeners) {
+    if (!attached_.insert(listener).second) continue;
+    if (match.accepted.ok()) ++listener->attached_routes;
+    if (!listener->served) continue;
+    for (const std::string& hostname : CommonHostnames(*listener, route)) {
+      rules.AppendEntries(route, hostname, listener->spec->hostname,
+                          &attachments_.entries[listener->spec->port]);
+    }
+  }
+  for (const api::InferencePool* pool : rules.pools) {
+    PoolLink& link = attachments_.links[pool->group_key()][{ref.ns, ref.name}];
+    link.controller_name = gateway.controller_name;
+    link.accepted |= match.accepted.ok();
+  }
+  api::ParentStatus& parent = status->parents.emplace_back();
+  parent.parent_ref = ref;
+  parent.controller_name = gateway.controller_name;
+  const int64_t generation = route.meta.generation;
+  SetVerdict(&parent.conditions, "Accepted", match.accepted, generation);
+  SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, generation);
+  if (rules.unsupported > 0 && !all_unsupported) {
+    SetVerdict(&parent.conditions, "PartiallyInvalid",
+               Holds("UnsupportedValue", rules.unsupported_text), generation);
+  }
+}
+
+void Attacher::WriteMissing(const api::ParentRef& ref, const api::HttpRoute& route,
+                            const RouteRules& rules, api::ObjectStatus* status) const {
+  if (!context_.options.only_controller) return;
+  api::ParentStatus& parent = status->parents.emplace_back();
+  parent.parent_ref = ref;
+  parent.controller_name = context_.own_name();
+  const bool is_gateway = ref.group == api::kGatewayGroup && ref.kind == "Gateway";
+  const std::string message =
+      is_gateway ? fmt::format("Gateway {}/{} {}", ref.ns, ref.name,
+                               context_.WhyMissing(ref.group, ref.kind, ref.ns, ref.name))
+                 : fmt::format("parentRefs: must be a Gateway, got {}/{}", ref.group, ref.kind);
+  SetVerdict(&parent.conditions, "Accepted", Refused("NoMatchingParent", message),
+             route.meta.generation);
+  SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, route.meta.generation);
+}
+
+}  // namespace
+
+Attachments AttachRoutes(Context& context, GatewayStates& gateways, PoolSet& pools) {
+  Attacher attacher(context, gateways, pools);
+  for (const auto& [key, route] : context.resources.http_routes) attacher.Attach(route);
+  return attacher.Take();
+}
+
+}  // namespace gw::internal

@@ -1,0 +1,45 @@
+// Translate: a pure function from the objects users wrote to the Snapshot that requests are routed
+// by, and the status conditions that say what became of each object. Reads no clock, no file, no
+// socket. The same for files and for a cluster.
+//
+// One bad object takes no other down: it gets its condition, what refers to it is answered 500 or
+// 404, and the rest is served. What is valid and not built is refused aloud: the object's condition
+// names the field, and the requests that need it are answered 500.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "api/conditions.h"
+#include "api/resources.h"
+#include "pool/endpoint.h"
+#include "snapshot/snapshot.h"
+
+namespace gw {
+
+struct TranslateOptions {
+  // GatewayClasses with one of these controller names are ours.
+  std::set<std::string> controller_names = {"inference.networking.x-k8s.io/gateway-controller",
+                                            "penstock.dev/gateway-controller"};
+  // In files a pool's extensionRef to a Service that the files do not hold means the built-in
+  // picker.
+  bool missing_picker_service_is_builtin = true;
+  // In files nobody else can serve or create what is missing: objects that are not ours, and
+  // references to Gateways, GatewayClasses and pools that do not exist, are reported. On a cluster
+  // they are other controllers' or still to come.
+  bool only_controller = true;
+};
+
+struct Translation {
+  std::shared_ptr<const Snapshot> snapshot;
+  api::StatusSet status;  // one entry per object that carries conditions
+};
+
+// `endpoints` gives each address its live state; addresses that were known before keep theirs.
+Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
+                      EndpointTable& endpoints, uint64_t generation);
+
+}  // namespace gw
