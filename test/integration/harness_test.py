@@ -301,7 +301,9 @@ signal.signal(signal.SIGTERM, on_term)
 class Admin(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = {{"/metrics": b"x_total 3\\n", "/endpoints": b"[]"}}.get(self.path, b"ok")
-        if self.path == "/crash": os.kill(os.getpid(), signal.SIGSEGV)
+        if self.path == "/crash":
+            os.kill(os.getpid(), signal.SIGSEGV)  # reaches another thread,
+            threading.Event().wait()  # so this one could still have answered
         self.send_response(200); self.send_header("Content-Length", str(len(body)))
         self.end_headers(); self.wfile.write(body)
     def log_message(self, *_): pass
