@@ -97,7 +97,7 @@ std::vector<TargetModel> ReadTargets(const Value& value, size_t min, size_t max,
   return targets;
 }
 
-Disaggregation ReadDisaggregation(const Value& value) {
+Disaggregation ReadDisaggregation(const Value& value, std::vector<Unsupported>* unsupported) {
   Disaggregation pd;
   MapReader in = value.Map();
   // The two references are written inside pd or inside trafficPolicy; both are accepted.
@@ -118,9 +118,10 @@ Disaggregation ReadDisaggregation(const Value& value) {
     if (prefix.present()) {
       static constexpr const char* kModes[] = {"estimate", "precise", "tracking", "cache_tracking"};
       MapReader map = prefix.Map();
-      const size_t mode =
-          map.Get("mode").OneOf({"estimate", "precise", "tracking", "cache_tracking"}, 0);
-      pd.prefix_cache_mode = kModes[mode];
+      const Value mode = map.Get("mode");
+      const size_t chosen = mode.OneOf({"estimate", "precise", "tracking", "cache_tracking"}, 0);
+      pd.prefix_cache_mode = kModes[chosen];
+      if (chosen != 0) NoteUnsupported(mode, -1, unsupported);
     }
     read_refs(policy);
   }
@@ -220,8 +221,7 @@ InferenceModelRewrite ReadInferenceModelRewrite(ObjectInput& in) {
 
 InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in) {
   InferenceTrafficPolicy policy;
-  const Value spec_value = in.top.Require("spec");
-  MapReader spec = spec_value.Map();
+  MapReader spec = in.top.Require("spec").Map();
   const Value pool = spec.Require("poolRef");
   if (pool.present()) policy.pool_name = pool.Map().Require("name").Text(1, 253);
   const Value runtime = spec.Get("modelServerRuntime");
@@ -232,9 +232,8 @@ InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in) {
   {
     MapReader profile = spec.Get("profile").Map();
     const Value pd = profile.Get("pd");
-    if (pd.present()) policy.pd = ReadDisaggregation(pd);
+    if (pd.present()) policy.pd = ReadDisaggregation(pd, &policy.unsupported);
   }
-  NoteUnsupported(spec_value, -1, &policy.unsupported);
   policy.meta = std::move(in.meta);
   return policy;
 }

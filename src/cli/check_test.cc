@@ -64,7 +64,7 @@ struct Manifest {
   const char* labels;
   Runtime runtime;
   const char* profile;
-  bool served;
+  const char* split;  // profile of both halves; nullptr: requests are not split
 };
 
 constexpr char kVllm[] = "alibabacloud.com/inference-workload: vllm-inference";
@@ -75,24 +75,25 @@ constexpr char kSglangNodes[] =
 constexpr char kSglangPd[] = "alibabacloud.com/inference_backend: sglang";
 
 constexpr Manifest kAllManifests[] = {
-    {"vllm-single-default.yaml", kVllm, Runtime::kVllm, "DEFAULT", true},
-    {"vllm-single-prefix.yaml", kVllm, Runtime::kVllm, "PREFIX_CACHE", true},
-    {"vllm-distributed-default.yaml", kVllmNodes, Runtime::kVllm, "DEFAULT", true},
-    {"vllm-distributed-prefix.yaml", kVllmNodes, Runtime::kVllm, "PREFIX_CACHE", true},
-    {"sglang-single-default.yaml", kSglang, Runtime::kSglang, "DEFAULT", true},
-    {"sglang-single-prefix.yaml", kSglang, Runtime::kSglang, "PREFIX_CACHE", true},
-    {"sglang-distributed-default.yaml", kSglangNodes, Runtime::kSglang, "DEFAULT", true},
-    {"sglang-distributed-prefix.yaml", kSglangNodes, Runtime::kSglang, "PREFIX_CACHE", true},
-    {"sglang-pd-default.yaml", kSglangPd, Runtime::kVllm, "DEFAULT", false},
-    {"sglang-pd-prefix.yaml", kSglangPd, Runtime::kVllm, "DEFAULT", false},
+    {"vllm-single-default.yaml", kVllm, Runtime::kVllm, "DEFAULT", nullptr},
+    {"vllm-single-prefix.yaml", kVllm, Runtime::kVllm, "PREFIX_CACHE", nullptr},
+    {"vllm-distributed-default.yaml", kVllmNodes, Runtime::kVllm, "DEFAULT", nullptr},
+    {"vllm-distributed-prefix.yaml", kVllmNodes, Runtime::kVllm, "PREFIX_CACHE", nullptr},
+    {"sglang-single-default.yaml", kSglang, Runtime::kSglang, "DEFAULT", nullptr},
+    {"sglang-single-prefix.yaml", kSglang, Runtime::kSglang, "PREFIX_CACHE", nullptr},
+    {"sglang-distributed-default.yaml", kSglangNodes, Runtime::kSglang, "DEFAULT", nullptr},
+    {"sglang-distributed-prefix.yaml", kSglangNodes, Runtime::kSglang, "PREFIX_CACHE", nullptr},
+    {"sglang-pd-default.yaml", kSglangPd, Runtime::kSglang, "DEFAULT", "DEFAULT"},
+    {"sglang-pd-prefix.yaml", kSglangPd, Runtime::kSglang, "DEFAULT", "PREFIX_CACHE"},
 };
 
 class CheckManifest : public ::testing::TestWithParam<Manifest> {
  protected:
   CheckManifest() {
     const std::string labels = GetParam().labels;
-    folder_.Write("pods.yaml", PodText("one", labels, "127.0.0.11") +
-                                   PodText("two", labels, "127.0.0.12") +
+    const std::string role = labels + ", rolebasedgroup.workloads.x-k8s.io/role: ";
+    folder_.Write("pods.yaml", PodText("one", role + "prefill", "127.0.0.11") +
+                                   PodText("two", role + "decode", "127.0.0.12") +
                                    PodText("other", "app: other", "127.0.0.13"));
     paths_ = {kManifests + "gateway_networking.yaml", kManifests + GetParam().file,
               folder_ / "pods.yaml"};
@@ -107,17 +108,12 @@ TEST_P(CheckManifest, SaysWhatBecomesOfIt) {
   EXPECT_EQ(checked.err, "");
   EXPECT_THAT(checked.out, HasSubstr("InferencePool default/qwen-inference-pool ("));
   EXPECT_THAT(checked.out, HasSubstr("1 listening port, 1 pool, 2 endpoints"));
-  if (GetParam().served) {
-    EXPECT_EQ(checked.exit_status, 0);
-    EXPECT_THAT(checked.out, HasSubstr("InferenceModel default/qwen-inference-model ("));
-    EXPECT_THAT(checked.out, HasSubstr("nothing refused"));
-    EXPECT_THAT(checked.out, Not(HasSubstr("Unknown")));
-  } else {
-    EXPECT_EQ(checked.exit_status, 1);
-    EXPECT_THAT(checked.out, HasSubstr("InferenceTrafficPolicy default/inference-policy ("));
-    EXPECT_THAT(checked.out, HasSubstr("disaggregated serving is not supported yet"));
-    EXPECT_THAT(checked.out, HasSubstr("2 refused"));
-  }
+  EXPECT_EQ(checked.exit_status, 0);
+  EXPECT_THAT(checked.out, HasSubstr("nothing refused"));
+  EXPECT_THAT(checked.out, Not(HasSubstr("Unknown")));
+  EXPECT_THAT(checked.out, HasSubstr(GetParam().split == nullptr
+                                         ? "InferenceModel default/qwen-inference-model ("
+                                         : "InferenceTrafficPolicy default/inference-policy ("));
 }
 
 TEST_P(CheckManifest, IsRoutedToItsPods) {
@@ -140,9 +136,17 @@ TEST_P(CheckManifest, IsRoutedToItsPods) {
   EXPECT_EQ(entry.pool.endpoints[0].address, "127.0.0.11:8000");
   EXPECT_EQ(entry.pool.endpoints[1].address, "127.0.0.12:8000");
   EXPECT_EQ(entry.profile->name(), GetParam().profile);
-  EXPECT_EQ(entry.unservable.empty(), GetParam().served);
-  if (!GetParam().served) return;
+  EXPECT_EQ(entry.unservable, "");
   EXPECT_EQ(entry.pool.runtime, GetParam().runtime);
+  if (GetParam().split != nullptr) {
+    ASSERT_NE(entry.disaggregation, nullptr);
+    EXPECT_EQ(entry.disaggregation->decode.endpoints[0].address, "127.0.0.12:8000");
+    EXPECT_EQ(entry.disaggregation->prefill_profile->name(), std::string(GetParam().split));
+    EXPECT_EQ(entry.disaggregation->decode_profile->name(), std::string(GetParam().split));
+    EXPECT_EQ(entry.disaggregation->bootstrap_port, 34000);
+    EXPECT_TRUE(entry.models.takes_any_name());
+    return;
+  }
   const ModelBinding* model = entry.models.Find("/models/Qwen3-32B");
   ASSERT_NE(model, nullptr);
   EXPECT_EQ(model->criticality, Criticality::kCritical);

@@ -9,6 +9,7 @@
 namespace gw {
 namespace {
 
+constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
@@ -23,7 +24,8 @@ DownstreamConnection::DownstreamConnection(ProxyWorker& worker, uint16_t port,
       exchange_(worker.environment()),
       timer_(worker.loop(), [this] { OnTimer(); }),
       request_timer_(worker.loop(), [this] { OnRequestTimeout(); }),
-      try_timer_(worker.loop(), [this] { OnTryTimeout(); }) {
+      try_timer_(worker.loop(), [this] { OnTryTimeout(); }),
+      bootstrap_timer_(worker.loop(), [this] { OnBootstrapTimeout(); }) {
   stream_->set_observer(this);
   WatchFor(worker.options().keep_alive_timeout);
 }
@@ -178,10 +180,22 @@ void DownstreamConnection::OnBodyEnd() {
 
 void DownstreamConnection::Act(const Step& step) {
   switch (step.kind) {
+    case Step::Kind::kContinue:
     case Step::Kind::kReadBody:
       break;
     case Step::Kind::kForward:
+      if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
       Dispatch();
+      break;
+    case Step::Kind::kPrefill:
+      DispatchPrefill();
+      break;
+    case Step::Kind::kForwardPair:
+      DispatchPrefill();
+      Dispatch();
+      break;
+    case Step::Kind::kRelay:
+      Relay(exchange_.held_answer());
       break;
     case Step::Kind::kListModels:
       ListModels();
@@ -194,8 +208,14 @@ void DownstreamConnection::Act(const Step& step) {
 
 void DownstreamConnection::Dispatch() {
   state_ = State::kWaiting;
-  const Splice& splice = exchange_.splice();
-  const uint64_t bytes = splice.head.size() + splice.replacement.size() + splice.tail.size();
+  BodyEdit& body = exchange_.body();
+  WriteRequestHead(body.size(), &upstream_head_);
+  upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
+  StartTryTimer();
+  upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
+}
+
+void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, std::string* head) {
   std::string_view target = parser_.head().target;
   std::string origin_form;
   if (target.front() != '/') {
@@ -208,16 +228,11 @@ void DownstreamConnection::Dispatch() {
     }
     target = origin_form;
   }
-  WriteUpstreamHead(parser_.head(), {target, exchange_.request_id(), client_ip_, bytes},
-                    &upstream_head_);
-  upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
-  if (exchange_.rule()->try_timeout) {
-    try_timer_.Start(*exchange_.rule()->try_timeout);
-  }
-  upstream_->Send({upstream_head_,
-                   {splice.head, splice.replacement, splice.tail},
-                   parser_.head().method == "HEAD"},
-                  this);
+  WriteUpstreamHead(parser_.head(), {target, exchange_.request_id(), client_ip_, body_bytes}, head);
+}
+
+void DownstreamConnection::StartTryTimer() {
+  if (exchange_.rule()->try_timeout) try_timer_.Start(*exchange_.rule()->try_timeout);
 }
 
 void DownstreamConnection::ListModels() {
@@ -229,7 +244,7 @@ void DownstreamConnection::ListModels() {
       worker_.model_lists().Find(generation, rule, now, worker_.options().model_list_cache_time);
   if (cached != nullptr) {
     status_ = 200;
-    RespondWith(200, *cached, 0, keep_alive_);
+    RespondWith({200, kJson, *cached, 0}, keep_alive_, Outcome::kComplete);
     return;
   }
   model_fetch_ = std::make_unique<ModelListFetch>(
@@ -241,7 +256,7 @@ void DownstreamConnection::ListModels() {
       Respond(Rejection::kNoEndpoint);
     } else {
       worker_.model_lists().Put(generation, rule, worker_.loop().now(), body);
-      RespondWith(200, body, 0, keep_alive_);
+      RespondWith({200, kJson, body, 0}, keep_alive_, Outcome::kComplete);
     }
     ContinueInput();
   });
@@ -250,23 +265,23 @@ void DownstreamConnection::ListModels() {
 void DownstreamConnection::Respond(Rejection rejection) {
   const RejectionInfo& info = InfoOf(rejection);
   exchange_.set_rejection(rejection);
-  RespondWith(info.status, exchange_.RejectionBody(rejection), info.retry_after_s,
-              keep_alive_ && !body_unread_);
+  const std::string body = exchange_.RejectionBody(rejection);
+  RespondWith({info.status, kJson, body, info.retry_after_s}, keep_alive_ && !body_unread_,
+              Outcome::kRejected);
 }
 
-void DownstreamConnection::RespondWith(int status, std::string_view body, int retry_after_s,
-                                       bool keep_alive) {
-  status_ = status;
+void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Outcome outcome) {
+  status_ = answer.status;
   keep_alive = keep_alive && !draining_;
   std::string head;
-  http::AppendStatusLine(&head, status);
-  http::AppendHeader(&head, "content-type", "application/json");
-  http::AppendHeader(&head, "content-length", static_cast<uint64_t>(body.size()));
+  http::AppendStatusLine(&head, answer.status);
+  http::AppendHeader(&head, "content-type", answer.content_type);
+  http::AppendHeader(&head, "content-length", static_cast<uint64_t>(answer.body.size()));
   if (!exchange_.request_id().empty()) {
     http::AppendHeader(&head, "x-request-id", exchange_.request_id());
   }
-  if (retry_after_s > 0) {
-    http::AppendHeader(&head, "retry-after", static_cast<uint64_t>(retry_after_s));
+  if (answer.retry_after_s > 0) {
+    http::AppendHeader(&head, "retry-after", static_cast<uint64_t>(answer.retry_after_s));
   }
   const bool http10 = parser_.head().minor_version == 0;
   if (!keep_alive) {
@@ -277,22 +292,17 @@ void DownstreamConnection::RespondWith(int status, std::string_view body, int re
   http::AppendHeadEnd(&head);
   std::vector<iovec> parts{{head.data(), head.size()}};
   if (parser_.head().method != "HEAD") {
-    parts.push_back({const_cast<char*>(body.data()), body.size()});
+    parts.push_back({const_cast<char*>(answer.body.data()), answer.body.size()});
   }
   Send(&parts);
   if (state_ == State::kClosed) return;
-  FinishExchange(status == 200 ? Outcome::kComplete : Outcome::kRejected);
+  FinishExchange(outcome);
   AfterResponse(keep_alive);
 }
 
 void DownstreamConnection::FinishExchange(Outcome outcome) {
   request_timer_.Stop();
-  try_timer_.Stop();
-  if (upstream_ != nullptr) {
-    UpstreamConnection* upstream = upstream_;
-    upstream_ = nullptr;
-    upstream->Cancel();
-  }
+  CancelHalves();
   model_fetch_.reset();
   pieces_.clear();
   pieces_bytes_ = 0;
@@ -350,10 +360,9 @@ void DownstreamConnection::OnRequestTimeout() {
 }
 
 void DownstreamConnection::OnTryTimeout() {
-  if (state_ != State::kWaiting || upstream_ == nullptr || response_head_sent_) return;
-  UpstreamConnection* upstream = upstream_;
-  upstream_ = nullptr;
-  upstream->Cancel();
+  const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
+  if (state_ != State::kWaiting || !tried || response_head_sent_) return;
+  CancelHalves();
   Respond(Rejection::kTimeout);
   ContinueInput();
 }
@@ -405,6 +414,7 @@ void DownstreamConnection::Close() {
   timer_.Stop();
   request_timer_.Stop();
   try_timer_.Stop();
+  bootstrap_timer_.Stop();
   if (upstream_ != nullptr || exchange_.active()) FinishExchange(Outcome::kClientLeft);
   stream_.reset();
   worker_.Remove(this);

@@ -15,6 +15,7 @@
 #include "dataplane/body_buffer.h"
 #include "dataplane/forwarding.h"
 #include "dataplane/model_list.h"
+#include "dataplane/prefill_leg.h"
 #include "dataplane/upstream.h"
 #include "exchange/exchange.h"
 #include "http/h1_parser.h"
@@ -25,7 +26,9 @@ namespace gw {
 
 class ProxyWorker;
 
-class DownstreamConnection final : public StreamObserver, public UpstreamHandler {
+class DownstreamConnection final : public StreamObserver,
+                                   public UpstreamHandler,
+                                   public PrefillObserver {
  public:
   DownstreamConnection(ProxyWorker& worker, uint16_t port, std::unique_ptr<Stream> stream);
   ~DownstreamConnection();
@@ -44,6 +47,10 @@ class DownstreamConnection final : public StreamObserver, public UpstreamHandler
   void OnUpstreamFlush() override;
   void OnUpstreamEnd() override;
   void OnUpstreamFailed(TryFailure failure) override;
+
+  void OnPrefillEnd(HeldAnswer answer) override;
+  void OnPrefillFailed(TryFailure failure) override;
+  void OnPrefillLimit(std::string_view limit) override;
 
  private:
   enum class State : uint8_t {
@@ -70,7 +77,25 @@ class DownstreamConnection final : public StreamObserver, public UpstreamHandler
   void Dispatch();
   void ListModels();
   void Respond(Rejection rejection);
-  void RespondWith(int status, std::string_view body, int retry_after_s, bool keep_alive);
+  struct Answer {
+    int status;
+    std::string_view content_type;
+    std::string_view body;
+    int retry_after_s;  // 0: none
+  };
+  void RespondWith(const Answer& answer, bool keep_alive, Outcome outcome);
+  void WriteRequestHead(uint64_t body_bytes, std::string* head);
+  void StartTryTimer();
+
+  // pair.cc
+  void DispatchPrefill();
+  void StartBootstrapTimer();
+  void CancelHalves();
+  void ActOnHalf(const Step& step);
+  void DropResponse();
+  void OnBootstrapTimeout();
+  void Relay(const HeldAnswer& answer);
+
   void OnClientGone();
   void FinishExchange(Outcome outcome);
   void AfterResponse(bool keep_alive);
@@ -103,6 +128,7 @@ class DownstreamConnection final : public StreamObserver, public UpstreamHandler
   // The response that is passed on.
   UpstreamConnection* upstream_ = nullptr;
   std::unique_ptr<ModelListFetch> model_fetch_;
+  std::unique_ptr<PrefillLeg> prefill_;  // made at the first disaggregated request
   std::string upstream_head_;
   std::string response_head_;
   bool response_head_sent_ = false;
@@ -111,9 +137,10 @@ class DownstreamConnection final : public StreamObserver, public UpstreamHandler
   size_t pieces_bytes_ = 0;
   int status_ = 0;
 
-  Timer timer_;          // header, body, keep-alive, linger, stalled write
-  Timer request_timer_;  // the rule's request timeout
-  Timer try_timer_;      // the rule's backendRequest timeout
+  Timer timer_;            // header, body, keep-alive, linger, stalled write
+  Timer request_timer_;    // the rule's request timeout
+  Timer try_timer_;        // the rule's backendRequest timeout
+  Timer bootstrap_timer_;  // of a disaggregated request, until its KV cache has arrived
 };
 
 }  // namespace gw

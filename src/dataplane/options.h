@@ -12,13 +12,14 @@ namespace gw {
 
 struct DataplaneOptions {
   // Limits.
-  http::HeadLimits request_head;               // 431, 414
-  http::HeadLimits response_head;              // 502
-  size_t request_body_bytes_max = 32u << 20;   // 413
-  size_t pipelined_bytes_max = 64 * 1024;      // reading from that client pauses
-  size_t downstream_connections_max = 16384;   // per worker: accepting pauses
-  size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
-  size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out
+  http::HeadLimits request_head;                 // 431, 414
+  http::HeadLimits response_head;                // 502
+  size_t request_body_bytes_max = 32u << 20;     // 413
+  size_t pipelined_bytes_max = 64 * 1024;        // reading from that client pauses
+  size_t downstream_connections_max = 16384;     // per worker: accepting pauses
+  size_t idle_upstream_connections_max = 256;    // per worker and endpoint: the oldest is closed
+  size_t model_list_bytes_max = 1u << 20;        // that endpoint's list is left out
+  size_t prefill_response_bytes_max = 8u << 20;  // that prefill half has failed
 
   // Timeouts.
   Duration connect_timeout = std::chrono::seconds(5);             // another endpoint, 502

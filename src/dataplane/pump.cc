@@ -7,7 +7,16 @@
 namespace gw {
 
 void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
-  exchange_.OnResponseHead(head);
+  const Step step = exchange_.OnResponseHead(head, worker_.loop().now());
+  if (step.kind != Step::Kind::kContinue) {
+    CancelHalves();
+    DropResponse();
+    Act(step);
+    ContinueInput();
+    return;
+  }
+  // A refused decode half is the end of its prefill half.
+  if (head.status >= 400 && prefill_ != nullptr) prefill_->Cancel();
   status_ = head.status;
   const ForwardedResponse response{exchange_.request_id(), parser_.head().method == "HEAD",
                                    parser_.head().minor_version == 0, keep_alive_ && !draining_};
@@ -37,7 +46,7 @@ void DownstreamConnection::OnUpstreamEnd() {
 
 void DownstreamConnection::OnUpstreamFailed(TryFailure failure) {
   upstream_ = nullptr;
-  try_timer_.Stop();
+  CancelHalves();
   if (response_head_sent_) {
     exchange_.OnStreamBroken(worker_.loop().now());
     BreakOff(Outcome::kUpstreamBroke, failure == TryFailure::kResponseTimeout
@@ -45,9 +54,7 @@ void DownstreamConnection::OnUpstreamFailed(TryFailure failure) {
                                           : Rejection::kConnectFailed);
     return;
   }
-  pieces_.clear();
-  pieces_bytes_ = 0;
-  status_ = 0;
+  DropResponse();
   Act(exchange_.OnTryFailed(failure, worker_.loop().now()));
   ContinueInput();
 }

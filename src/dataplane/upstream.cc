@@ -60,10 +60,11 @@ void UpstreamConnection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> str
 
 void UpstreamConnection::WriteRequest() {
   while (sent_ < to_send_) {
-    iovec parts[4];
+    iovec parts[16];
     size_t count = 0;
     size_t skip = sent_;
-    auto add = [&](std::string_view bytes) {
+    const auto add = [&](std::string_view bytes) {
+      if (count == std::size(parts)) return;  // the next round's
       if (skip >= bytes.size()) {
         skip -= bytes.size();
         return;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,11 +35,12 @@ class UpstreamHandler {
   ~UpstreamHandler() = default;
 };
 
-// What to send. `head` and the parts are views that stay valid until the response has ended.
+// What to send. `head`, the list and its parts are views that stay valid until the response has
+// ended.
 struct UpstreamRequest {
   std::string_view head;
-  std::string_view parts[3];
-  bool head_request = false;  // HEAD: the response has no body
+  std::span<const std::string_view> parts;  // of the body
+  bool head_request = false;                // HEAD: the response has no body
 };
 
 class UpstreamPool;

@@ -47,12 +47,13 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   request_.cache_salt.clear();
   request_.prefix_blocks.clear();
   body_ = {};
-  splice_ = {};
+  edit_.Begin({});
   rejection_ = Rejection::kNone;
   detail_.clear();
   decision_ = {};
   tried_slots_.clear();
   tries_ = 0;
+  pair_.Reset();
   event_stream_ = false;
   upstream_status_ = 0;
   saw_first_byte_ = false;
@@ -106,7 +107,7 @@ Step Exchange::RouteToPool() {
 
 Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   body_ = body;
-  splice_ = {body, "", ""};
+  edit_.Begin(body);
   if (request_.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
   if (request_.api != ApiKind::kOther) {
     Step step = ParseBody();
@@ -135,13 +136,18 @@ Step Exchange::ParseBody() {
       return Reject(Rejection::kUnknownModel);
     }
     request_.target_model = binding->Choose(env_.random);
-    if (request_.target_model != request_.requested_model) splice_ = SpliceModel(body_, request_);
+    SpliceModel(&edit_);
   }
   if (pool_->uses_prefix) {
     HashBlocks(env_.parser.prompt(), PrefixSeed(request_.target_model, request_.cache_salt),
                pool_->prefix, &request_.prefix_blocks);
   }
   return {Step::Kind::kForward, Rejection::kNone};
+}
+
+void Exchange::SpliceModel(BodyEdit* edit) const {
+  if (request_.target_model == request_.requested_model) return;
+  edit->Replace(request_.model_value, QuoteJson(request_.target_model));
 }
 
 Step Exchange::Admit(TimePoint now) {
@@ -167,73 +173,79 @@ void Exchange::FillPrefixHits() {
   for (size_t i = 0; i < env_.views.size(); ++i) env_.views[i].prefix_hit_blocks = env_.hits[i];
 }
 
+Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
+                          TimePoint now) {
+  SampleEndpoints(pool, request_, now, tried_slots_, &env_.views);
+  if (uses_prefix && !request_.prefix_blocks.empty()) FillPrefixHits();
+  return profile.Schedule(request_, &env_.views, env_.random, &env_.scratch);
+}
+
 Step Exchange::ScheduleTry(TimePoint now) {
-  SampleEndpoints(pool_->pool, request_, now, tried_slots_, &env_.views);
-  if (env_.views.empty()) {
+  if (pool_->disaggregation != nullptr) return ScheduleDisaggregated(now);
+  const bool understood = request_.api != ApiKind::kOther;
+  return ScheduleWhole(pool_->pool, understood ? *pool_->profile : *pool_->load_profile,
+                       understood && pool_->uses_prefix, now);
+}
+
+Step Exchange::ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix,
+                             TimePoint now) {
+  decision_ = Choose(pool, profile, uses_prefix, now);
+  if (decision_.endpoint == nullptr) {
     return Reject(tries_ == 0 ? Rejection::kNoEndpoint : Rejection::kConnectFailed);
   }
-  const bool understood = request_.api != ApiKind::kOther;
-  if (understood && pool_->uses_prefix && !request_.prefix_blocks.empty()) FillPrefixHits();
-  const Profile& profile = understood ? *pool_->profile : *pool_->load_profile;
-  decision_ = profile.Schedule(request_, &env_.views, env_.random, &env_.scratch);
-  if (decision_.endpoint == nullptr) return Reject(Rejection::kNoEndpoint);
-  Dispatch(now);
+  DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
-void Exchange::Dispatch(TimePoint now) {
+void Exchange::DispatchWhole(TimePoint now) {
   ++tries_;
   dispatched_ = now;
-  held_ = decision_.endpoint->state;
-  tried_slots_.push_back(held_->slot);
-  const size_t blocks = request_.prefix_blocks.size();
-  const int64_t tokens = static_cast<int64_t>(request_.prompt_tokens_estimate);
-  // The leading blocks believed to be cached there need no prefill.
-  const int64_t hit_tokens =
-      blocks == 0 ? 0
-                  : std::min<int64_t>(tokens, static_cast<int64_t>(decision_.prefix_hit_blocks *
-                                                                   pool_->prefix.block_chars / 4));
-  held_prompt_tokens_ = tokens - hit_tokens;
-  held_context_tokens_ = 0;
-  held_->in_flight_requests.fetch_add(1, std::memory_order_relaxed);
-  held_->pending_prompt_tokens.fetch_add(held_prompt_tokens_, std::memory_order_relaxed);
-  if (blocks != 0) env_.index.Insert(request_.prefix_blocks, held_->slot);
+  hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
+  tried_slots_.push_back(hold_.state->slot);
+  if (!request_.prefix_blocks.empty()) {
+    env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
+  }
+  CountDispatch(decision_);
+}
+
+// `decision`: whose prefix cache is to be used.
+void Exchange::CountDispatch(const Decision& decision) {
   if (series_ == nullptr) series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model);
   series_->in_flight.Add(1);
-  series_->prefix_blocks.Add(blocks);
-  series_->prefix_hit_blocks.Add(decision_.prefix_hit_blocks);
+  series_->prefix_blocks.Add(request_.prefix_blocks.size());
+  series_->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
 }
 
 void Exchange::ReleaseTry() {
-  if (!held_) return;
-  held_->in_flight_requests.fetch_sub(1, std::memory_order_relaxed);
-  held_->pending_prompt_tokens.fetch_sub(held_prompt_tokens_, std::memory_order_relaxed);
-  held_->decoding_context_tokens.fetch_sub(held_context_tokens_, std::memory_order_relaxed);
-  series_->in_flight.Add(-1);
-  held_.reset();
+  if (hold_.state) series_->in_flight.Add(-1);
+  hold_.Release();
+  pair_.hold.Release();
 }
 
-void Exchange::ChargeEndpoint(TryFailure failure, TimePoint now) {
+void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now) {
   bool ejected = false;
   switch (failure) {
     case TryFailure::kConnectRefused:
-      ejected = RecordFailure(*held_, now, EndpointFailure::kConnectRefused);
+      ejected = RecordFailure(state, now, EndpointFailure::kConnectRefused);
       break;
     case TryFailure::kConnectTimeout:
     case TryFailure::kReset:
-      ejected = RecordFailure(*held_, now);
+      ejected = RecordFailure(state, now);
       break;
-    case TryFailure::kStaleConnection:  // it closed an idle connection, as it may
-    case TryFailure::kBadResponse:      // says something about this request, not the endpoint
-    case TryFailure::kResponseTimeout:  // a long prompt in a long queue looks the same
+    case TryFailure::kStaleConnection:   // it closed an idle connection, as it may
+    case TryFailure::kBadResponse:       // says something about this request, not the endpoint
+    case TryFailure::kErrorStatus:       // the same, or back-pressure
+    case TryFailure::kResponseTimeout:   // a long prompt in a long queue looks the same
+    case TryFailure::kBootstrapTimeout:  // and so it does between two endpoints
       break;
   }
   if (ejected) env_.metrics.CountEjection(pool_->pool.id);
 }
 
 Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
-  CHECK(held_ != nullptr);
-  ChargeEndpoint(failure, now);
+  CHECK(hold_.state != nullptr);
+  if (pair_.active) return OnHalfFailed(Half::kDecode, failure, now);
+  ChargeEndpoint(*hold_.state, failure, now);
   ReleaseTry();
   upstream_status_ = 0;
   event_stream_ = false;
@@ -248,23 +260,26 @@ Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
   return ScheduleTry(now);
 }
 
-void Exchange::OnResponseHead(const http::ResponseHead& head) {
+Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
+  if (pair_.active && head.status >= 400) {
+    const Step step = OnDecodeRefused(head.status, now);
+    if (step.kind != Step::Kind::kContinue) return step;
+  }
   upstream_status_ = head.status;
   const http::HeaderField* type = head.headers.Find("content-type");
   event_stream_ = type != nullptr && type->value.size() >= 17 &&
                   http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
   reader_.Reset(request_.api, event_stream_);
+  return {Step::Kind::kContinue, Rejection::kNone};
 }
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
   if (!saw_first_byte_) {
     saw_first_byte_ = true;
     first_byte_ = now;
-    RecordSuccess(*held_);
-    held_->pending_prompt_tokens.fetch_sub(held_prompt_tokens_, std::memory_order_relaxed);
-    held_prompt_tokens_ = 0;
-    held_context_tokens_ = static_cast<int64_t>(request_.prompt_tokens_estimate);
-    held_->decoding_context_tokens.fetch_add(held_context_tokens_, std::memory_order_relaxed);
+    RecordSuccess(*hold_.state);
+    hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
+    if (pair_.active) OnKvCacheArrived(now);
     series_->ttft.Observe(ToSeconds(now - began_));
   } else if (event_stream_) {
     series_->inter_token.Observe(ToSeconds(now - last_byte_));
@@ -274,12 +289,14 @@ void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
 }
 
 void Exchange::OnResponseEnd() {
-  if (held_) RecordSuccess(*held_);
+  if (hold_.state) RecordSuccess(*hold_.state);
   if (request_.api != ApiKind::kOther && upstream_status_ != 0) reader_.Finish();
 }
 
 void Exchange::OnStreamBroken(TimePoint now) {
-  if (held_ && RecordFailure(*held_, now)) env_.metrics.CountEjection(pool_->pool.id);
+  if (!hold_.state) return;
+  if (RecordFailure(*hold_.state, now)) env_.metrics.CountEjection(pool_->pool.id);
+  if (pair_.active) env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);
 }
 
 Outcome Exchange::OutcomeOfEnd() const {

@@ -7,7 +7,14 @@
 //         -> OnResponseBody* -> OnResponseEnd -> End
 //
 // OnTryFailed may follow kForward as long as nothing was sent to the client; it answers kForward
-// (to another endpoint) or kRespond. End is called exactly once for every Begin, whatever happened,
+// (to another endpoint) or kRespond.
+//
+// A disaggregated request has two halves (pair.h). vLLM: OnRequestBody answers kPrefill; when the
+// prefill half has ended, OnPrefillEnd answers kForward, which is the decode half. SGLang:
+// kForwardPair sends both at once. Whatever ends one half before the client has seen a byte ends
+// the other: the front end cancels both and does what the Step says, which may be a new pair.
+//
+// End is called exactly once for every Begin, whatever happened,
 // and gives back everything that the request held. Used by one worker thread; reused for request
 // after request, so that a request allocates little.
 
@@ -20,47 +27,29 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/random.h"
-#include "exchange/history.h"
-#include "exchange/metrics.h"
+#include "exchange/environment.h"
+#include "exchange/pair.h"
 #include "exchange/rejection.h"
 #include "http/head.h"
 #include "http/url.h"
+#include "inference/body_edit.h"
 #include "inference/parser.h"
 #include "inference/request.h"
 #include "inference/response.h"
-#include "prefix/index.h"
-#include "scheduling/profile.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
 
-// What the exchanges of one worker share. Outlives them.
-struct ExchangeEnvironment {
-  ExchangeEnvironment(const Clock& c, uint64_t seed, PrefixIndex& i, MetricRegistry& registry)
-      : clock(c), random(seed), index(i), metrics(registry) {}
-
-  const Clock& clock;  // wall time for log lines only; steps are given their time
-  Random random;
-  PrefixIndex& index;
-  ExchangeMetrics metrics;
-  InferenceParser parser;
-  // Working memory of a decision.
-  SchedulingScratch scratch;
-  std::vector<EndpointView> views;
-  std::vector<uint32_t> slots;
-  std::vector<uint32_t> hits;
-  RequestRecord record;
-  RequestHistory history;
-  bool log_requests = true;
-};
-
 struct Step {
   enum class Kind : uint8_t {
-    kReadBody,    // collect the request's body (it may be empty), then OnRequestBody
-    kForward,     // send the request to endpoint()
-    kListModels,  // answer with the merged model lists of rule()'s pools
-    kRespond,     // answer with `rejection`
+    kContinue,     // nothing to do
+    kReadBody,     // collect the request's body (it may be empty), then OnRequestBody
+    kForward,      // send body() to endpoint()
+    kPrefill,      // send prefill_body() to prefill_endpoint() and collect the whole answer
+    kForwardPair,  // both at once
+    kListModels,   // answer with the merged model lists of rule()'s pools
+    kRespond,      // answer with `rejection`
+    kRelay,        // answer with held_answer()
   };
   Kind kind = Kind::kRespond;
   Rejection rejection = Rejection::kNone;
@@ -83,9 +72,15 @@ class Exchange {
   // REQUIRES: kBodyPadding readable bytes after body.end(); body valid until End.
   Step OnRequestBody(std::string_view body, TimePoint now);
   Step OnTryFailed(TryFailure failure, TimePoint now);
-  void OnResponseHead(const http::ResponseHead& head);
+  // Anything but kContinue: that response is not the client's, another try is.
+  Step OnResponseHead(const http::ResponseHead& head, TimePoint now);
   void OnResponseBody(std::string_view bytes, TimePoint now);
   void OnResponseEnd();
+  // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
+  Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
+  Step OnPrefillFailed(TryFailure failure, TimePoint now);
+  // REQUIRES: awaits_kv_cache()
+  Step OnBootstrapTimeout(TimePoint now);
   // The response broke off after parts of it were sent: charged to the endpoint.
   void OnStreamBroken(TimePoint now);
   // What a broken stream is ended with: an error event, or nothing if the body is not a stream.
@@ -102,8 +97,14 @@ class Exchange {
   const PoolEntry* pool() const { return pool_; }
   const Endpoint& endpoint() const { return *decision_.endpoint; }
   const InferenceRequest& request() const { return request_; }
-  // The body to send: `splice().head` is all of it if the model name stays.
-  const Splice& splice() const { return splice_; }
+  BodyEdit& body() { return edit_; }
+  const Endpoint& prefill_endpoint() const { return *pair_.decision.endpoint; }
+  BodyEdit& prefill_body() { return pair_.runtime == Runtime::kSglang ? edit_ : pair_.body; }
+  // Of the prefill half a successful answer is needed, too.
+  bool needs_prefill_answer() const { return pair_.runtime == Runtime::kVllm; }
+  // A pair is in work whose KV cache has not provably arrived at the decode half.
+  bool awaits_kv_cache() const;
+  const HeldAnswer& held_answer() const { return pair_.answer; }
   bool is_event_stream() const { return event_stream_; }
   const http::Target& target() const { return target_; }
 
@@ -118,11 +119,31 @@ class Exchange {
   Step ParseBody();
   Step Admit(TimePoint now);
   Step ScheduleTry(TimePoint now);
+  Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
+  Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void FillPrefixHits();
-  void Dispatch(TimePoint now);
+  void SpliceModel(BodyEdit* edit) const;
+  int64_t UncachedTokens(const Decision& decision) const;
+  void DispatchWhole(TimePoint now);
+  void CountDispatch(const Decision& decision);
   void ReleaseTry();
   // What a failed try says about the endpoint's health.
-  void ChargeEndpoint(TryFailure failure, TimePoint now);
+  void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
+
+  // pair.cc
+  Step ScheduleDisaggregated(TimePoint now);
+  Step SchedulePair(TimePoint now);
+  Step ScheduleDecodeAgain(TimePoint now);
+  bool ChoosePair(TimePoint now, Decision* decode, Decision* prefill);
+  Step DispatchChosen(const Decision& decode, const Decision& prefill, TimePoint now);
+  Step DispatchPair(TimePoint now);
+  Step OnHalfFailed(Half half, TryFailure failure, TimePoint now);
+  Step OnDecodeRefused(int status, TimePoint now);
+  void OnKvCacheArrived(TimePoint now);
+  void EndLease();
+  PhaseSeries& Phases() { return env_.metrics.PhasesOf(pool_->pool.id); }
+
+  void FillPhases();
   void FillRecord(Outcome outcome, int status, TimePoint now);
 
   ExchangeEnvironment& env_;
@@ -138,15 +159,14 @@ class Exchange {
   const PoolEntry* pool_ = nullptr;
   InferenceRequest request_;
   std::string_view body_;
-  Splice splice_;
+  BodyEdit edit_;
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;
 
   // The current try.
   Decision decision_;
-  std::shared_ptr<EndpointState> held_;  // in-flight counts are held there
-  int64_t held_prompt_tokens_ = 0;
-  int64_t held_context_tokens_ = 0;
+  EndpointHold hold_;
+  Pair pair_;
   std::vector<uint32_t> tried_slots_;
   int tries_ = 0;
   TimePoint dispatched_;

@@ -82,7 +82,7 @@ class ExchangeTest : public testing::Test {
     http::ResponseHead head;
     head.status = 200;
     head.headers.Add("content-type", type);
-    exchange_.OnResponseHead(head);
+    EXPECT_EQ(exchange_.OnResponseHead(head, clock_.Now()).kind, Step::Kind::kContinue);
     exchange_.OnResponseBody(body, clock_.Now());
     exchange_.OnResponseEnd();
   }
@@ -135,8 +135,7 @@ TEST_F(ExchangeTest, UnknownModelIsNotFoundAndNamed) {
 TEST_F(ExchangeTest, TargetModelIsSplicedAndTheRestKept) {
   Configure(1, RoutingStrategy::kDefault, {{"m", Criticality::kCritical, {{"m-v2", 1}}}});
   ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
-  const Splice& splice = exchange_.splice();
-  EXPECT_EQ(std::string(splice.head) + splice.replacement + std::string(splice.tail),
+  EXPECT_EQ(exchange_.body().ToString(),
             R"({"model":"m-v2","messages":[{"role":"user","content":"hi"}]})");
   Answer("application/json", "{}");
   Finish();
@@ -148,7 +147,7 @@ TEST_F(ExchangeTest, EverythingHeldIsGivenBackAtTheEnd) {
   EXPECT_GT(exchange_.endpoint().state->pending_prompt_tokens, 900);
   http::ResponseHead head;
   head.status = 200;
-  exchange_.OnResponseHead(head);
+  EXPECT_EQ(exchange_.OnResponseHead(head, clock_.Now()).kind, Step::Kind::kContinue);
   exchange_.OnResponseBody("x", clock_.Now());
   EXPECT_EQ(exchange_.endpoint().state->pending_prompt_tokens, 0);
   EXPECT_GT(exchange_.endpoint().state->decoding_context_tokens, 900);
@@ -224,7 +223,7 @@ TEST_F(ExchangeTest, BrokenStreamIsEndedWithAnErrorEvent) {
   http::ResponseHead head;
   head.status = 200;
   head.headers.Add("content-type", "text/event-stream");
-  exchange_.OnResponseHead(head);
+  EXPECT_EQ(exchange_.OnResponseHead(head, clock_.Now()).kind, Step::Kind::kContinue);
   exchange_.OnResponseBody("data: {\"cho", clock_.Now());
   const std::string event = exchange_.ErrorEventFor(Rejection::kConnectFailed);
   EXPECT_EQ(event.substr(0, 2), "\n\n");

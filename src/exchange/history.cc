@@ -76,6 +76,16 @@ std::string ToJson(const RequestRecord& record) {
   json.Text("reason", record.reason);
   json.Integer("tries", record.tries);
   json.Raw("stream", record.stream ? "true" : "false");
+  if (!record.disaggregation.empty()) {
+    json.Text("disaggregation", record.disaggregation);
+    json.Text("prefill_pod", record.prefill_name);
+    json.Text("prefill_endpoint", record.prefill_endpoint);
+    json.Text("failed_half", record.failed_half);
+    json.Integer("prefill_status", record.prefill_status);
+    json.Raw("recomputed", record.recomputed ? "true" : "false");
+    json.Number("prefill_ms", record.prefill_ms);
+    json.Number("transfer_ms", record.transfer_ms);
+  }
   json.Integer("prefix_hit_blocks", record.prefix_hit_blocks);
   json.Integer("prefix_blocks", record.prefix_blocks);
   json.Integer("candidates", record.candidates);

@@ -30,6 +30,15 @@ struct RequestRecord {
   int status = 0;
   int tries = 0;
   bool stream = false;
+  // Of a request to a pool that serves disaggregated; empty otherwise.
+  std::string_view disaggregation;  // "prefill-decode" or "decode-only"
+  std::string prefill_name;         // the prefill half's Pod, in the log as "prefill_pod"
+  std::string prefill_endpoint;
+  std::string_view failed_half;  // of the last pair that failed
+  int prefill_status = 0;
+  bool recomputed = false;  // prefill handed nothing over
+  double prefill_ms = 0;
+  double transfer_ms = 0;
   uint32_t prefix_hit_blocks = 0;
   uint32_t prefix_blocks = 0;
   uint32_t candidates = 0;

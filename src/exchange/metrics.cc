@@ -36,6 +36,10 @@ std::string_view NameOf(TryFailure failure) {
       return "bad_response";
     case TryFailure::kResponseTimeout:
       return "response_timeout";
+    case TryFailure::kErrorStatus:
+      return "error_status";
+    case TryFailure::kBootstrapTimeout:
+      return "bootstrap_timeout";
   }
   return "unknown";
 }
@@ -44,6 +48,18 @@ namespace {
 
 Labels PoolAndModel(std::string_view pool, std::string_view model) {
   return {{"pool", std::string(pool)}, {"model", std::string(model)}};
+}
+
+Counter& AddDecision(MetricRegistry& registry, std::string_view pool, const char* decision) {
+  return registry.AddCounter("penstock_disaggregation_decisions_total",
+                             "Requests to pools that serve disaggregated, by how they were sent.",
+                             {{"pool", std::string(pool)}, {"decision", decision}});
+}
+
+Histogram& AddPhase(MetricRegistry& registry, std::string_view pool, const char* phase) {
+  return registry.AddHistogram("penstock_phase_duration_seconds",
+                               "Phases of disaggregated requests.", LatencyBuckets(),
+                               {{"pool", std::string(pool)}, {"phase", phase}});
 }
 
 }  // namespace
@@ -83,6 +99,30 @@ ExchangeSeries::ExchangeSeries(MetricRegistry& registry, std::string_view pool,
       registry_(registry),
       labels_(PoolAndModel(pool, model)) {}
 
+PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
+    : prefill(AddPhase(registry, pool, "prefill")),
+      transfer(AddPhase(registry, pool, "transfer")),
+      decode(AddPhase(registry, pool, "decode")),
+      pairs(AddDecision(registry, pool, "prefill-decode")),
+      alone(AddDecision(registry, pool, "decode-only")),
+      recomputed(
+          registry.AddCounter("penstock_prefill_recomputed_total",
+                              "Disaggregated requests whose prefill half handed over no KV cache.",
+                              {{"pool", std::string(pool)}})),
+      bootstrap_timeouts(
+          registry.AddCounter("penstock_bootstrap_timeouts_total",
+                              "Pairs whose KV cache did not arrive at the decode half in time.",
+                              {{"pool", std::string(pool)}})),
+      leases_abandoned(registry.AddCounter(
+          "penstock_kv_leases_abandoned_total",
+          "KV caches that a prefill endpoint keeps until its lease ends, their decode half having "
+          "failed or its client having left.",
+          {{"pool", std::string(pool)}})),
+      leases_expired(registry.AddCounter(
+          "penstock_kv_leases_expired_total",
+          "Decode halves whose first byte came after the lease of their KV cache had ended.",
+          {{"pool", std::string(pool)}})) {}
+
 void ExchangeSeries::CountRequest(int status, Outcome outcome) {
   const uint32_t key = static_cast<uint32_t>(status) << 8 | static_cast<uint32_t>(outcome);
   Counter*& counter = requests_[key];
@@ -108,6 +148,29 @@ ExchangeSeries& ExchangeMetrics::For(std::string_view pool, std::string_view mod
   if (series_.size() >= kSeriesMax && model != "other") return For(pool, "other");
   auto series = std::make_unique<ExchangeSeries>(registry_, pool, model);
   return *series_.emplace(key_, std::move(series)).first->second;
+}
+
+PhaseSeries& ExchangeMetrics::PhasesOf(std::string_view pool) {
+  key_.assign(pool);
+  std::unique_ptr<PhaseSeries>& series = phases_[key_];
+  if (series == nullptr) series = std::make_unique<PhaseSeries>(registry_, pool);
+  return *series;
+}
+
+void ExchangeMetrics::CountDisaggregation(std::string_view pool, bool alone) {
+  PhaseSeries& series = PhasesOf(pool);
+  (alone ? series.alone : series.pairs).Add();
+}
+
+void ExchangeMetrics::CountHalfFailure(std::string_view pool, std::string_view half,
+                                       TryFailure reason) {
+  registry_
+      .AddCounter("penstock_half_failures_total",
+                  "Halves of disaggregated requests that failed, by half and reason.",
+                  {{"pool", std::string(pool)},
+                   {"half", std::string(half)},
+                   {"reason", std::string(NameOf(reason))}})
+      .Add();
 }
 
 void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {

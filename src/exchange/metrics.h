@@ -35,6 +35,9 @@ enum class TryFailure : uint8_t {
   kStaleConnection,  // a kept-alive connection was closed as it was used again
   kBadResponse,
   kResponseTimeout,  // no first byte within the response timeout: not tried again
+  // Of the halves of a disaggregated request.
+  kErrorStatus,       // answered with an error
+  kBootstrapTimeout,  // the KV cache has not arrived in time
 };
 std::string_view NameOf(TryFailure failure);
 
@@ -61,6 +64,22 @@ class ExchangeSeries {
   std::map<uint32_t, Counter*> requests_;
 };
 
+// The series of one pool that serves disaggregated.
+class PhaseSeries {
+ public:
+  PhaseSeries(MetricRegistry& registry, std::string_view pool);
+
+  Histogram& prefill;   // the pair's dispatch to the end of the prefill half
+  Histogram& transfer;  // from there to the first byte of the decode half; streams only
+  Histogram& decode;    // from there to its end
+  Counter& pairs;
+  Counter& alone;
+  Counter& recomputed;
+  Counter& bootstrap_timeouts;
+  Counter& leases_abandoned;
+  Counter& leases_expired;
+};
+
 // One per worker. Not thread-safe; the registry behind it is.
 class ExchangeMetrics {
  public:
@@ -69,6 +88,9 @@ class ExchangeMetrics {
   // The series for a pool and a model name as the client sent it. Names that are not in the pool's
   // configuration come from clients: the registry's cap bounds them.
   ExchangeSeries& For(std::string_view pool, std::string_view model);
+  PhaseSeries& PhasesOf(std::string_view pool);
+  void CountDisaggregation(std::string_view pool, bool alone);
+  void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
   void CountRejection(Rejection rejection);
@@ -78,6 +100,7 @@ class ExchangeMetrics {
   MetricRegistry& registry_;
   std::string key_;
   absl::flat_hash_map<std::string, std::unique_ptr<ExchangeSeries>> series_;
+  absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
 };
 
 }  // namespace gw

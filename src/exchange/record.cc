@@ -42,8 +42,19 @@ void LogRecord(const RequestRecord& record) {
       {"prompt_tokens", record.prompt_tokens},
       {"cached_tokens", record.cached_tokens},
       {"completion_tokens", record.completion_tokens},
+      // Of disaggregated requests only.
+      {"disaggregation", record.disaggregation},
+      {"prefill_pod", record.prefill_name},
+      {"prefill_endpoint", record.prefill_endpoint},
+      {"failed_half", record.failed_half},
+      {"prefill_status", record.prefill_status},
+      {"recomputed", record.recomputed},
+      {"prefill_ms", record.prefill_ms},
+      {"transfer_ms", record.transfer_ms},
   };
-  LogLine(LogLevel::kInfo, "Request Handled", fields, std::size(fields));
+  constexpr size_t kDisaggregatedOnly = 8;
+  const size_t left_out = record.disaggregation.empty() ? kDisaggregatedOnly : 0;
+  LogLine(LogLevel::kInfo, "Request Handled", fields, std::size(fields) - left_out);
 }
 
 }  // namespace
@@ -52,6 +63,10 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
   ReleaseTry();
+  if (pair_.leased) EndLease();
+  if (pair_.active && saw_first_byte_ && outcome == Outcome::kComplete) {
+    Phases().decode.Observe(ToSeconds(now - first_byte_));
+  }
   if (outcome == Outcome::kRejected) env_.metrics.CountRejection(rejection_);
   if (series_ == nullptr) {
     // Never dispatched: the model name may be the client's own invention.
@@ -69,7 +84,23 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   rule_ = nullptr;
   pool_ = nullptr;
   body_ = {};
-  splice_ = {};
+  edit_.Begin({});
+  pair_.Reset();
+}
+
+void Exchange::FillPhases() {
+  RequestRecord& record = env_.record;
+  const bool paired = pair_.decision.endpoint != nullptr;
+  record.disaggregation = paired ? "prefill-decode" : pair_.alone ? "decode-only" : "";
+  record.prefill_name.assign(paired ? std::string_view(pair_.decision.endpoint->name) : "");
+  record.prefill_endpoint.assign(paired ? std::string_view(pair_.decision.endpoint->address) : "");
+  record.failed_half = pair_.failed_half;
+  record.prefill_status = pair_.prefill_status;
+  record.recomputed = pair_.recomputed;
+  const bool prefilled = paired && pair_.prefill == Pair::Prefill::kDone;
+  record.prefill_ms = prefilled ? ToMillis(pair_.prefill_ended - pair_.dispatched) : 0;
+  record.transfer_ms =
+      prefilled && saw_first_byte_ ? ToMillis(first_byte_ - pair_.prefill_ended) : 0;
 }
 
 void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
@@ -101,6 +132,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.prompt_tokens = usage.prompt_tokens;
   record.cached_tokens = usage.cached_tokens;
   record.completion_tokens = usage.completion_tokens;
+  FillPhases();
   record.scores.clear();
   if (pool_ == nullptr || endpoint == nullptr) return;
   const bool understood = request_.api != ApiKind::kOther;

@@ -25,6 +25,11 @@ constexpr RejectionInfo kTable[] = {
     {502, "upstream_failed", "the model server could not be reached or closed the connection", 0},
     {502, "upstream_bad_response", "the model server's response is not valid HTTP", 0},
     {504, "timeout", "the model server did not answer in time", 0},
+    {504, "bootstrap_timeout", "the KV cache did not go from prefill to decode in time", 0},
+    {501, "not_disaggregated",
+     "the pool splits prefill and decode and has no endpoint that serves "
+     "this API alone",
+     0},
     {503, "shutting_down", "the gateway is shutting down", 1},
 };
 

@@ -30,6 +30,8 @@ enum class Rejection : uint8_t {
   kConnectFailed,  // every try failed before a response
   kBadResponse,    // the endpoint's answer is not HTTP
   kTimeout,
+  kBootstrapTimeout,  // of a disaggregated request: no KV cache in time
+  kNotDisaggregated,  // the pool has no endpoint that serves such a request alone
   kShuttingDown,
 };
 

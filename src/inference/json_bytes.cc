@@ -1,5 +1,7 @@
 #include "inference/json_bytes.h"
 
+#include <charconv>
+
 namespace gw::internal {
 namespace {
 
@@ -39,6 +41,29 @@ const char* NumberEnd(const char* p, const char* end) {
   return p;
 }
 
+// Takes one character of a string's inside; -1 for what is no ASCII character.
+int TakeChar(std::string_view* text) {
+  if (text->empty()) return -1;
+  const char first = text->front();
+  text->remove_prefix(1);
+  if (first != '\\') return first;
+  if (text->empty()) return -1;
+  const char escape = text->front();
+  text->remove_prefix(1);
+  constexpr std::string_view kEscapes = "\"\\/bfnrt";
+  constexpr std::string_view kMeant = "\"\\/\b\f\n\r\t";
+  if (escape != 'u') {
+    const size_t at = kEscapes.find(escape);
+    return at == std::string_view::npos ? -1 : kMeant[at];
+  }
+  unsigned code = 0;
+  if (text->size() < 4) return -1;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + 4, code, 16);
+  if (error != std::errc() || end != text->data() + 4 || code > 0x7f) return -1;
+  text->remove_prefix(4);
+  return static_cast<int>(code);
+}
+
 }  // namespace
 
 JsonItems::JsonItems(std::string_view container)
@@ -56,7 +81,9 @@ bool JsonItems::Next(std::string_view* value) {
   first_ = false;
   if (p_ >= end_ || *p_ == '}' || *p_ == ']') return false;
   if (object_) {
+    const char* key = p_;
     p_ = SkipString(p_, end_);
+    raw_key_ = std::string_view(key, static_cast<size_t>(p_ - key));
     SkipSpace();
     if (p_ < end_) ++p_;  // the colon
     SkipSpace();
@@ -102,6 +129,16 @@ void JsonItems::SkipValue() {
         ++p_;
     }
   }
+}
+
+bool SameString(std::string_view token, std::string_view name) {
+  if (token.size() < 2) return false;
+  token = token.substr(1, token.size() - 2);
+  if (token.find('\\') == std::string_view::npos) return token == name;
+  for (const char wanted : name) {
+    if (TakeChar(&token) != wanted) return false;
+  }
+  return token.empty();
 }
 
 JsonItemsFromBack::JsonItemsFromBack(std::string_view container)

@@ -65,6 +65,8 @@ class JsonItems {
  public:
   explicit JsonItems(std::string_view container);
   bool Next(std::string_view* value);
+  // The key of the member that Next gave, as it stands in the text, quotes included.
+  std::string_view raw_key() const { return raw_key_; }
 
  private:
   void SkipSpace();
@@ -72,9 +74,14 @@ class JsonItems {
 
   const char* p_;
   const char* end_;
+  std::string_view raw_key_;
   bool object_ = false;
   bool first_ = true;
 };
+
+// True if the string token (quotes included) says `name`, with or without escapes.
+// REQUIRES: `name` is ASCII
+bool SameString(std::string_view token, std::string_view name);
 
 // REQUIRES: as JsonItems
 class JsonItemsFromBack {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "inference/body_edit.h"
 #include "inference/parser.h"
 
 namespace {
@@ -58,8 +59,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string prompt(parser.prompt());
 
   request.target_model = "an\"other";
-  const gw::Splice splice = gw::SpliceModel(body.view(), request);
-  const Padded spliced(std::string(splice.head) + splice.replacement + std::string(splice.tail));
+  gw::BodyEdit edit;
+  edit.Begin(body.view());
+  edit.Replace(request.model_value, gw::QuoteJson(request.target_model));
+  const Padded spliced(edit.ToString());
   InferenceRequest again;
   again.api = api;
   CHECK(parser.Parse(spliced.view(), 1000, &again) == ParseOutcome::kOk);

@@ -202,6 +202,11 @@ ParseOutcome InferenceParser::Parse(std::string_view body, size_t prompt_chars_m
   return outcome;
 }
 
+bool InferenceParser::IsObject(std::string_view text) {
+  element root;
+  return impl_->ParseDocument(text, &root) == ParseOutcome::kOk && root.is_object();
+}
+
 std::string_view InferenceParser::prompt() const { return impl_->prompt; }
 std::string_view InferenceParser::detail() const { return impl_->detail; }
 

@@ -42,6 +42,10 @@ class InferenceParser {
   // REQUIRES: kPadding readable bytes after body.end()
   ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
 
+  // True if `text` is one JSON object, by the same rules.
+  // REQUIRES: kPadding readable bytes after text.end()
+  bool IsObject(std::string_view text);
+
   // The prompt as text, rendered the way the inference extension's estimator does
   // (inference/render.h): chat: for each message "<|im_start|>" role "\n" content "<|im_end|>\n";
   // tools first if any. Valid until the next Parse.
@@ -54,14 +58,6 @@ class InferenceParser {
   std::unique_ptr<Impl> impl_;
 };
 
-// `body` with the model's value replaced by request.target_model: head + replacement + tail,
-// nothing else touched. The views point into `body`.
-struct Splice {
-  std::string_view head;
-  std::string replacement;
-  std::string_view tail;
-};
-Splice SpliceModel(std::string_view body, const InferenceRequest& request);
 // `text` as a JSON string token, quotes included; bytes that are not UTF-8 become U+FFFD.
 std::string QuoteJson(std::string_view text);
 

@@ -254,18 +254,6 @@ TEST(InferenceParser, ALargeBodyIsReadAndItsMemoryGivenBack) {
   EXPECT_EQ(Parse(R"({"model":"after"})").request.requested_model, "after");
 }
 
-TEST(SpliceModel, ReplacesTheModelAndNothingElse) {
-  const std::string body =
-      "{\n \"seed\": 123456789012345678901234567890, \"mod\\u0065l\" :\t\"old\" , \"a\":1.50}\n";
-  Parsed parsed = Parse(body);
-  ASSERT_EQ(parsed.outcome, ParseOutcome::kOk);
-  parsed.request.target_model = "new \"quoted\" \\ 名\n";
-  const Splice splice = SpliceModel(body, parsed.request);
-  EXPECT_EQ(std::string(splice.head) + splice.replacement + std::string(splice.tail),
-            "{\n \"seed\": 123456789012345678901234567890, \"mod\\u0065l\" :\t"
-            "\"new \\\"quoted\\\" \\\\ 名\\n\" , \"a\":1.50}\n");
-}
-
 TEST(QuoteJson, EscapesWhatMustBeAndReplacesWhatIsNotUtf8) {
   EXPECT_EQ(QuoteJson(""), "\"\"");
   EXPECT_EQ(QuoteJson("a/b é 名 \U0001F600"), "\"a/b é 名 \U0001F600\"");

@@ -20,6 +20,18 @@ std::string_view NameOf(Runtime runtime) {
   CHECK(false);
 }
 
+std::string_view NameOf(Role role) {
+  switch (role) {
+    case Role::kBoth:
+      return "both";
+    case Role::kPrefill:
+      return "prefill";
+    case Role::kDecode:
+      return "decode";
+  }
+  CHECK(false);
+}
+
 std::shared_ptr<const LoraAdapters> EndpointState::lora() const {
   std::lock_guard lock(lora_mutex_);
   return lora_;

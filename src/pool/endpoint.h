@@ -20,6 +20,10 @@ namespace gw {
 enum class Runtime : uint8_t { kVllm, kSglang, kTrtLlm, kTriton };
 std::string_view NameOf(Runtime runtime);  // "vllm", "sglang", "trt-llm", "triton"
 
+// What an endpoint does of a request in a pool that serves disaggregated.
+enum class Role : uint8_t { kBoth, kPrefill, kDecode };
+std::string_view NameOf(Role role);  // "both", "prefill", "decode"
+
 // LoRA adapters as the model server reports them; replaced as a whole.
 struct LoraAdapters {
   uint32_t max_active = 0;
@@ -85,9 +89,17 @@ struct Endpoint {
   uint16_t port = 0;
   std::string address;  // "127.0.0.11:8000"
   Runtime runtime = Runtime::kVllm;
+  Role role = Role::kBoth;
   std::map<std::string, std::string> labels;
   std::shared_ptr<EndpointState> state;
 };
+
+// True for endpoints that can serve a whole request in a pool that splits them. vLLM computes a
+// prompt that nobody has computed for it; SGLang's decode servers refuse to.
+inline bool ServesAlone(const Endpoint& endpoint) {
+  return endpoint.role == Role::kBoth ||
+         (endpoint.role == Role::kDecode && endpoint.runtime == Runtime::kVllm);
+}
 
 // How an endpoint stands to the adapter that a request asks for.
 enum class LoraAffinity : uint8_t { kNotLora, kActive, kWaiting, kRoom, kFull };

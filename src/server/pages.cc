@@ -31,14 +31,16 @@ std::string EndpointsPage(const Snapshot& snapshot, TimePoint now) {
       const EndpointState& state = *endpoint.state;
       if (out.size() > 1) out += ",\n ";
       out += fmt::format(
-          R"({{"pool":{},"pod":{},"endpoint":{},"runtime":{},"in_flight":{},"waiting":{},)"
+          R"({{"pool":{},"pod":{},"endpoint":{},"runtime":{},"role":{},"in_flight":{},)"
+          R"("waiting":{},)"
           R"("running":{},"kv_cache_utilization_ratio":{:.4f},"pending_prompt_tokens":{},)"
           R"("decoding_context_tokens":{},"metrics_age_ms":{:.1f},"ejected":{}}})",
           Quoted(entry->pool.id), Quoted(endpoint.name), Quoted(endpoint.address),
-          Quoted(NameOf(endpoint.runtime)), state.in_flight_requests.load(),
-          state.waiting_requests.load(), state.running_requests.load(),
-          state.kv_cache_utilization_ratio.load(), state.pending_prompt_tokens.load(),
-          state.decoding_context_tokens.load(), MetricsAgeMs(state, now), Ejected(state));
+          Quoted(NameOf(endpoint.runtime)), Quoted(NameOf(endpoint.role)),
+          state.in_flight_requests.load(), state.waiting_requests.load(),
+          state.running_requests.load(), state.kv_cache_utilization_ratio.load(),
+          state.pending_prompt_tokens.load(), state.decoding_context_tokens.load(),
+          MetricsAgeMs(state, now), Ejected(state));
     }
   }
   return out + "]\n";
@@ -46,16 +48,17 @@ std::string EndpointsPage(const Snapshot& snapshot, TimePoint now) {
 
 std::string EndpointsTable(const Snapshot& snapshot, TimePoint now) {
   std::string out =
-      fmt::format("{:<28} {:<24} {:<22} {:>9} {:>7} {:>7} {:>6} {:>9} {}\n", "POOL", "POD",
-                  "ENDPOINT", "IN-FLIGHT", "WAITING", "RUNNING", "KV", "AGE-MS", "STATE");
+      fmt::format("{:<28} {:<24} {:<22} {:<8} {:>9} {:>7} {:>7} {:>6} {:>9} {}\n", "POOL", "POD",
+                  "ENDPOINT", "ROLE", "IN-FLIGHT", "WAITING", "RUNNING", "KV", "AGE-MS", "STATE");
   for (const auto& entry : snapshot.pools) {
     for (const Endpoint& endpoint : entry->pool.endpoints) {
       const EndpointState& state = *endpoint.state;
-      out += fmt::format("{:<28} {:<24} {:<22} {:>9} {:>7.0f} {:>7.0f} {:>6.2f} {:>9.0f} {}\n",
-                         entry->pool.id, endpoint.name, endpoint.address,
-                         state.in_flight_requests.load(), state.waiting_requests.load(),
-                         state.running_requests.load(), state.kv_cache_utilization_ratio.load(),
-                         MetricsAgeMs(state, now), Ejected(state) ? "ejected" : "ready");
+      out +=
+          fmt::format("{:<28} {:<24} {:<22} {:<8} {:>9} {:>7.0f} {:>7.0f} {:>6.2f} {:>9.0f} {}\n",
+                      entry->pool.id, endpoint.name, endpoint.address, NameOf(endpoint.role),
+                      state.in_flight_requests.load(), state.waiting_requests.load(),
+                      state.running_requests.load(), state.kv_cache_utilization_ratio.load(),
+                      MetricsAgeMs(state, now), Ejected(state) ? "ejected" : "ready");
     }
   }
   return out;
@@ -104,6 +107,18 @@ std::string ExplainText(const RequestRecord& record) {
     if (record.prefix_blocks > 0) {
       out += fmt::format("  {} of {} prompt blocks believed cached there\n",
                          record.prefix_hit_blocks, record.prefix_blocks);
+    }
+    if (record.disaggregation == "prefill-decode") {
+      out += fmt::format(
+          "  prefill half at {} ({}): status {}, {:.2f} ms; decode's first byte "
+          "{:.2f} ms later\n",
+          record.prefill_name, record.prefill_endpoint, record.prefill_status, record.prefill_ms,
+          record.transfer_ms);
+    } else if (!record.disaggregation.empty()) {
+      out += "  not split: that endpoint did both halves\n";
+    }
+    if (!record.failed_half.empty()) {
+      out += fmt::format("  the {} half failed\n", record.failed_half);
     }
     out += "  scores:";
     for (const auto& [name, score] : record.scores) out += fmt::format(" {} {:.2f}", name, score);

@@ -17,6 +17,7 @@
 #include "routing/model_table.h"
 #include "routing/route_table.h"
 #include "scheduling/profile.h"
+#include "snapshot/disaggregation.h"
 
 namespace gw {
 
@@ -25,8 +26,9 @@ struct PoolEntry {
   ModelTable models;
   std::shared_ptr<const Profile> profile;       // for requests whose body is understood
   std::shared_ptr<const Profile> load_profile;  // for all others
-  bool uses_prefix = false;                     // profile reads prefix_hit_blocks
+  bool uses_prefix = false;                     // some profile reads prefix_hit_blocks
   PrefixOptions prefix;
+  std::shared_ptr<const Disaggregation> disaggregation;  // nullptr: requests are not split
   SaturationLimits saturation;
   // Set if the pool cannot be served: requests get 500 with this text.
   std::string unservable;

@@ -37,6 +37,22 @@ Runtime RuntimeOf(const api::Pod& pod, Runtime of_pool, std::vector<std::string>
   return of_pool;
 }
 
+// Values as RoleBasedGroup and llm-d write them; without a value a Pod's part is not known.
+std::optional<Role> RoleOf(const api::Pod& pod, const std::string& label,
+                           std::vector<std::string>* notes) {
+  const auto it = pod.meta.labels.find(label);
+  const std::string value = it == pod.meta.labels.end() ? "" : it->second;
+  if (value == "prefill" || value == "encode-prefill") return Role::kPrefill;
+  if (value == "decode") return Role::kDecode;
+  for (const char* both : {"prefill-decode", "both", "encode-prefill-decode"}) {
+    if (value == both) return Role::kBoth;
+  }
+  notes->push_back(fmt::format(
+      "Pod {}: label {}: must be prefill, decode or prefill-decode, got \"{}\": not used",
+      pod.meta.name, label, value));
+  return std::nullopt;
+}
+
 bool MayReceive(const api::Pod& pod) {
   return pod.ready && !pod.meta.terminating && !pod.ip.empty() && pod.phase != "Succeeded" &&
          pod.phase != "Failed";
@@ -89,6 +105,11 @@ std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection
     endpoint.name = pod.meta.name;
     endpoint.ip = pod.ip;
     endpoint.runtime = RuntimeOf(pod, selection.runtime, notes);
+    if (selection.role_label != nullptr) {
+      const std::optional<Role> role = RoleOf(pod, *selection.role_label, notes);
+      if (!role) continue;
+      endpoint.role = *role;
+    }
     endpoint.labels = pod.meta.labels;
     for (const int port : ports) {
       endpoint.port = static_cast<uint16_t>(port);

@@ -16,10 +16,12 @@ struct PodSelection {
   const api::StringMap& selector;  // an empty one selects nothing
   const std::vector<int>& ports;   // each is an endpoint of its own
   Runtime runtime = Runtime::kVllm;
+  const std::string* role_label = nullptr;  // of a disaggregated pool: where roles stand
 };
 
 // Pods that match and may receive requests: Ready, not terminating, with an address; in the order
-// of their names. A Pod's own port replaces `ports`. `notes` gets what the user should hear.
+// of their names. With a role label, those that have a role there. A Pod's own port replaces
+// `ports`. `notes` gets what the user should hear.
 std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection& selection,
                                       std::vector<std::string>* notes);
 

@@ -2,22 +2,29 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
+
+#include "translate/disaggregation.h"
 
 namespace gw::internal {
 namespace {
 
 constexpr char kNotBuilt[] = "Unsupported";
 
-// What of the policy is not built, for messages. All of it is as yet.
-std::string NotBuiltText(const api::InferenceTrafficPolicy& policy) {
-  return policy.pd ? "spec.profile.pd: disaggregated serving is not supported yet"
-                   : UnsupportedText(policy.unsupported);
+// What of the policy cannot be served, for messages.
+std::string RefusedText(const api::InferenceTrafficPolicy& policy) {
+  std::vector<std::string> errors = DisaggregationErrors(policy);
+  const std::string unsupported = UnsupportedText(policy.unsupported);
+  if (!unsupported.empty()) errors.push_back(unsupported);
+  return Join(errors);
 }
 
+// Puts the policy in force where none older is.
 Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& policy,
-                    UnservablePools* unservable) {
-  const std::string not_built = NotBuiltText(policy);
+                    PoolPolicies* policies) {
+  const std::string refused = RefusedText(policy);
+  const api::InferenceTrafficPolicy* older = nullptr;
   bool found = false;
   // A poolRef has no group: pools of either are meant.
   for (const char* group : {api::kInferenceGroup, api::kInferenceXGroup}) {
@@ -25,29 +32,52 @@ Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& p
         context.resources.FindPool(group, policy.meta.ns, policy.pool_name);
     if (pool == nullptr) continue;
     found = true;
-    if (not_built.empty()) continue;
-    unservable->emplace(pool->group_key(),
-                        fmt::format("InferenceTrafficPolicy {}: {}", policy.meta.name, not_built));
+    PoolPolicy& of_pool = (*policies)[pool->group_key()];
+    if (of_pool.traffic != nullptr) {
+      older = of_pool.traffic;
+      continue;
+    }
+    of_pool.traffic = &policy;
+    if (refused.empty()) continue;
+    of_pool.unservable = fmt::format("InferenceTrafficPolicy {}: {}", policy.meta.name, refused);
   }
   if (!found) {
     const std::string message = fmt::format("spec.poolRef: InferencePool {}/{} does not exist",
                                             policy.meta.ns, policy.pool_name);
     return context.options.only_controller ? Refused("TargetNotFound", message) : Pending(message);
   }
-  if (not_built.empty()) return Holds("Accepted");
+  if (older != nullptr) {
+    return Refused("Conflicted",
+                   fmt::format("InferencePool {}/{} already has InferenceTrafficPolicy {}, which "
+                               "is older",
+                               policy.meta.ns, policy.pool_name, older->meta.name));
+  }
+  if (refused.empty()) return Holds("Accepted");
   return Refused(kNotBuilt, fmt::format("{}; requests to InferencePool {}/{} are answered 500",
-                                        not_built, policy.meta.ns, policy.pool_name));
+                                        refused, policy.meta.ns, policy.pool_name));
+}
+
+std::vector<const api::InferenceTrafficPolicy*> OldestFirst(const Context& context) {
+  std::vector<const api::InferenceTrafficPolicy*> policies;
+  for (const auto& [key, policy] : context.resources.traffic_policies) policies.push_back(&policy);
+  // In the order of their names so far.
+  std::stable_sort(policies.begin(), policies.end(), [](const auto* a, const auto* b) {
+    return a->meta.creation_unix_s < b->meta.creation_unix_s;
+  });
+  return policies;
 }
 
 Verdict ApplyRewrite(const Context& context, const api::InferenceModelRewrite& rewrite,
-                     UnservablePools* unservable) {
+                     PoolPolicies* policies) {
   const api::PoolRef& ref = rewrite.pool_ref;
   std::string message = "InferenceModelRewrite is not supported yet";
   if (context.resources.FindPool(ref.group, rewrite.meta.ns, ref.name) != nullptr) {
     // Served without it, clients would get another model than the one they are promised.
-    unservable->emplace(
-        api::GroupKey{ref.group, rewrite.meta.ns, ref.name},
-        fmt::format("InferenceModelRewrite {} is not supported yet", rewrite.meta.name));
+    std::string& unservable =
+        (*policies)[api::GroupKey{ref.group, rewrite.meta.ns, ref.name}].unservable;
+    if (unservable.empty()) {
+      unservable = fmt::format("InferenceModelRewrite {} is not supported yet", rewrite.meta.name);
+    }
     message += fmt::format("; requests to InferencePool {}/{} are answered 500", rewrite.meta.ns,
                            ref.name);
   }
@@ -61,13 +91,13 @@ void SetAccepted(Context& context, const api::ObjectRef& ref, const api::ObjectM
 
 }  // namespace
 
-UnservablePools ReadPolicies(Context& context) {
-  UnservablePools unservable;
-  for (const auto& [key, policy] : context.resources.traffic_policies) {
-    SetAccepted(context, RefOf(policy), policy.meta, ApplyPolicy(context, policy, &unservable));
+PoolPolicies ReadPolicies(Context& context) {
+  PoolPolicies policies;
+  for (const api::InferenceTrafficPolicy* policy : OldestFirst(context)) {
+    SetAccepted(context, RefOf(*policy), policy->meta, ApplyPolicy(context, *policy, &policies));
   }
   for (const auto& [key, rewrite] : context.resources.inference_model_rewrites) {
-    SetAccepted(context, RefOf(rewrite), rewrite.meta, ApplyRewrite(context, rewrite, &unservable));
+    SetAccepted(context, RefOf(rewrite), rewrite.meta, ApplyRewrite(context, rewrite, &policies));
   }
   for (const auto& [key, objective] : context.resources.inference_objectives) {
     // An objective changes who waits under load and not the answer: its pool is served.
@@ -76,7 +106,7 @@ UnservablePools ReadPolicies(Context& context) {
                         "priorities are not supported yet; requests that name this objective are "
                         "served like any other"));
   }
-  return unservable;
+  return policies;
 }
 
 }  // namespace gw::internal

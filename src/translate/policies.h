@@ -10,10 +10,17 @@
 
 namespace gw::internal {
 
-// By pool: what is asked for it and not built, so that the pool must not be served without it.
-using UnservablePools = std::map<api::GroupKey, std::string>;
+// What is asked for one pool.
+struct PoolPolicy {
+  // What is not built, so that the pool must not be served without it; empty: nothing.
+  std::string unservable;
+  // The one in force. Points into the context's objects.
+  const api::InferenceTrafficPolicy* traffic = nullptr;
+};
+using PoolPolicies = std::map<api::GroupKey, PoolPolicy>;
 
-// Writes the conditions of these kinds.
-UnservablePools ReadPolicies(Context& context);
+// Writes the conditions of these kinds. Of two InferenceTrafficPolicies of one pool the older one
+// is in force (then the one whose name sorts first), as with the Gateway API's policies.
+PoolPolicies ReadPolicies(Context& context);
 
 }  // namespace gw::internal

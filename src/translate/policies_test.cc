@@ -14,41 +14,159 @@ struct PolicyScenario : Scenario {
   }
 };
 
-api::InferenceTrafficPolicy& AddPolicy(Scenario& scenario) {
-  api::InferenceTrafficPolicy& policy = scenario.resources.traffic_policies[{"default", "policy"}];
-  policy.meta.name = "policy";
+api::InferenceTrafficPolicy& AddPolicy(Scenario& scenario, const std::string& name = "policy") {
+  api::InferenceTrafficPolicy& policy = scenario.resources.traffic_policies[{"default", name}];
+  policy.meta.name = name;
   policy.pool_name = "pool";
-  policy.unsupported = {{"spec", -1, "is not supported yet"}};
   return policy;
+}
+api::Disaggregation& AddSplit(api::InferenceTrafficPolicy& policy, const std::string& runtime) {
+  policy.runtime = runtime;
+  api::Disaggregation& pd = policy.pd.emplace();
+  pd.role_label = "role";
+  if (runtime == "sglang") pd.bootstrap_port = 34000;
+  return pd;
+}
+api::Pod& AddPart(Scenario& scenario, const std::string& name, const std::string& ip,
+                  const std::string& role) {
+  api::Pod& pod = scenario.AddPod(name, ip);
+  pod.meta.labels["role"] = role;
+  return pod;
+}
+std::string NamesOf(const Pool& pool) {
+  std::string names;
+  for (const Endpoint& endpoint : pool.endpoints) {
+    names += (names.empty() ? "" : " ") + endpoint.name;
+  }
+  return names;
 }
 std::string KindSaid(const Translation& translation, const std::string& kind,
                      const std::string& name) {
   return Said(StatusOf(translation, kind, name).conditions, "Accepted");
 }
 
-TEST(TrafficPolicy, ThatAsksForDisaggregationKeepsItsPoolFromBeingServed) {
+TEST(TrafficPolicy, SplitsItsPool) {
   PolicyScenario scenario;
-  AddPolicy(scenario).pd.emplace();
+  AddSplit(AddPolicy(scenario), "sglang").prefill_policy_ref = "prefixCache";
+  AddPart(scenario, "p0", "127.0.0.1", "prefill");
+  AddPart(scenario, "d0", "127.0.0.2", "decode");
+  AddPart(scenario, "b0", "127.0.0.3", "prefill-decode");
+  AddPart(scenario, "x0", "127.0.0.4", "router");
   const Translation translation = scenario.Run();
+  EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "policy"), "True/Accepted");
+  EXPECT_EQ(MessageOf(ParentConditions(translation, "InferencePool", "pool"), "Accepted"),
+            "Pod x0: label role: must be prefill, decode or prefill-decode, got \"router\": not "
+            "used");
+  const PoolEntry& entry = *translation.snapshot->pools[0];
+  EXPECT_EQ(NamesOf(entry.pool), "b0 d0 p0");
+  ASSERT_NE(entry.disaggregation, nullptr);
+  const Disaggregation& split = *entry.disaggregation;
+  EXPECT_EQ(NamesOf(split.decode), "b0 d0");
+  EXPECT_EQ(NamesOf(split.whole), "b0");
+  ASSERT_NE(split.PrefillOf(Runtime::kSglang), nullptr);
+  EXPECT_EQ(NamesOf(*split.PrefillOf(Runtime::kSglang)), "b0 p0");
+  EXPECT_EQ(split.PrefillOf(Runtime::kVllm), nullptr);
+  EXPECT_TRUE(split.prefill_uses_prefix && !split.decode_uses_prefix && entry.uses_prefix);
+  EXPECT_EQ(split.prefill_profile->name(), "PREFIX_CACHE");
+  EXPECT_EQ(split.decode_profile->name(), "DEFAULT");
+  EXPECT_EQ(split.bootstrap_port, 34000);
+  EXPECT_EQ(split.uncached_tokens_min, 512u);
+}
+
+TEST(TrafficPolicy, DecidesNothingWhereReplicasHaveOneRole) {
+  PolicyScenario scenario;
+  api::InferenceTrafficPolicy& policy = AddPolicy(scenario);
+  AddSplit(policy, "vllm");
+  AddPart(scenario, "p0", "127.0.0.1", "prefill");
+  AddPart(scenario, "d0", "127.0.0.2", "decode");
+  const auto min = [&scenario] {
+    return scenario.Run().snapshot->pools[0]->disaggregation->uncached_tokens_min;
+  };
+  EXPECT_EQ(min(), 0u);
+  policy.meta.annotations["penstock.dev/uncached-tokens-min"] = "99";
+  EXPECT_EQ(min(), 99u);
+  policy.meta.annotations["penstock.dev/bootstrap-timeout"] = "1500ms";
+  EXPECT_EQ(scenario.Run().snapshot->pools[0]->disaggregation->bootstrap_timeout,
+            std::chrono::milliseconds(1500));
+}
+
+TEST(TrafficPolicy, PairsLikeWithLike) {
+  PolicyScenario scenario;
+  AddSplit(AddPolicy(scenario), "vllm");
+  AddPart(scenario, "vp", "127.0.0.1", "prefill");
+  AddPart(scenario, "vd", "127.0.0.2", "decode");
+  AddPart(scenario, "sd", "127.0.0.3", "decode").meta.labels["llm-d.ai/engine-type"] = "sglang";
+  Translation translation = scenario.Run();
+  const auto split = [&translation] { return translation.snapshot->pools[0]->disaggregation; };
+  EXPECT_EQ(NamesOf(split()->decode), "vd");
+  EXPECT_EQ(MessageOf(ParentConditions(translation, "InferencePool", "pool"), "Accepted"),
+            "Pod sd: no ready prefill endpoint runs sglang: not used");
+  AddPart(scenario, "sp", "127.0.0.4", "prefill")
+      .meta.labels["inference.networking.k8s.io/engine-type"] = "sglang";
+  translation = scenario.Run();
+  EXPECT_EQ(NamesOf(split()->decode), "sd vd");
+  EXPECT_EQ(NamesOf(*split()->PrefillOf(Runtime::kSglang)), "sp");
+  EXPECT_EQ(NamesOf(*split()->PrefillOf(Runtime::kVllm)), "vp");
+}
+
+TEST(TrafficPolicy, ThatCannotBeServedKeepsItsPoolFromBeingServed) {
+  PolicyScenario scenario;
+  api::InferenceTrafficPolicy& policy = AddPolicy(scenario);
+  AddSplit(policy, "sglang").bootstrap_port.reset();
+  Translation translation = scenario.Run();
   EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "policy"), "False/Unsupported");
   EXPECT_EQ(
       MessageOf(StatusOf(translation, "InferenceTrafficPolicy", "policy").conditions, "Accepted"),
-      "spec.profile.pd: disaggregated serving is not supported yet; requests to InferencePool "
-      "default/pool are answered 500");
+      "spec.profile.pd.kvTransfer.bootstrapPort: is required for sglang; requests to "
+      "InferencePool default/pool are answered 500");
   EXPECT_EQ(Said(ParentConditions(translation, "InferencePool", "pool"), "Accepted"),
             "False/NotSupportedByParent");
-  EXPECT_EQ(translation.snapshot->pools[0]->unservable,
-            "InferencePool default/pool: InferenceTrafficPolicy policy: spec.profile.pd: "
-            "disaggregated serving is not supported yet");
   EXPECT_EQ(Answer(translation), "500:1");
+  const auto refused = [&](const std::string& text) {
+    translation = scenario.Run();
+    EXPECT_EQ(Answer(translation), "500:1") << text;
+    EXPECT_NE(translation.snapshot->pools[0]->unservable.find(text), std::string::npos)
+        << translation.snapshot->pools[0]->unservable;
+  };
+  policy.runtime = "trt-llm";
+  refused("spec.modelServerRuntime: trt-llm cannot be disaggregated");
+  policy.runtime = "vllm";
+  policy.meta.annotations = {{"penstock.dev/bootstrap-timeout", "soon"}};
+  refused("annotation penstock.dev/bootstrap-timeout: must be a duration");
+  policy.meta.annotations = {{"penstock.dev/uncached-tokens-min", "-1"}};
+  refused("annotation penstock.dev/uncached-tokens-min: must be 0..");
+  policy.meta.annotations = {{"penstock.dev/other", "1"}};
+  refused("annotation penstock.dev/other: unknown");
+  policy.meta.annotations.clear();
+  policy.unsupported = {{"spec.x", -1, "is not supported yet"}};
+  refused("spec.x: is not supported yet");
 }
 
-TEST(TrafficPolicy, OfAnyOtherContentIsNotBuiltEither) {
+TEST(TrafficPolicy, OfTwoTheOlderWinsAndTheOtherSaysSo) {
+  PolicyScenario scenario;
+  AddSplit(AddPolicy(scenario, "a"), "vllm");
+  AddSplit(AddPolicy(scenario, "b"), "sglang");
+  scenario.resources.traffic_policies.at({"default", "a"}).meta.creation_unix_s = 2;
+  scenario.resources.traffic_policies.at({"default", "b"}).meta.creation_unix_s = 1;
+  Translation translation = scenario.Run();
+  EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "a"), "False/Conflicted");
+  EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "b"), "True/Accepted");
+  EXPECT_EQ(translation.snapshot->pools[0]->pool.runtime, Runtime::kSglang);
+  scenario.resources.traffic_policies.at({"default", "b"}).meta.creation_unix_s = 2;
+  translation = scenario.Run();
+  EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "a"), "True/Accepted");
+  EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "b"), "False/Conflicted");
+}
+
+TEST(TrafficPolicy, WithoutASplitSetsTheRuntime) {
   PolicyScenario scenario;
   AddPolicy(scenario).runtime = "sglang";
+  scenario.AddPod("a", "127.0.0.1");
   const Translation translation = scenario.Run();
-  EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "policy"), "False/Unsupported");
-  EXPECT_EQ(Answer(translation), "500:1");
+  EXPECT_EQ(KindSaid(translation, "InferenceTrafficPolicy", "policy"), "True/Accepted");
+  EXPECT_EQ(translation.snapshot->pools[0]->disaggregation, nullptr);
+  EXPECT_EQ(translation.snapshot->pools[0]->pool.endpoints[0].runtime, Runtime::kSglang);
+  EXPECT_EQ(Answer(translation), "default/pool:1");
 }
 
 TEST(TrafficPolicy, WithoutItsPoolIsTold) {

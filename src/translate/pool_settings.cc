@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <optional>
 #include <string_view>
 
 namespace gw::internal {
@@ -16,13 +15,6 @@ constexpr size_t kBlockCharsMax = 65536;
 constexpr size_t kBlocksMaxMax = 16384;
 
 constexpr std::string_view kOwnPrefix = "penstock.dev/";
-
-std::optional<Runtime> ParseRuntime(std::string_view name) {
-  for (const Runtime runtime : {Runtime::kVllm, Runtime::kSglang, Runtime::kTrtLlm}) {
-    if (name == NameOf(runtime)) return runtime;
-  }
-  return std::nullopt;
-}
 
 void ReadNumber(const std::string& key, const std::string& value, size_t min, size_t max,
                 size_t* target, std::vector<std::string>* errors) {
@@ -52,13 +44,20 @@ void ReadOwn(const std::string& key, const std::string& value, PoolSettings* set
 
 }  // namespace
 
+bool ReadRuntime(std::string_view name, Runtime* runtime) {
+  for (const Runtime known : {Runtime::kVllm, Runtime::kSglang, Runtime::kTrtLlm}) {
+    if (name != NameOf(known)) continue;
+    *runtime = known;
+    return true;
+  }
+  return false;
+}
+
 PoolSettings ReadPoolSettings(const api::InferencePool& pool) {
   PoolSettings settings;
   for (const auto& [key, value] : pool.meta.annotations) {
     if (key == api::kRuntimeAnnotation) {
-      if (const std::optional<Runtime> runtime = ParseRuntime(value)) {
-        settings.runtime = *runtime;
-      } else {
+      if (!ReadRuntime(value, &settings.runtime)) {
         settings.errors.push_back(
             fmt::format("annotation {}: must be vllm, sglang or trt-llm, got \"{}\"", key, value));
       }

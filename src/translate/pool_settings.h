@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/inference.h"
@@ -23,6 +24,9 @@ struct PoolSettings {
   // to serve the default in its place would look as if it were had.
   std::vector<std::string> errors;
 };
+
+// Sets *runtime to the one of that name ("vllm", "sglang", "trt-llm"). False if there is none.
+bool ReadRuntime(std::string_view name, Runtime* runtime);
 
 PoolSettings ReadPoolSettings(const api::InferencePool& pool);
 

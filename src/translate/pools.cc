@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "scheduling/registry.h"
+#include "translate/disaggregation.h"
 #include "translate/endpoints.h"
 #include "translate/pool_settings.h"
 
@@ -85,6 +86,13 @@ void SetProfiles(PoolEntry* entry) {
   entry->uses_prefix = entry->pool.strategy == RoutingStrategy::kPrefixCache;
 }
 
+void SetDisaggregation(const api::InferenceTrafficPolicy& traffic, PoolEntry* entry,
+                       std::vector<std::string>* notes) {
+  entry->disaggregation = MakeDisaggregation(traffic, entry->pool, notes);
+  entry->uses_prefix = entry->uses_prefix || entry->disaggregation->prefill_uses_prefix ||
+                       entry->disaggregation->decode_uses_prefix;
+}
+
 api::ParentRef GatewayRef(const api::ObjectKey& key) {
   api::ParentRef ref;
   ref.ns = key.ns;
@@ -105,35 +113,42 @@ api::ParentRef NoParentRef() {
 
 }  // namespace
 
-PoolSet::PoolSet(Context& context, const UnservablePools& unservable, ModelBindings models)
+PoolSet::PoolSet(Context& context, const PoolPolicies& policies, ModelBindings models)
     : context_(context) {
   for (const auto& [key, pool] : context.resources.inference_pools) {
-    const auto it = unservable.find(key);
-    Add(pool, it == unservable.end() ? "" : it->second, std::move(models[key]));
+    const auto it = policies.find(key);
+    Add(pool, it == policies.end() ? PoolPolicy() : it->second, std::move(models[key]));
   }
 }
 
-void PoolSet::Add(const api::InferencePool& pool, const std::string& unservable,
+void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
                   std::vector<ModelBinding> models) {
   const PoolSettings settings = ReadPoolSettings(pool);
+  const api::InferenceTrafficPolicy* traffic = policy.traffic;
+  const bool disaggregated = traffic != nullptr && traffic->pd && policy.unservable.empty();
   auto entry = std::make_shared<PoolEntry>();
   entry->pool.ns = pool.meta.ns;
   entry->pool.name = pool.meta.name;
   entry->pool.id = IdOf(context_, pool);
   entry->pool.runtime = settings.runtime;
+  if (traffic != nullptr) ReadRuntime(traffic->runtime, &entry->pool.runtime);
   entry->pool.strategy = settings.strategy;
   entry->prefix = settings.prefix;
   entry->models = ModelTable(std::move(models));
   SetProfiles(entry.get());
   std::vector<std::string> notes;
-  entry->pool.endpoints = EndpointsOfPods(
-      context_, {pool.meta.ns, pool.selector, pool.target_ports, entry->pool.runtime}, &notes);
+  entry->pool.endpoints =
+      EndpointsOfPods(context_,
+                      {pool.meta.ns, pool.selector, pool.target_ports, entry->pool.runtime,
+                       disaggregated ? &traffic->pd->role_label : nullptr},
+                      &notes);
+  if (disaggregated) SetDisaggregation(*traffic, entry.get(), &notes);
 
   State state;
   state.pool = &pool;
   state.index = static_cast<uint32_t>(entries_.size());
   state.resolved = ExtensionVerdict(context_, pool);
-  const std::vector<std::string> errors = ErrorsOf(pool, settings, unservable);
+  const std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
   state.accepted = errors.empty() ? Holds("Accepted", NotesText(std::move(notes)))
                                   : Refused(NotSupported(pool), Join(errors));
   for (const Verdict* verdict : {&state.accepted, &state.resolved}) {

@@ -27,7 +27,7 @@ using PoolLinks = std::map<api::GroupKey, std::map<api::ObjectKey, PoolLink>>;
 class PoolSet {
  public:
   // Makes an entry of every InferencePool.
-  PoolSet(Context& context, const UnservablePools& unservable, ModelBindings models);
+  PoolSet(Context& context, const PoolPolicies& policies, ModelBindings models);
 
   // The index of a pool in Snapshot::pools. REQUIRES: it is one of the context's.
   uint32_t IndexOf(const api::InferencePool& pool) const;
@@ -48,7 +48,7 @@ class PoolSet {
     Verdict resolved;
   };
 
-  void Add(const api::InferencePool& pool, const std::string& unservable,
+  void Add(const api::InferencePool& pool, const PoolPolicy& policy,
            std::vector<ModelBinding> models);
 
   Context& context_;

@@ -60,8 +60,8 @@ Translation Translate(const api::ResourceSet& resources, const TranslateOptions&
                       EndpointTable& endpoints, uint64_t generation) {
   internal::Context context{resources, options, endpoints};
   internal::GatewayStates gateways = internal::ReadGateways(context);
-  const internal::UnservablePools unservable = internal::ReadPolicies(context);
-  internal::PoolSet pools(context, unservable, internal::ReadModels(context));
+  const internal::PoolPolicies policies = internal::ReadPolicies(context);
+  internal::PoolSet pools(context, policies, internal::ReadModels(context));
   internal::Attachments attachments = internal::AttachRoutes(context, gateways, pools);
   pools.WriteStatus(context, attachments.links);
   internal::WriteGatewayStatus(context, gateways);

@@ -58,10 +58,4 @@ std::string QuoteJson(std::string_view text) {
   return out;
 }
 
-Splice SpliceModel(std::string_view body, const InferenceRequest& request) {
-  const ByteRange& at = request.model_value;
-  return Splice{body.substr(0, at.offset), QuoteJson(request.target_model),
-                body.substr(at.offset + at.length)};
-}
-
 }  // namespace gw

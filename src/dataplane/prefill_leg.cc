@@ -1,0 +1,60 @@
+#include "dataplane/prefill_leg.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "exchange/exchange.h"
+
+namespace gw {
+
+void PrefillLeg::Send(const std::string& address, std::span<const std::string_view> parts,
+                      bool keep_success) {
+  CHECK(connection_ == nullptr);
+  answer_ = {};
+  keep_success_ = keep_success;
+  keep_ = false;
+  too_large_ = false;
+  connection_ = pool_.Acquire(address);
+  connection_->Send({head_, parts, false}, this);
+}
+
+void PrefillLeg::Cancel() {
+  if (connection_ == nullptr) return;
+  UpstreamConnection* connection = std::exchange(connection_, nullptr);
+  connection->Cancel();
+}
+
+void PrefillLeg::OnUpstreamHead(const http::ResponseHead& head) {
+  answer_.status = head.status;
+  const http::HeaderField* type = head.headers.Find("content-type");
+  if (type != nullptr) answer_.content_type = type->value;
+  keep_ = keep_success_ || head.status < 200 || head.status > 299;
+}
+
+void PrefillLeg::OnUpstreamBody(std::string_view piece) {
+  if (!keep_ || too_large_) return;
+  if (answer_.body.size() + piece.size() > pool_.options().prefill_response_bytes_max) {
+    too_large_ = true;
+    answer_.body.clear();
+    return;
+  }
+  answer_.body.append(piece);
+}
+
+void PrefillLeg::OnUpstreamEnd() {
+  connection_ = nullptr;
+  if (too_large_) {
+    observer_.OnPrefillLimit("prefill_response_bytes");
+    observer_.OnPrefillFailed(TryFailure::kBadResponse);
+    return;
+  }
+  answer_.body.reserve(answer_.body.size() + Exchange::kBodyPadding);
+  observer_.OnPrefillEnd(std::move(answer_));
+}
+
+void PrefillLeg::OnUpstreamFailed(TryFailure failure) {
+  connection_ = nullptr;
+  observer_.OnPrefillFailed(failure);
+}
+
+}  // namespace gw

@@ -1,0 +1,329 @@
+// Disaggregated requests: how a pair is chosen, what its halves are sent, and that they end
+// together.
+
+#include "exchange/pair.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "exchange/exchange.h"
+#include "fmt/format.h"
+#include "inference/disaggregation.h"
+#include "pool/health.h"
+
+namespace gw {
+namespace {
+
+// What another pair might answer better. Any other refusal is about the request.
+bool IsWorthAnotherPair(int status) { return status >= 500 || status == 429 || status == 408; }
+
+// The decode half was never reached, so the blocks that were kept for it still are.
+bool NothingFetched(TryFailure failure) {
+  return failure == TryFailure::kConnectRefused || failure == TryFailure::kConnectTimeout ||
+         failure == TryFailure::kStaleConnection;
+}
+
+Rejection RejectionOf(TryFailure failure) {
+  switch (failure) {
+    case TryFailure::kResponseTimeout:
+      return Rejection::kTimeout;
+    case TryFailure::kBootstrapTimeout:
+      return Rejection::kBootstrapTimeout;
+    case TryFailure::kBadResponse:
+      return Rejection::kBadResponse;
+    default:
+      return Rejection::kConnectFailed;
+  }
+}
+
+}  // namespace
+
+void EndpointHold::Take(const Endpoint& endpoint, int64_t prompt) {
+  CHECK(state == nullptr);
+  state = endpoint.state;
+  prompt_tokens = prompt;
+  context_tokens = 0;
+  state->in_flight_requests.fetch_add(1, std::memory_order_relaxed);
+  state->pending_prompt_tokens.fetch_add(prompt_tokens, std::memory_order_relaxed);
+}
+
+void EndpointHold::StartDecoding(int64_t context) {
+  state->pending_prompt_tokens.fetch_sub(prompt_tokens, std::memory_order_relaxed);
+  prompt_tokens = 0;
+  context_tokens = context;
+  state->decoding_context_tokens.fetch_add(context_tokens, std::memory_order_relaxed);
+}
+
+void EndpointHold::Release() {
+  if (!state) return;
+  state->in_flight_requests.fetch_sub(1, std::memory_order_relaxed);
+  state->pending_prompt_tokens.fetch_sub(prompt_tokens, std::memory_order_relaxed);
+  state->decoding_context_tokens.fetch_sub(context_tokens, std::memory_order_relaxed);
+  state.reset();
+}
+
+void Pair::Reset() {
+  active = false;
+  prefill = Prefill::kNone;
+  decision = {};
+  hold.Release();
+  prefill_status = 0;
+  tries = 0;
+  stale_tries = 0;
+  leased = false;
+  recomputed = false;
+  alone = false;
+  failed_half = {};
+  answer = {};
+}
+
+bool Exchange::awaits_kv_cache() const {
+  return pair_.active &&
+         (pair_.prefill == Pair::Prefill::kRunning || (request_.stream && !saw_first_byte_));
+}
+
+Step Exchange::ScheduleDisaggregated(TimePoint now) {
+  if (request_.api == ApiKind::kOther) {
+    return ScheduleWhole(pool_->pool, *pool_->load_profile, false, now);
+  }
+  if (CanDisaggregate(request_.api)) return SchedulePair(now);
+  const Disaggregation& split = *pool_->disaggregation;
+  if (split.whole.endpoints.empty()) return Reject(Rejection::kNotDisaggregated);
+  return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
+}
+
+int64_t Exchange::UncachedTokens(const Decision& decision) const {
+  const auto tokens = static_cast<int64_t>(request_.prompt_tokens_estimate);
+  if (request_.prefix_blocks.empty()) return tokens;
+  // The leading blocks believed to be cached there need no prefill.
+  return std::max<int64_t>(
+      0, tokens - static_cast<int64_t>(decision.prefix_hit_blocks * pool_->prefix.block_chars / 4));
+}
+
+// Decode first, as it says which runtime the pair is of and whether there has to be a pair.
+bool Exchange::ChoosePair(TimePoint now, Decision* decode, Decision* prefill) {
+  const Disaggregation& split = *pool_->disaggregation;
+  *decode = Choose(split.decode, *split.decode_profile, split.decode_uses_prefix, now);
+  *prefill = {};
+  if (decode->endpoint == nullptr) {
+    pair_.failed_half = "decode";
+    return false;
+  }
+  const Endpoint& chosen = *decode->endpoint;
+  if (chosen.role == Role::kBoth &&
+      UncachedTokens(*decode) < static_cast<int64_t>(split.uncached_tokens_min)) {
+    return true;
+  }
+  if (const Pool* pool = split.PrefillOf(chosen.runtime)) {
+    tried_slots_.push_back(chosen.state->slot);  // not with itself
+    *prefill = Choose(*pool, *split.prefill_profile, split.prefill_uses_prefix, now);
+    tried_slots_.pop_back();
+  }
+  if (prefill->endpoint != nullptr || ServesAlone(chosen)) return true;
+  pair_.failed_half = "prefill";
+  return false;
+}
+
+Step Exchange::SchedulePair(TimePoint now) {
+  Decision decode;
+  Decision prefill;
+  if (ChoosePair(now, &decode, &prefill)) return DispatchChosen(decode, prefill, now);
+  detail_ = fmt::format("the pool has no {} {} endpoint", tries_ == 0 ? "ready" : "other",
+                        pair_.failed_half);
+  return Reject(Rejection::kNoEndpoint);
+}
+
+Step Exchange::DispatchChosen(const Decision& decode, const Decision& prefill, TimePoint now) {
+  decision_ = decode;
+  pair_.decision = prefill;
+  pair_.alone = prefill.endpoint == nullptr;
+  env_.metrics.CountDisaggregation(pool_->pool.id, pair_.alone);
+  edit_.Begin(body_);
+  SpliceModel(&edit_);
+  if (!pair_.alone) return DispatchPair(now);
+  pair_.active = false;
+  DispatchWhole(now);
+  return {Step::Kind::kForward, Rejection::kNone};
+}
+
+Step Exchange::DispatchPair(TimePoint now) {
+  const Endpoint& prefill = *pair_.decision.endpoint;
+  ++tries_;
+  ++pair_.tries;
+  dispatched_ = now;
+  pair_.active = true;
+  pair_.prefill = Pair::Prefill::kRunning;
+  pair_.prefill_status = 0;
+  pair_.recomputed = false;
+  pair_.runtime = prefill.runtime;
+  pair_.dispatched = now;
+  pair_.hold.Take(prefill, UncachedTokens(pair_.decision));
+  hold_.Take(*decision_.endpoint, 0);
+  const Disaggregation& split = *pool_->disaggregation;
+  if (split.prefill_uses_prefix) env_.index.Insert(request_.prefix_blocks, prefill.state->slot);
+  if (split.decode_uses_prefix) env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
+  CountDispatch(pair_.decision);
+  if (pair_.runtime == Runtime::kSglang) {
+    SetBootstrap(body_, request_, prefill.ip, split.bootstrap_port, env_.random, &edit_);
+    return {Step::Kind::kForwardPair, Rejection::kNone};
+  }
+  pair_.body.Begin(body_);
+  SpliceModel(&pair_.body);
+  SetPrefillOnly(&pair_.body);
+  return {Step::Kind::kPrefill, Rejection::kNone};
+}
+
+Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
+  CHECK(pair_.prefill == Pair::Prefill::kRunning);
+  pair_.prefill_status = answer.status;
+  if (answer.status < 200 || answer.status > 299) {
+    pair_.answer = std::move(answer);
+    return OnHalfFailed(Half::kPrefill, TryFailure::kErrorStatus, now);
+  }
+  const bool concurrent = pair_.runtime == Runtime::kSglang;
+  if (!concurrent && !env_.parser.IsObject(answer.body)) {
+    return OnHalfFailed(Half::kPrefill, TryFailure::kBadResponse, now);
+  }
+  pair_.prefill = Pair::Prefill::kDone;
+  pair_.prefill_ended = now;
+  RecordSuccess(*pair_.hold.state);
+  pair_.hold.Release();
+  Phases().prefill.Observe(ToSeconds(now - pair_.dispatched));
+  if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
+  const std::optional<std::string_view> params = FindKvTransferParams(answer.body);
+  pair_.leased = params.has_value();
+  pair_.recomputed = !params.has_value();
+  if (params) {
+    SetKvTransferParams(*params, &edit_);
+  } else {
+    // vLLM computes the prompt again, and the client gets the same answer, later.
+    Phases().recomputed.Add();
+  }
+  return {Step::Kind::kForward, Rejection::kNone};
+}
+
+Step Exchange::OnPrefillFailed(TryFailure failure, TimePoint now) {
+  if (!pair_.active || saw_first_byte_) return {Step::Kind::kContinue, Rejection::kNone};
+  return OnHalfFailed(Half::kPrefill, failure, now);
+}
+
+Step Exchange::OnBootstrapTimeout(TimePoint now) {
+  CHECK(awaits_kv_cache());
+  Phases().bootstrap_timeouts.Add();
+  const Half half = pair_.prefill == Pair::Prefill::kDone ? Half::kDecode : Half::kPrefill;
+  return OnHalfFailed(half, TryFailure::kBootstrapTimeout, now);
+}
+
+// The decode half's first byte.
+void Exchange::OnKvCacheArrived(TimePoint now) {
+  if (pair_.prefill != Pair::Prefill::kDone || upstream_status_ >= 400) return;
+  const Duration transfer = now - pair_.prefill_ended;
+  // Without a stream the first byte comes with the last.
+  if (request_.stream) Phases().transfer.Observe(ToSeconds(transfer));
+  if (pair_.leased && request_.stream && transfer > Disaggregation::kLease) {
+    Phases().leases_expired.Add();
+  }
+  pair_.leased = false;
+}
+
+void Exchange::EndLease() {
+  if (!pair_.leased) return;
+  pair_.leased = false;
+  Phases().leases_abandoned.Add();
+}
+
+// Both halves are over. The client has seen nothing yet.
+Step Exchange::OnHalfFailed(Half half, TryFailure failure, TimePoint now) {
+  const bool prefill_failed = half == Half::kPrefill;
+  pair_.failed_half = prefill_failed ? "prefill" : "decode";
+  env_.metrics.CountHalfFailure(pool_->pool.id, pair_.failed_half, failure);
+  const EndpointHold& failed = prefill_failed ? pair_.hold : hold_;
+  ChargeEndpoint(*failed.state, failure, now);
+  const uint32_t slot = failed.state->slot;
+  const Decision failed_decision = prefill_failed ? pair_.decision : decision_;
+  const bool keep_blocks = !prefill_failed && pair_.leased && NothingFetched(failure) &&
+                           now - pair_.prefill_ended < Disaggregation::kLease;
+  if (!keep_blocks) EndLease();
+  ReleaseTry();
+  upstream_status_ = 0;
+  event_stream_ = false;
+  if (failure == TryFailure::kStaleConnection && pair_.stale_tries < kRetriesMax) {
+    ++pair_.stale_tries;  // it may well be there: not counted, not left out
+    --pair_.tries;
+  } else {
+    tried_slots_.push_back(slot);
+  }
+  const bool another = pair_.tries < Pair::kTriesMax && (failure != TryFailure::kErrorStatus ||
+                                                         IsWorthAnotherPair(pair_.answer.status));
+  if (another) {
+    const Pair::Prefill reached = pair_.prefill;
+    const Decision prefill = pair_.decision;
+    const Decision decode = decision_;
+    const Step step = keep_blocks ? ScheduleDecodeAgain(now) : SchedulePair(now);
+    if (step.kind != Step::Kind::kRespond) {
+      env_.metrics.CountRetry(pool_->pool.id, failure);
+      pair_.answer = {};
+      return step;
+    }
+    pair_.prefill = reached;
+    pair_.decision = prefill;  // the log tells of the pair that failed
+    decision_ = decode;
+    pair_.failed_half = prefill_failed ? "prefill" : "decode";
+  }
+  EndLease();
+  pair_.active = false;
+  if (failure == TryFailure::kErrorStatus) {
+    rejection_ = Rejection::kNone;
+    detail_.clear();
+    return {Step::Kind::kRelay, Rejection::kNone};
+  }
+  detail_ = fmt::format("the {} half of the request failed at {}: {}", pair_.failed_half,
+                        failed_decision.endpoint->name, NameOf(failure));
+  return Reject(RejectionOf(failure));
+}
+
+// Another decode endpoint for blocks that are still kept.
+Step Exchange::ScheduleDecodeAgain(TimePoint now) {
+  const Disaggregation& split = *pool_->disaggregation;
+  const size_t tried = tried_slots_.size();
+  for (const Endpoint& endpoint : split.decode.endpoints) {
+    const bool fits =
+        endpoint.runtime == pair_.runtime && endpoint.address != pair_.decision.endpoint->address;
+    if (!fits) tried_slots_.push_back(endpoint.state->slot);
+  }
+  const Decision decode =
+      Choose(split.decode, *split.decode_profile, split.decode_uses_prefix, now);
+  tried_slots_.resize(tried);
+  if (decode.endpoint == nullptr) return Reject(Rejection::kNoEndpoint);
+  decision_ = decode;
+  ++tries_;
+  ++pair_.tries;
+  hold_.Take(*decision_.endpoint, 0);
+  if (split.decode_uses_prefix) env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
+  series_->in_flight.Add(1);
+  return {Step::Kind::kForward, Rejection::kNone};
+}
+
+Step Exchange::OnDecodeRefused(int status, TimePoint now) {
+  env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
+  pair_.failed_half = "decode";
+  if (pair_.tries >= Pair::kTriesMax || !IsWorthAnotherPair(status)) {
+    return {Step::Kind::kContinue, Rejection::kNone};
+  }
+  // Without another pair this answer is the client's.
+  tried_slots_.push_back(hold_.state->slot);
+  Decision decode;
+  Decision prefill;
+  if (!ChoosePair(now, &decode, &prefill)) {
+    pair_.failed_half = "decode";
+    return {Step::Kind::kContinue, Rejection::kNone};
+  }
+  env_.metrics.CountRetry(pool_->pool.id, TryFailure::kErrorStatus);
+  EndLease();
+  ReleaseTry();
+  upstream_status_ = 0;
+  event_stream_ = false;
+  return DispatchChosen(decode, prefill, now);
+}
+
+}  // namespace gw

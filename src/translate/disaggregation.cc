@@ -1,0 +1,137 @@
+#include "translate/disaggregation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "api/names.h"
+#include "scheduling/registry.h"
+
+namespace gw::internal {
+namespace {
+
+constexpr std::string_view kOwnPrefix = "penstock.dev/";
+constexpr uint64_t kUncachedTokensMinMax = 1'000'000'000;
+
+// The policy's own settings.
+struct Settings {
+  std::optional<Duration> bootstrap_timeout;
+  std::optional<uint64_t> uncached_tokens_min;
+  std::vector<std::string> errors;
+};
+
+Settings ReadSettings(const api::InferenceTrafficPolicy& policy) {
+  Settings settings;
+  const auto wrong = [&settings](const std::string& key, const std::string& value,
+                                 std::string_view wanted) {
+    settings.errors.push_back(
+        fmt::format("annotation {}: must be {}, got \"{}\"", key, wanted, value));
+  };
+  for (const auto& [key, value] : policy.meta.annotations) {
+    if (!key.starts_with(kOwnPrefix)) continue;
+    if (key == kBootstrapTimeoutAnnotation) {
+      settings.bootstrap_timeout = api::ParseDuration(value);
+      if (!settings.bootstrap_timeout || *settings.bootstrap_timeout <= Duration(0)) {
+        wrong(key, value, "a duration above 0 like 30s");
+      }
+    } else if (key == kUncachedTokensMinAnnotation) {
+      uint64_t number = 0;
+      const char* end = value.data() + value.size();
+      const auto [stopped, error] = std::from_chars(value.data(), end, number);
+      if (error != std::errc() || stopped != end || number > kUncachedTokensMinMax) {
+        wrong(key, value, fmt::format("0..{}", kUncachedTokensMinMax));
+      }
+      settings.uncached_tokens_min = number;
+    } else {
+      settings.errors.push_back(fmt::format("annotation {}: unknown; known are {} and {}", key,
+                                            kBootstrapTimeoutAnnotation,
+                                            kUncachedTokensMinAnnotation));
+    }
+  }
+  return settings;
+}
+
+bool CanTransfer(Runtime runtime) {
+  return runtime == Runtime::kVllm || runtime == Runtime::kSglang;
+}
+
+Pool EmptyLike(const Pool& pool) {
+  Pool empty = pool;
+  empty.endpoints.clear();
+  return empty;
+}
+
+void SetPrefill(const Pool& pool, Disaggregation* made) {
+  for (const Runtime runtime : {Runtime::kVllm, Runtime::kSglang}) {
+    Pool prefill = EmptyLike(pool);
+    for (const Endpoint& endpoint : pool.endpoints) {
+      if (endpoint.role == Role::kDecode || endpoint.runtime != runtime) continue;
+      prefill.endpoints.push_back(endpoint);
+    }
+    if (!prefill.endpoints.empty()) made->prefill.emplace_back(runtime, std::move(prefill));
+  }
+}
+
+void SetDecode(const Pool& pool, Disaggregation* made, std::vector<std::string>* notes) {
+  made->decode = EmptyLike(pool);
+  made->whole = EmptyLike(pool);
+  for (const Endpoint& endpoint : pool.endpoints) {
+    if (!CanTransfer(endpoint.runtime)) {
+      notes->push_back(fmt::format("Pod {}: {} cannot be disaggregated: not used", endpoint.name,
+                                   NameOf(endpoint.runtime)));
+      continue;
+    }
+    if (endpoint.role == Role::kPrefill) continue;
+    if (made->PrefillOf(endpoint.runtime) == nullptr && !ServesAlone(endpoint)) {
+      notes->push_back(fmt::format("Pod {}: no ready prefill endpoint runs {}: not used",
+                                   endpoint.name, NameOf(endpoint.runtime)));
+      continue;
+    }
+    made->decode.endpoints.push_back(endpoint);
+    if (ServesAlone(endpoint)) made->whole.endpoints.push_back(endpoint);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> DisaggregationErrors(const api::InferenceTrafficPolicy& policy) {
+  std::vector<std::string> errors = ReadSettings(policy).errors;
+  if (!policy.pd) return errors;
+  if (policy.runtime == "trt-llm") {
+    errors.push_back(
+        "spec.modelServerRuntime: trt-llm cannot be disaggregated; wanted sglang or vllm");
+  }
+  if (policy.runtime == "sglang" && !policy.pd->bootstrap_port) {
+    errors.push_back("spec.profile.pd.kvTransfer.bootstrapPort: is required for sglang");
+  }
+  return errors;
+}
+
+std::shared_ptr<const Disaggregation> MakeDisaggregation(const api::InferenceTrafficPolicy& policy,
+                                                         const Pool& pool,
+                                                         std::vector<std::string>* notes) {
+  auto made = std::make_shared<Disaggregation>();
+  const api::Disaggregation& pd = *policy.pd;
+  const Settings settings = ReadSettings(policy);
+  SetPrefill(pool, made.get());
+  SetDecode(pool, made.get(), notes);
+  made->prefill_uses_prefix = !pd.prefill_policy_ref.empty();
+  made->decode_uses_prefix = !pd.decode_policy_ref.empty();
+  const auto profile = [](bool prefix) {
+    return ProfileFor(prefix ? RoutingStrategy::kPrefixCache : RoutingStrategy::kDefault);
+  };
+  made->prefill_profile = profile(made->prefill_uses_prefix);
+  made->decode_profile = profile(made->decode_uses_prefix);
+  if (pd.bootstrap_port) made->bootstrap_port = static_cast<uint16_t>(*pd.bootstrap_port);
+  if (settings.bootstrap_timeout) made->bootstrap_timeout = *settings.bootstrap_timeout;
+  const bool any_both = std::any_of(pool.endpoints.begin(), pool.endpoints.end(),
+                                    [](const Endpoint& e) { return e.role == Role::kBoth; });
+  made->uncached_tokens_min = settings.uncached_tokens_min.value_or(
+      any_both ? Disaggregation::kUncachedTokensMinDefault : 0);
+  return made;
+}
+
+}  // namespace gw::internal
