@@ -270,22 +270,27 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
   event_stream_ = type != nullptr && type->value.size() >= 17 &&
                   http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
   reader_.Reset(request_.api, event_stream_);
+  pair_.released = false;
   return {Step::Kind::kContinue, Rejection::kNone};
 }
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
+  if (request_.api != ApiKind::kOther) reader_.Feed(bytes);
   if (!saw_first_byte_) {
-    saw_first_byte_ = true;
-    first_byte_ = now;
-    RecordSuccess(*hold_.state);
-    hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
-    if (pair_.active) OnKvCacheArrived(now);
-    series_->ttft.Observe(ToSeconds(now - began_));
+    if (!holds_response()) OnFirstByte(now);
   } else if (event_stream_) {
     series_->inter_token.Observe(ToSeconds(now - last_byte_));
   }
   last_byte_ = now;
-  if (request_.api != ApiKind::kOther) reader_.Feed(bytes);
+}
+
+void Exchange::OnFirstByte(TimePoint now) {
+  saw_first_byte_ = true;
+  first_byte_ = now;
+  RecordSuccess(*hold_.state);
+  hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
+  if (pair_.active) OnKvCacheArrived(now);
+  series_->ttft.Observe(ToSeconds(now - began_));
 }
 
 void Exchange::OnResponseEnd() {

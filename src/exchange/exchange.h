@@ -12,7 +12,9 @@
 // A disaggregated request has two halves (pair.h). vLLM: OnRequestBody answers kPrefill; when the
 // prefill half has ended, OnPrefillEnd answers kForward, which is the decode half. SGLang:
 // kForwardPair sends both at once. Whatever ends one half before the client has seen a byte ends
-// the other: the front end cancels both and does what the Step says, which may be a new pair.
+// the other: the front end cancels both and does what the Step says, which may be a new pair. A
+// pair's stream is held until it carries output (holds_response), since a KV cache that cannot be
+// fetched shows as an error event behind vLLM's first, empty one.
 //
 // End is called exactly once for every Begin, whatever happened,
 // and gives back everything that the request held. Used by one worker thread; reused for request
@@ -76,11 +78,21 @@ class Exchange {
   Step OnResponseHead(const http::ResponseHead& head, TimePoint now);
   void OnResponseBody(std::string_view bytes, TimePoint now);
   void OnResponseEnd();
+  // True while what came of the response is to be kept: nothing of it is output yet, and another
+  // pair may still be tried.
+  bool holds_response() const;
+  // After the pieces of one read, while holds_response(). Anything but kContinue: as OnResponseHead.
+  Step OnResponseHeld(TimePoint now);
+  // What is held goes out all the same: the front end's limit is reached, or the stream has ended.
+  void ReleaseResponse(TimePoint now);
   // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
+  // kContinue: the decode half goes on.
   Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
   Step OnPrefillFailed(TryFailure failure, TimePoint now);
   // REQUIRES: awaits_kv_cache()
   Step OnBootstrapTimeout(TimePoint now);
+  // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
+  Step OnPairTimeout(TimePoint now);
   // The response broke off after parts of it were sent: charged to the endpoint.
   void OnStreamBroken(TimePoint now);
   // What a broken stream is ended with: an error event, or nothing if the body is not a stream.
@@ -98,6 +110,7 @@ class Exchange {
   const Endpoint& endpoint() const { return *decision_.endpoint; }
   const InferenceRequest& request() const { return request_; }
   BodyEdit& body() { return edit_; }
+  bool is_pair() const { return pair_.active; }
   const Endpoint& prefill_endpoint() const { return *pair_.decision.endpoint; }
   BodyEdit& prefill_body() { return pair_.runtime == Runtime::kSglang ? edit_ : pair_.body; }
   // Of the prefill half a successful answer is needed, too.
@@ -135,10 +148,15 @@ class Exchange {
   Step SchedulePair(TimePoint now);
   Step ScheduleDecodeAgain(TimePoint now);
   bool ChoosePair(TimePoint now, Decision* decode, Decision* prefill);
+  bool ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill);
   Step DispatchChosen(const Decision& decode, const Decision& prefill, TimePoint now);
   Step DispatchPair(TimePoint now);
   Step OnHalfFailed(Half half, TryFailure failure, TimePoint now);
   Step OnDecodeRefused(int status, TimePoint now);
+  Step TryAnotherPair(TimePoint now);
+  Half LateHalf() const;
+  void EndLatePrefill(TryFailure failure, TimePoint now);
+  void OnFirstByte(TimePoint now);
   void OnKvCacheArrived(TimePoint now);
   void EndLease();
   PhaseSeries& Phases() { return env_.metrics.PhasesOf(pool_->pool.id); }

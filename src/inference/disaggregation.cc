@@ -92,6 +92,16 @@ void SetKvTransferParams(std::string_view params, BodyEdit* edit) {
   edit->Set(members);
 }
 
+void RemoveTransferMembers(BodyEdit* edit) {
+  static constexpr BodyEdit::Member kMembers[] = {
+      {"kv_transfer_params", ""},
+      {"bootstrap_host", ""},
+      {"bootstrap_port", ""},
+      {"bootstrap_room", ""},
+  };
+  edit->Set(kMembers);
+}
+
 std::optional<std::string_view> FindKvTransferParams(std::string_view response) {
   internal::JsonItems items(response);
   std::string_view value;

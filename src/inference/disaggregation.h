@@ -37,6 +37,11 @@ void SetPrefillOnly(BodyEdit* edit);
 // REQUIRES: as above
 void SetKvTransferParams(std::string_view params, BodyEdit* edit);
 
+// Takes out what a client may have put there itself: it would send the model server to fetch a KV
+// cache from an address of the client's choice.
+// REQUIRES: as above
+void RemoveTransferMembers(BodyEdit* edit);
+
 // The object kv_transfer_params of a response, as it stands in its bytes; nothing if there is none.
 // REQUIRES: `response` is one valid JSON object
 std::optional<std::string_view> FindKvTransferParams(std::string_view response);
