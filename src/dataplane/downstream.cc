@@ -229,8 +229,8 @@ void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
     }
     target = origin_form;
   }
-  WriteUpstreamHead(parser_.head(), {target, exchange_.request_id(), client_ip_, body_bytes, read_here},
-                    head);
+  WriteUpstreamHead(parser_.head(),
+                    {target, exchange_.request_id(), client_ip_, body_bytes, read_here}, head);
 }
 
 void DownstreamConnection::StartTryTimer() {

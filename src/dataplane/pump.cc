@@ -36,7 +36,7 @@ void DownstreamConnection::OnUpstreamEnd() {
   upstream_ = nullptr;
   exchange_.OnResponseEnd();
   if (HoldPieces()) {
-    if (!exchange_.holds_response()) return;  // another pair is at work
+    if (!exchange_.holds_response()) return;          // another pair is at work
     exchange_.ReleaseResponse(worker_.loop().now());  // an answer without output
   }
   FlushPieces(true);

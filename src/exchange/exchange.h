@@ -32,6 +32,7 @@
 #include "exchange/environment.h"
 #include "exchange/pair.h"
 #include "exchange/rejection.h"
+#include "exchange/step.h"
 #include "http/head.h"
 #include "http/url.h"
 #include "inference/body_edit.h"
@@ -41,21 +42,6 @@
 #include "snapshot/snapshot.h"
 
 namespace gw {
-
-struct Step {
-  enum class Kind : uint8_t {
-    kContinue,     // nothing to do
-    kReadBody,     // collect the request's body (it may be empty), then OnRequestBody
-    kForward,      // send body() to endpoint()
-    kPrefill,      // send prefill_body() to prefill_endpoint() and collect the whole answer
-    kForwardPair,  // both at once
-    kListModels,   // answer with the merged model lists of rule()'s pools
-    kRespond,      // answer with `rejection`
-    kRelay,        // answer with held_answer()
-  };
-  Kind kind = Kind::kRespond;
-  Rejection rejection = Rejection::kNone;
-};
 
 class Exchange {
  public:
@@ -81,7 +67,7 @@ class Exchange {
   // True while what came of the response is to be kept: nothing of it is output yet, and another
   // pair may still be tried.
   bool holds_response() const;
-  // After the pieces of one read, while holds_response(). Anything but kContinue: as OnResponseHead.
+  // After the pieces of one read, while holds_response(). Answers as OnResponseHead does.
   Step OnResponseHeld(TimePoint now);
   // What is held goes out all the same: the front end's limit is reached, or the stream has ended.
   void ReleaseResponse(TimePoint now);

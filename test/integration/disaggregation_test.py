@@ -85,7 +85,8 @@ class VllmTest(PairTest):
     def test_every_other_byte_of_the_body_stays(self):
         body = (b'{ "model":"m" ,"x": 12345678901234567890, "max_tokens" : 7,\t"stream":true,'
                 b'"stream_options": {"include_usage":true}, "n":2,"logprobs":true,'
-                b'"top_logprobs":3,"messages":[{"role":"user","content":"h\\u00e9"}], "seed":1e2 }\n')
+                b'"top_logprobs":3,"messages":[{"role":"user","content":"h\\u00e9"}], '
+                b'"seed":1e2 }\n')
         self.start([prefill_answer("vllm")], [stream_answer(chat_events(["a"]))])
         self.post(body)
         self.assertEqual(
@@ -215,7 +216,8 @@ class SglangTest(PairTest):
         self.assertEqual(body["bootstrap_port"], BOOTSTRAP_PORT)
         self.assertIsInstance(body["bootstrap_room"], int)
         self.assertTrue(0 <= body["bootstrap_room"] < 2 ** 63)
-        plain = b'{"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 7}'
+        plain = (b'{"model": "m", "messages": [{"role": "user", "content": "Hello"}], '
+                 b'"max_tokens": 7}')
         self.assertEqual(prefill.body, b'%s, "bootstrap_host": "%s", "bootstrap_port": %d, '
                          b'"bootstrap_room": %d}' % (plain[:-1], self.prefill[0].address.encode(),
                                                      BOOTSTRAP_PORT, body["bootstrap_room"]))

@@ -4,7 +4,7 @@ them."""
 import json
 
 from harness.client import Head
-from harness.fake_server import answer
+from harness.fake_server import SGLANG_PAGE, answer
 from harness.gateway import GatewayTest
 from harness.objects import http_route, inference_pool, pod
 
@@ -69,6 +69,8 @@ class PairTest(GatewayTest):
         self.decode = [self.model_server(script, name=f"decode-{i}")
                        for i, script in enumerate(decode)]
         servers = self.prefill + self.decode
+        for server in servers:
+            server.metrics_page = SGLANG_PAGE if self.runtime == "sglang" else None
         route = http_route(**rule)
         pool = inference_pool(servers[0].port)
         del pool["spec"]["extensionRef"]
