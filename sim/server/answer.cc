@@ -145,7 +145,8 @@ void AppendAnswerBody(const Answer& a, FinishReason reason, std::string* out) {
                    R"("service_tier":null,"system_fingerprint":")",
                    kFingerprint, R"(","usage":)", UsageOf(a),
                    R"(,"prompt_logprobs":null,"prompt_token_ids":null,"prompt_text":null,)"
-                   R"("kv_transfer_params":null,"ec_transfer_params":null,"metrics":null})"});
+                   R"("kv_transfer_params":)",
+                   a.kv_transfer_params, R"(,"ec_transfer_params":null,"metrics":null})"});
       break;
     case Dialect::kCompletion:
       Append(out, {R"({"id":"cmpl-)", a.id, R"(","object":"text_completion","created":)",
@@ -156,7 +157,8 @@ void AppendAnswerBody(const Answer& a, FinishReason reason, std::string* out) {
                    R"("prompt_token_ids":null,"routed_experts":null}],"service_tier":null,)"
                    R"("system_fingerprint":")",
                    kFingerprint, R"(","usage":)", UsageOf(a),
-                   R"(,"kv_transfer_params":null,"ec_transfer_params":null,"metrics":null})"});
+                   R"(,"kv_transfer_params":)", a.kv_transfer_params,
+                   R"(,"ec_transfer_params":null,"metrics":null})"});
       break;
     case Dialect::kMessages:
       Append(out, {R"({"id":"chatcmpl-)", a.id, R"(","type":"message","role":"assistant",)",
@@ -321,23 +323,25 @@ void StreamWriter::End(const Answer& a, FinishReason reason, EventSink* sink) {
   }
 }
 
-void AppendErrorBody(Dialect dialect, const Refusal& refusal, std::string* out) {
+void AppendErrorBody(Runtime runtime, Dialect dialect, const Refusal& refusal, std::string* out) {
   if (dialect == Dialect::kMessages) {
     Append(out, {R"({"type":"error","error":{"type":")", refusal.type, R"(","message":)",
                  Quoted(refusal.message), "}}"});
     return;
   }
+  const bool vllm = runtime == Runtime::kVllm;
   Append(out,
-         {R"({"error":{"message":)", Quoted(refusal.message), R"(,"type":")", refusal.type,
-          R"(","param":)", refusal.param.empty() ? "null" : std::string_view(Quoted(refusal.param)),
-          R"(,"code":)", Digits(refusal.status), "}}"});
+         {vllm ? R"({"error":{"message":)" : R"({"object":"error","message":)",
+          Quoted(refusal.message), R"(,"type":")", refusal.type, R"(","param":)",
+          refusal.param.empty() ? "null" : std::string_view(Quoted(refusal.param)), R"(,"code":)",
+          Digits(refusal.status), vllm ? "}}" : "}"});
 }
 
-std::string_view EngineDeadEvent() {
-  return "data: {\"error\": {\"message\": \"EngineCore encountered an issue. See stack trace "
-         "(above) "
-         "for the root cause.\", \"type\": \"InternalServerError\", \"param\": null, "
-         "\"code\": 500}}\n\n";
+void AppendErrorEvent(Runtime runtime, const Refusal& refusal, std::string* out) {
+  Append(out, {runtime == Runtime::kVllm ? R"(data: {"error": {"message": )"
+                                         : R"(data: {"error": {"object": "error", "message": )",
+               Quoted(refusal.message), R"(, "type": ")", refusal.type,
+               R"(", "param": null, "code": )", Digits(refusal.status), "}}\n\n"});
 }
 
 }  // namespace gw::sim

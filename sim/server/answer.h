@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "sim/server/metrics_page.h"
 #include "sim/server/request_body.h"
 
 namespace gw::sim {
@@ -26,6 +27,7 @@ struct Answer {
   uint32_t inputs = 1;  // of embeddings
   uint64_t seed = 0;    // of embeddings
   std::string text;     // of all tokens that there will be
+  std::string kv_transfer_params = "null";
 };
 
 // Events of a stream; each goes out as a piece of its own.
@@ -62,10 +64,10 @@ class StreamWriter {
 // The whole answer.
 void AppendAnswerBody(const Answer& answer, FinishReason reason, std::string* out);
 
-// {"error":{...}} or, for Messages, Anthropic's shape.
-void AppendErrorBody(Dialect dialect, const Refusal& refusal, std::string* out);
-// What vLLM puts into a stream whose engine has died.
-std::string_view EngineDeadEvent();
+// {"error":{...}}, with SGLang its members alone, or for Messages Anthropic's shape.
+void AppendErrorBody(Runtime runtime, Dialect dialect, const Refusal& refusal, std::string* out);
+// The event that ends a stream which has begun already.
+void AppendErrorEvent(Runtime runtime, const Refusal& refusal, std::string* out);
 inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
 
 }  // namespace gw::sim

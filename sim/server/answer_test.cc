@@ -210,7 +210,7 @@ TEST(Stream, StoppedByTheServerEndsAsRecorded) {
 
 TEST(ErrorBody, HasTheMembersOfARecordedOne) {
   std::string body;
-  AppendErrorBody(Dialect::kChat, {404, "NotFoundError", "model", "no"}, &body);
+  AppendErrorBody(Runtime::kVllm, Dialect::kChat, {404, "NotFoundError", "model", "no"}, &body);
   EXPECT_EQ(PlacesOf(body), PlacesOf(Recorded("err_unknown_model")));
   EXPECT_EQ(body,
             R"({"error":{"message":"no","type":"NotFoundError","param":"model","code":404}})");

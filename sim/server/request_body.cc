@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "sim/server/text.h"
+#include "sim/server/transfer_reader.h"
 
 namespace gw::sim {
 namespace {
@@ -42,6 +43,10 @@ class Reader {
     return false;
   }
 
+  bool Accept(std::string_view name, std::string_view wanted) {
+    return wanted.empty() || BadType(name, wanted);
+  }
+
   bool ReadMember(std::string_view key, od::value value) {
     if (key == "model") return ReadString(key, value, &request_.model);
     if (key == "cache_salt") return ReadString(key, value, &request_.cache_salt);
@@ -51,6 +56,12 @@ class Reader {
     if (key == "stream_options") return ReadStreamOptions(value);
     if (key == "max_tokens" || key == "max_completion_tokens" || key == "max_output_tokens") {
       return ReadLimit(key, value);
+    }
+    if (key == "kv_transfer_params") {
+      return Accept(key, internal::ReadNixlParams(value, &request_.nixl));
+    }
+    if (internal::IsBootstrapMember(key)) {
+      return Accept(key, internal::ReadBootstrapMember(key, value, &request_.bootstrap));
     }
     if (key == "tools") return ReadTools(value);
     if (key == "system" || key == "instructions") return ReadSystem(key, value);

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "sim/server/prompt_tokens.h"
+#include "sim/server/transfer_fields.h"
 
 namespace gw::sim {
 
@@ -26,6 +27,8 @@ struct RequestBody {
   uint32_t inputs = 1;  // of embeddings
   std::string cache_salt;
   PromptTokens prompt;
+  NixlParams nixl;
+  BootstrapFields bootstrap;
 };
 
 // An answer that says no, in vLLM's words.
