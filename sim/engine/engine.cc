@@ -148,10 +148,11 @@ Duration Engine::BeginStep() {
   if (!preempted_in_step_) ScheduleArrived();
   if (!preempted_in_step_) ScheduleWaiting();
   if (batch_.tokens > 0) return spec_.timer.Of(batch_);
-  // Submit refuses what could never run, so blocks are held or receiving, and what waits cannot go
-  // on before one of them is given back. A preemption alone has just given some back.
-  CHECK(preempted_in_step_ || deferred() > 0 || held() > 0);
-  stalled_ = !preempted_in_step_;
+  // Submit refuses what could never run, so other requests hold blocks or are receiving, and what
+  // waits cannot go on before they change. That goes for one that has just preempted itself, too: it
+  // would only begin again and get as far as before.
+  CHECK(running_.empty() && (deferred() > 0 || held() > 0));
+  stalled_ = true;
   return {};
 }
 
