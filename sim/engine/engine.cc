@@ -149,8 +149,8 @@ Duration Engine::BeginStep() {
   if (!preempted_in_step_) ScheduleWaiting();
   if (batch_.tokens > 0) return spec_.timer.Of(batch_);
   // Submit refuses what could never run, so other requests hold blocks or are receiving, and what
-  // waits cannot go on before they change. That goes for one that has just preempted itself, too: it
-  // would only begin again and get as far as before.
+  // waits cannot go on before they change. That goes for one that has just preempted itself, too:
+  // it would only begin again and get as far as before.
   CHECK(running_.empty() && (deferred() > 0 || held() > 0));
   stalled_ = true;
   return {};

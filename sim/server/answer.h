@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -23,8 +24,9 @@ struct Answer {
   int64_t created_s = 0;
   uint32_t prompt_tokens = 0;
   uint32_t cached_tokens = 0;
-  uint32_t output_tokens = 0;
-  uint32_t inputs = 1;  // of embeddings
+  uint32_t output_tokens = 0;  // of each choice
+  uint32_t inputs = 1;   // of embeddings
+  uint32_t choices = 1;  // of chat and completions: they all say the same
   uint64_t seed = 0;    // of embeddings
   std::string text;     // of all tokens that there will be
   std::string kv_transfer_params = "null";
@@ -54,6 +56,9 @@ class StreamWriter {
   void End(const Answer& answer, FinishReason reason, EventSink* sink);
 
  private:
+  // The same event for each choice but for its index; `parts` come after that.
+  void ForEachChoice(const Answer& answer, EventSink* sink,
+                     std::initializer_list<std::string_view> parts);
   void NextEvent(std::string_view type, EventSink* sink, std::string_view members);
 
   std::string head_;  // of every event with a token: the same bytes each time

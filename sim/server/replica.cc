@@ -101,6 +101,7 @@ void Replica::StartInference(Connection* connection, Dialect dialect, const http
   answer.created_s = loop_.clock().UnixNanos() / 1'000'000'000;
   answer.prompt_tokens = request_.prompt.size();
   answer.inputs = request_.inputs;
+  if (dialect != Dialect::kEmbedding) answer.choices = request_.sequences();
   answer.seed = PrefixSeed(request_.prompt.bytes(), {}) + options_.seed;
   if (dialect != Dialect::kEmbedding) ReadHalf(g);
   if (Hang(g)) return;
@@ -349,7 +350,7 @@ void Replica::Finish(Generation* g, TimePoint now) {
 void Replica::OnToken(Generation* g, uint32_t tokens, TimePoint now) {
   if (g->cut_after_tokens.has_value() && tokens > *g->cut_after_tokens) return Cut(g);
   g->answer.output_tokens = tokens;
-  ++stats_.generation_tokens;
+  stats_.generation_tokens += g->answer.choices;
   if (tokens == 1) {
     g->first_token = now;
     stats_.Observe(Measure::kTtft, ToSeconds(now - g->received));
@@ -379,7 +380,7 @@ void Replica::ObserveTimes(const Generation& g, TimePoint now) {
   stats_.Observe(Measure::kPromptTokens, g.answer.prompt_tokens);
   stats_.Observe(Measure::kGenerationTokens, g.output_tokens);
   stats_.Observe(Measure::kMaxGenerationTokens, g.output_tokens);
-  stats_.Observe(Measure::kParamN, 1);
+  stats_.Observe(Measure::kParamN, g.answer.choices);
   stats_.Observe(Measure::kParamMaxTokens, g.limit);
   if (g.output_tokens > 1) {
     stats_.Observe(Measure::kTpot, seconds(g.first_token, g.last_token) / (g.output_tokens - 1));

@@ -83,12 +83,12 @@ bool Replica::CheckTransfer(const Connection* connection, Refusal* refusal) cons
                 Concat({"Invalid request: Disaggregated request received without bootstrap room "
                         "id. req.rid='",
                         connection->request_id(), "'"})};
-  } else if (rooms != request_.inputs || b.hosts.size() != rooms ||
+  } else if (rooms != request_.sequences() || b.hosts.size() != rooms ||
              (!b.ports.empty() && b.ports.size() != rooms)) {
     *refusal = {400, "BadRequestError", "",
                 Concat({"bootstrap_host, bootstrap_port and bootstrap_room: wanted as many entries "
                         "as the request has sequences, ",
-                        Digits(request_.inputs), "; got ", Digits(b.hosts.size()), ", ",
+                        Digits(request_.sequences()), "; got ", Digits(b.hosts.size()), ", ",
                         Digits(b.ports.size()), " and ", Digits(rooms)})};
   } else {
     return true;

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "sim/server/text.h"
 #include "sim/server/transfer_reader.h"
 
@@ -9,6 +11,7 @@ namespace gw::sim {
 namespace {
 
 namespace od = simdjson::ondemand;
+constexpr uint32_t kSequencesMax = 256;
 static_assert(RequestBodyReader::kPadding >= simdjson::SIMDJSON_PADDING);
 
 // Reads the members of one body. Members may stand in any order, so what the prompt begins with
@@ -108,10 +111,9 @@ class Reader {
   bool ReadChoices(od::value& value) {
     if (IsNull(value)) return true;
     uint64_t n = 0;
-    if (value.get_uint64().get(n)) return BadType("n", "an integer above 0");
-    if (n == 1) return true;
-    refusal_ = {400, "BadRequestError", "n", "the simulated model server answers with one choice"};
-    return false;
+    if (value.get_uint64().get(n) || n == 0) return BadType("n", "an integer above 0");
+    request_.samples = static_cast<uint32_t>(std::min<uint64_t>(n, kSequencesMax + 1));
+    return true;
   }
 
   bool ReadStreamOptions(od::value& value) {
@@ -312,9 +314,13 @@ class Reader {
                   "(parameter=stream_options)"};
       return false;
     }
-    if (dialect_ == Dialect::kCompletion && request_.inputs != 1) {
-      refusal_ = {400, "BadRequestError", "prompt",
-                  "the simulated model server completes one prompt per request"};
+    const bool many = dialect_ == Dialect::kChat || dialect_ == Dialect::kCompletion;
+    if (dialect_ != Dialect::kEmbedding &&
+        (request_.inputs == 0 || uint64_t{request_.inputs} * request_.samples >
+                                     (many ? kSequencesMax : 1))) {
+      refusal_ = {400, "BadRequestError", request_.samples > 1 ? "n" : "prompt",
+                  Concat({"the simulated model server answers with 1 to ",
+                          Digits(many ? kSequencesMax : 1), " choices"})};
       return false;
     }
     if (tools_.size() > 0 || system_.size() > 0) {

@@ -34,7 +34,8 @@ TEST_F(SglangTransferTest, BothHalvesAreAnsweredWhicheverComesFirst) {
     TestClient prefill = NewClient();
     TestClient decode = DecodeClient();
     SendChat(prefill_first ? prefill : decode, Room("7"));
-    prefill_first ? WaitFor(*replica_, "/bootstrapping", "1") : WaitFor(*decode_, "/receiving", "1");
+    prefill_first ? WaitFor(*replica_, "/bootstrapping", "1")
+                  : WaitFor(*decode_, "/receiving", "1");
     Pass(std::chrono::milliseconds(50));
     EXPECT_FALSE(prefill.head_done || decode.head_done);
     SendChat(prefill_first ? decode : prefill, Room("7"));
@@ -79,6 +80,47 @@ TEST_F(SglangTransferTest, RoomsAreExactToTheLastOf64Bits) {
   EXPECT_EQ(other.status, 200);
   EXPECT_FALSE(decode.head_done);
   decode.Close();
+  ExpectBothIdle();
+}
+
+TEST_F(SglangTransferTest, ABatchMeetsInAsManyRooms) {
+  StartPair();
+  const std::string port(Digits(replica_->kv_address().port()));
+  const std::string body =
+      Concat({R"({"model":"m","prompt":["one two","three"],"max_tokens":4,"n":2,)",
+              R"("bootstrap_host":["127.0.0.1","127.0.0.1","127.0.0.1","127.0.0.1"],)",
+              R"("bootstrap_port":[)", port, ",", port, ",", port, ",", port,
+              R"(],"bootstrap_room":[1,2,3,9223372036854775807]})"});
+  TestClient prefill = NewClient();
+  TestClient decode = DecodeClient();
+  prefill.Send("POST", "/v1/completions", body);
+  decode.Send("POST", "/v1/completions", body);
+  Finish(prefill);
+  Finish(decode);
+  EXPECT_EQ(prefill.status, 200) << prefill.body;
+  EXPECT_EQ(decode.status, 200) << decode.body;
+  EXPECT_EQ(JsonAt(decode.body, "/choices/3/index"), "3");
+  EXPECT_EQ(JsonAt(decode.body, "/usage/completion_tokens"), "16");
+  ExpectBothIdle();
+  // Half of a batch gives up as a whole.
+  TestClient lonely = DecodeClient();
+  lonely.Send("POST", "/v1/completions", body);
+  WaitFor(*decode_, "/receiving", "1");
+  lonely.Close();
+  ExpectBothIdle();
+}
+
+TEST_F(SglangTransferTest, ADecodeThatNeverKnocksLeavesPrefillInItsQueue) {
+  StartPair();
+  Order(*decode_, "no-transfer");
+  TestClient prefill = NewClient();
+  TestClient decode = DecodeClient();
+  SendChat(prefill, Room("7"));
+  SendChat(decode, Room("7"));
+  Finish(prefill);  // nobody knocks
+  EXPECT_EQ(prefill.status, 500);
+  Finish(decode);
+  EXPECT_EQ(decode.status, 500);
   ExpectBothIdle();
 }
 

@@ -177,8 +177,8 @@ TEST_F(VllmTransferTest, AnUnknownEngineOrRequestIsAnErrorWithoutAReason) {
   }
   ExpectIdle(*decode_);
   EXPECT_EQ(StateOf(*decode_, "/ended/error"), "4");
-  EXPECT_EQ(Metric(*decode_,
-                   R"(vllm:request_success_total{engine="0",finished_reason="error",model_name="m"})"),
+  EXPECT_EQ(Metric(*decode_, R"(vllm:request_success_total{engine="0",finished_reason="error",)"
+                             R"(model_name="m"})"),
             "4.0");
   EXPECT_EQ(State("/held"), "1") << "the blocks themselves are still there";
 }
