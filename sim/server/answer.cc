@@ -209,6 +209,7 @@ void StreamWriter::ForEachChoice(const Answer& a, EventSink* sink,
 }
 
 void StreamWriter::Begin(const Answer& a, EventSink* sink) {
+  begun_ = true;
   switch (a.dialect) {
     case Dialect::kChat:
       head_ = Concat({R"(data: {"id":"chatcmpl-)", a.id,

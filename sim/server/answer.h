@@ -48,6 +48,7 @@ class StreamWriter {
  public:
   // What comes before the first token.
   void Begin(const Answer& answer, EventSink* sink);
+  bool begun() const { return begun_; }
   // Token answer.output_tokens - 1. `reason` is kNone for all but the last.
   void Token(const Answer& answer, FinishReason reason, EventSink* sink);
   // Instead of a last token.
@@ -63,6 +64,7 @@ class StreamWriter {
 
   std::string head_;  // of every event with a token: the same bytes each time
   std::string event_;
+  bool begun_ = false;
   uint32_t sequence_ = 0;  // Responses numbers its events
 };
 

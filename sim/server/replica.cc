@@ -421,7 +421,7 @@ void Replica::Fail(Generation* g, const Refusal& refusal, Ending ending) {
     return RespondJson(connection, refusal.status, answer_);
   }
   // vLLM says who speaks before it looks at what is said.
-  if (g->answer.output_tokens == 0 && options_.runtime == Runtime::kVllm) {
+  if (!g->writer.begun() && options_.runtime == Runtime::kVllm) {
     g->writer.Begin(g->answer, connection);
   }
   AppendErrorEvent(options_.runtime, refusal, &answer_);

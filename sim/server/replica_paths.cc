@@ -398,7 +398,7 @@ void Replica::AbortAll() {
       continue;
     }
     if (g->stream) {
-      if (g->answer.output_tokens == 0) g->writer.Begin(g->answer, connection);
+      if (!g->writer.begun()) g->writer.Begin(g->answer, connection);
       g->writer.Stop(g->answer, FinishReason::kAbort, connection);
       g->writer.End(g->answer, FinishReason::kAbort, connection);
       connection->EndStream();
