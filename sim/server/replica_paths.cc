@@ -242,7 +242,7 @@ void Replica::AnswerState(Connection* connection) {
                              R"(,"address":)",
                              Quoted(address_.ToString()),
                              R"(,"kv_address":)",
-                             Quoted(kv_address().ToString()),
+                             Quoted(kv_address().port() == 0 ? "" : kv_address().ToString()),
                              R"(,"fault":)",
                              Quoted(faults_.description),
                              R"(,"connections":)",

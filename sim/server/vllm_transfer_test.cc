@@ -337,6 +337,7 @@ TEST_F(VllmTransferTest, AReplicaOfBothRolesDoesEither) {
   SimOptions options = PairOptions(Runtime::kVllm);
   Start(options);
   EXPECT_EQ(replica_->kv_address().port(), 0);
+  EXPECT_EQ(State("/kv_address"), "");
   const std::string params = Prefill();
   EXPECT_NE(replica_->kv_address().port(), 0);
   TestClient client = NewClient();
