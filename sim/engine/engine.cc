@@ -35,10 +35,10 @@ struct Engine::Sequence {
   EngineRequest request;
   uint64_t serial = 0;
   uint32_t generated = 0;
-  uint32_t computed = 0;  // tokens whose KV is in the blocks, or will be when the step ends
-  uint32_t granted = 0;   // of them, in this step
+  uint32_t computed = 0;    // tokens whose KV is in the blocks, or will be when the step ends
+  uint32_t granted = 0;     // of them, in this step
   uint32_t hit_tokens = 0;  // found in the prefix cache when it was admitted
-  uint32_t named = 0;     // leading blocks that have their name
+  uint32_t named = 0;       // leading blocks that have their name
   bool admitted_before = false;
   bool running = false;
   bool cancelled = false;

@@ -54,8 +54,8 @@ struct EngineEvent {
   enum class Kind : uint8_t {
     kScheduled,  // admitted; again after a preemption
     kPreempted,
-    kToken,     // one output token; the first one ends the TTFT
-    kFinished,  // after the last token; the request is gone, but for blocks it holds
+    kToken,      // one output token; the first one ends the TTFT
+    kFinished,   // after the last token; the request is gone, but for blocks it holds
     kReceiving,  // has the blocks for its KV from outside, which may come now
   };
   Kind kind;
@@ -70,7 +70,7 @@ struct EngineCounters {
   uint64_t preemptions = 0;
   uint64_t prefix_queries_tokens = 0;  // prompt tokens looked up, first admissions only
   uint64_t prefix_hits_tokens = 0;
-  uint64_t prefill_tokens = 0;  // computed, so without hits and with what was computed again
+  uint64_t prefill_tokens = 0;   // computed, so without hits and with what was computed again
   uint64_t received_tokens = 0;  // whose KV came from outside
   uint64_t generated_tokens = 0;
   uint64_t finished = 0;

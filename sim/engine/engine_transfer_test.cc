@@ -24,10 +24,8 @@ ServerSpec TestSpec(uint32_t kv_blocks) {
 }
 
 EngineRequest Request(uint64_t id, uint32_t prompt_tokens, uint32_t output_tokens) {
-  return {.id = id,
-          .prompt_tokens = prompt_tokens,
-          .output_tokens = output_tokens,
-          .block_names = {}};
+  return {
+      .id = id, .prompt_tokens = prompt_tokens, .output_tokens = output_tokens, .block_names = {}};
 }
 
 EngineRequest FromOutside(uint64_t id, uint32_t prompt_tokens, uint32_t output_tokens) {

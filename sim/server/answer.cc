@@ -50,8 +50,7 @@ std::string UsageOf(const Answer& a) {
   const uint32_t output = a.output_tokens * a.choices;
   return Concat({R"({"prompt_tokens":)", Digits(a.prompt_tokens), R"(,"total_tokens":)",
                  Digits(a.prompt_tokens + output), R"(,"completion_tokens":)", Digits(output),
-                 R"(,"prompt_tokens_details":{"cached_tokens":)",
-                 Digits(a.cached_tokens),
+                 R"(,"prompt_tokens_details":{"cached_tokens":)", Digits(a.cached_tokens),
                  R"(,"created_cache_tokens":null,"multimodal_tokens":null},)"
                  R"("completion_tokens_details":null})"});
 }
@@ -61,8 +60,7 @@ std::string StreamUsageOf(const Answer& a) {
   const uint32_t output = a.output_tokens * a.choices;
   return Concat({R"({"prompt_tokens":)", Digits(a.prompt_tokens), R"(,"total_tokens":)",
                  Digits(a.prompt_tokens + output), R"(,"completion_tokens":)", Digits(output),
-                 R"(,"prompt_tokens_details":{"cached_tokens":)",
-                 Digits(a.cached_tokens),
+                 R"(,"prompt_tokens_details":{"cached_tokens":)", Digits(a.cached_tokens),
                  a.dialect == Dialect::kChat ? R"(,"created_cache_tokens":0}})" : "}}"});
 }
 
@@ -147,8 +145,7 @@ void AppendAnswerBody(const Answer& a, FinishReason reason, std::string* out) {
   switch (a.dialect) {
     case Dialect::kChat:
       Append(out, {R"({"id":"chatcmpl-)", a.id, R"(","object":"chat.completion","created":)",
-                   Digits(a.created_s), R"(,"model":)", Quoted(a.model),
-                   R"(,"choices":[)"});
+                   Digits(a.created_s), R"(,"model":)", Quoted(a.model), R"(,"choices":[)"});
       AppendChoices(a,
                     Concat({R"("message":{"role":"assistant","content":")", text,
                             R"(","refusal":null,"annotations":null,"audio":null,)"
@@ -157,25 +154,23 @@ void AppendAnswerBody(const Answer& a, FinishReason reason, std::string* out) {
                             ReasonText(reason),
                             R"(,"stop_reason":null,"token_ids":null,"routed_experts":null})"}),
                     out);
-      Append(out, {R"(],"service_tier":null,"system_fingerprint":")",
-                   kFingerprint, R"(","usage":)", UsageOf(a),
+      Append(out, {R"(],"service_tier":null,"system_fingerprint":")", kFingerprint, R"(","usage":)",
+                   UsageOf(a),
                    R"(,"prompt_logprobs":null,"prompt_token_ids":null,"prompt_text":null,)"
                    R"("kv_transfer_params":)",
                    a.kv_transfer_params, R"(,"ec_transfer_params":null,"metrics":null})"});
       break;
     case Dialect::kCompletion:
       Append(out, {R"({"id":"cmpl-)", a.id, R"(","object":"text_completion","created":)",
-                   Digits(a.created_s), R"(,"model":)", Quoted(a.model),
-                   R"(,"choices":[)"});
-      AppendChoices(a,
-                    Concat({R"("text":")", text, R"(","logprobs":null,"finish_reason":)",
-                            ReasonText(reason),
-                            R"(,"stop_reason":null,"token_ids":null,"prompt_logprobs":null,)"
-                            R"("prompt_token_ids":null,"routed_experts":null})"}),
-                    out);
-      Append(out, {R"(],"service_tier":null,"system_fingerprint":")",
-                   kFingerprint, R"(","usage":)", UsageOf(a),
-                   R"(,"kv_transfer_params":)", a.kv_transfer_params,
+                   Digits(a.created_s), R"(,"model":)", Quoted(a.model), R"(,"choices":[)"});
+      AppendChoices(
+          a,
+          Concat({R"("text":")", text, R"(","logprobs":null,"finish_reason":)", ReasonText(reason),
+                  R"(,"stop_reason":null,"token_ids":null,"prompt_logprobs":null,)"
+                  R"("prompt_token_ids":null,"routed_experts":null})"}),
+          out);
+      Append(out, {R"(],"service_tier":null,"system_fingerprint":")", kFingerprint, R"(","usage":)",
+                   UsageOf(a), R"(,"kv_transfer_params":)", a.kv_transfer_params,
                    R"(,"ec_transfer_params":null,"metrics":null})"});
       break;
     case Dialect::kMessages:
@@ -262,14 +257,14 @@ void StreamWriter::Token(const Answer& a, FinishReason reason, EventSink* sink) 
                     {R"("delta":{"content":")", text, R"("},"logprobs":null,"finish_reason":)",
                      ReasonText(reason),
                      reason == FinishReason::kNone ? R"(,"token_ids":null}]})"
-                     : a.include_usage ? R"(,"stop_reason":null,"token_ids":null}]})"
-                                       : kLastChoiceEnd});
+                     : a.include_usage             ? R"(,"stop_reason":null,"token_ids":null}]})"
+                                                   : kLastChoiceEnd});
       break;
     case Dialect::kCompletion:
-      ForEachChoice(a, sink,
-                    {R"("text":")", text, R"(","logprobs":null,"finish_reason":)",
-                     ReasonText(reason),
-                     R"(,"stop_reason":null,"prompt_token_ids":null,"token_ids":null}]})"});
+      ForEachChoice(
+          a, sink,
+          {R"("text":")", text, R"(","logprobs":null,"finish_reason":)", ReasonText(reason),
+           R"(,"stop_reason":null,"prompt_token_ids":null,"token_ids":null}]})"});
       break;
     case Dialect::kMessages:
       NextEvent("content_block_delta", sink,
@@ -348,11 +343,10 @@ void AppendErrorBody(Runtime runtime, Dialect dialect, const Refusal& refusal, s
     return;
   }
   const bool vllm = runtime == Runtime::kVllm;
-  Append(out,
-         {vllm ? R"({"error":{"message":)" : R"({"object":"error","message":)",
-          Quoted(refusal.message), R"(,"type":")", refusal.type, R"(","param":)",
-          refusal.param.empty() ? "null" : std::string_view(Quoted(refusal.param)), R"(,"code":)",
-          Digits(refusal.status), vllm ? "}}" : "}"});
+  Append(out, {vllm ? R"({"error":{"message":)" : R"({"object":"error","message":)",
+               Quoted(refusal.message), R"(,"type":")", refusal.type, R"(","param":)",
+               refusal.param.empty() ? "null" : std::string_view(Quoted(refusal.param)),
+               R"(,"code":)", Digits(refusal.status), vllm ? "}}" : "}"});
 }
 
 void AppendErrorEvent(Runtime runtime, const Refusal& refusal, std::string* out) {

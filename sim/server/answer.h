@@ -25,10 +25,10 @@ struct Answer {
   uint32_t prompt_tokens = 0;
   uint32_t cached_tokens = 0;
   uint32_t output_tokens = 0;  // of each choice
-  uint32_t inputs = 1;   // of embeddings
-  uint32_t choices = 1;  // of chat and completions: they all say the same
-  uint64_t seed = 0;    // of embeddings
-  std::string text;     // of all tokens that there will be
+  uint32_t inputs = 1;         // of embeddings
+  uint32_t choices = 1;        // of chat and completions: they all say the same
+  uint64_t seed = 0;           // of embeddings
+  std::string text;            // of all tokens that there will be
   std::string kv_transfer_params = "null";
 };
 

@@ -24,8 +24,7 @@ struct KvExporter::Export {
   std::unique_ptr<Timer> lease_timer;
 };
 
-KvExporter::KvExporter(EventLoop& loop, const SimOptions& options, KvOwner& owner,
-                       bool pushes)
+KvExporter::KvExporter(EventLoop& loop, const SimOptions& options, KvOwner& owner, bool pushes)
     : loop_(loop),
       options_(options),
       owner_(owner),
@@ -36,12 +35,12 @@ KvExporter::~KvExporter() = default;
 
 absl::Status KvExporter::Listen(const SocketAddress& address) {
   ASSIGN_OR_RETURN(listener_, Listener::New(loop_, address, {}, [this](auto stream) {
-    if (connections_.size() >= kConnectionsMax) return;
-    const uint64_t serial = next_serial_++;
-    ConnectionOwner& self = *this;
-    connections_[serial] =
-        std::make_unique<Connection>(loop_, self, options_, serial, std::move(stream));
-  }));
+                     if (connections_.size() >= kConnectionsMax) return;
+                     const uint64_t serial = next_serial_++;
+                     ConnectionOwner& self = *this;
+                     connections_[serial] = std::make_unique<Connection>(loop_, self, options_,
+                                                                         serial, std::move(stream));
+                   }));
   return absl::OkStatus();
 }
 

@@ -65,9 +65,9 @@ absl::Status Replica::ListenForKv() {
     exporter_->SetStuck(faults_.no_transfer);
   }
   if (exporter_->listening()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const SocketAddress address,
-                   SocketAddress::FromIp(address_.ip(),
-                                         vllm ? options_.kv_port : options_.bootstrap_port));
+  ASSIGN_OR_RETURN(
+      const SocketAddress address,
+      SocketAddress::FromIp(address_.ip(), vllm ? options_.kv_port : options_.bootstrap_port));
   const absl::Status status = exporter_->Listen(address);
   if (status.ok() || options_.role == Role::kPrefill) return status;
   ASSIGN_OR_RETURN(const SocketAddress any, SocketAddress::FromIp(address_.ip(), 0));
@@ -166,15 +166,15 @@ void Replica::HoldForDecode(Generation* g) {
   const std::string request =
       Concat({"chatcmpl-", g->answer.id, "-", Hex(Mix(g->id + options_.seed), 8)});
   const SocketAddress address = exporter_->address();
-  g->answer.kv_transfer_params = Concat(
-      {R"({"do_remote_prefill":true,"do_remote_decode":false,"remote_block_ids":[[)", blocks,
-       R"(]],"remote_engine_id":")", engine, R"(","remote_request_id":)", Quoted(request),
-       R"(,"remote_host":")", address.ip(), R"(","remote_port":)", Digits(address.port()),
-       R"(,"tp_size":1,"dcp_size":1,"pp_size":1,"remote_num_tokens":)",
-       Digits(g->answer.prompt_tokens),
-       R"(,"remote_blocks_expiry_time":null,"transfer_mode":"pull",)"
-       R"("remote_prefill_cached_tokens":)",
-       Digits(g->answer.cached_tokens), "}"});
+  g->answer.kv_transfer_params =
+      Concat({R"({"do_remote_prefill":true,"do_remote_decode":false,"remote_block_ids":[[)", blocks,
+              R"(]],"remote_engine_id":")", engine, R"(","remote_request_id":)", Quoted(request),
+              R"(,"remote_host":")", address.ip(), R"(","remote_port":)", Digits(address.port()),
+              R"(,"tp_size":1,"dcp_size":1,"pp_size":1,"remote_num_tokens":)",
+              Digits(g->answer.prompt_tokens),
+              R"(,"remote_blocks_expiry_time":null,"transfer_mode":"pull",)"
+              R"("remote_prefill_cached_tokens":)",
+              Digits(g->answer.cached_tokens), "}"});
   exporter_->Offer(Concat({engine, "/", request}), g->id, TransferTime(*g), options_.kv_lease);
 }
 
@@ -220,10 +220,9 @@ void Replica::FetchKv(Generation* g) {
   if (faults_.no_transfer) return;
   g->transfers_left = g->keys.size();
   if (g->peers.size() != g->keys.size()) return OnFetched(g->id, KvFetch::Outcome::kRefused);
-  const Duration patience = options_.runtime == Runtime::kSglang ? kSglangHeartbeatTime
-                            : known_engines_.contains(g->engine_id)
-                                ? Duration{}
-                                : kVllmHandshakeTime;
+  const Duration patience = options_.runtime == Runtime::kSglang    ? kSglangHeartbeatTime
+                            : known_engines_.contains(g->engine_id) ? Duration{}
+                                                                    : kVllmHandshakeTime;
   for (size_t i = 0; i < g->keys.size(); ++i) {
     g->fetches.push_back(std::make_unique<KvFetch>(
         loop_, g->peers[i], "/kv", g->keys[i], patience,
@@ -267,11 +266,11 @@ void Replica::FailTransfer(Generation* g, std::string_view why) {
   Refusal refusal = {500, "InternalServerError", "", "Internal server error"};
   if (options_.runtime == Runtime::kSglang) {
     const std::string_view of = g->half == Half::kPrefill ? "" : "decode_req.";
-    refusal.message = Concat(
-        {g->half == Half::kPrefill ? "Prefill bootstrap" : "Decode transfer",
-         " failed for request rank=0 ", of, "req.rid='", g->answer.id, "' ", of,
-         "req.bootstrap_room=", g->keys[0],
-         " with exception KVTransferError(bootstrap_room=", g->keys[0], "): ", why});
+    refusal.message =
+        Concat({g->half == Half::kPrefill ? "Prefill bootstrap" : "Decode transfer",
+                " failed for request rank=0 ", of, "req.rid='", g->answer.id, "' ", of,
+                "req.bootstrap_room=", g->keys[0],
+                " with exception KVTransferError(bootstrap_room=", g->keys[0], "): ", why});
   }
   g->peers.clear();  // nothing is left to be released there
   if (g->stream && !g->connection->stream_begun()) g->connection->BeginStream();
@@ -285,9 +284,9 @@ void Replica::EndTransfer(Generation* g) {
   const bool unfetched =
       g->half == Half::kDecode && g->submitted && !g->kv_arrived && !g->peers.empty();
   if (unfetched && options_.runtime == Runtime::kVllm && releases_.size() < kReleasesMax) {
-    releases_[g->id] = std::make_unique<KvFetch>(
-        loop_, g->peers[0], "/release", g->keys[0], Duration{},
-        [this, id = g->id](KvFetch::Outcome) { releases_.erase(id); });
+    releases_[g->id] =
+        std::make_unique<KvFetch>(loop_, g->peers[0], "/release", g->keys[0], Duration{},
+                                  [this, id = g->id](KvFetch::Outcome) { releases_.erase(id); });
   }
   g->fetches.clear();
   if (g->half != Half::kPrefill || g->keys.empty()) return;

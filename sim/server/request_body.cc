@@ -316,8 +316,8 @@ class Reader {
     }
     const bool many = dialect_ == Dialect::kChat || dialect_ == Dialect::kCompletion;
     if (dialect_ != Dialect::kEmbedding &&
-        (request_.inputs == 0 || uint64_t{request_.inputs} * request_.samples >
-                                     (many ? kSequencesMax : 1))) {
+        (request_.inputs == 0 ||
+         uint64_t{request_.inputs} * request_.samples > (many ? kSequencesMax : 1))) {
       refusal_ = {400, "BadRequestError", request_.samples > 1 ? "n" : "prompt",
                   Concat({"the simulated model server answers with 1 to ",
                           Digits(many ? kSequencesMax : 1), " choices"})};

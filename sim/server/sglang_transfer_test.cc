@@ -141,10 +141,10 @@ TEST_F(SglangTransferTest, WithoutARoomARequestIsRefused) {
 TEST_F(SglangTransferTest, FieldsThatDoNotFitTogetherAreRefused) {
   StartPair();
   TestClient client = DecodeClient();
-  for (const char* fields : {R"(,"bootstrap_room":[1,2],"bootstrap_host":["127.0.0.1"])",
-                             R"(,"bootstrap_room":1)", R"(,"bootstrap_room":"one")",
-                             R"(,"bootstrap_room":1.5,"bootstrap_host":"127.0.0.1")",
-                             R"(,"bootstrap_room":1,"bootstrap_host":"a","bootstrap_port":0)"}) {
+  for (const char* fields :
+       {R"(,"bootstrap_room":[1,2],"bootstrap_host":["127.0.0.1"])", R"(,"bootstrap_room":1)",
+        R"(,"bootstrap_room":"one")", R"(,"bootstrap_room":1.5,"bootstrap_host":"127.0.0.1")",
+        R"(,"bootstrap_room":1,"bootstrap_host":"a","bootstrap_port":0)"}) {
     SendChat(client, fields);
     client.WaitForEnd();
     EXPECT_EQ(client.status, 400) << fields;

@@ -129,8 +129,7 @@ void AppendCounters(PageWriter& page, const MetricsInput& in) {
   page.Value(kBySource, number(cached), {}, "source=\"local_cache_hit\"");
   page.Value(kBySource, number(received), {}, "source=\"external_kv_transfer\"");
   page.Counter("vllm:prompt_tokens_cached_total",
-               "Number of cached prompt tokens (local + external).",
-               number(cached + received));
+               "Number of cached prompt tokens (local + external).", number(cached + received));
   page.Counter("vllm:generation_tokens_total", "Number of generation tokens processed.",
                number(in.stats.generation_tokens));
 }

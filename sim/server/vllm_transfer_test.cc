@@ -50,14 +50,14 @@ TEST_F(VllmTransferTest, PrefillAnswersWithTheRecordedShapeAndHoldsItsBlocks) {
   EXPECT_EQ(engine.size(), 36u);
   EXPECT_EQ(request.substr(0, 12), "chatcmpl-r1-");
   EXPECT_EQ(request.size(), 20u);
-  EXPECT_EQ(
-      p, Concat({R"({"do_remote_prefill":true,"do_remote_decode":false,"remote_block_ids":)",
-                 JsonAt(p, "/remote_block_ids"), R"(,"remote_engine_id":")", engine,
-                 R"(","remote_request_id":")", request, R"(","remote_host":"127.0.0.1",)",
-                 R"("remote_port":)", Digits(replica_->kv_address().port()),
-                 R"(,"tp_size":1,"dcp_size":1,"pp_size":1,"remote_num_tokens":)", prompt_tokens,
-                 R"(,"remote_blocks_expiry_time":null,"transfer_mode":"pull",)",
-                 R"("remote_prefill_cached_tokens":0})"}));
+  EXPECT_EQ(p,
+            Concat({R"({"do_remote_prefill":true,"do_remote_decode":false,"remote_block_ids":)",
+                    JsonAt(p, "/remote_block_ids"), R"(,"remote_engine_id":")", engine,
+                    R"(","remote_request_id":")", request, R"(","remote_host":"127.0.0.1",)",
+                    R"("remote_port":)", Digits(replica_->kv_address().port()),
+                    R"(,"tp_size":1,"dcp_size":1,"pp_size":1,"remote_num_tokens":)", prompt_tokens,
+                    R"(,"remote_blocks_expiry_time":null,"transfer_mode":"pull",)",
+                    R"("remote_prefill_cached_tokens":0})"}));
   EXPECT_EQ(State("/running"), "0");
   EXPECT_EQ(State("/in_flight"), "0");
   EXPECT_EQ(State("/held"), "1");
@@ -114,8 +114,9 @@ TEST_F(VllmTransferTest, ATransferTakesItsTime) {
   EXPECT_EQ(StateOf(*decode_, "/waiting"), "1");
   EXPECT_EQ(StateOf(*decode_, "/running"), "0");
   EXPECT_NE(StateOf(*decode_, "/kv_cache_used_blocks"), "0");
-  EXPECT_EQ(Metric(*decode_, "vllm:num_requests_waiting_by_reason{engine=\"0\",model_name=\"m\","
-                             "reason=\"deferred\"}"),
+  EXPECT_EQ(Metric(*decode_,
+                   "vllm:num_requests_waiting_by_reason{engine=\"0\",model_name=\"m\","
+                   "reason=\"deferred\"}"),
             "1.0");
   EXPECT_TRUE(client.events.empty());
   Finish(client);
@@ -141,9 +142,8 @@ TEST_F(VllmTransferTest, WithoutParametersItIsAPlainRequest) {
 TEST_F(VllmTransferTest, ParametersOfTheWrongTypeAreRefused) {
   StartPair();
   TestClient client = DecodeClient();
-  for (const char* params :
-       {"3", "[]", R"({"do_remote_decode":"yes"})", R"({"remote_port":70000})",
-        R"({"remote_engine_id":5})"}) {
+  for (const char* params : {"3", "[]", R"({"do_remote_decode":"yes"})", R"({"remote_port":70000})",
+                             R"({"remote_engine_id":5})"}) {
     SendDecode(client, params);
     Finish(client);
     EXPECT_EQ(client.status, 400) << params;
