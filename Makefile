@@ -32,8 +32,8 @@ test: configure  ## build everything and run every test
 	@cmake --build $(BUILD) -j$(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2
 
-demo: build  ## gateway and three simulated replicas on examples/quickstart; ONCE=1 stops afterwards
-	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) tools/demo
+demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm
+	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) tools/demo
 
 bench: configure  ## micro-benchmarks, then the gateway beside nginx
 	@tools/install-deps bench
