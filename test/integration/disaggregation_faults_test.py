@@ -7,8 +7,7 @@ import json
 import unittest
 
 from harness import (STREAM_HEADERS, Gate, PairTest, answer, chat_answer, chat_events, error_of,
-                     event, hang, prefill_answer, refuse_with_reset, stream_answer)
-from harness.wait import Watched
+                     event, hang, refuse_with_reset, stream_answer)
 
 ERROR = {"error": {"message": "CUDA error", "type": "InternalServerError", "param": None,
                    "code": 500}}
@@ -31,9 +30,6 @@ def failing_transfer(finish=None):
 
 
 class HalfTest(PairTest):
-    def good_prefill(self):
-        return prefill_answer(self.runtime)
-
     def assert_tried_again(self, half, reason, first, second):
         line = self.line()
         self.assertEqual((line["status"], line["outcome"], line["tries"]), (200, "complete", 2))
@@ -49,7 +45,7 @@ class HalfTest(PairTest):
         def first_fails(request, connection):
             asked.append(request)
             (script if len(asked) == 1 else self.good_prefill())(request, connection)
-        self.start([first_fails] * 2, decode or [self.decode_script()] * 2, **options)
+        self.start([first_fails] * 2, decode or [self.good_decode()] * 2, **options)
         return asked
 
     def start_failing_decode(self, script, **options):
@@ -58,12 +54,9 @@ class HalfTest(PairTest):
 
         def first_fails(request, connection):
             asked.append(request)
-            (script if len(asked) == 1 else self.decode_script())(request, connection)
+            (script if len(asked) == 1 else self.good_decode())(request, connection)
         self.start([self.good_prefill()] * 2, [first_fails] * 2, **options)
         return asked
-
-    def decode_script(self):
-        return chat_answer()
 
     def names_asked(self, asked):
         return [request.connection.server.name for request in asked]
@@ -96,7 +89,7 @@ class PrefillFaults:
         self.assert_tried_again("prefill", "bad_response", *self.names_asked(asked))
 
     def test_another_prefill_after_a_refused_connection(self):
-        self.start([self.good_prefill()] * 2, [self.decode_script()] * 2)
+        self.start([self.good_prefill()] * 2, [self.good_decode()] * 2)
         self.penstock.wait_scraped()
         self.prefill[0].refuse()
         for count in range(1, 100):
@@ -352,25 +345,7 @@ class VllmDecodeTest(HalfTest, DecodeFaults):
 
 
 class SglangHalfTest(HalfTest):
-    """A decode server here answers when prefill has, as the real one does: it has no KV cache
-    before."""
     runtime = "sglang"
-
-    def setUp(self):
-        self.rooms = Watched()  # whose prefill is done
-
-    def good_prefill(self):
-        def script(request, connection):
-            self.rooms.append(request.json()["bootstrap_room"])
-            prefill_answer("sglang")(request, connection)
-        return script
-
-    def decode_script(self):
-        def script(request, connection):
-            room = request.json()["bootstrap_room"]
-            connection.wait_until(lambda: room in list(self.rooms))
-            chat_answer()(request, connection)
-        return script
 
 
 class SglangPrefillTest(SglangHalfTest, PrefillFaults):

@@ -203,7 +203,7 @@ class SglangTest(PairTest):
                 gate.wait()
                 script(request, connection)
             return run
-        self.start([gated(prefill_answer("sglang"))], [gated(chat_answer("hi"))])
+        self.start([gated(self.good_prefill())], [gated(self.good_decode("hi"))])
         client = self.send_chat(max_tokens=7)
         prefill = self.prefill[0].wait_requests(1)[0]
         decode = self.decode[0].wait_requests(1)[0]  # neither has answered
@@ -223,7 +223,7 @@ class SglangTest(PairTest):
                                                      BOOTSTRAP_PORT, body["bootstrap_room"]))
 
     def test_rooms_differ_and_a_batch_gets_one_for_each_sequence(self):
-        self.start([prefill_answer("sglang")], [chat_answer()])
+        self.start([self.good_prefill()], [self.good_decode()])
         self.chat(n=3)
         self.chat(n=3)
         rooms = [room for r in self.decode[0].requests for room in r.json()["bootstrap_room"]]
@@ -237,7 +237,7 @@ class SglangTest(PairTest):
         self.assertEqual(len(self.decode[0].requests[2].json()["bootstrap_room"]), 2)
 
     def test_what_a_client_sends_as_bootstrap_is_replaced(self):
-        self.start([prefill_answer("sglang")], [chat_answer()])
+        self.start([self.good_prefill()], [self.good_decode()])
         self.chat(bootstrap_host="evil", bootstrap_port=1, bootstrap_room=2)
         for server in self.prefill + self.decode:
             self.assertEqual(server.requests[0].json()["bootstrap_host"], self.prefill[0].address)
@@ -265,13 +265,13 @@ class MixedTest(PairTest):
     def start_mixed(self, sglang_prefill):
         vllm_prefill = self.model_server(prefill_answer("vllm"), name="vllm-prefill")
         vllm_decode = self.model_server(chat_answer(), name="vllm-decode")
-        self.start([sglang_prefill], [chat_answer()],
+        self.start([sglang_prefill], [self.good_decode()],
                    objects=[role_pod(vllm_prefill, "prefill", "vllm"),
                             role_pod(vllm_decode, "decode", "vllm")])
         return vllm_prefill, vllm_decode
 
     def test_pairs_are_of_one_runtime(self):
-        vllm_prefill, vllm_decode = self.start_mixed(prefill_answer("sglang"))
+        vllm_prefill, vllm_decode = self.start_mixed(self.good_prefill())
         for _ in range(40):
             self.assertEqual(self.chat().status, 200)
         lines = self.penstock.wait_handled(40)
@@ -282,7 +282,7 @@ class MixedTest(PairTest):
         self.assertTrue(all("kv_transfer_params" in r.json() for r in vllm_decode.requests))
 
     def test_a_runtime_without_prefill_leaves_it_to_the_other(self):
-        _, vllm_decode = self.start_mixed(prefill_answer("sglang"))
+        _, vllm_decode = self.start_mixed(self.good_prefill())
         self.prefill[0].refuse()
         for _ in range(20):
             self.assertEqual(self.chat().status, 200)

@@ -4,9 +4,10 @@ them."""
 import json
 
 from harness.client import Head
-from harness.fake_server import SGLANG_PAGE, answer
+from harness.fake_server import SGLANG_PAGE, answer, chat_answer
 from harness.gateway import GatewayTest
 from harness.objects import http_route, inference_pool, pod
+from harness.wait import Watched
 
 ROLE_LABEL = "rolebasedgroup.workloads.x-k8s.io/role"
 BOOTSTRAP_PORT = 34000
@@ -61,6 +62,27 @@ class PairTest(GatewayTest):
     """One prefill server for each script of `prefill`, one decode server for each of `decode`."""
 
     runtime = None
+
+    def setUp(self):
+        self.rooms = Watched()  # SGLang: whose prefill is done
+
+    def good_prefill(self):
+        """What a prefill server does when all is well."""
+        def script(request, connection):
+            if self.runtime == "sglang":
+                self.rooms.append(request.json()["bootstrap_room"])
+            prefill_answer(self.runtime)(request, connection)
+        return script
+
+    def good_decode(self, text="Hello."):
+        """The same of a decode server. SGLang's has nothing to answer with before prefill is
+        done."""
+        def script(request, connection):
+            if self.runtime == "sglang":
+                room = request.json()["bootstrap_room"]
+                connection.wait_until(lambda: room in list(self.rooms))
+            chat_answer(text)(request, connection)
+        return script
 
     def start(self, prefill, decode, objects=(), prefix=False, annotations=None, arguments=(),
               **rule):
