@@ -160,6 +160,8 @@ class SameAnswerTest(PairTest):
         self.assertEqual(texts[0], texts[1])
         self.assertNotEqual(texts[0][0], texts[0][1])
         self.assertEqual(pair.usage.completion_tokens, 48)
+        # What is not fetched stays until its lease of 30 s is over.
+        eventually(lambda: self.prefill.cache_usage() == 0, "prefill keeps nothing for nobody")
 
     def test_of_several_samples_streamed(self):
         messages = conversation()
@@ -186,6 +188,16 @@ class SameAnswerTest(PairTest):
         self.assertEqual(pair.choices[0].text, alone.choices[0].text)
         self.assertEqual(pair.choices[0].logprobs.tokens, alone.choices[0].logprobs.tokens)
         self.assert_disaggregated(self.penstock.wait_handled(1)[0])
+
+    def test_of_several_prompts(self):
+        """The shorter one first: whose KV cache is whose must not be mixed up."""
+        texts = [conversation(lines)[0]["content"] for lines in (4, 30, 12)]
+        pair, alone = (client.completions.create(
+            model=MODEL, prompt=texts, max_tokens=12, temperature=0, extra_body=FOREVER)
+            for client in (self.client, self.alone))
+        self.assertEqual([choice.text for choice in pair.choices],
+                         [choice.text for choice in alone.choices])
+        self.assertTrue(self.decode.is_healthy())
 
     def test_as_long_as_the_client_asked(self):
         """Only the prefill server is told to stop after one token."""
@@ -309,9 +321,10 @@ class ServerLossTest(PairTest):
         self.assertIsInstance(refused, openai.InternalServerError)
         self.assertEqual(refused.status_code, 502)
         self.assertIn("decode-0", str(refused))
-        ends = {line["stream"]: (line["status"], line["outcome"])
+        ends = {line["stream"]: (line["status"], line["outcome"], line["failed_half"])
                 for line in self.penstock.wait_handled(2)}
-        self.assertEqual(ends, {True: (200, "upstream_broke"), False: (502, "rejected")})
+        self.assertEqual(ends, {True: (200, "upstream_broke", "decode"),
+                                False: (502, "rejected", "decode")})
         self.assert_idle()
         self.penstock.wait_metric("penstock_half_failures_total", 2, half="decode")
         self.penstock.wait_metric("penstock_half_failures_total", 0, half="prefill")
