@@ -60,7 +60,7 @@ asan: deps  ## unit tests under the address and undefined-behaviour sanitizers
 tsan: deps  ## unit tests under the thread sanitizer
 	@tools/sanitize build-tsan thread
 
-test-vllm: build  ## against two real vLLM servers on the CPU (5.8 GB, several minutes)
+test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
 
 clean:  ## remove what was built here
