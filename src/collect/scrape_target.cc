@@ -258,6 +258,7 @@ void ScrapeTarget::Apply(const MetricsSample& sample) {
   const float total = state.waiting_requests.load(kRelaxed) + state.running_requests.load(kRelaxed);
   state.foreign_requests.store(std::max(0.0f, total - static_cast<float>(own)), kRelaxed);
   ApplyLora(sample);
+  state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max).count(), kRelaxed);
   state.scraped_at_ns.store(loop_.clock().Now().time_since_epoch().count(),
                             std::memory_order_release);
 }

@@ -133,6 +133,14 @@ TEST_F(ScraperTest, RequestsBeyondOurOwnAreForeign) {
   WaitFor([&] { return StateOf(a).foreign_requests == 0; });
 }
 
+TEST_F(ScraperTest, TellsHowOldItsOwnPaceLetsTheMetricsGet) {
+  options_.interval = milliseconds(20);
+  FakeModelServer& a = AddServer(Page(1, 4, 0));
+  Publish({&a});
+  WaitFor([&] { return StateOf(a).scraped_at_ns != 0; });
+  EXPECT_GT(StateOf(a).paced_age_ns, Duration(milliseconds(2 * 20)).count());
+}
+
 TEST_F(ScraperTest, AFailedScrapeKeepsValuesAndAgeAndIsCountedByReason) {
   FakeModelServer& a = AddServer(Page(3, 4, 0.5));
   Publish({&a});
