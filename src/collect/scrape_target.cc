@@ -50,6 +50,8 @@ ScrapeTarget::ScrapeTarget(EventLoop& loop, ScrapeMetrics& metrics, const Scrape
       options_(options),
       identity_(std::move(identity)),
       pacer_(options),
+      // What a target before this one, of another runtime, read of adapters is checked, too.
+      has_adapters_(identity_.state->lora_version.load(std::memory_order_relaxed) != 0),
       first_due_(first_due),
       scanner_(identity_.runtime) {}
 
