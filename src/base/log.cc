@@ -200,15 +200,22 @@ class LogQueue {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
-  // Returns when everything queued is written.
-  void Stop() {
+  // True once everything queued is written; false if the writer stands still for `patience`.
+  bool Stop(std::chrono::nanoseconds patience) {
     {
-      std::lock_guard lock(mutex_);
-      if (!running_) return;
+      std::unique_lock lock(mutex_);
+      if (!writer_.joinable()) return true;
       stopping_ = true;
+      wake_.notify_one();
+      while (running_) {
+        const uint64_t before = batches_;
+        const bool moved =
+            moved_.wait_for(lock, patience, [&] { return !running_ || batches_ != before; });
+        if (!moved) return false;
+      }
     }
-    wake_.notify_one();
     writer_.join();
+    return true;
   }
 
   // Takes the text of `line` and leaves an empty string with the room of a former line in its
@@ -249,11 +256,14 @@ class LogQueue {
         lock.unlock();
         WriteBatch(batch, n, &text);
         lock.lock();
+        ++batches_;
+        if (stopping_) moved_.notify_all();
       }
       if (stopping_) break;
       wake_.wait_for(lock, kRest, [this] { return count_ >= lines_.size() / 2 || stopping_; });
     }
     running_ = false;
+    moved_.notify_all();
   }
 
   size_t TakeBatch(std::vector<std::string>* batch) {
@@ -284,12 +294,14 @@ class LogQueue {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<std::string> lines_;  // a ring; guarded by mutex_, as are the next five
+  std::condition_variable moved_;   // a batch was written, or the writer has ended
+  std::vector<std::string> lines_;  // a ring; guarded by mutex_, as are the next six
   size_t first_ = 0;
   size_t count_ = 0;
   bool idle_ = false;  // the writer waits for the next line, however long
   bool running_ = false;
   bool stopping_ = false;
+  uint64_t batches_ = 0;  // written
   std::atomic<uint64_t> dropped_{0};
   uint64_t dropped_told_ = 0;  // the writer's
   std::thread writer_;
@@ -311,7 +323,7 @@ void InitLog(LogLevel least, size_t queue_lines) {
   Queue().Start(queue_lines);
 }
 
-void ShutdownLog() { Queue().Stop(); }
+bool ShutdownLog(std::chrono::nanoseconds patience) { return Queue().Stop(patience); }
 
 bool LogEnabled(LogLevel level) { return level >= least_level.load(std::memory_order_relaxed); }
 

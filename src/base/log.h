@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -44,8 +45,10 @@ struct LogField {
 // Starts the writer thread. `queue_lines` bounds the queue. Before InitLog (and in tests) lines are
 // written synchronously.
 void InitLog(LogLevel least, size_t queue_lines = 8192);
-// Writes what is queued and stops the writer thread.
-void ShutdownLog();
+// Writes what is queued and stops the writer thread. False if standard error took nothing for
+// `patience`: a pipe that nobody reads does not keep a process from ending. What is queued is then
+// left, and so is the thread; a later call waits for it again.
+bool ShutdownLog(std::chrono::nanoseconds patience = std::chrono::seconds(2));
 
 bool LogEnabled(LogLevel level);
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});

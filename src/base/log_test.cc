@@ -166,10 +166,22 @@ TEST(Log, FullQueueDropsTheOldestLinesAndCountsThem) {
   EXPECT_EQ(told, dropped);
 }
 
+TEST(Log, ShutdownLeavesAStandardErrorThatTakesNothing) {
+  StuckStderr stuck;
+  InitLog(LogLevel::kInfo, 16);
+  for (int i = 0; i < 3; ++i) Log(LogLevel::kInfo, "m", {{"i", i}});
+  EXPECT_FALSE(ShutdownLog(std::chrono::milliseconds(20)));
+  Log(LogLevel::kInfo, "queued, and not waited for");
+  EXPECT_FALSE(ShutdownLog(std::chrono::milliseconds(20)));
+  stuck.StartReading();
+  EXPECT_TRUE(ShutdownLog(std::chrono::minutes(1)));
+  EXPECT_EQ(Lines(stuck.Restore()).size(), 4u);
+}
+
 TEST(Log, LogsSynchronouslyAgainAfterShutdown) {
   InitLog(LogLevel::kInfo);
-  ShutdownLog();
-  ShutdownLog();
+  EXPECT_TRUE(ShutdownLog());
+  EXPECT_TRUE(ShutdownLog());
   testing::internal::CaptureStderr();
   Log(LogLevel::kInfo, "late");
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("\"message\":\"late\""));

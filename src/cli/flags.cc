@@ -56,7 +56,8 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_flag("--no-request-log", flags.no_request_log, "No log line per request");
   serve->add_option("--scrape-interval-ms", flags.scrape_interval_ms, "Metrics of each endpoint")
       ->capture_default_str()
-      ->check(CLI::Range(1, 60000));
+      // Metrics older than 2 s are not used (Pool::metrics_age_max): two looks must fit into that.
+      ->check(CLI::Range(2, 1000));
   serve
       ->add_option("--scrape-load-max", flags.scrape_load_max,
                    "Largest share of a replica's time spent on scrapes")

@@ -9,6 +9,12 @@
 // rest is waiting for its turn. Idle means that the last page showed nothing running or waiting and
 // that we have nothing in flight there; the latter is asked anew each time, so that the first
 // request dispatched ends it at once.
+//
+// How old metrics get is our own doing, then, and says nothing about the endpoint up to
+//
+//   PacedAge = 2 * interval + longest of the last eight answering times
+//
+// so that one failed scrape between two good ones does not make it stale either.
 
 #pragma once
 
@@ -33,13 +39,20 @@ class ScrapePacer {
   // it.
   Duration Interval(bool in_use, Duration age_max) const;
 
+  // The age that metrics may reach by this pace: of an idle endpoint, which is the slower one.
+  // Failures do not stretch it.
+  Duration PacedAge(Duration age_max) const;
+
  private:
   static constexpr size_t kAnswers = 8;
+
+  Duration IntervalWithoutFailures(bool in_use, Duration age_max) const;
 
   const ScrapeOptions& options_;
   std::array<Duration, kAnswers> answers_{};
   size_t answer_count_ = 0;
   Duration least_answer_{0};
+  Duration longest_answer_{0};
   uint32_t failures_ = 0;
   bool idle_ = false;
 };

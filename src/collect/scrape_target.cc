@@ -50,6 +50,8 @@ ScrapeTarget::ScrapeTarget(EventLoop& loop, ScrapeMetrics& metrics, const Scrape
       options_(options),
       identity_(std::move(identity)),
       pacer_(options),
+      // What a target before this one, of another runtime, read of adapters is checked, too.
+      has_adapters_(identity_.state->lora_version.load(std::memory_order_relaxed) != 0),
       first_due_(first_due),
       scanner_(identity_.runtime) {}
 
@@ -258,6 +260,7 @@ void ScrapeTarget::Apply(const MetricsSample& sample) {
   const float total = state.waiting_requests.load(kRelaxed) + state.running_requests.load(kRelaxed);
   state.foreign_requests.store(std::max(0.0f, total - static_cast<float>(own)), kRelaxed);
   ApplyLora(sample);
+  state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max).count(), kRelaxed);
   state.scraped_at_ns.store(loop_.clock().Now().time_since_epoch().count(),
                             std::memory_order_release);
 }

@@ -29,25 +29,28 @@ class ScrapeTarget final : private StreamObserver {
  public:
   struct Identity {
     std::shared_ptr<EndpointState> state;
-    SocketAddress address;
+    SocketAddress address = {};
     std::string name;     // "127.0.0.11:8000", for Host and logs
     std::string pool_id;  // a pool that holds it, for logs and metrics
     Runtime runtime = Runtime::kVllm;
     bool scraped = true;  // false: endpoints of Services, only probed
     Duration metrics_age_max{0};
+
+    // Whether a target of that identity does what one of this does. Names follow from the state.
+    bool SameAs(const Identity& other) const {
+      return state == other.state && pool_id == other.pool_id && runtime == other.runtime &&
+             scraped == other.scraped && metrics_age_max == other.metrics_age_max;
+    }
   };
 
   // `first_due`: when the first scrape may begin. The references outlive the target.
   ScrapeTarget(EventLoop& loop, ScrapeMetrics& metrics, const ScrapeOptions& options,
                Identity identity, TimePoint first_due);
 
-  const EndpointState& state() const { return *identity_.state; }
-  bool scraped() const { return identity_.scraped; }
+  const Identity& identity() const { return identity_; }
 
   // Begins what is due at `now`, ends what has timed out.
   void Tick(TimePoint now);
-
-  bool in_snapshot = true;  // the scraper's mark while it compares with a new Snapshot
 
  private:
   enum class Phase : uint8_t { kResting, kConnecting, kAnswering };

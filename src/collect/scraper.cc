@@ -41,48 +41,70 @@ struct MetricsScraper::Impl {
     timer.Start(targets.empty() ? kTickWithoutTargets : kTick);
   }
 
-  // Keeps the targets of endpoints that stay, with their connections and pace.
+  // Keeps the targets of endpoints that stay what they are, with their connections and pace. An
+  // endpoint whose runtime, pool or limit has changed gets a new one: the old one reads the page in
+  // the words of the old runtime.
   void Follow(std::shared_ptr<const Snapshot> snapshot) {
     followed = std::move(snapshot);
-    std::unordered_map<const EndpointState*, ScrapeTarget*> known;
-    for (const auto& target : targets) {
-      target->in_snapshot = false;
-      known.emplace(&target->state(), target.get());
+    std::unordered_map<const EndpointState*, std::unique_ptr<ScrapeTarget>> known;
+    for (auto& target : targets) {
+      const EndpointState* state = target->identity().state.get();
+      known.emplace(state, std::move(target));
     }
-    for (const auto& entry : followed->pools) {
-      for (const Endpoint& endpoint : entry->pool.endpoints) {
-        ScrapeTarget*& target = known[endpoint.state.get()];
-        const bool scraped = entry->pool.kind == Pool::Kind::kInferencePool;
-        // What was probed for a Service before is scraped once an InferencePool holds it.
-        const bool usable = target != nullptr && (target->scraped() || !scraped);
-        if (!usable) target = Add(entry->pool, endpoint);
-        if (target != nullptr) target->in_snapshot = true;
+    targets.clear();
+    size_t scraped = 0;
+    for (ScrapeTarget::Identity& wanted : Wanted()) {
+      scraped += wanted.scraped;
+      std::unique_ptr<ScrapeTarget>& target = known[wanted.state.get()];
+      if (target != nullptr && target->identity().SameAs(wanted)) {
+        targets.push_back(std::move(target));
+      } else {
+        targets.push_back(Make(std::move(wanted)));
       }
     }
-    std::erase_if(targets, [](const auto& target) { return !target->in_snapshot; });
-    metrics.endpoints.Set(static_cast<double>(std::count_if(
-        targets.begin(), targets.end(), [](const auto& target) { return target->scraped(); })));
+    metrics.endpoints.Set(static_cast<double>(scraped));
   }
 
-  ScrapeTarget* Add(const Pool& pool, const Endpoint& endpoint) {
-    absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(endpoint.ip, endpoint.port);
-    if (!address.ok()) {
-      Log(LogLevel::kError, "Endpoint cannot be scraped",
-          {{"endpoint", endpoint.address}, {"error", std::string(address.status().message())}});
-      return nullptr;
+  // One for each address. Of several pools that hold it the first InferencePool says how it is
+  // scraped; one that only Services hold is probed.
+  std::vector<ScrapeTarget::Identity> Wanted() const {
+    std::vector<ScrapeTarget::Identity> all;
+    std::unordered_map<const EndpointState*, size_t> places;
+    for (const auto& entry : followed->pools) {
+      const Pool& pool = entry->pool;
+      for (const Endpoint& endpoint : pool.endpoints) {
+        ScrapeTarget::Identity identity{.state = endpoint.state,
+                                        .name = endpoint.address,
+                                        .pool_id = pool.id,
+                                        .runtime = endpoint.runtime,
+                                        .scraped = pool.kind == Pool::Kind::kInferencePool,
+                                        .metrics_age_max = pool.metrics_age_max};
+        const auto place = places.find(endpoint.state.get());
+        if (place != places.end()) {
+          if (identity.scraped && !all[place->second].scraped) {
+            identity.address = all[place->second].address;
+            all[place->second] = std::move(identity);
+          }
+          continue;
+        }
+        absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(endpoint.ip, endpoint.port);
+        if (!address.ok()) {
+          Log(LogLevel::kError, "Endpoint cannot be scraped",
+              {{"endpoint", endpoint.address}, {"error", std::string(address.status().message())}});
+          continue;
+        }
+        identity.address = *address;
+        places.emplace(endpoint.state.get(), all.size());
+        all.push_back(std::move(identity));
+      }
     }
+    return all;
+  }
+
+  std::unique_ptr<ScrapeTarget> Make(ScrapeTarget::Identity identity) {
     const Duration phase = std::chrono::duration_cast<Duration>(options.interval * random.Unit());
-    targets.push_back(std::make_unique<ScrapeTarget>(
-        loop, metrics, options,
-        ScrapeTarget::Identity{.state = endpoint.state,
-                               .address = *address,
-                               .name = endpoint.address,
-                               .pool_id = pool.id,
-                               .runtime = endpoint.runtime,
-                               .scraped = pool.kind == Pool::Kind::kInferencePool,
-                               .metrics_age_max = pool.metrics_age_max},
-        loop.now() + phase));
-    return targets.back().get();
+    return std::make_unique<ScrapeTarget>(loop, metrics, options, std::move(identity),
+                                          loop.now() + phase);
   }
 
   EventLoop& loop;

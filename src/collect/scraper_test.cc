@@ -53,21 +53,29 @@ class ScraperTest : public ::testing::Test {
 
   void Publish(std::vector<const FakeModelServer*> servers,
                Pool::Kind kind = Pool::Kind::kInferencePool) {
+    PublishPools({MakePool(servers, kind, "default/qwen", Runtime::kVllm)});
+  }
+  std::shared_ptr<PoolEntry> MakePool(std::vector<const FakeModelServer*> servers, Pool::Kind kind,
+                                      std::string id, Runtime runtime) {
     auto entry = std::make_shared<PoolEntry>();
     entry->pool.kind = kind;
-    entry->pool.id = "default/qwen";
+    entry->pool.id = std::move(id);
     entry->pool.metrics_age_max = metrics_age_max_;
     for (const FakeModelServer* server : servers) {
       Endpoint endpoint;
       endpoint.ip = server->address().ip();
       endpoint.port = server->address().port();
       endpoint.address = server->address().ToString();
+      endpoint.runtime = runtime;
       endpoint.state = table_.Get(endpoint.address);
       held_.push_back(endpoint.state);
       entry->pool.endpoints.push_back(std::move(endpoint));
     }
+    return entry;
+  }
+  void PublishPools(std::vector<std::shared_ptr<PoolEntry>> pools) {
     auto snapshot = std::make_shared<Snapshot>();
-    snapshot->pools.push_back(std::move(entry));
+    snapshot->pools.assign(pools.begin(), pools.end());
     store_.Publish(std::move(snapshot));
     if (!scraper_) scraper_ = std::make_unique<MetricsScraper>(*loop_, store_, metrics_, options_);
   }
@@ -131,6 +139,14 @@ TEST_F(ScraperTest, RequestsBeyondOurOwnAreForeign) {
   WaitFor([&] { return StateOf(a).foreign_requests == 2; });
   StateOf(a).in_flight_requests = 9;
   WaitFor([&] { return StateOf(a).foreign_requests == 0; });
+}
+
+TEST_F(ScraperTest, TellsHowOldItsOwnPaceLetsTheMetricsGet) {
+  options_.interval = milliseconds(20);
+  FakeModelServer& a = AddServer(Page(1, 4, 0));
+  Publish({&a});
+  WaitFor([&] { return StateOf(a).scraped_at_ns != 0; });
+  EXPECT_GT(StateOf(a).paced_age_ns, Duration(milliseconds(2 * 20)).count());
 }
 
 TEST_F(ScraperTest, AFailedScrapeKeepsValuesAndAgeAndIsCountedByReason) {
@@ -250,6 +266,40 @@ TEST_F(ScraperTest, ScrapingEndsWithTheSnapshotThatDropsTheEndpoint) {
   EXPECT_EQ(a.connections, 1) << "what stays keeps its connection";
   Publish({&a, &b});
   WaitForScrapes(b, 2);
+}
+
+TEST_F(ScraperTest, AnEndpointWhoseRuntimeChangesIsReadInItsNewWords) {
+  constexpr auto kKind = Pool::Kind::kInferencePool;
+  FakeModelServer& a = AddServer("sglang:num_running_reqs 3\nsglang:num_queue_reqs 7\n");
+  PublishPools({MakePool({&a}, kKind, "default/qwen", Runtime::kVllm)});
+  WaitFor([&] { return Failures("no_metrics") > 0; });
+  EXPECT_EQ(StateOf(a).scraped_at_ns, 0);
+  PublishPools({MakePool({&a}, kKind, "default/qwen", Runtime::kSglang)});
+  WaitFor([&] { return StateOf(a).waiting_requests == 7; });
+}
+
+TEST_F(ScraperTest, AnEndpointThatMovesToAnotherPoolIsThatPools) {
+  constexpr auto kKind = Pool::Kind::kInferencePool;
+  FakeModelServer& a = AddServer();
+  PublishPools({MakePool({&a}, kKind, "default/old", Runtime::kVllm)});
+  WaitForScrapes(a, 2);
+  PublishPools({MakePool({&a}, kKind, "default/qwen", Runtime::kVllm)});
+  WaitForScrapes(a, 2);
+  a.Stop();
+  WaitFor([&] { return Ejections() == 1; });
+}
+
+TEST_F(ScraperTest, AnEndpointOfSeveralPoolsIsScrapedOnceAndKeepsItsConnection) {
+  FakeModelServer& a = AddServer(Page(1, 4, 0));
+  for (int i = 0; i < 3; ++i) {
+    PublishPools({MakePool({&a}, Pool::Kind::kService, "service default/web:80", Runtime::kVllm),
+                  MakePool({&a}, Pool::Kind::kInferencePool, "default/qwen", Runtime::kVllm),
+                  MakePool({&a}, Pool::Kind::kInferencePool, "default/other", Runtime::kSglang)});
+    WaitForScrapes(a, 3);
+  }
+  EXPECT_EQ(a.connections, 1);
+  EXPECT_EQ(StateOf(a).waiting_requests, 1);
+  EXPECT_EQ(metrics_.AddGauge("penstock_scrape_endpoints", "").value(), 1);
 }
 
 TEST_F(ScraperTest, AnIdleEndpointIsLeftAloneUntilWorkIsDispatched) {

@@ -122,6 +122,7 @@ Step Exchange::ParseBody() {
   const ParseOutcome outcome = env_.parser.Parse(body_, prompt_chars_max, &request_);
   if (outcome != ParseOutcome::kOk) {
     detail_ = MessageOf(outcome);
+    if (outcome == ParseOutcome::kModelTooLong) env_.metrics.CountLimit("model_name_bytes");
     if (outcome == ParseOutcome::kBadField) {
       detail_ += ": ";
       detail_ += env_.parser.detail();

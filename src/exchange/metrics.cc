@@ -195,4 +195,12 @@ void ExchangeMetrics::CountRejection(Rejection rejection) {
       .Add();
 }
 
+void ExchangeMetrics::CountLimit(std::string_view limit) {
+  // The family that the data plane's limits are counted in.
+  registry_
+      .AddCounter("penstock_limit_reached_total", "How often a limit was reached, by its name.",
+                  {{"limit", std::string(limit)}})
+      .Add();
+}
+
 }  // namespace gw

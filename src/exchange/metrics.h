@@ -94,6 +94,7 @@ class ExchangeMetrics {
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
   void CountRejection(Rejection rejection);
+  void CountLimit(std::string_view limit);
 
  private:
   static constexpr size_t kSeriesMax = 4096;

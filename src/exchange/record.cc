@@ -91,6 +91,10 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   rule_ = nullptr;
   pool_ = nullptr;
   body_ = {};
+  // The exchange lives as long as its connection: it keeps no memory that a client chose the size
+  // of.
+  constexpr size_t kKeptSaltBytes = 1024;
+  if (request_.cache_salt.capacity() > kKeptSaltBytes) std::string().swap(request_.cache_salt);
   edit_.Begin({});
   pair_.Reset();
 }

@@ -20,7 +20,10 @@ struct SaturationLimits {
 };
 
 // Saturated: no candidate with fresh metrics has waiting <= waiting_requests_max and KV-cache use
-// <= kv_cache_utilization_ratio_max. Candidates none of which was ever scraped are not called
+// <= kv_cache_utilization_ratio_max. Others do not count beside them, since scheduling would not
+// choose them. Where no metrics are fresh, what we know is our own share: the pool is saturated
+// only if something of ours is in flight at every candidate, so that an idle pool takes requests
+// whatever has become of its metrics. Candidates none of which was ever scraped are never called
 // saturated, nor is an empty list: that there is no endpoint is another refusal.
 bool IsSaturated(std::span<const EndpointView> candidates, const SaturationLimits& limits);
 Admission Admit(Criticality criticality, std::span<const EndpointView> candidates,

@@ -31,6 +31,11 @@ EndpointView NeverScraped() {
   return view;
 }
 
+EndpointView InUse(EndpointView view) {
+  view.in_flight_requests = 1;
+  return view;
+}
+
 TEST(Admission, SaturationNeedsEveryCandidateOverALimit) {
   const struct {
     const char* what;
@@ -44,11 +49,18 @@ TEST(Admission, SaturationNeedsEveryCandidateOverALimit) {
       {"cache over its limit", {Fresh(0, 0.81f)}, true},
       {"one of two has room", {Fresh(6, 0), Fresh(5, 0.8f)}, false},
       {"each is over another limit", {Fresh(6, 0), Fresh(0, 0.9f)}, true},
-      {"room that was seen too long ago", {Stale(0, 0)}, true},
+      {"room that was seen too long ago", {InUse(Stale(0, 0))}, true},
       {"stale room beside a full one", {Stale(0, 0), Fresh(6, 0)}, true},
+      {"stale, and idle by our own count", {Stale(0, 0)}, false},
+      {"one of two stale ones is idle", {InUse(Stale(0, 0)), Stale(0, 0)}, false},
+      {"stale and full, and idle by our own count", {Stale(9, 1)}, false},
       {"stale and full beside room", {Stale(9, 1), Fresh(0, 0)}, false},
       {"never scraped", {NeverScraped(), NeverScraped()}, false},
+      {"never scraped, in use", {InUse(NeverScraped())}, false},
       {"never scraped beside a full one", {NeverScraped(), Fresh(6, 0)}, true},
+      {"never scraped beside a stale one, both in use",
+       {InUse(NeverScraped()), InUse(Stale(0, 0))},
+       true},
       {"never scraped beside room", {NeverScraped(), Fresh(1, 0)}, false},
   };
   for (const auto& c : kCases) {

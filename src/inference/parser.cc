@@ -105,6 +105,8 @@ std::string_view MessageOf(ParseOutcome outcome) {
       return "the request body has no \"model\"";
     case ParseOutcome::kBadModel:
       return "\"model\" in the request body is not a string";
+    case ParseOutcome::kModelTooLong:
+      return "\"model\" in the request body is longer than 1024 bytes";
     case ParseOutcome::kDuplicateKey:
       return "the request body has \"model\" or \"stream\" more than once";
     case ParseOutcome::kBadField:
@@ -172,6 +174,8 @@ ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, Inferenc
   std::string_view model;
   if (members.model->get(model) != simdjson::SUCCESS) return ParseOutcome::kBadModel;
   if (model.empty()) return ParseOutcome::kNoModel;
+  static_assert(InferenceParser::model_name_bytes_max == 1024);  // as MessageOf says
+  if (model.size() > InferenceParser::model_name_bytes_max) return ParseOutcome::kModelTooLong;
   request->requested_model = model;
   request->target_model = model;
   request->stream = false;

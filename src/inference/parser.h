@@ -18,6 +18,7 @@ enum class ParseOutcome : uint8_t {
   kNotAnObject,
   kNoModel,       // missing or empty
   kBadModel,      // not a string
+  kModelTooLong,  // longer than model_name_bytes_max
   kDuplicateKey,  // `model` or `stream` twice: two parsers could read two requests
   kBadField,      // a field that routing reads has the wrong type; detail() names it
 };
@@ -31,6 +32,9 @@ class InferenceParser {
   static constexpr size_t kPadding = 64;
   // Containers inside each other, the body itself included.
   static constexpr size_t kDepthMax = 128;
+  // The name goes into the log, the history and the labels of metrics, all of which keep it. An
+  // InferenceModel's has at most 256 characters, a path on a model server is hardly longer.
+  static constexpr size_t model_name_bytes_max = 1024;
 
   InferenceParser();
   ~InferenceParser();

@@ -52,6 +52,17 @@ TEST(InferenceParser, ReadsModelStreamAndSalt) {
   EXPECT_EQ(parsed.request.cache_salt, "s");
 }
 
+TEST(InferenceParser, ALongModelNameIsRefusedAndNotKept) {
+  const auto body = [](size_t bytes) {
+    return R"({"model":")" + std::string(bytes, 'x') + R"(","messages":[]})";
+  };
+  EXPECT_EQ(Parse(body(InferenceParser::model_name_bytes_max)).outcome, ParseOutcome::kOk);
+  const Parsed parsed = Parse(body(InferenceParser::model_name_bytes_max + 1));
+  EXPECT_EQ(parsed.outcome, ParseOutcome::kModelTooLong);
+  EXPECT_EQ(parsed.request.requested_model, "");
+  EXPECT_EQ(MessageOf(parsed.outcome), "\"model\" in the request body is longer than 1024 bytes");
+}
+
 TEST(InferenceParser, NothingStaysFromTheRequestBefore) {
   InferenceParser parser;
   InferenceRequest request;

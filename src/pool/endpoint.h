@@ -66,6 +66,9 @@ class alignas(64) EndpointState {
   // 0: the model server reports no adapters. Otherwise unique among all states and all their
   // versions, so that a reader may keep a copy and compare before it takes the lock.
   std::atomic<uint32_t> lora_version{0};
+  // The age that the metrics reach by the scraper's own pacing (collect/scrape_pacer.h), as of the
+  // last scrape; 0: never scraped. Where it is above the pool's limit it takes its place.
+  std::atomic<int64_t> paced_age_ns{0};
 
   std::atomic<uint32_t> cache_block_tokens{0};  // 0: not reported
   std::atomic<uint32_t> cache_blocks{0};        // 0: not reported
@@ -116,7 +119,7 @@ struct EndpointView {
   float foreign_requests = 0;
   float kv_cache_utilization_ratio = 0;
   Duration metrics_age{0};
-  bool metrics_fresh = false;  // scraped within the pool's limit
+  bool metrics_fresh = false;  // scraped within the pool's limit, or as late as we pace it
   LoraAffinity lora = LoraAffinity::kNotLora;
   uint32_t prefix_hit_blocks = 0;  // leading blocks of the prompt it is believed to hold
 };

@@ -26,7 +26,8 @@ struct Pool {
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   // Only endpoints that may receive requests (the Pod is Ready and not terminating).
   std::vector<Endpoint> endpoints;
-  // Metrics older than this make an endpoint rank behind all endpoints with fresh ones.
+  // Metrics older than this, and older than the scraper's own pace of that endpoint lets them get
+  // (EndpointState::paced_age_ns), make it rank behind all endpoints with fresh ones.
   Duration metrics_age_max = std::chrono::seconds(2);
 };
 

@@ -59,7 +59,11 @@ EndpointView Sample(const Endpoint& endpoint, std::string_view model, int64_t no
   // The scraper's clock reading may be newer than the loop's `now`.
   view.metrics_age =
       scraped_at_ns == 0 ? Duration::max() : Duration(std::max<int64_t>(0, now_ns - scraped_at_ns));
-  view.metrics_fresh = scraped_at_ns != 0 && view.metrics_age <= metrics_age_max;
+  // An endpoint that we choose to ask seldom is not stale for it: others, asked more often, would
+  // get all its requests.
+  const Duration age_max =
+      std::max(metrics_age_max, Duration(state.paced_age_ns.load(std::memory_order_relaxed)));
+  view.metrics_fresh = scraped_at_ns != 0 && view.metrics_age <= age_max;
   const uint32_t lora_version = state.lora_version.load(std::memory_order_acquire);
   if (lora_version != 0) {
     const LoraAdapters* adapters = CachedAdapters(state, lora_version);

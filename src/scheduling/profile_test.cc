@@ -68,6 +68,20 @@ TEST_F(Sampling, MetricsAreFreshUpToThePoolsLimitAndNeverBeforeTheFirstScrape) {
   EXPECT_FALSE(Sample()[0].metrics_fresh);
 }
 
+TEST_F(Sampling, AnEndpointThatWeAskSeldomStaysFreshForItsOwnPace) {
+  pool_.pool.metrics_age_max = std::chrono::seconds(2);
+  pool_.state(1).paced_age_ns = Duration(std::chrono::seconds(8)).count();
+  pool_.state(2).paced_age_ns = Duration(std::chrono::milliseconds(100)).count();
+  pool_.clock.Advance(std::chrono::seconds(2));
+  EXPECT_TRUE(Sample()[2].metrics_fresh);
+  pool_.clock.Advance(std::chrono::seconds(6));
+  EXPECT_FALSE(Sample()[0].metrics_fresh);
+  EXPECT_TRUE(Sample()[1].metrics_fresh);
+  EXPECT_FALSE(Sample()[2].metrics_fresh);
+  pool_.clock.Advance(Duration(1));
+  EXPECT_FALSE(Sample()[1].metrics_fresh);
+}
+
 TEST_F(Sampling, AScrapeNewerThanTheCallersClockHasNoAge) {
   pool_.state(0).scraped_at_ns += 1000;
   EXPECT_EQ(Sample()[0].metrics_age, Duration(0));

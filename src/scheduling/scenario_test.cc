@@ -135,6 +135,8 @@ class Scenario {
         state->foreign_requests = number();
       } else if (key == "in-flight") {
         state->in_flight_requests = std::stoi(value);
+      } else if (key == "paced-age") {
+        state->paced_age_ns = Duration(std::chrono::milliseconds(std::stoi(value))).count();
       } else if (key.starts_with("lora")) {
         has_adapters = true;
         if (key == "lora-max") adapters.max_active = std::stoul(value);

@@ -25,6 +25,14 @@ namespace {
 constexpr uint64_t kSeed = 0x70656e73746f636b;
 constexpr int kListenRetryMs = 1000;
 
+// From here to the end of the process, which destroys and writes what is left, a signal has nobody
+// who reads it and ends the process at once.
+void EndAtNextSignal(const sigset_t& signals) {
+  signal(SIGTERM, [](int) { _exit(1); });
+  signal(SIGINT, [](int) { _exit(1); });
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
 // Counts answers of the workers; Wait returns when all have come or the time is over.
 class Countdown {
  public:
@@ -299,6 +307,7 @@ int ServerImpl::RunUntilSignal() {
   }
   const bool drained = Drain(fd);
   close(fd);
+  EndAtNextSignal(signals);
   return drained ? 0 : 1;
 }
 
@@ -319,7 +328,8 @@ bool ServerImpl::Drain(int signal_fd) {
       FD_SET(signal_fd, &set);
       timeval wait{0, 50'000};
       if (select(signal_fd + 1, &set, nullptr, nullptr, &wait) > 0) {
-        again = true;
+        signalfd_siginfo info;  // taken, or it would count as a third one later
+        again = read(signal_fd, &info, sizeof(info)) > 0;
         countdown->Poke();
         return;
       }

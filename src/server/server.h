@@ -36,8 +36,8 @@ class Server {
   // The admin port's real address.
   virtual const SocketAddress& admin_address() const = 0;
   // Blocks until SIGTERM or SIGINT, then drains: no new connections, what is in flight finishes, at
-  // most for DataplaneOptions::drain_timeout. A second signal ends at once. Returns the exit
-  // status.
+  // most for DataplaneOptions::drain_timeout. A second signal ends at once, also after this has
+  // returned. Returns the exit status.
   virtual int RunUntilSignal() = 0;
 };
 

@@ -1,5 +1,6 @@
 """SIGTERM: nothing new, what is in flight finishes, then the end."""
 
+import os
 import signal
 import unittest
 
@@ -118,6 +119,36 @@ class DrainTest(GatewayTest):
         self.assertGreaterEqual(gateway.process.returncode, 0, "killed by a signal")
         self.server.connections.wait(lambda _: connection.closed_by_peer.is_set(), "closed")
         client.wait_closed()
+
+    def full_pipe(self):
+        """The writing end of a pipe that nobody reads and that takes nothing more."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, b"x" * 4096)
+        except BlockingIOError:
+            pass
+        os.set_blocking(writing, True)
+        return writing
+
+    def test_a_log_that_nobody_reads_does_not_hold_the_end(self):
+        gateway = self.start(chat_answer(), stderr=self.full_pipe())
+        self.assertEqual(gateway.chat().status, 200)
+        gateway.signal()
+        self.assertEqual(gateway.wait_exit(), 0)
+
+    def test_a_second_signal_ends_at_once_whatever_the_log_does(self):
+        gateway = self.start(hang(), stderr=self.full_pipe())
+        client = self.client(gateway)
+        client.request("POST", CHAT, body=chat_body())
+        self.server.wait_requests(1)
+        gateway.signal()
+        self.wait_refusing(gateway)
+        gateway.signal()
+        self.assertEqual(gateway.wait_exit(), 1)
 
     def test_a_stream_that_the_client_leaves_does_not_hold_the_drain(self):
         gateway = self.start(stream_answer(chat_events(["a"])[:1], end="hang"))

@@ -239,6 +239,16 @@ class ErrorShapeTest(RefusalTest):
         self.assertTrue(line["request_id"].startswith('a"\\b'))
         self.assertTrue(gateway.metrics().samples)
 
+    def test_a_model_name_of_a_megabyte_is_refused_in_few_bytes(self):
+        gateway = self.start()
+        response = gateway.chat(model="x" * MIB)
+        self.assert_error(response, 400, "invalid_body")
+        self.assertLess(len(response.body), 300)
+        self.assertEqual(gateway.wait_handled(1)[0]["requested_model"], "")
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="model_name_bytes")
+        self.assertLess(len(gateway.admin("/metrics").body), MIB)
+        self.assert_untouched()
+
     def test_clients_that_send_half_a_head_and_leave_cost_nothing(self):
         gateway = self.start(hang())
         for data in (b"", b"GET", b"GET /v1/t HTTP/1.1\r\nHost", b"\r\n",

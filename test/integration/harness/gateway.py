@@ -49,7 +49,7 @@ class Gateway:
     """`penstock serve` on a folder of objects. stop() ends it; so does the end of the test."""
 
     def __init__(self, address, objects, arguments=(), environment=None,
-                 port=None, wait_ready=True):
+                 port=None, wait_ready=True, stderr=subprocess.STDOUT):
         self.address = address
         self.port = port or free_port(address)
         self.admin_port = free_port(address)
@@ -64,7 +64,7 @@ class Gateway:
         command = [penstock(), "serve", "-f", str(self.folder), "--bind", address,
                    "--admin", f"{address}:{self.admin_port}", *arguments]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
             env={**os.environ, **(environment or {})}, preexec_fn=_die_with_parent)
         _children.add(self.process)
         self._reader = threading.Thread(target=self._read_output, daemon=True)
