@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace gw::internal {
@@ -133,6 +135,32 @@ GatewayState ReadGateway(const api::Gateway& gateway, std::string controller_nam
   return state;
 }
 
+// One address serves all Gateways, so listeners of different Gateways meet on a port as those of one
+// do. Told apart by hostname they share it; of equal ones the oldest Gateway's is served, then the
+// one whose Gateway's name sorts first: what worked goes on working when somebody adds another.
+void FindTaken(GatewayStates* states) {
+  std::vector<GatewayState*> by_age;
+  for (auto& [key, state] : *states) by_age.push_back(&state);
+  // Equal ages keep the order of the map, which is that of the names.
+  std::stable_sort(by_age.begin(), by_age.end(), [](const GatewayState* a, const GatewayState* b) {
+    return a->gateway->meta.creation_unix_s < b->gateway->meta.creation_unix_s;
+  });
+  std::map<std::tuple<int, std::string>, const ListenerState*> owners;
+  for (GatewayState* gateway : by_age) {
+    for (ListenerState& listener : gateway->listeners) {
+      if (!listener.served) continue;
+      const api::Listener& spec = *listener.spec;
+      const auto [owner, is_free] = owners.try_emplace({spec.port, spec.hostname}, &listener);
+      if (is_free) continue;
+      listener.served = false;
+      listener.conflict_reason = "HostnameConflict";
+      listener.conflict_message =
+          fmt::format("port {} with hostname \"{}\" is listener {}'s, whose Gateway goes before",
+                      spec.port, spec.hostname, owner->second->name);
+    }
+  }
+}
+
 void WritePendingGateway(Context& context, const api::Gateway& gateway, const std::string& why) {
   if (!context.options.only_controller) return;
   api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
@@ -203,6 +231,7 @@ GatewayStates ReadGateways(Context& context) {
       states.emplace(key, ReadGateway(gateway, context.own_name(), missing));
     }
   }
+  FindTaken(&states);
   return states;
 }
 
