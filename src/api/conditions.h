@@ -75,6 +75,10 @@ using StatusSet = std::map<ObjectRef, ObjectStatus, ObjectRefLess>;
 bool IsBad(const Condition& condition);
 // Some condition of the object, its listeners or its parents is bad: `penstock check` exits 1.
 bool IsRefused(const ObjectStatus& status);
+// The bad conditions, for a log line: "listener http: Conflicted: port 80 is ...; Accepted: ...".
+// Empty if the object is not refused.
+std::string WhyRefused(const ObjectStatus& status);
+size_t RefusedCount(const StatusSet& statuses);
 // Nothing is bad and nothing is Unknown.
 bool AllGood(const ObjectStatus& status);
 

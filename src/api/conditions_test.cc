@@ -39,6 +39,25 @@ TEST(Conditions, SomeAreGoodNewsWhenFalse) {
   EXPECT_TRUE(IsBad(Make("PartiallyInvalid", kTrue)));
 }
 
+TEST(Conditions, WhyRefusedNamesEachPartAndWhatIsBadOfIt) {
+  ObjectStatus status;
+  status.conditions = {Make("Accepted", kTrue), Make("Programmed", kFalse, "Invalid")};
+  status.listeners = {{"a", 0, {}, {Make("Conflicted", kTrue, "HostnameConflict", "port 80")}},
+                      {"b", 0, {}, {Make("Accepted", kTrue)}}};
+  ParentRef parent;
+  parent.ns = "default";
+  parent.name = "gateway";
+  status.parents = {{parent, "c", {Make("ResolvedRefs", kFalse, "BackendNotFound", "no\npool")}}};
+  EXPECT_EQ(WhyRefused(status),
+            "listener a: Conflicted: HostnameConflict: port 80; "
+            "parent Gateway default/gateway: ResolvedRefs: BackendNotFound: no; pool; "
+            "Programmed: Invalid");
+  EXPECT_EQ(WhyRefused({}), "");
+  EXPECT_EQ(RefusedCount({{ObjectRef{"", "v1", "A", "", "a"}, status},
+                          {ObjectRef{"", "v1", "B", "", "b"}, {}}}),
+            1u);
+}
+
 TEST(Conditions, AnObjectIsRefusedByAnyOfItsParts) {
   ObjectStatus status;
   status.conditions = {Make("Accepted", kTrue)};

@@ -34,6 +34,7 @@ class Configurator {
   // Any thread.
   api::StatusSet status() const;
   uint64_t generation() const;
+  size_t refused() const;          // objects that are not served as they were written
   std::string load_error() const;  // empty if the newest configuration is the one served
   std::vector<std::string> listen_errors() const;
 
@@ -44,6 +45,7 @@ class Configurator {
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;
   api::StatusSet status_;
+  size_t refused_ = 0;
   std::string load_error_;
   std::vector<std::string> listen_errors_;
   Counter& reloads_ok_;

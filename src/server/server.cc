@@ -252,6 +252,9 @@ AdminResponse ServerImpl::Ready() const {
   } else {
     response.body = "ready, configuration " + std::to_string(configurator_.generation()) + "\n";
   }
+  if (const size_t refused = configurator_.refused(); refused > 0) {
+    response.body += std::to_string(refused) + " refused, see penstock get all\n";
+  }
   const std::string load_error = configurator_.load_error();
   if (!load_error.empty()) {
     response.body +=
