@@ -68,7 +68,9 @@ struct ObjectRefLess {
   bool operator()(const ObjectRef& a, const ObjectRef& b) const;
 };
 
-using StatusSet = std::map<ObjectRef, ObjectStatus, ObjectRefLess>;
+// Of several objects with one name the first is served and has its conditions; each of the others is
+// refused and has an entry of its own behind it, told apart by `source`.
+using StatusSet = std::multimap<ObjectRef, ObjectStatus, ObjectRefLess>;
 
 // Whether a condition says that something is wrong: a positive one (Accepted, Programmed,
 // ResolvedRefs, ...) is False, or a negative one (Conflicted, PartiallyInvalid, ...) is True.

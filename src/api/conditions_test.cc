@@ -105,23 +105,23 @@ StatusSet Example() {
        "penstock.dev/gateway-controller",
        {Make("Accepted", kTrue, "Accepted"),
         Make("ResolvedRefs", kFalse, "InvalidExtensionRef", "Service default/epp\nis not there")}}};
-  set[{kInferenceGroup, "v1", "InferencePool", "default", "qwen"}] = pool;
+  set.emplace(ObjectRef{kInferenceGroup, "v1", "InferencePool", "default", "qwen"}, pool);
   ObjectStatus listeners;
   listeners.conditions = {Make("Accepted", kTrue, "Accepted", "served")};
   listeners.listeners = {
       {"http", 1, {{kGatewayGroup, "HTTPRoute"}}, {Make("Programmed", kTrue, "Programmed")}},
       {"tcp", 0, {}, {}}};
-  set[{kGatewayGroup, "v1", "Gateway", "default", "web"}] = listeners;
+  set.emplace(ObjectRef{kGatewayGroup, "v1", "Gateway", "default", "web"}, listeners);
   ObjectStatus route;
   gateway.section_name = "http";
   gateway.port = 80;
   route.parents = {{gateway, "penstock.dev/gateway-controller", {}}};
-  set[{kGatewayGroup, "v1", "HTTPRoute", "default", "r"}] = route;
-  set[{kInferenceXGroup, "v1alpha2", "InferencePool", "other", "idle"}] = {};
+  set.emplace(ObjectRef{kGatewayGroup, "v1", "HTTPRoute", "default", "r"}, route);
+  set.emplace(ObjectRef{kInferenceXGroup, "v1alpha2", "InferencePool", "other", "idle"}, ObjectStatus{});
   ObjectStatus unnamed;
   unnamed.source = {"a.yaml", 3};
   unnamed.conditions = {Make("Accepted", kFalse, "Invalid", "kind: is required")};
-  set[{"", "", "", "", "(a.yaml:3)"}] = unnamed;
+  set.emplace(ObjectRef{"", "", "", "", "(a.yaml:3)"}, unnamed);
   return set;
 }
 
