@@ -43,6 +43,7 @@ struct SupportedKind {
 // Of a Gateway's listener.
 struct ListenerStatus {
   std::string name;
+  int port = 0;
   int attached_routes = 0;
   std::vector<SupportedKind> supported_kinds;
   std::vector<Condition> conditions;
@@ -68,8 +69,8 @@ struct ObjectRefLess {
   bool operator()(const ObjectRef& a, const ObjectRef& b) const;
 };
 
-// Of several objects with one name the first is served and has its conditions; each of the others is
-// refused and has an entry of its own behind it, told apart by `source`.
+// Of several objects with one name the first is served and has its conditions; each of the others
+// is refused and has an entry of its own behind it, told apart by `source`.
 using StatusSet = std::multimap<ObjectRef, ObjectStatus, ObjectRefLess>;
 
 // Whether a condition says that something is wrong: a positive one (Accepted, Programmed,

@@ -42,8 +42,8 @@ TEST(Conditions, SomeAreGoodNewsWhenFalse) {
 TEST(Conditions, WhyRefusedNamesEachPartAndWhatIsBadOfIt) {
   ObjectStatus status;
   status.conditions = {Make("Accepted", kTrue), Make("Programmed", kFalse, "Invalid")};
-  status.listeners = {{"a", 0, {}, {Make("Conflicted", kTrue, "HostnameConflict", "port 80")}},
-                      {"b", 0, {}, {Make("Accepted", kTrue)}}};
+  status.listeners = {{"a", 80, 0, {}, {Make("Conflicted", kTrue, "HostnameConflict", "port 80")}},
+                      {"b", 81, 0, {}, {Make("Accepted", kTrue)}}};
   ParentRef parent;
   parent.ns = "default";
   parent.name = "gateway";
@@ -61,7 +61,7 @@ TEST(Conditions, WhyRefusedNamesEachPartAndWhatIsBadOfIt) {
 TEST(Conditions, AnObjectIsRefusedByAnyOfItsParts) {
   ObjectStatus status;
   status.conditions = {Make("Accepted", kTrue)};
-  status.listeners = {{"a", 0, {}, {Make("Conflicted", kFalse)}}};
+  status.listeners = {{"a", 80, 0, {}, {Make("Conflicted", kFalse)}}};
   status.parents = {{{}, "c", {Make("ResolvedRefs", kTrue)}}};
   EXPECT_FALSE(IsRefused(status));
   EXPECT_TRUE(AllGood(status));
@@ -109,15 +109,16 @@ StatusSet Example() {
   ObjectStatus listeners;
   listeners.conditions = {Make("Accepted", kTrue, "Accepted", "served")};
   listeners.listeners = {
-      {"http", 1, {{kGatewayGroup, "HTTPRoute"}}, {Make("Programmed", kTrue, "Programmed")}},
-      {"tcp", 0, {}, {}}};
+      {"http", 80, 1, {{kGatewayGroup, "HTTPRoute"}}, {Make("Programmed", kTrue, "Programmed")}},
+      {"tcp", 81, 0, {}, {}}};
   set.emplace(ObjectRef{kGatewayGroup, "v1", "Gateway", "default", "web"}, listeners);
   ObjectStatus route;
   gateway.section_name = "http";
   gateway.port = 80;
   route.parents = {{gateway, "penstock.dev/gateway-controller", {}}};
   set.emplace(ObjectRef{kGatewayGroup, "v1", "HTTPRoute", "default", "r"}, route);
-  set.emplace(ObjectRef{kInferenceXGroup, "v1alpha2", "InferencePool", "other", "idle"}, ObjectStatus{});
+  set.emplace(ObjectRef{kInferenceXGroup, "v1alpha2", "InferencePool", "other", "idle"},
+              ObjectStatus{});
   ObjectStatus unnamed;
   unnamed.source = {"a.yaml", 3};
   unnamed.conditions = {Make("Accepted", kFalse, "Invalid", "kind: is required")};

@@ -88,14 +88,14 @@ void Configurator::Reject(std::string error) {
   load_error_ = std::move(error);
 }
 
-void Configurator::SetListenErrors(std::vector<std::string> errors) {
+void Configurator::SetListenErrors(ListenErrors errors) {
   std::lock_guard lock(mutex_);
   listen_errors_ = std::move(errors);
 }
 
 api::StatusSet Configurator::status() const {
   std::lock_guard lock(mutex_);
-  return status_;
+  return WithListenErrors(status_, listen_errors_);
 }
 
 uint64_t Configurator::generation() const {
@@ -113,7 +113,7 @@ std::string Configurator::load_error() const {
   return load_error_;
 }
 
-std::vector<std::string> Configurator::listen_errors() const {
+ListenErrors Configurator::listen_errors() const {
   std::lock_guard lock(mutex_);
   return listen_errors_;
 }

@@ -298,6 +298,35 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
   }
 }
 
+TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
+  Scenario scenario;
+  scenario.resources.gateway_classes["class"].meta.generation = 1;
+  api::Gateway& gateway = scenario.AddGateway();
+  gateway.meta.generation = 7;
+  scenario.AddListener(gateway, "second", 81);
+  scenario.AddListener(gateway, "tls", 82, "", "HTTPS");
+  Translation translation = scenario.Run();
+  const api::StatusSet open = translation.status;
+  const std::string error = "bind 127.0.0.1:80: Address already in use";
+  translation.status = WithListenErrors(open, {{80, error}, {82, error}, {99, error}});
+  EXPECT_EQ(ListenerSaid(translation, "http", "Accepted"), "False/PortUnavailable");
+  EXPECT_EQ(MessageOf(ListenerOf(translation, "http").conditions, "Accepted"), error);
+  EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"), "False/Invalid");
+  EXPECT_EQ(ListenerOf(translation, "http").conditions[0].observed_generation, 7);
+  EXPECT_EQ(ListenerSaid(translation, "second", "Programmed"), "True/Programmed");
+  // A port that was never to be opened keeps its own reason.
+  EXPECT_EQ(ListenerSaid(translation, "tls", "Accepted"), "False/UnsupportedProtocol");
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
+  EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
+            "not valid: http, tls");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
+
+  translation.status = WithListenErrors(open, {{80, error}, {81, error}});
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/ListenersNotValid");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
+  EXPECT_EQ(api::FormatStatus(WithListenErrors(open, {})), api::FormatStatus(open));
+}
+
 TEST(Listener, OfAGatewayThatIsNotServedTakesNoPortFromOthers) {
   Scenario scenario;
   scenario.AddGateway("first").unsupported = {{"spec.addresses", -1, "is not supported yet"}};
