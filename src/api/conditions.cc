@@ -100,13 +100,29 @@ void AppendListener(std::string* out, const ListenerStatus& listener) {
   AppendConditions(out, listener.conditions, 4);
 }
 
-void AppendParent(std::string* out, const ParentStatus& parent) {
+std::string NameOf(const ParentStatus& parent) {
   const ParentRef& ref = parent.parent_ref;
   std::string name = ref.ns.empty() ? ref.name : ref.ns + "/" + ref.name;
   if (!ref.section_name.empty()) name += ", listener " + ref.section_name;
   if (ref.port) name += ", port " + std::to_string(*ref.port);
-  *out += fmt::format("  parent {} {} ({})\n", ref.kind, name, parent.controller_name);
+  return "parent " + ref.kind + " " + name;
+}
+
+void AppendParent(std::string* out, const ParentStatus& parent) {
+  *out += fmt::format("  {} ({})\n", NameOf(parent), parent.controller_name);
   AppendConditions(out, parent.conditions, 4);
+}
+
+// Appends what is bad of one part of an object. Every bad condition has a reason, most a message.
+void AppendBad(std::string* out, const std::string& part,
+               const std::vector<Condition>& conditions) {
+  for (const Condition& condition : conditions) {
+    if (!IsBad(condition)) continue;
+    if (!out->empty()) *out += "; ";
+    if (!part.empty()) *out += part + ": ";
+    *out += condition.type + ": " + condition.reason;
+    if (!condition.message.empty()) *out += ": " + OneLine(condition.message);
+  }
 }
 
 }  // namespace
@@ -153,6 +169,24 @@ bool IsBad(const Condition& condition) {
 }
 
 bool IsRefused(const ObjectStatus& status) { return Any(status, IsBad); }
+
+std::string WhyRefused(const ObjectStatus& status) {
+  std::string out;
+  for (const ListenerStatus& listener : status.listeners) {
+    AppendBad(&out, "listener " + listener.name, listener.conditions);
+  }
+  for (const ParentStatus& parent : status.parents) {
+    AppendBad(&out, NameOf(parent), parent.conditions);
+  }
+  AppendBad(&out, "", status.conditions);
+  return out;
+}
+
+size_t RefusedCount(const StatusSet& statuses) {
+  return static_cast<size_t>(
+      std::count_if(statuses.begin(), statuses.end(),
+                    [](const auto& entry) { return IsRefused(entry.second); }));
+}
 
 bool AllGood(const ObjectStatus& status) {
   return !Any(status, [](const Condition& condition) {

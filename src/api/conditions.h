@@ -43,6 +43,7 @@ struct SupportedKind {
 // Of a Gateway's listener.
 struct ListenerStatus {
   std::string name;
+  int port = 0;
   int attached_routes = 0;
   std::vector<SupportedKind> supported_kinds;
   std::vector<Condition> conditions;
@@ -68,13 +69,19 @@ struct ObjectRefLess {
   bool operator()(const ObjectRef& a, const ObjectRef& b) const;
 };
 
-using StatusSet = std::map<ObjectRef, ObjectStatus, ObjectRefLess>;
+// Of several objects with one name the first is served and has its conditions; each of the others
+// is refused and has an entry of its own behind it, told apart by `source`.
+using StatusSet = std::multimap<ObjectRef, ObjectStatus, ObjectRefLess>;
 
 // Whether a condition says that something is wrong: a positive one (Accepted, Programmed,
 // ResolvedRefs, ...) is False, or a negative one (Conflicted, PartiallyInvalid, ...) is True.
 bool IsBad(const Condition& condition);
 // Some condition of the object, its listeners or its parents is bad: `penstock check` exits 1.
 bool IsRefused(const ObjectStatus& status);
+// The bad conditions, for a log line: "listener http: Conflicted: port 80 is ...; Accepted: ...".
+// Empty if the object is not refused.
+std::string WhyRefused(const ObjectStatus& status);
+size_t RefusedCount(const StatusSet& statuses);
 // Nothing is bad and nothing is Unknown.
 bool AllGood(const ObjectStatus& status);
 

@@ -220,25 +220,21 @@ void ServerImpl::OpenListeners() {
   std::lock_guard opening(opening_);
   auto countdown = std::make_shared<Countdown>(workers_.size());
   auto mutex = std::make_shared<std::mutex>();
-  auto all_errors = std::make_shared<std::vector<std::string>>();
+  auto all_errors = std::make_shared<ListenErrors>();
   for (auto& worker : workers_) {
-    worker->ApplySnapshot([countdown, mutex, all_errors](std::vector<std::string> errors) {
+    worker->ApplySnapshot([countdown, mutex, all_errors](ListenErrors errors) {
       {
         std::lock_guard lock(*mutex);
-        for (std::string& error : errors) {
-          if (std::find(all_errors->begin(), all_errors->end(), error) == all_errors->end()) {
-            all_errors->push_back(std::move(error));
-          }
-        }
+        all_errors->merge(errors);
       }
       countdown->Done();
     });
   }
   countdown->Wait(std::chrono::seconds(30), [] { return false; });
   std::lock_guard lock(*mutex);
-  const std::vector<std::string> known = configurator_.listen_errors();
-  for (const std::string& error : *all_errors) {
-    if (std::find(known.begin(), known.end(), error) != known.end()) continue;
+  const ListenErrors known = configurator_.listen_errors();
+  for (const auto& [port, error] : *all_errors) {
+    if (known.contains(port) && known.at(port) == error) continue;
     Log(LogLevel::kError, "A listener could not be opened", {{"error", error}});
   }
   configurator_.SetListenErrors(*all_errors);
@@ -247,7 +243,7 @@ void ServerImpl::OpenListeners() {
 
 AdminResponse ServerImpl::Ready() const {
   AdminResponse response;
-  const std::vector<std::string> errors = configurator_.listen_errors();
+  const ListenErrors errors = configurator_.listen_errors();
   if (draining_) {
     response.status = 503;
     response.body = "draining\n";
@@ -256,9 +252,12 @@ AdminResponse ServerImpl::Ready() const {
     response.body = "starting\n";
   } else if (!errors.empty()) {
     response.status = 503;
-    for (const std::string& error : errors) response.body += error + "\n";
+    for (const auto& [port, error] : errors) response.body += error + "\n";
   } else {
     response.body = "ready, configuration " + std::to_string(configurator_.generation()) + "\n";
+  }
+  if (const size_t refused = configurator_.refused(); refused > 0) {
+    response.body += std::to_string(refused) + " refused, see penstock get all\n";
   }
   const std::string load_error = configurator_.load_error();
   if (!load_error.empty()) {
