@@ -376,7 +376,7 @@ void DownstreamConnection::OnTryTimeout() {
 
 void DownstreamConnection::OnClientGone() {
   if (state_ == State::kClosed) return;
-  FinishExchange(Outcome::kClientLeft);
+  FinishExchange(out_.empty() ? exchange_.OutcomeOfLeaving() : Outcome::kClientLeft);
   Close();
 }
 

@@ -42,6 +42,8 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   request_.target_model.clear();
   request_.model_value = {};
   request_.stream = false;
+  request_.prompts = 1;
+  request_.samples = 1;
   request_.prompt_chars = 0;
   request_.prompt_tokens_estimate = 0;
   request_.cache_salt.clear();
@@ -302,7 +304,9 @@ void Exchange::OnResponseEnd() {
 void Exchange::OnStreamBroken(TimePoint now) {
   if (!hold_.state) return;
   if (RecordFailure(*hold_.state, now)) env_.metrics.CountEjection(pool_->pool.id);
-  if (pair_.active) env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);
+  if (!pair_.active) return;
+  pair_.failed_half = "decode";
+  env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);
 }
 
 Outcome Exchange::OutcomeOfEnd() const {
@@ -310,6 +314,10 @@ Outcome Exchange::OutcomeOfEnd() const {
   if (reader_.saw_error_event()) return Outcome::kErrorEvent;
   if (reader_.saw_abort()) return Outcome::kAborted;
   return Outcome::kComplete;
+}
+
+Outcome Exchange::OutcomeOfLeaving() const {
+  return event_stream_ && reader_.saw_done() ? OutcomeOfEnd() : Outcome::kClientLeft;
 }
 
 std::string Exchange::ErrorEventFor(Rejection rejection) const {

@@ -87,6 +87,9 @@ class Exchange {
   void End(Outcome outcome, int status, TimePoint now);
   // The outcome of a response that ended in order.
   Outcome OutcomeOfEnd() const;
+  // The client left after all that came was written to it. SDKs close at the stream's last event,
+  // which may overtake the end of the message.
+  Outcome OutcomeOfLeaving() const;
 
   bool active() const { return active_; }
   std::string_view request_id() const { return request_id_; }

@@ -131,10 +131,9 @@ bool Exchange::ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill
     return false;
   }
   const Endpoint& chosen = *decode->endpoint;
-  if (ServesAlone(chosen) &&
-      UncachedTokens(*decode) < static_cast<int64_t>(split.uncached_tokens_min)) {
-    return true;
-  }
+  const bool pays = UncachedTokens(*decode) >= static_cast<int64_t>(split.uncached_tokens_min);
+  const bool can = chosen.runtime != Runtime::kVllm || IsOneSequence(request_);
+  if (ServesAlone(chosen) && !(pays && can)) return true;
   if (const Pool* pool = split.PrefillOf(chosen.runtime)) {
     tried_slots_.push_back(chosen.state->slot);  // not with itself
     *prefill = Choose(*pool, *split.prefill_profile, split.prefill_uses_prefix, now);

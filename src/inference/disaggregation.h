@@ -23,6 +23,11 @@ namespace gw {
 // True for the APIs whose requests can be split in two.
 bool CanDisaggregate(ApiKind api);
 
+// True for requests that generate one sequence. vLLM hands over the blocks of one: with several
+// prompts its decode half would read those of the first for all of them (and can crash), with
+// several samples it would read blocks that the first to fetch them has freed.
+bool IsOneSequence(const InferenceRequest& request);
+
 // Adds the bootstrap fields. A batch (several prompts, or n > 1) gets lists with a room for each
 // sequence, as SGLang expands them itself; rooms are random in 0..2^63-1.
 // REQUIRES: edit->Begin(body) and nothing set since

@@ -251,7 +251,8 @@ class DecodeFaults:
         self.assertEqual(response.status, 200)
         self.assertFalse(response.complete)
         self.assertIn("error", json.loads(response.events()[-1]))
-        self.assertEqual(self.line()["outcome"], "upstream_broke")
+        line = self.line()
+        self.assertEqual((line["outcome"], line["failed_half"]), ("upstream_broke", "decode"))
         self.assertEqual(self.half_failures("decode"), 1)
         self.assertEqual(self.half_failures("prefill"), 0)
 

@@ -84,7 +84,7 @@ class VllmTest(PairTest):
 
     def test_every_other_byte_of_the_body_stays(self):
         body = (b'{ "model":"m" ,"x": 12345678901234567890, "max_tokens" : 7,\t"stream":true,'
-                b'"stream_options": {"include_usage":true}, "n":2,"logprobs":true,'
+                b'"stream_options": {"include_usage":true}, "n":1,"logprobs":true,'
                 b'"top_logprobs":3,"messages":[{"role":"user","content":"h\\u00e9"}], '
                 b'"seed":1e2 }\n')
         self.start([prefill_answer("vllm")], [stream_answer(chat_events(["a"]))])
@@ -92,7 +92,7 @@ class VllmTest(PairTest):
         self.assertEqual(
             self.prefill[0].requests[0].body,
             b'{ "model":"m" ,"x": 12345678901234567890, "max_tokens" : 1,\t"stream":false,'
-            b' "n":2,"logprobs":true,'
+            b' "n":1,"logprobs":true,'
             b'"top_logprobs":3,"messages":[{"role":"user","content":"h\\u00e9"}], "seed":1e2, ' +
             ASKED + b' }\n')
         self.assertEqual(self.decode[0].requests[0].body,
@@ -139,6 +139,25 @@ class VllmTest(PairTest):
             "messages": [{"role": "user", "content": "Hi"}]})
         self.assertEqual(client.read_response().status, 200)
         self.assertNotIn("kv_transfer_params", self.decode[0].requests[0].json())
+
+    def test_several_sequences_are_not_split(self):
+        """vLLM hands over the blocks of one: the others would read what is not theirs."""
+        self.start([hang()], [chat_answer()])
+        client = self.client(self.penstock)
+        for path, body in ((CHAT, {"messages": [], "n": 2}),
+                           ("/v1/completions", {"prompt": ["a", "b"]})):
+            client.request("POST", path, body={"model": "m", **body})
+            self.assertEqual(client.read_response().status, 200)
+        lines = self.penstock.wait_handled(2)
+        self.assertEqual({line["disaggregation"] for line in lines}, {"decode-only"})
+        self.assertEqual(self.decode[0].requests[0].json()["n"], 2)
+
+    def test_a_batch_of_one_is_split(self):
+        self.start([prefill_answer("vllm")], [chat_answer()])
+        client = self.client(self.penstock)
+        client.request("POST", "/v1/completions", body={"model": "m", "prompt": ["a"]})
+        client.read_response()
+        self.assertEqual(self.line()["disaggregation"], "prefill-decode")
 
     def test_without_prefill_servers_decode_does_both(self):
         self.start([], [chat_answer()])
