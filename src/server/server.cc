@@ -59,6 +59,18 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A wrong address would fail at every port, and be tried again for ever as if a port were taken.
+absl::Status CheckBindIp(const std::string& ip) {
+  const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(ip, 0);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError("--bind: must be an IPv4 or IPv6 address, got " + ip);
+  }
+  const absl::Status local = CheckLocalAddress(*address);
+  if (local.ok()) return local;
+  return absl::InvalidArgumentError("--bind: must be an address of this machine, got " +
+                                    std::string(local.message()));
+}
+
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(const ServerOptions& options)
@@ -116,6 +128,7 @@ absl::Status ServerImpl::Start() {
   signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
 
+  RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
   config::LoadResult loaded = config::LoadFiles(options_.paths);
   if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
   RegisterMetrics();
