@@ -281,10 +281,12 @@ AdminResponse ServerImpl::Get(const AdminRequest& request) const {
   if (kind_name.empty() && kind != "all") {
     return {.status = 404,
             .body = "unknown kind \"" + kind +
-                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, policies "
-                    "or endpoints\n"};
+                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, "
+                    "objectives, rewrites, policies or endpoints\n"};
   }
-  return {.body = api::FormatStatus(api::OfKind(configurator_.status(), kind_name))};
+  const std::string shown = api::FormatStatus(api::OfKind(configurator_.status(), kind_name));
+  // An empty answer would leave open whether the kind or its objects are missing.
+  return {.body = shown.empty() ? "none\n" : shown};
 }
 
 AdminResponse ServerImpl::Explain(const AdminRequest& request) const {

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import DEADLINE_S, GatewayTest, penstock
+from harness import DEADLINE_S, GatewayTest, answer, penstock, pool_of
 
 
 def run(*arguments):
@@ -25,6 +25,35 @@ class ServeTest(GatewayTest):
                 status, _, err = run("serve", "-f", folder, "--admin", admin, "--bind", address)
                 self.assertEqual(status, 1)
                 self.assertIn(f"penstock serve: {error}", err)
+
+
+class HelpTest(unittest.TestCase):
+    def test_names_what_can_be_asked_for(self):
+        for command, names in (
+                ("get", ("all", "gatewayclasses", "gateways", "httproutes", "pools", "models",
+                         "objectives", "rewrites", "policies", "endpoints")),
+                ("sim", ("instant", "llama-8b-4090", "qwen3-32b-pro6000-tp2"))):
+            status, out, _ = run(command, "--help")
+            self.assertEqual(status, 0)
+            for name in names:
+                self.assertRegex(out, rf"\b{name}\b")
+
+
+class GetTest(GatewayTest):
+    def test_every_kind_can_be_asked_for(self):
+        gateway = self.gateway(pool_of([self.model_server(answer(200, b"ok"))]))
+        admin = f"{gateway.address}:{gateway.admin_port}"
+        for kind, shown in (("gateways", "Gateway default/inference-gateway ("),
+                            ("pools", "InferencePool default/test-pool ("),
+                            ("policies", "none\n"), ("objectives", "none\n"),
+                            ("rewrites", "none\n"), ("models", "none\n")):
+            with self.subTest(kind):
+                status, out, err = run("get", kind, "--admin", admin)
+                self.assertEqual((status, err), (0, ""))
+                self.assertTrue(out.startswith(shown), out)
+        status, _, err = run("get", "pod", "--admin", admin)
+        self.assertEqual(status, 1)
+        self.assertIn("policies", err)
 
 
 if __name__ == "__main__":
