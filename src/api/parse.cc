@@ -92,6 +92,17 @@ ObjectRef NameAsWritten(const Node& document, const SourceRef& source) {
   return ref;
 }
 
+// Whether what says which kind an object is, is text: `kind: 3` is not the kind "3".
+std::vector<std::string> TypeErrors(const Node& document, const SourceRef& source) {
+  Problems problems(source.file);
+  for (const char* field : {"apiVersion", "kind"}) {
+    const Node* node = document.Find(field);
+    if (node == nullptr || node->kind == Node::Kind::kNull) continue;  // required, as said later
+    Value(node, field, node->line, &problems).Text(1, 1024);
+  }
+  return problems.Take();
+}
+
 }  // namespace
 
 struct Parser::Kind {
@@ -181,6 +192,10 @@ void Parser::AddList(const Node& list, const std::string& file) {
 
 void Parser::AddObject(const Node& document, const SourceRef& source) {
   ObjectRef ref = NameAsWritten(document, source);
+  if (std::vector<std::string> errors = TypeErrors(document, source); !errors.empty()) {
+    Refuse(std::move(ref), source, std::move(errors));
+    return;
+  }
   const Kind* kind = FindKind(ref.group, ref.kind);
   if (kind == nullptr) {
     AddUnknown(document, ref, source);

@@ -85,7 +85,7 @@ CLI::App* AddCheck(CLI::App& app, Flags& flags) {
 }
 
 void AddSimEngine(CLI::App& sim, SimFlags& flags) {
-  sim.add_option("--preset", flags.preset, "Model and GPU, or instant: no time at all")
+  sim.add_option("--preset", flags.preset, "Model and GPU, or no time at all: " + PresetNames())
       ->capture_default_str();
   sim.add_option("--speed", flags.speed, "10: everything takes a tenth of its time")
       ->capture_default_str()
@@ -158,7 +158,8 @@ CLI::App* AddSim(CLI::App& app, Flags& all) {
 CLI::App* AddGet(CLI::App& app, Flags& flags) {
   CLI::App* get = app.add_subcommand("get", "Objects of a running gateway, with their conditions");
   get->add_option("KIND", flags.kind,
-                  "all, gatewayclasses, gateways, httproutes, pools, models, endpoints")
+                  "endpoints, or objects with their conditions: all, gatewayclasses, gateways, "
+                  "httproutes, pools, models, objectives, rewrites, policies")
       ->required();
   get->add_option("--admin", flags.admin, "Admin port of the gateway")
       ->capture_default_str()

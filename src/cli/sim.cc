@@ -27,9 +27,7 @@ absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentErr
 absl::StatusOr<sim::ServerSpec> SpecOf(const SimFlags& flags) {
   std::optional<sim::ServerSpec> spec = sim::FindServerSpec(flags.preset);
   if (!spec.has_value()) {
-    std::string names;
-    for (const std::string& name : sim::ServerSpecNames()) names += " " + name;
-    return Wrong("--preset " + flags.preset + ": is none of" + names);
+    return Wrong("--preset " + flags.preset + ": is none of " + PresetNames());
   }
   if (flags.max_num_seqs > 0) spec->sequences_max = flags.max_num_seqs;
   if (flags.max_num_batched_tokens > 0) spec->batch_tokens_max = flags.max_num_batched_tokens;
@@ -113,6 +111,15 @@ int Fail(const absl::Status& status) {
 }
 
 }  // namespace
+
+std::string PresetNames() {
+  std::string names;
+  for (const std::string& name : sim::ServerSpecNames()) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  }
+  return names;
+}
 
 int RunSim(const SimFlags& flags) {
   const absl::StatusOr<sim::SimOptions> options = OptionsOf(flags);

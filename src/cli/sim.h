@@ -38,6 +38,9 @@ struct SimFlags {
   std::string labels;               // of those: "k=v,k=v"
 };
 
+// "llama-8b-pro6000, ..., instant": what --preset takes.
+std::string PresetNames();
+
 // Serves until SIGTERM or SIGINT; 0 then, 1 with a message if it cannot start.
 int RunSim(const SimFlags& flags);
 

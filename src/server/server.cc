@@ -67,6 +67,18 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A wrong address would fail at every port, and be tried again for ever as if a port were taken.
+absl::Status CheckBindIp(const std::string& ip) {
+  const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(ip, 0);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError("--bind: must be an IPv4 or IPv6 address, got " + ip);
+  }
+  const absl::Status local = CheckLocalAddress(*address);
+  if (local.ok()) return local;
+  return absl::InvalidArgumentError("--bind: must be an address of this machine, got " +
+                                    std::string(local.message()));
+}
+
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(const ServerOptions& options)
@@ -124,6 +136,7 @@ absl::Status ServerImpl::Start() {
   signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
 
+  RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
   config::LoadResult loaded = config::LoadFiles(options_.paths);
   if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
   RegisterMetrics();
@@ -276,10 +289,12 @@ AdminResponse ServerImpl::Get(const AdminRequest& request) const {
   if (kind_name.empty() && kind != "all") {
     return {.status = 404,
             .body = "unknown kind \"" + kind +
-                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, policies "
-                    "or endpoints\n"};
+                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, "
+                    "objectives, rewrites, policies or endpoints\n"};
   }
-  return {.body = api::FormatStatus(api::OfKind(configurator_.status(), kind_name))};
+  const std::string shown = api::FormatStatus(api::OfKind(configurator_.status(), kind_name));
+  // An empty answer would leave open whether the kind or its objects are missing.
+  return {.body = shown.empty() ? "none\n" : shown};
 }
 
 AdminResponse ServerImpl::Explain(const AdminRequest& request) const {

@@ -97,6 +97,11 @@ TEST(BadObjects, KindAndVersion) {
            "Gateway a: apiVersion: must be gateway.networking.k8s.io/v1 for kind Gateway, got "
            "\"v1\" "
            "(a.yaml:1)"},
+          {"kind: 3\napiVersion: v1",
+           "3 a: kind: must be text, got the number 3: put it in quotes (a.yaml:3)"},
+          {"kind: [Pod]\napiVersion: v1", "object a: kind: must be text, got a list (a.yaml:3)"},
+          {"kind: Pod\napiVersion: 1",
+           "Pod a: apiVersion: must be text, got the number 1: put it in quotes (a.yaml:4)"},
           {"kind: pod\napiVersion: v1", "Pod default/a: kind: must be Pod, got \"pod\" (a.yaml:1)"},
       },
       rest);
