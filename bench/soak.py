@@ -2,9 +2,10 @@
 """The gateway under load beside nginx's plain proxying, in the same run.
 
 Starts four simulated replicas that answer at once, nginx and penstock in front of them, two pools
-that are split into prefill and decode, and drives each with wrk in turn (A, B, A, B, ...), so that a noisy machine disturbs all alike. What counts is
-the CPU time that a proxy spends per request (/proc/PID/task/*/schedstat), not the clock. With two
-cores or more the proxies run on core 0, load and replicas on core 1.
+that are split into prefill and decode, and drives each with wrk in turn (A, B, A, B, ...), so that
+a noisy machine disturbs all alike. What counts is the CPU time that a proxy spends per request
+(/proc/PID/task/*/schedstat), not the clock. With two cores or more the proxies run on core 0, load
+and replicas on core 1.
 
     bench/soak.py --seconds 4 --rounds 5            # the table of docs/performance.md
 """
