@@ -1,5 +1,7 @@
 #include "server/configurator.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace gw {
@@ -41,9 +43,11 @@ void LogSkipped(const std::map<std::string, int>& skipped) {
 
 }  // namespace
 
-Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics)
+Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
+                           TranslateOptions options)
     : store_(store),
       index_(index),
+      options_(std::move(options)),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
       generation_gauge_(metrics.AddGauge("penstock_configuration_generation",
@@ -57,7 +61,7 @@ void Configurator::Apply(const api::ResourceSet& resources) {
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
   const uint64_t generation = this->generation() + 1;
-  Translation translation = Translate(resources, TranslateOptions{}, endpoints_, generation);
+  Translation translation = Translate(resources, options_, endpoints_, generation);
   const size_t refused = api::RefusedCount(translation.status);
   store_.Publish(translation.snapshot);
   LogSkipped(resources.skipped);
