@@ -30,17 +30,6 @@ void LogRefused(const api::StatusSet& statuses, size_t refused) {
   }
 }
 
-void LogSkipped(const std::map<std::string, int>& skipped) {
-  std::string kinds;
-  for (const auto& [kind, count] : skipped) {
-    if (!kinds.empty()) kinds += ", ";
-    kinds += std::to_string(count) + " " + kind;
-  }
-  if (!kinds.empty()) {
-    Log(LogLevel::kInfo, "Objects of kinds that are not ours are skipped", {{"kinds", kinds}});
-  }
-}
-
 }  // namespace
 
 Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
@@ -64,7 +53,6 @@ void Configurator::Apply(const api::ResourceSet& resources) {
   Translation translation = Translate(resources, options_, endpoints_, generation);
   const size_t refused = api::RefusedCount(translation.status);
   store_.Publish(translation.snapshot);
-  LogSkipped(resources.skipped);
   LogRefused(translation.status, refused);
   {
     std::lock_guard lock(mutex_);
