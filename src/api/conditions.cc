@@ -75,16 +75,22 @@ void AppendConditions(std::string* out, const std::vector<Condition>& conditions
     type_width = std::max(type_width, condition.type.size());
     reason_width = std::max(reason_width, condition.reason.size());
   }
+  // In files the generation is 1 unless it is given, and then it tells nothing.
+  const bool observed = std::any_of(conditions.begin(), conditions.end(),
+                                    [](const Condition& c) { return c.observed_generation != 1; });
   const auto line = [&](std::string_view type, std::string_view status, std::string_view reason,
-                        std::string_view message) {
-    std::string text = fmt::format("{:{}}{:<{}}  {:<7}  {:<{}}  {}", "", indent, type, type_width,
-                                   status, reason, reason_width, message);
+                        std::string_view generation, std::string_view message) {
+    std::string text = fmt::format("{:{}}{:<{}}  {:<7}  {:<{}}  ", "", indent, type, type_width,
+                                   status, reason, reason_width);
+    if (observed) text += fmt::format("{:<8}  ", generation);
+    text += message;
     text.erase(text.find_last_not_of(' ') + 1);
     *out += text + "\n";
   };
-  line("TYPE", "STATUS", "REASON", "MESSAGE");
+  line("TYPE", "STATUS", "REASON", "OBSERVED", "MESSAGE");
   for (const Condition& condition : conditions) {
-    line(condition.type, NameOf(condition.status), condition.reason, OneLine(condition.message));
+    line(condition.type, NameOf(condition.status), condition.reason,
+         std::to_string(condition.observed_generation), OneLine(condition.message));
   }
 }
 
@@ -183,9 +189,8 @@ std::string WhyRefused(const ObjectStatus& status) {
 }
 
 size_t RefusedCount(const StatusSet& statuses) {
-  return static_cast<size_t>(
-      std::count_if(statuses.begin(), statuses.end(),
-                    [](const auto& entry) { return IsRefused(entry.second); }));
+  return static_cast<size_t>(std::count_if(
+      statuses.begin(), statuses.end(), [](const auto& entry) { return IsRefused(entry.second); }));
 }
 
 bool AllGood(const ObjectStatus& status) {
@@ -228,6 +233,14 @@ std::string FormatStatus(const StatusSet& statuses) {
     if (!where.empty() && ref.name != "(" + where + ")") out += " (" + where + ")";
     out += '\n';
     AppendConditions(&out, status.conditions, 2);
+    for (const std::string& feature : status.supported_features) {
+      const bool first = &feature == &status.supported_features.front();
+      out += (first ? "  supported features: " : ", ") + feature;
+    }
+    if (!status.supported_features.empty()) out += '\n';
+    for (const GatewayAddress& address : status.addresses) {
+      out += fmt::format("  address {} {}\n", address.type, address.value);
+    }
     for (const ListenerStatus& listener : status.listeners) AppendListener(&out, listener);
     for (const ParentStatus& parent : status.parents) AppendParent(&out, parent);
     if (status.conditions.empty() && status.listeners.empty() && status.parents.empty()) {

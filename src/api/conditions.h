@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/gateway.h"
 #include "api/meta.h"
 #include "api/route.h"
 
@@ -60,8 +61,10 @@ struct ObjectStatus {
   SourceRef source;
   // GatewayClass, Gateway, InferenceModel, policies; and any object that is invalid as a whole.
   std::vector<Condition> conditions;
-  std::vector<ListenerStatus> listeners;  // Gateway
-  std::vector<ParentStatus> parents;      // HTTPRoute, InferencePool
+  std::vector<std::string> supported_features;  // GatewayClass; sorted
+  std::vector<GatewayAddress> addresses;        // Gateway
+  std::vector<ListenerStatus> listeners;        // Gateway
+  std::vector<ParentStatus> parents;            // HTTPRoute, InferencePool
 };
 
 // The order of printing: classes, Gateways, routes, pools, what hangs on pools; then by name.
@@ -96,6 +99,7 @@ StatusSet OfKind(const StatusSet& all, std::string_view kind);
 //     parent Gateway default/inference-gateway (penstock.dev/gateway-controller)
 //       TYPE          STATUS  REASON        MESSAGE
 //       Accepted      True    Accepted      ...
+// Of an object whose generation was given a column OBSERVED tells which one the conditions are of.
 std::string FormatStatus(const StatusSet& statuses);
 
 }  // namespace gw::api

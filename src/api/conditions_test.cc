@@ -154,6 +154,21 @@ TEST(Conditions, AreShownAsTables) {
       "  Accepted  False    Invalid  kind: is required\n");
 }
 
+TEST(Conditions, OfAGivenGenerationTellIt) {
+  Condition condition = Make("Accepted", kTrue, "Accepted", "served");
+  condition.observed_generation = 7;
+  ObjectStatus status;
+  status.conditions = {condition};
+  status.supported_features = {"A", "B"};
+  status.addresses = {{"IPAddress", "127.0.0.1"}};
+  EXPECT_EQ(FormatStatus({{ObjectRef{kGatewayGroup, "v1", "Gateway", "default", "web"}, status}}),
+            "Gateway default/web\n"
+            "  TYPE      STATUS   REASON    OBSERVED  MESSAGE\n"
+            "  Accepted  True     Accepted  7         served\n"
+            "  supported features: A, B\n"
+            "  address IPAddress 127.0.0.1\n");
+}
+
 TEST(Conditions, OfOneKind) {
   std::vector<std::string> names;
   for (const auto& [ref, status] : OfKind(Example(), "InferencePool")) names.push_back(ref.name);

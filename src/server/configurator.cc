@@ -1,5 +1,7 @@
 #include "server/configurator.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace gw {
@@ -28,22 +30,13 @@ void LogRefused(const api::StatusSet& statuses, size_t refused) {
   }
 }
 
-void LogSkipped(const std::map<std::string, int>& skipped) {
-  std::string kinds;
-  for (const auto& [kind, count] : skipped) {
-    if (!kinds.empty()) kinds += ", ";
-    kinds += std::to_string(count) + " " + kind;
-  }
-  if (!kinds.empty()) {
-    Log(LogLevel::kInfo, "Objects of kinds that are not ours are skipped", {{"kinds", kinds}});
-  }
-}
-
 }  // namespace
 
-Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics)
+Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
+                           TranslateOptions options)
     : store_(store),
       index_(index),
+      options_(std::move(options)),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
       generation_gauge_(metrics.AddGauge("penstock_configuration_generation",
@@ -57,10 +50,9 @@ void Configurator::Apply(const api::ResourceSet& resources) {
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
   const uint64_t generation = this->generation() + 1;
-  Translation translation = Translate(resources, TranslateOptions{}, endpoints_, generation);
+  Translation translation = Translate(resources, options_, endpoints_, generation);
   const size_t refused = api::RefusedCount(translation.status);
   store_.Publish(translation.snapshot);
-  LogSkipped(resources.skipped);
   LogRefused(translation.status, refused);
   {
     std::lock_guard lock(mutex_);

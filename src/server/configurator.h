@@ -22,7 +22,8 @@ namespace gw {
 
 class Configurator {
  public:
-  Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics);
+  Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
+               TranslateOptions options);
 
   // Translates and publishes; the next generation. One caller at a time.
   void Apply(const api::ResourceSet& resources);
@@ -41,6 +42,7 @@ class Configurator {
  private:
   SnapshotStore& store_;
   PrefixIndex& index_;
+  const TranslateOptions options_;
   EndpointTable endpoints_;
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;

@@ -84,7 +84,7 @@ class ServerImpl final : public Server {
   explicit ServerImpl(const ServerOptions& options)
       : options_(options),
         index_(IndexOptions(options)),
-        configurator_(snapshots_, index_, metrics_) {}
+        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)) {}
   ~ServerImpl() override {
     watcher_.reset();
     scraper_.reset();
@@ -101,6 +101,12 @@ class ServerImpl final : public Server {
     PrefixIndex::Options index;
     index.bytes_max = options.prefix_index_bytes_max;
     return index;
+  }
+  static TranslateOptions OptionsOfTranslate(const ServerOptions& options) {
+    TranslateOptions translate;
+    const bool all = options.bind_ip == "0.0.0.0" || options.bind_ip == "::";
+    if (!all) translate.address = options.bind_ip;
+    return translate;
   }
   absl::Status StartWorkers();
   absl::Status StartAdmin();

@@ -15,6 +15,14 @@ bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
   return context.options.controller_names.contains(gateway_class.controller_name);
 }
 
+// Names of the Gateway API's features of which all is served, sorted. Gateway and HTTPRoute
+// themselves are not among them, as they take in HTTPS listeners and filters, nor is
+// SupportInferencePool, which takes in external endpoint pickers.
+constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation", "GatewayPort8080",
+                                     "HTTPRouteBackendTimeout",      "HTTPRouteMethodMatching",
+                                     "HTTPRouteParentRefPort",       "HTTPRouteQueryParamMatching",
+                                     "HTTPRouteRequestTimeout"};
+
 Verdict ClassVerdict(const api::GatewayClass& gateway_class) {
   const std::string unsupported = UnsupportedText(gateway_class.unsupported);
   if (unsupported.empty()) return Holds("Accepted");
@@ -26,6 +34,7 @@ void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) 
   if (IsOurs(context, gateway_class)) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
     SetVerdict(&status.conditions, "Accepted", ClassVerdict(gateway_class), generation);
+    status.supported_features.assign(std::begin(kFeatures), std::end(kFeatures));
   } else if (context.options.only_controller) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
     const std::string message =
@@ -236,6 +245,7 @@ void SetFromListeners(api::ObjectStatus* status, int64_t generation) {
                                                          : Refused("ListenersNotValid", message);
   }
   const bool serves = std::any_of(status->listeners.begin(), status->listeners.end(), IsProgrammed);
+  if (!serves) status->addresses.clear();
   SetVerdict(&status->conditions, "Accepted", accepted, generation);
   SetVerdict(&status->conditions, "Programmed",
              serves ? Holds("Programmed") : Refused("Invalid", "no listener is served"),
@@ -251,6 +261,8 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
       status.listeners.push_back(ListenerStatusOf(listener, generation));
     }
     if (state.accepted.ok()) {
+      const std::string& address = context.options.address;
+      if (!address.empty()) status.addresses.push_back({"IPAddress", address});
       SetFromListeners(&status, generation);
       continue;
     }

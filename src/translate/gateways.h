@@ -35,7 +35,8 @@ using GatewayStates = std::map<api::ObjectKey, GatewayState>;
 // whose class is somebody else's where options.only_controller asks for it.
 GatewayStates ReadGateways(Context& context);
 
-// Writes the conditions that an accepted Gateway has from those of its listeners.
+// Writes the conditions that an accepted Gateway has from those of its listeners. One of which none
+// is open has no address.
 void SetFromListeners(api::ObjectStatus* status, int64_t generation);
 
 // Writes the conditions of our Gateways; their routes are attached by then.

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "translate/test_answers.h"
 #include "translate/test_objects.h"
 
@@ -27,6 +29,15 @@ TEST(GatewayClass, OfEitherControllerNameIsAccepted) {
   scenario.resources.gateway_classes["class"].controller_name =
       "inference.networking.x-k8s.io/gateway-controller";
   EXPECT_EQ(ClassSaid(scenario), "True/Accepted");
+}
+
+TEST(GatewayClass, NamesTheFeaturesThatAreServed) {
+  Scenario scenario;
+  const std::vector<std::string> features =
+      StatusOf(scenario.Run(), "GatewayClass", "class").supported_features;
+  EXPECT_TRUE(std::is_sorted(features.begin(), features.end()));
+  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteMethodMatching"), 1);
+  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteCORS"), 0);
 }
 
 TEST(GatewayClass, OfAnotherControllerWaitsForIt) {
@@ -300,13 +311,16 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
 
 TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
   Scenario scenario;
-  scenario.resources.gateway_classes["class"].meta.generation = 1;
+  scenario.options.address = "127.0.0.1";
   api::Gateway& gateway = scenario.AddGateway();
   gateway.meta.generation = 7;
   scenario.AddListener(gateway, "second", 81);
   scenario.AddListener(gateway, "tls", 82, "", "HTTPS");
   Translation translation = scenario.Run();
   const api::StatusSet open = translation.status;
+  const auto addresses = StatusOf(translation, "Gateway", "gateway").addresses;
+  ASSERT_EQ(addresses.size(), 1u);
+  EXPECT_EQ(addresses[0].type + " " + addresses[0].value, "IPAddress 127.0.0.1");
   const std::string error = "bind 127.0.0.1:80: Address already in use";
   translation.status = WithListenErrors(open, {{80, error}, {82, error}, {99, error}});
   EXPECT_EQ(ListenerSaid(translation, "http", "Accepted"), "False/PortUnavailable");
@@ -324,6 +338,7 @@ TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
   translation.status = WithListenErrors(open, {{80, error}, {81, error}});
   EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/ListenersNotValid");
   EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
+  EXPECT_TRUE(StatusOf(translation, "Gateway", "gateway").addresses.empty());
   EXPECT_EQ(api::FormatStatus(WithListenErrors(open, {})), api::FormatStatus(open));
 }
 

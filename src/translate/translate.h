@@ -32,6 +32,9 @@ struct TranslateOptions {
   // references to Gateways, GatewayClasses and pools that do not exist, are reported. On a cluster
   // they are other controllers' or still to come.
   bool only_controller = true;
+  // The address at which clients reach the listeners, for the status of Gateways; empty: all of the
+  // machine's, which translate does not know.
+  std::string address = {};
 };
 
 struct Translation {

@@ -51,6 +51,8 @@ class GetTest(GatewayTest):
                 status, out, err = run("get", kind, "--admin", admin)
                 self.assertEqual((status, err), (0, ""))
                 self.assertTrue(out.startswith(shown), out)
+                if kind == "gateways":
+                    self.assertIn(f"  address IPAddress {gateway.address}\n", out)
         status, _, err = run("get", "pod", "--admin", admin)
         self.assertEqual(status, 1)
         self.assertIn("policies", err)

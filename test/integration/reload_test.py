@@ -82,8 +82,7 @@ class FileTest(ReloadTest):
         self.assertEqual(refused["level"], "warning")
         self.assertIn("spec.targetPortNumber: must be 1..65535, got 0", refused["error"])
         self.assertIn("objects.yaml:", refused["source"])
-        gateway.wait_line("Objects of kinds that are not ours are skipped",
-                          kinds="1 apps/v1 Deployment")
+        gateway.wait_line("Objects of kinds that Penstock does not read were skipped", objects=1)
         ready = gateway.admin("/readyz")
         self.assertEqual(ready.status, 200)
         self.assertIn("1 refused", ready.body.decode())
