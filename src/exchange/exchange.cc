@@ -205,10 +205,15 @@ void Exchange::DispatchWhole(TimePoint now) {
   dispatched_ = now;
   hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
   tried_slots_.push_back(hold_.state->slot);
-  if (!request_.prefix_blocks.empty()) {
-    env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
-  }
+  LearnPrefix(decision_);
   CountDispatch(decision_);
+}
+
+// The endpoint is going to have the prompt's blocks.
+void Exchange::LearnPrefix(const Decision& decision) {
+  if (request_.prefix_blocks.empty()) return;
+  env_.index.Insert(request_.prefix_blocks, decision.endpoint->state->slot,
+                    decision.prefix_hit_blocks);
 }
 
 // `decision`: whose prefix cache is to be used.

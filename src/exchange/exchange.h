@@ -127,6 +127,7 @@ class Exchange {
   void SpliceModel(BodyEdit* edit) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
+  void LearnPrefix(const Decision& decision);
   void CountDispatch(const Decision& decision);
   void ReleaseTry();
   // What a failed try says about the endpoint's health.

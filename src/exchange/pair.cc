@@ -181,8 +181,8 @@ Step Exchange::DispatchPair(TimePoint now) {
   pair_.hold.Take(prefill, UncachedTokens(pair_.decision));
   hold_.Take(*decision_.endpoint, 0);
   const Disaggregation& split = *pool_->disaggregation;
-  if (split.prefill_uses_prefix) env_.index.Insert(request_.prefix_blocks, prefill.state->slot);
-  if (split.decode_uses_prefix) env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
+  if (split.prefill_uses_prefix) LearnPrefix(pair_.decision);
+  if (split.decode_uses_prefix) LearnPrefix(decision_);
   CountDispatch(pair_.decision);
   if (pair_.runtime == Runtime::kSglang) {
     SetBootstrap(body_, request_, prefill.ip, split.bootstrap_port, env_.random, &edit_);
@@ -369,7 +369,7 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   ++tries_;
   ++pair_.tries;
   hold_.Take(*decision_.endpoint, 0);
-  if (split.decode_uses_prefix) env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
+  if (split.decode_uses_prefix) LearnPrefix(decision_);
   series_->in_flight.Add(1);
   return {Step::Kind::kForward, Rejection::kNone};
 }
