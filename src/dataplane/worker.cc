@@ -10,7 +10,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       loop_(std::move(loop)),
       environment_(loop_->clock(), seed, shared.index, shared.metrics),
       reader_(shared.snapshots),
-      upstreams_(*loop_, shared.options),
+      upstreams_(*loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
