@@ -32,8 +32,8 @@ test: configure  ## build everything and run every test
 	@cmake --build $(BUILD) -j$(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2
 
-demo: build  ## gateway and three simulated replicas on examples/quickstart; ONCE=1 stops afterwards
-	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) tools/demo
+demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm
+	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) tools/demo
 
 bench: configure  ## micro-benchmarks, then the gateway beside nginx
 	@tools/install-deps bench
@@ -60,7 +60,7 @@ asan: deps  ## unit tests under the address and undefined-behaviour sanitizers
 tsan: deps  ## unit tests under the thread sanitizer
 	@tools/sanitize build-tsan thread
 
-test-vllm: build  ## against two real vLLM servers on the CPU (5.8 GB, several minutes)
+test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
 
 clean:  ## remove what was built here

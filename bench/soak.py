@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The gateway under load beside nginx's plain proxying, in the same run.
 
-Starts four simulated replicas that answer at once, nginx and penstock in front of them, and drives
-each with wrk in turn (A, B, A, B, ...), so that a noisy machine disturbs all alike. What counts is
-the CPU time that a proxy spends per request (/proc/PID/task/*/schedstat), not the clock. With two
-cores or more the proxies run on core 0, load and replicas on core 1.
+Starts four simulated replicas that answer at once, nginx and penstock in front of them, two pools
+that are split into prefill and decode, and drives each with wrk in turn (A, B, A, B, ...), so that
+a noisy machine disturbs all alike. What counts is the CPU time that a proxy spends per request
+(/proc/PID/task/*/schedstat), not the clock. With two cores or more the proxies run on core 0, load
+and replicas on core 1.
 
     bench/soak.py --seconds 4 --rounds 5            # the table of docs/performance.md
 """
@@ -24,6 +25,9 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REPLICAS = [f"127.0.7.{i}" for i in range(11, 15)]
+# Two replicas of each role.
+SPLIT = {"vllm": {"prefill": "127.0.7.21", "decode": "127.0.7.31"},
+         "sglang": {"prefill": "127.0.7.41", "decode": "127.0.7.51"}}
 PORT = 8000
 MODEL = "bench-model"
 
@@ -69,8 +73,17 @@ spec:
 POD = """---
 apiVersion: v1
 kind: Pod
-metadata: {{name: {name}, labels: {{app: bench}}}}
+metadata: {{name: {name}, labels: {{app: bench, role: {role}}}}}
 status: {{podIP: {ip}}}
+"""
+POLICY = """---
+apiVersion: inferenceextension.alibabacloud.com/v1alpha1
+kind: InferenceTrafficPolicy
+metadata: {{name: bench}}
+spec:
+  poolRef: {{name: bench}}
+  modelServerRuntime: {runtime}
+  profile: {{pd: {{pdRoleLabelName: role, kvTransfer: {{bootstrapPort: 34000}}}}}}
 """
 
 
@@ -124,11 +137,14 @@ def wait_http(url, seconds=20):
         time.sleep(0.05)
 
 
-def lua(work, name, body):
+def lua(work, name, body, pace_ms=None):
+    """What wrk sends; `pace_ms`: how long each connection rests after an answer, about."""
     path = work / f"{name}.lua"
     text = json.dumps(body)
     path.write_text('wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
-                    f"wrk.body = {json.dumps(text)}\n")
+                    f"wrk.body = {json.dumps(text)}\n" +
+                    (f"function delay() return math.random({pace_ms // 2}, {pace_ms * 3 // 2}) "
+                     "end\n" if pace_ms else ""))
     return path
 
 
@@ -177,21 +193,43 @@ class Bench:
             NGINX.format(work=self.work, servers=servers, port=8701))
         nginx = self.start("nginx", ["nginx", "-c", str(self.work / "nginx.conf")], 0)
         proxies["nginx, plain"] = (nginx, 8701)
-        for strategy, port, admin in (("DEFAULT", 8702, 8712), ("PREFIX_CACHE", 8703, 8713)):
-            config = self.work / strategy
-            config.mkdir()
-            pods = [POD.format(name=f"bench-{i}", ip=ip) for i, ip in enumerate(REPLICAS)]
-            (config / "gateway.yaml").write_text(
-                OBJECTS.format(port=port, strategy=strategy) + "".join(pods))
-            command = [penstock, "serve", "-f", str(config), "--bind", "127.0.0.1", "--admin",
-                       f"127.0.0.1:{admin}", "--workers", "1"]
-            process = self.start(strategy, command + self.arguments.serve_flags, 0)
-            wait_http(f"http://127.0.0.1:{admin}/readyz")
-            proxies[f"penstock, {strategy}"] = (process, port)
+        pods = [(f"bench-{i}", ip, "both") for i, ip in enumerate(REPLICAS)]
+        for strategy, port in (("DEFAULT", 8702), ("PREFIX_CACHE", 8703)):
+            proxies[f"penstock, {strategy}"] = self.start_gateway(
+                strategy, port, OBJECTS.format(port=port, strategy=strategy), pods)
+        for runtime, port in (("vllm", 8704), ("sglang", 8705)):
+            proxies[f"penstock, {runtime} pairs"] = self.start_split(runtime, port)
         return proxies
 
-    def measure(self, title, proxies, names, body, connections, per_request=1, unit="request"):
-        script = lua(self.work, "post", body)
+    def start_gateway(self, name, port, objects, pods):
+        config = self.work / name
+        config.mkdir()
+        (config / "gateway.yaml").write_text(
+            objects + "".join(POD.format(name=n, ip=ip, role=role) for n, ip, role in pods))
+        admin = port + 10
+        process = self.start(
+            name, [str(self.arguments.penstock), "serve", "-f", str(config), "--bind", "127.0.0.1",
+                   "--admin", f"127.0.0.1:{admin}", "--workers", "1", *self.arguments.serve_flags],
+            0)
+        wait_http(f"http://127.0.0.1:{admin}/readyz")
+        return process, port
+
+    def start_split(self, runtime, port):
+        pods = []
+        for role, first in SPLIT[runtime].items():
+            self.start(f"{runtime}-{role}", [
+                str(self.arguments.penstock), "sim", "--runtime", runtime, "--role", role,
+                "--model", MODEL, "--preset", "instant", "--replicas", "2", "--listen",
+                f"{first}:{PORT}", "--bootstrap-port", "34000"], 1)
+            wait_http(f"http://{first}:{PORT}/health")
+            head, _, last = first.rpartition(".")
+            pods += [(f"{role}-{i}", f"{head}.{int(last) + i}", role) for i in range(2)]
+        objects = OBJECTS.format(port=port, strategy="DEFAULT") + POLICY.format(runtime=runtime)
+        return self.start_gateway(f"{runtime}-pairs", port, objects, pods)
+
+    def measure(self, title, proxies, names, body, connections, per_request=1, unit="request",
+                pace_ms=None):
+        script = lua(self.work, "post", body, pace_ms)
         runs = {name: [] for name in names}
         for name in names:  # warm up
             wrk(script, proxies[name][1], connections, 1)
@@ -232,7 +270,8 @@ def main():
     bench = Bench(arguments)
     try:
         proxies = bench.start_all()
-        names = list(proxies)
+        pairs = [name for name in proxies if "pairs" in name]
+        names = [name for name in proxies if name not in pairs]
         bench.measure("1 KB chat, 64 connections", proxies, names, chat(1000), 64)
         bench.measure("16 KB chat, 64 connections", proxies, names, chat(16000), 64)
         bench.measure("1 KB chat, one at a time", proxies, names, chat(1000), 1)
@@ -240,6 +279,9 @@ def main():
         bench.measure(f"Streams of {events} tokens, 64 at a time", proxies, names,
                       chat(1000, stream=True, ignore_eos=True) | {"max_tokens": events}, 64,
                       per_request=events, unit="chunk")
+        # At one rate for all: a proxy that is woken for each single byte does more for it.
+        bench.measure("Split into prefill and decode: 1 KB chat, 64 connections, 2,500 requests/s",
+                      proxies, ["penstock, DEFAULT", *pairs], chat(1000), 64, pace_ms=24)
     finally:
         bench.stop()
 

@@ -10,6 +10,17 @@ namespace {
 
 constexpr size_t kUnusedMax = 1024;
 
+// Takes a sequence out of a container of pointers; nullptr if it is not in it.
+template <typename Container>
+auto Take(Container& sequences, const void* sequence) -> typename Container::value_type {
+  const auto it = std::find_if(sequences.begin(), sequences.end(),
+                               [&](const auto& s) { return s.get() == sequence; });
+  if (it == sequences.end()) return nullptr;
+  auto taken = std::move(*it);
+  sequences.erase(it);
+  return taken;
+}
+
 // A name that no other block has: serial and block number through a bijective mixer.
 uint64_t UniqueName(uint64_t serial, uint64_t block) {
   uint64_t z = (serial << 24) + block + 0x9e3779b97f4a7c15;
@@ -24,9 +35,10 @@ struct Engine::Sequence {
   EngineRequest request;
   uint64_t serial = 0;
   uint32_t generated = 0;
-  uint32_t computed = 0;  // tokens whose KV is in the blocks, or will be when the step ends
-  uint32_t granted = 0;   // of them, in this step
-  uint32_t named = 0;     // leading blocks that have their name
+  uint32_t computed = 0;    // tokens whose KV is in the blocks, or will be when the step ends
+  uint32_t granted = 0;     // of them, in this step
+  uint32_t hit_tokens = 0;  // found in the prefix cache when it was admitted
+  uint32_t named = 0;       // leading blocks that have their name
   bool admitted_before = false;
   bool running = false;
   bool cancelled = false;
@@ -65,6 +77,7 @@ bool Engine::Submit(EngineRequest request) {
   const bool is_new = by_id_.emplace(sequence->request.id, sequence.get()).second;
   CHECK(is_new);
   waiting_.push_back(std::move(sequence));
+  stalled_ = false;
   return true;
 }
 
@@ -74,20 +87,54 @@ bool Engine::Cancel(uint64_t id) {
   Sequence* const sequence = found->second;
   by_id_.erase(found);
   ++counters_.cancelled;
-  if (!sequence->running) {
-    const auto it = std::find_if(waiting_.begin(), waiting_.end(),
-                                 [&](const SequencePtr& s) { return s.get() == sequence; });
-    waiting_.erase(it);
-  } else if (in_step_) {
+  stalled_ = false;
+  if (sequence->running && in_step_) {
     sequence->cancelled = true;
     ++leaving_;
-  } else {
-    pool_.Release(sequence->blocks);
-    const auto it = std::find_if(running_.begin(), running_.end(),
-                                 [&](const SequencePtr& s) { return s.get() == sequence; });
-    running_.erase(it);
+    return true;
   }
+  SequencePtr taken = sequence->running ? Take(running_, sequence) : Take(waiting_, sequence);
+  if (taken == nullptr) taken = Take(receiving_, sequence);
+  if (taken == nullptr) taken = Take(arrived_, sequence);
+  Recycle(std::move(taken));
   return true;
+}
+
+bool Engine::KvArrived(uint64_t id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return false;
+  SequencePtr sequence = Take(receiving_, found->second);
+  if (sequence == nullptr) return false;
+  const uint32_t computed = sequence->total() - 1;
+  counters_.received_tokens += computed - sequence->computed;
+  sequence->computed = computed;
+  // Computed here if it is preempted: what was sent is gone then.
+  sequence->request.kv_from_outside = false;
+  NameFullBlocks(sequence.get());
+  arrived_.push_back(std::move(sequence));
+  stalled_ = false;
+  return true;
+}
+
+bool Engine::ReleaseHeld(uint64_t id) {
+  const auto found = held_.find(id);
+  if (found == held_.end()) return false;
+  Recycle(std::move(found->second));
+  held_.erase(found);
+  stalled_ = false;
+  return true;
+}
+
+std::span<const BlockId> Engine::HeldBlocks(uint64_t id) const {
+  const auto found = held_.find(id);
+  if (found == held_.end()) return {};
+  return found->second->blocks;
+}
+
+// Gives back the blocks of a sequence that is nowhere any more.
+void Engine::Recycle(SequencePtr sequence) {
+  pool_.Release(sequence->blocks);
+  if (unused_.size() < kUnusedMax) unused_.push_back(std::move(sequence));
 }
 
 Duration Engine::BeginStep() {
@@ -98,10 +145,15 @@ Duration Engine::BeginStep() {
   budget_ = spec_.batch_tokens_max;
   preempted_in_step_ = false;
   ScheduleRunning();
+  if (!preempted_in_step_) ScheduleArrived();
   if (!preempted_in_step_) ScheduleWaiting();
-  // Submit refuses what could never run, so an iteration always computes something.
-  CHECK(batch_.tokens > 0);
-  return spec_.timer.Of(batch_);
+  if (batch_.tokens > 0) return spec_.timer.Of(batch_);
+  // Submit refuses what could never run, so other requests hold blocks or are receiving, and what
+  // waits cannot go on before they change. That goes for one that has just preempted itself, too:
+  // it would only begin again and get as far as before.
+  CHECK(running_.empty() && (deferred() > 0 || held() > 0));
+  stalled_ = true;
+  return {};
 }
 
 void Engine::ScheduleRunning() {
@@ -131,10 +183,24 @@ void Engine::PreemptLast() {
   waiting_.push_front(std::move(last));
 }
 
+void Engine::ScheduleArrived() {
+  size_t scheduled = 0;
+  while (scheduled < arrived_.size() && budget_ > 0 && running_.size() < spec_.sequences_max) {
+    SequencePtr& sequence = arrived_[scheduled++];
+    sequence->running = true;
+    scheduled_.push_back(
+        {EngineEvent::Kind::kScheduled, sequence->hit_tokens, sequence->request.id});
+    Grant(sequence.get(), sequence->total() - sequence->computed);
+    running_.push_back(std::move(sequence));
+  }
+  arrived_.erase(arrived_.begin(), arrived_.begin() + static_cast<ptrdiff_t>(scheduled));
+}
+
 void Engine::ScheduleWaiting() {
   while (!waiting_.empty() && budget_ > 0 && running_.size() < spec_.sequences_max) {
-    if (!Admit(waiting_.front().get())) return;
-    running_.push_back(std::move(waiting_.front()));
+    Sequence* const sequence = waiting_.front().get();
+    if (!Admit(sequence)) return;
+    (sequence->running ? running_ : receiving_).push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
 }
@@ -147,7 +213,9 @@ bool Engine::Admit(Sequence* sequence) {
   const uint32_t found_free = pool_.Find({names.data(), known}, &found_);
   const auto found = static_cast<uint32_t>(found_.size());
   const uint32_t hit_tokens = found * spec_.block_tokens;
-  const uint32_t tokens = std::min(sequence->total() - hit_tokens, budget_);
+  const uint32_t rest = sequence->total() - hit_tokens;
+  const bool receives = sequence->request.kv_from_outside;
+  const uint32_t tokens = receives ? rest : std::min(rest, budget_);
   const uint32_t wanted = BlocksFor(hit_tokens + tokens) - found;
   if (wanted + found_free > pool_.free_blocks()) return false;
 
@@ -155,15 +223,17 @@ bool Engine::Admit(Sequence* sequence) {
   sequence->blocks = found_;
   pool_.Allocate(wanted, &sequence->blocks);
   sequence->computed = hit_tokens;
+  sequence->hit_tokens = hit_tokens;
   sequence->named = found;
-  sequence->running = true;
   if (!sequence->admitted_before) {
     sequence->admitted_before = true;
     counters_.prefix_queries_tokens += sequence->request.prompt_tokens;
     counters_.prefix_hits_tokens += hit_tokens;
   }
-  scheduled_.push_back({EngineEvent::Kind::kScheduled, hit_tokens, sequence->request.id});
-  Grant(sequence, tokens);
+  sequence->running = !receives;
+  const auto kind = receives ? EngineEvent::Kind::kReceiving : EngineEvent::Kind::kScheduled;
+  scheduled_.push_back({kind, hit_tokens, sequence->request.id});
+  if (!receives) Grant(sequence, tokens);
   return true;
 }
 
@@ -224,8 +294,12 @@ void Engine::EndStep(std::vector<EngineEvent>* events) {
       std::swap(running_[kept++], sequence);
       continue;
     }
-    pool_.Release(sequence->blocks);
-    if (unused_.size() < kUnusedMax) unused_.push_back(std::move(sequence));
+    if (!sequence->cancelled && sequence->request.holds_blocks) {
+      const uint64_t id = sequence->request.id;
+      held_.emplace(id, std::move(sequence));
+    } else {
+      Recycle(std::move(sequence));
+    }
   }
   running_.resize(kept);
   leaving_ = 0;
@@ -234,15 +308,26 @@ void Engine::EndStep(std::vector<EngineEvent>* events) {
 void Engine::CheckConsistent() const {
   pool_.CheckConsistent();
   std::vector<uint32_t> held(pool_.blocks());
+  const auto count = [&](const Sequence& sequence) {
+    CHECK(sequence.blocks.size() >= BlocksFor(sequence.computed));
+    for (const BlockId block : sequence.blocks) ++held[block];
+  };
   for (const SequencePtr& sequence : running_) {
-    CHECK(sequence->running && sequence->blocks.size() >= BlocksFor(sequence->computed));
-    for (const BlockId block : sequence->blocks) ++held[block];
+    CHECK(sequence->running);
+    count(*sequence);
   }
+  for (const auto* const others : {&receiving_, &arrived_}) {
+    for (const SequencePtr& sequence : *others) {
+      CHECK(!sequence->running && sequence->blocks.size() == BlocksFor(sequence->total()));
+      count(*sequence);
+    }
+  }
+  for (const auto& [id, sequence] : held_) count(*sequence);
   for (const SequencePtr& sequence : waiting_) CHECK(sequence->blocks.empty());
   for (BlockId block = 0; block < pool_.blocks(); ++block) {
     CHECK(pool_.references(block) == held[block]);
   }
-  CHECK(by_id_.size() + leaving_ == running_.size() + waiting_.size());
+  CHECK(by_id_.size() + leaving_ == running_.size() + waiting());
 }
 
 }  // namespace gw::sim

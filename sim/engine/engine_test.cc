@@ -269,6 +269,9 @@ void Follow(const std::vector<EngineEvent>& events, std::map<uint64_t, Story>* s
         ASSERT_EQ(story.tokens, story.wanted);
         story.ended = true;
         break;
+      case EngineEvent::Kind::kReceiving:
+        ASSERT_FALSE(story.running);
+        break;
     }
   }
 }

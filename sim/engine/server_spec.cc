@@ -11,8 +11,15 @@ namespace {
 //   qwen3-32b-pro6000-tp2   -1.3 %  +1.2 %  +0.1 %   kernels measured; h, w0, w1, c0 fitted
 //   qwen3-30b-a3b-pro6000   +0.2 %  +0.1 %  +0.1 %   all fitted on that run: a calibration, no test
 //
+// KV bytes of a token are 2 * layers * KV heads * head dimension * 2 bytes / GPUs that share them:
+// Llama 3.1 8B 32 * 8 * 128, Qwen3 32B 64 * 8 * 128 on two, Qwen3 30B-A3B 48 * 4 * 128 (each
+// data-parallel rank has its own). The hand-over's 5 ms are the middle of the 2 to 10 ms that
+// published transfers take beside their bytes.
+//
 // Where a run's record does not have the KV capacity, it is what 90 % of the GPUs' memory leaves
 // beside the weights; those runs never reach it.
+
+constexpr Duration kHandshake = std::chrono::milliseconds(5);
 
 // Llama 3.1 8B, bf16, on one RTX PRO 6000.
 ServerSpec Llama8bPro6000() {
@@ -27,7 +34,9 @@ ServerSpec Llama8bPro6000() {
                     .at_ns = 2.2},
           .kv_blocks = 35000,
           .sequences_max = 128,
-          .batch_tokens_max = 2048};
+          .batch_tokens_max = 2048,
+          .kv_token_bytes = 2 * 32 * 8 * 128 * 2,
+          .kv_handshake = kHandshake};
 }
 
 // Llama 3.1 8B, bf16, on one RTX 4090: little memory, so it preempts.
@@ -43,7 +52,9 @@ ServerSpec Llama8b4090() {
                     .at_ns = 4.2},
           .kv_blocks = 2588,
           .sequences_max = 256,
-          .batch_tokens_max = 2048};
+          .batch_tokens_max = 2048,
+          .kv_token_bytes = 2 * 32 * 8 * 128 * 2,
+          .kv_handshake = kHandshake};
 }
 
 // Qwen3 32B, bf16, tensor-parallel on two RTX PRO 6000 joined by PCIe.
@@ -59,7 +70,9 @@ ServerSpec Qwen32bPro6000Tp2() {
                     .at_ns = 4.3},
           .kv_blocks = 27000,
           .sequences_max = 128,
-          .batch_tokens_max = 2048};
+          .batch_tokens_max = 2048,
+          .kv_token_bytes = 2 * 64 * 8 * 128 * 2 / 2,
+          .kv_handshake = kHandshake};
 }
 
 // Qwen3 30B-A3B, bf16: one of two data-parallel ranks that share the experts of two RTX PRO 6000.
@@ -77,7 +90,9 @@ ServerSpec Qwen30bA3bPro6000() {
                     .at_ns = 3},
           .kv_blocks = 36000,
           .sequences_max = 128,
-          .batch_tokens_max = 2048};
+          .batch_tokens_max = 2048,
+          .kv_token_bytes = 2 * 48 * 4 * 128 * 2,
+          .kv_handshake = kHandshake};
 }
 
 // Qwen3-32B, bf16, tensor-parallel on two H100: compute from the peak token rate and KV capacity
@@ -93,7 +108,9 @@ ServerSpec Q32H100() {
                     .c_us = 43,
                     .kv_ns = 48,
                     .at_ns = 1.8},
-          .kv_blocks = 307328 / 16};
+          .kv_blocks = 307328 / 16,
+          .kv_token_bytes = 2 * 64 * 8 * 128 * 2 / 2,
+          .kv_handshake = kHandshake};
 }
 
 // Qwen3-30B-A3B, bf16, on one H200: estimated from the hardware's figures, not fitted.
@@ -109,7 +126,9 @@ ServerSpec Q30H200() {
                     .c_us = 22,
                     .kv_ns = 27,
                     .at_ns = 1.3},
-          .kv_blocks = 660000 / 16};
+          .kv_blocks = 660000 / 16,
+          .kv_token_bytes = 2 * 48 * 4 * 128 * 2,
+          .kv_handshake = kHandshake};
 }
 
 // Answers at once, for measuring what stands in front of it.
@@ -126,6 +145,11 @@ constexpr Make kPresets[] = {
     Llama8bPro6000, Llama8b4090, Qwen32bPro6000Tp2, Qwen30bA3bPro6000, Q32H100, Q30H200, Instant};
 
 }  // namespace
+
+Duration KvTransferTime(const ServerSpec& spec, uint32_t tokens, double bytes_per_second) {
+  const double seconds = static_cast<double>(tokens) * spec.kv_token_bytes / bytes_per_second;
+  return spec.kv_handshake + Duration(static_cast<int64_t>(seconds * 1e9));
+}
 
 std::optional<ServerSpec> FindServerSpec(std::string_view name) {
   for (const Make make : kPresets) {

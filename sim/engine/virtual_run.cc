@@ -32,6 +32,7 @@ std::vector<RequestTimes> RunInVirtualTime(Engine& engine, std::span<const Timed
           break;
         case EngineEvent::Kind::kPreempted:
         case EngineEvent::Kind::kFinished:
+        case EngineEvent::Kind::kReceiving:
           break;
       }
     }

@@ -7,6 +7,8 @@ namespace gw::sim {
 namespace {
 
 constexpr std::string_view kFingerprint = "vllm-0.32.0-sim";
+constexpr std::string_view kLastChoiceEnd =
+    R"(,"stop_reason":null,"token_ids":null}],"system_fingerprint":"vllm-0.32.0-sim"})";
 constexpr uint32_t kEmbeddingSize = 16;
 
 std::string Quoted(std::string_view text) {
@@ -45,20 +47,20 @@ std::string_view LastTokenOf(const Answer& answer) {
 }
 
 std::string UsageOf(const Answer& a) {
+  const uint32_t output = a.output_tokens * a.choices;
   return Concat({R"({"prompt_tokens":)", Digits(a.prompt_tokens), R"(,"total_tokens":)",
-                 Digits(a.prompt_tokens + a.output_tokens), R"(,"completion_tokens":)",
-                 Digits(a.output_tokens), R"(,"prompt_tokens_details":{"cached_tokens":)",
-                 Digits(a.cached_tokens),
+                 Digits(a.prompt_tokens + output), R"(,"completion_tokens":)", Digits(output),
+                 R"(,"prompt_tokens_details":{"cached_tokens":)", Digits(a.cached_tokens),
                  R"(,"created_cache_tokens":null,"multimodal_tokens":null},)"
                  R"("completion_tokens_details":null})"});
 }
 
 // In the last event of a stream.
 std::string StreamUsageOf(const Answer& a) {
+  const uint32_t output = a.output_tokens * a.choices;
   return Concat({R"({"prompt_tokens":)", Digits(a.prompt_tokens), R"(,"total_tokens":)",
-                 Digits(a.prompt_tokens + a.output_tokens), R"(,"completion_tokens":)",
-                 Digits(a.output_tokens), R"(,"prompt_tokens_details":{"cached_tokens":)",
-                 Digits(a.cached_tokens),
+                 Digits(a.prompt_tokens + output), R"(,"completion_tokens":)", Digits(output),
+                 R"(,"prompt_tokens_details":{"cached_tokens":)", Digits(a.cached_tokens),
                  a.dialect == Dialect::kChat ? R"(,"created_cache_tokens":0}})" : "}}"});
 }
 
@@ -128,6 +130,13 @@ void AppendEmbeddings(const Answer& a, std::string* out) {
           Digits(a.prompt_tokens), R"(,"completion_tokens":0,"prompt_tokens_details":null}})"});
 }
 
+// {"index":0,CHOICE,{"index":1,CHOICE: `choice` ends with the brace.
+void AppendChoices(const Answer& a, std::string_view choice, std::string* out) {
+  for (uint32_t i = 0; i < a.choices; ++i) {
+    Append(out, {i > 0 ? "," : "", R"({"index":)", Digits(i), ",", choice});
+  }
+}
+
 }  // namespace
 
 void AppendAnswerBody(const Answer& a, FinishReason reason, std::string* out) {
@@ -136,27 +145,33 @@ void AppendAnswerBody(const Answer& a, FinishReason reason, std::string* out) {
   switch (a.dialect) {
     case Dialect::kChat:
       Append(out, {R"({"id":"chatcmpl-)", a.id, R"(","object":"chat.completion","created":)",
-                   Digits(a.created_s), R"(,"model":)", Quoted(a.model),
-                   R"(,"choices":[{"index":0,"message":{"role":"assistant","content":")", text,
-                   R"(","refusal":null,"annotations":null,"audio":null,"function_call":null,)"
-                   R"("reasoning":null},"logprobs":null,"finish_reason":)",
-                   ReasonText(reason),
-                   R"(,"stop_reason":null,"token_ids":null,"routed_experts":null}],)"
-                   R"("service_tier":null,"system_fingerprint":")",
-                   kFingerprint, R"(","usage":)", UsageOf(a),
+                   Digits(a.created_s), R"(,"model":)", Quoted(a.model), R"(,"choices":[)"});
+      AppendChoices(a,
+                    Concat({R"("message":{"role":"assistant","content":")", text,
+                            R"(","refusal":null,"annotations":null,"audio":null,)"
+                            R"("function_call":null,"reasoning":null},"logprobs":null,)"
+                            R"("finish_reason":)",
+                            ReasonText(reason),
+                            R"(,"stop_reason":null,"token_ids":null,"routed_experts":null})"}),
+                    out);
+      Append(out, {R"(],"service_tier":null,"system_fingerprint":")", kFingerprint, R"(","usage":)",
+                   UsageOf(a),
                    R"(,"prompt_logprobs":null,"prompt_token_ids":null,"prompt_text":null,)"
-                   R"("kv_transfer_params":null,"ec_transfer_params":null,"metrics":null})"});
+                   R"("kv_transfer_params":)",
+                   a.kv_transfer_params, R"(,"ec_transfer_params":null,"metrics":null})"});
       break;
     case Dialect::kCompletion:
       Append(out, {R"({"id":"cmpl-)", a.id, R"(","object":"text_completion","created":)",
-                   Digits(a.created_s), R"(,"model":)", Quoted(a.model),
-                   R"(,"choices":[{"index":0,"text":")", text, R"(","logprobs":null,)",
-                   R"("finish_reason":)", ReasonText(reason),
-                   R"(,"stop_reason":null,"token_ids":null,"prompt_logprobs":null,)"
-                   R"("prompt_token_ids":null,"routed_experts":null}],"service_tier":null,)"
-                   R"("system_fingerprint":")",
-                   kFingerprint, R"(","usage":)", UsageOf(a),
-                   R"(,"kv_transfer_params":null,"ec_transfer_params":null,"metrics":null})"});
+                   Digits(a.created_s), R"(,"model":)", Quoted(a.model), R"(,"choices":[)"});
+      AppendChoices(
+          a,
+          Concat({R"("text":")", text, R"(","logprobs":null,"finish_reason":)", ReasonText(reason),
+                  R"(,"stop_reason":null,"token_ids":null,"prompt_logprobs":null,)"
+                  R"("prompt_token_ids":null,"routed_experts":null})"}),
+          out);
+      Append(out, {R"(],"service_tier":null,"system_fingerprint":")", kFingerprint, R"(","usage":)",
+                   UsageOf(a), R"(,"kv_transfer_params":)", a.kv_transfer_params,
+                   R"(,"ec_transfer_params":null,"metrics":null})"});
       break;
     case Dialect::kMessages:
       Append(out, {R"({"id":"chatcmpl-)", a.id, R"(","type":"message","role":"assistant",)",
@@ -177,16 +192,27 @@ void StreamWriter::NextEvent(std::string_view type, EventSink* sink, std::string
   sink->Event(event_);
 }
 
+void StreamWriter::ForEachChoice(const Answer& a, EventSink* sink,
+                                 std::initializer_list<std::string_view> parts) {
+  for (uint32_t i = 0; i < a.choices; ++i) {
+    event_.assign(head_);
+    Append(&event_, {R"({"index":)", Digits(i), ","});
+    Append(&event_, parts);
+    event_ += "\n\n";
+    sink->Event(event_);
+  }
+}
+
 void StreamWriter::Begin(const Answer& a, EventSink* sink) {
+  begun_ = true;
   switch (a.dialect) {
     case Dialect::kChat:
       head_ = Concat({R"(data: {"id":"chatcmpl-)", a.id,
                       R"(","object":"chat.completion.chunk","created":)", Digits(a.created_s),
                       R"(,"model":)", Quoted(a.model), R"(,"choices":[)"});
-      event_ = Concat({head_, R"({"index":0,"delta":{"role":"assistant","content":""},)",
-                       R"("logprobs":null,"finish_reason":null}],"prompt_token_ids":null,)",
-                       "\"prompt_text\":null}\n\n"});
-      sink->Event(event_);
+      ForEachChoice(a, sink,
+                    {R"("delta":{"role":"assistant","content":""},"logprobs":null,)",
+                     R"("finish_reason":null}],"prompt_token_ids":null,"prompt_text":null})"});
       break;
     case Dialect::kCompletion:
       head_ = Concat({R"(data: {"id":"cmpl-)", a.id, R"(","object":"text_completion","created":)",
@@ -226,27 +252,19 @@ void StreamWriter::Token(const Answer& a, FinishReason reason, EventSink* sink) 
   const std::string_view text = LastTokenOf(a);
   switch (a.dialect) {
     case Dialect::kChat:
-      event_.assign(head_);
-      Append(&event_, {R"({"index":0,"delta":{"content":")", text, R"("},"logprobs":null,)",
-                       R"("finish_reason":)", ReasonText(reason)});
-      if (reason == FinishReason::kNone) {
-        event_ += ",\"token_ids\":null}]}\n\n";
-      } else if (a.include_usage) {
-        event_ += ",\"stop_reason\":null,\"token_ids\":null}]}\n\n";
-      } else {
-        // The fingerprint stands in the last event of a stream; that may be the one with the usage.
-        Append(&event_, {R"(,"stop_reason":null,"token_ids":null}],"system_fingerprint":")",
-                         kFingerprint, "\"}\n\n"});
-      }
-      sink->Event(event_);
+      // The fingerprint stands in the last event of a stream; that may be the one with the usage.
+      ForEachChoice(a, sink,
+                    {R"("delta":{"content":")", text, R"("},"logprobs":null,"finish_reason":)",
+                     ReasonText(reason),
+                     reason == FinishReason::kNone ? R"(,"token_ids":null}]})"
+                     : a.include_usage             ? R"(,"stop_reason":null,"token_ids":null}]})"
+                                                   : kLastChoiceEnd});
       break;
     case Dialect::kCompletion:
-      event_.assign(head_);
-      Append(&event_,
-             {R"({"index":0,"text":")", text, R"(","logprobs":null,"finish_reason":)",
-              ReasonText(reason),
-              ",\"stop_reason\":null,\"prompt_token_ids\":null,\"token_ids\":null}]}\n\n"});
-      sink->Event(event_);
+      ForEachChoice(
+          a, sink,
+          {R"("text":")", text, R"(","logprobs":null,"finish_reason":)", ReasonText(reason),
+           R"(,"stop_reason":null,"prompt_token_ids":null,"token_ids":null}]})"});
       break;
     case Dialect::kMessages:
       NextEvent("content_block_delta", sink,
@@ -265,16 +283,13 @@ void StreamWriter::Token(const Answer& a, FinishReason reason, EventSink* sink) 
 
 void StreamWriter::Stop(const Answer& a, FinishReason reason, EventSink* sink) {
   if (a.dialect == Dialect::kChat) {
-    event_ = Concat({head_, R"({"index":0,"delta":{"content":""},"logprobs":null,)",
-                     R"("finish_reason":)", ReasonText(reason),
-                     R"(,"stop_reason":null,"token_ids":null}],"system_fingerprint":")",
-                     kFingerprint, "\"}\n\n"});
-    sink->Event(event_);
+    ForEachChoice(a, sink,
+                  {R"("delta":{"content":""},"logprobs":null,"finish_reason":)", ReasonText(reason),
+                   kLastChoiceEnd});
   } else if (a.dialect == Dialect::kCompletion) {
-    event_ = Concat({head_, R"({"index":0,"text":"","logprobs":null,"finish_reason":)",
-                     ReasonText(reason),
-                     ",\"stop_reason\":null,\"prompt_token_ids\":null,\"token_ids\":null}]}\n\n"});
-    sink->Event(event_);
+    ForEachChoice(a, sink,
+                  {R"("text":"","logprobs":null,"finish_reason":)", ReasonText(reason),
+                   R"(,"stop_reason":null,"prompt_token_ids":null,"token_ids":null}]})"});
   }
 }
 
@@ -321,23 +336,24 @@ void StreamWriter::End(const Answer& a, FinishReason reason, EventSink* sink) {
   }
 }
 
-void AppendErrorBody(Dialect dialect, const Refusal& refusal, std::string* out) {
+void AppendErrorBody(Runtime runtime, Dialect dialect, const Refusal& refusal, std::string* out) {
   if (dialect == Dialect::kMessages) {
     Append(out, {R"({"type":"error","error":{"type":")", refusal.type, R"(","message":)",
                  Quoted(refusal.message), "}}"});
     return;
   }
-  Append(out,
-         {R"({"error":{"message":)", Quoted(refusal.message), R"(,"type":")", refusal.type,
-          R"(","param":)", refusal.param.empty() ? "null" : std::string_view(Quoted(refusal.param)),
-          R"(,"code":)", Digits(refusal.status), "}}"});
+  const bool vllm = runtime == Runtime::kVllm;
+  Append(out, {vllm ? R"({"error":{"message":)" : R"({"object":"error","message":)",
+               Quoted(refusal.message), R"(,"type":")", refusal.type, R"(","param":)",
+               refusal.param.empty() ? "null" : std::string_view(Quoted(refusal.param)),
+               R"(,"code":)", Digits(refusal.status), vllm ? "}}" : "}"});
 }
 
-std::string_view EngineDeadEvent() {
-  return "data: {\"error\": {\"message\": \"EngineCore encountered an issue. See stack trace "
-         "(above) "
-         "for the root cause.\", \"type\": \"InternalServerError\", \"param\": null, "
-         "\"code\": 500}}\n\n";
+void AppendErrorEvent(Runtime runtime, const Refusal& refusal, std::string* out) {
+  Append(out, {runtime == Runtime::kVllm ? R"(data: {"error": {"message": )"
+                                         : R"(data: {"error": {"object": "error", "message": )",
+               Quoted(refusal.message), R"(, "type": ")", refusal.type,
+               R"(", "param": null, "code": )", Digits(refusal.status), "}}\n\n"});
 }
 
 }  // namespace gw::sim

@@ -144,6 +144,40 @@ TEST(AnswerBody, SaysTheTokensAndHowItEnded) {
   EXPECT_EQ(uint64_t(root.at_pointer("/usage/prompt_tokens_details/cached_tokens")), 4u);
 }
 
+TEST(AnswerBody, OfSeveralChoicesHasThemAllAndCountsTheirTokens) {
+  for (const Dialect dialect : {Dialect::kChat, Dialect::kCompletion}) {
+    Answer answer = AnswerOf(dialect, 3, true);
+    answer.choices = 2;
+    std::string body;
+    AppendAnswerBody(answer, FinishReason::kLength, &body);
+    simdjson::dom::parser parser;
+    const simdjson::padded_string padded(body);
+    const simdjson::dom::element root = parser.parse(padded);
+    EXPECT_EQ(root["choices"].get_array().value().size(), 2u);
+    EXPECT_EQ(uint64_t(root.at_pointer("/choices/1/index")), 1u);
+    EXPECT_EQ(uint64_t(root.at_pointer("/usage/completion_tokens")), 6u);
+    EXPECT_EQ(uint64_t(root.at_pointer("/usage/total_tokens")), 16u);
+    StreamWriter writer;
+    Collect sink;
+    writer.Begin(answer, &sink);
+    sink.text.clear();
+    writer.Token(answer, FinishReason::kLength, &sink);
+    const std::vector<std::string> events = EventsOf(sink.text);
+    ASSERT_EQ(events.size(), 2u);
+    EXPECT_NE(events[1].find(R"("choices":[{"index":1,)"), std::string::npos);
+  }
+}
+
+TEST(AnswerBody, SaysWhereItsKvIs) {
+  for (const Dialect dialect : {Dialect::kChat, Dialect::kCompletion}) {
+    Answer answer = AnswerOf(dialect, 1);
+    answer.kv_transfer_params = R"({"remote_port":8500})";
+    std::string body;
+    AppendAnswerBody(answer, FinishReason::kLength, &body);
+    EXPECT_NE(body.find(R"("kv_transfer_params":{"remote_port":8500},)"), std::string::npos);
+  }
+}
+
 TEST(Stream, HasTheEventsOfRecordedOnes) {
   const struct {
     Dialect dialect;
@@ -210,7 +244,7 @@ TEST(Stream, StoppedByTheServerEndsAsRecorded) {
 
 TEST(ErrorBody, HasTheMembersOfARecordedOne) {
   std::string body;
-  AppendErrorBody(Dialect::kChat, {404, "NotFoundError", "model", "no"}, &body);
+  AppendErrorBody(Runtime::kVllm, Dialect::kChat, {404, "NotFoundError", "model", "no"}, &body);
   EXPECT_EQ(PlacesOf(body), PlacesOf(Recorded("err_unknown_model")));
   EXPECT_EQ(body,
             R"({"error":{"message":"no","type":"NotFoundError","param":"model","code":404}})");

@@ -62,6 +62,7 @@ class Connection final : public EventSink, private StreamObserver {
                std::string_view extra = {});
   // The head of an event stream goes out at once; events wait for Flush.
   void BeginStream();
+  bool stream_begun() const { return stream_begun_; }
   void Event(std::string_view event) override;
   void EndStream();
   void Flush();

@@ -24,6 +24,8 @@ constexpr Name kNames[] = {
     {"close-after", FaultKind::kCloseAfter, Name::Value::kNumber},
     {"error-event-after", FaultKind::kErrorEventAfter, Name::Value::kNumber},
     {"slow-metrics", FaultKind::kSlowMetrics, Name::Value::kTime},
+    {"late-error", FaultKind::kLateError, Name::Value::kTime},
+    {"no-transfer", FaultKind::kNoTransfer, Name::Value::kNone},
 };
 
 // Takes a number off the front of `text`.
@@ -31,19 +33,6 @@ bool TakeNumber(std::string_view* text, uint32_t* number) {
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), *number);
   if (error != std::errc() || end == text->data()) return false;
   text->remove_prefix(static_cast<size_t>(end - text->data()));
-  return true;
-}
-
-bool ParseTime(std::string_view text, Duration* time) {
-  uint32_t number = 0;
-  if (!TakeNumber(&text, &number)) return false;
-  if (text == "ms") {
-    *time = std::chrono::milliseconds(number);
-  } else if (text == "s") {
-    *time = std::chrono::seconds(number);
-  } else {
-    return false;
-  }
   return true;
 }
 
@@ -72,6 +61,19 @@ absl::Status ParseValue(std::string_view text, const Name& name, std::string_vie
 }
 
 }  // namespace
+
+bool ParseTime(std::string_view text, Duration* time) {
+  uint32_t number = 0;
+  if (!TakeNumber(&text, &number)) return false;
+  if (text == "ms") {
+    *time = std::chrono::milliseconds(number);
+  } else if (text == "s") {
+    *time = std::chrono::seconds(number);
+  } else {
+    return false;
+  }
+  return true;
+}
 
 absl::StatusOr<FaultOrder> ParseFaultOrder(std::string_view text) {
   FaultOrder order{};
@@ -134,6 +136,12 @@ void FaultState::Add(const Fault& fault) {
       break;
     case FaultKind::kSlowMetrics:
       metrics_delay = fault.delay;
+      break;
+    case FaultKind::kLateError:
+      error_delay = fault.delay;
+      break;
+    case FaultKind::kNoTransfer:
+      no_transfer = true;
       break;
   }
 }

@@ -1,14 +1,21 @@
 // Faults to order: what a simulated replica is made to do wrong.
 //
-//   refuse               the listener is closed, idle connections too; what is in flight goes on
-//   die                  the listener is closed, every connection reset, the cache lost
-//   hang                 connections are accepted, requests never answered (the control paths are)
-//   hang-after-headers   the head of an answer to an inference request is sent, and nothing after
-//   it error=STATUS         inference requests are answered with that status unhealthy GET /health
-//   is answered with 503 break-after=N        the connection is reset after N output tokens
-//   close-after=N        the same with an orderly close: the stream ends without its end
-//   error-event-after=N  the same with vLLM's error event, as if its engine process had died
-//   slow-metrics=TIME    GET /metrics is answered after TIME ("200ms", "2s")
+// | order               | effect                                                               |
+// |---------------------|----------------------------------------------------------------------|
+// | refuse              | the listener is closed, idle connections too; the rest goes on       |
+// | die                 | the listener is closed, every connection reset, the cache lost       |
+// | hang                | connections are accepted, requests never answered (control paths are)|
+// | hang-after-headers  | only the head of an answer to an inference request is sent           |
+// | error=STATUS        | inference requests are answered with that status                     |
+// | late-error=TIME     | inference requests are answered with 500, after TIME                 |
+// | unhealthy           | GET /health is answered with 503                                     |
+// | break-after=N       | the connection is reset after N output tokens                        |
+// | close-after=N       | the same with an orderly close: the stream ends without its end      |
+// | error-event-after=N | the same with vLLM's error event, as if its engine process had died  |
+// | slow-metrics=TIME   | GET /metrics is answered after TIME                                  |
+// | no-transfer         | KV blocks neither leave nor arrive; prefill answers as if they had   |
+//
+// A TIME is "200ms" or "2s".
 
 #pragma once
 
@@ -33,6 +40,8 @@ enum class FaultKind : uint8_t {
   kCloseAfter,
   kErrorEventAfter,
   kSlowMetrics,
+  kLateError,
+  kNoTransfer,
 };
 
 struct Fault {
@@ -46,6 +55,9 @@ struct FaultOrder {
   std::optional<uint32_t> replica;
   Fault fault;
 };
+
+// "200ms" or "2s". False if it is neither.
+bool ParseTime(std::string_view text, Duration* time);
 
 // "break-after=5", "replica=1:hang".
 absl::StatusOr<FaultOrder> ParseFaultOrder(std::string_view text);
@@ -62,6 +74,8 @@ struct FaultState {
   std::optional<uint32_t> cut_after_tokens;
   Cut cut = Cut::kReset;
   Duration metrics_delay{};
+  Duration error_delay{};
+  bool no_transfer = false;
   std::string description;  // the orders, separated by spaces
 
   void Add(const Fault& fault);

@@ -25,6 +25,8 @@ TEST(ParseFaultOrder, TakesEveryFault) {
       {"error-event-after=2", FaultKind::kErrorEventAfter, 2, 0},
       {"slow-metrics=200ms", FaultKind::kSlowMetrics, 0, 200},
       {"slow-metrics=2s", FaultKind::kSlowMetrics, 0, 2000},
+      {"late-error=1s", FaultKind::kLateError, 0, 1000},
+      {"no-transfer", FaultKind::kNoTransfer, 0, 0},
   };
   for (const auto& c : cases) {
     const absl::StatusOr<FaultOrder> order = ParseFaultOrder(c.text);
@@ -57,6 +59,8 @@ TEST(ParseFaultOrder, SaysWhatIsWrong) {
       {"hang=3", "takes no value"},
       {"slow-metrics=5", "wants a time"},
       {"slow-metrics=5m", "wants a time"},
+      {"late-error", "wants a time"},
+      {"no-transfer=1", "takes no value"},
       {"replica=1", "replica=NUMBER:FAULT"},
       {"replica=x:hang", "replica=NUMBER:FAULT"},
   };

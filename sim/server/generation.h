@@ -3,15 +3,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "sim/server/answer.h"
 #include "sim/server/connection.h"
 #include "sim/server/fault.h"
+#include "sim/server/kv_fetch.h"
 #include "sim/server/replica.h"
 
 namespace gw::sim {
+
+// Which half of a disaggregated request it is.
+enum class Half : uint8_t { kNone, kPrefill, kDecode };
 
 struct Replica::Generation {
   uint64_t id = 0;
@@ -28,6 +35,19 @@ struct Replica::Generation {
   int lora = -1;
   std::optional<uint32_t> cut_after_tokens;
   FaultState::Cut cut = FaultState::Cut::kReset;
+  std::unique_ptr<Timer> late_error;
+
+  Half half = Half::kNone;
+  EngineRequest request;  // until it is submitted
+  // Under which KV is handed over: exported by prefill with SGLang, fetched by decode.
+  std::vector<std::string> keys;
+  std::vector<SocketAddress> peers;  // of fetches
+  std::string engine_id;             // vLLM: of the peer
+  std::vector<std::unique_ptr<KvFetch>> fetches;
+  size_t transfers_left = 0;
+  bool kv_arrived = false;
+  std::unique_ptr<Timer> bootstrap_timer;
+
   TimePoint received{};
   TimePoint scheduled{};
   TimePoint first_token{};

@@ -16,11 +16,17 @@ namespace gw::sim {
 
 enum class Runtime : uint8_t { kVllm, kSglang };
 
+// Of a replica in disaggregated serving. kBoth serves plain requests; with vLLM all roles do, and
+// any of them prefills or decodes for others when a request asks for it.
+enum class Role : uint8_t { kBoth, kPrefill, kDecode };
+
 struct MetricsInput {
   const Engine& engine;
   const ReplicaStats& stats;
   std::string_view model;
   double started_unix_s = 0;
+  Role role = Role::kBoth;
+  uint64_t bootstrapping = 0;  // SGLang: prefill requests that wait for their decode half
   // Adapters, newest last: the label sets "running,waiting" that there have been, and when.
   uint32_t loras_max = 0;
   struct LoraState {

@@ -33,6 +33,17 @@ struct SimOptions {
   int threads = 1;
   std::vector<FaultOrder> faults;
 
+  Role role = Role::kBoth;
+  // Where KV blocks are fetched from, at the replica's own address: NIXL's side channel, or with
+  // SGLang the bootstrap server. 0: any port.
+  uint16_t kv_port = 5600;
+  uint16_t bootstrap_port = 8998;
+  double kv_bytes_per_second = 25e9;  // of each GPU's link
+  // vLLM: how long blocks are kept for whoever decodes. In real time, whatever the speed.
+  Duration kv_lease = std::chrono::seconds(30);
+  // SGLang: how long either half waits for the other. In real time, too.
+  Duration bootstrap_timeout = std::chrono::seconds(300);
+
   // uvicorn closes a connection that is idle this long after an answer.
   Duration keep_alive = std::chrono::milliseconds(4850);
   size_t request_body_bytes_max = 256u << 20;

@@ -47,6 +47,7 @@ absl::Status Replica::Listen() {
     ASSIGN_OR_RETURN(listener_, Listener::New(loop_, address_, {},
                                               [this](auto stream) { Accept(std::move(stream)); }));
     address_ = listener_->local();
+    if (options_.role == Role::kPrefill) RETURN_IF_ERROR(ListenForKv());
   }
   replica_header_ = Concat({"x-sim-replica: ", address_.ToString(),
                             "\r\nx-sim-name: ", options_.name, "-", Digits(index_), "\r\n"});
@@ -77,7 +78,8 @@ void Replica::StartInference(Connection* connection, Dialect dialect, const http
   ++stats_.requests;
   page_stale_ = true;
   Refusal refusal;
-  const bool good = CheckRequest(dialect, head, *body, &refusal);
+  const bool good = CheckRequest(dialect, head, *body, &refusal) &&
+                    (dialect == Dialect::kEmbedding || CheckTransfer(connection, &refusal));
   last_body_.swap(*body);
   if (!good) return Refuse(connection, dialect, refusal);
 
@@ -99,8 +101,13 @@ void Replica::StartInference(Connection* connection, Dialect dialect, const http
   answer.created_s = loop_.clock().UnixNanos() / 1'000'000'000;
   answer.prompt_tokens = request_.prompt.size();
   answer.inputs = request_.inputs;
+  if (dialect != Dialect::kEmbedding) answer.choices = request_.sequences();
   answer.seed = PrefixSeed(request_.prompt.bytes(), {}) + options_.seed;
-  if (!Hang(g)) Submit(g);
+  if (dialect != Dialect::kEmbedding) ReadHalf(g);
+  if (Hang(g)) return;
+  Prepare(g);
+  if (g->half == Half::kPrefill && !g->keys.empty()) return AwaitDecode(g);
+  Submit(g);
 }
 
 bool Replica::CheckRequest(Dialect dialect, const http::RequestHead& head, std::string_view body,
@@ -163,12 +170,19 @@ bool Replica::CheckLengths(Refusal* refusal) const {
 void Replica::Refuse(Connection* connection, Dialect dialect, const Refusal& refusal) {
   stats_.Count(Ending::kRefused);
   answer_.clear();
-  AppendErrorBody(dialect, refusal, &answer_);
+  AppendErrorBody(options_.runtime, dialect, refusal, &answer_);
   RespondJson(connection, refusal.status, answer_);
 }
 
 // Faults that leave a request without an answer. It still counts as in flight.
 bool Replica::Hang(Generation* g) {
+  if (faults_.error_delay > Duration{}) {
+    g->late_error = std::make_unique<Timer>(loop_, [this, g] {
+      Fail(g, {500, "InternalServerError", "", "Internal server error"}, Ending::kError);
+    });
+    g->late_error->Start(faults_.error_delay);
+    return true;
+  }
   if (!faults_.hang && !faults_.hang_after_headers) return false;
   hanging_.push_back(g->connection->serial());
   if (faults_.hang) return true;
@@ -180,11 +194,14 @@ bool Replica::Hang(Generation* g) {
   return true;
 }
 
-void Replica::Submit(Generation* g) {
+// What will be answered, and what the engine has to do for it.
+void Replica::Prepare(Generation* g) {
   const uint32_t room = context_tokens_max_ - g->answer.prompt_tokens;
   const uint32_t natural = std::min(NaturalOutputTokens(g->answer.seed), room);
   // Without a limit and with ignore_eos, a real one would fill its context.
   g->limit = request_.output_tokens_max.value_or(request_.ignore_eos ? natural : room);
+  // A prefill server of SGLang stops after one token, whatever the request says.
+  if (g->half == Half::kPrefill && !g->keys.empty()) g->limit = 1;
   if (g->answer.dialect == Dialect::kEmbedding) {
     g->output_tokens = 1;
   } else if (request_.ignore_eos || natural >= g->limit) {
@@ -196,8 +213,11 @@ void Replica::Submit(Generation* g) {
   for (uint32_t i = 0; i < g->output_tokens; ++i) {
     AppendOutputToken(g->answer.seed, i, &g->answer.text);
   }
-  EngineRequest request;
+  EngineRequest& request = g->request;
   request.id = g->id;
+  request.kv_from_outside = g->half == Half::kDecode;
+  // vLLM hands nothing over if the answer is complete already.
+  request.holds_blocks = g->half == Half::kPrefill && g->reason == FinishReason::kLength;
   request.prompt_tokens = g->answer.prompt_tokens;
   request.output_tokens = g->output_tokens;
   // The answer is known already, so its blocks have their names, under which the next turn of the
@@ -207,7 +227,10 @@ void Replica::Submit(Generation* g) {
   HashBlocks(request_.prompt.bytes(), PrefixSeed(cache, request_.cache_salt),
              {.block_chars = options_.spec.block_tokens * kTokenBytes, .blocks_max = SIZE_MAX},
              &request.block_names);
-  const bool accepted = engine_->Submit(std::move(request));
+}
+
+void Replica::Submit(Generation* g) {
+  const bool accepted = engine_->Submit(std::move(g->request));
   CHECK(accepted);  // CheckLengths keeps to the KV cache's size
   g->submitted = true;
   if (g->stream) g->connection->BeginStream();
@@ -262,7 +285,9 @@ void Replica::RunSteps() {
     if (now - step_ends_ > kLagMax) step_ends_ = now;
     const Duration duration = engine_->BeginStep();
     page_stale_ = true;
-    stats_.Observe(Measure::kIterationTokens, engine_->batch().tokens);
+    if (engine_->batch().tokens > 0) {
+      stats_.Observe(Measure::kIterationTokens, engine_->batch().tokens);
+    }
     step_ends_ +=
         Duration(static_cast<int64_t>(static_cast<double>(duration.count()) / options_.speed));
   }
@@ -284,7 +309,11 @@ void Replica::EndStep() {
 
 void Replica::OnEngineEvent(const EngineEvent& event, TimePoint now) {
   Generation* const g = Find(event.id);
-  if (g == nullptr) return;
+  if (g == nullptr) {
+    // It was ended by an event before this one: nobody will ask for its blocks.
+    if (event.kind == EngineEvent::Kind::kFinished) engine_->ReleaseHeld(event.id);
+    return;
+  }
   switch (event.kind) {
     case EngineEvent::Kind::kScheduled:
       g->running = true;
@@ -293,6 +322,9 @@ void Replica::OnEngineEvent(const EngineEvent& event, TimePoint now) {
       g->answer.cached_tokens = event.tokens;
       stats_.prompt_tokens += g->answer.prompt_tokens;
       stats_.cached_prompt_tokens += event.tokens;
+      if (g->half == Half::kDecode) {
+        stats_.received_prompt_tokens += g->answer.prompt_tokens - 1 - event.tokens;
+      }
       return;
     case EngineEvent::Kind::kPreempted:
       g->running = false;
@@ -301,16 +333,24 @@ void Replica::OnEngineEvent(const EngineEvent& event, TimePoint now) {
     case EngineEvent::Kind::kToken:
       return OnToken(g, event.tokens, now);
     case EngineEvent::Kind::kFinished:
-      ObserveTimes(*g, now);
-      if (!g->stream) SendAnswer(g, g->reason);
-      return End(g, g->reason == FinishReason::kLength ? Ending::kLength : Ending::kStop);
+      return Finish(g, now);
+    case EngineEvent::Kind::kReceiving:
+      return FetchKv(g);
   }
+}
+
+void Replica::Finish(Generation* g, TimePoint now) {
+  ObserveTimes(*g, now);
+  if (g->half == Half::kPrefill && !g->keys.empty()) return PushToDecode(g);
+  if (g->half == Half::kPrefill && g->reason == FinishReason::kLength) HoldForDecode(g);
+  if (!g->stream) SendAnswer(g, g->reason);
+  End(g, g->reason == FinishReason::kLength ? Ending::kLength : Ending::kStop);
 }
 
 void Replica::OnToken(Generation* g, uint32_t tokens, TimePoint now) {
   if (g->cut_after_tokens.has_value() && tokens > *g->cut_after_tokens) return Cut(g);
   g->answer.output_tokens = tokens;
-  ++stats_.generation_tokens;
+  stats_.generation_tokens += g->answer.choices;
   if (tokens == 1) {
     g->first_token = now;
     stats_.Observe(Measure::kTtft, ToSeconds(now - g->received));
@@ -319,14 +359,20 @@ void Replica::OnToken(Generation* g, uint32_t tokens, TimePoint now) {
   }
   g->last_token = now;
   if (!g->stream) return;
-  const bool last = tokens == g->output_tokens;
-  if (tokens == 1) g->writer.Begin(g->answer, g->connection);
+  // SGLang's prefill says its token when it has been handed over with the KV.
+  if (g->half == Half::kPrefill && !g->keys.empty()) return;
+  WriteToken(g);
+  touched_.push_back(g->connection);
+}
+
+void Replica::WriteToken(Generation* g) {
+  const bool last = g->answer.output_tokens == g->output_tokens;
+  if (g->answer.output_tokens == 1) g->writer.Begin(g->answer, g->connection);
   g->writer.Token(g->answer, last ? g->reason : FinishReason::kNone, g->connection);
   if (last) {
     g->writer.End(g->answer, g->reason, g->connection);
     g->connection->EndStream();
   }
-  touched_.push_back(g->connection);
 }
 
 void Replica::ObserveTimes(const Generation& g, TimePoint now) {
@@ -334,7 +380,7 @@ void Replica::ObserveTimes(const Generation& g, TimePoint now) {
   stats_.Observe(Measure::kPromptTokens, g.answer.prompt_tokens);
   stats_.Observe(Measure::kGenerationTokens, g.output_tokens);
   stats_.Observe(Measure::kMaxGenerationTokens, g.output_tokens);
-  stats_.Observe(Measure::kParamN, 1);
+  stats_.Observe(Measure::kParamN, g.answer.choices);
   stats_.Observe(Measure::kParamMaxTokens, g.limit);
   if (g.output_tokens > 1) {
     stats_.Observe(Measure::kTpot, seconds(g.first_token, g.last_token) / (g.output_tokens - 1));
@@ -351,29 +397,39 @@ void Replica::ObserveTimes(const Generation& g, TimePoint now) {
 
 // Breaks an answer off in the manner that was ordered.
 void Replica::Cut(Generation* g) {
+  if (g->cut == FaultState::Cut::kErrorEvent) {
+    return Fail(g,
+                {500, "InternalServerError", "",
+                 "EngineCore encountered an issue. See stack trace (above) for the root cause."},
+                Ending::kBroken);
+  }
   Connection* const connection = g->connection;
-  const FaultState::Cut cut = g->cut;
-  const bool stream = g->stream;
-  const Dialect dialect = g->answer.dialect;
+  const bool reset = g->cut == FaultState::Cut::kReset;
   End(g, Ending::kBroken);
   connection->Flush();
   if (connection->closed()) return;
-  if (cut != FaultState::Cut::kErrorEvent) {
-    return connection->Close(cut == FaultState::Cut::kReset ? Connection::Manner::kReset
-                                                            : Connection::Manner::kOrderly);
-  }
-  if (stream) {
-    connection->Event(EngineDeadEvent());
-    connection->Event(kDoneEvent);
-    connection->EndStream();
-    return connection->Flush();
-  }
+  connection->Close(reset ? Connection::Manner::kReset : Connection::Manner::kOrderly);
+}
+
+// Answers with an error status, or in the stream if that has begun.
+void Replica::Fail(Generation* g, const Refusal& refusal, Ending ending) {
+  Connection* const connection = g->connection;
   answer_.clear();
-  AppendErrorBody(dialect,
-                  {500, "InternalServerError", "",
-                   "EngineCore encountered an issue. See stack trace (above) for the root cause."},
-                  &answer_);
-  RespondJson(connection, 500, answer_);
+  if (!connection->stream_begun()) {
+    AppendErrorBody(options_.runtime, g->answer.dialect, refusal, &answer_);
+    End(g, ending);
+    return RespondJson(connection, refusal.status, answer_);
+  }
+  // vLLM says who speaks before it looks at what is said.
+  if (!g->writer.begun() && options_.runtime == Runtime::kVllm) {
+    g->writer.Begin(g->answer, connection);
+  }
+  AppendErrorEvent(options_.runtime, refusal, &answer_);
+  End(g, ending);
+  connection->Event(answer_);
+  connection->Event(kDoneEvent);
+  connection->EndStream();
+  connection->Flush();
 }
 
 void Replica::SendAnswer(Generation* g, FinishReason reason) {
@@ -386,7 +442,9 @@ void Replica::SendAnswer(Generation* g, FinishReason reason) {
 void Replica::End(Generation* g, Ending ending) {
   stats_.Count(ending);
   page_stale_ = true;
+  EndTransfer(g);
   if (g->submitted) engine_->Cancel(g->id);  // finds nothing if it has finished
+  g->late_error.reset();
   if (g->connection->generation() == g->id) g->connection->set_generation(0);
   g->connection = nullptr;
   free_slots_.push_back(static_cast<uint32_t>(g->id & UINT32_MAX));

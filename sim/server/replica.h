@@ -11,7 +11,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,30 +21,16 @@
 #include "net/stream.h"
 #include "sim/engine/engine.h"
 #include "sim/server/connection.h"
+#include "sim/server/fault_control.h"
+#include "sim/server/kv_exporter.h"
+#include "sim/server/kv_fetch.h"
 #include "sim/server/options.h"
 #include "sim/server/replica_stats.h"
 #include "sim/server/request_body.h"
 
 namespace gw::sim {
 
-// Changes the faults of replicas, which may belong to other threads.
-class FaultControl {
- public:
-  struct Change {
-    std::optional<uint32_t> replica;  // none: the one that was asked
-    bool all = false;
-    std::optional<Fault> fault;  // none: back to order
-    Duration lasts{};            // 0: until it is restored
-  };
-  // `done` is called on the loop of `asker`, maybe at once, with what went wrong, if anything.
-  virtual void Apply(uint32_t asker, const Change& change,
-                     std::function<void(absl::Status)> done) = 0;
-
- protected:
-  ~FaultControl() = default;
-};
-
-class Replica final : private ConnectionOwner {
+class Replica final : private ConnectionOwner, private KvOwner {
  public:
   // `options` and `control` must outlive the replica; `control` may be nullptr.
   Replica(EventLoop& loop, const SimOptions& options, uint32_t index, const SocketAddress& address,
@@ -55,6 +40,8 @@ class Replica final : private ConnectionOwner {
   absl::Status Listen();
   // The real one, with the port that was chosen if 0 was asked for.
   const SocketAddress& address() const { return address_; }
+  // Where its KV blocks are fetched; port 0 if nobody can.
+  SocketAddress kv_address() const;
 
   void SetFault(const Fault& fault, Duration lasts);
   // All faults are over; listens again. Connections that hang are reset.
@@ -73,6 +60,11 @@ class Replica final : private ConnectionOwner {
   void OnClosed(Connection* connection) override;
   std::string_view CommonHeaders() override;
   std::string_view ReplicaHeader() override { return replica_header_; }
+
+  // KvOwner
+  void OnKvWanted(uint64_t id) override;
+  void OnKvTaken(uint64_t id) override;
+  void OnKvExpired(uint64_t id) override;
 
   // replica_paths.cc: what is answered at once.
   void AnswerPath(Connection* connection, Path path, const http::RequestHead& head,
@@ -96,6 +88,7 @@ class Replica final : private ConnectionOwner {
   bool Serves(std::string_view model) const;
   void Refuse(Connection* connection, Dialect dialect, const Refusal& refusal);
   bool Hang(Generation* generation);
+  void Prepare(Generation* generation);
   void Submit(Generation* generation);
   Generation* NewGeneration();
   Generation* Find(uint64_t id);
@@ -108,11 +101,33 @@ class Replica final : private ConnectionOwner {
   void EndStep();
   void OnEngineEvent(const EngineEvent& event, TimePoint now);
   void OnToken(Generation* generation, uint32_t tokens, TimePoint now);
+  void Finish(Generation* generation, TimePoint now);
+  void WriteToken(Generation* generation);
   void Cut(Generation* generation);
+  void Fail(Generation* generation, const Refusal& refusal, Ending ending);
   void SendAnswer(Generation* generation, FinishReason reason);
   void End(Generation* generation, Ending ending);
   void AbortAll();
   void ObserveTimes(const Generation& generation, TimePoint now);
+
+  // replica_transfer.cc: the halves of disaggregated requests.
+  absl::Status ListenForKv();
+  bool CheckTransfer(const Connection* connection, Refusal* refusal) const;
+  void ReadHalf(Generation* generation);
+  void ReadBootstrap(Generation* generation);
+  void AwaitDecode(Generation* generation);
+  bool AllWanted(const Generation& generation) const;
+  void HoldForDecode(Generation* generation);
+  void PushToDecode(Generation* generation);
+  void FetchKv(Generation* generation);
+  void OnFetched(uint64_t id, KvFetch::Outcome outcome);
+  void OnBootstrapTimeout(uint64_t id);
+  void FailTransfer(Generation* generation, std::string_view why);
+  void EndTransfer(Generation* generation);
+  void ForgetTransfers();
+  Duration TransferTime(const Generation& generation) const;
+  std::string EngineId() const;
+  uint64_t Bootstrapping() const;
 
   void Accept(std::unique_ptr<Stream> stream);
   void CloseConnections(bool idle_only, Connection::Manner manner);
@@ -143,6 +158,11 @@ class Replica final : private ConnectionOwner {
   std::vector<std::unique_ptr<Generation>> slots_;
   std::vector<uint32_t> free_slots_;
   size_t in_flight_ = 0;
+
+  std::unique_ptr<KvExporter> exporter_;
+  uint32_t incarnation_ = 0;  // how often it has died: part of its engine id
+  std::unordered_map<std::string, SocketAddress> known_engines_;
+  std::unordered_map<uint64_t, std::unique_ptr<KvFetch>> releases_;  // on their way
 
   FaultState faults_;
   Timer restore_timer_;

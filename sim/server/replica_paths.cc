@@ -201,6 +201,8 @@ void Replica::AnswerMetrics(Connection* connection) {
                        .stats = stats_,
                        .model = options_.models[0],
                        .started_unix_s = started_unix_s_,
+                       .role = options_.role,
+                       .bootstrapping = Bootstrapping(),
                        .loras_max = static_cast<uint32_t>(options_.loras.size()),
                        .lora_states = lora_states_},
                       &page_);
@@ -239,6 +241,8 @@ void Replica::AnswerState(Connection* connection) {
                              Quoted(Concat({options_.name, "-", Digits(index_)})),
                              R"(,"address":)",
                              Quoted(address_.ToString()),
+                             R"(,"kv_address":)",
+                             Quoted(kv_address().port() == 0 ? "" : kv_address().ToString()),
                              R"(,"fault":)",
                              Quoted(faults_.description),
                              R"(,"connections":)",
@@ -249,6 +253,12 @@ void Replica::AnswerState(Connection* connection) {
                              Digits(engine_->running()),
                              R"(,"waiting":)",
                              Digits(engine_->waiting()),
+                             R"(,"receiving":)",
+                             Digits(engine_->deferred()),
+                             R"(,"held":)",
+                             Digits(engine_->held()),
+                             R"(,"bootstrapping":)",
+                             Digits(Bootstrapping()),
                              R"(,"kv_cache_used_blocks":)",
                              Digits(engine_->used_blocks()),
                              R"(,"preemptions":)",
@@ -320,6 +330,7 @@ void Replica::OrderFault(Connection* connection, std::string_view body, bool res
 
 void Replica::SetFault(const Fault& fault, Duration lasts) {
   faults_.Add(fault);
+  if (exporter_ != nullptr) exporter_->SetStuck(faults_.no_transfer);
   if (lasts > Duration{}) restore_timer_.Start(lasts);
   if (!faults_.down) return;
   listener_.reset();
@@ -330,6 +341,7 @@ void Replica::SetFault(const Fault& fault, Duration lasts) {
       if (generation->connection != nullptr) End(generation.get(), Ending::kBroken);
     }
     CloseConnections(false, Connection::Manner::kReset);
+    ForgetTransfers();
     step_timer_.Stop();
     engine_ = std::make_unique<Engine>(options_.spec);
   }
@@ -337,6 +349,7 @@ void Replica::SetFault(const Fault& fault, Duration lasts) {
 
 absl::Status Replica::Restore() {
   faults_ = {};
+  if (exporter_ != nullptr) exporter_->SetStuck(false);
   restore_timer_.Stop();
   const std::vector<uint64_t> hanging = std::exchange(hanging_, {});
   for (const uint64_t serial : hanging) {
@@ -364,6 +377,7 @@ void Replica::Stop(std::function<void()> done) {
   on_stopped_ = std::move(done);
   listener_.reset();
   AbortAll();
+  ForgetTransfers();
   std::vector<Connection*> all;
   for (const auto& [serial, connection] : connections_) all.push_back(connection.get());
   for (Connection* const connection : all) {
@@ -384,7 +398,7 @@ void Replica::AbortAll() {
       continue;
     }
     if (g->stream) {
-      if (g->answer.output_tokens == 0) g->writer.Begin(g->answer, connection);
+      if (!g->writer.begun()) g->writer.Begin(g->answer, connection);
       g->writer.Stop(g->answer, FinishReason::kAbort, connection);
       g->writer.End(g->answer, FinishReason::kAbort, connection);
       connection->EndStream();

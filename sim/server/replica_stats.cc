@@ -75,6 +75,8 @@ std::string_view NameOf(Ending ending) {
       return "broken";
     case Ending::kRefused:
       return "refused";
+    case Ending::kError:
+      return "error";
     case Ending::kCount:
       break;
   }

@@ -59,6 +59,7 @@ enum class Ending : uint8_t {
   kClientLeft,  // closed or half-closed by the client
   kBroken,      // by a fault that was ordered
   kRefused,     // answered with an error status
+  kError,       // KV that did not come, or a late error that was ordered
   kCount,
 };
 std::string_view NameOf(Ending ending);
@@ -80,7 +81,10 @@ struct ReplicaStats {
   uint64_t requests = 0;  // of the inference endpoints, whatever became of them
   uint64_t prompt_tokens = 0;
   uint64_t cached_prompt_tokens = 0;
+  uint64_t received_prompt_tokens = 0;  // computed elsewhere
   uint64_t generation_tokens = 0;
+  uint64_t kv_expired = 0;  // leases that ended before the blocks were fetched
+  uint64_t kv_failed = 0;   // transfers
   uint64_t scrapes = 0;
 };
 

@@ -2,12 +2,16 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "sim/server/text.h"
+#include "sim/server/transfer_reader.h"
 
 namespace gw::sim {
 namespace {
 
 namespace od = simdjson::ondemand;
+constexpr uint32_t kSequencesMax = 256;
 static_assert(RequestBodyReader::kPadding >= simdjson::SIMDJSON_PADDING);
 
 // Reads the members of one body. Members may stand in any order, so what the prompt begins with
@@ -42,6 +46,10 @@ class Reader {
     return false;
   }
 
+  bool Accept(std::string_view name, std::string_view wanted) {
+    return wanted.empty() || BadType(name, wanted);
+  }
+
   bool ReadMember(std::string_view key, od::value value) {
     if (key == "model") return ReadString(key, value, &request_.model);
     if (key == "cache_salt") return ReadString(key, value, &request_.cache_salt);
@@ -51,6 +59,12 @@ class Reader {
     if (key == "stream_options") return ReadStreamOptions(value);
     if (key == "max_tokens" || key == "max_completion_tokens" || key == "max_output_tokens") {
       return ReadLimit(key, value);
+    }
+    if (key == "kv_transfer_params") {
+      return Accept(key, internal::ReadNixlParams(value, &request_.nixl));
+    }
+    if (internal::IsBootstrapMember(key)) {
+      return Accept(key, internal::ReadBootstrapMember(key, value, &request_.bootstrap));
     }
     if (key == "tools") return ReadTools(value);
     if (key == "system" || key == "instructions") return ReadSystem(key, value);
@@ -97,10 +111,9 @@ class Reader {
   bool ReadChoices(od::value& value) {
     if (IsNull(value)) return true;
     uint64_t n = 0;
-    if (value.get_uint64().get(n)) return BadType("n", "an integer above 0");
-    if (n == 1) return true;
-    refusal_ = {400, "BadRequestError", "n", "the simulated model server answers with one choice"};
-    return false;
+    if (value.get_uint64().get(n) || n == 0) return BadType("n", "an integer above 0");
+    request_.samples = static_cast<uint32_t>(std::min<uint64_t>(n, kSequencesMax + 1));
+    return true;
   }
 
   bool ReadStreamOptions(od::value& value) {
@@ -301,9 +314,13 @@ class Reader {
                   "(parameter=stream_options)"};
       return false;
     }
-    if (dialect_ == Dialect::kCompletion && request_.inputs != 1) {
-      refusal_ = {400, "BadRequestError", "prompt",
-                  "the simulated model server completes one prompt per request"};
+    const bool many = dialect_ == Dialect::kChat || dialect_ == Dialect::kCompletion;
+    if (dialect_ != Dialect::kEmbedding &&
+        (request_.inputs == 0 ||
+         uint64_t{request_.inputs} * request_.samples > (many ? kSequencesMax : 1))) {
+      refusal_ = {400, "BadRequestError", request_.samples > 1 ? "n" : "prompt",
+                  Concat({"the simulated model server answers with 1 to ",
+                          Digits(many ? kSequencesMax : 1), " choices"})};
       return false;
     }
     if (tools_.size() > 0 || system_.size() > 0) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "sim/server/prompt_tokens.h"
+#include "sim/server/transfer_fields.h"
 
 namespace gw::sim {
 
@@ -23,9 +24,14 @@ struct RequestBody {
   bool include_usage = false;  // stream_options.include_usage
   bool ignore_eos = false;
   std::optional<uint32_t> output_tokens_max;
-  uint32_t inputs = 1;  // of embeddings
+  uint32_t inputs = 1;   // prompts, or texts to embed
+  uint32_t samples = 1;  // `n`: answers to each prompt
   std::string cache_salt;
   PromptTokens prompt;
+  NixlParams nixl;
+  BootstrapFields bootstrap;
+
+  uint32_t sequences() const { return inputs * samples; }
 };
 
 // An answer that says no, in vLLM's words.

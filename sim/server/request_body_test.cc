@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace gw::sim {
 namespace {
@@ -108,9 +109,15 @@ TEST_F(RequestBodyTest, RefusesWhatVllmRefuses) {
       {Dialect::kChat, R"({"messages":[],"max_tokens":"many"})", "body.max_tokens"},
       {Dialect::kChat, R"({"messages":[],"max_tokens":0})", "body.max_tokens"},
       {Dialect::kChat, R"({"messages":[],"stream":"yes"})", "body.stream"},
-      {Dialect::kChat, R"({"messages":[],"n":2})", "n"},
+      {Dialect::kChat, R"({"messages":[],"n":257})", "n"},
+      {Dialect::kChat, R"({"messages":[],"n":0})", "body.n"},
+      {Dialect::kResponses, R"({"input":"x","n":2})", "n"},
       {Dialect::kChat, R"({"messages":[],"stream_options":{}})", "stream_options"},
-      {Dialect::kCompletion, R"({"prompt":["a","b"]})", "prompt"},
+      {Dialect::kCompletion, R"({"prompt":[]})", "prompt"},
+      {Dialect::kChat, R"({"messages":[],"kv_transfer_params":1})", "body.kv_transfer_params"},
+      {Dialect::kChat, R"({"messages":[],"bootstrap_room":"1"})", "body.bootstrap_room"},
+      {Dialect::kChat, R"({"messages":[],"bootstrap_port":0})", "body.bootstrap_port"},
+      {Dialect::kChat, R"({"messages":[],"bootstrap_host":[1]})", "body.bootstrap_host"},
       {Dialect::kCompletion, R"({"prompt":{}})", "body.prompt"},
       {Dialect::kResponses, R"({"model":"m"})", "body.input"},
   };
@@ -120,6 +127,45 @@ TEST_F(RequestBodyTest, RefusesWhatVllmRefuses) {
     EXPECT_EQ(refusal_.param, c.param) << c.body;
     EXPECT_FALSE(refusal_.message.empty());
   }
+}
+
+TEST_F(RequestBodyTest, SequencesArePromptsTimesSamples) {
+  ASSERT_TRUE(Read(Dialect::kCompletion, R"({"prompt":["a","b","c"],"n":2})"));
+  EXPECT_EQ(request_.sequences(), 6u);
+  ASSERT_TRUE(Read(Dialect::kChat, R"({"messages":[],"n":3})"));
+  EXPECT_EQ(request_.sequences(), 3u);
+  ASSERT_TRUE(Read(Dialect::kCompletion, R"({"prompt":[5,6,7]})"));
+  EXPECT_EQ(request_.sequences(), 1u);
+}
+
+TEST_F(RequestBodyTest, TheParametersOfNixlAreRead) {
+  ASSERT_TRUE(Read(Dialect::kChat, R"({"messages":[],"kv_transfer_params":{
+      "do_remote_prefill":true,"do_remote_decode":false,"remote_block_ids":[[1,2],[3]],
+      "remote_engine_id":"e","remote_request_id":"r","remote_host":"127.0.0.1",
+      "remote_port":8500,"tp_size":1,"remote_blocks_expiry_time":null}})"));
+  EXPECT_TRUE(request_.nixl.do_remote_prefill);
+  EXPECT_FALSE(request_.nixl.do_remote_decode);
+  EXPECT_EQ(request_.nixl.engine_id, "e");
+  EXPECT_EQ(request_.nixl.request_id, "r");
+  EXPECT_EQ(request_.nixl.host, "127.0.0.1");
+  EXPECT_EQ(request_.nixl.port, 8500);
+  ASSERT_TRUE(Read(Dialect::kChat, R"({"messages":[],"kv_transfer_params":null})"));
+  EXPECT_FALSE(request_.nixl.do_remote_prefill);
+  EXPECT_EQ(request_.nixl.engine_id, "");
+}
+
+TEST_F(RequestBodyTest, BootstrapFieldsAreScalarsOrLists) {
+  ASSERT_TRUE(Read(Dialect::kChat, R"({"messages":[],"bootstrap_host":"h","bootstrap_port":null,
+      "bootstrap_room":9223372036854775807})"));
+  EXPECT_EQ(request_.bootstrap.hosts, std::vector<std::string>{"h"});
+  ASSERT_EQ(request_.bootstrap.ports.size(), 1u);
+  EXPECT_FALSE(request_.bootstrap.ports[0].has_value());
+  EXPECT_EQ(request_.bootstrap.rooms, std::vector<uint64_t>{9223372036854775807u});
+  ASSERT_TRUE(Read(Dialect::kChat, R"({"messages":[],"bootstrap_host":["h","i"],
+      "bootstrap_port":[1,2],"bootstrap_room":[9007199254740993,4]})"));
+  EXPECT_EQ(request_.bootstrap.hosts, (std::vector<std::string>{"h", "i"}));
+  EXPECT_EQ(request_.bootstrap.ports[1], 2);
+  EXPECT_EQ(request_.bootstrap.rooms, (std::vector<uint64_t>{9007199254740993u, 4}));
 }
 
 TEST_F(RequestBodyTest, NullIsAsGoodAsAbsent) {

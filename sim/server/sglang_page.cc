@@ -17,8 +17,9 @@ void AppendGauges(PageWriter& page, const MetricsInput& in) {
   page.Gauge("sglang:num_used_tokens", "The number of used tokens.", usage * capacity);
   page.Gauge("sglang:token_usage", "The token usage.", usage);
   page.Gauge("sglang:full_token_usage", "The token usage of full attention layers.", usage);
+  // Requests of a decode server wait for blocks and for their KV in queues of their own.
   page.Gauge("sglang:num_queue_reqs", "The number of requests in the waiting queue.",
-             in.engine.waiting());
+             in.role == Role::kDecode ? 0 : in.engine.waiting());
   page.Gauge("sglang:num_grammar_queue_reqs",
              "The number of requests in the grammar waiting queue.", 0);
   page.Gauge("sglang:cache_hit_rate", "The prefix cache hit rate.",
@@ -29,6 +30,23 @@ void AppendGauges(PageWriter& page, const MetricsInput& in) {
   page.Gauge("sglang:num_pages", "Pages of the KV cache.", spec.kv_blocks);
   page.Gauge("sglang:num_retracted_reqs", "The number of retracted requests.", 0);
   page.Gauge("sglang:is_cuda_graph", "Whether the batch is using CUDA graph.", 1);
+}
+
+// Of disaggregated serving.
+void AppendQueues(PageWriter& page, const MetricsInput& in) {
+  if (in.role == Role::kPrefill) {
+    page.Gauge("sglang:num_prefill_bootstrap_queue_reqs",
+               "The number of requests in the prefill bootstrap queue.",
+               static_cast<double>(in.bootstrapping));
+    page.Gauge("sglang:num_prefill_inflight_queue_reqs",
+               "The number of requests in the prefill inflight queue.", in.engine.held());
+  } else if (in.role == Role::kDecode) {
+    page.Gauge("sglang:num_decode_prealloc_queue_reqs",
+               "The number of requests in the decode prealloc queue.",
+               in.engine.waiting() - in.engine.deferred());
+    page.Gauge("sglang:num_decode_transfer_queue_reqs",
+               "The number of requests in the decode transfer queue.", in.engine.deferred());
+  }
 }
 
 void AppendCounters(PageWriter& page, const MetricsInput& in) {
@@ -55,8 +73,12 @@ void AppendSglangPage(const MetricsInput& in, std::string* out) {
   std::string model = "model_name=\"";
   AppendEscapedLabelValue(&model, in.model);
   model += "\",moe_ep_rank=\"0\",pp_rank=\"0\",tp_rank=\"0\"";
-  PageWriter page(out, "engine_type=\"unified\"", model, in.started_unix_s);
+  const std::string_view engine_type = in.role == Role::kPrefill  ? "engine_type=\"prefill\""
+                                       : in.role == Role::kDecode ? "engine_type=\"decode\""
+                                                                  : "engine_type=\"unified\"";
+  PageWriter page(out, engine_type, model, in.started_unix_s);
   AppendGauges(page, in);
+  AppendQueues(page, in);
   AppendCounters(page, in);
   page.Histogram("sglang:time_to_first_token_seconds",
                  "Histogram of time to first token in seconds.", in.stats.of(Measure::kTtft));

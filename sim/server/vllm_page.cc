@@ -62,6 +62,18 @@ void AppendProcessFamilies(std::string* out, double started) {
              started);
 }
 
+// Those of the NIXL connector that tell of failures.
+void AppendNixl(PageWriter& page, const ReplicaStats& stats) {
+  page.Counter("vllm:nixl_num_failed_transfers_total",
+               "Number of failed NIXL KV Cache transfers, including handshake and notification "
+               "failures. NOTE: KV expiry is tracked separately in vllm:nixl_num_kv_expired_reqs.",
+               static_cast<double>(stats.kv_failed));
+  page.Counter("vllm:nixl_num_kv_expired_reqs_total",
+               "Number of requests that had their KV expire. NOTE: This metric is tracked on the P "
+               "instance.",
+               static_cast<double>(stats.kv_expired));
+}
+
 void AppendGauges(PageWriter& page, const MetricsInput& in) {
   page.Gauge("vllm:num_requests_running", "Number of requests in model execution batches.",
              in.engine.running());
@@ -71,8 +83,8 @@ void AppendGauges(PageWriter& page, const MetricsInput& in) {
   page.Family(kByReason, "gauge",
               "Number of waiting requests by reason. Reason labels: 'capacity' = waiting for "
               "scheduling capacity; 'deferred' = deferred by transient constraints.");
-  page.Value(kByReason, in.engine.waiting(), {}, "reason=\"capacity\"");
-  page.Value(kByReason, 0, {}, "reason=\"deferred\"");
+  page.Value(kByReason, in.engine.waiting() - in.engine.deferred(), {}, "reason=\"capacity\"");
+  page.Value(kByReason, in.engine.deferred(), {}, "reason=\"deferred\"");
   constexpr std::string_view kSleep = "vllm:engine_sleep_state";
   page.Family(kSleep, "gauge", "Engine sleep state; awake = 0 means engine is sleeping.");
   page.Value(kSleep, 1, {}, "sleep_state=\"awake\"");
@@ -85,6 +97,8 @@ void AppendGauges(PageWriter& page, const MetricsInput& in) {
 void AppendCounters(PageWriter& page, const MetricsInput& in) {
   const EngineCounters& engine = in.engine.counters();
   const auto number = [](uint64_t n) { return static_cast<double>(n); };
+  const uint64_t cached = in.stats.cached_prompt_tokens;
+  const uint64_t received = in.stats.received_prompt_tokens;
   page.Counter("vllm:prefix_cache_queries_total",
                "Prefix cache queries, in terms of number of queried tokens.",
                number(engine.prefix_queries_tokens));
@@ -94,12 +108,12 @@ void AppendCounters(PageWriter& page, const MetricsInput& in) {
   page.Counter("vllm:external_prefix_cache_queries_total",
                "External prefix cache queries from KV connector cross-instance cache sharing, in "
                "terms of number of queried tokens.",
-               0);
+               in.role == Role::kBoth ? 0 : number(in.stats.prompt_tokens - cached));
   page.Counter(
       "vllm:external_prefix_cache_hits_total",
       "External prefix cache hits from KV connector cross-instance cache sharing, in terms "
       "of number of cached tokens.",
-      0);
+      number(received));
   page.Counter("vllm:mm_cache_queries_total",
                "Multi-modal cache queries, in terms of number of queried items.", 0);
   page.Counter("vllm:mm_cache_hits_total",
@@ -110,13 +124,12 @@ void AppendCounters(PageWriter& page, const MetricsInput& in) {
                number(in.stats.prompt_tokens));
   constexpr std::string_view kBySource = "vllm:prompt_tokens_by_source_total";
   page.Family(kBySource, "counter", "Number of prompt tokens by source.");
-  page.Value(kBySource, number(in.stats.prompt_tokens - in.stats.cached_prompt_tokens), {},
+  page.Value(kBySource, number(in.stats.prompt_tokens - cached - received), {},
              "source=\"local_compute\"");
-  page.Value(kBySource, number(in.stats.cached_prompt_tokens), {}, "source=\"local_cache_hit\"");
-  page.Value(kBySource, 0, {}, "source=\"external_kv_transfer\"");
+  page.Value(kBySource, number(cached), {}, "source=\"local_cache_hit\"");
+  page.Value(kBySource, number(received), {}, "source=\"external_kv_transfer\"");
   page.Counter("vllm:prompt_tokens_cached_total",
-               "Number of cached prompt tokens (local + external).",
-               number(in.stats.cached_prompt_tokens));
+               "Number of cached prompt tokens (local + external).", number(cached + received));
   page.Counter("vllm:generation_tokens_total", "Number of generation tokens processed.",
                number(in.stats.generation_tokens));
 }
@@ -131,7 +144,7 @@ void AppendEndings(PageWriter& page, const ReplicaStats& stats) {
       {"finished_reason=\"length\"", stats.count(Ending::kLength)},
       {"finished_reason=\"abort\"", stats.count(Ending::kAbort) + stats.count(Ending::kClientLeft) +
                                         stats.count(Ending::kBroken)},
-      {"finished_reason=\"error\"", 0},
+      {"finished_reason=\"error\"", stats.count(Ending::kError)},
       {"finished_reason=\"repetition\"", 0},
   };
   page.Family(kSuccess, "counter", "Count of successfully processed requests.");
@@ -176,6 +189,7 @@ void AppendVllmPage(const MetricsInput& in, std::string* out) {
   AppendEscapedLabelValue(&model, in.model);
   model += '"';
   PageWriter page(out, "engine=\"0\"", model, in.started_unix_s);
+  if (in.role != Role::kBoth) AppendNixl(page, in.stats);
   AppendGauges(page, in);
   AppendCounters(page, in);
   AppendEndings(page, in.stats);

@@ -75,16 +75,22 @@ void AppendConditions(std::string* out, const std::vector<Condition>& conditions
     type_width = std::max(type_width, condition.type.size());
     reason_width = std::max(reason_width, condition.reason.size());
   }
+  // In files the generation is 1 unless it is given, and then it tells nothing.
+  const bool observed = std::any_of(conditions.begin(), conditions.end(),
+                                    [](const Condition& c) { return c.observed_generation != 1; });
   const auto line = [&](std::string_view type, std::string_view status, std::string_view reason,
-                        std::string_view message) {
-    std::string text = fmt::format("{:{}}{:<{}}  {:<7}  {:<{}}  {}", "", indent, type, type_width,
-                                   status, reason, reason_width, message);
+                        std::string_view generation, std::string_view message) {
+    std::string text = fmt::format("{:{}}{:<{}}  {:<7}  {:<{}}  ", "", indent, type, type_width,
+                                   status, reason, reason_width);
+    if (observed) text += fmt::format("{:<8}  ", generation);
+    text += message;
     text.erase(text.find_last_not_of(' ') + 1);
     *out += text + "\n";
   };
-  line("TYPE", "STATUS", "REASON", "MESSAGE");
+  line("TYPE", "STATUS", "REASON", "OBSERVED", "MESSAGE");
   for (const Condition& condition : conditions) {
-    line(condition.type, NameOf(condition.status), condition.reason, OneLine(condition.message));
+    line(condition.type, NameOf(condition.status), condition.reason,
+         std::to_string(condition.observed_generation), OneLine(condition.message));
   }
 }
 
@@ -100,13 +106,29 @@ void AppendListener(std::string* out, const ListenerStatus& listener) {
   AppendConditions(out, listener.conditions, 4);
 }
 
-void AppendParent(std::string* out, const ParentStatus& parent) {
+std::string NameOf(const ParentStatus& parent) {
   const ParentRef& ref = parent.parent_ref;
   std::string name = ref.ns.empty() ? ref.name : ref.ns + "/" + ref.name;
   if (!ref.section_name.empty()) name += ", listener " + ref.section_name;
   if (ref.port) name += ", port " + std::to_string(*ref.port);
-  *out += fmt::format("  parent {} {} ({})\n", ref.kind, name, parent.controller_name);
+  return "parent " + ref.kind + " " + name;
+}
+
+void AppendParent(std::string* out, const ParentStatus& parent) {
+  *out += fmt::format("  {} ({})\n", NameOf(parent), parent.controller_name);
   AppendConditions(out, parent.conditions, 4);
+}
+
+// Appends what is bad of one part of an object. Every bad condition has a reason, most a message.
+void AppendBad(std::string* out, const std::string& part,
+               const std::vector<Condition>& conditions) {
+  for (const Condition& condition : conditions) {
+    if (!IsBad(condition)) continue;
+    if (!out->empty()) *out += "; ";
+    if (!part.empty()) *out += part + ": ";
+    *out += condition.type + ": " + condition.reason;
+    if (!condition.message.empty()) *out += ": " + OneLine(condition.message);
+  }
 }
 
 }  // namespace
@@ -154,6 +176,23 @@ bool IsBad(const Condition& condition) {
 
 bool IsRefused(const ObjectStatus& status) { return Any(status, IsBad); }
 
+std::string WhyRefused(const ObjectStatus& status) {
+  std::string out;
+  for (const ListenerStatus& listener : status.listeners) {
+    AppendBad(&out, "listener " + listener.name, listener.conditions);
+  }
+  for (const ParentStatus& parent : status.parents) {
+    AppendBad(&out, NameOf(parent), parent.conditions);
+  }
+  AppendBad(&out, "", status.conditions);
+  return out;
+}
+
+size_t RefusedCount(const StatusSet& statuses) {
+  return static_cast<size_t>(std::count_if(
+      statuses.begin(), statuses.end(), [](const auto& entry) { return IsRefused(entry.second); }));
+}
+
 bool AllGood(const ObjectStatus& status) {
   return !Any(status, [](const Condition& condition) {
     return IsBad(condition) || condition.status == ConditionStatus::kUnknown;
@@ -194,6 +233,14 @@ std::string FormatStatus(const StatusSet& statuses) {
     if (!where.empty() && ref.name != "(" + where + ")") out += " (" + where + ")";
     out += '\n';
     AppendConditions(&out, status.conditions, 2);
+    for (const std::string& feature : status.supported_features) {
+      const bool first = &feature == &status.supported_features.front();
+      out += (first ? "  supported features: " : ", ") + feature;
+    }
+    if (!status.supported_features.empty()) out += '\n';
+    for (const GatewayAddress& address : status.addresses) {
+      out += fmt::format("  address {} {}\n", address.type, address.value);
+    }
     for (const ListenerStatus& listener : status.listeners) AppendListener(&out, listener);
     for (const ParentStatus& parent : status.parents) AppendParent(&out, parent);
     if (status.conditions.empty() && status.listeners.empty() && status.parents.empty()) {

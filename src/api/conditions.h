@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/gateway.h"
 #include "api/meta.h"
 #include "api/route.h"
 
@@ -43,6 +44,7 @@ struct SupportedKind {
 // Of a Gateway's listener.
 struct ListenerStatus {
   std::string name;
+  int port = 0;
   int attached_routes = 0;
   std::vector<SupportedKind> supported_kinds;
   std::vector<Condition> conditions;
@@ -59,8 +61,10 @@ struct ObjectStatus {
   SourceRef source;
   // GatewayClass, Gateway, InferenceModel, policies; and any object that is invalid as a whole.
   std::vector<Condition> conditions;
-  std::vector<ListenerStatus> listeners;  // Gateway
-  std::vector<ParentStatus> parents;      // HTTPRoute, InferencePool
+  std::vector<std::string> supported_features;  // GatewayClass; sorted
+  std::vector<GatewayAddress> addresses;        // Gateway
+  std::vector<ListenerStatus> listeners;        // Gateway
+  std::vector<ParentStatus> parents;            // HTTPRoute, InferencePool
 };
 
 // The order of printing: classes, Gateways, routes, pools, what hangs on pools; then by name.
@@ -68,13 +72,19 @@ struct ObjectRefLess {
   bool operator()(const ObjectRef& a, const ObjectRef& b) const;
 };
 
-using StatusSet = std::map<ObjectRef, ObjectStatus, ObjectRefLess>;
+// Of several objects with one name the first is served and has its conditions; each of the others
+// is refused and has an entry of its own behind it, told apart by `source`.
+using StatusSet = std::multimap<ObjectRef, ObjectStatus, ObjectRefLess>;
 
 // Whether a condition says that something is wrong: a positive one (Accepted, Programmed,
 // ResolvedRefs, ...) is False, or a negative one (Conflicted, PartiallyInvalid, ...) is True.
 bool IsBad(const Condition& condition);
 // Some condition of the object, its listeners or its parents is bad: `penstock check` exits 1.
 bool IsRefused(const ObjectStatus& status);
+// The bad conditions, for a log line: "listener http: Conflicted: port 80 is ...; Accepted: ...".
+// Empty if the object is not refused.
+std::string WhyRefused(const ObjectStatus& status);
+size_t RefusedCount(const StatusSet& statuses);
 // Nothing is bad and nothing is Unknown.
 bool AllGood(const ObjectStatus& status);
 
@@ -89,6 +99,7 @@ StatusSet OfKind(const StatusSet& all, std::string_view kind);
 //     parent Gateway default/inference-gateway (penstock.dev/gateway-controller)
 //       TYPE          STATUS  REASON        MESSAGE
 //       Accepted      True    Accepted      ...
+// Of an object whose generation was given a column OBSERVED tells which one the conditions are of.
 std::string FormatStatus(const StatusSet& statuses);
 
 }  // namespace gw::api

@@ -39,10 +39,29 @@ TEST(Conditions, SomeAreGoodNewsWhenFalse) {
   EXPECT_TRUE(IsBad(Make("PartiallyInvalid", kTrue)));
 }
 
+TEST(Conditions, WhyRefusedNamesEachPartAndWhatIsBadOfIt) {
+  ObjectStatus status;
+  status.conditions = {Make("Accepted", kTrue), Make("Programmed", kFalse, "Invalid")};
+  status.listeners = {{"a", 80, 0, {}, {Make("Conflicted", kTrue, "HostnameConflict", "port 80")}},
+                      {"b", 81, 0, {}, {Make("Accepted", kTrue)}}};
+  ParentRef parent;
+  parent.ns = "default";
+  parent.name = "gateway";
+  status.parents = {{parent, "c", {Make("ResolvedRefs", kFalse, "BackendNotFound", "no\npool")}}};
+  EXPECT_EQ(WhyRefused(status),
+            "listener a: Conflicted: HostnameConflict: port 80; "
+            "parent Gateway default/gateway: ResolvedRefs: BackendNotFound: no; pool; "
+            "Programmed: Invalid");
+  EXPECT_EQ(WhyRefused({}), "");
+  EXPECT_EQ(RefusedCount({{ObjectRef{"", "v1", "A", "", "a"}, status},
+                          {ObjectRef{"", "v1", "B", "", "b"}, {}}}),
+            1u);
+}
+
 TEST(Conditions, AnObjectIsRefusedByAnyOfItsParts) {
   ObjectStatus status;
   status.conditions = {Make("Accepted", kTrue)};
-  status.listeners = {{"a", 0, {}, {Make("Conflicted", kFalse)}}};
+  status.listeners = {{"a", 80, 0, {}, {Make("Conflicted", kFalse)}}};
   status.parents = {{{}, "c", {Make("ResolvedRefs", kTrue)}}};
   EXPECT_FALSE(IsRefused(status));
   EXPECT_TRUE(AllGood(status));
@@ -86,23 +105,24 @@ StatusSet Example() {
        "penstock.dev/gateway-controller",
        {Make("Accepted", kTrue, "Accepted"),
         Make("ResolvedRefs", kFalse, "InvalidExtensionRef", "Service default/epp\nis not there")}}};
-  set[{kInferenceGroup, "v1", "InferencePool", "default", "qwen"}] = pool;
+  set.emplace(ObjectRef{kInferenceGroup, "v1", "InferencePool", "default", "qwen"}, pool);
   ObjectStatus listeners;
   listeners.conditions = {Make("Accepted", kTrue, "Accepted", "served")};
   listeners.listeners = {
-      {"http", 1, {{kGatewayGroup, "HTTPRoute"}}, {Make("Programmed", kTrue, "Programmed")}},
-      {"tcp", 0, {}, {}}};
-  set[{kGatewayGroup, "v1", "Gateway", "default", "web"}] = listeners;
+      {"http", 80, 1, {{kGatewayGroup, "HTTPRoute"}}, {Make("Programmed", kTrue, "Programmed")}},
+      {"tcp", 81, 0, {}, {}}};
+  set.emplace(ObjectRef{kGatewayGroup, "v1", "Gateway", "default", "web"}, listeners);
   ObjectStatus route;
   gateway.section_name = "http";
   gateway.port = 80;
   route.parents = {{gateway, "penstock.dev/gateway-controller", {}}};
-  set[{kGatewayGroup, "v1", "HTTPRoute", "default", "r"}] = route;
-  set[{kInferenceXGroup, "v1alpha2", "InferencePool", "other", "idle"}] = {};
+  set.emplace(ObjectRef{kGatewayGroup, "v1", "HTTPRoute", "default", "r"}, route);
+  set.emplace(ObjectRef{kInferenceXGroup, "v1alpha2", "InferencePool", "other", "idle"},
+              ObjectStatus{});
   ObjectStatus unnamed;
   unnamed.source = {"a.yaml", 3};
   unnamed.conditions = {Make("Accepted", kFalse, "Invalid", "kind: is required")};
-  set[{"", "", "", "", "(a.yaml:3)"}] = unnamed;
+  set.emplace(ObjectRef{"", "", "", "", "(a.yaml:3)"}, unnamed);
   return set;
 }
 
@@ -132,6 +152,21 @@ TEST(Conditions, AreShownAsTables) {
       "object (a.yaml:3)\n"
       "  TYPE      STATUS   REASON   MESSAGE\n"
       "  Accepted  False    Invalid  kind: is required\n");
+}
+
+TEST(Conditions, OfAGivenGenerationTellIt) {
+  Condition condition = Make("Accepted", kTrue, "Accepted", "served");
+  condition.observed_generation = 7;
+  ObjectStatus status;
+  status.conditions = {condition};
+  status.supported_features = {"A", "B"};
+  status.addresses = {{"IPAddress", "127.0.0.1"}};
+  EXPECT_EQ(FormatStatus({{ObjectRef{kGatewayGroup, "v1", "Gateway", "default", "web"}, status}}),
+            "Gateway default/web\n"
+            "  TYPE      STATUS   REASON    OBSERVED  MESSAGE\n"
+            "  Accepted  True     Accepted  7         served\n"
+            "  supported features: A, B\n"
+            "  address IPAddress 127.0.0.1\n");
 }
 
 TEST(Conditions, OfOneKind) {

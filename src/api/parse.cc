@@ -92,6 +92,17 @@ ObjectRef NameAsWritten(const Node& document, const SourceRef& source) {
   return ref;
 }
 
+// Whether what says which kind an object is, is text: `kind: 3` is not the kind "3".
+std::vector<std::string> TypeErrors(const Node& document, const SourceRef& source) {
+  Problems problems(source.file);
+  for (const char* field : {"apiVersion", "kind"}) {
+    const Node* node = document.Find(field);
+    if (node == nullptr || node->kind == Node::Kind::kNull) continue;  // required, as said later
+    Value(node, field, node->line, &problems).Text(1, 1024);
+  }
+  return problems.Take();
+}
+
 }  // namespace
 
 struct Parser::Kind {
@@ -99,7 +110,6 @@ struct Parser::Kind {
   std::array<std::string_view, 2> versions;  // the first is what messages name
   std::string_view kind;
   bool namespaced;
-  bool strict;
   void (*read)(ObjectInput& in, ResourceSet* set);
 };
 
@@ -110,36 +120,35 @@ const Parser::Kind* Parser::FindKind(const std::string& group, const std::string
   static constexpr std::array<std::string_view, 2> kAlpha1 = {"v1alpha1", "v1alpha1"};
   static constexpr std::array<std::string_view, 2> kAlpha2 = {"v1alpha2", "v1alpha2"};
   static constexpr Kind kKinds[] = {
-      {kGatewayGroup, kGatewayVersions, "GatewayClass", false, true,
+      {kGatewayGroup, kGatewayVersions, "GatewayClass", false,
        ReadIntoSet<ReadGatewayClass, &Set::gateway_classes>},
-      {kGatewayGroup, kGatewayVersions, "Gateway", true, true,
-       ReadIntoSet<ReadGateway, &Set::gateways>},
-      {kGatewayGroup, kGatewayVersions, "HTTPRoute", true, true,
+      {kGatewayGroup, kGatewayVersions, "Gateway", true, ReadIntoSet<ReadGateway, &Set::gateways>},
+      {kGatewayGroup, kGatewayVersions, "HTTPRoute", true,
        ReadIntoSet<ReadHttpRoute, &Set::http_routes>},
-      {kGatewayGroup, kGatewayVersions, "ReferenceGrant", true, true,
+      {kGatewayGroup, kGatewayVersions, "ReferenceGrant", true,
        ReadIntoSet<ReadReferenceGrant, &Set::reference_grants>},
-      {kInferenceGroup, kV1, "InferencePool", true, true,
+      {kInferenceGroup, kV1, "InferencePool", true,
        ReadIntoSet<ReadInferencePool, &Set::inference_pools>},
-      {kInferenceXGroup, kAlpha2, "InferencePool", true, true,
+      {kInferenceXGroup, kAlpha2, "InferencePool", true,
        ReadIntoSet<ReadInferencePool, &Set::inference_pools>},
-      {kInferenceXGroup, kAlpha2, "InferenceModel", true, true,
+      {kInferenceXGroup, kAlpha2, "InferenceModel", true,
        ReadIntoSet<ReadInferenceModel, &Set::inference_models>},
-      {kInferenceXGroup, kAlpha2, "InferenceObjective", true, true,
+      {kInferenceXGroup, kAlpha2, "InferenceObjective", true,
        ReadIntoSet<ReadInferenceObjective, &Set::inference_objectives>},
-      {kLlmdGroup, kAlpha2, "InferenceObjective", true, true,
+      {kLlmdGroup, kAlpha2, "InferenceObjective", true,
        ReadIntoSet<ReadInferenceObjective, &Set::inference_objectives>},
-      {kInferenceXGroup, kAlpha2, "InferenceModelRewrite", true, true,
+      {kInferenceXGroup, kAlpha2, "InferenceModelRewrite", true,
        ReadIntoSet<ReadInferenceModelRewrite, &Set::inference_model_rewrites>},
-      {kLlmdGroup, kAlpha2, "InferenceModelRewrite", true, true,
+      {kLlmdGroup, kAlpha2, "InferenceModelRewrite", true,
        ReadIntoSet<ReadInferenceModelRewrite, &Set::inference_model_rewrites>},
-      {kTrafficPolicyGroup, kAlpha1, "InferenceTrafficPolicy", true, true,
+      {kTrafficPolicyGroup, kAlpha1, "InferenceTrafficPolicy", true,
        ReadIntoSet<ReadInferenceTrafficPolicy, &Set::traffic_policies>},
-      {"", kV1, "Service", true, false, ReadIntoSet<ReadService, &Set::services>},
-      {"discovery.k8s.io", kV1, "EndpointSlice", true, false,
+      {"", kV1, "Service", true, ReadIntoSet<ReadService, &Set::services>},
+      {"discovery.k8s.io", kV1, "EndpointSlice", true,
        ReadIntoSet<ReadEndpointSlice, &Set::endpoint_slices>},
-      {"", kV1, "Pod", true, false, ReadIntoSet<ReadPod, &Set::pods>},
-      {"", kV1, "Secret", true, false, ReadIntoSet<ReadSecret, &Set::secrets>},
-      {"", kV1, "Namespace", false, false, ReadIntoSet<ReadNamespace, &Set::namespaces>},
+      {"", kV1, "Pod", true, ReadIntoSet<ReadPod, &Set::pods>},
+      {"", kV1, "Secret", true, ReadIntoSet<ReadSecret, &Set::secrets>},
+      {"", kV1, "Namespace", false, ReadIntoSet<ReadNamespace, &Set::namespaces>},
   };
   for (const Kind& known : kKinds) {
     if (known.group == group && SameInAnyCase(known.kind, kind)) return &known;
@@ -151,7 +160,7 @@ void Parser::Add(const Node& document, const std::string& file) {
   if (document.kind == Node::Kind::kNull) return;
   const SourceRef source{file, document.line};
   if (!document.is_map()) {
-    Problems problems(file, true);
+    Problems problems(file);
     problems.Add("",
                  "must be an object (a map with apiVersion and kind), got " + Describe(document),
                  document.line);
@@ -172,7 +181,7 @@ void Parser::AddList(const Node& list, const std::string& file) {
   if (items == nullptr || items->kind == Node::Kind::kNull) return;
   const SourceRef source{file, list.line};
   if (!items->is_list()) {
-    Problems problems(file, true);
+    Problems problems(file);
     problems.Add("items", "must be a list, got " + Describe(*items), items->line);
     Refuse(NameAsWritten(list, source), source, problems.Take());
     return;
@@ -183,12 +192,16 @@ void Parser::AddList(const Node& list, const std::string& file) {
 
 void Parser::AddObject(const Node& document, const SourceRef& source) {
   ObjectRef ref = NameAsWritten(document, source);
+  if (std::vector<std::string> errors = TypeErrors(document, source); !errors.empty()) {
+    Refuse(std::move(ref), source, std::move(errors));
+    return;
+  }
   const Kind* kind = FindKind(ref.group, ref.kind);
   if (kind == nullptr) {
     AddUnknown(document, ref, source);
     return;
   }
-  Problems problems(source.file, kind->strict);
+  Problems problems(source.file);
   if (ref.kind != kind->kind) {
     problems.Add("kind", "must be " + std::string(kind->kind) + ", got " + Quoted(ref.kind),
                  source.line);
@@ -221,7 +234,7 @@ void Parser::AddObject(const Node& document, const SourceRef& source) {
 }
 
 void Parser::AddUnknown(const Node& document, const ObjectRef& ref, const SourceRef& source) {
-  Problems problems(source.file, true);
+  Problems problems(source.file);
   if (!document.is_map()) {
     problems.Add("",
                  "must be an object (a map with apiVersion and kind), got " + Describe(document),
@@ -271,7 +284,7 @@ bool Parser::Claim(const ObjectRef& ref, const SourceRef& source) {
   const auto [entry, first] =
       claimed_.emplace(std::make_tuple(ref.kind, ref.group, ref.ns, ref.name), here);
   if (first) return true;
-  Problems problems(source.file, true);
+  Problems problems(source.file);
   std::string message = "another " + ref.ToString() + " is defined";
   if (!entry->second.empty()) message += " at " + entry->second;
   problems.Add("metadata.name", message, source.line);

@@ -1,7 +1,6 @@
-// Parser: documents in, ResourceSet out. Strict where the specification is (Gateway API, Inference
-// Extension, penstock.dev): an unknown field is an error. Of the core kinds only what is needed is
-// read. `status` and what the API server keeps in metadata are looked at only where they are input:
-// of Pod.
+// Parser: documents in, ResourceSet out. Strict: an unknown field is an error. Of the core kinds
+// only what is needed is read, and below that nothing is looked at (a Pod's containers). `status`
+// and what the API server keeps in metadata are looked at only where they are input: of Pod.
 //
 // The rules are those of the kinds' schemas, with one exception: two listeners with the same port,
 // protocol and host name are left to translate, which marks both Conflicted and serves the others.

@@ -1,3 +1,4 @@
+#include "api/core_fields.h"
 #include "api/kinds.h"
 #include "api/names.h"
 
@@ -6,6 +7,7 @@ namespace {
 
 constexpr size_t kTextMax = 1u << 20;
 constexpr size_t kListMax = 100'000;
+constexpr std::string_view kOwnPrefix = "penstock.dev/";
 
 // "8000" -> 8000.
 std::optional<int> PortFromText(std::string_view text) {
@@ -20,14 +22,16 @@ std::optional<int> PortFromText(std::string_view text) {
 
 // The Ready condition of a Pod; without any condition nobody has judged it, as in files.
 bool PodReady(const Value& conditions) {
-  bool any = false;
-  for (const Value& item : conditions.List(0, kListMax)) {
-    any = true;
+  const std::vector<Value> items = conditions.List(0, kListMax);
+  bool ready = items.empty();
+  for (const Value& item : items) {
     MapReader condition = item.Map();
-    const bool ready = condition.Get("type").Text(0, kTextMax) == "Ready";
-    if (ready) return condition.Get("status").Text(0, kTextMax) == "True";
+    const bool about_ready = condition.Get("type").Text(0, kTextMax) == "Ready";
+    const bool is_true = condition.Get("status").Text(0, kTextMax) == "True";
+    condition.IgnoreAll(kPodConditionFields);
+    if (about_ready) ready = is_true;
   }
-  return !any;
+  return ready;
 }
 
 ServicePort ReadServicePort(const Value& value) {
@@ -47,6 +51,7 @@ ServicePort ReadServicePort(const Value& value) {
   }
   ReadInto(in.Get("protocol"), &port.protocol);
   ReadInto(in.Get("appProtocol"), &port.app_protocol);
+  in.Ignore({"nodePort"});
   return port;
 }
 
@@ -67,10 +72,26 @@ SliceEndpoint ReadSliceEndpoint(const Value& value, bool addresses_are_ip) {
   const Value target = in.Get("targetRef");
   if (target.present()) {
     MapReader map = target.Map();
-    if (map.Get("kind").Text(0, kTextMax) == "Pod")
-      endpoint.pod_name = map.Get("name").Text(0, 253);
+    const bool is_pod = map.Get("kind").Text(0, kTextMax) == "Pod";
+    const std::string name = map.Get("name").Text(0, 253);
+    if (is_pod) endpoint.pod_name = name;
+    map.IgnoreAll(kObjectReferenceFields);
   }
+  in.IgnoreAll(kSliceEndpointFields);
   return endpoint;
+}
+
+void ReadPodAnnotations(const ObjectInput& in, Pod* pod) {
+  for (const auto& [key, value] : in.meta.annotations) {
+    if (!key.starts_with(kOwnPrefix)) continue;
+    std::string error;
+    if (key != kTargetPortAnnotation) {
+      error = std::string("unknown annotation, known is ") + kTargetPortAnnotation;
+    } else if (pod->target_port = PortFromText(value); !pod->target_port) {
+      error = "must be 1..65535, got " + Quoted(value);
+    }
+    if (!error.empty()) in.top.Get("metadata").At("annotations").At(key).Error(error);
+  }
 }
 
 }  // namespace
@@ -107,6 +128,7 @@ Service ReadService(ObjectInput& in) {
   for (const Value& port : spec.Get("ports").List(0, kListMax)) {
     service.ports.push_back(ReadServicePort(port));
   }
+  spec.IgnoreAll(kServiceSpecFields);
   service.meta = std::move(in.meta);
   return service;
 }
@@ -136,22 +158,16 @@ EndpointSlice ReadEndpointSlice(ObjectInput& in) {
 
 Pod ReadPod(ObjectInput& in) {
   Pod pod;
-  const auto annotation = in.meta.annotations.find(kTargetPortAnnotation);
-  if (annotation != in.meta.annotations.end()) {
-    pod.target_port = PortFromText(annotation->second);
-    if (!pod.target_port) {
-      MapReader metadata = in.top.Get("metadata").Map();
-      MapReader annotations = metadata.Get("annotations").Map();
-      annotations.Get(kTargetPortAnnotation)
-          .Error("must be 1..65535, got " + Quoted(annotation->second));
-    }
-  }
+  ReadPodAnnotations(in, &pod);
+  MapReader spec = in.top.Get("spec").Map();
+  spec.IgnoreAll(kPodSpecFields);
   const Value status_value = in.top.Get("status");
   if (status_value.present()) {
     MapReader status = status_value.Map();
     pod.ip = status.Get("podIP").TextLike(IsIpAddress, "an IP address");
     ReadInto(status.Get("phase"), &pod.phase);
     pod.ready = PodReady(status.Get("conditions"));
+    status.IgnoreAll(kPodStatusFields);
   }
   pod.meta = std::move(in.meta);
   return pod;
@@ -160,12 +176,14 @@ Pod ReadPod(ObjectInput& in) {
 Secret ReadSecret(ObjectInput& in) {
   Secret secret;
   ReadInto(in.top.Get("type"), &secret.type);
+  in.top.Ignore({"data", "immutable", "stringData"});
   secret.meta = std::move(in.meta);
   return secret;
 }
 
 Namespace ReadNamespace(ObjectInput& in) {
   Namespace result;
+  in.top.Get("spec").OnlyFields({"finalizers"});
   result.meta = std::move(in.meta);
   result.meta.labels["kubernetes.io/metadata.name"] = result.meta.name;
   return result;

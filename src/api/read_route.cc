@@ -82,18 +82,15 @@ std::vector<ParentRef> ReadParentRefs(const Value& value, const std::string& ns)
 
 // headers or queryParams. Exact repetitions are an error; header names that differ only in case are
 // one name, of which the first counts.
-std::vector<ValueMatch> ReadValueMatches(const Value& value, bool headers, int rule,
-                                         std::vector<Unsupported>* unsupported) {
+std::vector<ValueMatch> ReadValueMatches(const Value& value, bool headers) {
   std::vector<ValueMatch> matches;
   std::set<std::string> written;
   std::set<std::string> names;
   for (const Value& item : value.List(0, 16)) {
     MapReader in = item.Map();
     ValueMatch match;
-    const Value type = in.Get("type");
-    if (type.OneOf({"Exact", "RegularExpression"}, 0) == 1) {
+    if (in.Get("type").OneOf({"Exact", "RegularExpression"}, 0) == 1) {
       match.type = ValueMatchType::kRegularExpression;
-      unsupported->push_back({type.path(), rule, "RegularExpression is not supported yet"});
     }
     const Value name = in.Require("name");
     match.name = name.TextLike(IsHttpToken,
@@ -107,7 +104,7 @@ std::vector<ValueMatch> ReadValueMatches(const Value& value, bool headers, int r
   return matches;
 }
 
-RouteMatch ReadMatch(const Value& value, int rule, std::vector<Unsupported>* unsupported) {
+RouteMatch ReadMatch(const Value& value) {
   static constexpr const char* kMethods[] = {"",       "GET",     "HEAD",    "POST",  "PUT",
                                              "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
   static constexpr PathMatchType kTypes[] = {PathMatchType::kExact, PathMatchType::kPathPrefix,
@@ -120,15 +117,14 @@ RouteMatch ReadMatch(const Value& value, int rule, std::vector<Unsupported>* uns
     match.path_type = kTypes[type.OneOf({"Exact", "PathPrefix", "RegularExpression"}, 1)];
     const Value text = path.Get("value");
     if (text.present()) match.path = text.Text(1, 1024);
-    if (match.path_type == PathMatchType::kRegularExpression) {
-      unsupported->push_back({type.path(), rule, "RegularExpression is not supported yet"});
-    } else if (text.IsText() && !match.path.empty()) {
+    const bool is_path = match.path_type != PathMatchType::kRegularExpression;
+    if (is_path && text.IsText() && !match.path.empty()) {
       const std::string_view fault = PathFault(match.path);
       if (!fault.empty()) text.Error(std::string(fault) + ", got " + Quoted(match.path));
     }
   }
-  match.headers = ReadValueMatches(in.Get("headers"), true, rule, unsupported);
-  match.query_params = ReadValueMatches(in.Get("queryParams"), false, rule, unsupported);
+  match.headers = ReadValueMatches(in.Get("headers"), true);
+  match.query_params = ReadValueMatches(in.Get("queryParams"), false);
   const Value method = in.Get("method");
   if (method.present()) {
     match.method = kMethods[1 + method.OneOf({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT",
@@ -202,7 +198,7 @@ RouteRule ReadRule(const Value& value, const std::string& ns, int index,
   RouteRule rule;
   rule.name = in.Get("name").DnsSubdomain();
   for (const Value& item : in.Get("matches").List(0, 64)) {
-    rule.matches.push_back(ReadMatch(item, index, unsupported));
+    rule.matches.push_back(ReadMatch(item));
   }
   if (rule.matches.empty()) rule.matches.emplace_back();
   ReadFilters(in.Get("filters"), index, unsupported);

@@ -273,6 +273,11 @@ std::vector<Value> Value::List(size_t min, size_t max) const {
   return out;
 }
 
+Value Value::At(std::string_view key) const {
+  const Node* found = node_ == nullptr ? nullptr : node_->Find(key);
+  return Value(found, Step(path_, key), found == nullptr ? line_ : found->line, problems_);
+}
+
 MapReader Value::Map() const {
   if (node_ != nullptr && !node_->is_map()) {
     WrongType("a map");
@@ -292,7 +297,7 @@ MapReader::MapReader(const Node* node, std::string path, int line, Problems* pro
 void MapReader::Finish() {
   if (node_ == nullptr) return;
   ReportRepeated();
-  if (problems_->strict()) ReportUnknown();
+  ReportUnknown();
   node_ = nullptr;
 }
 
@@ -317,6 +322,10 @@ Value MapReader::Require(std::string_view name) {
 }
 
 void MapReader::Ignore(std::initializer_list<std::string_view> names) {
+  known_.insert(known_.end(), names.begin(), names.end());
+}
+
+void MapReader::IgnoreAll(std::span<const std::string_view> names) {
   known_.insert(known_.end(), names.begin(), names.end());
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,18 +30,15 @@ class Problems {
  public:
   static constexpr size_t kErrorsMax = 64;
 
-  // With `strict` a field that the kind does not have is an error.
-  Problems(std::string file, bool strict) : file_(std::move(file)), strict_(strict) {}
+  explicit Problems(std::string file) : file_(std::move(file)) {}
 
   void Add(std::string_view path, std::string_view message, int line);
   bool empty() const { return errors_.empty(); }
-  bool strict() const { return strict_; }
   const std::string& file() const { return file_; }
   std::vector<std::string> Take();
 
  private:
   std::string file_;
-  bool strict_;
   std::vector<std::string> errors_;
   size_t more_ = 0;
 };
@@ -78,6 +76,8 @@ class Value {
   StringMap Labels() const;   // keys and values checked as labels
   StringMap Strings() const;  // annotations: keys checked, values any text
   std::vector<Value> List(size_t min, size_t max) const;
+  // An entry of a map, to report an error of it; none of the map's fields is judged.
+  Value At(std::string_view key) const;
   // Fields of a map; of nothing after an error. Reports unknown fields when it goes out of scope.
   MapReader Map() const;
   // Map() for a value of which only the names of its fields are checked.
@@ -107,6 +107,7 @@ class MapReader {
   Value Require(std::string_view name);
   // For what is looked at by others or not at all.
   void Ignore(std::initializer_list<std::string_view> names);
+  void IgnoreAll(std::span<const std::string_view> names);
 
   const std::string& path() const { return path_; }
   std::string PathOf(std::string_view name) const;

@@ -25,6 +25,7 @@ struct ParentRef {
   bool ns_given = false;
 };
 
+// Of a regular expression only translate knows whether it is one.
 enum class PathMatchType { kExact, kPathPrefix, kRegularExpression };
 enum class ValueMatchType { kExact, kRegularExpression };
 

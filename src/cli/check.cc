@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "api/conditions.h"
 #include "api/resources.h"
 #include "config/file/file_source.h"
@@ -46,9 +44,7 @@ int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostr
     out << fmt::format("skipped: {} of kind {}\n", Count(static_cast<size_t>(count), "object"),
                        kind);
   }
-  const auto refused = static_cast<size_t>(
-      std::count_if(translation.status.begin(), translation.status.end(),
-                    [](const auto& entry) { return api::IsRefused(entry.second); }));
+  const size_t refused = api::RefusedCount(translation.status);
   out << fmt::format(
       "{} in {}: {}; {}\n", Count(resources.object_count() + resources.invalid.size(), "object"),
       Count(static_cast<size_t>(loaded.files), "file"), Served(*translation.snapshot),

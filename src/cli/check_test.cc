@@ -246,6 +246,45 @@ spec:
   EXPECT_THAT(checked.out, HasSubstr("spec.rules[0].filters[0]: is not supported yet"));
 }
 
+TEST(Check, ASecondObjectOfANameIsRefusedInAnEntryOfItsOwn) {
+  constexpr char kPool[] = R"(
+apiVersion: inference.networking.k8s.io/v1
+kind: InferencePool
+metadata: {name: pool}
+spec:
+  selector: {matchLabels: {app: qwen}}
+  targetPorts: [{number: 8000}]
+  endpointPickerRef: {name: picker, port: {number: 9002}}
+---
+)";
+  constexpr char kModel[] = R"(
+apiVersion: inference.networking.x-k8s.io/v1alpha2
+kind: InferenceModel
+metadata: {name: model}
+spec:
+  modelName: qwen
+  poolRef: {group: inference.networking.k8s.io, name: pool}
+---
+)";
+  config::TestFolder folder;
+  folder.Write("a.yaml", std::string(kPool) + kModel);
+  folder.Write("b.yaml", kModel);
+  const config::LoadResult loaded = config::LoadFiles({folder.path()});
+  ASSERT_EQ(loaded.error, "");
+  EndpointTable table;
+  const Translation translation = Translate(loaded.resources, {}, table, 1);
+  const api::StatusSet models = api::OfKind(translation.status, "InferenceModel");
+  ASSERT_EQ(models.size(), 2u);
+  const api::ObjectStatus& served = models.begin()->second;
+  EXPECT_THAT(served.source.ToString(), HasSubstr("a.yaml:"));
+  EXPECT_FALSE(api::IsRefused(served)) << api::WhyRefused(served);
+  const api::ObjectStatus& refused = models.rbegin()->second;
+  EXPECT_THAT(refused.source.ToString(), HasSubstr("b.yaml:"));
+  EXPECT_THAT(api::WhyRefused(refused),
+              HasSubstr("metadata.name: another InferenceModel default/model is defined at"));
+  EXPECT_EQ(Check({folder.path()}).exit_status, 1);
+}
+
 TEST(Check, CountsWhatItSkips) {
   const Checked checked = CheckText(std::string(kGateway) + R"(
 apiVersion: apps/v1

@@ -88,7 +88,7 @@ CLI::App* AddCheck(CLI::App& app, Flags& flags) {
 }
 
 void AddSimEngine(CLI::App& sim, SimFlags& flags) {
-  sim.add_option("--preset", flags.preset, "Model and GPU, or instant: no time at all")
+  sim.add_option("--preset", flags.preset, "Model and GPU, or no time at all: " + PresetNames())
       ->capture_default_str();
   sim.add_option("--speed", flags.speed, "10: everything takes a tenth of its time")
       ->capture_default_str()
@@ -99,6 +99,27 @@ void AddSimEngine(CLI::App& sim, SimFlags& flags) {
   sim.add_option("--block-size", flags.block_size, "Tokens in a block");
   sim.add_option("--max-model-len", flags.max_model_len, "Prompt and output together")
       ->capture_default_str();
+}
+
+void AddSimTransfer(CLI::App& sim, SimFlags& flags) {
+  sim.add_option("--role", flags.role, "both, prefill or decode: part in disaggregated serving")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"both", "prefill", "decode"}));
+  sim.add_option("--kv-port", flags.kv_port, "vLLM: blocks are fetched here; 0: any port")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65535));
+  sim.add_option("--bootstrap-port", flags.bootstrap_port, "SGLang: the same")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65535));
+  sim.add_option("--kv-bandwidth", flags.kv_bandwidth_gb, "GB/s of each GPU's link")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  sim.add_option("--kv-lease", flags.kv_lease, "vLLM: prefill keeps blocks so long")
+      ->capture_default_str()
+      ->type_name("TIME");
+  sim.add_option("--bootstrap-timeout", flags.bootstrap_timeout, "SGLang: a half awaits the other")
+      ->capture_default_str()
+      ->type_name("TIME");
 }
 
 CLI::App* AddSim(CLI::App& app, Flags& all) {
@@ -126,19 +147,22 @@ CLI::App* AddSim(CLI::App& app, Flags& all) {
       ->check(CLI::Range(1, 64));
   sim->add_option("--seed", flags.seed, "Of generated text and its length")->capture_default_str();
   sim->add_option("--fault", flags.faults,
-                  "[replica=K:]refuse, hang, hang-after-headers, break-after=N, error=503, "
-                  "slow-metrics=200ms, die; may be repeated")
+                  "[replica=K:]refuse, die, hang, hang-after-headers, error=503, late-error=2s, "
+                  "break-after=N, close-after=N, error-event-after=N, no-transfer, unhealthy, "
+                  "slow-metrics=200ms; may be repeated")
       ->type_name("SPEC");
   sim->add_flag("--print-pods", flags.print_pods, "Print Pod objects of the replicas and end");
   sim->add_option("--labels", flags.labels, "Of those Pods")->type_name("K=V,...");
   AddSimEngine(*sim, flags);
+  AddSimTransfer(*sim, flags);
   return sim;
 }
 
 CLI::App* AddGet(CLI::App& app, Flags& flags) {
   CLI::App* get = app.add_subcommand("get", "Objects of a running gateway, with their conditions");
   get->add_option("KIND", flags.kind,
-                  "all, gatewayclasses, gateways, httproutes, pools, models, endpoints")
+                  "endpoints, or objects with their conditions: all, gatewayclasses, gateways, "
+                  "httproutes, pools, models, objectives, rewrites, policies")
       ->required();
   get->add_option("--admin", flags.admin, "Admin port of the gateway")
       ->capture_default_str()

@@ -27,9 +27,7 @@ absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentErr
 absl::StatusOr<sim::ServerSpec> SpecOf(const SimFlags& flags) {
   std::optional<sim::ServerSpec> spec = sim::FindServerSpec(flags.preset);
   if (!spec.has_value()) {
-    std::string names;
-    for (const std::string& name : sim::ServerSpecNames()) names += " " + name;
-    return Wrong("--preset " + flags.preset + ": is none of" + names);
+    return Wrong("--preset " + flags.preset + ": is none of " + PresetNames());
   }
   if (flags.max_num_seqs > 0) spec->sequences_max = flags.max_num_seqs;
   if (flags.max_num_batched_tokens > 0) spec->batch_tokens_max = flags.max_num_batched_tokens;
@@ -42,6 +40,32 @@ absl::StatusOr<sim::ServerSpec> SpecOf(const SimFlags& flags) {
     spec->block_tokens = flags.block_size;
   }
   return *spec;
+}
+
+absl::Status SetTransferOptions(const SimFlags& flags, sim::SimOptions* options) {
+  if (flags.role == "prefill") {
+    options->role = sim::Role::kPrefill;
+  } else if (flags.role == "decode") {
+    options->role = sim::Role::kDecode;
+  } else if (flags.role != "both") {
+    return Wrong("--role " + flags.role + ": wanted both, prefill or decode");
+  }
+  if (flags.kv_port < 0 || flags.kv_port > 65535) return Wrong("--kv-port: wanted 0 to 65535");
+  if (flags.bootstrap_port < 0 || flags.bootstrap_port > 65535) {
+    return Wrong("--bootstrap-port: wanted 0 to 65535");
+  }
+  if (!(flags.kv_bandwidth_gb > 0)) return Wrong("--kv-bandwidth: wanted a number above 0");
+  if (!sim::ParseTime(flags.kv_lease, &options->kv_lease)) {
+    return Wrong("--kv-lease " + flags.kv_lease + ": wanted a time such as 500ms or 30s");
+  }
+  if (!sim::ParseTime(flags.bootstrap_timeout, &options->bootstrap_timeout)) {
+    return Wrong("--bootstrap-timeout " + flags.bootstrap_timeout +
+                 ": wanted a time such as 500ms or 300s");
+  }
+  options->kv_port = static_cast<uint16_t>(flags.kv_port);
+  options->bootstrap_port = static_cast<uint16_t>(flags.bootstrap_port);
+  options->kv_bytes_per_second = flags.kv_bandwidth_gb * 1e9;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<sim::SimOptions> OptionsOf(const SimFlags& flags) {
@@ -64,6 +88,7 @@ absl::StatusOr<sim::SimOptions> OptionsOf(const SimFlags& flags) {
   options.replicas = static_cast<uint32_t>(flags.replicas);
   options.listen = flags.listen;
   options.name = flags.name;
+  RETURN_IF_ERROR(SetTransferOptions(flags, &options));
   options.threads = std::min(flags.threads, flags.replicas);
   for (const std::string& fault : flags.faults) {
     ASSIGN_OR_RETURN(sim::FaultOrder order, sim::ParseFaultOrder(fault));
@@ -86,6 +111,15 @@ int Fail(const absl::Status& status) {
 }
 
 }  // namespace
+
+std::string PresetNames() {
+  std::string names;
+  for (const std::string& name : sim::ServerSpecNames()) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  }
+  return names;
+}
 
 int RunSim(const SimFlags& flags) {
   const absl::StatusOr<sim::SimOptions> options = OptionsOf(flags);

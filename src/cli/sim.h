@@ -27,10 +27,19 @@ struct SimFlags {
   uint32_t block_size = 0;
   uint32_t max_model_len = 131072;
   int threads = 1;
+  std::string role = "both";  // of disaggregated serving: both, prefill or decode
+  int kv_port = 5600;         // 0: any
+  int bootstrap_port = 8998;
+  double kv_bandwidth_gb = 25;  // GB per second
+  std::string kv_lease = "30s";
+  std::string bootstrap_timeout = "300s";
   std::vector<std::string> faults;  // "replica=1:break-after=5"; all replicas without "replica=K:"
   bool print_pods = false;          // print Pod objects for the replicas instead of serving
   std::string labels;               // of those: "k=v,k=v"
 };
+
+// "llama-8b-pro6000, ..., instant": what --preset takes.
+std::string PresetNames();
 
 // Serves until SIGTERM or SIGINT; 0 then, 1 with a message if it cannot start.
 int RunSim(const SimFlags& flags);

@@ -209,13 +209,14 @@ void DownstreamConnection::Act(const Step& step) {
 void DownstreamConnection::Dispatch() {
   state_ = State::kWaiting;
   BodyEdit& body = exchange_.body();
-  WriteRequestHead(body.size(), &upstream_head_);
+  WriteRequestHead(body.size(), false, &upstream_head_);
   upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
   StartTryTimer();
   upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
 }
 
-void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, std::string* head) {
+void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
+                                            std::string* head) {
   std::string_view target = parser_.head().target;
   std::string origin_form;
   if (target.front() != '/') {
@@ -228,7 +229,8 @@ void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, std::string* he
     }
     target = origin_form;
   }
-  WriteUpstreamHead(parser_.head(), {target, exchange_.request_id(), client_ip_, body_bytes}, head);
+  WriteUpstreamHead(parser_.head(),
+                    {target, exchange_.request_id(), client_ip_, body_bytes, read_here}, head);
 }
 
 void DownstreamConnection::StartTryTimer() {
@@ -306,6 +308,7 @@ void DownstreamConnection::FinishExchange(Outcome outcome) {
   model_fetch_.reset();
   pieces_.clear();
   pieces_bytes_ = 0;
+  held_.clear();
   if (exchange_.active()) exchange_.End(outcome, status_, worker_.loop().now());
   body_.Clear();
 }
@@ -362,6 +365,10 @@ void DownstreamConnection::OnRequestTimeout() {
 void DownstreamConnection::OnTryTimeout() {
   const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
   if (state_ != State::kWaiting || !tried || response_head_sent_) return;
+  if (exchange_.is_pair()) {
+    ActOnHalf(exchange_.OnPairTimeout(worker_.loop().now()));
+    return;
+  }
   CancelHalves();
   Respond(Rejection::kTimeout);
   ContinueInput();
@@ -369,7 +376,7 @@ void DownstreamConnection::OnTryTimeout() {
 
 void DownstreamConnection::OnClientGone() {
   if (state_ == State::kClosed) return;
-  FinishExchange(Outcome::kClientLeft);
+  FinishExchange(out_.empty() ? exchange_.OutcomeOfLeaving() : Outcome::kClientLeft);
   Close();
 }
 

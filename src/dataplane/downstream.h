@@ -84,7 +84,7 @@ class DownstreamConnection final : public StreamObserver,
     int retry_after_s;  // 0: none
   };
   void RespondWith(const Answer& answer, bool keep_alive, Outcome outcome);
-  void WriteRequestHead(uint64_t body_bytes, std::string* head);
+  void WriteRequestHead(uint64_t body_bytes, bool read_here, std::string* head);
   void StartTryTimer();
 
   // pair.cc
@@ -92,6 +92,7 @@ class DownstreamConnection final : public StreamObserver,
   void StartBootstrapTimer();
   void CancelHalves();
   void ActOnHalf(const Step& step);
+  bool HoldPieces();
   void DropResponse();
   void OnBootstrapTimeout();
   void Relay(const HeldAnswer& answer);
@@ -135,6 +136,7 @@ class DownstreamConnection final : public StreamObserver,
   DownstreamFraming framing_ = DownstreamFraming::kNoBody;
   std::vector<std::string_view> pieces_;
   size_t pieces_bytes_ = 0;
+  std::string held_;  // of a pair's stream, before its first output
   int status_ = 0;
 
   Timer timer_;            // header, body, keep-alive, linger, stalled write

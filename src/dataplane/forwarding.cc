@@ -64,8 +64,10 @@ void WriteUpstreamHead(const http::RequestHead& head, const ForwardedRequest& re
       continue;
     }
     if (hop_by_hop.Contains(field.name)) continue;
+    if (request.read_here && EqualsIgnoreCase(field.name, "accept-encoding")) continue;
     http::AppendHeader(out, field.name, field.value);
   }
+  if (request.read_here) http::AppendHeader(out, "accept-encoding", "identity");
   if (!has_host) http::AppendHeader(out, "host", head.authority);
   http::AppendHeader(out, "x-request-id", request.request_id);
   WriteForwardedFor(head.headers, request.client_ip, out);

@@ -15,6 +15,7 @@ struct ForwardedRequest {
   std::string_view request_id;
   std::string_view client_ip;
   uint64_t body_bytes = 0;
+  bool read_here = false;  // the gateway reads the answer itself: asked for as it is, not coded
 };
 
 // Writes the head of the request to an endpoint: the client's end-to-end fields as they are and in

@@ -20,6 +20,8 @@ struct DataplaneOptions {
   size_t idle_upstream_connections_max = 256;    // per worker and endpoint: the oldest is closed
   size_t model_list_bytes_max = 1u << 20;        // that endpoint's list is left out
   size_t prefill_response_bytes_max = 8u << 20;  // that prefill half has failed
+  // Of a pair's stream before its first output: it goes out, and no other pair is tried.
+  size_t held_response_bytes_max = 64 * 1024;
 
   // Timeouts.
   Duration connect_timeout = std::chrono::seconds(5);             // another endpoint, 502
@@ -30,6 +32,8 @@ struct DataplaneOptions {
   Duration keep_alive_timeout = std::chrono::seconds(60);         // idle clients: closed
   // uvicorn (vLLM, SGLang) closes idle connections after 5 s; stay below it.
   Duration upstream_keep_alive_timeout = std::chrono::seconds(4);
+  // For the rest of a prefill half's error: the client gets what has come.
+  Duration prefill_error_timeout = std::chrono::seconds(1);
   Duration linger_timeout = std::chrono::seconds(2);  // for clients still sending after a refusal
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out

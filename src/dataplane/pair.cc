@@ -13,7 +13,7 @@ void DownstreamConnection::DispatchPrefill() {
     prefill_ = std::make_unique<PrefillLeg>(worker_.upstreams(), *this);
   }
   BodyEdit& body = exchange_.prefill_body();
-  WriteRequestHead(body.size(), prefill_->head());
+  WriteRequestHead(body.size(), exchange_.needs_prefill_answer(), prefill_->head());
   prefill_->Send(exchange_.prefill_endpoint().address, body.parts(),
                  exchange_.needs_prefill_answer());
   StartTryTimer();
@@ -32,9 +32,10 @@ void DownstreamConnection::CancelHalves() {
   upstream->Cancel();
 }
 
-// Acts on what became of the prefill half.
+// Acts on what became of one half: anything but going on is the end of both.
 void DownstreamConnection::ActOnHalf(const Step& step) {
   if (step.kind == Step::Kind::kContinue) return;
+  CancelHalves();
   DropResponse();
   Act(step);
   ContinueInput();
@@ -42,13 +43,8 @@ void DownstreamConnection::ActOnHalf(const Step& step) {
 
 void DownstreamConnection::OnPrefillEnd(HeldAnswer answer) {
   const bool failed = answer.status < 200 || answer.status > 299;
-  if (failed) {
-    if (response_head_sent_) return;  // the decode half has what it needs
-    CancelHalves();
-  }
-  const bool sequential = exchange_.needs_prefill_answer() && !failed;
   const Step step = exchange_.OnPrefillEnd(std::move(answer), worker_.loop().now());
-  if (sequential && step.kind == Step::Kind::kForward) {
+  if (!failed && step.kind == Step::Kind::kForward) {
     Dispatch();  // the decode half: the pair's time runs on
     return;
   }
@@ -56,8 +52,6 @@ void DownstreamConnection::OnPrefillEnd(HeldAnswer answer) {
 }
 
 void DownstreamConnection::OnPrefillFailed(TryFailure failure) {
-  if (response_head_sent_) return;
-  CancelHalves();
   ActOnHalf(exchange_.OnPrefillFailed(failure, worker_.loop().now()));
 }
 
@@ -65,14 +59,33 @@ void DownstreamConnection::OnPrefillLimit(std::string_view limit) { worker_.Coun
 
 void DownstreamConnection::OnBootstrapTimeout() {
   if (state_ != State::kWaiting || response_head_sent_ || !exchange_.awaits_kv_cache()) return;
-  CancelHalves();
   ActOnHalf(exchange_.OnBootstrapTimeout(worker_.loop().now()));
+}
+
+// True while the pieces that came are kept.
+bool DownstreamConnection::HoldPieces() {
+  if (!exchange_.holds_response()) return false;
+  const TimePoint now = worker_.loop().now();
+  for (std::string_view piece : pieces_) held_.append(piece);
+  pieces_.clear();
+  pieces_bytes_ = 0;
+  const Step step = exchange_.OnResponseHeld(now);
+  if (step.kind != Step::Kind::kContinue) {
+    ActOnHalf(step);
+    return true;
+  }
+  if (held_.size() > worker_.options().held_response_bytes_max) {
+    worker_.CountLimit("held_response_bytes");
+    exchange_.ReleaseResponse(now);
+  }
+  return exchange_.holds_response();
 }
 
 // What came of a response that is not the client's after all.
 void DownstreamConnection::DropResponse() {
   pieces_.clear();
   pieces_bytes_ = 0;
+  held_.clear();
   status_ = 0;
 }
 

@@ -19,6 +19,7 @@ void PrefillLeg::Send(const std::string& address, std::span<const std::string_vi
 }
 
 void PrefillLeg::Cancel() {
+  error_timer_.Stop();
   if (connection_ == nullptr) return;
   UpstreamConnection* connection = std::exchange(connection_, nullptr);
   connection->Cancel();
@@ -28,7 +29,15 @@ void PrefillLeg::OnUpstreamHead(const http::ResponseHead& head) {
   answer_.status = head.status;
   const http::HeaderField* type = head.headers.Find("content-type");
   if (type != nullptr) answer_.content_type = type->value;
-  keep_ = keep_success_ || head.status < 200 || head.status > 299;
+  const bool success = head.status >= 200 && head.status <= 299;
+  keep_ = keep_success_ || !success;
+  if (!success) error_timer_.Start(pool_.options().prefill_error_timeout);
+}
+
+void PrefillLeg::OnErrorTimeout() {
+  Cancel();
+  observer_.OnPrefillLimit("prefill_error_timeout");
+  observer_.OnPrefillEnd(std::move(answer_));
 }
 
 void PrefillLeg::OnUpstreamBody(std::string_view piece) {
@@ -43,6 +52,7 @@ void PrefillLeg::OnUpstreamBody(std::string_view piece) {
 
 void PrefillLeg::OnUpstreamEnd() {
   connection_ = nullptr;
+  error_timer_.Stop();
   if (too_large_) {
     observer_.OnPrefillLimit("prefill_response_bytes");
     observer_.OnPrefillFailed(TryFailure::kBadResponse);
@@ -54,6 +64,7 @@ void PrefillLeg::OnUpstreamEnd() {
 
 void PrefillLeg::OnUpstreamFailed(TryFailure failure) {
   connection_ = nullptr;
+  error_timer_.Stop();
   observer_.OnPrefillFailed(failure);
 }
 

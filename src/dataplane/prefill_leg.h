@@ -1,5 +1,6 @@
 // PrefillLeg: the prefill half of a disaggregated request on its way to its endpoint and back. The
-// whole answer is collected if it is needed (bounded), and thrown away as it comes if not.
+// whole answer is collected if it is needed (bounded), and thrown away as it comes if not. What is
+// not a success ends the pair, so little time is given to its body.
 
 #pragma once
 
@@ -26,7 +27,8 @@ class PrefillObserver {
 class PrefillLeg final : public UpstreamHandler {
  public:
   // `pool` and `observer` outlive the leg.
-  PrefillLeg(UpstreamPool& pool, PrefillObserver& observer) : pool_(pool), observer_(observer) {}
+  PrefillLeg(UpstreamPool& pool, PrefillObserver& observer)
+      : pool_(pool), observer_(observer), error_timer_(pool.loop(), [this] { OnErrorTimeout(); }) {}
   ~PrefillLeg() { Cancel(); }
 
   // The head to send is written here first.
@@ -44,6 +46,8 @@ class PrefillLeg final : public UpstreamHandler {
   void OnUpstreamFailed(TryFailure failure) override;
 
  private:
+  void OnErrorTimeout();
+
   UpstreamPool& pool_;
   PrefillObserver& observer_;
   UpstreamConnection* connection_ = nullptr;
@@ -52,6 +56,7 @@ class PrefillLeg final : public UpstreamHandler {
   bool keep_success_ = false;
   bool keep_ = false;
   bool too_large_ = false;
+  Timer error_timer_;
 };
 
 }  // namespace gw

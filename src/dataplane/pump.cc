@@ -9,10 +9,7 @@ namespace gw {
 void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
   const Step step = exchange_.OnResponseHead(head, worker_.loop().now());
   if (step.kind != Step::Kind::kContinue) {
-    CancelHalves();
-    DropResponse();
-    Act(step);
-    ContinueInput();
+    ActOnHalf(step);
     return;
   }
   // A refused decode half is the end of its prefill half.
@@ -31,11 +28,17 @@ void DownstreamConnection::OnUpstreamBody(std::string_view piece) {
   pieces_bytes_ += piece.size();
 }
 
-void DownstreamConnection::OnUpstreamFlush() { FlushPieces(false); }
+void DownstreamConnection::OnUpstreamFlush() {
+  if (!HoldPieces()) FlushPieces(false);
+}
 
 void DownstreamConnection::OnUpstreamEnd() {
   upstream_ = nullptr;
   exchange_.OnResponseEnd();
+  if (HoldPieces()) {
+    if (!exchange_.holds_response()) return;          // another pair is at work
+    exchange_.ReleaseResponse(worker_.loop().now());  // an answer without output
+  }
   FlushPieces(true);
   if (state_ == State::kClosed) return;
   const bool keep_alive = keep_alive_ && !draining_ && framing_ != DownstreamFraming::kToClose;
@@ -98,6 +101,10 @@ void DownstreamConnection::FlushPieces(bool last) {
     response_head_sent_ = true;
     add(response_head_);
   }
+  if (!held_.empty()) {
+    pieces_.insert(pieces_.begin(), held_);
+    pieces_bytes_ += held_.size();
+  }
   char size_line[20];
   if (pieces_bytes_ > 0) {
     if (chunked) add({size_line, http::FormatChunkSize(pieces_bytes_, size_line)});
@@ -109,6 +116,7 @@ void DownstreamConnection::FlushPieces(bool last) {
   pieces_.clear();
   pieces_bytes_ = 0;
   if (!parts.empty()) Send(&parts);
+  held_.clear();
   if (state_ != State::kClosed && !out_.empty() && upstream_ != nullptr) {
     upstream_->Pause();
     WatchFor(worker_.options().stream_idle_timeout);

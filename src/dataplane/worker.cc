@@ -39,15 +39,15 @@ ProxyWorker::~ProxyWorker() {
   thread_.join();
 }
 
-void ProxyWorker::ApplySnapshot(std::function<void(std::vector<std::string>)> done) {
+void ProxyWorker::ApplySnapshot(std::function<void(ListenErrors)> done) {
   loop_->Post([this, done = std::move(done)] {
-    std::vector<std::string> errors;
+    ListenErrors errors;
     if (!draining_ && !stopping_) ReconcileListeners(&errors);
     done(std::move(errors));
   });
 }
 
-void ProxyWorker::ReconcileListeners(std::vector<std::string>* errors) {
+void ProxyWorker::ReconcileListeners(ListenErrors* errors) {
   const std::shared_ptr<const Snapshot>& snapshot = reader_.Get();
   std::vector<uint16_t> gone;
   for (const auto& [port, listener] : listeners_) {
@@ -65,7 +65,7 @@ void ProxyWorker::ReconcileListeners(std::vector<std::string>* errors) {
   for (const ListenerEntry& entry : snapshot->listeners) {
     if (listeners_.contains(entry.port)) continue;
     const absl::Status status = OpenListener(entry.port);
-    if (!status.ok()) errors->push_back(std::string(status.message()));
+    if (!status.ok()) errors->emplace(entry.port, status.message());
   }
 }
 

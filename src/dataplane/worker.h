@@ -41,9 +41,11 @@ class ProxyWorker {
   // Stops the thread; what is still in flight is broken off.
   ~ProxyWorker();
 
+  // Why the listeners that could not be opened could not, by port.
+  using ListenErrors = std::map<uint16_t, std::string>;
   // Any thread. Opens and closes listeners as the newest Snapshot wants them, then calls `done` on
-  // the worker's thread with one error per listener that could not be opened.
-  void ApplySnapshot(std::function<void(std::vector<std::string> errors)> done);
+  // the worker's thread with what could not be opened.
+  void ApplySnapshot(std::function<void(ListenErrors errors)> done);
   // Any thread. No new connections; those in flight finish; `done` is called on the worker's thread
   // when none is left, or at once if none was.
   void Drain(std::function<void()> done);
@@ -67,7 +69,7 @@ class ProxyWorker {
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
   absl::Status OpenListener(uint16_t port);
   void OnAccept(uint16_t port, std::unique_ptr<Stream> stream);
-  void ReconcileListeners(std::vector<std::string>* errors);
+  void ReconcileListeners(ListenErrors* errors);
   void PauseListeners(bool pause);
 
   const Shared shared_;

@@ -83,8 +83,8 @@ class WorkerTest : public LoopTest {
     ASSERT_TRUE(worker.ok()) << worker.status();
     worker_ = *std::move(worker);
     std::atomic<bool> listening{false};
-    worker_->ApplySnapshot([&](std::vector<std::string> errors) {
-      EXPECT_TRUE(errors.empty()) << errors.front();
+    worker_->ApplySnapshot([&](const ProxyWorker::ListenErrors& errors) {
+      EXPECT_TRUE(errors.empty()) << errors.begin()->second;
       listening = true;
     });
     RunUntil([&] { return listening.load(); });

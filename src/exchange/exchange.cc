@@ -42,6 +42,8 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   request_.target_model.clear();
   request_.model_value = {};
   request_.stream = false;
+  request_.prompts = 1;
+  request_.samples = 1;
   request_.prompt_chars = 0;
   request_.prompt_tokens_estimate = 0;
   request_.cache_salt.clear();
@@ -203,10 +205,15 @@ void Exchange::DispatchWhole(TimePoint now) {
   dispatched_ = now;
   hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
   tried_slots_.push_back(hold_.state->slot);
-  if (!request_.prefix_blocks.empty()) {
-    env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
-  }
+  LearnPrefix(decision_);
   CountDispatch(decision_);
+}
+
+// The endpoint is going to have the prompt's blocks.
+void Exchange::LearnPrefix(const Decision& decision) {
+  if (request_.prefix_blocks.empty()) return;
+  env_.index.Insert(request_.prefix_blocks, decision.endpoint->state->slot,
+                    decision.prefix_hit_blocks);
 }
 
 // `decision`: whose prefix cache is to be used.
@@ -271,22 +278,27 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
   event_stream_ = type != nullptr && type->value.size() >= 17 &&
                   http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
   reader_.Reset(request_.api, event_stream_);
+  pair_.released = false;
   return {Step::Kind::kContinue, Rejection::kNone};
 }
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
+  if (request_.api != ApiKind::kOther) reader_.Feed(bytes);
   if (!saw_first_byte_) {
-    saw_first_byte_ = true;
-    first_byte_ = now;
-    RecordSuccess(*hold_.state);
-    hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
-    if (pair_.active) OnKvCacheArrived(now);
-    series_->ttft.Observe(ToSeconds(now - began_));
+    if (!holds_response()) OnFirstByte(now);
   } else if (event_stream_) {
     series_->inter_token.Observe(ToSeconds(now - last_byte_));
   }
   last_byte_ = now;
-  if (request_.api != ApiKind::kOther) reader_.Feed(bytes);
+}
+
+void Exchange::OnFirstByte(TimePoint now) {
+  saw_first_byte_ = true;
+  first_byte_ = now;
+  RecordSuccess(*hold_.state);
+  hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
+  if (pair_.active) OnKvCacheArrived(now);
+  series_->ttft.Observe(ToSeconds(now - began_));
 }
 
 void Exchange::OnResponseEnd() {
@@ -297,7 +309,9 @@ void Exchange::OnResponseEnd() {
 void Exchange::OnStreamBroken(TimePoint now) {
   if (!hold_.state) return;
   if (RecordFailure(*hold_.state, now)) env_.metrics.CountEjection(pool_->pool.id);
-  if (pair_.active) env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);
+  if (!pair_.active) return;
+  pair_.failed_half = "decode";
+  env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);
 }
 
 Outcome Exchange::OutcomeOfEnd() const {
@@ -305,6 +319,10 @@ Outcome Exchange::OutcomeOfEnd() const {
   if (reader_.saw_error_event()) return Outcome::kErrorEvent;
   if (reader_.saw_abort()) return Outcome::kAborted;
   return Outcome::kComplete;
+}
+
+Outcome Exchange::OutcomeOfLeaving() const {
+  return event_stream_ && reader_.saw_done() ? OutcomeOfEnd() : Outcome::kClientLeft;
 }
 
 std::string Exchange::ErrorEventFor(Rejection rejection) const {

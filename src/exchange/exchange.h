@@ -12,7 +12,9 @@
 // A disaggregated request has two halves (pair.h). vLLM: OnRequestBody answers kPrefill; when the
 // prefill half has ended, OnPrefillEnd answers kForward, which is the decode half. SGLang:
 // kForwardPair sends both at once. Whatever ends one half before the client has seen a byte ends
-// the other: the front end cancels both and does what the Step says, which may be a new pair.
+// the other: the front end cancels both and does what the Step says, which may be a new pair. A
+// pair's stream is held until it carries output (holds_response), since a KV cache that cannot be
+// fetched shows as an error event behind vLLM's first, empty one.
 //
 // End is called exactly once for every Begin, whatever happened,
 // and gives back everything that the request held. Used by one worker thread; reused for request
@@ -30,6 +32,7 @@
 #include "exchange/environment.h"
 #include "exchange/pair.h"
 #include "exchange/rejection.h"
+#include "exchange/step.h"
 #include "http/head.h"
 #include "http/url.h"
 #include "inference/body_edit.h"
@@ -39,21 +42,6 @@
 #include "snapshot/snapshot.h"
 
 namespace gw {
-
-struct Step {
-  enum class Kind : uint8_t {
-    kContinue,     // nothing to do
-    kReadBody,     // collect the request's body (it may be empty), then OnRequestBody
-    kForward,      // send body() to endpoint()
-    kPrefill,      // send prefill_body() to prefill_endpoint() and collect the whole answer
-    kForwardPair,  // both at once
-    kListModels,   // answer with the merged model lists of rule()'s pools
-    kRespond,      // answer with `rejection`
-    kRelay,        // answer with held_answer()
-  };
-  Kind kind = Kind::kRespond;
-  Rejection rejection = Rejection::kNone;
-};
 
 class Exchange {
  public:
@@ -76,11 +64,21 @@ class Exchange {
   Step OnResponseHead(const http::ResponseHead& head, TimePoint now);
   void OnResponseBody(std::string_view bytes, TimePoint now);
   void OnResponseEnd();
+  // True while what came of the response is to be kept: nothing of it is output yet, and another
+  // pair may still be tried.
+  bool holds_response() const;
+  // After the pieces of one read, while holds_response(). Answers as OnResponseHead does.
+  Step OnResponseHeld(TimePoint now);
+  // What is held goes out all the same: the front end's limit is reached, or the stream has ended.
+  void ReleaseResponse(TimePoint now);
   // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
+  // kContinue: the decode half goes on.
   Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
   Step OnPrefillFailed(TryFailure failure, TimePoint now);
   // REQUIRES: awaits_kv_cache()
   Step OnBootstrapTimeout(TimePoint now);
+  // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
+  Step OnPairTimeout(TimePoint now);
   // The response broke off after parts of it were sent: charged to the endpoint.
   void OnStreamBroken(TimePoint now);
   // What a broken stream is ended with: an error event, or nothing if the body is not a stream.
@@ -89,6 +87,9 @@ class Exchange {
   void End(Outcome outcome, int status, TimePoint now);
   // The outcome of a response that ended in order.
   Outcome OutcomeOfEnd() const;
+  // The client left after all that came was written to it. SDKs close at the stream's last event,
+  // which may overtake the end of the message.
+  Outcome OutcomeOfLeaving() const;
 
   bool active() const { return active_; }
   std::string_view request_id() const { return request_id_; }
@@ -98,6 +99,7 @@ class Exchange {
   const Endpoint& endpoint() const { return *decision_.endpoint; }
   const InferenceRequest& request() const { return request_; }
   BodyEdit& body() { return edit_; }
+  bool is_pair() const { return pair_.active; }
   const Endpoint& prefill_endpoint() const { return *pair_.decision.endpoint; }
   BodyEdit& prefill_body() { return pair_.runtime == Runtime::kSglang ? edit_ : pair_.body; }
   // Of the prefill half a successful answer is needed, too.
@@ -125,6 +127,7 @@ class Exchange {
   void SpliceModel(BodyEdit* edit) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
+  void LearnPrefix(const Decision& decision);
   void CountDispatch(const Decision& decision);
   void ReleaseTry();
   // What a failed try says about the endpoint's health.
@@ -135,10 +138,15 @@ class Exchange {
   Step SchedulePair(TimePoint now);
   Step ScheduleDecodeAgain(TimePoint now);
   bool ChoosePair(TimePoint now, Decision* decode, Decision* prefill);
+  bool ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill);
   Step DispatchChosen(const Decision& decode, const Decision& prefill, TimePoint now);
   Step DispatchPair(TimePoint now);
   Step OnHalfFailed(Half half, TryFailure failure, TimePoint now);
   Step OnDecodeRefused(int status, TimePoint now);
+  Step TryAnotherPair(TimePoint now);
+  Half LateHalf() const;
+  void EndLatePrefill(TryFailure failure, TimePoint now);
+  void OnFirstByte(TimePoint now);
   void OnKvCacheArrived(TimePoint now);
   void EndLease();
   PhaseSeries& Phases() { return env_.metrics.PhasesOf(pool_->pool.id); }

@@ -57,6 +57,12 @@ class JsonObject {
   std::string out_;
 };
 
+std::string ScoresJson(const std::vector<std::pair<std::string_view, float>>& scores) {
+  JsonObject json;
+  for (const auto& [name, score] : scores) json.Number(name, score);
+  return scores.empty() ? "{}" : json.Take();
+}
+
 }  // namespace
 
 std::string ToJson(const RequestRecord& record) {
@@ -83,6 +89,9 @@ std::string ToJson(const RequestRecord& record) {
     json.Text("failed_half", record.failed_half);
     json.Integer("prefill_status", record.prefill_status);
     json.Raw("recomputed", record.recomputed ? "true" : "false");
+    json.Integer("prefill_candidates", record.prefill_candidates);
+    json.Number("prefill_score", record.prefill_score);
+    json.Raw("prefill_scores", ScoresJson(record.prefill_scores));
     json.Number("prefill_ms", record.prefill_ms);
     json.Number("transfer_ms", record.transfer_ms);
   }
@@ -90,9 +99,7 @@ std::string ToJson(const RequestRecord& record) {
   json.Integer("prefix_blocks", record.prefix_blocks);
   json.Integer("candidates", record.candidates);
   json.Number("score", record.score);
-  JsonObject scores;
-  for (const auto& [name, score] : record.scores) scores.Number(name, score);
-  json.Raw("scores", record.scores.empty() ? "{}" : scores.Take());
+  json.Raw("scores", ScoresJson(record.scores));
   json.Number("queue_ms", record.queue_ms);
   json.Number("ttft_ms", record.ttft_ms);
   json.Number("total_ms", record.total_ms);

@@ -37,9 +37,12 @@ struct RequestRecord {
   std::string_view failed_half;  // of the last pair that failed
   int prefill_status = 0;
   bool recomputed = false;  // prefill handed nothing over
+  uint32_t prefill_candidates = 0;
+  double prefill_score = 0;
+  std::vector<std::pair<std::string_view, float>> prefill_scores;
   double prefill_ms = 0;
   double transfer_ms = 0;
-  uint32_t prefix_hit_blocks = 0;
+  uint32_t prefix_hit_blocks = 0;  // where the prompt is computed: at the prefill half, if split
   uint32_t prefix_blocks = 0;
   uint32_t candidates = 0;
   double score = 0;

@@ -73,6 +73,7 @@ void Pair::Reset() {
   leased = false;
   recomputed = false;
   alone = false;
+  released = false;
   failed_half = {};
   answer = {};
 }
@@ -89,6 +90,9 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
   if (CanDisaggregate(request_.api)) return SchedulePair(now);
   const Disaggregation& split = *pool_->disaggregation;
   if (split.whole.endpoints.empty()) return Reject(Rejection::kNotDisaggregated);
+  edit_.Begin(body_);
+  SpliceModel(&edit_);
+  RemoveTransferMembers(&edit_);
   return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
 }
 
@@ -100,8 +104,25 @@ int64_t Exchange::UncachedTokens(const Decision& decision) const {
       0, tokens - static_cast<int64_t>(decision.prefix_hit_blocks * pool_->prefix.block_chars / 4));
 }
 
-// Decode first, as it says which runtime the pair is of and whether there has to be a pair.
+// A runtime whose prefill endpoints are all out of use must not keep the other one's pairs from
+// being chosen.
 bool Exchange::ChoosePair(TimePoint now, Decision* decode, Decision* prefill) {
+  if (ChoosePairOnce(now, decode, prefill)) return true;
+  if (decode->endpoint == nullptr) return false;
+  const size_t tried = tried_slots_.size();
+  for (const Endpoint& endpoint : pool_->disaggregation->decode.endpoints) {
+    if (endpoint.runtime == decode->endpoint->runtime) {
+      tried_slots_.push_back(endpoint.state->slot);
+    }
+  }
+  const bool chosen = ChoosePairOnce(now, decode, prefill);
+  tried_slots_.resize(tried);
+  if (!chosen) pair_.failed_half = "prefill";
+  return chosen;
+}
+
+// Decode first, as it says which runtime the pair is of and whether there has to be a pair.
+bool Exchange::ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill) {
   const Disaggregation& split = *pool_->disaggregation;
   *decode = Choose(split.decode, *split.decode_profile, split.decode_uses_prefix, now);
   *prefill = {};
@@ -110,10 +131,9 @@ bool Exchange::ChoosePair(TimePoint now, Decision* decode, Decision* prefill) {
     return false;
   }
   const Endpoint& chosen = *decode->endpoint;
-  if (chosen.role == Role::kBoth &&
-      UncachedTokens(*decode) < static_cast<int64_t>(split.uncached_tokens_min)) {
-    return true;
-  }
+  const bool pays = UncachedTokens(*decode) >= static_cast<int64_t>(split.uncached_tokens_min);
+  const bool can = chosen.runtime != Runtime::kVllm || IsOneSequence(request_);
+  if (ServesAlone(chosen) && !(pays && can)) return true;
   if (const Pool* pool = split.PrefillOf(chosen.runtime)) {
     tried_slots_.push_back(chosen.state->slot);  // not with itself
     *prefill = Choose(*pool, *split.prefill_profile, split.prefill_uses_prefix, now);
@@ -141,6 +161,7 @@ Step Exchange::DispatchChosen(const Decision& decode, const Decision& prefill, T
   edit_.Begin(body_);
   SpliceModel(&edit_);
   if (!pair_.alone) return DispatchPair(now);
+  RemoveTransferMembers(&edit_);
   pair_.active = false;
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
@@ -160,8 +181,8 @@ Step Exchange::DispatchPair(TimePoint now) {
   pair_.hold.Take(prefill, UncachedTokens(pair_.decision));
   hold_.Take(*decision_.endpoint, 0);
   const Disaggregation& split = *pool_->disaggregation;
-  if (split.prefill_uses_prefix) env_.index.Insert(request_.prefix_blocks, prefill.state->slot);
-  if (split.decode_uses_prefix) env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
+  if (split.prefill_uses_prefix) LearnPrefix(pair_.decision);
+  if (split.decode_uses_prefix) LearnPrefix(decision_);
   CountDispatch(pair_.decision);
   if (pair_.runtime == Runtime::kSglang) {
     SetBootstrap(body_, request_, prefill.ip, split.bootstrap_port, env_.random, &edit_);
@@ -176,7 +197,12 @@ Step Exchange::DispatchPair(TimePoint now) {
 Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   CHECK(pair_.prefill == Pair::Prefill::kRunning);
   pair_.prefill_status = answer.status;
-  if (answer.status < 200 || answer.status > 299) {
+  const bool success = answer.status >= 200 && answer.status <= 299;
+  if (!success && saw_first_byte_) {
+    EndLatePrefill(TryFailure::kErrorStatus, now);
+    return {Step::Kind::kContinue, Rejection::kNone};
+  }
+  if (!success) {
     pair_.answer = std::move(answer);
     return OnHalfFailed(Half::kPrefill, TryFailure::kErrorStatus, now);
   }
@@ -197,21 +223,65 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
     SetKvTransferParams(*params, &edit_);
   } else {
     // vLLM computes the prompt again, and the client gets the same answer, later.
+    RemoveTransferMembers(&edit_);
     Phases().recomputed.Add();
   }
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 Step Exchange::OnPrefillFailed(TryFailure failure, TimePoint now) {
-  if (!pair_.active || saw_first_byte_) return {Step::Kind::kContinue, Rejection::kNone};
-  return OnHalfFailed(Half::kPrefill, failure, now);
+  CHECK(pair_.prefill == Pair::Prefill::kRunning);
+  if (!saw_first_byte_) return OnHalfFailed(Half::kPrefill, failure, now);
+  EndLatePrefill(failure, now);
+  return {Step::Kind::kContinue, Rejection::kNone};
+}
+
+// The decode half has what it needs: it goes on, and the failure is still its endpoint's.
+void Exchange::EndLatePrefill(TryFailure failure, TimePoint now) {
+  env_.metrics.CountHalfFailure(pool_->pool.id, "prefill", failure);
+  ChargeEndpoint(*pair_.hold.state, failure, now);
+  pair_.prefill = Pair::Prefill::kNone;
+  pair_.hold.Release();
+}
+
+// The one that everything waits for. SGLang's decode half cannot answer before prefill has.
+Half Exchange::LateHalf() const {
+  return pair_.prefill == Pair::Prefill::kDone ? Half::kDecode : Half::kPrefill;
 }
 
 Step Exchange::OnBootstrapTimeout(TimePoint now) {
   CHECK(awaits_kv_cache());
   Phases().bootstrap_timeouts.Add();
-  const Half half = pair_.prefill == Pair::Prefill::kDone ? Half::kDecode : Half::kPrefill;
-  return OnHalfFailed(half, TryFailure::kBootstrapTimeout, now);
+  return OnHalfFailed(LateHalf(), TryFailure::kBootstrapTimeout, now);
+}
+
+Step Exchange::OnPairTimeout(TimePoint now) {
+  CHECK(pair_.active && !saw_first_byte_);
+  return OnHalfFailed(LateHalf(), TryFailure::kResponseTimeout, now);
+}
+
+bool Exchange::holds_response() const {
+  return pair_.active && event_stream_ && upstream_status_ < 400 && !pair_.released &&
+         !saw_first_byte_ && reader_.output_events() == 0;
+}
+
+// vLLM answers 200 before it fetches the KV cache: that this failed, or that the server is being
+// shut down, stands in the stream.
+Step Exchange::OnResponseHeld(TimePoint now) {
+  if (!reader_.saw_error_event() && !reader_.saw_abort()) {
+    return {Step::Kind::kContinue, Rejection::kNone};
+  }
+  env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
+  pair_.failed_half = "decode";
+  const Step step = TryAnotherPair(now);
+  // Nobody else can: the client gets the stream with the error in it.
+  if (step.kind == Step::Kind::kContinue) ReleaseResponse(now);
+  return step;
+}
+
+void Exchange::ReleaseResponse(TimePoint now) {
+  pair_.released = true;
+  if (!saw_first_byte_) OnFirstByte(now);
 }
 
 // The decode half's first byte.
@@ -299,7 +369,7 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   ++tries_;
   ++pair_.tries;
   hold_.Take(*decision_.endpoint, 0);
-  if (split.decode_uses_prefix) env_.index.Insert(request_.prefix_blocks, hold_.state->slot);
+  if (split.decode_uses_prefix) LearnPrefix(decision_);
   series_->in_flight.Add(1);
   return {Step::Kind::kForward, Rejection::kNone};
 }
@@ -307,10 +377,14 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
 Step Exchange::OnDecodeRefused(int status, TimePoint now) {
   env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
   pair_.failed_half = "decode";
-  if (pair_.tries >= Pair::kTriesMax || !IsWorthAnotherPair(status)) {
-    return {Step::Kind::kContinue, Rejection::kNone};
-  }
-  // Without another pair this answer is the client's.
+  if (!IsWorthAnotherPair(status)) return {Step::Kind::kContinue, Rejection::kNone};
+  return TryAnotherPair(now);
+}
+
+// The decode half has answered with an error. kContinue: there is no other pair, so that answer is
+// the client's.
+Step Exchange::TryAnotherPair(TimePoint now) {
+  if (pair_.tries >= Pair::kTriesMax) return {Step::Kind::kContinue, Rejection::kNone};
   tried_slots_.push_back(hold_.state->slot);
   Decision decode;
   Decision prefill;

@@ -58,6 +58,7 @@ struct Pair {
   bool leased = false;
   bool recomputed = false;  // prefill handed nothing over
   bool alone = false;       // one endpoint does both
+  bool released = false;    // the decode half's stream is no longer held
   std::string_view failed_half;
   HeldAnswer answer;  // of the half that failed
 

@@ -14,6 +14,13 @@ void CountTokens(const Usage& usage, ExchangeSeries* series) {
   if (usage.completion_tokens > 0) series->completion_tokens.Add(usage.completion_tokens);
 }
 
+void FillScores(const Decision& decision, std::vector<std::pair<std::string_view, float>>* scores) {
+  scores->clear();
+  for (size_t i = 0; i < decision.scorer_count; ++i) {
+    scores->emplace_back(decision.profile->scorers()[i].scorer->name(), decision.scores[i]);
+  }
+}
+
 void LogRecord(const RequestRecord& record) {
   if (!LogEnabled(LogLevel::kInfo)) return;
   const LogField fields[] = {
@@ -102,6 +109,10 @@ void Exchange::FillPhases() {
   record.prefill_status = pair_.prefill_status;
   record.recomputed = pair_.recomputed;
   const bool prefilled = paired && pair_.prefill == Pair::Prefill::kDone;
+  record.prefill_candidates = pair_.decision.candidates;
+  record.prefill_score = pair_.decision.score;
+  FillScores(pair_.decision, &record.prefill_scores);
+  if (paired) record.prefix_hit_blocks = pair_.decision.prefix_hit_blocks;
   record.prefill_ms = prefilled ? ToMillis(pair_.prefill_ended - pair_.dispatched) : 0;
   record.transfer_ms =
       prefilled && saw_first_byte_ ? ToMillis(first_byte_ - pair_.prefill_ended) : 0;
@@ -137,13 +148,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.cached_tokens = usage.cached_tokens;
   record.completion_tokens = usage.completion_tokens;
   FillPhases();
-  record.scores.clear();
-  if (pool_ == nullptr || endpoint == nullptr) return;
-  const bool understood = request_.api != ApiKind::kOther;
-  const Profile& profile = understood ? *pool_->profile : *pool_->load_profile;
-  for (size_t i = 0; i < decision_.scorer_count && i < profile.scorers().size(); ++i) {
-    record.scores.emplace_back(profile.scorers()[i].scorer->name(), decision_.scores[i]);
-  }
+  FillScores(decision_, &record.scores);
 }
 
 }  // namespace gw

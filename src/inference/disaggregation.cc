@@ -1,7 +1,6 @@
 #include "inference/disaggregation.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "inference/json_bytes.h"
 #include "inference/parser.h"
@@ -15,20 +14,6 @@ constexpr uint64_t kSequencesMax = 4096;
 constexpr std::string_view kPrefillParams =
     R"({"do_remote_decode": true, "do_remote_prefill": false, "remote_engine_id": null, )"
     R"("remote_block_ids": null, "remote_host": null, "remote_port": null})";
-
-// The value of `n`; 1 if it is absent or no number, which the model server will tell.
-uint64_t SamplesPerPrompt(std::string_view body) {
-  internal::JsonItems items(body);
-  std::string_view value;
-  uint64_t samples = 1;
-  while (items.Next(&value)) {
-    if (!internal::SameString(items.raw_key(), "n")) continue;
-    uint64_t n = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-    samples = error == std::errc() && end == value.data() + value.size() ? n : 1;
-  }
-  return std::clamp<uint64_t>(samples, 1, kSequencesMax);
-}
 
 // True if the prompt is written as a batch, even of one.
 bool IsBatch(std::string_view body) {
@@ -63,9 +48,13 @@ bool CanDisaggregate(ApiKind api) {
   return api == ApiKind::kChatCompletions || api == ApiKind::kCompletions;
 }
 
+bool IsOneSequence(const InferenceRequest& request) {
+  return request.prompts == 1 && request.samples == 1;
+}
+
 void SetBootstrap(std::string_view body, const InferenceRequest& request, std::string_view host,
                   uint16_t port, Random& random, BodyEdit* edit) {
-  const uint64_t samples = SamplesPerPrompt(body);
+  const uint64_t samples = std::min<uint64_t>(request.samples, kSequencesMax);
   const bool batch = request.api == ApiKind::kCompletions && IsBatch(body);
   const uint64_t prompts = batch ? std::clamp<uint64_t>(request.prompts, 1, kSequencesMax) : 1;
   const bool list = batch || samples > 1;
@@ -90,6 +79,16 @@ void SetPrefillOnly(BodyEdit* edit) {
 void SetKvTransferParams(std::string_view params, BodyEdit* edit) {
   const BodyEdit::Member members[] = {{"kv_transfer_params", params}};
   edit->Set(members);
+}
+
+void RemoveTransferMembers(BodyEdit* edit) {
+  static constexpr BodyEdit::Member kMembers[] = {
+      {"kv_transfer_params", ""},
+      {"bootstrap_host", ""},
+      {"bootstrap_port", ""},
+      {"bootstrap_room", ""},
+  };
+  edit->Set(kMembers);
 }
 
 std::optional<std::string_view> FindKvTransferParams(std::string_view response) {

@@ -23,6 +23,11 @@ namespace gw {
 // True for the APIs whose requests can be split in two.
 bool CanDisaggregate(ApiKind api);
 
+// True for requests that generate one sequence. vLLM hands over the blocks of one: with several
+// prompts its decode half would read those of the first for all of them (and can crash), with
+// several samples it would read blocks that the first to fetch them has freed.
+bool IsOneSequence(const InferenceRequest& request);
+
 // Adds the bootstrap fields. A batch (several prompts, or n > 1) gets lists with a room for each
 // sequence, as SGLang expands them itself; rooms are random in 0..2^63-1.
 // REQUIRES: edit->Begin(body) and nothing set since
@@ -36,6 +41,11 @@ void SetPrefillOnly(BodyEdit* edit);
 // Makes it the decode half's body. `params` as FindKvTransferParams returned them.
 // REQUIRES: as above
 void SetKvTransferParams(std::string_view params, BodyEdit* edit);
+
+// Takes out what a client may have put there itself: it would send the model server to fetch a KV
+// cache from an address of the client's choice.
+// REQUIRES: as above
+void RemoveTransferMembers(BodyEdit* edit);
 
 // The object kv_transfer_params of a response, as it stands in its bytes; nothing if there is none.
 // REQUIRES: `response` is one valid JSON object

@@ -1,5 +1,6 @@
 #include "inference/parser.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "inference/json_bytes.h"
@@ -25,7 +26,7 @@ constexpr size_t kAbsent = SIZE_MAX;
 
 // The top-level object, read once. Of a key that is there twice the last one counts, as in Python.
 struct Members {
-  std::optional<element> model, stream, cache_salt;
+  std::optional<element> model, stream, cache_salt, n;
   PromptFields prompt;
   size_t count = 0;
   size_t model_position = kAbsent;
@@ -66,6 +67,8 @@ Members ReadMembers(object body) {
       members.prompt.previous_response_id = value;
     } else if (key == "cache_salt") {
       members.cache_salt = value;
+    } else if (key == "n") {
+      members.n = value;
     } else if (key == "tools") {
       simdjson::dom::array tools;
       const bool some = field.value.get(tools) == simdjson::SUCCESS && tools.begin() != tools.end();
@@ -192,6 +195,10 @@ ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, Inferenc
     }
     request->cache_salt = salt;
   }
+  // What is no number above 0 is the model server's to refuse.
+  uint64_t n = 1;
+  if (members.n && members.n->get(n) != simdjson::SUCCESS) n = 1;
+  request->samples = static_cast<uint32_t>(std::clamp<uint64_t>(n, 1, UINT32_MAX));
   return ParseOutcome::kOk;
 }
 

@@ -37,6 +37,7 @@ struct InferenceRequest {
   ByteRange model_value;        // the JSON string token, quotes included
   bool stream = false;
   uint32_t prompts = 1;       // above 1 for a batch of completions or embeddings
+  uint32_t samples = 1;       // "n": sequences generated for each prompt
   uint64_t prompt_chars = 0;  // bytes of the whole rendered prompt text, all prompts of a batch
   uint64_t prompt_tokens_estimate = 0;  // prompt_chars / 4, or exact when token ids were sent
   std::string cache_salt;               // requests with different salts share no cached blocks

@@ -150,4 +150,14 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::New(EventLoop& loop,
   return listener;
 }
 
+absl::Status CheckLocalAddress(const SocketAddress& address) {
+  ASSIGN_OR_RETURN(const SocketAddress any_port, SocketAddress::FromIp(address.ip(), 0));
+  const int fd = internal::NewTcpSocket(any_port.family());
+  if (fd < 0) return ListenError(address, errno);
+  const int error = bind(fd, any_port.sockaddr_ptr(), any_port.length()) == 0 ? 0 : errno;
+  close(fd);
+  if (error == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(address.ip(), ": ", std::strerror(error)));
+}
+
 }  // namespace gw

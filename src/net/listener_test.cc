@@ -45,6 +45,15 @@ TEST_F(Listeners, BusyAddressIsNamedInTheError) {
             "listen on " + listener->local().ToString() + ": Address already in use");
 }
 
+TEST_F(Listeners, OnlyAddressesOfThisMachineAreLocal) {
+  for (const char* ip : {"127.0.0.1", "127.200.1.2", "0.0.0.0"}) {
+    EXPECT_TRUE(CheckLocalAddress(*SocketAddress::FromIp(ip, 80)).ok()) << ip;
+  }
+  // 192.0.2.0/24 is for documentation (RFC 5737), so nobody has it.
+  EXPECT_EQ(CheckLocalAddress(*SocketAddress::FromIp("192.0.2.1", 80)).message(),
+            "192.0.2.1: Cannot assign requested address");
+}
+
 TEST_F(Listeners, AddressIsFreeAgainAtOnce) {
   std::unique_ptr<Listener> listener =
       Listen([&](std::unique_ptr<Stream> stream) { accepted_.push_back(std::move(stream)); });

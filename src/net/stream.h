@@ -99,4 +99,7 @@ class Listener {
   virtual void Resume() = 0;
 };
 
+// OK if this machine has the address; its port is not looked at.
+absl::Status CheckLocalAddress(const SocketAddress& address);
+
 }  // namespace gw

@@ -118,12 +118,14 @@ void PrefixIndex::Match(std::span<const uint64_t> hashes, std::span<const uint32
   counters.hit_blocks.fetch_add(held, std::memory_order_relaxed);
 }
 
-void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot) {
-  CHECK(slot < impl_->options.endpoints_max);
+void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held) {
+  CHECK(slot < impl_->options.endpoints_max && held <= hashes.size());
+  if (held == hashes.size()) return;
   // From the end, so that the beginning, without which the rest cannot be found, is the last used.
   const size_t segments = SegmentCount(hashes);
   impl_->Prefetch(hashes, segments, segments - 1, segments - 2);
-  for (size_t i = segments; i-- > 0;) {
+  // A segment that is held in part goes in whole.
+  for (size_t i = segments; i-- > held / kSegmentBlocks;) {
     impl_->Prefetch(hashes, segments, i - 1, i - 2);
     const auto segment = Segment(hashes, i);
     impl_->ShardOf(segment).Insert(segment, static_cast<uint16_t>(slot));

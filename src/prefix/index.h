@@ -39,8 +39,10 @@ class PrefixIndex {
   // REQUIRES: slots.size() == hit_blocks.size(); slots are distinct
   void Match(std::span<const uint64_t> hashes, std::span<const uint32_t> slots,
              std::span<uint32_t> hit_blocks);
-  // The endpoint at `slot` was sent a prompt with these blocks, from its first on.
-  void Insert(std::span<const uint64_t> hashes, uint32_t slot);
+  // The endpoint at `slot` was sent a prompt with these blocks, from its first on. `held`: as many
+  // leading ones were just found there by Match, and are left as they are: a conversation that goes
+  // on costs no more than its new part.
+  void Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held = 0);
   // The slot may be given to another endpoint as soon as this returns.
   void RemoveEndpoint(uint32_t slot);
 

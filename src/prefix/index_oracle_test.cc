@@ -45,8 +45,9 @@ class Oracle {
     return hits;
   }
 
-  void Insert(const Hashes& hashes, uint32_t slot) {
-    for (size_t i = hashes.size(); i-- > 0;) InsertBlock(hashes[i], slot);
+  void Insert(const Hashes& hashes, uint32_t slot, uint32_t held = 0) {
+    if (held == hashes.size()) return;
+    for (size_t i = hashes.size(); i-- > held / kSegment * kSegment;) InsertBlock(hashes[i], slot);
   }
 
   void RemoveEndpoint(uint32_t slot) { ++generation_[slot]; }
@@ -178,6 +179,12 @@ TEST_P(PrefixIndexOracle, AgreesOnEveryOperation) {
       std::vector<uint32_t> hits(slots.size());
       index.Match(prompt, slots, hits);
       ASSERT_EQ(hits, oracle.Match(prompt, slots)) << "step " << step;
+      if (!slots.empty() && random.Below(2) == 0) {
+        // As a request does: it goes where much of it is.
+        const size_t best = std::max_element(hits.begin(), hits.end()) - hits.begin();
+        index.Insert(prompt, slots[best], hits[best]);
+        oracle.Insert(prompt, slots[best], hits[best]);
+      }
     }
     ASSERT_EQ(index.stats().blocks, oracle.blocks()) << "step " << step;
     ASSERT_EQ(index.stats().evicted_blocks, oracle.evicted()) << "step " << step;

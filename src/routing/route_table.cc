@@ -68,7 +68,11 @@ void Normalize(RouteTable::Entry* entry) {
   CHECK(entry->rule != nullptr);
   CHECK(!entry->hostname.empty() && !entry->listener_hostname.empty());
   RouteMatch& match = entry->match;
-  CHECK(!match.path.empty() && match.path.front() == '/');
+  if (match.path_type == RouteMatch::PathType::kRegex) {
+    CHECK(match.path_regex != nullptr);
+  } else {
+    CHECK(!match.path.empty() && match.path.front() == '/');
+  }
   if (match.path_type == RouteMatch::PathType::kPrefix) {
     while (match.path.size() > 1 && match.path.back() == '/') match.path.pop_back();
   }
@@ -94,15 +98,40 @@ bool HeaderEquals(const http::HeaderList& headers, const HeaderMatch& wanted) {
   return found && rest.empty();
 }
 
+// The same for a regular expression, which needs the joined value.
+bool HeaderFits(const http::HeaderList& headers, const HeaderMatch& wanted) {
+  std::optional<std::string_view> only;
+  std::string joined;
+  for (const http::HeaderField& field : headers) {
+    if (!http::EqualsIgnoreCase(field.name, wanted.name)) continue;
+    if (!only && joined.empty()) {
+      only = field.value;
+      continue;
+    }
+    if (only) joined = *std::exchange(only, std::nullopt);
+    joined += ',';
+    joined += field.value;
+  }
+  return only ? wanted.regex->Matches(*only) : !joined.empty() && wanted.regex->Matches(joined);
+}
+
+bool QueryHolds(const HeaderMatch& wanted, std::string_view query) {
+  const std::optional<std::string> value = http::QueryParam(query, wanted.name);
+  if (!value) return false;
+  return wanted.regex != nullptr ? wanted.regex->Matches(*value) : *value == wanted.value;
+}
+
 bool ConditionsHold(const RouteMatch& match, std::string_view query,
                     const http::RequestHead& head) {
   if (!match.method.empty() && match.method != head.method) return false;
   for (const HeaderMatch& wanted : match.headers) {
-    if (!HeaderEquals(head.headers, wanted)) return false;
+    if (wanted.regex != nullptr ? !HeaderFits(head.headers, wanted)
+                                : !HeaderEquals(head.headers, wanted)) {
+      return false;
+    }
   }
   for (const HeaderMatch& wanted : match.query) {
-    const std::optional<std::string> value = http::QueryParam(query, wanted.name);
-    if (!value || *value != wanted.value) return false;
+    if (!QueryHolds(wanted, query)) return false;
   }
   return true;
 }
@@ -179,6 +208,10 @@ void RouteTable::AddRange(Range range) {
     group.exact.emplace(key, range);
     return;
   }
+  if (first.match.path_type == RouteMatch::PathType::kRegex) {
+    group.regexes.push_back(range);
+    return;
+  }
   group.prefix.emplace(key, range);
   // Ranges come sorted by the length of their path, longest first.
   if (group.prefix_lengths.empty() || group.prefix_lengths.back() != key.size()) {
@@ -212,6 +245,11 @@ const RouteRule* RouteTable::MatchPath(const PathGroup& group, std::string_view 
     if (it != group.exact.end()) {
       if (const RouteRule* rule = MatchRange(it->second, query, head)) return rule;
     }
+  }
+  for (const Range& range : group.regexes) {
+    if (!path.starts_with('/')) break;  // the asterisk of OPTIONS is no path
+    if (!entries_[range.begin].match.path_regex->Matches(path)) continue;
+    if (const RouteRule* rule = MatchRange(range, query, head)) return rule;
   }
   // Lengths that occur in the table and not the path's own slashes, of which a client may send
   // thousands.

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "http/head.h"
+#include "routing/regex.h"
 
 namespace gw {
 
@@ -31,13 +32,15 @@ struct Destination {
 struct HeaderMatch {
   std::string name;
   std::string value;
+  std::shared_ptr<const Regex> regex = nullptr;  // set: fits the value in place of `value`
 };
 
 struct RouteMatch {
-  enum class PathType : uint8_t { kExact, kPrefix };
+  enum class PathType : uint8_t { kExact, kRegex, kPrefix };  // in the order of precedence
   PathType path_type = PathType::kPrefix;
   std::string path = "/";  // a prefix is stored without its trailing "/" (except "/" itself)
-  std::string method;      // empty: any
+  std::shared_ptr<const Regex> path_regex = nullptr;  // of kRegex; `path` is its pattern
+  std::string method;                                 // empty: any
   std::vector<HeaderMatch> headers;
   std::vector<HeaderMatch> query;
 };
@@ -58,7 +61,8 @@ struct RouteRule {
 };
 
 // Matching takes a few hash look-ups however many routes there are: hostnames, exact paths and
-// prefixes are looked up, and only matches of one hostname and one path are tried in turn.
+// prefixes are looked up, and only matches of one hostname and one path are tried in turn. Regular
+// expressions cannot be looked up: those of the paths of one hostname are tried one by one.
 class RouteTable {
  public:
   // A match of a rule for one hostname of the intersection of listener and route. `hostname` is
@@ -79,8 +83,9 @@ class RouteTable {
   };
 
   // Sorts by precedence: exact hostname before longer wildcard before "*"; then Exact path, longest
-  // prefix, method, number of headers, number of query parameters; then oldest route, then name,
-  // then rule and match order.
+  // regular expression (which the Gateway API leaves open; before prefixes, as a route for "/"
+  // would hide it), longest prefix, method, number of headers, number of query parameters; then
+  // oldest route, then name, then rule and match order.
   //
   // Hostnames of routes order the rules and hide none: if no rule of the most specific hostname
   // matches a request, those of the next one are tried. Hostnames of listeners hide: a listener in
@@ -117,6 +122,7 @@ class RouteTable {
   };
   struct PathGroup {
     absl::flat_hash_map<std::string_view, Range> exact;   // keys point into entries_
+    std::vector<Range> regexes;                           // longest pattern first
     absl::flat_hash_map<std::string_view, Range> prefix;  // "/" under ""
     std::vector<size_t> prefix_lengths;                   // of the keys of `prefix`, longest first
   };

@@ -31,6 +31,7 @@ const std::vector<std::string> kHosts = {"example.com",
                                          "",
                                          "127.0.0.1"};
 const std::vector<std::string> kPaths = {"/", "/a", "/a/", "/a/b", "/ab", "/a/b/c", "/b"};
+const std::vector<std::string> kPatterns = {".*", "/a.*", "/[ab]"};
 const std::vector<std::string> kMethods = {"", "", "GET", "POST"};
 const std::vector<std::string> kNames = {"x", "y", "z"};
 
@@ -60,7 +61,13 @@ Entry RandomEntry(Random& random, size_t number, const std::vector<std::string>&
   entry.listener_hostname = PickFrom(listeners, random);
   entry.hostname = PickFrom(kHostnames, random);
   entry.match.path = PickFrom(kPaths, random);
-  if (random.Below(2) == 0) entry.match.path_type = RouteMatch::PathType::kExact;
+  const uint64_t type = random.Below(3);
+  if (type == 0) entry.match.path_type = RouteMatch::PathType::kExact;
+  if (type == 1) {
+    entry.match.path_type = RouteMatch::PathType::kRegex;
+    entry.match.path = PickFrom(kPatterns, random);
+    entry.match.path_regex = *Regex::Compile(entry.match.path);
+  }
   entry.match.method = PickFrom(kMethods, random);
   entry.match.headers = RandomConditions(random);
   if (random.Below(2) == 0) entry.match.query = RandomConditions(random);
@@ -84,6 +91,11 @@ bool HostFits(const std::string& pattern, std::string host) {
 
 bool PathFits(const RouteMatch& match, const std::string& path) {
   if (match.path_type == RouteMatch::PathType::kExact) return match.path == path;
+  if (match.path_type == RouteMatch::PathType::kRegex) {
+    if (match.path == ".*") return path.starts_with('/');
+    if (match.path == "/a.*") return path.starts_with("/a");
+    return path == "/a" || path == "/b";
+  }
   std::string prefix = match.path;
   if (prefix.ends_with('/')) prefix.pop_back();
   return path == prefix || path.starts_with(prefix + "/");
@@ -103,15 +115,16 @@ std::pair<bool, size_t> Specificity(const std::string& pattern) {
 }
 
 size_t PathLength(const RouteMatch& match) {
+  if (match.path_type == RouteMatch::PathType::kRegex) return match.path.size();
   return match.path.size() - (match.path.size() > 1 && match.path.ends_with('/') ? 1 : 0);
 }
 
 // Does `a` go before `b`?
 bool Before(const Entry& a, const Entry& b) {
   const auto wanted = [](const Entry& e) {
-    return std::make_tuple(Specificity(e.hostname),
-                           e.match.path_type == RouteMatch::PathType::kExact, PathLength(e.match),
-                           !e.match.method.empty(), e.match.headers.size(), e.match.query.size());
+    return std::make_tuple(Specificity(e.hostname), -static_cast<int>(e.match.path_type),
+                           PathLength(e.match), !e.match.method.empty(), e.match.headers.size(),
+                           e.match.query.size());
   };
   const auto order = [](const Entry& e) {
     return std::make_tuple(e.created_unix_s, e.route, e.rule_index);

@@ -39,6 +39,13 @@ Entry Exact(const std::string& name, std::string path, std::string hostname = "*
   return entry;
 }
 
+Entry OfRegex(const std::string& name, const std::string& pattern) {
+  Entry entry = Prefix(name, pattern);
+  entry.match.path_type = RouteMatch::PathType::kRegex;
+  entry.match.path_regex = *Regex::Compile(pattern);
+  return entry;
+}
+
 Entry OnListener(Entry entry, std::string listener_hostname) {
   entry.listener_hostname = std::move(listener_hostname);
   return entry;
@@ -86,6 +93,38 @@ TEST(RouteTable, AnExactPathMatchesItselfOnly) {
   EXPECT_EQ(Winner(*table, {.path = "/one/x"}), "404");
   EXPECT_EQ(Winner(*table, {.path = "/two"}), "404");
   EXPECT_EQ(Winner(*table, {.path = "/two/"}), "slash");
+}
+
+TEST(RouteTable, ARegularExpressionFitsTheWholePathAndStandsBetweenExactAndPrefix) {
+  const auto table = RouteTable::Build(
+      {Exact("exact", "/v1/models"), OfRegex("short", "/v1/.*"), OfRegex("long", "/v[0-9]+/chat"),
+       OfRegex("any", ".*a"), Prefix("prefix", "/v1"), Prefix("root", "/")},
+      {"*"});
+  const std::pair<const char*, const char*> kCases[] = {
+      {"/v1/models", "exact"}, {"/v1/chat", "long"}, {"/v22/chat", "long"},
+      {"/v1/x", "short"},      {"/v1", "prefix"},    {"/v1/chat/x", "short"},
+      {"/x/v2/chat", "root"},  {"/a", "any"},        {"*a", "404"},
+  };
+  for (const auto& [path, winner] : kCases) {
+    EXPECT_EQ(Winner(*table, {.path = path}), winner) << path;
+  }
+}
+
+TEST(RouteTable, RegularExpressionsOfHeadersAndQueryFitWholeValues) {
+  Entry header = Prefix("header", "/");
+  header.match.headers = {{"x-n", "[0-9]+(,[0-9]+)?", *Regex::Compile("[0-9]+(,[0-9]+)?")}};
+  Entry query = Prefix("query", "/");
+  query.match.query = {{"n", "a.c", *Regex::Compile("a.c")}};
+  const auto table = RouteTable::Build({header, query}, {"*"});
+  EXPECT_EQ(Winner(*table, {.headers = {{"X-N", "12"}}}), "header");
+  EXPECT_EQ(Winner(*table, {.headers = {{"X-N", "12"}, {"x-n", "3"}}}), "header");
+  EXPECT_EQ(Winner(*table, {.headers = {{"X-N", "12"}, {"x-n", "b"}}}), "404");
+  EXPECT_EQ(Winner(*table, {.headers = {{"X-N", "12b"}}}), "404");
+  EXPECT_EQ(Winner(*table, {.headers = {{"other", "12"}}}), "404");
+  EXPECT_EQ(Winner(*table, {.query = "n=abc"}), "query");
+  EXPECT_EQ(Winner(*table, {.query = "n=a%20c"}), "query");
+  EXPECT_EQ(Winner(*table, {.query = "n=abcd"}), "404");
+  EXPECT_EQ(Winner(*table, {.query = "m=abc"}), "404");
 }
 
 TEST(RouteTable, ExactBeatsPrefixAndTheLongerPrefixWins) {

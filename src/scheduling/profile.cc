@@ -109,6 +109,7 @@ Decision Profile::Schedule(const InferenceRequest& request, std::vector<Endpoint
   const size_t chosen = picker_->Pick(scratch->totals, random);
   const EndpointView& view = (*candidates)[chosen];
   decision.endpoint = view.endpoint;
+  decision.profile = this;
   decision.prefix_hit_blocks = view.prefix_hit_blocks;
   decision.candidates = static_cast<uint32_t>(count);
   decision.score = scratch->totals[chosen];

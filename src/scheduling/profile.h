@@ -19,8 +19,11 @@
 namespace gw {
 
 // Which endpoint, and why. `endpoint` is nullptr if no candidate is left.
+class Profile;
+
 struct Decision {
   const Endpoint* endpoint = nullptr;
+  const Profile* profile = nullptr;  // that made it
   uint32_t prefix_hit_blocks = 0;
   uint32_t candidates = 0;
   float score = 0;

@@ -1,5 +1,7 @@
 #include "server/configurator.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace gw {
@@ -8,11 +10,33 @@ namespace {
 constexpr char kReloads[] = "penstock_configuration_reloads_total";
 constexpr char kReloadsHelp[] = "Configurations loaded, by result.";
 
+// Refused objects that are logged one by one after each load. A folder of thousands of bad ones
+// must not push the other lines out of the log's queue; `penstock get` shows them all.
+constexpr size_t kRefusedLoggedMax = 20;
+
+void LogRefused(const api::StatusSet& statuses, size_t refused) {
+  size_t logged = 0;
+  for (const auto& [ref, status] : statuses) {
+    if (!api::IsRefused(status)) continue;
+    if (logged++ == kRefusedLoggedMax) break;
+    Log(LogLevel::kWarning, "Object refused",
+        {{"object", ref.ToString()},
+         {"source", status.source.ToString()},
+         {"error", api::WhyRefused(status)}});
+  }
+  if (refused > kRefusedLoggedMax) {
+    Log(LogLevel::kWarning, "and more objects refused: penstock get all shows them",
+        {{"more", refused - kRefusedLoggedMax}});
+  }
+}
+
 }  // namespace
 
-Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics)
+Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
+                           TranslateOptions options)
     : store_(store),
       index_(index),
+      options_(std::move(options)),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
       generation_gauge_(metrics.AddGauge("penstock_configuration_generation",
@@ -26,11 +50,14 @@ void Configurator::Apply(const api::ResourceSet& resources) {
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
   const uint64_t generation = this->generation() + 1;
-  Translation translation = Translate(resources, TranslateOptions{}, endpoints_, generation);
+  Translation translation = Translate(resources, options_, endpoints_, generation);
+  const size_t refused = api::RefusedCount(translation.status);
   store_.Publish(translation.snapshot);
+  LogRefused(translation.status, refused);
   {
     std::lock_guard lock(mutex_);
     generation_ = generation;
+    refused_ = refused;
     status_ = std::move(translation.status);
     load_error_.clear();
   }
@@ -40,7 +67,8 @@ void Configurator::Apply(const api::ResourceSet& resources) {
   Log(LogLevel::kInfo, "Configuration published",
       {{"generation", generation},
        {"listeners", translation.snapshot->listeners.size()},
-       {"pools", translation.snapshot->pools.size()}});
+       {"pools", translation.snapshot->pools.size()},
+       {"refused", refused}});
 }
 
 void Configurator::Reject(std::string error) {
@@ -52,14 +80,14 @@ void Configurator::Reject(std::string error) {
   load_error_ = std::move(error);
 }
 
-void Configurator::SetListenErrors(std::vector<std::string> errors) {
+void Configurator::SetListenErrors(ListenErrors errors) {
   std::lock_guard lock(mutex_);
   listen_errors_ = std::move(errors);
 }
 
 api::StatusSet Configurator::status() const {
   std::lock_guard lock(mutex_);
-  return status_;
+  return WithListenErrors(status_, listen_errors_);
 }
 
 uint64_t Configurator::generation() const {
@@ -67,12 +95,17 @@ uint64_t Configurator::generation() const {
   return generation_;
 }
 
+size_t Configurator::refused() const {
+  std::lock_guard lock(mutex_);
+  return refused_;
+}
+
 std::string Configurator::load_error() const {
   std::lock_guard lock(mutex_);
   return load_error_;
 }
 
-std::vector<std::string> Configurator::listen_errors() const {
+ListenErrors Configurator::listen_errors() const {
   std::lock_guard lock(mutex_);
   return listen_errors_;
 }

@@ -22,30 +22,34 @@ namespace gw {
 
 class Configurator {
  public:
-  Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics);
+  Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
+               TranslateOptions options);
 
   // Translates and publishes; the next generation. One caller at a time.
   void Apply(const api::ResourceSet& resources);
   // A newer configuration could not be loaded: the published one goes on serving.
   void Reject(std::string error);
   // Listeners that a worker could not open; replaces what was said of the generation before.
-  void SetListenErrors(std::vector<std::string> errors);
+  void SetListenErrors(ListenErrors errors);
 
-  // Any thread.
+  // Any thread. With what the listeners' ports say.
   api::StatusSet status() const;
   uint64_t generation() const;
+  size_t refused() const;          // objects that are not served as they were written
   std::string load_error() const;  // empty if the newest configuration is the one served
-  std::vector<std::string> listen_errors() const;
+  ListenErrors listen_errors() const;
 
  private:
   SnapshotStore& store_;
   PrefixIndex& index_;
+  const TranslateOptions options_;
   EndpointTable endpoints_;
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;
   api::StatusSet status_;
+  size_t refused_ = 0;
   std::string load_error_;
-  std::vector<std::string> listen_errors_;
+  ListenErrors listen_errors_;
   Counter& reloads_ok_;
   Counter& reloads_failed_;
   Gauge& generation_gauge_;

@@ -20,6 +20,12 @@ double MetricsAgeMs(const EndpointState& state, TimePoint now) {
   return ToMillis(Duration(now.time_since_epoch().count() - at));
 }
 
+std::string ScoresLine(const std::vector<std::pair<std::string_view, float>>& scores, double sum) {
+  std::string out = "  scores:";
+  for (const auto& [name, score] : scores) out += fmt::format(" {} {:.2f}", name, score);
+  return out + fmt::format(", together {:.2f}\n", sum);
+}
+
 bool Ejected(const EndpointState& state) { return state.ejected_until_ns.load() != 0; }
 
 }  // namespace
@@ -104,25 +110,26 @@ std::string ExplainText(const RequestRecord& record) {
   if (!record.endpoint_name.empty()) {
     out += fmt::format("  {} ({}), chosen from {} candidates, try {}\n", record.endpoint_name,
                        record.endpoint, record.candidates, record.tries);
+    out += ScoresLine(record.scores, record.score);
+    if (record.disaggregation == "prefill-decode") {
+      out += fmt::format("  prefill half at {} ({}), chosen from {} candidates\n",
+                         record.prefill_name, record.prefill_endpoint, record.prefill_candidates);
+      out += ScoresLine(record.prefill_scores, record.prefill_score);
+    } else if (!record.disaggregation.empty()) {
+      out += "  not split: that endpoint did both halves\n";
+    }
     if (record.prefix_blocks > 0) {
       out += fmt::format("  {} of {} prompt blocks believed cached there\n",
                          record.prefix_hit_blocks, record.prefix_blocks);
     }
-    if (record.disaggregation == "prefill-decode") {
-      out += fmt::format(
-          "  prefill half at {} ({}): status {}, {:.2f} ms; decode's first byte "
-          "{:.2f} ms later\n",
-          record.prefill_name, record.prefill_endpoint, record.prefill_status, record.prefill_ms,
-          record.transfer_ms);
-    } else if (!record.disaggregation.empty()) {
-      out += "  not split: that endpoint did both halves\n";
-    }
     if (!record.failed_half.empty()) {
       out += fmt::format("  the {} half failed\n", record.failed_half);
     }
-    out += "  scores:";
-    for (const auto& [name, score] : record.scores) out += fmt::format(" {} {:.2f}", name, score);
-    out += fmt::format(", together {:.2f}\n", record.score);
+  }
+  if (record.prefill_status != 0) {
+    out +=
+        fmt::format("  prefill answered {} after {:.2f} ms, decode's first byte {:.2f} ms later\n",
+                    record.prefill_status, record.prefill_ms, record.transfer_ms);
   }
   out +=
       fmt::format("  dispatched after {:.2f} ms, first byte after {:.2f} ms, all after {:.2f} ms\n",

@@ -67,12 +67,24 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// A wrong address would fail at every port, and be tried again for ever as if a port were taken.
+absl::Status CheckBindIp(const std::string& ip) {
+  const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(ip, 0);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError("--bind: must be an IPv4 or IPv6 address, got " + ip);
+  }
+  const absl::Status local = CheckLocalAddress(*address);
+  if (local.ok()) return local;
+  return absl::InvalidArgumentError("--bind: must be an address of this machine, got " +
+                                    std::string(local.message()));
+}
+
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(const ServerOptions& options)
       : options_(WithSeed(options)),
         index_(IndexOptions(options)),
-        configurator_(snapshots_, index_, metrics_) {}
+        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)) {}
   ~ServerImpl() override {
     watcher_.reset();
     scraper_.reset();
@@ -94,6 +106,12 @@ class ServerImpl final : public Server {
     PrefixIndex::Options index;
     index.bytes_max = options.prefix_index_bytes_max;
     return index;
+  }
+  static TranslateOptions OptionsOfTranslate(const ServerOptions& options) {
+    TranslateOptions translate;
+    const bool all = options.bind_ip == "0.0.0.0" || options.bind_ip == "::";
+    if (!all) translate.address = options.bind_ip;
+    return translate;
   }
   absl::Status StartWorkers();
   absl::Status StartAdmin();
@@ -129,6 +147,7 @@ absl::Status ServerImpl::Start() {
   signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
 
+  RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
   config::LoadResult loaded = config::LoadFiles(options_.paths);
   if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
   Log(LogLevel::kInfo, "Starting", {{"seed", *options_.seed}});
@@ -227,25 +246,21 @@ void ServerImpl::OpenListeners() {
   std::lock_guard opening(opening_);
   auto countdown = std::make_shared<Countdown>(workers_.size());
   auto mutex = std::make_shared<std::mutex>();
-  auto all_errors = std::make_shared<std::vector<std::string>>();
+  auto all_errors = std::make_shared<ListenErrors>();
   for (auto& worker : workers_) {
-    worker->ApplySnapshot([countdown, mutex, all_errors](std::vector<std::string> errors) {
+    worker->ApplySnapshot([countdown, mutex, all_errors](ListenErrors errors) {
       {
         std::lock_guard lock(*mutex);
-        for (std::string& error : errors) {
-          if (std::find(all_errors->begin(), all_errors->end(), error) == all_errors->end()) {
-            all_errors->push_back(std::move(error));
-          }
-        }
+        all_errors->merge(errors);
       }
       countdown->Done();
     });
   }
   countdown->Wait(std::chrono::seconds(30), [] { return false; });
   std::lock_guard lock(*mutex);
-  const std::vector<std::string> known = configurator_.listen_errors();
-  for (const std::string& error : *all_errors) {
-    if (std::find(known.begin(), known.end(), error) != known.end()) continue;
+  const ListenErrors known = configurator_.listen_errors();
+  for (const auto& [port, error] : *all_errors) {
+    if (known.contains(port) && known.at(port) == error) continue;
     Log(LogLevel::kError, "A listener could not be opened", {{"error", error}});
   }
   configurator_.SetListenErrors(*all_errors);
@@ -254,7 +269,7 @@ void ServerImpl::OpenListeners() {
 
 AdminResponse ServerImpl::Ready() const {
   AdminResponse response;
-  const std::vector<std::string> errors = configurator_.listen_errors();
+  const ListenErrors errors = configurator_.listen_errors();
   if (draining_) {
     response.status = 503;
     response.body = "draining\n";
@@ -263,9 +278,12 @@ AdminResponse ServerImpl::Ready() const {
     response.body = "starting\n";
   } else if (!errors.empty()) {
     response.status = 503;
-    for (const std::string& error : errors) response.body += error + "\n";
+    for (const auto& [port, error] : errors) response.body += error + "\n";
   } else {
     response.body = "ready, configuration " + std::to_string(configurator_.generation()) + "\n";
+  }
+  if (const size_t refused = configurator_.refused(); refused > 0) {
+    response.body += std::to_string(refused) + " refused, see penstock get all\n";
   }
   const std::string load_error = configurator_.load_error();
   if (!load_error.empty()) {
@@ -284,10 +302,12 @@ AdminResponse ServerImpl::Get(const AdminRequest& request) const {
   if (kind_name.empty() && kind != "all") {
     return {.status = 404,
             .body = "unknown kind \"" + kind +
-                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, policies "
-                    "or endpoints\n"};
+                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, "
+                    "objectives, rewrites, policies or endpoints\n"};
   }
-  return {.body = api::FormatStatus(api::OfKind(configurator_.status(), kind_name))};
+  const std::string shown = api::FormatStatus(api::OfKind(configurator_.status(), kind_name));
+  // An empty answer would leave open whether the kind or its objects are missing.
+  return {.body = shown.empty() ? "none\n" : shown};
 }
 
 AdminResponse ServerImpl::Explain(const AdminRequest& request) const {

@@ -17,9 +17,14 @@ Verdict Pending(std::string message) {
 }
 
 api::ObjectStatus& Context::StatusOf(const api::ObjectRef& ref, const api::SourceRef& source) {
-  const auto [it, is_new] = status.try_emplace(ref);
-  if (is_new) it->second.source = source;
-  return it->second;
+  const auto known = status.find(ref);
+  return known != status.end() ? known->second : AddStatus(ref, source);
+}
+
+api::ObjectStatus& Context::AddStatus(const api::ObjectRef& ref, const api::SourceRef& source) {
+  api::ObjectStatus added;
+  added.source = source;
+  return status.emplace(ref, std::move(added))->second;
 }
 
 bool Context::IsInvalid(std::string_view group, std::string_view kind, std::string_view ns,

@@ -36,6 +36,8 @@ struct Context {
   const std::string& own_name() const { return *options.controller_names.begin(); }
   // The object's entry in `status`, made on first use.
   api::ObjectStatus& StatusOf(const api::ObjectRef& ref, const api::SourceRef& source);
+  // An entry of its own, behind those of the same name.
+  api::ObjectStatus& AddStatus(const api::ObjectRef& ref, const api::SourceRef& source);
   // True if an object of that name exists and breaks the rules of its kind.
   bool IsInvalid(std::string_view group, std::string_view kind, std::string_view ns,
                  std::string_view name) const;

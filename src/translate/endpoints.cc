@@ -53,9 +53,18 @@ std::optional<Role> RoleOf(const api::Pod& pod, const std::string& label,
   return std::nullopt;
 }
 
-bool MayReceive(const api::Pod& pod) {
-  return pod.ready && !pod.meta.terminating && !pod.ip.empty() && pod.phase != "Succeeded" &&
-         pod.phase != "Failed";
+bool HasEnded(const api::Pod& pod) {
+  return pod.meta.terminating || pod.phase == "Succeeded" || pod.phase == "Failed";
+}
+
+// Whether requests may be sent to the Pod. On a cluster a Pod without an address gets one when it
+// is started; in files nobody else will give it one.
+bool MayReceive(const Context& context, const api::Pod& pod, std::vector<std::string>* notes) {
+  if (HasEnded(pod)) return false;
+  if (pod.ip.empty() && context.options.only_controller) {
+    notes->push_back(fmt::format("Pod {}: status.podIP is not given: not used", pod.meta.name));
+  }
+  return pod.ready && !pod.ip.empty();
 }
 
 // Collects endpoints, each address once: two Pods on the host's network cannot share a port, so a
@@ -95,8 +104,9 @@ std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection
   Collector collector(context.endpoints);
   if (selection.selector.empty()) return {};
   for (const auto& [key, pod] : context.resources.pods) {
-    if (key.ns != selection.ns || !MayReceive(pod)) continue;
+    if (key.ns != selection.ns) continue;
     if (!api::LabelsMatch(selection.selector, pod.meta.labels)) continue;
+    if (!MayReceive(context, pod, notes)) continue;
     std::vector<int> ports = selection.ports;
     if (pod.target_port) ports = {*pod.target_port};
     if (ports.empty()) continue;

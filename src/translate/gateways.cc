@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace gw::internal {
@@ -12,6 +14,14 @@ namespace {
 bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
   return context.options.controller_names.contains(gateway_class.controller_name);
 }
+
+// Names of the Gateway API's features of which all is served, sorted. Gateway and HTTPRoute
+// themselves are not among them, as they take in HTTPS listeners and filters, nor is
+// SupportInferencePool, which takes in external endpoint pickers.
+constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation", "GatewayPort8080",
+                                     "HTTPRouteBackendTimeout",      "HTTPRouteMethodMatching",
+                                     "HTTPRouteParentRefPort",       "HTTPRouteQueryParamMatching",
+                                     "HTTPRouteRequestTimeout"};
 
 Verdict ClassVerdict(const api::GatewayClass& gateway_class) {
   const std::string unsupported = UnsupportedText(gateway_class.unsupported);
@@ -24,6 +34,7 @@ void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) 
   if (IsOurs(context, gateway_class)) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
     SetVerdict(&status.conditions, "Accepted", ClassVerdict(gateway_class), generation);
+    status.supported_features.assign(std::begin(kFeatures), std::end(kFeatures));
   } else if (context.options.only_controller) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
     const std::string message =
@@ -133,6 +144,32 @@ GatewayState ReadGateway(const api::Gateway& gateway, std::string controller_nam
   return state;
 }
 
+// One address serves all Gateways, so listeners of different Gateways meet on a port as those of
+// one do. Told apart by hostname they share it; of equal ones the oldest Gateway's is served, then
+// the one whose Gateway's name sorts first: what worked goes on working when somebody adds another.
+void FindTaken(GatewayStates* states) {
+  std::vector<GatewayState*> by_age;
+  for (auto& [key, state] : *states) by_age.push_back(&state);
+  // Equal ages keep the order of the map, which is that of the names.
+  std::stable_sort(by_age.begin(), by_age.end(), [](const GatewayState* a, const GatewayState* b) {
+    return a->gateway->meta.creation_unix_s < b->gateway->meta.creation_unix_s;
+  });
+  std::map<std::tuple<int, std::string>, const ListenerState*> owners;
+  for (GatewayState* gateway : by_age) {
+    for (ListenerState& listener : gateway->listeners) {
+      if (!listener.served) continue;
+      const api::Listener& spec = *listener.spec;
+      const auto [owner, is_free] = owners.try_emplace({spec.port, spec.hostname}, &listener);
+      if (is_free) continue;
+      listener.served = false;
+      listener.conflict_reason = "HostnameConflict";
+      listener.conflict_message =
+          fmt::format("port {} with hostname \"{}\" is listener {}'s, whose Gateway goes before",
+                      spec.port, spec.hostname, owner->second->name);
+    }
+  }
+}
+
 void WritePendingGateway(Context& context, const api::Gateway& gateway, const std::string& why) {
   if (!context.options.only_controller) return;
   api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
@@ -143,6 +180,7 @@ void WritePendingGateway(Context& context, const api::Gateway& gateway, const st
 api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generation) {
   api::ListenerStatus status;
   status.name = state.spec->name;
+  status.port = state.spec->port;
   status.attached_routes = state.attached_routes;
   status.supported_kinds = state.supported_kinds;
   SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
@@ -160,25 +198,13 @@ api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generat
   return status;
 }
 
-Verdict AcceptedOf(const GatewayState& state) {
-  if (!state.accepted.ok()) return state.accepted;
-  std::vector<std::string> invalid;
-  for (const ListenerState& listener : state.listeners) {
-    if (!listener.valid()) invalid.push_back(listener.spec->name);
-  }
-  if (invalid.empty()) return Holds("Accepted");
-  const std::string message = fmt::format("not valid: {}", fmt::join(invalid, ", "));
-  return invalid.size() < state.listeners.size() ? Holds("ListenersNotValid", message)
-                                                 : Refused("ListenersNotValid", message);
+bool IsProgrammed(const api::ListenerStatus& listener) {
+  const api::Condition* programmed = api::FindCondition(listener.conditions, "Programmed");
+  return programmed != nullptr && programmed->status == api::ConditionStatus::kTrue;
 }
 
-Verdict ProgrammedOf(const GatewayState& state) {
-  if (state.accepted.status == api::ConditionStatus::kUnknown) {
-    return Pending(state.accepted.message);
-  }
-  const bool serves = std::any_of(state.listeners.begin(), state.listeners.end(),
-                                  [](const ListenerState& listener) { return listener.served; });
-  return serves ? Holds("Programmed") : Refused("Invalid", "no listener is served");
+bool IsValid(const api::ListenerStatus& listener) {
+  return std::none_of(listener.conditions.begin(), listener.conditions.end(), api::IsBad);
 }
 
 }  // namespace
@@ -203,7 +229,27 @@ GatewayStates ReadGateways(Context& context) {
       states.emplace(key, ReadGateway(gateway, context.own_name(), missing));
     }
   }
+  FindTaken(&states);
   return states;
+}
+
+void SetFromListeners(api::ObjectStatus* status, int64_t generation) {
+  std::vector<std::string> invalid;
+  for (const api::ListenerStatus& listener : status->listeners) {
+    if (!IsValid(listener)) invalid.push_back(listener.name);
+  }
+  Verdict accepted = Holds("Accepted");
+  if (!invalid.empty()) {
+    const std::string message = fmt::format("not valid: {}", fmt::join(invalid, ", "));
+    accepted = invalid.size() < status->listeners.size() ? Holds("ListenersNotValid", message)
+                                                         : Refused("ListenersNotValid", message);
+  }
+  const bool serves = std::any_of(status->listeners.begin(), status->listeners.end(), IsProgrammed);
+  if (!serves) status->addresses.clear();
+  SetVerdict(&status->conditions, "Accepted", accepted, generation);
+  SetVerdict(&status->conditions, "Programmed",
+             serves ? Holds("Programmed") : Refused("Invalid", "no listener is served"),
+             generation);
 }
 
 void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
@@ -211,12 +257,46 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
     const api::Gateway& gateway = *state.gateway;
     const int64_t generation = gateway.meta.generation;
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
-    SetVerdict(&status.conditions, "Accepted", AcceptedOf(state), generation);
-    SetVerdict(&status.conditions, "Programmed", ProgrammedOf(state), generation);
     for (const ListenerState& listener : state.listeners) {
       status.listeners.push_back(ListenerStatusOf(listener, generation));
     }
+    if (state.accepted.ok()) {
+      const std::string& address = context.options.address;
+      if (!address.empty()) status.addresses.push_back({"IPAddress", address});
+      SetFromListeners(&status, generation);
+      continue;
+    }
+    const bool waits = state.accepted.status == api::ConditionStatus::kUnknown;
+    SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
+    SetVerdict(&status.conditions, "Programmed",
+               waits ? state.accepted : Refused("Invalid", "no listener is served"), generation);
   }
 }
 
 }  // namespace gw::internal
+
+namespace gw {
+
+api::StatusSet WithListenErrors(api::StatusSet statuses, const ListenErrors& errors) {
+  if (errors.empty()) return statuses;
+  for (auto& [ref, status] : statuses) {
+    bool changed = false;
+    for (api::ListenerStatus& listener : status.listeners) {
+      const auto error = errors.find(listener.port);
+      if (error == errors.end() || !internal::IsProgrammed(listener)) continue;
+      const int64_t generation = listener.conditions.front().observed_generation;
+      internal::SetVerdict(&listener.conditions, "Accepted",
+                           internal::Refused("PortUnavailable", error->second), generation);
+      internal::SetVerdict(
+          &listener.conditions, "Programmed",
+          internal::Refused("Invalid", fmt::format("port {} is not open", listener.port)),
+          generation);
+      changed = true;
+    }
+    if (!changed) continue;
+    internal::SetFromListeners(&status, status.conditions.front().observed_generation);
+  }
+  return statuses;
+}
+
+}  // namespace gw

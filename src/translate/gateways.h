@@ -20,8 +20,6 @@ struct ListenerState {
   std::vector<api::SupportedKind> supported_kinds;
   bool served = false;  // requests are taken on its port
   int attached_routes = 0;
-
-  bool valid() const { return accepted.ok() && resolved.ok() && conflict_reason.empty(); }
 };
 
 struct GatewayState {
@@ -36,6 +34,10 @@ using GatewayStates = std::map<api::ObjectKey, GatewayState>;
 // The Gateways that are ours. Writes the conditions of the GatewayClasses, and those of Gateways
 // whose class is somebody else's where options.only_controller asks for it.
 GatewayStates ReadGateways(Context& context);
+
+// Writes the conditions that an accepted Gateway has from those of its listeners. One of which none
+// is open has no address.
+void SetFromListeners(api::ObjectStatus* status, int64_t generation);
 
 // Writes the conditions of our Gateways; their routes are attached by then.
 void WriteGatewayStatus(Context& context, const GatewayStates& gateways);

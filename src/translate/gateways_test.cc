@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "translate/test_answers.h"
 #include "translate/test_objects.h"
 
@@ -27,6 +29,15 @@ TEST(GatewayClass, OfEitherControllerNameIsAccepted) {
   scenario.resources.gateway_classes["class"].controller_name =
       "inference.networking.x-k8s.io/gateway-controller";
   EXPECT_EQ(ClassSaid(scenario), "True/Accepted");
+}
+
+TEST(GatewayClass, NamesTheFeaturesThatAreServed) {
+  Scenario scenario;
+  const std::vector<std::string> features =
+      StatusOf(scenario.Run(), "GatewayClass", "class").supported_features;
+  EXPECT_TRUE(std::is_sorted(features.begin(), features.end()));
+  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteMethodMatching"), 1);
+  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteCORS"), 0);
 }
 
 TEST(GatewayClass, OfAnotherControllerWaitsForIt) {
@@ -254,6 +265,92 @@ TEST(Listener, OfSeveralGatewaysOnOnePortShareIt) {
   EXPECT_EQ(Answer(translation, "/", "a.com"), "default/a:1");
   EXPECT_EQ(Answer(translation, "/", "b.com"), "default/b:1");
   EXPECT_EQ(Answer(translation, "/", "c.com"), "404");
+}
+
+TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
+  const struct {
+    const char* what;
+    int64_t first_created;
+    int64_t second_created;
+    const char* served;
+    const char* refused;
+  } kCases[] = {
+      {"by name", 0, 0, "first", "second"},
+      {"by age", 200, 100, "second", "first"},
+  };
+  for (const auto& c : kCases) {
+    Scenario scenario;
+    scenario.AddGateway("first").meta.creation_unix_s = c.first_created;
+    scenario.AddGateway("second").meta.creation_unix_s = c.second_created;
+    for (const char* name : {"first", "second"}) {
+      scenario.AddPool(name);
+      api::HttpRoute& route = scenario.AddRoute(std::string("to-") + name);
+      route.parent_refs[0].name = name;
+      scenario.AddPoolRef(route.rules[0], name);
+    }
+    const Translation translation = scenario.Run();
+    const auto served = ListenerOf(translation, "http", c.served).conditions;
+    EXPECT_EQ(Said(served, "Conflicted"), "False/NoConflicts") << c.what;
+    EXPECT_EQ(Said(served, "Programmed"), "True/Programmed") << c.what;
+    const auto refused = ListenerOf(translation, "http", c.refused).conditions;
+    EXPECT_EQ(Said(refused, "Conflicted"), "True/HostnameConflict") << c.what;
+    EXPECT_EQ(Said(refused, "Programmed"), "False/Invalid") << c.what;
+    EXPECT_EQ(MessageOf(refused, "Conflicted"),
+              std::string("port 80 with hostname \"\" is listener default/") + c.served +
+                  "/http's, whose Gateway goes before");
+    EXPECT_FALSE(api::IsRefused(StatusOf(translation, "Gateway", c.served))) << c.what;
+    const api::ObjectStatus loser = StatusOf(translation, "Gateway", c.refused);
+    EXPECT_TRUE(api::IsRefused(loser)) << c.what;
+    EXPECT_EQ(Said(loser.conditions, "Accepted"), "False/ListenersNotValid") << c.what;
+    EXPECT_EQ(Said(loser.conditions, "Programmed"), "False/Invalid") << c.what;
+    EXPECT_EQ(translation.snapshot->listeners[0].names,
+              std::vector<std::string>{std::string("default/") + c.served + "/http"});
+    EXPECT_EQ(Answer(translation), std::string("default/") + c.served + ":1") << c.what;
+  }
+}
+
+TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
+  Scenario scenario;
+  scenario.options.address = "127.0.0.1";
+  api::Gateway& gateway = scenario.AddGateway();
+  gateway.meta.generation = 7;
+  scenario.AddListener(gateway, "second", 81);
+  scenario.AddListener(gateway, "tls", 82, "", "HTTPS");
+  Translation translation = scenario.Run();
+  const api::StatusSet open = translation.status;
+  const auto addresses = StatusOf(translation, "Gateway", "gateway").addresses;
+  ASSERT_EQ(addresses.size(), 1u);
+  EXPECT_EQ(addresses[0].type + " " + addresses[0].value, "IPAddress 127.0.0.1");
+  const std::string error = "bind 127.0.0.1:80: Address already in use";
+  translation.status = WithListenErrors(open, {{80, error}, {82, error}, {99, error}});
+  EXPECT_EQ(ListenerSaid(translation, "http", "Accepted"), "False/PortUnavailable");
+  EXPECT_EQ(MessageOf(ListenerOf(translation, "http").conditions, "Accepted"), error);
+  EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"), "False/Invalid");
+  EXPECT_EQ(ListenerOf(translation, "http").conditions[0].observed_generation, 7);
+  EXPECT_EQ(ListenerSaid(translation, "second", "Programmed"), "True/Programmed");
+  // A port that was never to be opened keeps its own reason.
+  EXPECT_EQ(ListenerSaid(translation, "tls", "Accepted"), "False/UnsupportedProtocol");
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
+  EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
+            "not valid: http, tls");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
+
+  translation.status = WithListenErrors(open, {{80, error}, {81, error}});
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/ListenersNotValid");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
+  EXPECT_TRUE(StatusOf(translation, "Gateway", "gateway").addresses.empty());
+  EXPECT_EQ(api::FormatStatus(WithListenErrors(open, {})), api::FormatStatus(open));
+}
+
+TEST(Listener, OfAGatewayThatIsNotServedTakesNoPortFromOthers) {
+  Scenario scenario;
+  scenario.AddGateway("first").unsupported = {{"spec.addresses", -1, "is not supported yet"}};
+  api::Gateway& twice = scenario.AddGateway("second");
+  scenario.AddListener(twice, "same", 80);
+  scenario.AddGateway("third");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(Said(ListenerOf(translation, "http", "third").conditions, "Programmed"),
+            "True/Programmed");
 }
 
 }  // namespace

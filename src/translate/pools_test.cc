@@ -203,6 +203,17 @@ TEST(Pool, AnnotationsChooseStrategyAndPrefixHashing) {
   EXPECT_EQ(entry.prefix.blocks_max, 512u);
 }
 
+TEST(Pool, SaysWhichOfItsPodsHaveNoAddress) {
+  PoolScenario scenario;
+  scenario.AddPod("waiting", "").ready = false;
+  scenario.AddPod("ended", "").phase = "Succeeded";
+  scenario.AddPod("other", "", "other");
+  EXPECT_EQ(PoolMessage(scenario.Run(), "Accepted"),
+            "Pod waiting: status.podIP is not given: not used");
+  scenario.options.only_controller = false;
+  EXPECT_EQ(PoolMessage(scenario.Run(), "Accepted"), "");
+}
+
 TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
   const struct {
     const char* key;

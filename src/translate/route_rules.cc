@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -11,30 +10,49 @@
 namespace gw::internal {
 namespace {
 
-bool IsExact(const api::ValueMatch& match) { return match.type == api::ValueMatchType::kExact; }
-
-// Regular expressions are not built. Whom such a match is meant for cannot be told, so it is left
-// out; the rule's other matches are answered 500.
-bool CanMatch(const api::RouteMatch& match) {
-  return match.path_type != api::PathMatchType::kRegularExpression &&
-         std::all_of(match.headers.begin(), match.headers.end(), IsExact) &&
-         std::all_of(match.query_params.begin(), match.query_params.end(), IsExact);
+// Null, and an error added, if the text of that field is no regular expression.
+std::shared_ptr<const Regex> CompileOrSay(const std::string& pattern, const std::string& field,
+                                          std::vector<std::string>* errors) {
+  absl::StatusOr<std::shared_ptr<const Regex>> regex = Regex::Compile(pattern);
+  if (regex.ok()) return *std::move(regex);
+  errors->push_back(fmt::format("{}: must be a regular expression of RE2's syntax, got \"{}\": {}",
+                                field, pattern, std::string(regex.status().message())));
+  return nullptr;
 }
 
-std::vector<HeaderMatch> ValuesOf(const std::vector<api::ValueMatch>& matches) {
+std::vector<HeaderMatch> ValuesOf(const std::vector<api::ValueMatch>& matches,
+                                  const std::string& field, std::vector<std::string>* errors) {
   std::vector<HeaderMatch> values;
-  for (const api::ValueMatch& match : matches) values.push_back({match.name, match.value});
+  for (const api::ValueMatch& match : matches) {
+    HeaderMatch& value = values.emplace_back(HeaderMatch{match.name, match.value});
+    if (match.type != api::ValueMatchType::kRegularExpression) continue;
+    value.regex = CompileOrSay(match.value, fmt::format("{}[{}].value", field, match.name), errors);
+  }
   return values;
 }
 
-RouteMatch MatchOf(const api::RouteMatch& match) {
+// nullopt, and errors added, if it holds what is no regular expression: whom the match is meant for
+// cannot be told, so it is left out, and the rule's other matches are answered 500.
+std::optional<RouteMatch> MatchOf(const api::RouteMatch& match, const std::string& field,
+                                  std::vector<std::string>* errors) {
+  const size_t errors_before = errors->size();
   RouteMatch result;
-  result.path_type = match.path_type == api::PathMatchType::kExact ? RouteMatch::PathType::kExact
-                                                                   : RouteMatch::PathType::kPrefix;
   result.path = match.path;
+  switch (match.path_type) {
+    case api::PathMatchType::kExact:
+      result.path_type = RouteMatch::PathType::kExact;
+      break;
+    case api::PathMatchType::kPathPrefix:
+      result.path_type = RouteMatch::PathType::kPrefix;
+      break;
+    case api::PathMatchType::kRegularExpression:
+      result.path_type = RouteMatch::PathType::kRegex;
+      result.path_regex = CompileOrSay(match.path, field + ".path.value", errors);
+  }
   result.method = match.method;
-  result.headers = ValuesOf(match.headers);
-  result.query = ValuesOf(match.query_params);
+  result.headers = ValuesOf(match.headers, field + ".headers", errors);
+  result.query = ValuesOf(match.query_params, field + ".queryParams", errors);
+  if (errors->size() > errors_before) return std::nullopt;
   return result;
 }
 
@@ -43,10 +61,21 @@ std::optional<Duration> TimeoutOf(const std::optional<Duration>& timeout) {
   return timeout && *timeout != Duration::zero() ? timeout : std::nullopt;
 }
 
-std::string UnsupportedIn(const api::HttpRoute& route, size_t index) {
-  const std::string of_route = UnsupportedText(route.unsupported);
-  const std::string of_rule = UnsupportedText(route.unsupported, static_cast<int>(index));
-  return of_route.empty() ? of_rule : of_rule.empty() ? of_route : of_route + "; " + of_rule;
+// The rule's matches, and why the rule cannot be served, if it cannot.
+RouteRules::Matches MatchesOf(const api::HttpRoute& route, size_t index, std::string* unsupported) {
+  std::vector<std::string> errors;
+  for (std::string text : {UnsupportedText(route.unsupported),
+                           UnsupportedText(route.unsupported, static_cast<int>(index))}) {
+    if (!text.empty()) errors.push_back(std::move(text));
+  }
+  RouteRules::Matches matches;
+  const std::vector<api::RouteMatch>& specs = route.rules[index].matches;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    matches.push_back(
+        MatchOf(specs[i], fmt::format("spec.rules[{}].matches[{}]", index, i), &errors));
+  }
+  *unsupported = Join(errors);
+  return matches;
 }
 
 // Adds the rule's destinations and what does not resolve.
@@ -81,7 +110,7 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->name = fmt::format("{}/{}", result.route, i);
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
-    rule->unsupported = UnsupportedIn(route, i);
+    result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
     ResolveRefs(context, pools, route, spec, rule.get(), &result);
     if (!rule->unsupported.empty()) {
       dropped.push_back(fmt::format("Dropped Rule {}: {}", i, rule->unsupported));
@@ -97,13 +126,12 @@ void RouteRules::AppendEntries(const api::HttpRoute& spec, const std::string& ho
                                const std::string& listener_hostname,
                                std::vector<RouteTable::Entry>* entries) const {
   for (size_t i = 0; i < rules.size(); ++i) {
-    const std::vector<api::RouteMatch>& matches = spec.rules[i].matches;
-    for (size_t j = 0; j < matches.size(); ++j) {
-      if (!CanMatch(matches[j])) continue;
+    for (size_t j = 0; j < matches[i].size(); ++j) {
+      if (!matches[i][j]) continue;
       RouteTable::Entry& entry = entries->emplace_back();
       entry.hostname = hostname.empty() ? "*" : hostname;
       entry.listener_hostname = listener_hostname.empty() ? "*" : listener_hostname;
-      entry.match = MatchOf(matches[j]);
+      entry.match = *matches[i][j];
       entry.rule = rules[i];
       entry.created_unix_s = spec.meta.creation_unix_s;
       entry.route = route;

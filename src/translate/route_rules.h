@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,10 @@
 namespace gw::internal {
 
 struct RouteRules {
-  std::string route;  // "default/inference-route"
+  std::string route;                                       // "default/inference-route"
+  using Matches = std::vector<std::optional<RouteMatch>>;  // nullopt: cannot be matched
   std::vector<std::shared_ptr<const RouteRule>> rules;
+  std::vector<Matches> matches;  // of each rule
   Verdict resolved;
   std::vector<const api::InferencePool*> pools;  // that the rules lead to
   size_t unsupported = 0;                        // rules that need something that is not built

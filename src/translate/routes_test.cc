@@ -197,19 +197,48 @@ TEST(Route, WithAFieldOfItsOwnNotBuiltIsAnswered500Throughout) {
   EXPECT_EQ(Answer(translation, "/two"), "500");
 }
 
-TEST(Route, LeavesOutMatchesOfWhichNobodyCanTellWhomTheyFit) {
+TEST(Route, MatchesByRegularExpressions) {
+  Scenario scenario;
+  scenario.AddGateway();
+  scenario.AddPool("regex");
+  scenario.AddPool("plain");
+  api::HttpRoute& route = scenario.AddRoute();
+  scenario.AddPoolRef(route.rules[0], "plain");
+  api::RouteMatch& path = scenario.AddRule(route, "/v[12](/.*)?").matches[0];
+  path.path_type = api::PathMatchType::kRegularExpression;
+  api::RouteMatch& values = route.rules[1].matches.emplace_back();
+  values.path = "/values";
+  values.query_params = {{"n", "[0-9]+", api::ValueMatchType::kRegularExpression}};
+  scenario.AddPoolRef(route.rules[1], "regex");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(RouteSaid(translation, "Accepted"), "True/Accepted");
+  EXPECT_EQ(RouteSaid(translation, "PartiallyInvalid"), "none");
+  EXPECT_EQ(Answer(translation, "/v1/chat"), "default/regex:1");
+  EXPECT_EQ(Answer(translation, "/v3"), "default/plain:1");
+}
+
+TEST(Route, OfWhatIsNoRegularExpressionIsRefusedAndItsOtherMatchesAnswered500) {
   Scenario scenario;
   scenario.AddGateway();
   api::HttpRoute& route = scenario.AddRoute();
+  route.rules[0].matches[0].path = "/plain";
   api::RouteMatch& regex = route.rules[0].matches.emplace_back();
   regex.path_type = api::PathMatchType::kRegularExpression;
-  regex.path = "/v[12]";
-  route.rules[0].matches[0].path = "/plain";
-  route.unsupported = {{"spec.rules[0].matches[1].path.type", 0, "is not supported yet"}};
-  const Translation translation = scenario.Run();
+  regex.path = "/v[12";
+  regex.headers = {{"x-a", "(b", api::ValueMatchType::kRegularExpression}};
+  Translation translation = scenario.Run();
   EXPECT_EQ(RouteSaid(translation, "Accepted"), "False/UnsupportedValue");
+  EXPECT_EQ(MessageOf(ParentConditions(translation, "HTTPRoute", "route"), "Accepted"),
+            "Dropped Rule 0: spec.rules[0].matches[1].path.value: must be a regular expression of "
+            "RE2's syntax, got \"/v[12\": missing ]: [12; "
+            "spec.rules[0].matches[1].headers[x-a].value: must be a regular expression of RE2's "
+            "syntax, got \"(b\": missing ): (b");
   EXPECT_EQ(Answer(translation, "/plain"), "500");
   EXPECT_EQ(Answer(translation, "/v1"), "404");
+  scenario.AddRule(route, "/other");
+  translation = scenario.Run();
+  EXPECT_EQ(RouteSaid(translation, "Accepted"), "True/Accepted");
+  EXPECT_EQ(RouteSaid(translation, "PartiallyInvalid"), "True/UnsupportedValue");
 }
 
 TEST(Route, CarriesItsTimeoutsAndZeroMeansNone) {

@@ -15,18 +15,12 @@ namespace gw {
 namespace internal {
 namespace {
 
-// What could not be read gets a condition too, of whatever kind it is.
+// What could not be read gets a condition too, of whatever kind it is. It may have the name of one
+// that could be read, whose conditions are not its business.
 void WriteInvalid(Context& context) {
   for (const api::InvalidObject& object : context.resources.invalid) {
-    std::vector<api::Condition>& conditions =
-        context.StatusOf(object.ref, object.source).conditions;
-    std::vector<std::string> messages = object.errors;
-    // A second object of one name shares the entry of the first.
-    const api::Condition* earlier = api::FindCondition(conditions, "Accepted");
-    if (earlier != nullptr && !earlier->message.empty()) {
-      messages.insert(messages.begin(), earlier->message);
-    }
-    SetVerdict(&conditions, "Accepted", Refused("Invalid", Join(messages)), object.generation);
+    SetVerdict(&context.AddStatus(object.ref, object.source).conditions, "Accepted",
+               Refused("Invalid", Join(object.errors)), object.generation);
   }
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -31,6 +32,9 @@ struct TranslateOptions {
   // references to Gateways, GatewayClasses and pools that do not exist, are reported. On a cluster
   // they are other controllers' or still to come.
   bool only_controller = true;
+  // The address at which clients reach the listeners, for the status of Gateways; empty: all of the
+  // machine's, which translate does not know.
+  std::string address = {};
 };
 
 struct Translation {
@@ -41,5 +45,13 @@ struct Translation {
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.
 Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
                       EndpointTable& endpoints, uint64_t generation);
+
+// Why ports that the Snapshot listens on could not be opened.
+using ListenErrors = std::map<uint16_t, std::string>;
+
+// The statuses as they are when these ports could not be opened: their listeners say
+// PortUnavailable, and a Gateway without any open one is not Programmed. A pure function, because
+// whether a port is free is learnt after the translation and may change without a new one.
+api::StatusSet WithListenErrors(api::StatusSet statuses, const ListenErrors& errors);
 
 }  // namespace gw

@@ -72,6 +72,32 @@ class FileTest(ReloadTest):
         self.assertEqual(gateway.get("/v2/t").status, 404)
         self.assertEqual(gateway.get("/v1/t").body, b"first")
 
+    def test_refused_objects_are_logged_at_start_and_on_reload(self):
+        bad = inference_pool(0, name="bad")
+        deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+        gateway = self.gateway(pool_of([self.named("good")]) + [bad, deployment])
+        published = gateway.wait_line("Configuration published", generation=1)
+        self.assertEqual(published["refused"], 1)
+        refused = gateway.wait_line("Object refused", object="InferencePool default/bad")
+        self.assertEqual(refused["level"], "warning")
+        self.assertIn("spec.targetPortNumber: must be 1..65535, got 0", refused["error"])
+        self.assertIn("objects.yaml:", refused["source"])
+        gateway.wait_line("Objects of kinds that Penstock does not read were skipped", objects=1)
+        ready = gateway.admin("/readyz")
+        self.assertEqual(ready.status, 200)
+        self.assertIn("1 refused", ready.body.decode())
+        # A rule that needs what is not built, and more bad objects than are logged one by one.
+        gateway.write("more.yaml", [http_route("bad", "/v2", "bad-route", filters=[{
+            "type": "RequestHeaderModifier", "requestHeaderModifier": {}}])] +
+            [inference_pool(0, name=f"bad-{i:02}") for i in range(30)])
+        published = gateway.wait_line("Configuration published", generation=2)
+        self.assertEqual(published["refused"], 32)
+        gateway.wait_line("Object refused", object="HTTPRoute default/bad-route")
+        gateway.wait_line("and more objects refused: penstock get all shows them", more=12)
+        gateway.remove("more.yaml")
+        gateway.write("objects.yaml", pool_of([self.named("good")]))
+        eventually(lambda: b"refused" not in gateway.admin("/readyz").body, "nothing refused")
+
     def test_an_editors_write_and_rename_is_one_change(self):
         servers = [self.named("a"), self.named("b")]
         gateway = self.gateway(pool_of([servers[0]]))
@@ -323,8 +349,14 @@ class ListenerTest(ReloadTest):
             self.assertIn(f"{gateway.address}:{port}", gateway.admin("/readyz").body.decode())
             self.assertIn("in use", gateway.admin("/readyz").body.decode())
             self.assertEqual(gateway.get("/v1/t").body, b"first")
+            shown = gateway.admin("/get?kind=gateways").body.decode()
+            first, other = shown.split("Gateway default/other")
+            self.assertNotIn("False   Invalid", first)
+            self.assertRegex(other, r"Accepted +False +PortUnavailable .*in use")
+            self.assertRegex(other, r"Programmed +False +Invalid +no listener is served")
         # The port is free now: the gateway finds out by itself.
         eventually(gateway.is_ready, "ready again")
+        self.assertNotIn("PortUnavailable", gateway.admin("/get?kind=gateways").body.decode())
         self.wait_port(gateway, port, True)
 
     def test_a_port_that_is_busy_from_the_beginning(self):

@@ -190,6 +190,17 @@ class ClientLeavesTest(StreamTest):
                 self.assert_ended_as(gateway, "client_left")
                 gateway.wait_given_back()
 
+    def test_a_client_that_leaves_at_the_last_event_had_all_it_wanted(self):
+        """The OpenAI SDK closes at [DONE], which may overtake the end of the message."""
+        events = chat_events(["a"])
+        gateway = self.start(stream_answer(events, end="hang"))
+        client = self.client(gateway)
+        client.request("POST", CHAT, body=chat_body(stream=True))
+        client.read_final_head()
+        client.take_until(b"[DONE]\n\n")
+        client.close()
+        self.assert_ended_as(gateway, "complete")
+
     def test_a_client_that_leaves_before_the_first_byte_ends_its_request(self):
         def head_alone(request, connection):
             connection.send_head(200, STREAM_HEADERS)

@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import json
 import os
 import pathlib
 import signal
@@ -25,12 +26,16 @@ def _own_group_and_die_with_parent():
 
 
 class VllmServer:
-    """Serves the tiny model. start() returns at once, wait_ready() when it answers."""
+    """Serves the tiny model. start() returns at once, wait_ready() when it answers.
 
-    def __init__(self, name, address):
+    One that `transfers` can hand its KV cache to another such server and take over the other's.
+    """
+
+    def __init__(self, name, address, transfers=False):
         self.name = name
         self.address = address
         self.port = free_port(address)
+        self.transfers = transfers
         self.process = None
         self._log = tempfile.NamedTemporaryFile(prefix=f"penstock-vllm-{name}-", suffix=".log")
         atexit.register(self.kill)
@@ -52,7 +57,14 @@ class VllmServer:
         settings = {
             "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": "1", "VLLM_HOST_IP": self.address, "HF_HUB_OFFLINE": "1",
+            "PYTHONPATH": str(pathlib.Path(__file__).resolve().parent / "shared_cores"),
             "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        if self.transfers:
+            command += ["--kv-transfer-config", json.dumps(
+                {"kv_connector": "NixlConnector", "kv_role": "kv_both", "kv_buffer_device": "cpu"})]
+            # Where two servers tell each other about their memory.
+            settings |= {"VLLM_NIXL_SIDE_CHANNEL_HOST": self.address,
+                         "VLLM_NIXL_SIDE_CHANNEL_PORT": str(free_port(self.address))}
         self.process = subprocess.Popen(
             [str(part) for part in command], env={**os.environ, **settings},
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
@@ -85,15 +97,35 @@ class VllmServer:
     def waiting(self):
         return self.metrics().sum("vllm:num_requests_waiting")
 
+    def cache_usage(self):
+        """The part of its KV cache that requests use, or that is kept for another server."""
+        return self.metrics().sum("vllm:kv_cache_usage_perc")
+
     def generated_tokens(self):
         return self.metrics().sum("vllm:generation_tokens_total")
 
-    def terminate(self):
-        """SIGTERM to its first process, as a cluster stops a replica. Does not wait for the end."""
-        self.process.terminate()
+    def transferred_tokens(self):
+        """Tokens of prompts whose KV cache came from another server."""
+        return self.metrics().sum("vllm:prompt_tokens_by_source_total",
+                                  source="external_kv_transfer")
+
+    def stop_engine(self):
+        """SIGTERM to the process that generates, as every replica's gets when it is stopped.
+
+        Not to the server: that kills the engine right after passing the signal on, so that chance
+        tells whether streams end with "abort", with an error, or hang until the server is killed.
+        Does not wait for the end.
+        """
+        main = self.process.pid
+        children = pathlib.Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        engines = [int(pid) for pid in children
+                   if "EngineCore" in pathlib.Path(f"/proc/{pid}/cmdline").read_text()]
+        if len(engines) != 1:
+            raise AssertionError(f"wanted one EngineCore below {main}, found {engines}")
+        os.kill(engines[0], signal.SIGTERM)
 
     def kill(self):
-        """SIGKILL to all of its processes; also clears away what terminate() left."""
+        """SIGKILL to all of its processes; also clears away what stop_engine() left."""
         if self.process is not None:
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)

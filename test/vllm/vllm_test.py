@@ -7,67 +7,36 @@ import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from fixture import FOREVER, LONG_TOKENS, MESSAGES, VllmTest, start_servers
 
 import openai
 
-from harness import GatewayTest, chat_body, eventually, inference_model, pool_of
-from server import MODEL, VllmServer
-
-FOREVER = {"ignore_eos": True}  # the tiny model's text is noise: it would stop anywhere
-MESSAGES = [{"role": "user", "content": "Count to ten."}]
-LONG_TOKENS = 3000  # half a minute of generation
-
-servers = []
+from harness import chat_body, eventually, inference_model, pool_of
+from server import MODEL
 
 
 def setUpModule():
-    for name in ("vllm-0", "vllm-1"):
-        servers.append(VllmServer(name, GatewayTest.addresses.take()))
-    for server in servers:
-        server.start()
-    for server in servers:
-        server.wait_ready()
+    PlainTest.servers = start_servers("vllm-0", "vllm-1")
 
 
-def tearDownModule():
-    for server in servers:
-        server.kill()
+class PlainTest(VllmTest):
+    """Two servers that do the same."""
 
-
-class VllmTest(GatewayTest):
     strategy = None
 
-    def setUp(self):
-        for server in servers:
-            if server.process.poll() is not None or not server.is_healthy():
-                server.kill()
-                server.start()
-        for server in servers:
-            server.wait_ready()
-            eventually(lambda s=server: s.running() == 0, f"{server.name} idle")
-        self.penstock = self.gateway(pool_of(servers, strategy=self.strategy) + [
-            inference_model(MODEL), inference_model("alias", targets={MODEL: 100})])
-        self.url = f"http://{self.penstock.address}:{self.penstock.port}/v1"
-        self.client = openai.OpenAI(base_url=self.url, api_key="none", max_retries=0, timeout=120)
-        self.addCleanup(self.client.close)
-
-    def stream(self, max_tokens=LONG_TOKENS, messages=None, **options):
-        return self.client.chat.completions.create(
-            model=MODEL, messages=messages or MESSAGES, stream=True, max_tokens=max_tokens,
-            temperature=0, extra_body=FOREVER, **options)
-
-    def server_of(self, line):
-        """The server that a log line of the gateway names."""
-        return next(server for server in servers if server.name == line["pod"])
+    def objects(self):
+        return pool_of(self.servers, strategy=self.strategy) + [
+            inference_model(MODEL), inference_model("alias", targets={MODEL: 100})]
 
     def serving(self):
         """The server that runs something, once one does."""
-        return eventually(lambda: next((s for s in servers if s.running() > 0), None),
+        return eventually(lambda: next((s for s in self.servers if s.running() > 0), None),
                           "a request runs")
 
 
-class CurlTest(VllmTest):
+class CurlTest(PlainTest):
     def curl(self, *arguments):
         done = subprocess.run(["curl", "-sS", "--max-time", "60", *arguments], check=True,
                               stdout=subprocess.PIPE)
@@ -109,7 +78,7 @@ class CurlTest(VllmTest):
         self.assertGreater(answer["usage"]["prompt_tokens"], 1000)
 
 
-class SdkTest(VllmTest):
+class SdkTest(PlainTest):
     def test_chat(self):
         answer = self.client.chat.completions.create(
             model=MODEL, messages=MESSAGES, max_tokens=8, extra_body=FOREVER)
@@ -127,8 +96,7 @@ class SdkTest(VllmTest):
         self.assertGreater(line["ttft_ms"], 0)
 
     def test_the_same_text_as_without_the_gateway(self):
-        direct = openai.OpenAI(base_url=servers[0].url + "/v1", api_key="none", max_retries=0)
-        self.addCleanup(direct.close)
+        direct = self.sdk(self.servers[0].url + "/v1")
         texts = [client.chat.completions.create(
             model=MODEL, messages=MESSAGES, max_tokens=32, temperature=0,
             extra_body=FOREVER).choices[0].message.content for client in (direct, self.client)]
@@ -167,32 +135,32 @@ class SdkTest(VllmTest):
         self.assertEqual({line["pod"] for line in lines}, {"vllm-0", "vllm-1"})
 
 
-class DisconnectTest(VllmTest):
+class DisconnectTest(PlainTest):
     """A client that leaves ends the request at the server: it must not generate to the end."""
 
     def test_of_a_stream(self):
-        before = sum(s.generated_tokens() for s in servers)
+        before = sum(s.generated_tokens() for s in self.servers)
         stream = self.stream()
         for _, _ in zip(stream, range(5)):
             pass
         server = self.serving()
         stream.close()
         eventually(lambda: server.running() == 0, "the request ends at the server")
-        self.assertLess(sum(s.generated_tokens() for s in servers) - before, LONG_TOKENS)
+        self.assertLess(sum(s.generated_tokens() for s in self.servers) - before, LONG_TOKENS)
         self.assertEqual(self.penstock.wait_handled(1)[0]["outcome"], "client_left")
 
     def test_while_it_waits_for_a_whole_answer(self):
-        before = sum(s.generated_tokens() for s in servers)
+        before = sum(s.generated_tokens() for s in self.servers)
         with self.penstock.connect() as connection:
             connection.request("POST", "/v1/chat/completions",
                                body=chat_body("Hi", MODEL, max_tokens=LONG_TOKENS, **FOREVER))
             server = self.serving()
         eventually(lambda: server.running() == 0, "the request ends at the server")
-        self.assertLess(sum(s.generated_tokens() for s in servers) - before, LONG_TOKENS)
+        self.assertLess(sum(s.generated_tokens() for s in self.servers) - before, LONG_TOKENS)
         self.assertEqual(self.penstock.wait_handled(1)[0]["outcome"], "client_left")
 
 
-class PrefixTest(VllmTest):
+class PrefixTest(PlainTest):
     strategy = "PREFIX_CACHE"
 
     def test_turns_of_a_conversation_meet_their_cache(self):
@@ -221,7 +189,7 @@ class PrefixTest(VllmTest):
             model=MODEL, messages=messages, max_tokens=16, temperature=0, extra_body=FOREVER)
 
 
-class ServerLossTest(VllmTest):
+class ServerLossTest(PlainTest):
     def test_killed_in_the_middle_of_a_stream(self):
         stream = self.stream()
         with self.assertRaises(openai.APIError) as raised:
@@ -247,7 +215,7 @@ class ServerLossTest(VllmTest):
 
         with concurrent.futures.ThreadPoolExecutor(8) as threads:
             asked = [threads.submit(ask, index) for index in range(8)]
-            victim = servers[0]
+            victim = self.servers[0]
             eventually(lambda: victim.running() == 2 and victim.waiting() >= 1,
                        "some run and some wait")
             victim.kill()
@@ -257,8 +225,8 @@ class ServerLossTest(VllmTest):
         self.assertTrue(all(begun.get(i) for i, e in enumerate(errors) if e is not None))
         lines = self.penstock.wait_handled(8)
         outcomes = sorted(line["outcome"] for line in lines)
-        self.assertEqual(outcomes.count("upstream_broke"), len(failed))
-        self.assertEqual(outcomes.count("complete"), 8 - len(failed))
+        self.assertEqual(outcomes, ["complete"] * (8 - len(failed))
+                         + ["upstream_broke"] * len(failed))
         again = [line for line in lines if line["tries"] > 1]
         self.assertGreaterEqual(len(again), 1, lines)
         self.assertTrue(all(line["outcome"] == "complete" and line["pod"] == "vllm-1"
@@ -271,7 +239,7 @@ class ServerLossTest(VllmTest):
         for count, chunk in enumerate(stream):
             if count == 5:
                 stopped = self.serving()
-                stopped.terminate()
+                stopped.stop_engine()
             if chunk.choices and chunk.choices[0].finish_reason:
                 finish = chunk.choices[0].finish_reason
         stopped.kill()

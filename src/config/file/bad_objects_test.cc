@@ -97,6 +97,11 @@ TEST(BadObjects, KindAndVersion) {
            "Gateway a: apiVersion: must be gateway.networking.k8s.io/v1 for kind Gateway, got "
            "\"v1\" "
            "(a.yaml:1)"},
+          {"kind: 3\napiVersion: v1",
+           "3 a: kind: must be text, got the number 3: put it in quotes (a.yaml:3)"},
+          {"kind: [Pod]\napiVersion: v1", "object a: kind: must be text, got a list (a.yaml:3)"},
+          {"kind: Pod\napiVersion: 1",
+           "Pod a: apiVersion: must be text, got the number 1: put it in quotes (a.yaml:4)"},
           {"kind: pod\napiVersion: v1", "Pod default/a: kind: must be Pod, got \"pod\" (a.yaml:1)"},
       },
       rest);
@@ -287,6 +292,28 @@ TEST(BadObjects, CoreKinds) {
            "(a.yaml:5)"},
           {"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nendpoints: []",
            "EndpointSlice default/x: addressType: is required (a.yaml:1)"},
+          {"apiVersion: v1\nkind: Pod\nstatus: {podIp: 127.0.0.1}",
+           "Pod default/x: status.podIp: unknown field, did you mean \"podIP\"? (a.yaml:4)"},
+          {"apiVersion: v1\nkind: Pod\nstatus: {conditions: [{typ: Ready}]}",
+           "Pod default/x: status.conditions[0].typ: unknown field, did you mean \"type\"? "
+           "(a.yaml:4)"},
+          {"apiVersion: v1\nkind: Pod\nspec: {container: []}",
+           "Pod default/x: spec.container: unknown field, did you mean \"containers\"? (a.yaml:4)"},
+          {"apiVersion: v1\nkind: Pod\nstat: {}",
+           "Pod default/x: stat: unknown field, did you mean \"status\"? (a.yaml:4)"},
+          {"apiVersion: v1\nkind: Service\nspec: {selectors: {app: a}}",
+           "Service default/x: spec.selectors: unknown field, did you mean \"selector\"? "
+           "(a.yaml:4)"},
+          {"apiVersion: v1\nkind: Service\nspec: {ports: [{port: 80, target: 8080}]}",
+           "Service default/x: spec.ports[0].target: unknown field (a.yaml:4)"},
+          {"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\nendpoints: "
+           "[{addresses: [127.0.0.1], condition: {}}]",
+           "EndpointSlice default/x: endpoints[0].condition: unknown field, did you mean "
+           "\"conditions\"? (a.yaml:5)"},
+          {"apiVersion: v1\nkind: Secret\nspec: {}",
+           "Secret default/x: spec: unknown field (a.yaml:4)"},
+          {"apiVersion: v1\nkind: Namespace\nlabels: {a: b}",
+           "Namespace x: labels: unknown field (a.yaml:4)"},
       },
       "metadata: {name: x}\n");
   EXPECT_THAT(
@@ -294,6 +321,13 @@ TEST(BadObjects, CoreKinds) {
                "    penstock.dev/target-port: \"80000\"\n"),
       ElementsAre("Pod default/x: metadata.annotations[\"penstock.dev/target-port\"]: must be "
                   "1..65535, got \"80000\" (a.yaml:6)"));
+  EXPECT_THAT(ErrorsOf("apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  annotations:\n"
+                       "    penstock.dev/port: \"8000\"\n"),
+              ElementsAre("Pod default/x: metadata.annotations[\"penstock.dev/port\"]: unknown "
+                          "annotation, known is penstock.dev/target-port (a.yaml:6)"));
+  EXPECT_THAT(ErrorsOf("apiVersion: v1\nkind: Pod\nmetadata: {name: x, label: {app: a}}\n"),
+              ElementsAre("Pod default/x: metadata.label: unknown field, did you mean \"labels\"? "
+                          "(a.yaml:3)"));
 }
 
 TEST(BadObjects, AllErrorsOfAnObjectAreReported) {

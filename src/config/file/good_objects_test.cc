@@ -15,14 +15,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
-api::ResourceSet Good(std::string_view text) {
-  api::ResourceSet set = ObjectsOf(text);
-  for (const api::InvalidObject& invalid : set.invalid) {
-    for (const std::string& message : invalid.Messages()) ADD_FAILURE() << message;
-  }
-  return set;
-}
-
 std::vector<std::string> PathsOf(const std::vector<api::Unsupported>& unsupported) {
   std::vector<std::string> out;
   for (const api::Unsupported& field : unsupported) {
@@ -36,62 +28,6 @@ constexpr char kRoute[] =
     "web}\n";
 constexpr char kGateway[] =
     "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n";
-
-TEST(GoodObjects, MetadataAsTheApiServerWritesIt) {
-  const api::ResourceSet set = Good(R"(
-apiVersion: v1
-kind: Pod
-metadata:
-  name: qwen-0
-  generateName: qwen-
-  namespace: llm
-  uid: 0d1f5c6a-0000-4000-8000-000000000000
-  resourceVersion: "123"
-  generation: 4
-  creationTimestamp: "1970-01-02T00:00:01Z"
-  deletionTimestamp: "2026-01-02T03:04:05.5+01:00"
-  deletionGracePeriodSeconds: 30
-  labels: {app: qwen, tier: ""}
-  annotations: {penstock.dev/target-port: "8001", note: null}
-  ownerReferences: [{kind: ReplicaSet}]
-  finalizers: [a/b]
-  managedFields: [{manager: kubectl}]
-spec: {containers: [{name: vllm, image: vllm}]}
-status:
-  phase: Running
-  podIP: fd00::1
-  conditions:
-  - {type: Initialized, status: "True"}
-  - {type: Ready, status: "False"}
-)");
-  ASSERT_EQ(set.pods.size(), 1u);
-  const api::Pod& pod = set.pods.begin()->second;
-  EXPECT_EQ(pod.meta.ns, "llm");
-  EXPECT_EQ(pod.meta.generation, 4);
-  EXPECT_EQ(pod.meta.creation_unix_s, 86401);
-  EXPECT_TRUE(pod.meta.terminating);
-  EXPECT_THAT(pod.meta.labels, ElementsAre(Pair("app", "qwen"), Pair("tier", "")));
-  EXPECT_EQ(pod.meta.annotation("note"), "");
-  EXPECT_EQ(pod.meta.source.ToString(), "a.yaml:2");
-  EXPECT_EQ(pod.target_port, 8001);
-  EXPECT_EQ(pod.ip, "fd00::1");
-  EXPECT_EQ(pod.phase, "Running");
-  EXPECT_FALSE(pod.ready);
-}
-
-TEST(GoodObjects, ReadinessOfPods) {
-  const auto ready = [](const std::string& status) {
-    return Good("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n" + status)
-        .pods.begin()
-        ->second.ready;
-  };
-  EXPECT_TRUE(ready(""));
-  EXPECT_TRUE(ready("status: {podIP: 127.0.0.1}"));
-  EXPECT_TRUE(ready("status: {conditions: []}"));
-  EXPECT_TRUE(ready("status: {conditions: [{type: Ready, status: \"True\"}]}"));
-  EXPECT_FALSE(ready("status: {conditions: [{type: Ready, status: \"Unknown\"}]}"));
-  EXPECT_FALSE(ready("status: {conditions: [{type: Initialized, status: \"True\"}]}"));
-}
 
 TEST(GoodObjects, RouteDefaults) {
   const api::ResourceSet set =
@@ -194,18 +130,13 @@ spec:
       port: 80
       filters: [{type: ExtensionRef, extensionRef: {group: a, kind: b, name: c}}]
 )");
-  EXPECT_THAT(
-      PathsOf(set.http_routes.at({"web", "r"}).unsupported),
-      ElementsAre(
-          "-1 spec.useDefaultGateways: is not supported yet",
-          "1 spec.rules[1].matches[0].path.type: RegularExpression is not supported yet",
-          "1 spec.rules[1].matches[0].headers[0].type: RegularExpression is not supported yet",
-          "1 spec.rules[1].matches[0].queryParams[0].type: RegularExpression is not supported yet",
-          "2 spec.rules[2].filters[0]: is not supported yet",
-          "2 spec.rules[2].filters[1]: is not supported yet",
-          "2 spec.rules[2].backendRefs[0].filters[0]: is not supported yet",
-          "2 spec.rules[2].retry: is not supported yet",
-          "2 spec.rules[2].sessionPersistence: is not supported yet"));
+  EXPECT_THAT(PathsOf(set.http_routes.at({"web", "r"}).unsupported),
+              ElementsAre("-1 spec.useDefaultGateways: is not supported yet",
+                          "2 spec.rules[2].filters[0]: is not supported yet",
+                          "2 spec.rules[2].filters[1]: is not supported yet",
+                          "2 spec.rules[2].backendRefs[0].filters[0]: is not supported yet",
+                          "2 spec.rules[2].retry: is not supported yet",
+                          "2 spec.rules[2].sessionPersistence: is not supported yet"));
 }
 
 TEST(GoodObjects, GatewayInFull) {
@@ -336,72 +267,6 @@ TEST(GoodObjects, PolicyReferencesMayStandInEitherPlace) {
     EXPECT_EQ(policy.pd->decode_policy_ref, "prefixCache");
     EXPECT_FALSE(policy.pd->bootstrap_port.has_value());
   }
-}
-
-TEST(GoodObjects, CoreKindsAreReadOnlyAsFarAsNeeded) {
-  const api::ResourceSet set = Good(R"(
-apiVersion: v1
-kind: Service
-metadata: {name: s}
-spec:
-  type: ClusterIP
-  clusterIP: None
-  ipFamilyPolicy: SingleStack
-  selector: {app: web}
-  ports:
-  - {name: http, port: 80, targetPort: 8080, protocol: TCP, nodePort: 30000}
-  - {name: metrics, port: 90, targetPort: metrics, appProtocol: kubernetes.io/h2c}
-  - {name: same, port: 91}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: s-1, labels: {kubernetes.io/service-name: s}}
-addressType: IPv4
-ports: [{name: http, port: 8080}, {name: all, port: null}]
-endpoints:
-- addresses: [127.0.0.1]
-  conditions: {ready: false}
-  nodeName: n
-  targetRef: {kind: Pod, name: web-0}
-- {addresses: [127.0.0.2], conditions: {ready: false, serving: true, terminating: true}}
-- {addresses: [127.0.0.3]}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: cert}
-type: kubernetes.io/tls
-data: {tls.crt: "", tls.key: ""}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: ml, labels: {team: a}}
-)");
-  const api::Service* service = set.FindService("default", "s");
-  ASSERT_NE(service, nullptr);
-  EXPECT_EQ(service->cluster_ip, "None");
-  ASSERT_EQ(service->ports.size(), 3u);
-  EXPECT_EQ(service->ports[0].target_port, 8080);
-  EXPECT_EQ(service->ports[1].target_port, 0);
-  EXPECT_EQ(service->ports[1].target_port_name, "metrics");
-  EXPECT_EQ(service->ports[1].app_protocol, "kubernetes.io/h2c");
-  EXPECT_EQ(service->ports[2].target_port, 91);
-  const auto slices = set.SlicesOf("default", "s");
-  ASSERT_EQ(slices.size(), 1u);
-  EXPECT_THAT(set.SlicesOf("other", "s"), IsEmpty());
-  ASSERT_EQ(slices[0]->ports.size(), 2u);
-  EXPECT_EQ(slices[0]->ports[0].port, 8080);
-  EXPECT_FALSE(slices[0]->ports[1].port.has_value());
-  ASSERT_EQ(slices[0]->endpoints.size(), 3u);
-  EXPECT_FALSE(slices[0]->endpoints[0].ready);
-  EXPECT_FALSE(slices[0]->endpoints[0].serving) << "serving follows ready when it is absent";
-  EXPECT_EQ(slices[0]->endpoints[0].pod_name, "web-0");
-  EXPECT_TRUE(slices[0]->endpoints[1].serving);
-  EXPECT_TRUE(slices[0]->endpoints[1].terminating);
-  EXPECT_TRUE(slices[0]->endpoints[2].ready);
-  EXPECT_EQ(set.secrets.at({"default", "cert"}).type, "kubernetes.io/tls");
-  EXPECT_THAT(set.NamespaceLabels("ml"),
-              ElementsAre(Pair("kubernetes.io/metadata.name", "ml"), Pair("team", "a")));
-  EXPECT_THAT(set.NamespaceLabels("web"), ElementsAre(Pair("kubernetes.io/metadata.name", "web")));
 }
 
 TEST(GoodObjects, ListsAreUnrolledAndOtherKindsSkipped) {

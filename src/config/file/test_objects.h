@@ -23,6 +23,15 @@ inline api::ResourceSet ObjectsOf(std::string_view text) {
   return parser.Take();
 }
 
+// The same of a text in which nothing is refused.
+inline api::ResourceSet Good(std::string_view text) {
+  api::ResourceSet set = ObjectsOf(text);
+  for (const api::InvalidObject& invalid : set.invalid) {
+    for (const std::string& message : invalid.Messages()) ADD_FAILURE() << message;
+  }
+  return set;
+}
+
 // What is said about the objects of a text that are refused.
 inline std::vector<std::string> ErrorsOf(std::string_view text) {
   std::vector<std::string> out;

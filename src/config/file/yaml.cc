@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <sstream>
 #include <utility>
 
@@ -20,6 +21,19 @@ namespace gw::config {
 namespace {
 
 using api::Node;
+
+// The tags that say what a node is anyway. Others ask for a type that no field has, or for code to
+// be run (!!python/object): to drop them would change what was written.
+constexpr std::string_view kTextTag = "tag:yaml.org,2002:str";
+constexpr std::string_view kScalarTags[] = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float",
+                                            "tag:yaml.org,2002:bool"};
+constexpr std::string_view kListTags[] = {"tag:yaml.org,2002:seq"};
+constexpr std::string_view kMapTags[] = {"tag:yaml.org,2002:map"};
+
+// Without a tag a node has "?" or nothing.
+bool KnownTag(std::string_view tag, std::span<const std::string_view> known) {
+  return tag == "?" || tag.empty() || std::find(known.begin(), known.end(), tag) != known.end();
+}
 
 // How much of the limits a part of a document takes.
 struct Extent {
@@ -152,8 +166,8 @@ void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anc
   Node node = NewNode(Node::Kind::kScalar, mark);
   if (tag != "?") last_quoted_ = mark;
   // "?" is a plain scalar, "!" a quoted one.
-  node.quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
-  if (!node.quoted && tag != "?" && !tag.empty() && !tag.starts_with("tag:yaml.org,2002:")) {
+  node.quoted = tag == "!" || tag == kTextTag;
+  if (!node.quoted && !KnownTag(tag, kScalarTags)) {
     Fail(mark, "the tag " + api::Quoted(tag) + " is not supported");
     return;
   }
@@ -164,7 +178,8 @@ void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anc
 void Builder::Open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                    Node::Kind kind) {
   if (!error_.empty()) return;
-  if (tag != "?" && tag != "!" && !tag.empty() && !tag.starts_with("tag:yaml.org,2002:")) {
+  const bool is_list = kind == Node::Kind::kList;
+  if (tag != "!" && !KnownTag(tag, is_list ? kListTags : kMapTags)) {
     Fail(mark, "the tag " + api::Quoted(tag) + " is not supported");
     return;
   }

@@ -56,6 +56,8 @@ TEST(Yaml, DocumentsAreTakenApartAndEmptyOnesLeftOut) {
 TEST(Yaml, QuotedAndPlainScalarsAreToldApart) {
   EXPECT_EQ(ShowAll("[1, \"1\", '1', !!str 1, true, \"\", ~, null, x y]"),
             "[<1>,\"1\",\"1\",\"1\",<true>,\"\",null,null,<x y>]");
+  EXPECT_EQ(ShowAll("{a: !!int 5, b: !!seq [!!bool yes], c: !!map {d: !!float 1e3}}"),
+            "{a:<5>,b:[<yes>],c:{d:<1e3>}}");
   EXPECT_EQ(ShowAll("a: |\n  two\n  lines\nb:\n"), "{a:\"two\nlines\n\",b:null}");
 }
 
@@ -136,6 +138,12 @@ TEST(Yaml, ErrorsNameLineAndColumn) {
       {"a: &b [*b]\n", "1:8: an alias stands within what it refers to"},
       {"a: !Ref b\n", "1:4: the tag \"!Ref\" is not supported"},
       {"a: !Map {}\n", "1:4: the tag \"!Map\" is not supported"},
+      {"a: !!python/object:os.system b\n",
+       "1:4: the tag \"tag:yaml.org,2002:python/object:os.system\" is not supported"},
+      {"a: !!binary YQ==\n", "1:4: the tag \"tag:yaml.org,2002:binary\" is not supported"},
+      {"a: !!map b\n", "1:4: the tag \"tag:yaml.org,2002:map\" is not supported"},
+      {"a: !!set {b}\n", "1:4: the tag \"tag:yaml.org,2002:set\" is not supported"},
+      {"a: !!str [b]\n", "1:4: the tag \"tag:yaml.org,2002:str\" is not supported"},
       {"%YAML 3.0\n---\na: b\n", "1:1: "},
       {"a: 1\nb: 2\n c: 3\n", "3:"},
       {"a: 'x\\\n  b: 1\n", "1:4: a quoted text has no end"},

@@ -13,6 +13,9 @@ everything that waits has a deadline (PENSTOCK_TEST_DEADLINE seconds, 20). Stand
 
 from harness.address import Addresses, free_port
 from harness.client import Client, Ended, Head, Response, exchange
+from harness.disaggregation import (BOOTSTRAP_PORT, KV_TRANSFER_PARAMS, ROLE_LABEL, PairTest,
+                                    error_of, prefill_answer, response_body, role_pod,
+                                    traffic_policy)
 from harness.fake_server import (STREAM_HEADERS, Connection, FakeModelServer, PeerGone, Request,
                                  answer, break_off, chat_answer, chat_events, event, hang,
                                  refuse_with_reset, stream_answer)

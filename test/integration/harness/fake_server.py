@@ -11,6 +11,7 @@ the next request of that connection is read.
 
 import ctypes
 import json
+import select
 import socket
 import struct
 import threading
@@ -108,6 +109,13 @@ class Connection:
         except OSError:
             pass
         self._mark_closed()
+
+    def wait_until(self, condition):
+        """Waits for condition(); raises PeerGone if the gateway ends the connection before."""
+        while not condition():
+            if select.select([self._socket], [], [], 0.005)[0]:
+                self.wait_closed()
+                raise PeerGone("ended while the script waited")
 
     def close(self):
         """Ends the connection: FIN after what was sent, RST for what comes later. Any thread."""
@@ -318,6 +326,12 @@ class FakeModelServer:
                 f"# TYPE vllm:cache_config_info gauge\n"
                 f'vllm:cache_config_info{{block_size="16",engine="0",num_gpu_blocks="1024"}} 1.0\n'
                 ).encode()
+
+
+# What a page must have under SGLang.
+SGLANG_PAGE = (b'sglang:num_running_reqs{model_name="test-model"} 0.0\n'
+               b'sglang:num_queue_reqs{model_name="test-model"} 0.0\n'
+               b'sglang:token_usage{model_name="test-model"} 0.0\n')
 
 
 # Scripts

@@ -1,0 +1,26 @@
+// Step: what a front end has to do next, as an Exchange says.
+
+#pragma once
+
+#include <cstdint>
+
+#include "exchange/rejection.h"
+
+namespace gw {
+
+struct Step {
+  enum class Kind : uint8_t {
+    kContinue,     // nothing to do
+    kReadBody,     // collect the request's body (it may be empty), then OnRequestBody
+    kForward,      // send body() to endpoint()
+    kPrefill,      // send prefill_body() to prefill_endpoint() and collect the whole answer
+    kForwardPair,  // both at once
+    kListModels,   // answer with the merged model lists of rule()'s pools
+    kRespond,      // answer with `rejection`
+    kRelay,        // answer with held_answer()
+  };
+  Kind kind = Kind::kRespond;
+  Rejection rejection = Rejection::kNone;
+};
+
+}  // namespace gw
