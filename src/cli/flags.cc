@@ -73,7 +73,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
       ->capture_default_str()
       ->check(CLI::Range(0, 86400));
   serve->add_option("--seed", flags.serve.seed, "Of chance, to repeat a run; drawn if not given")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 63))
       ->type_name("N");
   return serve;
 }

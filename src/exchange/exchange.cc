@@ -36,6 +36,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   target_ = {};
   request_id_.clear();
   rule_ = nullptr;
+  model_rules_.clear();
   pool_ = nullptr;
   request_.api = ApiKind::kOther;
   request_.requested_model.clear();
@@ -92,6 +93,11 @@ Step Exchange::RouteToPool() {
   if (!rule_->unsupported.empty()) {
     detail_ = rule_->unsupported;
     return Reject(Rejection::kRuleUnsupported);
+  }
+  if (request_.api == ApiKind::kModels) {
+    model_rules_ = RulesOfModelList(*snapshot_, *listener->routes, *rule_, target_.path);
+    if (!model_rules_.empty()) return {Step::Kind::kReadBody, Rejection::kNone};
+    request_.api = ApiKind::kOther;
   }
   const Destination* destination = rule_->Choose(env_.random);
   if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
