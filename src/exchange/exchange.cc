@@ -224,7 +224,12 @@ void Exchange::LearnPrefix(const Decision& decision) {
 
 // `decision`: whose prefix cache is to be used.
 void Exchange::CountDispatch(const Decision& decision) {
-  if (series_ == nullptr) series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model);
+  if (series_ == nullptr) {
+    using ModelName = ExchangeMetrics::ModelName;
+    const bool invented = pool_->models.takes_any_name();
+    series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model,
+                                invented ? ModelName::kInvented : ModelName::kConfigured);
+  }
   series_->in_flight.Add(1);
   series_->prefix_blocks.Add(request_.prefix_blocks.size());
   series_->prefix_hit_blocks.Add(decision.prefix_hit_blocks);

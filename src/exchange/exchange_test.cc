@@ -218,6 +218,35 @@ TEST_F(ExchangeTest, EndsAreToldApart) {
   Finish();
 }
 
+TEST_F(ExchangeTest, InventedModelNamesCostNoOtherLabelItsValue) {
+  const size_t most = MetricRegistry::open_values_max;
+  const auto ask = [&](const std::string& model) {
+    ASSERT_EQ(Chat("hi", model).kind, Step::Kind::kForward);
+    Answer("application/json", "{}");
+    Finish();
+  };
+  const auto count = [&](const std::string& model) {
+    return registry_
+        .AddCounter("penstock_requests_total", "",
+                    {{"pool", "default/qwen"},
+                     {"model", model},
+                     {"status", "200"},
+                     {"outcome", "complete"}})
+        .value();
+  };
+  for (size_t i = 0; i < most + 5; ++i) ask("junk-" + std::to_string(i));
+  ask("junk-0");
+  EXPECT_EQ(count("junk-0"), 2u);
+  EXPECT_EQ(count("other"), 5u);
+  EXPECT_EQ(
+      registry_.AddCounter("penstock_limit_reached_total", "", {{"limit", "model_label_values"}})
+          .value(),
+      5u);
+  Configure(1, RoutingStrategy::kDefault, {{"known", Criticality::kCritical, {}}});
+  ask("known");
+  EXPECT_EQ(count("known"), 1u) << "what is configured is not counted among them";
+}
+
 TEST_F(ExchangeTest, BrokenStreamIsEndedWithAnErrorEvent) {
   ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
   http::ResponseHead head;
