@@ -246,6 +246,8 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
   switch (failure) {
     case TryFailure::kConnectRefused:
       ejected = RecordFailure(state, now, EndpointFailure::kConnectRefused);
+      // Nobody is there, so what it held is gone, and what was claimed for this try never came.
+      env_.index.RemoveEndpoint(state.slot);
       break;
     case TryFailure::kConnectTimeout:
     case TryFailure::kReset:

@@ -184,6 +184,24 @@ TEST_F(ExchangeTest, FailedTriesGoToOtherEndpointsAtMostTwice) {
   EXPECT_EQ(InFlight(), 0);
 }
 
+TEST_F(ExchangeTest, AnEndpointThatRefusesIsNotBelievedToHoldThePromptAnyMore) {
+  Configure(1, RoutingStrategy::kPrefixCache, {});
+  const auto blocks_held = [&] {
+    const uint32_t slots[] = {pool_->pool.endpoints[0].state->slot};
+    uint32_t hits[] = {0};
+    index_.Match(exchange_.request().prefix_blocks, slots, hits);
+    return hits[0];
+  };
+  // The second and third go to an ejected endpoint, for want of another.
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(Chat(std::string(1000, 'p')).kind, Step::Kind::kForward);
+    EXPECT_GT(blocks_held(), 0u);
+    exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now());
+    EXPECT_EQ(blocks_held(), 0u);
+    exchange_.End(Outcome::kRejected, 502, clock_.Now());
+  }
+}
+
 TEST_F(ExchangeTest, StaleConnectionOfTheOnlyEndpointIsTriedAgainThere) {
   Configure(1, RoutingStrategy::kDefault, {});
   ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);

@@ -155,7 +155,7 @@ absl::Status ServerImpl::Start() {
   configurator_.Apply(loaded.resources);
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
-  ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, metrics_, options_.scrape));
+  ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   OpenListeners();
   watcher_ = config::FileWatcher::Start(
       options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); });
