@@ -45,4 +45,7 @@ class Random {
   uint64_t state_[4];
 };
 
+// A seed that no other process draws. Below 2^63, so that it reads the same as a signed number.
+uint64_t SeedFromSystem();
+
 }  // namespace gw

@@ -65,5 +65,15 @@ TEST(Random, UnitLiesInTheHalfOpenInterval) {
   EXPECT_NEAR(sum / 100'000, 0.5, 0.005);
 }
 
+TEST(SeedFromSystem, DiffersEachTimeAndFitsASignedNumber) {
+  std::set<uint64_t> seeds;
+  for (int i = 0; i < 100; ++i) {
+    const uint64_t seed = SeedFromSystem();
+    EXPECT_LT(seed, uint64_t{1} << 63);
+    seeds.insert(seed);
+  }
+  EXPECT_EQ(seeds.size(), 100u);
+}
+
 }  // namespace
 }  // namespace gw

@@ -72,6 +72,9 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--drain-seconds", flags.drain_s, "Longest drain after SIGTERM")
       ->capture_default_str()
       ->check(CLI::Range(0, 86400));
+  serve->add_option("--seed", flags.serve.seed, "Of chance, to repeat a run; drawn if not given")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 63))
+      ->type_name("N");
   return serve;
 }
 

@@ -104,6 +104,7 @@ MetricNames VllmNames() {
                            {"vllm:gpu_cache_usage_perc", Kind::kValue, MetricsScanner::kKvCache, 1},
                            {"vllm:lora_requests_info", Kind::kLora, kNone},
                            {"vllm:cache_config_info", Kind::kCacheConfig, kNone},
+                           {"process_start_time_seconds", Kind::kValue, MetricsScanner::kStart},
                        });
   names.block_tokens_label = "block_size";
   names.blocks_label = "num_gpu_blocks";
@@ -124,6 +125,7 @@ MetricNames SglangNames() {
                            {"sglang:cache_config_info", Kind::kCacheConfig, kNone},
                            {"sglang:page_size", Kind::kValue, MetricsScanner::kBlockTokens, 1},
                            {"sglang:num_pages", Kind::kValue, MetricsScanner::kBlocks, 1},
+                           {"process_start_time_seconds", Kind::kValue, MetricsScanner::kStart},
                        });
   names.block_tokens_label = "page_size";
   names.blocks_label = "num_pages";
@@ -336,6 +338,7 @@ const MetricsSample& MetricsScanner::Finish() {
   sample_.kv_cache_utilization_ratio = static_cast<float>(mean_count(kKvCache));
   sample_.cache_block_tokens = count_of(mean_count(kBlockTokens));
   sample_.cache_blocks = count_of(series_[kBlocks].sum);
+  sample_.process_start_s = series_[kStart].sum;
   return sample_;
 }
 

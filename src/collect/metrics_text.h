@@ -49,6 +49,7 @@ struct MetricsSample {
   float kv_cache_utilization_ratio = 0;
   uint32_t cache_block_tokens = 0;
   uint32_t cache_blocks = 0;
+  double process_start_s = 0;  // since 1970; 0: not found
 
   LoraReport lora;
 
@@ -61,7 +62,15 @@ struct MetricNames;
 class MetricsScanner {
  public:
   // The values that a page is searched for.
-  enum Wanted : uint8_t { kWaiting, kRunning, kKvCache, kBlockTokens, kBlocks, kWantedCount };
+  enum Wanted : uint8_t {
+    kWaiting,
+    kRunning,
+    kKvCache,
+    kBlockTokens,
+    kBlocks,
+    kStart,
+    kWantedCount
+  };
 
   // kRead: adapters and cache configuration too, for which the whole page must be scanned.
   enum class Details : uint8_t { kSkip, kRead };

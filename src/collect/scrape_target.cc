@@ -43,9 +43,10 @@ std::vector<std::string> SplitAdapters(std::string_view list) {
 
 }  // namespace
 
-ScrapeTarget::ScrapeTarget(EventLoop& loop, ScrapeMetrics& metrics, const ScrapeOptions& options,
-                           Identity identity, TimePoint first_due)
+ScrapeTarget::ScrapeTarget(EventLoop& loop, PrefixIndex& index, ScrapeMetrics& metrics,
+                           const ScrapeOptions& options, Identity identity, TimePoint first_due)
     : loop_(loop),
+      index_(index),
       metrics_(metrics),
       options_(options),
       identity_(std::move(identity)),
@@ -260,6 +261,7 @@ void ScrapeTarget::Apply(const MetricsSample& sample) {
   const float total = state.waiting_requests.load(kRelaxed) + state.running_requests.load(kRelaxed);
   state.foreign_requests.store(std::max(0.0f, total - static_cast<float>(own)), kRelaxed);
   ApplyLora(sample);
+  ApplyStart(sample);
   state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max).count(), kRelaxed);
   state.scraped_at_ns.store(loop_.clock().Now().time_since_epoch().count(),
                             std::memory_order_release);
@@ -284,6 +286,16 @@ void ScrapeTarget::ApplyLora(const MetricsSample& sample) {
   identity_.state->set_lora(std::move(adapters));
 }
 
+void ScrapeTarget::ApplyStart(const MetricsSample& sample) {
+  if (sample.process_start_s == 0) return;
+  if (process_start_s_ != 0 && process_start_s_ != sample.process_start_s) {
+    index_.RemoveEndpoint(identity_.state->slot);
+    Log(LogLevel::kInfo, "Model server was started anew, its prefix cache is empty",
+        {{"endpoint", identity_.name}, {"pool", identity_.pool_id}});
+  }
+  process_start_s_ = sample.process_start_s;
+}
+
 void ScrapeTarget::Rest() { phase_ = Phase::kResting; }
 
 void ScrapeTarget::Fail(ScrapeFailure failure, bool counts, EndpointFailure kind) {
@@ -298,6 +310,8 @@ void ScrapeTarget::Fail(ScrapeFailure failure, bool counts, EndpointFailure kind
     pacer_.OnFailure();
   }
   EndpointState& state = *identity_.state;
+  // Also when it is ejected already: requests may have gone there for want of another endpoint.
+  if (kind == EndpointFailure::kConnectRefused) index_.RemoveEndpoint(state.slot);
   if (!counts || !RecordFailure(state, loop_.clock().Now(), kind, options_.health)) return;
   if (job_ == Job::kProbe) {
     Log(LogLevel::kInfo, "Endpoint still ejected",

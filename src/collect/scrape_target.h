@@ -22,6 +22,7 @@
 #include "net/event_loop.h"
 #include "net/stream.h"
 #include "pool/endpoint.h"
+#include "prefix/index.h"
 
 namespace gw {
 
@@ -44,8 +45,8 @@ class ScrapeTarget final : private StreamObserver {
   };
 
   // `first_due`: when the first scrape may begin. The references outlive the target.
-  ScrapeTarget(EventLoop& loop, ScrapeMetrics& metrics, const ScrapeOptions& options,
-               Identity identity, TimePoint first_due);
+  ScrapeTarget(EventLoop& loop, PrefixIndex& index, ScrapeMetrics& metrics,
+               const ScrapeOptions& options, Identity identity, TimePoint first_due);
 
   const Identity& identity() const { return identity_; }
 
@@ -70,12 +71,14 @@ class ScrapeTarget final : private StreamObserver {
   void CompleteScrape(int status);
   void Apply(const MetricsSample& sample);
   void ApplyLora(const MetricsSample& sample);
+  void ApplyStart(const MetricsSample& sample);
   void Rest();
   // Ends the exchange. `counts`: as a failure of the endpoint's health, too.
   void Fail(ScrapeFailure failure, bool counts, EndpointFailure kind = EndpointFailure::kNoAnswer);
   void CameBack();
 
   EventLoop& loop_;
+  PrefixIndex& index_;
   ScrapeMetrics& metrics_;
   const ScrapeOptions& options_;
   const Identity identity_;
@@ -89,6 +92,7 @@ class ScrapeTarget final : private StreamObserver {
   bool reads_details_ = false;
   bool due_at_once_ = false;
   uint32_t scrapes_ = 0;
+  double process_start_s_ = 0;  // as last reported; 0: never
   size_t body_bytes_ = 0;
   int32_t in_flight_at_start_ = 0;
   TimePoint first_due_;

@@ -22,9 +22,10 @@ constexpr Duration kTickWithoutTargets = std::chrono::milliseconds(20);
 }  // namespace
 
 struct MetricsScraper::Impl {
-  Impl(EventLoop& event_loop, const SnapshotStore& snapshots, MetricRegistry& registry,
-       const ScrapeOptions& scrape_options)
+  Impl(EventLoop& event_loop, const SnapshotStore& snapshots, PrefixIndex& prefix_index,
+       MetricRegistry& registry, const ScrapeOptions& scrape_options)
       : loop(event_loop),
+        index(prefix_index),
         options(scrape_options),
         reader(snapshots),
         metrics(registry),
@@ -103,11 +104,12 @@ struct MetricsScraper::Impl {
 
   std::unique_ptr<ScrapeTarget> Make(ScrapeTarget::Identity identity) {
     const Duration phase = std::chrono::duration_cast<Duration>(options.interval * random.Unit());
-    return std::make_unique<ScrapeTarget>(loop, metrics, options, std::move(identity),
+    return std::make_unique<ScrapeTarget>(loop, index, metrics, options, std::move(identity),
                                           loop.now() + phase);
   }
 
   EventLoop& loop;
+  PrefixIndex& index;
   const ScrapeOptions options;
   SnapshotReader reader;
   std::shared_ptr<const Snapshot> followed;
@@ -117,9 +119,9 @@ struct MetricsScraper::Impl {
   Timer timer;
 };
 
-MetricsScraper::MetricsScraper(EventLoop& loop, const SnapshotStore& snapshots,
+MetricsScraper::MetricsScraper(EventLoop& loop, const SnapshotStore& snapshots, PrefixIndex& index,
                                MetricRegistry& metrics, const ScrapeOptions& options)
-    : impl_(std::make_unique<Impl>(loop, snapshots, metrics, options)) {}
+    : impl_(std::make_unique<Impl>(loop, snapshots, index, metrics, options)) {}
 
 MetricsScraper::~MetricsScraper() = default;
 
@@ -128,9 +130,9 @@ namespace {
 class ScraperThreadImpl final : public ScraperThread {
  public:
   ScraperThreadImpl(std::unique_ptr<EventLoop> loop, const SnapshotStore& snapshots,
-                    MetricRegistry& metrics, const ScrapeOptions& options)
+                    PrefixIndex& index, MetricRegistry& metrics, const ScrapeOptions& options)
       : loop_(std::move(loop)),
-        scraper_(*loop_, snapshots, metrics, options),
+        scraper_(*loop_, snapshots, index, metrics, options),
         thread_([this] { loop_->Run(); }) {}
 
   ~ScraperThreadImpl() override {
@@ -147,10 +149,11 @@ class ScraperThreadImpl final : public ScraperThread {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ScraperThread>> ScraperThread::Start(const SnapshotStore& snapshots,
+                                                                    PrefixIndex& index,
                                                                     MetricRegistry& metrics,
                                                                     const ScrapeOptions& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, EventLoop::New());
-  return std::make_unique<ScraperThreadImpl>(std::move(loop), snapshots, metrics, options);
+  return std::make_unique<ScraperThreadImpl>(std::move(loop), snapshots, index, metrics, options);
 }
 
 }  // namespace gw

@@ -77,7 +77,9 @@ class ScraperTest : public ::testing::Test {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->pools.assign(pools.begin(), pools.end());
     store_.Publish(std::move(snapshot));
-    if (!scraper_) scraper_ = std::make_unique<MetricsScraper>(*loop_, store_, metrics_, options_);
+    if (!scraper_) {
+      scraper_ = std::make_unique<MetricsScraper>(*loop_, store_, index_, metrics_, options_);
+    }
   }
 
   // Runs the loop until `done`, or fails after ten seconds.
@@ -95,15 +97,24 @@ class ScraperTest : public ::testing::Test {
   uint64_t Failures(std::string reason) {
     return metrics_.AddCounter("penstock_scrape_failures_total", "", {{"reason", reason}}).value();
   }
+  // How many blocks of a prompt of two the index holds of that server.
+  uint32_t BlocksHeld(const FakeModelServer& server) {
+    const uint32_t slots[] = {StateOf(server).slot};
+    uint32_t hits[] = {0};
+    index_.Match(kBlocks, slots, hits);
+    return hits[0];
+  }
   uint64_t Scrapes() { return metrics_.AddCounter("penstock_scrapes_total", "").value(); }
   uint64_t Ejections() {
     return metrics_.AddCounter("penstock_ejections_total", "", {{"pool", "default/qwen"}}).value();
   }
 
+  static constexpr uint64_t kBlocks[] = {11, 12};
   std::unique_ptr<EventLoop> loop_;
   EndpointTable table_;
   std::vector<std::shared_ptr<EndpointState>> held_;
   SnapshotStore store_;
+  PrefixIndex index_{{.bytes_max = 1 << 20, .shards = 1}};
   MetricRegistry metrics_;
   ScrapeOptions options_;
   Duration metrics_age_max_ = seconds(2);
@@ -334,11 +345,42 @@ TEST_F(ScraperTest, AdaptersAreKeptAndForgottenWithTheServer) {
   WaitFor([&] { return StateOf(a).lora_version == 0; });
 }
 
+TEST_F(ScraperTest, AServerThatRefusesConnectionsHasLostItsPrefixCache) {
+  FakeModelServer& a = AddServer();
+  FakeModelServer& b = AddServer();
+  Publish({&a, &b});
+  for (const FakeModelServer* server : {&a, &b}) index_.Insert(kBlocks, StateOf(*server).slot);
+  WaitForScrapes(a, 2);
+  EXPECT_EQ(BlocksHeld(a), 2u);
+  a.Stop();
+  WaitFor([&] { return Ejections() == 1; });
+  EXPECT_EQ(BlocksHeld(a), 0u);
+  EXPECT_EQ(BlocksHeld(b), 2u);
+}
+
+TEST_F(ScraperTest, AServerThatWasStartedAnewHasLostItsPrefixCache) {
+  const auto started = [](const char* at) {
+    return std::string("process_start_time_seconds ") + at + "\n" + Page(1, 1, 0);
+  };
+  FakeModelServer& a = AddServer(started("1.79538357901e+09"));
+  Publish({&a});
+  WaitForScrapes(a, 2);
+  index_.Insert(kBlocks, StateOf(a).slot);
+  WaitForScrapes(a, 3);
+  EXPECT_EQ(BlocksHeld(a), 2u);
+  a.page = started("1.79538357925e+09");
+  WaitForScrapes(a, 2);
+  WaitFor([&] { return BlocksHeld(a) == 0; });
+  index_.Insert(kBlocks, StateOf(a).slot);
+  WaitForScrapes(a, 3);
+  EXPECT_EQ(BlocksHeld(a), 2u);
+}
+
 TEST_F(ScraperTest, RunsOnAThreadOfItsOwn) {
   FakeModelServer& a = AddServer(Page(1, 2, 0.25));
   Publish({&a});
   scraper_.reset();
-  auto thread = ScraperThread::Start(store_, metrics_, options_);
+  auto thread = ScraperThread::Start(store_, index_, metrics_, options_);
   ASSERT_TRUE(thread.ok());
   WaitForScrapes(a, 5);
   WaitFor([&] { return StateOf(a).waiting_requests == 1; });
@@ -349,9 +391,10 @@ TEST_F(ScraperTest, RunsOnAThreadOfItsOwn) {
 TEST(ScraperThread, StartsAndStops) {
   SnapshotStore store;
   store.Publish(std::make_shared<Snapshot>());
+  PrefixIndex index({.bytes_max = 1 << 20, .shards = 1});
   MetricRegistry metrics;
   for (int i = 0; i < 3; ++i) {
-    auto thread = ScraperThread::Start(store, metrics, ScrapeOptions{});
+    auto thread = ScraperThread::Start(store, index, metrics, ScrapeOptions{});
     ASSERT_TRUE(thread.ok());
   }
   EXPECT_EQ(metrics.AddGauge("penstock_scrape_endpoints", "").value(), 0);

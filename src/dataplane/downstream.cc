@@ -239,25 +239,25 @@ void DownstreamConnection::StartTryTimer() {
 
 void DownstreamConnection::ListModels() {
   state_ = State::kWaiting;
-  const std::string& rule = exchange_.rule()->name;
+  const std::string key = KeyOf(exchange_.model_rules());
   const uint64_t generation = exchange_.snapshot().generation;
   const TimePoint now = worker_.loop().now();
   const std::string* cached =
-      worker_.model_lists().Find(generation, rule, now, worker_.options().model_list_cache_time);
+      worker_.model_lists().Find(generation, key, now, worker_.options().model_list_cache_time);
   if (cached != nullptr) {
     status_ = 200;
     RespondWith({200, kJson, *cached, 0}, keep_alive_, Outcome::kComplete);
     return;
   }
   model_fetch_ = std::make_unique<ModelListFetch>(
-      worker_.upstreams(),
-      PlanModelList(exchange_.snapshot(), *exchange_.rule(), now, worker_.environment().random));
-  model_fetch_->Start([this, generation, rule](const std::string& body) {
+      worker_.upstreams(), PlanModelList(exchange_.snapshot(), exchange_.model_rules(), now,
+                                         worker_.environment().random));
+  model_fetch_->Start([this, generation, key](const std::string& body) {
     auto finished = std::move(model_fetch_);
     if (body.empty()) {
       Respond(Rejection::kNoEndpoint);
     } else {
-      worker_.model_lists().Put(generation, rule, worker_.loop().now(), body);
+      worker_.model_lists().Put(generation, key, worker_.loop().now(), body);
       RespondWith({200, kJson, body, 0}, keep_alive_, Outcome::kComplete);
     }
     ContinueInput();

@@ -107,21 +107,21 @@ void ModelListFetch::Finish() {
   done(merged);
 }
 
-const std::string* ModelListCache::Find(uint64_t generation, const std::string& rule, TimePoint now,
+const std::string* ModelListCache::Find(uint64_t generation, const std::string& key, TimePoint now,
                                         Duration max_age) const {
   if (generation != generation_) return nullptr;
-  auto it = entries_.find(rule);
+  auto it = entries_.find(key);
   if (it == entries_.end() || now - it->second.at > max_age) return nullptr;
   return &it->second.body;
 }
 
-void ModelListCache::Put(uint64_t generation, const std::string& rule, TimePoint now,
+void ModelListCache::Put(uint64_t generation, const std::string& key, TimePoint now,
                          std::string body) {
   if (generation != generation_) {
     entries_.clear();
     generation_ = generation;
   }
-  entries_[rule] = {now, std::move(body)};
+  entries_[key] = {now, std::move(body)};
 }
 
 }  // namespace gw

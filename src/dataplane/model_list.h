@@ -42,10 +42,10 @@ class ModelListFetch {
 
 class ModelListCache {
  public:
-  // The list for a rule, or nullptr if it is unknown or older than `max_age`.
-  const std::string* Find(uint64_t generation, const std::string& rule, TimePoint now,
+  // The list of KeyOf(rules), or nullptr if it is unknown or older than `max_age`.
+  const std::string* Find(uint64_t generation, const std::string& key, TimePoint now,
                           Duration max_age) const;
-  void Put(uint64_t generation, const std::string& rule, TimePoint now, std::string body);
+  void Put(uint64_t generation, const std::string& key, TimePoint now, std::string body);
 
  private:
   struct Entry {

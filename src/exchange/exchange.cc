@@ -36,6 +36,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   target_ = {};
   request_id_.clear();
   rule_ = nullptr;
+  model_rules_.clear();
   pool_ = nullptr;
   request_.api = ApiKind::kOther;
   request_.requested_model.clear();
@@ -93,6 +94,11 @@ Step Exchange::RouteToPool() {
   if (!rule_->unsupported.empty()) {
     detail_ = rule_->unsupported;
     return Reject(Rejection::kRuleUnsupported);
+  }
+  if (request_.api == ApiKind::kModels) {
+    model_rules_ = RulesOfModelList(*snapshot_, *listener->routes, *rule_, target_.path);
+    if (!model_rules_.empty()) return {Step::Kind::kReadBody, Rejection::kNone};
+    request_.api = ApiKind::kOther;
   }
   const Destination* destination = rule_->Choose(env_.random);
   if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
@@ -219,7 +225,12 @@ void Exchange::LearnPrefix(const Decision& decision) {
 
 // `decision`: whose prefix cache is to be used.
 void Exchange::CountDispatch(const Decision& decision) {
-  if (series_ == nullptr) series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model);
+  if (series_ == nullptr) {
+    using ModelName = ExchangeMetrics::ModelName;
+    const bool invented = pool_->models.takes_any_name();
+    series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model,
+                                invented ? ModelName::kInvented : ModelName::kConfigured);
+  }
   series_->in_flight.Add(1);
   series_->prefix_blocks.Add(request_.prefix_blocks.size());
   series_->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
@@ -236,6 +247,8 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
   switch (failure) {
     case TryFailure::kConnectRefused:
       ejected = RecordFailure(state, now, EndpointFailure::kConnectRefused);
+      // Nobody is there, so what it held is gone, and what was claimed for this try never came.
+      env_.index.RemoveEndpoint(state.slot);
       break;
     case TryFailure::kConnectTimeout:
     case TryFailure::kReset:

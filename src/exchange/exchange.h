@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "exchange/environment.h"
+#include "exchange/model_list.h"
 #include "exchange/pair.h"
 #include "exchange/rejection.h"
 #include "exchange/step.h"
@@ -97,6 +98,7 @@ class Exchange {
   std::string_view request_id() const { return request_id_; }
   const Snapshot& snapshot() const { return *snapshot_; }
   const RouteRule* rule() const { return rule_; }
+  const ModelListRules& model_rules() const { return model_rules_; }  // of kListModels
   const PoolEntry* pool() const { return pool_; }
   const Endpoint& endpoint() const { return *decision_.endpoint; }
   const InferenceRequest& request() const { return request_; }
@@ -166,6 +168,7 @@ class Exchange {
   http::Target target_;
   std::string request_id_;
   const RouteRule* rule_ = nullptr;
+  ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
   InferenceRequest request_;
   std::string_view body_;

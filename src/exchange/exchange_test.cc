@@ -184,6 +184,24 @@ TEST_F(ExchangeTest, FailedTriesGoToOtherEndpointsAtMostTwice) {
   EXPECT_EQ(InFlight(), 0);
 }
 
+TEST_F(ExchangeTest, AnEndpointThatRefusesIsNotBelievedToHoldThePromptAnyMore) {
+  Configure(1, RoutingStrategy::kPrefixCache, {});
+  const auto blocks_held = [&] {
+    const uint32_t slots[] = {pool_->pool.endpoints[0].state->slot};
+    uint32_t hits[] = {0};
+    index_.Match(exchange_.request().prefix_blocks, slots, hits);
+    return hits[0];
+  };
+  // The second and third go to an ejected endpoint, for want of another.
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(Chat(std::string(1000, 'p')).kind, Step::Kind::kForward);
+    EXPECT_GT(blocks_held(), 0u);
+    exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now());
+    EXPECT_EQ(blocks_held(), 0u);
+    exchange_.End(Outcome::kRejected, 502, clock_.Now());
+  }
+}
+
 TEST_F(ExchangeTest, StaleConnectionOfTheOnlyEndpointIsTriedAgainThere) {
   Configure(1, RoutingStrategy::kDefault, {});
   ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
@@ -216,6 +234,35 @@ TEST_F(ExchangeTest, EndsAreToldApart) {
   Answer("text/event-stream", "data: {\"choices\":[]}\n\ndata: [DONE]\n\n");
   EXPECT_EQ(exchange_.OutcomeOfEnd(), Outcome::kComplete);
   Finish();
+}
+
+TEST_F(ExchangeTest, InventedModelNamesCostNoOtherLabelItsValue) {
+  const size_t most = MetricRegistry::open_values_max;
+  const auto ask = [&](const std::string& model) {
+    ASSERT_EQ(Chat("hi", model).kind, Step::Kind::kForward);
+    Answer("application/json", "{}");
+    Finish();
+  };
+  const auto count = [&](const std::string& model) {
+    return registry_
+        .AddCounter("penstock_requests_total", "",
+                    {{"pool", "default/qwen"},
+                     {"model", model},
+                     {"status", "200"},
+                     {"outcome", "complete"}})
+        .value();
+  };
+  for (size_t i = 0; i < most + 5; ++i) ask("junk-" + std::to_string(i));
+  ask("junk-0");
+  EXPECT_EQ(count("junk-0"), 2u);
+  EXPECT_EQ(count("other"), 5u);
+  EXPECT_EQ(
+      registry_.AddCounter("penstock_limit_reached_total", "", {{"limit", "model_label_values"}})
+          .value(),
+      5u);
+  Configure(1, RoutingStrategy::kDefault, {{"known", Criticality::kCritical, {}}});
+  ask("known");
+  EXPECT_EQ(count("known"), 1u) << "what is configured is not counted among them";
 }
 
 TEST_F(ExchangeTest, BrokenStreamIsEndedWithAnErrorEvent) {

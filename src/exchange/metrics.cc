@@ -141,13 +141,17 @@ void ExchangeSeries::CountRequest(int status, Outcome outcome) {
 
 ExchangeMetrics::ExchangeMetrics(MetricRegistry& registry) : registry_(registry) {}
 
-ExchangeSeries& ExchangeMetrics::For(std::string_view pool, std::string_view model) {
+ExchangeSeries& ExchangeMetrics::For(std::string_view pool, std::string_view model,
+                                     ModelName from) {
   key_.assign(pool);
   key_ += '\n';
   key_ += model;
   auto it = series_.find(key_);
   if (it != series_.end()) return *it->second;
-  if (series_.size() >= kSeriesMax && model != "other") return For(pool, "other");
+  if (from == ModelName::kInvented && !registry_.AdmitsOpenValue(pool, model)) {
+    CountLimit("model_label_values");
+    return For(pool, "other", ModelName::kConfigured);
+  }
   auto series = std::make_unique<ExchangeSeries>(registry_, pool, model);
   return *series_.emplace(key_, std::move(series)).first->second;
 }

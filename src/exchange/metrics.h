@@ -86,9 +86,13 @@ class ExchangeMetrics {
  public:
   explicit ExchangeMetrics(MetricRegistry& registry);
 
-  // The series for a pool and a model name as the client sent it. Names that are not in the pool's
-  // configuration come from clients: the registry's cap bounds them.
-  ExchangeSeries& For(std::string_view pool, std::string_view model);
+  // Where the model's name comes from: the pool's InferenceModels (or it is empty), or a client of
+  // a pool that takes any.
+  enum class ModelName : uint8_t { kConfigured, kInvented };
+  // The series for a pool and a model. Of invented names the first of each pool have series of
+  // their own (MetricRegistry::open_values_max); the rest share the model "other", which is
+  // counted.
+  ExchangeSeries& For(std::string_view pool, std::string_view model, ModelName from);
   PhaseSeries& PhasesOf(std::string_view pool);
   void CountDisaggregation(std::string_view pool, bool alone);
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
@@ -98,7 +102,6 @@ class ExchangeMetrics {
   void CountLimit(std::string_view limit);
 
  private:
-  static constexpr size_t kSeriesMax = 4096;
   MetricRegistry& registry_;
   std::string key_;
   absl::flat_hash_map<std::string, std::unique_ptr<ExchangeSeries>> series_;

@@ -76,8 +76,9 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   }
   if (outcome == Outcome::kRejected) env_.metrics.CountRejection(rejection_);
   if (series_ == nullptr) {
-    // Never dispatched: the model name may be the client's own invention.
-    series_ = &env_.metrics.For(pool_ != nullptr ? std::string_view(pool_->pool.id) : "", "");
+    // Never dispatched: no endpoint has said that there is such a model.
+    series_ = &env_.metrics.For(pool_ != nullptr ? std::string_view(pool_->pool.id) : "", "",
+                                ExchangeMetrics::ModelName::kConfigured);
   }
   series_->CountRequest(status, outcome);
   series_->duration.Observe(ToSeconds(now - began_));

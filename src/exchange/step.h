@@ -15,7 +15,7 @@ struct Step {
     kForward,      // send body() to endpoint()
     kPrefill,      // send prefill_body() to prefill_endpoint() and collect the whole answer
     kForwardPair,  // both at once
-    kListModels,   // answer with the merged model lists of rule()'s pools
+    kListModels,   // answer with the merged lists of model_rules()
     kRespond,      // answer with `rejection`
     kRelay,        // answer with held_answer()
   };

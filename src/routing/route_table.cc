@@ -1,6 +1,7 @@
 #include "routing/route_table.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -121,6 +122,13 @@ bool QueryHolds(const HeaderMatch& wanted, std::string_view query) {
   return wanted.regex != nullptr ? wanted.regex->Matches(*value) : *value == wanted.value;
 }
 
+bool PathFits(const RouteMatch& match, std::string_view path) {
+  if (match.path_type == RouteMatch::PathType::kExact) return path == match.path;
+  if (match.path_type == RouteMatch::PathType::kRegex) return match.path_regex->Matches(path);
+  const std::string_view prefix = PathKey(match);
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
 bool ConditionsHold(const RouteMatch& match, std::string_view query,
                     const http::RequestHead& head) {
   if (!match.method.empty() && match.method != head.method) return false;
@@ -235,6 +243,19 @@ const RouteRule* RouteTable::Match(std::string_view host, std::string_view path,
     return true;  // listeners hide each other
   });
   return rule;
+}
+
+std::vector<const RouteRule*> RouteTable::RulesFor(const RouteRule& rule,
+                                                   std::string_view path) const {
+  std::map<uint32_t, const RouteRule*> by_place;
+  for (const Entry& entry : entries_) {
+    if (entry.rule->route == rule.route && PathFits(entry.match, path)) {
+      by_place.emplace(entry.rule_index, entry.rule.get());
+    }
+  }
+  std::vector<const RouteRule*> rules;
+  for (const auto& [place, of_route] : by_place) rules.push_back(of_route);
+  return rules;
 }
 
 const RouteRule* RouteTable::MatchPath(const PathGroup& group, std::string_view path,

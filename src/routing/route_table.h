@@ -99,6 +99,10 @@ class RouteTable {
   const RouteRule* Match(std::string_view host, std::string_view path, std::string_view query,
                          const http::RequestHead& head) const;
 
+  // The rules of `rule`'s own HTTPRoute, in their order there, that a request for `path` could come
+  // to with some method, header fields and query. The route's hostnames are the same for all.
+  std::vector<const RouteRule*> RulesFor(const RouteRule& rule, std::string_view path) const;
+
   // All entries, in the order they are tried for a request that more than one of them fits.
   const std::vector<Entry>& entries() const { return entries_; }
 

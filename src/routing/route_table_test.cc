@@ -292,6 +292,32 @@ TEST(RouteTable, TiesGoToTheOlderRouteThenByNameThenByOrder) {
   EXPECT_EQ(table->entries()[2].rule_index, 1u);
 }
 
+TEST(RouteTable, RulesOfOneRouteForAPathWhateverElseTheyAskFor) {
+  const auto of = [](std::string route, uint32_t place, Entry entry) {
+    auto rule = std::make_shared<RouteRule>(*entry.rule);
+    rule->route = entry.route = std::move(route);
+    entry.rule_index = place;
+    entry.rule = rule;
+    return entry;
+  };
+  std::vector<Entry> entries = {
+      of("default/a", 2, Prefix("all", "/")),
+      of("default/a", 0, Prefix("by header", "/v1")),
+      of("default/a", 1, Exact("chat", "/v1/chat/completions")),
+      of("default/a", 3, Prefix("elsewhere", "/v1/model")),
+      of("default/a", 4, Exact("models", "/v1/models")),
+      of("default/b", 0, Prefix("other route", "/v1")),
+  };
+  entries[1].match.headers.push_back({"x-model", "a"});
+  entries.push_back(entries[1]);  // of another hostname
+  entries.back().hostname = "a.example.com";
+  const RouteRule rule = *entries[0].rule;
+  const auto table = RouteTable::Build(std::move(entries), {"*"});
+  std::vector<std::string> names;
+  for (const RouteRule* found : table->RulesFor(rule, "/v1/models")) names.push_back(found->name);
+  EXPECT_EQ(names, (std::vector<std::string>{"by header", "all", "models"}));
+}
+
 TEST(RouteRule, DrawsDestinationsByWeight) {
   RouteRule rule;
   rule.destinations = {

@@ -13,6 +13,7 @@
 
 #include "admin/admin_server.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
@@ -22,7 +23,6 @@
 namespace gw {
 namespace {
 
-constexpr uint64_t kSeed = 0x70656e73746f636b;
 constexpr int kListenRetryMs = 1000;
 
 // From here to the end of the process, which destroys and writes what is left, a signal has nobody
@@ -106,7 +106,7 @@ absl::Status CheckBindIp(const std::string& ip) {
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(const ServerOptions& options)
-      : options_(WithinDescriptors(options)),
+      : options_(WithSeed(WithinDescriptors(options))),
         index_(IndexOptions(options)),
         configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)) {}
   ~ServerImpl() override {
@@ -121,6 +121,11 @@ class ServerImpl final : public Server {
   int RunUntilSignal() override;
 
  private:
+  static ServerOptions WithSeed(ServerOptions options) {
+    if (!options.seed) options.seed = SeedFromSystem();
+    options.scrape.seed = *options.seed;
+    return options;
+  }
   static PrefixIndex::Options IndexOptions(const ServerOptions& options) {
     PrefixIndex::Options index;
     index.bytes_max = options.prefix_index_bytes_max;
@@ -168,11 +173,12 @@ absl::Status ServerImpl::Start() {
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
   config::LoadResult loaded = config::LoadFiles(options_.paths);
   if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
+  Log(LogLevel::kInfo, "Starting", {{"seed", *options_.seed}});
   RegisterMetrics();
   configurator_.Apply(loaded.resources);
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
-  ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, metrics_, options_.scrape));
+  ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   OpenListeners();
   watcher_ = config::FileWatcher::Start(
       options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); });
@@ -184,7 +190,8 @@ absl::Status ServerImpl::StartWorkers() {
   const ProxyWorker::Shared shared{snapshots_,         index_,           metrics_,
                                    options_.dataplane, options_.bind_ip, options_.log_requests};
   for (int i = 0; i < count; ++i) {
-    ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker, ProxyWorker::Start(shared, kSeed + i));
+    ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
+                     ProxyWorker::Start(shared, *options_.seed + i));
     workers_.push_back(std::move(worker));
   }
   return absl::OkStatus();

@@ -5,7 +5,9 @@
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,9 @@ struct ServerOptions {
   int workers = 0;                               // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;
   bool log_requests = true;
+  // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two
+  // runs make the same request ids.
+  std::optional<uint64_t> seed;
   DataplaneOptions dataplane;
   ScrapeOptions scrape;
 };

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "base/check.h"
 #include "stats/exposition.h"
@@ -185,12 +186,6 @@ struct MetricRegistry::Impl {
                             const Labels& labels, Args&&... args) {
     std::string key = LabelText(labels);
     auto it = series.find(key);
-    if (it == series.end() && series.size() >= series_max) {
-      Labels other = labels;
-      for (auto& [name, value] : other) value = "other";
-      key = LabelText(std::move(other));
-      it = series.find(key);
-    }
     if (it == series.end()) {
       it = series.emplace(std::move(key), std::make_unique<Metric>(args...)).first;
     }
@@ -199,6 +194,7 @@ struct MetricRegistry::Impl {
 
   mutable std::mutex mutex;  // guards the maps, not the metrics in them
   std::map<std::string, Family, std::less<>> families;
+  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> open_values;  // by scope
 };
 
 MetricRegistry::MetricRegistry() : impl_(std::make_unique<Impl>()) {}
@@ -228,6 +224,16 @@ Histogram& MetricRegistry::AddHistogram(std::string_view name, std::string_view 
   Histogram& histogram = Impl::FindSeries(family.histograms, labels, upper_bounds);
   CHECK(std::ranges::equal(histogram.upper_bounds(), upper_bounds));
   return histogram;
+}
+
+bool MetricRegistry::AdmitsOpenValue(std::string_view scope, std::string_view value) {
+  value = value.substr(0, label_value_bytes_max);
+  const std::lock_guard lock(impl_->mutex);
+  auto& values = impl_->open_values.try_emplace(std::string(scope)).first->second;
+  if (values.contains(value)) return true;
+  if (values.size() >= open_values_max) return false;
+  values.emplace(value);
+  return true;
 }
 
 void MetricRegistry::AddCallback(std::string_view name, std::string_view help,

@@ -96,10 +96,10 @@ class MetricRegistry {
 
   // The metric of that name and those labels (in any order), made on first use. Names follow
   // Prometheus conventions (penstock_..._total, _seconds, _bytes); `help` is one sentence, the
-  // first one given stays. Thread-safe. A family holds at most series_max label sets; beyond that
-  // all share one whose label values are "other", and a label value is cut at
-  // label_value_bytes_max, so that a client cannot grow memory by inventing names. Bytes that are
-  // not UTF-8 become "?", since a scraper refuses a page with them.
+  // first one given stays. Thread-safe. A label value is cut at label_value_bytes_max; bytes that
+  // are not UTF-8 become "?", since a scraper refuses a page with them. Label values come from the
+  // configuration and from this program; those that clients invent go through AdmitsOpenValue, or
+  // memory grows with every name they think of.
   //
   // REQUIRES: a name always has the same type, and the same bounds if it is a histogram
   Counter& AddCounter(std::string_view name, std::string_view help, const Labels& labels = {});
@@ -120,7 +120,13 @@ class MetricRegistry {
   // Name and help of every family, for the test that holds docs/metrics.md against the code.
   std::vector<std::pair<std::string, std::string>> Families() const;
 
-  static constexpr size_t series_max = 1000;
+  // For a label whose values clients choose: true if `value` is one of the first open_values_max
+  // different ones of `scope` (of one pool, say). The label of any other is to be "other", and only
+  // that label: all that did not come from the client stays told apart. Thread-safe; the same for
+  // all workers.
+  bool AdmitsOpenValue(std::string_view scope, std::string_view value);
+
+  static constexpr size_t open_values_max = 200;
   static constexpr size_t label_value_bytes_max = 512;
 
  private:

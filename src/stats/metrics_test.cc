@@ -286,33 +286,24 @@ TEST(MetricRegistry, FamiliesStandInTheOrderOfTheirNames) {
                                                Pair("penstock_c", "C.")));
 }
 
-TEST(MetricRegistry, BeyondTheLimitAllNewLabelSetsShareOneSeries) {
+TEST(MetricRegistry, TheFirstValuesThatClientsInventKeepTheirOwnSeries) {
   MetricRegistry registry;
-  const auto counter = [&](int i) -> Counter& {
-    return registry.AddCounter("penstock_x_total", "X.", {{"model", std::to_string(i)}});
-  };
-  const int most = MetricRegistry::series_max;
-  for (int i = 0; i < most; ++i) counter(i).Add();
-  Counter& first_beyond = counter(most);
-  EXPECT_EQ(&first_beyond, &counter(most + 1));
-  for (int i = most; i < most + 50; ++i) counter(i).Add();
-  counter(3).Add();  // one that was there before the limit keeps its own
-
-  const Page page = Read(registry.Render());
-  EXPECT_EQ(page.samples.size(), MetricRegistry::series_max + 1);
-  EXPECT_EQ(page.At("penstock_x_total", {{"model", "other"}}), 50);
-  EXPECT_EQ(page.At("penstock_x_total", {{"model", "3"}}), 2);
+  const int most = MetricRegistry::open_values_max;
+  for (int i = 0; i < most; ++i) {
+    EXPECT_TRUE(registry.AdmitsOpenValue("default/a", "model-" + std::to_string(i)));
+  }
+  EXPECT_FALSE(registry.AdmitsOpenValue("default/a", "one more"));
+  EXPECT_FALSE(registry.AdmitsOpenValue("default/a", "one more"));
+  EXPECT_TRUE(registry.AdmitsOpenValue("default/a", "model-3"));
+  EXPECT_TRUE(registry.AdmitsOpenValue("default/b", "one more")) << "each scope on its own";
 }
 
-TEST(MetricRegistry, TheLimitHoldsForEachFamilyOnItsOwn) {
+TEST(MetricRegistry, LabelsThatClientsDoNotChooseHaveNoLimit) {
   MetricRegistry registry;
-  for (size_t i = 0; i < MetricRegistry::series_max + 5; ++i) {
-    registry.AddGauge("penstock_full", "X.", {{"model", std::to_string(i)}});
+  for (int i = 0; i < 3000; ++i) {
+    registry.AddCounter("penstock_x_total", "X.", {{"pool", std::to_string(i)}}).Add();
   }
-  const std::vector<double> bounds = {1};
-  registry.AddHistogram("penstock_roomy", "X.", bounds, {{"model", "m"}}).Observe(0.5);
-  const Page page = Read(registry.Render());
-  EXPECT_EQ(page.At("penstock_roomy_bucket", {{"model", "m"}, {"le", "1"}}), 1);
+  EXPECT_EQ(Read(registry.Render()).samples.size(), 3000u);
 }
 
 TEST(MetricRegistry, CallbacksOfOneNameStandTogetherAndMayUseTheRegistry) {

@@ -371,6 +371,18 @@ class HeaderTest(ProxyTest):
         # Refusals carry it too.
         self.assertEqual(gateway.get("/nowhere", [("x-request-id", "r")]).get("x-request-id"), "r")
 
+    def first_id(self, *seed):
+        gateway = self.gateway(pool_of([self.model_server(answer())]),
+                               arguments=("--workers", "1", *seed))
+        gateway.chat()
+        line = gateway.wait_line("Starting")
+        return line["seed"], gateway.wait_handled(1)[0]["request_id"]
+
+    def test_no_two_runs_make_the_same_ids_unless_asked_to(self):
+        (seed, one), (_, other) = self.first_id(), self.first_id()
+        self.assertNotEqual(one, other)
+        self.assertEqual(self.first_id("--seed", str(seed)), (seed, one))
+
     def test_the_model_servers_own_id_is_not_doubled(self):
         gateway = self.start(answer(200, b"{}", [("X-Request-Id", "theirs")]))
         self.assertEqual(len(gateway.get("/v1/t").head.all("x-request-id")), 1)
