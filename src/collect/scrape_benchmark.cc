@@ -135,7 +135,8 @@ void BM_Scrape(benchmark::State& state) {
   auto loop = std::move(*EventLoop::New());
   ScrapeOptions options;
   options.load_ratio_max = 1;  // the replicas are as busy as they are
-  MetricsScraper scraper(*loop, store, metrics, options);
+  PrefixIndex index({.bytes_max = 1 << 20});
+  MetricsScraper scraper(*loop, store, index, metrics, options);
   Counter& scrapes = metrics.AddCounter("penstock_scrapes_total", "");
   const auto run_for = [&](Duration time) {
     const TimePoint end = RealClock().Now() + time;

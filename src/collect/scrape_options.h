@@ -26,9 +26,9 @@ struct ScrapeOptions {
   // A longer page is a failed scrape.
   size_t page_bytes_max = 8u << 20;
   // Adapters and cache configuration stand at the end of the page and change rarely: they are read
-  // on every connection's first page and on each page of this number, or on all once adapters are
-  // seen.
-  uint32_t details_every = 64;
+  // on every connection's first page and then no sooner than this, or on all pages once adapters
+  // are seen.
+  Duration details_interval = std::chrono::seconds(1);
   HealthOptions health;
   uint64_t seed = 1;  // of the endpoints' phases
 };

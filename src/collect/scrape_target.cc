@@ -128,10 +128,11 @@ void ScrapeTarget::Send() {
   parser_.Reset(false);
   in_flight_at_start_ = identity_.state->in_flight_requests.load(std::memory_order_relaxed);
   if (job_ == Job::kScrape) {
-    reads_details_ = fresh_connection_ || has_adapters_ || scrapes_ % options_.details_every == 0;
+    reads_details_ = fresh_connection_ || has_adapters_ ||
+                     began_ - read_details_at_ >= options_.details_interval;
+    if (reads_details_) read_details_at_ = began_;
     scanner_.Begin(reads_details_ ? MetricsScanner::Details::kRead
                                   : MetricsScanner::Details::kSkip);
-    ++scrapes_;
   }
   const std::string request = GetRequest(
       job_ == Job::kScrape ? std::string_view("/metrics") : HealthPath(identity_.runtime),

@@ -91,7 +91,7 @@ class ScrapeTarget final : private StreamObserver {
   bool has_adapters_ = false;
   bool reads_details_ = false;
   bool due_at_once_ = false;
-  uint32_t scrapes_ = 0;
+  TimePoint read_details_at_{};
   double process_start_s_ = 0;  // as last reported; 0: never
   size_t body_bytes_ = 0;
   int32_t in_flight_at_start_ = 0;

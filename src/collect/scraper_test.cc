@@ -376,6 +376,18 @@ TEST_F(ScraperTest, AServerThatWasStartedAnewHasLostItsPrefixCache) {
   EXPECT_EQ(BlocksHeld(a), 2u);
 }
 
+TEST_F(ScraperTest, TheFirstUseOfAnAdapterIsNoticedOnAConnectionThatIsKept) {
+  options_.details_interval = milliseconds(50);
+  FakeModelServer& a = AddServer();
+  Publish({&a});
+  WaitForScrapes(a, 3);
+  a.page += "vllm:lora_requests_info{max_lora=\"2\",running_lora_adapters=\"sql\"} 1.5e9\n";
+  const int before = a.scrapes;
+  WaitFor([&] { return StateOf(a).lora_version != 0; });
+  EXPECT_EQ(a.connections, 1);
+  EXPECT_LT(a.scrapes - before, 60);
+}
+
 TEST_F(ScraperTest, RunsOnAThreadOfItsOwn) {
   FakeModelServer& a = AddServer(Page(1, 2, 0.25));
   Publish({&a});

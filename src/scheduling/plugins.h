@@ -30,7 +30,7 @@ std::unique_ptr<Scorer> NewPendingTokensScorer();
 // "prefix-cache": share of the prompt's hashed blocks that the candidate is believed to hold.
 std::unique_ptr<Scorer> NewPrefixCacheScorer();
 
-// "lora-affinity": adapter active 1, room for it 0.8, waiting to be loaded 0.6, no room 0. 1 for
+// "lora-affinity": adapter active 1, room for it 0.5, waiting to be loaded 0.25, no room 0. 1 for
 // all when the request asks for no adapter.
 std::unique_ptr<Scorer> NewLoraAffinityScorer();
 

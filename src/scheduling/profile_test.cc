@@ -157,13 +157,13 @@ TEST_F(Scheduling, TheDecisionSaysWhatEachScorerContributed) {
   EXPECT_EQ(decision.candidates, 2u);
   EXPECT_EQ(decision.prefix_hit_blocks, 2u);
   ASSERT_EQ(decision.scorer_count, 5u);
-  // queue 2 * 1, kv 2 * 0.5, in-flight 6 * 1, lora 1 * 1, prefix 3 * 0.5
+  // queue 2 * 1, kv 2 * 0.5, in-flight 6 * 1, lora 4 * 1, prefix 3 * 0.5
   EXPECT_FLOAT_EQ(decision.scores[0], 2);
   EXPECT_FLOAT_EQ(decision.scores[1], 1);
   EXPECT_FLOAT_EQ(decision.scores[2], 6);
-  EXPECT_FLOAT_EQ(decision.scores[3], 1);
+  EXPECT_FLOAT_EQ(decision.scores[3], 4);
   EXPECT_FLOAT_EQ(decision.scores[4], 1.5);
-  EXPECT_FLOAT_EQ(decision.score, 11.5);
+  EXPECT_FLOAT_EQ(decision.score, 14.5);
 }
 
 // The oracle: filter, add up and sort, the slow and obvious way.

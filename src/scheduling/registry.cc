@@ -91,13 +91,13 @@ std::shared_ptr<const Profile> ProfileFor(RoutingStrategy strategy) {
                   {{"queue-depth", 2.0f},
                    {"kv-cache-utilization", 2.0f},
                    {"in-flight", 6.0f},
-                   {"lora-affinity", 1.0f}});
+                   {"lora-affinity", 4.0f}});
   static const std::shared_ptr<const Profile> with_prefix =
       MakeProfile("PREFIX_CACHE", {"fresh-metrics"},
                   {{"queue-depth", 2.0f},
                    {"kv-cache-utilization", 2.0f},
                    {"in-flight", 6.0f},
-                   {"lora-affinity", 1.0f},
+                   {"lora-affinity", 4.0f},
                    {"prefix-cache", 3.0f}});
   return strategy == RoutingStrategy::kPrefixCache ? with_prefix : by_default;
 }

@@ -23,7 +23,7 @@ std::span<const std::string_view> PickerNames();
 
 // The profiles that come with the gateway, as weights of their scorers:
 //
-//   DEFAULT       2 queue-depth + 2 kv-cache-utilization + 6 in-flight + 1 lora-affinity
+//   DEFAULT       2 queue-depth + 2 kv-cache-utilization + 6 in-flight + 4 lora-affinity
 //   PREFIX_CACHE  the same + 3 prefix-cache
 //   LOAD          in-flight alone; for Services and for paths whose body is not understood
 //
@@ -39,6 +39,15 @@ std::span<const std::string_view> PickerNames();
 // and one replica that holds a hot prefix gets 5 or 6 requests before an idle one gets its first,
 // which from then on holds the prefix as well. By the same formula a queue of one waiting request
 // (2 points) is worth an excess of half of S, so stale queue figures pile up no more than that.
+//
+// It bounds the requests of an adapter, too. They stay where it is loaded (4 against 2 for room to
+// load it and 0 for no slot)
+//
+//   rather than load it elsewhere  while  B <= B_min + 2 + B_mean / 4
+//   rather than wait for a slot    while  B <= B_min + 8 + B_mean
+//
+// for an adapter is loaded in a part of a second, and a slot comes free with the last request of
+// another adapter.
 std::shared_ptr<const Profile> ProfileFor(RoutingStrategy strategy);
 std::shared_ptr<const Profile> LoadProfile();
 

@@ -34,11 +34,11 @@ TEST(Registry, ProfilesHaveThePublishedWeightsPlusOurOwn) {
   using Weight = std::pair<std::string_view, float>;
   EXPECT_THAT(WeightsOf(*ProfileFor(RoutingStrategy::kDefault)),
               ElementsAre(Weight("queue-depth", 2), Weight("kv-cache-utilization", 2),
-                          Weight("in-flight", 6), Weight("lora-affinity", 1)));
+                          Weight("in-flight", 6), Weight("lora-affinity", 4)));
   EXPECT_THAT(
       WeightsOf(*ProfileFor(RoutingStrategy::kPrefixCache)),
       ElementsAre(Weight("queue-depth", 2), Weight("kv-cache-utilization", 2),
-                  Weight("in-flight", 6), Weight("lora-affinity", 1), Weight("prefix-cache", 3)));
+                  Weight("in-flight", 6), Weight("lora-affinity", 4), Weight("prefix-cache", 3)));
   EXPECT_THAT(WeightsOf(*LoadProfile()), ElementsAre(Weight("in-flight", 1)));
   EXPECT_EQ(ProfileFor(RoutingStrategy::kDefault)->name(), "DEFAULT");
   EXPECT_EQ(ProfileFor(RoutingStrategy::kPrefixCache)->name(), "PREFIX_CACHE");

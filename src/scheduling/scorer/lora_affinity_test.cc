@@ -8,20 +8,18 @@ namespace gw {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::FloatEq;
 
 TEST(LoraAffinityScorer, ActiveThenRoomThenWaitingThenFull) {
   const auto views = Views({{.lora = LoraAffinity::kActive},
                             {.lora = LoraAffinity::kRoom},
                             {.lora = LoraAffinity::kWaiting},
                             {.lora = LoraAffinity::kFull}});
-  EXPECT_THAT(ScoresOf(*NewLoraAffinityScorer(), views),
-              ElementsAre(1, FloatEq(0.8), FloatEq(0.6), 0));
+  EXPECT_THAT(ScoresOf(*NewLoraAffinityScorer(), views), ElementsAre(1, 0.5, 0.25, 0));
 }
 
 TEST(LoraAffinityScorer, AnEndpointThatHasNotUsedAnyAdapterYetHasRoom) {
   const auto views = Views({{.lora = LoraAffinity::kActive}, {.lora = LoraAffinity::kNotLora}});
-  EXPECT_THAT(ScoresOf(*NewLoraAffinityScorer(), views), ElementsAre(1, FloatEq(0.8)));
+  EXPECT_THAT(ScoresOf(*NewLoraAffinityScorer(), views), ElementsAre(1, 0.5));
 }
 
 TEST(LoraAffinityScorer, WithoutAnAdapterAllAreEqual) {
