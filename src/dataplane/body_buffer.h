@@ -7,11 +7,24 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "exchange/exchange.h"
 
 namespace gw {
+
+// What each buffer of an idle connection may keep.
+constexpr size_t kIdleBytesMax = 4096;
+
+// Empties `text` and gives its memory back if it is more than an idle connection may keep.
+inline void ClearForIdle(std::string* text) {
+  if (text->capacity() > kIdleBytesMax) {
+    std::string().swap(*text);
+  } else {
+    text->clear();
+  }
+}
 
 class BodyBuffer {
  public:
@@ -25,13 +38,10 @@ class BodyBuffer {
     const size_t wanted = std::min(bytes, kReserveMax);
     if (wanted > capacity_) Grow(wanted);
   }
-  // Memory of large bodies goes back at once; a small buffer is kept for the next request.
+  // The memory goes back at once, unless it is so little that thousands of idle clients may keep it.
   void Clear() {
     size_ = 0;
-    if (capacity_ > kKeepMax) {
-      data_.reset();
-      capacity_ = 0;
-    }
+    if (capacity_ > kIdleBytesMax) Free();
   }
   void Free() {
     size_ = 0;
@@ -40,10 +50,10 @@ class BodyBuffer {
   }
   std::string_view view() const { return {data_.get() != nullptr ? data_.get() : "", size_}; }
   size_t size() const { return size_; }
+  size_t capacity() const { return capacity_; }
 
  private:
   static constexpr size_t kReserveMax = 1 << 20;
-  static constexpr size_t kKeepMax = 64 * 1024;
   struct FreeDeleter {
     void operator()(char* p) const { std::free(p); }
   };

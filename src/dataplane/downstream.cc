@@ -323,6 +323,10 @@ void DownstreamConnection::AfterResponse(bool keep_alive) {
 
 void DownstreamConnection::BecomeIdle() {
   parser_.Reset();
+  ClearForIdle(&upstream_head_);
+  ClearForIdle(&response_head_);
+  ClearForIdle(&held_);
+  if (prefill_ != nullptr) prefill_->ClearForIdle();
   state_ = State::kIdle;
   WatchIdle();
 }

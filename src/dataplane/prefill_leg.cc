@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "dataplane/body_buffer.h"
 #include "exchange/exchange.h"
 
 namespace gw {
@@ -23,6 +24,11 @@ void PrefillLeg::Cancel() {
   if (connection_ == nullptr) return;
   UpstreamConnection* connection = std::exchange(connection_, nullptr);
   connection->Cancel();
+}
+
+void PrefillLeg::ClearForIdle() {
+  gw::ClearForIdle(&head_);
+  gw::ClearForIdle(&answer_.body);
 }
 
 void PrefillLeg::OnUpstreamHead(const http::ResponseHead& head) {

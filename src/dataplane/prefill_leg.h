@@ -37,6 +37,8 @@ class PrefillLeg final : public UpstreamHandler {
   void Send(const std::string& address, std::span<const std::string_view> parts, bool keep_success);
   // Ends it by closing its connection; the observer hears nothing.
   void Cancel();
+  // Between requests. REQUIRES: !active()
+  void ClearForIdle();
   bool active() const { return connection_ != nullptr; }
 
   void OnUpstreamHead(const http::ResponseHead& head) override;

@@ -158,7 +158,7 @@ void DownstreamConnection::OnWritable() {
     if (result.bytes > 0) WatchFor(worker_.options().client_write_timeout);
     return;
   }
-  if (out_.capacity() > 64 * 1024) out_.shrink_to_fit();
+  ClearForIdle(&out_);
   if (state_ == State::kClosing) {
     CloseGently();
     return;

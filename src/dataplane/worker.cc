@@ -39,15 +39,15 @@ ProxyWorker::~ProxyWorker() {
   thread_.join();
 }
 
-void ProxyWorker::ApplySnapshot(std::function<void(ListenErrors)> done) {
-  loop_->Post([this, done = std::move(done)] {
+void ProxyWorker::ApplySnapshot(std::function<void(ListenErrors)> done, std::set<uint16_t> taken) {
+  loop_->Post([this, done = std::move(done), taken = std::move(taken)] {
     ListenErrors errors;
-    if (!draining_ && !stopping_) ReconcileListeners(&errors);
+    if (!draining_ && !stopping_) ReconcileListeners(taken, &errors);
     done(std::move(errors));
   });
 }
 
-void ProxyWorker::ReconcileListeners(ListenErrors* errors) {
+void ProxyWorker::ReconcileListeners(const std::set<uint16_t>& taken, ListenErrors* errors) {
   const std::shared_ptr<const Snapshot>& snapshot = reader_.Get();
   std::vector<uint16_t> gone;
   for (const auto& [port, listener] : listeners_) {
@@ -64,7 +64,7 @@ void ProxyWorker::ReconcileListeners(ListenErrors* errors) {
   if (!snapshot) return;
   for (const ListenerEntry& entry : snapshot->listeners) {
     retired_.erase(entry.port);
-    if (listeners_.contains(entry.port)) continue;
+    if (listeners_.contains(entry.port) || taken.contains(entry.port)) continue;
     const absl::Status status = OpenListener(entry.port);
     if (!status.ok()) errors->emplace(entry.port, status.message());
   }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -43,9 +44,9 @@ class ProxyWorker {
 
   // Why the listeners that could not be opened could not, by port.
   using ListenErrors = std::map<uint16_t, std::string>;
-  // Any thread. Opens and closes listeners as the newest Snapshot wants them, then calls `done` on
-  // the worker's thread with what could not be opened.
-  void ApplySnapshot(std::function<void(ListenErrors errors)> done);
+  // Any thread. Opens and closes listeners as the newest Snapshot wants them, but opens none of
+  // `taken`, then calls `done` on the worker's thread with what could not be opened otherwise.
+  void ApplySnapshot(std::function<void(ListenErrors errors)> done, std::set<uint16_t> taken = {});
   // Any thread. No new connections; those in flight finish; `done` is called on the worker's thread
   // when none is left, or at once if none was.
   void Drain(std::function<void()> done);
@@ -70,7 +71,7 @@ class ProxyWorker {
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
   absl::Status OpenListener(uint16_t port);
   void OnAccept(uint16_t port, std::unique_ptr<Stream> stream);
-  void ReconcileListeners(ListenErrors* errors);
+  void ReconcileListeners(const std::set<uint16_t>& taken, ListenErrors* errors);
   void CloseListener(uint16_t port);
   void ForgetRetired(uint16_t port);
   void DrainConnections(const std::function<bool(const DownstreamConnection&)>& which);

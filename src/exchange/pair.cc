@@ -77,6 +77,7 @@ void Pair::Reset() {
   alone = false;
   released = false;
   failed_half = {};
+  std::string().swap(answer.body);  // assignment would keep the memory
   answer = {};
 }
 

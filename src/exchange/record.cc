@@ -96,6 +96,10 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   // of.
   constexpr size_t kKeptSaltBytes = 1024;
   if (request_.cache_salt.capacity() > kKeptSaltBytes) std::string().swap(request_.cache_salt);
+  constexpr size_t kKeptBlocks = 512;
+  if (request_.prefix_blocks.capacity() > kKeptBlocks) {
+    std::vector<uint64_t>().swap(request_.prefix_blocks);
+  }
   edit_.Begin({});
   pair_.Reset();
 }

@@ -153,22 +153,30 @@ absl::Status ListenError(const SocketAddress& address, int error) {
   return absl::UnavailableError(message);
 }
 
+absl::StatusOr<int> BindSocket(const SocketAddress& address, bool reuse_port) {
+  const int fd = internal::NewTcpSocket(address.family());
+  if (fd < 0) return ListenError(address, errno);
+  const int one = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  if (reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+  // Otherwise [::] would take the port of 0.0.0.0 too.
+  if (address.family() == AF_INET6) {
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+  }
+  if (bind(fd, address.sockaddr_ptr(), address.length()) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  return ListenError(address, error);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::New(EventLoop& loop,
                                                         const SocketAddress& address,
                                                         const Options& options,
                                                         OnAccept on_accept) {
-  const int fd = internal::NewTcpSocket(address.family());
-  if (fd < 0) return ListenError(address, errno);
-  const int one = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  if (options.reuse_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-  // Otherwise [::] would take the port of 0.0.0.0 too.
-  if (address.family() == AF_INET6) {
-    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-  }
-  if (bind(fd, address.sockaddr_ptr(), address.length()) != 0 || listen(fd, options.backlog) != 0) {
+  ASSIGN_OR_RETURN(const int fd, BindSocket(address, options.reuse_port));
+  if (listen(fd, options.backlog) != 0) {
     const int error = errno;
     close(fd);
     return ListenError(address, error);
@@ -176,6 +184,12 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::New(EventLoop& loop,
   auto listener = std::make_unique<TcpListener>(internal::ImplOf(loop), fd, std::move(on_accept));
   if (const int error = listener->Watch(); error != 0) return ListenError(address, error);
   return listener;
+}
+
+absl::Status CheckNobodyListens(const SocketAddress& address) {
+  ASSIGN_OR_RETURN(const int fd, BindSocket(address, /*reuse_port=*/false));
+  close(fd);
+  return absl::OkStatus();
 }
 
 absl::Status CheckLocalAddress(const SocketAddress& address) {

@@ -54,6 +54,24 @@ TEST_F(Listeners, OnlyAddressesOfThisMachineAreLocal) {
             "192.0.2.1: Cannot assign requested address");
 }
 
+TEST_F(Listeners, WhoeverSharesAnAddressIsNoticed) {
+  Listener::Options shared;
+  shared.reuse_port = true;
+  auto listener = Listener::New(*loop_, Loopback(), shared, [&](std::unique_ptr<Stream> stream) {
+    accepted_.push_back(std::move(stream));
+  });
+  ASSERT_TRUE(listener.ok());
+  const SocketAddress address = (*listener)->local();
+  EXPECT_TRUE(Listener::New(*loop_, address, shared, [](auto) {}).ok());
+  EXPECT_EQ(CheckNobodyListens(address).message(),
+            "listen on " + address.ToString() + ": Address already in use");
+  // Connections that outlive their listener are nobody who listens.
+  Connect(address);
+  RunUntil([&] { return !accepted_.empty() && !clients_.empty(); });
+  listener->reset();
+  EXPECT_TRUE(CheckNobodyListens(address).ok());
+}
+
 TEST_F(Listeners, AddressIsFreeAgainAtOnce) {
   std::unique_ptr<Listener> listener =
       Listen([&](std::unique_ptr<Stream> stream) { accepted_.push_back(std::move(stream)); });

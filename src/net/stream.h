@@ -104,5 +104,8 @@ class Listener {
 
 // OK if this machine has the address; its port is not looked at.
 absl::Status CheckLocalAddress(const SocketAddress& address);
+// OK if nobody listens on that address and port, also nobody who would share it: Listeners with
+// reuse_port do not notice each other. The error is the one of Listener::New.
+absl::Status CheckNobodyListens(const SocketAddress& address);
 
 }  // namespace gw

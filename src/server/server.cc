@@ -8,7 +8,9 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "admin/admin_server.h"
@@ -141,7 +143,8 @@ class ServerImpl final : public Server {
   absl::Status StartAdmin();
   void RegisterMetrics();
   void OnLoaded(const config::LoadResult& result);
-  void OpenListeners();
+  void OpenListeners();  // REQUIRES: opening_ is held
+  ListenErrors FindTakenPorts() const;
   AdminResponse Ready() const;
   AdminResponse Get(const AdminRequest& request) const;
   AdminResponse Explain(const AdminRequest& request) const;
@@ -156,7 +159,9 @@ class ServerImpl final : public Server {
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
   std::unique_ptr<config::FileWatcher> watcher_;
-  std::mutex opening_;  // listeners are opened by the watcher's thread and by RunUntilSignal's
+  // Snapshots are published and listeners opened by the watcher's thread and RunUntilSignal's.
+  std::mutex opening_;
+  std::set<uint16_t> own_ports_;  // that a worker listens on; under opening_
   std::atomic<bool> listening_{false};
   std::atomic<bool> draining_{false};
 };
@@ -179,7 +184,10 @@ absl::Status ServerImpl::Start() {
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
-  OpenListeners();
+  {
+    std::lock_guard opening(opening_);
+    OpenListeners();
+  }
   watcher_ = config::FileWatcher::Start(
       options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); });
   return absl::OkStatus();
@@ -260,26 +268,53 @@ void ServerImpl::OnLoaded(const config::LoadResult& result) {
     configurator_.Reject(result.error);
     return;
   }
+  // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
+  std::lock_guard opening(opening_);
   configurator_.Apply(result.resources);
   OpenListeners();
 }
 
+// Workers share their ports, and would share them silently with another process that does so.
+ListenErrors ServerImpl::FindTakenPorts() const {
+  ListenErrors taken;
+  const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
+  for (const ListenerEntry& entry : snapshot->listeners) {
+    if (own_ports_.contains(entry.port)) continue;
+    const absl::StatusOr<SocketAddress> address =
+        SocketAddress::FromIp(options_.bind_ip, entry.port);
+    const absl::Status status = address.ok() ? CheckNobodyListens(*address) : address.status();
+    if (!status.ok()) taken.emplace(entry.port, status.message());
+  }
+  return taken;
+}
+
 void ServerImpl::OpenListeners() {
-  std::lock_guard opening(opening_);
+  const ListenErrors taken = FindTakenPorts();
+  std::set<uint16_t> taken_ports;
+  for (const auto& [port, error] : taken) taken_ports.insert(port);
   auto countdown = std::make_shared<Countdown>(workers_.size());
   auto mutex = std::make_shared<std::mutex>();
-  auto all_errors = std::make_shared<ListenErrors>();
+  auto all_errors = std::make_shared<ListenErrors>(taken);
+  auto failures = std::make_shared<std::map<uint16_t, size_t>>();  // workers that have not the port
   for (auto& worker : workers_) {
-    worker->ApplySnapshot([countdown, mutex, all_errors](ListenErrors errors) {
-      {
-        std::lock_guard lock(*mutex);
-        all_errors->merge(errors);
-      }
-      countdown->Done();
-    });
+    worker->ApplySnapshot(
+        [countdown, mutex, all_errors, failures](ListenErrors errors) {
+          {
+            std::lock_guard lock(*mutex);
+            for (const auto& [port, error] : errors) ++(*failures)[port];
+            all_errors->merge(errors);
+          }
+          countdown->Done();
+        },
+        taken_ports);
   }
   countdown->Wait(std::chrono::seconds(30), [] { return false; });
   std::lock_guard lock(*mutex);
+  own_ports_.clear();
+  for (const ListenerEntry& entry : snapshots_.Load()->listeners) {
+    const bool nowhere = (*failures)[entry.port] == workers_.size();
+    if (!taken.contains(entry.port) && !nowhere) own_ports_.insert(entry.port);
+  }
   const ListenErrors known = configurator_.listen_errors();
   for (const auto& [port, error] : *all_errors) {
     if (known.contains(port) && known.at(port) == error) continue;
@@ -352,7 +387,9 @@ int ServerImpl::RunUntilSignal() {
   while (poll(&wanted, 1, kListenRetryMs) <= 0 ||
          read(fd, &info, sizeof(info)) != static_cast<ssize_t>(sizeof(info))) {
     // Whoever had a port may have left it.
-    if (!configurator_.listen_errors().empty()) OpenListeners();
+    if (configurator_.listen_errors().empty()) continue;
+    std::lock_guard opening(opening_);
+    OpenListeners();
   }
   const bool drained = Drain(fd);
   close(fd);

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import unittest
 
 from harness import (INFERENCE_GROUP, STREAM_HEADERS, GatewayTest, answer, chat_answer, chat_body,
@@ -133,6 +134,22 @@ class ModelTest(GatewayTest):
         for depth, status in ((100, 200), (200_000, 400)):
             body = b'{"model":"a","x":' + b"[" * depth + b"]" * depth + b"}"
             self.assertEqual(gateway.post(CHAT, body).status, status, depth)
+
+    def test_idle_clients_keep_little_memory(self):
+        gateway = self.start()
+
+        def resident_kib():
+            with open(f"/proc/{gateway.process.pid}/status", encoding="ascii") as status:
+                return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+
+        self.assertEqual(gateway.chat("x" * 60000).status, 200)
+        before = resident_kib()
+        for _ in range(300):
+            client = self.client(gateway)
+            client.request("POST", CHAT, [("x-long", "y" * 30000)], body=chat_body("x" * 60000))
+            self.assertEqual(client.read_response().status, 200)
+        # DESIGN: 10,000 idle clients in less than 100 MB. A third of each body would be too much.
+        self.assertLess(resident_kib() - before, 300 * 20)
 
 
 class ApiTest(GatewayTest):

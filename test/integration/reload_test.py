@@ -379,6 +379,30 @@ class ListenerTest(ReloadTest):
         gateway.wait_ready()
         self.assertEqual(gateway.get("/v1/t").body, b"first")
 
+    def test_two_gateways_do_not_share_a_port(self):
+        first = self.gateway(pool_of([self.named("first")]))
+        second = Gateway(first.address, pool_of([self.named("second")]), port=first.port,
+                         wait_ready=False)
+        self.addCleanup(second.stop)
+        at = f"{first.address}:{first.port}"
+        second.wait_line("A listener could not be opened",
+                         error=f"listen on {at}: Address already in use")
+        self.assertEqual({first.get("/v1/t").body for _ in range(20)}, {b"first"})
+        # The same for a listener that a reload adds; the one who has it does not mistake itself.
+        port = free_port(first.address)
+        first.write("other.yaml", gateway_objects(port, "other")[1:])
+        self.wait_port(first, port, True)
+        second.write("other.yaml", gateway_objects(port, "other")[1:])
+        second.wait_line("A listener could not be opened",
+                         error=f"listen on {first.address}:{port}: Address already in use")
+        first.write("more.yaml", [http_route("more")])
+        self.wait_generation(first, 3)
+        self.assertTrue(first.is_ready())
+        first.signal()
+        first.wait_exit()
+        eventually(second.is_ready, "the second gateway has the ports")
+        self.assertEqual(second.get("/v1/t").body, b"second")
+
     def test_a_pod_that_is_added_is_used_at_once(self):
         servers = [self.named("a"), self.named("b")]
         gateway = self.gateway([http_route(), inference_pool(servers[0].port)])
