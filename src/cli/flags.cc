@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "cli/ask.h"
 #include "cli/check.h"
+#include "cli/dataplane_flags.h"
 #include "cli/serve.h"
 #include "cli/sim.h"
 
@@ -29,12 +31,45 @@ struct Flags {
   int drain_s = 600;
   size_t prefix_index_mb = 256;
   size_t body_mb = 32;
+  std::vector<std::string> limits;
+  std::vector<std::string> timeouts;
   std::vector<std::string> check_paths;
   SimFlags sim;
   std::string admin = "127.0.0.1:9090";
   std::string kind;
   std::string request_id;
 };
+
+// Checks what `set` would make of an argument, so that the error comes with the flag's name.
+CLI::Validator Settable(absl::Status (*set)(std::string_view, DataplaneOptions*)) {
+  return CLI::Validator(
+      [set](std::string& argument) {
+        DataplaneOptions scratch;
+        return std::string(set(argument, &scratch).message());
+      },
+      "");
+}
+
+void AddDataplane(CLI::App& serve, Flags& flags) {
+  serve.add_option("--body-mb", flags.body_mb, "Largest request body")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  serve.add_option("--drain-seconds", flags.drain_s, "Longest drain after SIGTERM")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 86400));
+  serve
+      .add_option("--limit", flags.limits, "One limit, such as pipelined_bytes=128KiB; repeatable")
+      ->check(Settable(SetLimit))
+      ->allow_extra_args(false)
+      ->type_name("NAME=VALUE");
+  serve
+      .add_option("--timeout", flags.timeouts,
+                  "One time-out, such as connect_timeout=2s; repeatable")
+      ->check(Settable(SetTimeout))
+      ->allow_extra_args(false)
+      ->type_name("NAME=TIME");
+  serve.footer(DataplaneFlagsHelp());
+}
 
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand("serve", "Run the gateway on files of Kubernetes objects");
@@ -66,15 +101,10 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--prefix-index-mb", flags.prefix_index_mb, "Byte budget of the prefix index")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
-  serve->add_option("--body-mb", flags.body_mb, "Largest request body")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 4096));
-  serve->add_option("--drain-seconds", flags.drain_s, "Longest drain after SIGTERM")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 86400));
   serve->add_option("--seed", flags.serve.seed, "Of chance, to repeat a run; drawn if not given")
       ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 63))
       ->type_name("N");
+  AddDataplane(*serve, flags);
   return serve;
 }
 
@@ -186,6 +216,13 @@ void ApplyServeFlags(Flags* flags) {
   flags->serve.dataplane.drain_timeout = std::chrono::seconds(flags->drain_s);
   flags->serve.dataplane.request_body_bytes_max = flags->body_mb << 20;
   flags->serve.prefix_index_bytes_max = flags->prefix_index_mb << 20;
+  // After the flags that set the same; checked when they were read.
+  for (const std::string& limit : flags->limits) {
+    CHECK(SetLimit(limit, &flags->serve.dataplane).ok());
+  }
+  for (const std::string& timeout : flags->timeouts) {
+    CHECK(SetTimeout(timeout, &flags->serve.dataplane).ok());
+  }
 }
 
 }  // namespace

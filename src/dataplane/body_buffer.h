@@ -38,7 +38,8 @@ class BodyBuffer {
     const size_t wanted = std::min(bytes, kReserveMax);
     if (wanted > capacity_) Grow(wanted);
   }
-  // The memory goes back at once, unless it is so little that thousands of idle clients may keep it.
+  // The memory goes back at once, unless it is so little that thousands of idle clients may keep
+  // it.
   void Clear() {
     size_ = 0;
     if (capacity_ > kIdleBytesMax) Free();

@@ -124,6 +124,7 @@ void DownstreamConnection::Consume(std::string_view in) {
         worker_.CountRefusedHead(parser_.error());
         if (!exchange_.active()) {
           exchange_.Begin(worker_.SnapshotFor(port_), port_, client_ip_, worker_.loop().now());
+          exchange_.OnRefusedHead();
         }
         body_unread_ = true;
         Respond(RejectionFor(parser_.error()));
@@ -250,8 +251,10 @@ void DownstreamConnection::ListModels() {
     return;
   }
   model_fetch_ = std::make_unique<ModelListFetch>(
-      worker_.upstreams(), PlanModelList(exchange_.snapshot(), exchange_.model_rules(), now,
-                                         worker_.environment().random));
+      worker_.upstreams(),
+      PlanModelList(exchange_.snapshot(), exchange_.model_rules(), now,
+                    worker_.environment().random),
+      [this](std::string_view limit) { worker_.CountLimit(limit); });
   model_fetch_->Start([this, generation, key](const std::string& body) {
     auto finished = std::move(model_fetch_);
     if (body.empty()) {

@@ -125,8 +125,8 @@ class DownstreamConnection final : public StreamObserver,
   http::RequestParser parser_;
   Exchange exchange_;
   BodyBuffer body_;
-  std::string pipelined_;  // read ahead while busy
-  std::string out_;        // accepted for the client, not yet taken by its socket
+  std::string pipelined_;            // read ahead while busy
+  std::string out_;                  // accepted for the client, not yet taken by its socket
   bool keep_alive_ = true;           // as the request wants it
   bool response_keep_alive_ = true;  // as the head of the response says
   bool draining_ = false;
@@ -143,7 +143,8 @@ class DownstreamConnection final : public StreamObserver,
   std::vector<std::string_view> pieces_;
   size_t pieces_bytes_ = 0;
   std::string held_;  // of a pair's stream, before its first output
-  int status_ = 0;
+  int upstream_status_ = 0;
+  int status_ = 0;  // sent to the client; 0: nothing was
 
   Timer timer_;            // header, body, keep-alive, linger, stalled write
   Timer request_timer_;    // the rule's request timeout

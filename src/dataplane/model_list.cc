@@ -25,7 +25,9 @@ class ModelListFetch::Question final : public UpstreamHandler {
 
   void OnUpstreamHead(const http::ResponseHead& head) override { status_ = head.status; }
   void OnUpstreamBody(std::string_view piece) override {
+    if (status_ == 0) return;
     if (body_.size() + piece.size() > fetch_.upstreams_.options().model_list_bytes_max) {
+      fetch_.on_limit_("model_list_bytes");
       status_ = 0;
     } else {
       body_ += piece;
@@ -49,6 +51,7 @@ class ModelListFetch::Question final : public UpstreamHandler {
 
  private:
   void OnTimeout() {
+    fetch_.on_limit_("model_list_timeout");
     connection_->Cancel();
     connection_ = nullptr;
     Close(false);
@@ -75,8 +78,8 @@ class ModelListFetch::Question final : public UpstreamHandler {
   bool ok_ = false;
 };
 
-ModelListFetch::ModelListFetch(UpstreamPool& upstreams, ModelListPlan plan)
-    : upstreams_(upstreams), plan_(std::move(plan)) {}
+ModelListFetch::ModelListFetch(UpstreamPool& upstreams, ModelListPlan plan, OnLimit on_limit)
+    : upstreams_(upstreams), plan_(std::move(plan)), on_limit_(std::move(on_limit)) {}
 
 ModelListFetch::~ModelListFetch() = default;
 

@@ -23,8 +23,10 @@ class ModelListFetch {
   // `done(body)` is called once, from the loop or from Start; an empty body means that no pool
   // could tell. It may destroy the fetch.
   using Done = std::function<void(const std::string& body)>;
+  using OnLimit = std::function<void(std::string_view limit)>;
 
-  ModelListFetch(UpstreamPool& upstreams, ModelListPlan plan);
+  // `on_limit` is told of each limit and time-out that is reached.
+  ModelListFetch(UpstreamPool& upstreams, ModelListPlan plan, OnLimit on_limit);
   ~ModelListFetch();
   void Start(Done done);
 
@@ -35,6 +37,7 @@ class ModelListFetch {
 
   UpstreamPool& upstreams_;
   ModelListPlan plan_;
+  const OnLimit on_limit_;
   Done done_;
   std::vector<std::unique_ptr<Question>> questions_;
   size_t open_ = 0;

@@ -14,7 +14,7 @@ void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
   }
   // A refused decode half is the end of its prefill half.
   if (head.status >= 400 && prefill_ != nullptr) prefill_->Cancel();
-  status_ = head.status;
+  upstream_status_ = head.status;
   response_keep_alive_ = keep_alive_ && !draining_;
   const ForwardedResponse response{exchange_.request_id(), parser_.head().method == "HEAD",
                                    parser_.head().minor_version == 0, response_keep_alive_};
@@ -100,6 +100,7 @@ void DownstreamConnection::FlushPieces(bool last) {
   };
   if (!response_head_sent_) {
     response_head_sent_ = true;
+    status_ = upstream_status_;
     add(response_head_);
   }
   if (!held_.empty()) {

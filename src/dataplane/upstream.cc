@@ -162,7 +162,11 @@ bool UpstreamConnection::Parse(std::string_view in) {
         // What was good before it goes on.
         if (has_body) handler_->OnUpstreamFlush();
         if (closed_) return false;
-        if (http::StatusOf(parser_.error()) == 431) pool_.on_limit_("response_head");
+        if (parser_.error() == http::HeadError::kHeadTooLarge) {
+          pool_.on_limit_("response_head_bytes");
+        } else if (parser_.error() == http::HeadError::kTooManyHeaders) {
+          pool_.on_limit_("response_head_fields");
+        }
         Fail(TryFailure::kBadResponse);
         return false;
     }

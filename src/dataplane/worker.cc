@@ -76,8 +76,7 @@ void ProxyWorker::CloseListener(uint16_t port) {
   listeners_.erase(port);
 }
 
-void ProxyWorker::DrainConnections(
-    const std::function<bool(const DownstreamConnection&)>& which) {
+void ProxyWorker::DrainConnections(const std::function<bool(const DownstreamConnection&)>& which) {
   std::vector<DownstreamConnection*> drained;
   for (auto& [connection, owned] : connections_) {
     if (which(*connection)) drained.push_back(connection);

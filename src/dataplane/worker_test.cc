@@ -230,6 +230,7 @@ TEST_F(WorkerTest, AClientThatKeepsSendingAfterARefusalIsLetGo) {
   EXPECT_TRUE(client->saw("HTTP/1.1 413 "));
   // Its own side stays open; the gateway does not wait for it.
   RunUntil([&] { return Counted("penstock_downstream_connections 0\n"); });
+  EXPECT_TRUE(ReachedLimit("linger_timeout"));
 }
 
 TEST_F(WorkerTest, ConnectionsOverTheLimitWaitTheirTurn) {
@@ -281,6 +282,19 @@ TEST_F(WorkerTest, AModelListThatNobodyTellsIsNotWaitedFor) {
   RunUntil([&] { return client->saw("\r\n\r\n{"); });
   EXPECT_TRUE(client->saw("HTTP/1.1 503 "));
   EXPECT_TRUE(served_[0]->ended());
+  EXPECT_TRUE(ReachedLimit("model_list_timeout"));
+}
+
+TEST_F(WorkerTest, AModelListThatIsTooLongIsLeftOut) {
+  options_.model_list_bytes_max = 10;
+  Start();
+  auto client = Connect("GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n");
+  Served(0).Write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (int i = 0; i < 3; ++i) served_[0]->Write("9\r\n{\"data\":[\r\n");
+  served_[0]->Write("0\r\n\r\n");
+  RunUntil([&] { return client->saw("\r\n\r\n{"); });
+  EXPECT_TRUE(client->saw("HTTP/1.1 503 "));
+  EXPECT_TRUE(ReachedLimit("model_list_bytes"));
 }
 
 TEST_F(WorkerTest, AClientThatTakesNothingOfItsLastAnswerIsLetGo) {

@@ -59,6 +59,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   stale_tries_ = 0;
   pair_.Reset();
   event_stream_ = false;
+  content_coded_ = false;
   upstream_status_ = 0;
   saw_first_byte_ = false;
   series_ = nullptr;
@@ -68,6 +69,8 @@ Step Exchange::Reject(Rejection rejection) {
   rejection_ = rejection;
   return {Step::Kind::kRespond, rejection};
 }
+
+void Exchange::OnRefusedHead() { request_id_ = NewRequestId(env_.random); }
 
 Step Exchange::OnRequestHead(const http::RequestHead& head) {
   head_ = &head;
@@ -296,6 +299,8 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
   const http::HeaderField* type = head.headers.Find("content-type");
   event_stream_ = type != nullptr && type->value.size() >= 17 &&
                   http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
+  const http::HeaderField* coding = head.headers.Find("content-encoding");
+  content_coded_ = coding != nullptr && !http::EqualsIgnoreCase(coding->value, "identity");
   reader_.Reset(request_.api, event_stream_);
   pair_.released = false;
   return {Step::Kind::kContinue, Rejection::kNone};
@@ -345,7 +350,8 @@ Outcome Exchange::OutcomeOfLeaving() const {
 }
 
 std::string Exchange::ErrorEventFor(Rejection rejection) const {
-  if (!event_stream_) return "";
+  // A coded stream cannot be gone on with in plain text.
+  if (!event_stream_ || content_coded_) return "";
   const RejectionInfo& info = InfoOf(rejection);
   return ErrorEvent(request_.api, info.status, info.code, info.text, !reader_.at_event_boundary());
 }

@@ -58,6 +58,8 @@ class Exchange {
   // A request's first byte was seen at `now`. Pins `snapshot`, which may be null (503).
   void Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port, std::string_view client_ip,
              TimePoint now);
+  // What came is no head that can be understood, so that the request has no id of its own.
+  void OnRefusedHead();
   // `head` must stay valid until End.
   Step OnRequestHead(const http::RequestHead& head);
   // REQUIRES: kBodyPadding readable bytes after body.end(); body valid until End.
@@ -108,8 +110,7 @@ class Exchange {
   BodyEdit& prefill_body() { return pair_.runtime == Runtime::kSglang ? edit_ : pair_.body; }
   // Of the prefill half a successful answer is needed, too.
   bool needs_prefill_answer() const { return pair_.runtime == Runtime::kVllm; }
-  // A pair is in work whose KV cache has not provably arrived at the decode half.
-  bool awaits_kv_cache() const;
+  bool awaits_kv_cache() const;  // a pair's, which has not provably arrived at decode
   const HeldAnswer& held_answer() const { return pair_.answer; }
   bool is_event_stream() const { return event_stream_; }
   const http::Target& target() const { return target_; }
@@ -188,6 +189,7 @@ class Exchange {
   // The response.
   ResponseReader reader_;
   bool event_stream_ = false;
+  bool content_coded_ = false;  // "Content-Encoding: gzip" and the like
   int upstream_status_ = 0;
   TimePoint first_byte_;
   TimePoint last_byte_;

@@ -85,8 +85,7 @@ class TcpListener final : public Listener, private internal::IoHandler {
     sock_filter program[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsOffset),
                              BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSynAndAck),
                              BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSyn, 0, 1),
-                             BPF_STMT(BPF_RET | BPF_K, 0),
-                             BPF_STMT(BPF_RET | BPF_K, 0xffffffff)};
+                             BPF_STMT(BPF_RET | BPF_K, 0), BPF_STMT(BPF_RET | BPF_K, 0xffffffff)};
     const sock_fprog filter{sizeof(program) / sizeof(program[0]), program};
     // Where filters are not allowed, the gap of a few microseconds stays.
     (void)setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));

@@ -425,6 +425,12 @@ bool ServerImpl::Drain(int signal_fd) {
       countdown->Wait(options_.dataplane.drain_timeout, [&] { return again.load(); });
   over = true;
   second.join();
+  if (!drained && !again) {
+    metrics_
+        .AddCounter("penstock_limit_reached_total", "How often a limit was reached, by its name.",
+                    {{"limit", "drain_timeout"}})
+        .Add();
+  }
   Log(drained ? LogLevel::kInfo : LogLevel::kWarning,
       drained ? "Drained" : "Drain ended early, what was in flight is broken off",
       {{"second_signal", again.load()}});

@@ -27,6 +27,28 @@ class ServeTest(GatewayTest):
                 self.assertIn(f"penstock serve: {error}", err)
 
 
+    def test_limits_and_timeouts_are_set_by_name(self):
+        for flag, value, error in (
+                ("--limit", "bodies=1", 'unknown name "bodies": wanted one of request_head_bytes'),
+                ("--limit", "pipelined_bytes=lots", "pipelined_bytes: must be bytes from 1 to"),
+                ("--timeout", "connect_timeout=5", "connect_timeout: must be a time from 1ms to")):
+            with self.subTest(value):
+                status, out, err = run("serve", "-f", "x", flag, value)
+                self.assertNotEqual(status, 0)
+                self.assertIn(flag, out + err)
+                self.assertIn(error, out + err)
+        gateway = self.gateway(pool_of([self.model_server(answer(200, b"ok"))]), arguments=(
+            "--limit", "request_body_bytes=100", "--limit", "request_target_bytes=50",
+            "--timeout", "keep_alive_timeout=50ms"))
+        self.assertEqual(gateway.chat("x" * 100).status, 413)
+        self.assertEqual(gateway.get("/v1/" + "x" * 50).status, 414)
+        client = self.client(gateway)
+        client.request("GET", "/v1/t")
+        self.assertEqual(client.read_response().status, 200)
+        self.assertEqual(client.wait_closed(), b"")
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="keep_alive_timeout")
+
+
 class HelpTest(unittest.TestCase):
     def test_names_what_can_be_asked_for(self):
         for command, names in (

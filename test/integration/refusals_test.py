@@ -20,6 +20,7 @@ class RefusalTest(GatewayTest):
         self.assertEqual(response.status, status, response)
         self.assertTrue(response.complete)
         self.assertEqual(response.get("content-type"), "application/json")
+        self.assertTrue(response.get("x-request-id"))
         body = response.json()
         self.assertEqual(set(body), {"error"})
         self.assertEqual(set(body["error"]), {"message", "type", "param", "code"})

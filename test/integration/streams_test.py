@@ -216,6 +216,28 @@ class ClientLeavesTest(StreamTest):
                     self.wait_upstream_closed()
                     line = gateway.wait_handled(1)[0]
                     self.assertEqual((line["outcome"], line["tries"]), ("client_left", 1))
+                    self.assertEqual(line["status"], 0, "nothing was sent")
+
+    def test_a_head_that_is_held_back_was_not_sent(self):
+        sent = Gate("the head")
+
+        def script(request, connection):
+            if b"quick" in request.body:
+                answer(200, b"{}")(request, connection)
+                return
+            connection.send_head(200, STREAM_HEADERS)
+            sent.open()
+            hang()(request, connection)
+
+        gateway = self.start(script, arguments=("--workers", "1"))
+        client = self.ask(gateway)
+        sent.wait()
+        # The one worker has read the head before it has answered these.
+        for _ in range(3):
+            self.assertEqual(gateway.chat("quick").status, 200)
+        client.close()
+        line = gateway.wait_line("Request Handled", outcome="client_left")
+        self.assertEqual(line["status"], 0)
 
     def test_a_client_that_pipelined_and_left_ends_its_stream(self):
         gateway = self.start(stream_answer(chat_events(["Hi"])[:1], end="hang"))
@@ -282,6 +304,14 @@ class BrokenOffTest(StreamTest):
             self.assertTrue(response.body.startswith(whole + half))
             self.assertEqual(json.loads(response.events()[-1])["error"]["code"], "upstream_failed")
             self.assertEqual(len(response.events()), 3)
+
+    def test_a_coded_stream_is_cut_without_plain_text(self):
+        for coding, has_event in ((b"gzip", False), (b"br", False), (b"Identity", True)):
+            response = self.broken(break_off(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: %s\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n4\r\n\x1f\x8b\x08\x00\r\n" % coding))
+            self.assertTrue(response.body.startswith(b"\x1f\x8b\x08\x00"))
+            self.assertEqual(b"error" in response.body, has_event)
 
     def test_bytes_that_are_no_chunks_break_the_stream_off(self):
         head = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -1,0 +1,213 @@
+#include "cli/dataplane_flags.h"
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+
+namespace gw {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+struct Limit {
+  std::string_view name;
+  size_t& (*field)(DataplaneOptions&);
+  bool is_bytes;
+};
+
+constexpr std::array kLimits = {
+    Limit{"request_head_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.request_head.head_bytes_max; }, true},
+    Limit{"request_head_fields",
+          [](DataplaneOptions& o) -> size_t& { return o.request_head.header_count_max; }, false},
+    Limit{"request_target_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.request_head.target_bytes_max; }, true},
+    Limit{"response_head_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.response_head.head_bytes_max; }, true},
+    Limit{"response_head_fields",
+          [](DataplaneOptions& o) -> size_t& { return o.response_head.header_count_max; }, false},
+    Limit{"request_body_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.request_body_bytes_max; }, true},
+    Limit{"pipelined_bytes", [](DataplaneOptions& o) -> size_t& { return o.pipelined_bytes_max; },
+          true},
+    Limit{"downstream_connections",
+          [](DataplaneOptions& o) -> size_t& { return o.downstream_connections_max; }, false},
+    Limit{"idle_upstream_connections",
+          [](DataplaneOptions& o) -> size_t& { return o.idle_upstream_connections_max; }, false},
+    Limit{"model_list_bytes", [](DataplaneOptions& o) -> size_t& { return o.model_list_bytes_max; },
+          true},
+    Limit{"prefill_response_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.prefill_response_bytes_max; }, true},
+    Limit{"held_response_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.held_response_bytes_max; }, true},
+};
+
+struct Timeout {
+  std::string_view name;
+  Duration DataplaneOptions::* field;
+  bool may_be_zero = false;
+};
+
+constexpr std::array kTimeouts = {
+    Timeout{"connect_timeout", &DataplaneOptions::connect_timeout},
+    Timeout{"response_headers_timeout", &DataplaneOptions::response_headers_timeout},
+    Timeout{"stream_idle_timeout", &DataplaneOptions::stream_idle_timeout},
+    Timeout{"client_header_timeout", &DataplaneOptions::client_header_timeout},
+    Timeout{"client_body_timeout", &DataplaneOptions::client_body_timeout},
+    Timeout{"client_write_timeout", &DataplaneOptions::client_write_timeout},
+    Timeout{"keep_alive_timeout", &DataplaneOptions::keep_alive_timeout},
+    Timeout{"drain_idle_grace", &DataplaneOptions::drain_idle_grace, true},
+    Timeout{"upstream_keep_alive_timeout", &DataplaneOptions::upstream_keep_alive_timeout},
+    Timeout{"prefill_error_timeout", &DataplaneOptions::prefill_error_timeout},
+    Timeout{"linger_timeout", &DataplaneOptions::linger_timeout},
+    Timeout{"drain_timeout", &DataplaneOptions::drain_timeout, true},
+    Timeout{"model_list_timeout", &DataplaneOptions::model_list_timeout},
+    Timeout{"model_list_cache_time", &DataplaneOptions::model_list_cache_time, true},
+};
+
+// Every field has a name here, but for the target that a response has not.
+static_assert(sizeof(DataplaneOptions) == 8 * (kLimits.size() + 1 + kTimeouts.size()),
+              "name the new field above, and in docs/configuration.md");
+
+// A number and its unit, one of `units`; nullopt for anything else, also if it is above `max`.
+struct Unit {
+  std::string_view name;
+  uint64_t factor;
+};
+std::optional<uint64_t> ReadNumber(std::string_view text, std::initializer_list<Unit> units,
+                                   uint64_t max) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  for (const Unit& unit : units) {
+    if (text != unit.name) continue;
+    if (number > max / unit.factor) return std::nullopt;
+    return number * unit.factor;
+  }
+  return std::nullopt;
+}
+
+constexpr uint64_t kBytesMax = uint64_t{4} << 30;
+constexpr uint64_t kCountMax = 1 << 20;
+constexpr uint64_t kMillisMax = milliseconds(hours(24)).count();
+
+std::string BytesText(uint64_t bytes) {
+  for (const auto& [unit, shift] : {std::pair{"MiB", 20}, {"KiB", 10}}) {
+    if (bytes >> shift << shift == bytes && bytes > 0) return absl::StrCat(bytes >> shift, unit);
+  }
+  return absl::StrCat(bytes);
+}
+
+std::string TimeText(Duration time) {
+  const auto millis = std::chrono::duration_cast<milliseconds>(time).count();
+  return millis % 1000 == 0 ? absl::StrCat(millis / 1000, "s") : absl::StrCat(millis, "ms");
+}
+
+// The entry of `table` that the assignment names, and the value in `*value`.
+template <typename Table>
+absl::StatusOr<typename Table::const_pointer> Find(const Table& table, std::string_view assignment,
+                                                   std::string_view* value) {
+  const size_t equals = assignment.find('=');
+  const std::string_view name = assignment.substr(0, equals);
+  for (const auto& entry : table) {
+    if (entry.name != name) continue;
+    *value = equals == std::string_view::npos ? "" : assignment.substr(equals + 1);
+    return &entry;
+  }
+  std::string known;
+  for (const auto& entry : table) {
+    if (!known.empty()) known += ", ";
+    known += entry.name;
+  }
+  return absl::InvalidArgumentError("unknown name \"" + std::string(name) + "\": wanted one of " +
+                                    known);
+}
+
+absl::Status BadValue(std::string_view name, std::string_view wanted, std::string_view got) {
+  std::string message(name);
+  message.append(": must be ").append(wanted).append(", got \"").append(got).append("\"");
+  return absl::InvalidArgumentError(message);
+}
+
+void AppendNames(const std::vector<NamedDefault>& known, std::string* text) {
+  constexpr size_t kColumns = 80;
+  std::string line = " ";
+  for (size_t i = 0; i < known.size(); ++i) {
+    const std::string word = known[i].name + (i + 1 < known.size() ? "," : "");
+    if (line.size() + 1 + word.size() > kColumns) {
+      absl::StrAppend(text, line, "\n");
+      line = " ";
+    }
+    absl::StrAppend(&line, " ", word);
+  }
+  absl::StrAppend(text, line, "\n");
+}
+
+}  // namespace
+
+absl::Status SetLimit(std::string_view assignment, DataplaneOptions* options) {
+  std::string_view text;
+  ASSIGN_OR_RETURN(const Limit* limit, Find(kLimits, assignment, &text));
+  const std::optional<uint64_t> value =
+      limit->is_bytes
+          ? ReadNumber(text, {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}},
+                       kBytesMax)
+          : ReadNumber(text, {{"", 1}}, kCountMax);
+  if (!value || *value == 0) {
+    return BadValue(limit->name,
+                    limit->is_bytes ? "bytes from 1 to 4GiB, such as 65536 or 64KiB"
+                                    : "a number from 1 to 1048576",
+                    text);
+  }
+  limit->field(*options) = *value;
+  return absl::OkStatus();
+}
+
+absl::Status SetTimeout(std::string_view assignment, DataplaneOptions* options) {
+  std::string_view text;
+  ASSIGN_OR_RETURN(const Timeout* timeout, Find(kTimeouts, assignment, &text));
+  const std::optional<uint64_t> value =
+      ReadNumber(text, {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}, kMillisMax);
+  if (!value || (*value == 0 && !timeout->may_be_zero)) {
+    return BadValue(timeout->name,
+                    timeout->may_be_zero ? "a time from 0s to 24h, such as 500ms, 10s or 5m"
+                                         : "a time from 1ms to 24h, such as 500ms, 10s or 5m",
+                    text);
+  }
+  options->*timeout->field = milliseconds(*value);
+  return absl::OkStatus();
+}
+
+std::vector<NamedDefault> KnownLimits() {
+  DataplaneOptions defaults;
+  std::vector<NamedDefault> known;
+  for (const Limit& limit : kLimits) {
+    const size_t value = limit.field(defaults);
+    known.push_back(
+        {std::string(limit.name), limit.is_bytes ? BytesText(value) : absl::StrCat(value)});
+  }
+  return known;
+}
+
+std::vector<NamedDefault> KnownTimeouts() {
+  const DataplaneOptions defaults;
+  std::vector<NamedDefault> known;
+  for (const Timeout& timeout : kTimeouts) {
+    known.push_back({std::string(timeout.name), TimeText(defaults.*timeout.field)});
+  }
+  return known;
+}
+
+std::string DataplaneFlagsHelp() {
+  std::string text = "Names for --limit:\n";
+  AppendNames(KnownLimits(), &text);
+  text += "Names for --timeout:\n";
+  AppendNames(KnownTimeouts(), &text);
+  return text;
+}
+
+}  // namespace gw
