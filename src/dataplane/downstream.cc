@@ -27,7 +27,7 @@ DownstreamConnection::DownstreamConnection(ProxyWorker& worker, uint16_t port,
       try_timer_(worker.loop(), [this] { OnTryTimeout(); }),
       bootstrap_timer_(worker.loop(), [this] { OnBootstrapTimeout(); }) {
   stream_->set_observer(this);
-  WatchFor(worker.options().keep_alive_timeout);
+  WatchIdle();
 }
 
 DownstreamConnection::~DownstreamConnection() { Close(); }
@@ -123,7 +123,7 @@ void DownstreamConnection::Consume(std::string_view in) {
       case http::H1Event::kError:
         worker_.CountRefusedHead(parser_.error());
         if (!exchange_.active()) {
-          exchange_.Begin(worker_.snapshot(), port_, client_ip_, worker_.loop().now());
+          exchange_.Begin(worker_.SnapshotFor(port_), port_, client_ip_, worker_.loop().now());
         }
         body_unread_ = true;
         Respond(RejectionFor(parser_.error()));
@@ -150,7 +150,7 @@ void DownstreamConnection::OnHead() {
   state_ = State::kBody;
   status_ = 0;
   response_head_sent_ = false;
-  exchange_.Begin(worker_.snapshot(), port_, client_ip_, worker_.loop().now());
+  exchange_.Begin(worker_.SnapshotFor(port_), port_, client_ip_, worker_.loop().now());
   const Step step = exchange_.OnRequestHead(head);
   if (step.kind != Step::Kind::kReadBody) {
     Act(step);
@@ -274,7 +274,7 @@ void DownstreamConnection::Respond(Rejection rejection) {
 
 void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Outcome outcome) {
   status_ = answer.status;
-  keep_alive = keep_alive && !draining_;
+  response_keep_alive_ = keep_alive && !draining_;
   std::string head;
   http::AppendStatusLine(&head, answer.status);
   http::AppendHeader(&head, "content-type", answer.content_type);
@@ -286,7 +286,7 @@ void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Ou
     http::AppendHeader(&head, "retry-after", static_cast<uint64_t>(answer.retry_after_s));
   }
   const bool http10 = parser_.head().minor_version == 0;
-  if (!keep_alive) {
+  if (!response_keep_alive_) {
     http::AppendHeader(&head, "connection", "close");
   } else if (http10) {
     http::AppendHeader(&head, "connection", "keep-alive");
@@ -299,7 +299,7 @@ void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Ou
   Send(&parts);
   if (state_ == State::kClosed) return;
   FinishExchange(outcome);
-  AfterResponse(keep_alive);
+  AfterResponse(response_keep_alive_);
 }
 
 void DownstreamConnection::FinishExchange(Outcome outcome) {
@@ -314,13 +314,44 @@ void DownstreamConnection::FinishExchange(Outcome outcome) {
 }
 
 void DownstreamConnection::AfterResponse(bool keep_alive) {
-  if (keep_alive && !draining_) {
-    parser_.Reset();
-    state_ = State::kIdle;
-    WatchFor(worker_.options().keep_alive_timeout);
+  if (keep_alive) {
+    BecomeIdle();
+  } else {
+    CloseWhenWritten();
+  }
+}
+
+void DownstreamConnection::BecomeIdle() {
+  parser_.Reset();
+  state_ = State::kIdle;
+  WatchIdle();
+}
+
+// The time-out that holds between requests: as long as the last answer is not written, the client's
+// for taking it.
+void DownstreamConnection::WatchIdle() {
+  const DataplaneOptions& options = worker_.options();
+  if (!out_.empty()) {
+    WatchFor(options.client_write_timeout);
+  } else if (draining_) {
+    // Half of a short drain is left for the answer.
+    WatchFor(std::min(options.drain_idle_grace, options.drain_timeout / 2));
+  } else {
+    WatchFor(options.keep_alive_timeout);
+  }
+}
+
+void DownstreamConnection::OnIdleTimeout() {
+  if (!out_.empty()) {
+    worker_.CountLimit("client_write_timeout");
+    Close();
     return;
   }
-  CloseWhenWritten();
+  // A request may have come in this very round of the loop.
+  OnReadable();
+  if (state_ != State::kIdle || timer_.active()) return;
+  worker_.CountLimit(draining_ ? "drain_idle_grace" : "keep_alive_timeout");
+  Close();
 }
 
 void DownstreamConnection::StartRequestTimers() {
@@ -329,9 +360,12 @@ void DownstreamConnection::StartRequestTimers() {
 
 void DownstreamConnection::OnTimer() {
   switch (state_) {
+    case State::kIdle:
+      OnIdleTimeout();
+      break;
     case State::kWaiting:
       // A client that takes nothing for this long holds a model server's work for nobody.
-      worker_.CountLimit("client_write_stalled");
+      worker_.CountLimit("client_write_timeout");
       OnClientGone();
       break;
     case State::kHead:
@@ -342,8 +376,16 @@ void DownstreamConnection::OnTimer() {
       worker_.CountLimit("client_body_timeout");
       OnClientGone();
       break;
-    default:
+    case State::kLinger:
+      worker_.CountLimit("linger_timeout");
       Close();
+      break;
+    case State::kClosing:
+      worker_.CountLimit("client_write_timeout");
+      Close();
+      break;
+    case State::kClosed:
+      break;
   }
 }
 
@@ -381,8 +423,11 @@ void DownstreamConnection::OnClientGone() {
 }
 
 void DownstreamConnection::Drain() {
+  if (draining_ || state_ == State::kClosed) return;
   draining_ = true;
-  if (state_ == State::kIdle && pipelined_.empty()) CloseWhenWritten();
+  if (state_ != State::kIdle) return;
+  WatchIdle();
+  OnReadable();
 }
 
 void DownstreamConnection::Abort() {
@@ -397,7 +442,7 @@ void DownstreamConnection::CloseWhenWritten() {
   if (out_.empty()) {
     CloseGently();
   } else {
-    WatchFor(worker_.options().stream_idle_timeout);
+    WatchFor(worker_.options().client_write_timeout);
   }
 }
 

@@ -33,7 +33,8 @@ class DownstreamConnection final : public StreamObserver,
   DownstreamConnection(ProxyWorker& worker, uint16_t port, std::unique_ptr<Stream> stream);
   ~DownstreamConnection();
 
-  // Finishes what is in flight and closes then; an idle connection closes now.
+  // Finishes what is in flight and closes then; an idle connection closes after a grace, in which a
+  // request that was under way to us is still answered.
   void Drain();
   // Closes now, whatever is in flight.
   void Abort();
@@ -99,7 +100,11 @@ class DownstreamConnection final : public StreamObserver,
 
   void OnClientGone();
   void FinishExchange(Outcome outcome);
+  // `keep_alive`: the client was told that the connection stays open.
   void AfterResponse(bool keep_alive);
+  void BecomeIdle();
+  void WatchIdle();
+  void OnIdleTimeout();
   void BreakOff(Outcome outcome, Rejection rejection);
   void StartRequestTimers();
   void OnTimer();
@@ -122,7 +127,8 @@ class DownstreamConnection final : public StreamObserver,
   BodyBuffer body_;
   std::string pipelined_;  // read ahead while busy
   std::string out_;        // accepted for the client, not yet taken by its socket
-  bool keep_alive_ = true;
+  bool keep_alive_ = true;           // as the request wants it
+  bool response_keep_alive_ = true;  // as the head of the response says
   bool draining_ = false;
   bool body_unread_ = false;
 

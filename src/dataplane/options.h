@@ -29,7 +29,10 @@ struct DataplaneOptions {
   Duration stream_idle_timeout = std::chrono::seconds(300);       // the stream is broken off
   Duration client_header_timeout = std::chrono::seconds(10);      // 408 is not worth it: closed
   Duration client_body_timeout = std::chrono::seconds(60);        // between two reads: closed
+  Duration client_write_timeout = std::chrono::seconds(300);      // it takes nothing: closed
   Duration keep_alive_timeout = std::chrono::seconds(60);         // idle clients: closed
+  // While draining: idle clients and those that have not sent a byte yet may still begin a request.
+  Duration drain_idle_grace = std::chrono::seconds(1);
   // uvicorn (vLLM, SGLang) closes idle connections after 5 s; stay below it.
   Duration upstream_keep_alive_timeout = std::chrono::seconds(4);
   // For the rest of a prefill half's error: the client gets what has come.

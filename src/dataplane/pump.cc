@@ -15,8 +15,9 @@ void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
   // A refused decode half is the end of its prefill half.
   if (head.status >= 400 && prefill_ != nullptr) prefill_->Cancel();
   status_ = head.status;
+  response_keep_alive_ = keep_alive_ && !draining_;
   const ForwardedResponse response{exchange_.request_id(), parser_.head().method == "HEAD",
-                                   parser_.head().minor_version == 0, keep_alive_ && !draining_};
+                                   parser_.head().minor_version == 0, response_keep_alive_};
   // Held back until the first byte of the body: until then another endpoint may still be tried.
   framing_ = WriteDownstreamHead(head, response, &response_head_);
 }
@@ -41,7 +42,7 @@ void DownstreamConnection::OnUpstreamEnd() {
   }
   FlushPieces(true);
   if (state_ == State::kClosed) return;
-  const bool keep_alive = keep_alive_ && !draining_ && framing_ != DownstreamFraming::kToClose;
+  const bool keep_alive = response_keep_alive_ && framing_ != DownstreamFraming::kToClose;
   FinishExchange(exchange_.OutcomeOfEnd());
   AfterResponse(keep_alive);
   ContinueInput();
@@ -119,7 +120,7 @@ void DownstreamConnection::FlushPieces(bool last) {
   held_.clear();
   if (state_ != State::kClosed && !out_.empty() && upstream_ != nullptr) {
     upstream_->Pause();
-    WatchFor(worker_.options().stream_idle_timeout);
+    WatchFor(worker_.options().client_write_timeout);
   }
 }
 
@@ -154,7 +155,7 @@ void DownstreamConnection::OnWritable() {
   }
   out_.erase(0, result.bytes);
   if (!out_.empty()) {
-    if (result.bytes > 0) WatchFor(worker_.options().stream_idle_timeout);
+    if (result.bytes > 0) WatchFor(worker_.options().client_write_timeout);
     return;
   }
   if (out_.capacity() > 64 * 1024) out_.shrink_to_fit();
@@ -167,6 +168,7 @@ void DownstreamConnection::OnWritable() {
     if (upstream_ != nullptr) upstream_->Resume();
     return;
   }
+  if (state_ == State::kIdle) WatchIdle();
   ContinueInput();
 }
 

@@ -8,6 +8,11 @@ namespace gw {
 namespace {
 
 constexpr Duration kSweepInterval = std::chrono::milliseconds(500);
+// A kept-alive connection that is closed this soon after a request was sent had been closed before,
+// and the two crossed. Later, the endpoint has had the request.
+constexpr Duration kStaleWindow = std::chrono::seconds(1);
+// Reads of one connection before others have their turn.
+constexpr int kReadsPerRound = 16;
 
 }  // namespace
 
@@ -28,6 +33,7 @@ void UpstreamConnection::Send(const UpstreamRequest& request, UpstreamHandler* h
   saw_byte_ = false;
   saw_body_ = false;
   reused_ = stream_ != nullptr;
+  sent_at_ = pool_.loop().now();
   parser_.Reset(request.head_request);
   if (stream_ != nullptr) {
     WatchFor(Timeout::kResponse);
@@ -48,8 +54,13 @@ void UpstreamConnection::Connect(const SocketAddress& address) {
 void UpstreamConnection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
   if (closed_) return;
   if (!stream.ok()) {
-    Fail(absl::IsDeadlineExceeded(stream.status()) ? TryFailure::kConnectTimeout
-                                                   : TryFailure::kConnectRefused);
+    if (absl::IsResourceExhausted(stream.status())) {
+      pool_.on_limit_("open_files");
+      return Fail(TryFailure::kLocalResources);
+    }
+    const bool late = absl::IsDeadlineExceeded(stream.status());
+    if (late) pool_.on_limit_("connect_timeout");
+    Fail(late ? TryFailure::kConnectTimeout : TryFailure::kConnectRefused);
     return;
   }
   stream_ = *std::move(stream);
@@ -107,7 +118,8 @@ void UpstreamConnection::OnReadable() {
     return;
   }
   const std::span<char> scratch = pool_.loop().scratch();
-  while (!paused_) {
+  for (int reads = 0; !paused_; ++reads) {
+    if (reads == kReadsPerRound) return stream_->ReadAgainLater();
     const IoResult result = stream_->Read(scratch);
     if (result.bytes > 0) {
       last_activity_ = pool_.loop().now();
@@ -115,10 +127,8 @@ void UpstreamConnection::OnReadable() {
       if (!Parse({scratch.data(), result.bytes})) return;
     }
     if (result.state == IoState::kWouldBlock) return;
-    if (result.state != IoState::kOk) {
-      if (!paused_) OnPeerClosed();
-      return;
-    }
+    if (result.state == IoState::kError) return Fail(FailureOfEnd());
+    if (result.state == IoState::kEnd) return OnPeerClosed();
     // A short read has emptied the socket; only the end may still be waiting behind it.
     if (result.bytes < scratch.size() && !stream_->peer_gone()) return;
   }
@@ -151,7 +161,9 @@ bool UpstreamConnection::Parse(std::string_view in) {
       case http::H1Event::kError:
         // What was good before it goes on.
         if (has_body) handler_->OnUpstreamFlush();
-        if (!closed_) Fail(TryFailure::kBadResponse);
+        if (closed_) return false;
+        if (http::StatusOf(parser_.error()) == 431) pool_.on_limit_("response_head");
+        Fail(TryFailure::kBadResponse);
         return false;
     }
     if (closed_) return false;
@@ -177,12 +189,18 @@ void UpstreamConnection::OnPeerClosed() {
     OnResponseComplete(false);
     return;
   }
-  Fail(reused_ && !saw_byte_ ? TryFailure::kStaleConnection : TryFailure::kReset);
+  Fail(FailureOfEnd());
+}
+
+TryFailure UpstreamConnection::FailureOfEnd() const {
+  const bool stale = reused_ && !saw_byte_ && pool_.loop().now() - sent_at_ < kStaleWindow;
+  return stale ? TryFailure::kStaleConnection : TryFailure::kReset;
 }
 
 void UpstreamConnection::Fail(TryFailure failure) {
   UpstreamHandler* handler = handler_;
   handler_ = nullptr;
+  if (failure == TryFailure::kStaleConnection) pool_.CloseIdleOf(address_);
   Cancel();
   if (handler != nullptr) handler->OnUpstreamFailed(failure);
 }
@@ -213,11 +231,16 @@ void UpstreamConnection::OnTimeout() {
       return;
     }
   }
+  pool_.on_limit_(timeout_ == Timeout::kIdle ? "stream_idle_timeout" : "response_headers_timeout");
   Fail(TryFailure::kResponseTimeout);
 }
 
-UpstreamPool::UpstreamPool(EventLoop& loop, const DataplaneOptions& options)
-    : loop_(loop), options_(options), sweep_(loop, [this] { CloseIdle(); }) {
+UpstreamPool::UpstreamPool(EventLoop& loop, const DataplaneOptions& options,
+                           std::function<void(std::string_view)> on_limit)
+    : loop_(loop),
+      options_(options),
+      on_limit_(std::move(on_limit)),
+      sweep_(loop, [this] { CloseIdle(); }) {
   sweep_.Start(kSweepInterval);
 }
 
@@ -241,6 +264,7 @@ void UpstreamPool::PutBack(UpstreamConnection* connection) {
   connection->idle_since_ = loop_.now();
   std::vector<UpstreamConnection*>& idle = idle_[connection->address_];
   if (idle.size() >= options_.idle_upstream_connections_max) {
+    on_limit_("idle_upstream_connections");
     UpstreamConnection* oldest = idle.front();
     oldest->Cancel();
   }
@@ -265,6 +289,13 @@ void UpstreamPool::Remove(UpstreamConnection* connection) {
   }
   removed_.push_back(std::move(it->second));
   all_.erase(it);
+}
+
+void UpstreamPool::CloseIdleOf(const std::string& address) {
+  const auto it = idle_.find(address);
+  if (it == idle_.end()) return;
+  const std::vector<UpstreamConnection*> idle = it->second;
+  for (UpstreamConnection* connection : idle) connection->Cancel();
 }
 
 void UpstreamPool::CloseIdle() {

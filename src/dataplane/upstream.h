@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -72,6 +73,7 @@ class UpstreamConnection final : public StreamObserver {
   void OnResponseComplete(bool reusable);
   void OnPeerClosed();
   void Fail(TryFailure failure);
+  TryFailure FailureOfEnd() const;
   void OnTimeout();
   void WatchFor(Timeout timeout);
 
@@ -90,6 +92,7 @@ class UpstreamConnection final : public StreamObserver {
   bool saw_byte_ = false;  // of the response, whatever it is
   bool saw_body_ = false;
   Timeout timeout_ = Timeout::kNone;
+  TimePoint sent_at_;
   TimePoint last_activity_;
   TimePoint idle_since_;
   Timer timer_;
@@ -97,7 +100,10 @@ class UpstreamConnection final : public StreamObserver {
 
 class UpstreamPool {
  public:
-  UpstreamPool(EventLoop& loop, const DataplaneOptions& options);
+  // `on_limit` is called with the name of a limit or time-out that was reached.
+  UpstreamPool(
+      EventLoop& loop, const DataplaneOptions& options,
+      std::function<void(std::string_view)> on_limit = [](std::string_view) {});
   ~UpstreamPool();
 
   // A connection to `address`: an idle one if there is any, otherwise a new one that connects when
@@ -115,9 +121,12 @@ class UpstreamPool {
   // Forgets a closed connection; it is deleted when the loop comes round.
   void Remove(UpstreamConnection* connection);
   void CloseIdle();
+  // One idle connection was found closed by its endpoint: its others are no better.
+  void CloseIdleOf(const std::string& address);
 
   EventLoop& loop_;
   const DataplaneOptions& options_;
+  const std::function<void(std::string_view)> on_limit_;
   absl::flat_hash_map<UpstreamConnection*, Owned> all_;
   absl::flat_hash_map<std::string, std::vector<UpstreamConnection*>> idle_;
   size_t idle_count_ = 0;

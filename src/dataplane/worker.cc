@@ -10,7 +10,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       loop_(std::move(loop)),
       environment_(loop_->clock(), seed, shared.index, shared.metrics),
       reader_(shared.snapshots),
-      upstreams_(*loop_, shared.options),
+      upstreams_(*loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
@@ -54,19 +54,45 @@ void ProxyWorker::ReconcileListeners(ListenErrors* errors) {
     if (!snapshot || snapshot->FindListener(port) == nullptr) gone.push_back(port);
   }
   for (uint16_t port : gone) {
-    listeners_.erase(port);
-    std::vector<DownstreamConnection*> drained;
-    for (auto& [connection, owned] : connections_) {
-      if (connection->port() == port) drained.push_back(connection);
-    }
-    for (DownstreamConnection* connection : drained) connection->Drain();
+    retired_[port] = applied_;
+    CloseListener(port);
+    DrainConnections(
+        [port](const DownstreamConnection& connection) { return connection.port() == port; });
+    ForgetRetired(port);
   }
+  applied_ = snapshot;
   if (!snapshot) return;
   for (const ListenerEntry& entry : snapshot->listeners) {
+    retired_.erase(entry.port);
     if (listeners_.contains(entry.port)) continue;
     const absl::Status status = OpenListener(entry.port);
     if (!status.ok()) errors->emplace(entry.port, status.message());
   }
+}
+
+// Whoever was connected before the end is served.
+void ProxyWorker::CloseListener(uint16_t port) {
+  listeners_.at(port)->AcceptLast();
+  listeners_.erase(port);
+}
+
+void ProxyWorker::DrainConnections(
+    const std::function<bool(const DownstreamConnection&)>& which) {
+  std::vector<DownstreamConnection*> drained;
+  for (auto& [connection, owned] : connections_) {
+    if (which(*connection)) drained.push_back(connection);
+  }
+  // One that is closed meanwhile lives on until the loop's next round.
+  for (DownstreamConnection* connection : drained) connection->Drain();
+}
+
+const std::shared_ptr<const Snapshot>& ProxyWorker::SnapshotFor(uint16_t port) {
+  const std::shared_ptr<const Snapshot>& newest = reader_.Get();
+  if (newest && newest->FindListener(port) != nullptr) return newest;
+  // Not told to us yet: the listener is still open.
+  if (applied_ && applied_->FindListener(port) != nullptr) return applied_;
+  const auto retired = retired_.find(port);
+  return retired != retired_.end() ? retired->second : newest;
 }
 
 absl::Status ProxyWorker::OpenListener(uint16_t port) {
@@ -113,8 +139,10 @@ void ProxyWorker::Remove(DownstreamConnection* connection) {
   if (removed_.empty()) {
     loop_->Post([this] { removed_.clear(); });
   }
+  const uint16_t port = connection->port();
   removed_.push_back(std::move(it->second));
   connections_.erase(it);
+  if (retired_.contains(port)) ForgetRetired(port);
   if (paused_ && connections_.size() < shared_.options.downstream_connections_max) {
     PauseListeners(false);
   }
@@ -125,13 +153,19 @@ void ProxyWorker::Remove(DownstreamConnection* connection) {
   }
 }
 
+// A retired Snapshot holds endpoints that may be gone: it goes with its last client.
+void ProxyWorker::ForgetRetired(uint16_t port) {
+  for (const auto& [connection, owned] : connections_) {
+    if (connection->port() == port) return;
+  }
+  retired_.erase(port);
+}
+
 void ProxyWorker::Drain(std::function<void()> done) {
   loop_->Post([this, done = std::move(done)] {
     draining_ = true;
-    listeners_.clear();
-    std::vector<DownstreamConnection*> open;
-    for (auto& [connection, owned] : connections_) open.push_back(connection);
-    for (DownstreamConnection* connection : open) connection->Drain();
+    while (!listeners_.empty()) CloseListener(listeners_.begin()->first);
+    DrainConnections([](const DownstreamConnection&) { return true; });
     if (connections_.empty()) {
       done();
     } else {

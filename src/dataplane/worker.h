@@ -59,7 +59,8 @@ class ProxyWorker {
   ExchangeEnvironment& environment() { return environment_; }
   UpstreamPool& upstreams() { return upstreams_; }
   ModelListCache& model_lists() { return model_lists_; }
-  const std::shared_ptr<const Snapshot>& snapshot() { return reader_.Get(); }
+  // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
+  const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
   std::vector<iovec>& parts() { return parts_; }
   void CountLimit(std::string_view limit);
   void CountRefusedHead(http::HeadError error);
@@ -70,6 +71,9 @@ class ProxyWorker {
   absl::Status OpenListener(uint16_t port);
   void OnAccept(uint16_t port, std::unique_ptr<Stream> stream);
   void ReconcileListeners(ListenErrors* errors);
+  void CloseListener(uint16_t port);
+  void ForgetRetired(uint16_t port);
+  void DrainConnections(const std::function<bool(const DownstreamConnection&)>& which);
   void PauseListeners(bool pause);
 
   const Shared shared_;
@@ -80,6 +84,9 @@ class ProxyWorker {
   ModelListCache model_lists_;
   std::vector<iovec> parts_;
   std::map<uint16_t, std::unique_ptr<Listener>> listeners_;
+  std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
+  // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
+  std::map<uint16_t, std::shared_ptr<const Snapshot>> retired_;
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
   std::vector<std::unique_ptr<DownstreamConnection>> removed_;
   std::function<void()> drained_;

@@ -17,6 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr char kGet[] = "GET /v1/thing HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr char kHi[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
 constexpr char kChat[] =
     "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n{\"model\":7}";
 
@@ -68,6 +69,7 @@ class WorkerTest : public LoopTest {
     auto rule = std::make_shared<RouteRule>();
     rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
     rule->total_weight = 1;
+    rule->request_timeout = request_timeout_;
     RouteTable::Entry route;
     route.hostname = "*";
     route.match.path = "/v1";
@@ -118,6 +120,7 @@ class WorkerTest : public LoopTest {
   }
 
   DataplaneOptions options_;
+  std::optional<Duration> request_timeout_;
   std::unique_ptr<Listener> endpoint_listener_;
   std::vector<std::unique_ptr<Peer>> served_;
   EndpointTable endpoints_;
@@ -200,7 +203,7 @@ TEST_F(WorkerTest, AStreamThatStallsIsBrokenOff) {
 }
 
 TEST_F(WorkerTest, AClientThatTakesNothingIsLetGo) {
-  options_.stream_idle_timeout = milliseconds(50);
+  options_.client_write_timeout = milliseconds(50);
   Start();
   auto client = Connect();
   client->stream->set_observer(nullptr);  // reads nothing from here on
@@ -214,7 +217,7 @@ TEST_F(WorkerTest, AClientThatTakesNothingIsLetGo) {
   served.Write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
   served.recorder.on_writable();
   RunUntil([&] { return served.ended(); });
-  EXPECT_TRUE(ReachedLimit("client_write_stalled"));
+  EXPECT_TRUE(ReachedLimit("client_write_timeout"));
   RunUntil([&] { return Counted("outcome=\"client_left\""); });
 }
 
@@ -280,7 +283,103 @@ TEST_F(WorkerTest, AModelListThatNobodyTellsIsNotWaitedFor) {
   EXPECT_TRUE(served_[0]->ended());
 }
 
+TEST_F(WorkerTest, AClientThatTakesNothingOfItsLastAnswerIsLetGo) {
+  options_.client_write_timeout = milliseconds(50);
+  options_.keep_alive_timeout = milliseconds(1);
+  Start();
+  auto client = Connect(kGet);
+  client->stream->set_observer(nullptr);  // reads nothing from here on
+  Peer& served = Served(0);
+  // Each answer is passed on in one piece, so that the one which the sockets do not take any more
+  // has ended when the client stalls.
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nContent-Length: 8192\r\n\r\n" + std::string(8192, 'x');
+  served.recorder.then = [&] {
+    if (served.ended()) return;
+    served.recorder.text.clear();
+    client->Write(kGet);
+    served.Write(answer);
+  };
+  served.recorder.then();
+  RunUntil([&] { return ReachedLimit("client_write_timeout"); });
+  RunUntil([&] { return Counted("penstock_downstream_connections 0\n"); });
+  EXPECT_FALSE(Counted("outcome=\"client_left\""));
+}
+
+TEST_F(WorkerTest, AClientThatTakesNothingWhileItIsClosedIsLetGo) {
+  options_.client_write_timeout = milliseconds(200);
+  request_timeout_ = milliseconds(20);
+  Start();
+  auto client = Connect();
+  client->stream->set_observer(nullptr);
+  client->Write(kGet);
+  Peer& served = Served(0);
+  const std::string block(1 << 20, 'x');
+  served.recorder.on_writable = [&] {
+    while (WriteText(*served.stream, block) == IoState::kOk) {
+    }
+  };
+  served.Write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
+  served.recorder.on_writable();
+  RunUntil([&] { return Counted("outcome=\"timed_out\""); });
+  RunUntil([&] { return Counted("penstock_downstream_connections 0\n"); });
+  EXPECT_TRUE(ReachedLimit("client_write_timeout"));
+}
+
+TEST_F(WorkerTest, IdleClientsAreLetGo) {
+  options_.keep_alive_timeout = milliseconds(20);
+  Start();
+  auto client = Connect();
+  RunUntil([&] { return client->ended(); });
+  EXPECT_TRUE(ReachedLimit("keep_alive_timeout"));
+}
+
+TEST_F(WorkerTest, RequestsThatComeWhileDrainingAreAnswered) {
+  options_.drain_idle_grace = std::chrono::seconds(60);
+  options_.downstream_connections_max = 2;
+  Start();
+  auto fresh = Connect();
+  auto used = Connect(kGet);
+  auto queued = Connect(kGet);  // not accepted: the limit is reached
+  Served(0).Write(kHi);
+  RunUntil([&] { return used->saw("hi"); });
+  std::atomic<bool> drained{false};
+  worker_->Drain([&] { drained = true; });
+  Served(1).Write(kHi);  // of the queued one
+  RunUntil([&] { return queued->ended(); });
+  EXPECT_TRUE(queued->saw("connection: close"));
+  for (Peer* client : {fresh.get(), used.get()}) {
+    EXPECT_FALSE(drained || client->ended());
+    const size_t before = served_.size();
+    client->Write(kGet);
+    Served(before).Write(kHi);
+    RunUntil([&] { return client->ended(); });
+    EXPECT_TRUE(client->saw("connection: close\r\n\r\nhi")) << client->recorder.text;
+  }
+  RunUntil([&] { return drained.load(); });
+}
+
+TEST_F(WorkerTest, ClientsOfARemovedListenerAreStillServed) {
+  options_.drain_idle_grace = std::chrono::seconds(60);
+  Start();
+  auto before = Connect();
+  snapshots_.Publish(std::make_shared<Snapshot>());
+  // Known to the worker, not acted upon.
+  before->Write(kGet);
+  Served(0).Write(kHi);
+  RunUntil([&] { return before->saw("hi"); });
+  auto after = Connect();
+  std::atomic<bool> applied{false};
+  worker_->ApplySnapshot([&](const ProxyWorker::ListenErrors&) { applied = true; });
+  RunUntil([&] { return applied.load(); });
+  after->Write(kGet);
+  Served(1).Write(kHi);
+  RunUntil([&] { return after->ended(); });
+  EXPECT_TRUE(after->saw("connection: close\r\n\r\nhi")) << after->recorder.text;
+}
+
 TEST_F(WorkerTest, DrainingEndsWithTheLastRequest) {
+  options_.drain_idle_grace = milliseconds(20);
   Start();
   auto idle = Connect();
   auto busy = Connect(kGet);
@@ -288,6 +387,7 @@ TEST_F(WorkerTest, DrainingEndsWithTheLastRequest) {
   std::atomic<bool> drained{false};
   worker_->Drain([&] { drained = true; });
   RunUntil([&] { return idle->ended(); });
+  EXPECT_TRUE(ReachedLimit("drain_idle_grace"));
   EXPECT_FALSE(drained);
   served.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
   RunUntil([&] { return drained && busy->ended(); });

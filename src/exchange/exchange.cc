@@ -56,6 +56,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   decision_ = {};
   tried_slots_.clear();
   tries_ = 0;
+  stale_tries_ = 0;
   pair_.Reset();
   event_stream_ = false;
   upstream_status_ = 0;
@@ -258,6 +259,7 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
     case TryFailure::kErrorStatus:       // the same, or back-pressure
     case TryFailure::kResponseTimeout:   // a long prompt in a long queue looks the same
     case TryFailure::kBootstrapTimeout:  // and so it does between two endpoints
+    case TryFailure::kLocalResources:    // ours, not its
       break;
   }
   if (ejected) env_.metrics.CountEjection(pool_->pool.id);
@@ -266,17 +268,21 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
 Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
   CHECK(hold_.state != nullptr);
   if (pair_.active) return OnHalfFailed(Half::kDecode, failure, now);
+  if (failure == TryFailure::kStaleConnection && stale_tries_ < kStaleTriesMax) {
+    // It is most likely there: asked again at once, over a fresh connection.
+    ++stale_tries_;
+    ++tries_;
+    env_.metrics.CountRetry(pool_->pool.id, failure);
+    return {Step::Kind::kForward, Rejection::kNone};
+  }
   ChargeEndpoint(*hold_.state, failure, now);
   ReleaseTry();
   upstream_status_ = 0;
   event_stream_ = false;
   if (failure == TryFailure::kResponseTimeout) return Reject(Rejection::kTimeout);
   if (failure == TryFailure::kBadResponse) return Reject(Rejection::kBadResponse);
-  if (tries_ > kRetriesMax) return Reject(Rejection::kConnectFailed);
-  // The only endpoint of a pool is worth a fresh connection.
-  if (failure == TryFailure::kStaleConnection && pool_->pool.endpoints.size() == 1) {
-    tried_slots_.clear();
-  }
+  if (failure == TryFailure::kLocalResources) return Reject(Rejection::kLocalResources);
+  if (tries_ - stale_tries_ > kRetriesMax) return Reject(Rejection::kConnectFailed);
   env_.metrics.CountRetry(pool_->pool.id, failure);
   return ScheduleTry(now);
 }

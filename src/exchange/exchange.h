@@ -48,6 +48,8 @@ class Exchange {
  public:
   // Further tries after the first.
   static constexpr int kRetriesMax = 2;
+  // Beside those: at the same endpoint, whose kept-alive connection was closed as it was used.
+  static constexpr int kStaleTriesMax = 3;
   // Bytes that must be readable past the end of a body given to OnRequestBody.
   static constexpr size_t kBodyPadding = InferenceParser::kPadding;
 
@@ -180,6 +182,7 @@ class Exchange {
   Pair pair_;
   std::vector<uint32_t> tried_slots_;
   int tries_ = 0;
+  int stale_tries_ = 0;  // of them
   TimePoint dispatched_;
 
   // The response.

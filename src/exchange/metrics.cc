@@ -40,6 +40,8 @@ std::string_view NameOf(TryFailure failure) {
       return "error_status";
     case TryFailure::kBootstrapTimeout:
       return "bootstrap_timeout";
+    case TryFailure::kLocalResources:
+      return "local_resources";
   }
   return "unknown";
 }

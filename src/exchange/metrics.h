@@ -38,6 +38,7 @@ enum class TryFailure : uint8_t {
   // Of the halves of a disaggregated request.
   kErrorStatus,       // answered with an error
   kBootstrapTimeout,  // the KV cache has not arrived in time
+  kLocalResources,    // the gateway itself has no descriptor, port or memory for a connection
 };
 std::string_view NameOf(TryFailure failure);
 

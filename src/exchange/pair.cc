@@ -31,6 +31,8 @@ Rejection RejectionOf(TryFailure failure) {
       return Rejection::kBootstrapTimeout;
     case TryFailure::kBadResponse:
       return Rejection::kBadResponse;
+    case TryFailure::kLocalResources:
+      return Rejection::kLocalResources;
     default:
       return Rejection::kConnectFailed;
   }
@@ -323,8 +325,9 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, TimePoint now) {
   } else {
     tried_slots_.push_back(slot);
   }
-  const bool another = pair_.tries < Pair::kTriesMax && (failure != TryFailure::kErrorStatus ||
-                                                         IsWorthAnotherPair(pair_.answer.status));
+  const bool another =
+      pair_.tries < Pair::kTriesMax && failure != TryFailure::kLocalResources &&
+      (failure != TryFailure::kErrorStatus || IsWorthAnotherPair(pair_.answer.status));
   if (another) {
     const Pair::Prefill reached = pair_.prefill;
     const Decision prefill = pair_.decision;

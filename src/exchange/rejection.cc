@@ -30,6 +30,8 @@ constexpr RejectionInfo kTable[] = {
      "the pool splits prefill and decode and has no endpoint that serves "
      "this API alone",
      0},
+    {503, "gateway_out_of_resources",
+     "the gateway has no descriptor or port left for a connection to the model server", 1},
     {503, "shutting_down", "the gateway is shutting down", 1},
 };
 

@@ -32,6 +32,7 @@ enum class Rejection : uint8_t {
   kTimeout,
   kBootstrapTimeout,  // of a disaggregated request: no KV cache in time
   kNotDisaggregated,  // the pool has no endpoint that serves such a request alone
+  kLocalResources,    // no descriptor or port is left for a connection to the endpoint
   kShuttingDown,
 };
 

@@ -19,6 +19,11 @@ char DecodeAt(std::string_view text, size_t* at) {
   return static_cast<char>(high * 16 + low);
 }
 
+bool IsUnreserved(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '.' || c == '_' || c == '~';
+}
+
 // True if no server can read the path as one outside the prefixes it appears to have.
 bool IsSafePath(std::string_view path) {
   if (path.find('.') == std::string_view::npos && path.find('%') == std::string_view::npos) {
@@ -76,6 +81,21 @@ std::optional<Target> ParseTarget(std::string_view target) {
   if (result.path.empty()) result.path = "/";
   if (!IsSafePath(result.path)) return std::nullopt;
   return result;
+}
+
+std::string_view NormalPath(std::string_view path, std::string* storage) {
+  if (path.find('%') == std::string_view::npos) return path;
+  storage->clear();
+  for (size_t at = 0; at < path.size();) {
+    const size_t begin = at;
+    const char c = DecodeAt(path, &at);
+    if (IsUnreserved(c)) {
+      storage->push_back(c);
+    } else {
+      storage->append(path.substr(begin, at - begin));
+    }
+  }
+  return *storage;
 }
 
 std::optional<std::string> QueryParam(std::string_view query, std::string_view name) {

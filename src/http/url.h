@@ -16,12 +16,16 @@ struct Target {
 // nullopt if the target is neither origin form, absolute http form nor "*", if it has a fragment or
 // user information, or if its path can be walked out of.
 //
-// A path is matched as it was sent and forwarded as it was sent: "//", "%41" and letters of either
-// case are what they are, nothing is normalised. So that a match by prefix means what it says, a
-// path is refused if, percent-decoded once, it has a segment "." or ".." (also "..;x") or a NUL:
-// "/v1/../x",
+// A path is forwarded as it was sent and matched as NormalPath writes it: "//" and letters of
+// either case are what they are. So that a match by prefix means what it says, a path is refused
+// if, percent-decoded once, it has a segment "." or ".." (also "..;x") or a NUL: "/v1/../x",
 // "/v1/%2e%2e/x" and "/v1/..%2fx" would be another path to a server that decodes or resolves them.
 std::optional<Target> ParseTarget(std::string_view target);
+
+// The path with every percent-encoded unreserved character decoded (RFC 3986 section 6.2.2.2):
+// "%63" is "c" to every server, and "%2F" is not "/" to every one. Without a "%" it is `path`
+// itself, otherwise it is written to `*storage`.
+std::string_view NormalPath(std::string_view path, std::string* storage);
 
 // The value of the first query parameter of that exact name, percent-decoded ("+" is a space). A
 // parameter without "=" has an empty value.

@@ -13,6 +13,24 @@ std::string Parts(std::string_view target) {
          std::string(parsed->query);
 }
 
+TEST(NormalPath, DecodesUnreservedCharactersOnly) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"/v1/chat", "/v1/chat"},     {"/%761/%63hat", "/v1/chat"}, {"/%7E%2d%2E%5f%41", "/~-._A"},
+      {"/a%2Fb%2fc", "/a%2Fb%2fc"}, {"/%2563", "/%2563"},         {"/%", "/%"},
+      {"/%zz/%6", "/%zz/%6"},       {"/%%63", "/%c"},             {"/%20%c3%a9", "/%20%c3%a9"},
+  };
+  for (const auto& [path, wanted] : kCases) {
+    std::string storage;
+    EXPECT_EQ(NormalPath(path, &storage), wanted) << path;
+  }
+}
+
+TEST(NormalPath, WithoutPercentIsThePathItself) {
+  const std::string_view path = "/v1/chat/completions";
+  std::string storage;
+  EXPECT_EQ(NormalPath(path, &storage).data(), path.data());
+}
+
 TEST(ParseTarget, SplitsTheForms) {
   EXPECT_EQ(Parts("/v1/models"), "|/v1/models|");
   EXPECT_EQ(Parts("/v1/models?a=b?c"), "|/v1/models|a=b?c");

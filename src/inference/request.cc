@@ -19,12 +19,45 @@ constexpr KnownPath kKnownPaths[] = {
     {"GET", "/v1/models", ApiKind::kModels},
 };
 
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Whether `path`, percent-decoded once, ends with `suffix`. From the end, since a '%' before two
+// hexadecimal digits always belongs to them: no '%' is a digit of another one.
+bool EndsWithDecoded(std::string_view path, std::string_view suffix) {
+  while (!suffix.empty()) {
+    if (path.empty()) return false;
+    char c = path.back();
+    size_t length = 1;
+    if (path.size() >= 3 && path[path.size() - 3] == '%') {
+      const int high = HexValue(path[path.size() - 2]);
+      const int low = HexValue(c);
+      if (high >= 0 && low >= 0) {
+        c = static_cast<char>(high * 16 + low);
+        length = 3;
+      }
+    }
+    if (c != suffix.back()) return false;
+    path.remove_suffix(length);
+    suffix.remove_suffix(1);
+  }
+  return true;
+}
+
 }  // namespace
 
 ApiKind ClassifyApi(std::string_view method, std::string_view path) {
   path = path.substr(0, path.find('?'));
+  const bool encoded = path.find('%') != std::string_view::npos;
   for (const KnownPath& known : kKnownPaths) {
-    if (method == known.method && path.ends_with(known.suffix)) return known.api;
+    if (method != known.method) continue;
+    if (encoded ? EndsWithDecoded(path, known.suffix) : path.ends_with(known.suffix)) {
+      return known.api;
+    }
   }
   return ApiKind::kOther;
 }

@@ -11,6 +11,8 @@
 namespace gw {
 
 // The API a path belongs to, by its longest known suffix ("/v1/chat/completions", with any prefix).
+// The path is read as model servers read it, with every percent-encoded character decoded, also
+// "%2F": what they take for a completion must not pass as something else here.
 // kOther is forwarded by load alone and its body is not looked at.
 enum class ApiKind : uint8_t {
   kOther,

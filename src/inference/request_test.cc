@@ -20,6 +20,17 @@ TEST(ClassifyApi, LooksAtThePathOnly) {
   EXPECT_EQ(ClassifyApi("POST", "/x?path=/v1/messages"), ApiKind::kOther);
 }
 
+TEST(ClassifyApi, ReadsAPathAsModelServersDecodeIt) {
+  EXPECT_EQ(ClassifyApi("POST", "/v1/chat/%63ompletions"), ApiKind::kChatCompletions);
+  EXPECT_EQ(ClassifyApi("POST", "/%76%31/completion%73"), ApiKind::kCompletions);
+  EXPECT_EQ(ClassifyApi("POST", "%2Fv1%2fchat%2Fcompletions"), ApiKind::kChatCompletions);
+  EXPECT_EQ(ClassifyApi("POST", "/%/v1/message%73"), ApiKind::kMessages);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/chat/%2563ompletions"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/chat/completions%3Fx"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/chat/completion%7"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "%73"), ApiKind::kOther);
+}
+
 TEST(ClassifyApi, EverythingElseIsOther) {
   EXPECT_EQ(ClassifyApi("GET", "/v1/chat/completions"), ApiKind::kOther);
   EXPECT_EQ(ClassifyApi("POST", "/v1/models"), ApiKind::kOther);

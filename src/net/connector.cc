@@ -18,6 +18,12 @@ namespace {
 using internal::EpollLoop;
 using internal::TcpStream;
 
+// What says nothing about the peer.
+bool IsOurOwnLack(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+         error == EADDRNOTAVAIL;
+}
+
 class TcpConnector final : public Connector, private StreamObserver, private internal::Deferred {
  public:
   TcpConnector(EpollLoop& loop, const SocketAddress& address, Duration timeout, Done done)
@@ -69,8 +75,9 @@ class TcpConnector final : public Connector, private StreamObserver, private int
 
   void Fail(int error) {
     timer_.Stop();
-    Finish(absl::UnavailableError(
-        absl::StrCat("connect to ", address_.ToString(), ": ", std::strerror(error))));
+    const std::string text =
+        absl::StrCat("connect to ", address_.ToString(), ": ", std::strerror(error));
+    Finish(IsOurOwnLack(error) ? absl::ResourceExhaustedError(text) : absl::UnavailableError(text));
   }
 
   void Expire() {

@@ -1,3 +1,4 @@
+#include <linux/filter.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,6 +49,16 @@ class TcpListener final : public Listener, private internal::IoHandler {
   const SocketAddress& local() const override { return local_; }
   uint64_t accept_failures() const override { return accept_failures_; }
 
+  void AcceptLast() override {
+    RefuseNewConnections();
+    bool destroyed = false;
+    destroyed_ = &destroyed;
+    while (!rest_.active() && AcceptOne()) {
+      if (destroyed) return;
+    }
+    destroyed_ = nullptr;
+  }
+
   void Pause() override {
     paused_ = true;
     UpdateWatch();
@@ -63,6 +74,23 @@ class TcpListener final : public Listener, private internal::IoHandler {
 
   // Level-triggered: what is left in the backlog is told again.
   void UpdateWatch() { loop_.Rewatch(fd_, accepting() ? uint32_t{EPOLLIN} : 0, this); }
+
+  // Drops segments with SYN and without ACK, the first ones of connections: otherwise one could be
+  // established between the last accept and the close, and be reset. Its client sends the segment
+  // again, when nobody listens any more.
+  void RefuseNewConnections() {
+    constexpr uint32_t kFlagsOffset = 13;  // in the TCP header, where the filter starts
+    constexpr uint32_t kSyn = 0x02;
+    constexpr uint32_t kSynAndAck = 0x12;
+    sock_filter program[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsOffset),
+                             BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSynAndAck),
+                             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSyn, 0, 1),
+                             BPF_STMT(BPF_RET | BPF_K, 0),
+                             BPF_STMT(BPF_RET | BPF_K, 0xffffffff)};
+    const sock_fprog filter{sizeof(program) / sizeof(program[0]), program};
+    // Where filters are not allowed, the gap of a few microseconds stays.
+    (void)setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+  }
 
   void OnEvents(uint32_t) override {
     bool destroyed = false;

@@ -80,6 +80,22 @@ TEST_F(Listeners, PausedListenerLeavesConnectionsInTheBacklog) {
   RunUntil([&] { return accepted_.size() == 5; });
 }
 
+TEST_F(Listeners, TheLastAcceptTakesWhoeverIsConnected) {
+  std::unique_ptr<Listener> listener =
+      Listen([&](std::unique_ptr<Stream> stream) { accepted_.push_back(std::move(stream)); });
+  listener->Pause();
+  for (int i = 0; i < 100; ++i) Connect(listener->local());
+  RunUntil([&] { return clients_.size() == 100; });
+  EXPECT_TRUE(accepted_.empty());
+  listener->AcceptLast();
+  EXPECT_EQ(accepted_.size(), 100u);
+  listener.reset();
+  WriteText(*accepted_[99], "served");
+  Recorder recorder;
+  recorder.Attach(clients_[99].get());
+  RunUntil([&] { return recorder.text == "served"; });
+}
+
 TEST_F(Listeners, HandlerMayDestroyTheListener) {
   std::unique_ptr<Listener> listener;
   listener = Listen([&](std::unique_ptr<Stream> stream) {

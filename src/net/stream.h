@@ -94,6 +94,9 @@ class Listener {
   virtual const SocketAddress& local() const = 0;  // with the real port when 0 was asked for
   // How often accepting failed for want of file descriptors or memory. It then rests for 100 ms.
   virtual uint64_t accept_failures() const = 0;
+  // Accepts what has arrived, also while paused, and refuses what has not: connections still in the
+  // backlog of a listener that is destroyed are reset. The last call before the destructor.
+  virtual void AcceptLast() = 0;
   // Stops and resumes accepting (connection limit reached); the backlog fills meanwhile.
   virtual void Pause() = 0;
   virtual void Resume() = 0;

@@ -73,6 +73,8 @@ void Normalize(RouteTable::Entry* entry) {
     CHECK(match.path_regex != nullptr);
   } else {
     CHECK(!match.path.empty() && match.path.front() == '/');
+    std::string storage;
+    match.path = std::string(http::NormalPath(match.path, &storage));
   }
   if (match.path_type == RouteMatch::PathType::kPrefix) {
     while (match.path.size() > 1 && match.path.back() == '/') match.path.pop_back();
@@ -233,6 +235,8 @@ const RouteRule* RouteTable::Match(std::string_view host, std::string_view path,
   if (host.size() > kHostMax) host = {};
   std::transform(host.begin(), host.end(), lower, Lower);
   const std::string_view name(lower, host.size());
+  std::string storage;
+  path = http::NormalPath(path, &storage);
 
   const RouteRule* rule = nullptr;
   listeners_.ForEachMatch(name, [&](const Listener& listener) {

@@ -94,8 +94,8 @@ class RouteTable {
                                                  std::vector<std::string> listener_hostnames);
 
   // The rule for a request; nullptr: 404. `host` without port, any case. The path is compared as
-  // sent, the method with case; a header field sent several times counts as its values joined by
-  // commas; of a repeated query parameter the first counts.
+  // http::NormalPath writes it, the method with case; a header field sent several times counts as
+  // its values joined by commas; of a repeated query parameter the first counts.
   const RouteRule* Match(std::string_view host, std::string_view path, std::string_view query,
                          const http::RequestHead& head) const;
 

@@ -70,13 +70,23 @@ TEST(RouteTable, APrefixMatchesWholePathElements) {
   const std::pair<const char*, const char*> kCases[] = {
       {"/v2", "v2"},        {"/v2/", "v2"},         {"/v2/x", "v2"},      {"/v2example", "404"},
       {"/v", "404"},        {"/", "404"},           {"/v2//x", "v2"},     {"/V2", "404"},
-      {"/%762", "404"},     {"/x/v2", "404"},       {"/v1/chat", "chat"}, {"/v1/chat/", "chat"},
+      {"/%762", "v2"},      {"/x/v2", "404"},       {"/v1/chat", "chat"}, {"/v1/chat/", "chat"},
       {"/v1/cha", "404"},   {"/v1/chat/x", "chat"}, {"/v1/chats", "404"}, {"/v2?x", "404"},
       {"/v1/../v2", "404"}, {"*", "404"},
   };
   for (const auto& [path, winner] : kCases) {
     EXPECT_EQ(Winner(*table, {.path = path}), winner) << path;
   }
+}
+
+TEST(RouteTable, AnEncodedLetterIsThatLetterAndAnEncodedSlashIsNone) {
+  const auto table = RouteTable::Build(
+      {Exact("exact", "/on%65"), Prefix("prefix", "/v%31/"), OfRegex("regex", "/r[a-c]+")}, {"*"});
+  EXPECT_EQ(Winner(*table, {.path = "/%6fne"}), "exact");
+  EXPECT_EQ(Winner(*table, {.path = "/v1/x"}), "prefix");
+  EXPECT_EQ(Winner(*table, {.path = "/%76%31/%2F"}), "prefix");
+  EXPECT_EQ(Winner(*table, {.path = "/%72%61b"}), "regex");
+  EXPECT_EQ(Winner(*table, {.path = "/v1%2Fx"}), "404");
 }
 
 TEST(RouteTable, TheRootPrefixMatchesEveryPathButTheAsterisk) {

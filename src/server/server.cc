@@ -67,6 +67,30 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+int WorkersOf(const ServerOptions& options) {
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  return options.workers > 0 ? options.workers : static_cast<int>(cores);
+}
+
+// A client that is accepted needs a second descriptor, towards its endpoint: without it the request
+// would fail at an endpoint that is well.
+ServerOptions WithinDescriptors(ServerOptions options) {
+  constexpr rlim_t kOthers = 32;  // listeners, loops, scraped endpoints of a small pool, files
+  RaiseDescriptorLimit();
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return options;
+  const rlim_t left = limit.rlim_cur > kOthers ? limit.rlim_cur - kOthers : 0;
+  const auto clients = static_cast<size_t>(left / 2 / static_cast<rlim_t>(WorkersOf(options)));
+  size_t& most = options.dataplane.downstream_connections_max;
+  if (clients < most) {
+    Log(LogLevel::kWarning, "Few open files are allowed: fewer clients are taken",
+        {{"open_files", static_cast<int64_t>(limit.rlim_cur)},
+         {"downstream_connections_per_worker", static_cast<int64_t>(clients)}});
+    most = std::max<size_t>(clients, 1);
+  }
+  return options;
+}
+
 // A wrong address would fail at every port, and be tried again for ever as if a port were taken.
 absl::Status CheckBindIp(const std::string& ip) {
   const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(ip, 0);
@@ -82,7 +106,7 @@ absl::Status CheckBindIp(const std::string& ip) {
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(const ServerOptions& options)
-      : options_(WithSeed(options)),
+      : options_(WithSeed(WithinDescriptors(options))),
         index_(IndexOptions(options)),
         configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)) {}
   ~ServerImpl() override {
@@ -145,7 +169,6 @@ absl::Status ServerImpl::Start() {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  RaiseDescriptorLimit();
 
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
   config::LoadResult loaded = config::LoadFiles(options_.paths);
@@ -163,8 +186,7 @@ absl::Status ServerImpl::Start() {
 }
 
 absl::Status ServerImpl::StartWorkers() {
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  const int count = options_.workers > 0 ? options_.workers : static_cast<int>(cores);
+  const int count = WorkersOf(options_);
   const ProxyWorker::Shared shared{snapshots_,         index_,           metrics_,
                                    options_.dataplane, options_.bind_ip, options_.log_requests};
   for (int i = 0; i < count; ++i) {

@@ -97,6 +97,16 @@ class ModelTest(GatewayTest):
         self.assertEqual((line["status"], line["outcome"], line["reason"], line["pod"]),
                          (404, "rejected", "model_not_found", ""))
 
+    def test_an_encoded_path_is_checked_like_the_path_it_is(self):
+        server = self.model_server(chat_answer())
+        gateway = self.gateway(pool_of([server]) + [inference_model("food-review")])
+        for path in ("/v1/chat/%63ompletions", "/%761/chat%2Fcompletions"):
+            self.assertEqual(answered(gateway.post(path, chat_body(model="nope"))),
+                             (404, "model_not_found"))
+            self.assertEqual(gateway.post(path, b'{"model":"a","model":"b"}').status, 400)
+            self.assertEqual(gateway.post(path, chat_body(model="food-review")).status, 200)
+            self.assertEqual(server.requests[-1].target, path, "sent on as it came")
+
     def test_bodies_that_two_parsers_could_read_differently_are_refused(self):
         gateway = self.start()
         client = self.client(gateway)

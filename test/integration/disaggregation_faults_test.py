@@ -333,6 +333,7 @@ class VllmDecodeTest(HalfTest, DecodeFaults):
     def test_a_decode_that_fails_leaves_its_blocks_to_their_lease(self):
         self.start([self.good_prefill()], [answer(400, b'{"error":{"message":"no"}}')])
         self.assertEqual(self.chat().status, 400)
+        self.line()
         self.assertEqual(self.leases("abandoned"), 1)
 
     def test_a_client_that_leaves_before_decode_answers_abandons_the_blocks(self):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import unittest
 
 from harness import (Client, Ended, Gate, GatewayTest, chat_answer, chat_body, chat_events,
@@ -52,6 +53,40 @@ class DrainTest(GatewayTest):
         self.assertEqual(used.wait_closed(), b"")
         self.assertEqual(fresh.wait_closed(), b"")
         self.assertEqual(gateway.wait_exit(), 0)
+
+    def test_no_request_is_lost(self):
+        """Clients that go on until nobody listens any more get an answer to each request."""
+        for keep_alive in (True, False):
+            gateway = self.start(chat_answer())
+            lost, answered = [], []
+
+            def ask_on():
+                while True:
+                    try:
+                        client = Client(gateway.address, gateway.port)
+                    except (ConnectionRefusedError, ConnectionResetError):
+                        return
+                    try:
+                        while True:
+                            client.request("POST", CHAT, body=chat_body())
+                            response = client.read_response()
+                            answered.append(response.status)
+                            if not keep_alive or response.get("connection") == "close":
+                                break
+                    except (Ended, OSError) as error:
+                        lost.append(repr(error))
+                    client.close()
+
+            threads = [threading.Thread(target=ask_on) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            eventually(lambda: len(answered) > 200, "requests")
+            gateway.signal()
+            self.assertEqual(gateway.wait_exit(), 0)
+            for thread in threads:
+                thread.join()
+            self.assertEqual(lost, [])
+            self.assertEqual(set(answered), {200})
 
     def test_a_stream_in_flight_finishes(self):
         events = chat_events(["a", "b"])

@@ -4,7 +4,7 @@ import threading
 import unittest
 from unittest import mock
 
-from harness import (STREAM_HEADERS, GatewayTest, answer, chat_answer, chat_body, chat_events,
+from harness import (STREAM_HEADERS, Gate, GatewayTest, answer, chat_answer, chat_body, chat_events,
                      event, eventually, hang, http_route, inference_model, inference_pool, pod,
                      pool_of, refuse_with_reset, stream_answer)
 from harness.client import Head
@@ -124,6 +124,58 @@ class RetryTest(FaultTest):
         metrics = gateway.metrics()
         self.assertEqual(metrics.sum("penstock_retries_total", reason="stale_connection"), 9)
         self.assertEqual(metrics.sum("penstock_ejections_total"), 0)
+
+    def start_with_idle_connections(self, count, servers=1):
+        """Each server holds `count` connections of the gateway, kept alive; they die when used."""
+        gate = Gate()
+
+        def first_waits(request, connection):
+            gate.wait()
+            chat_answer()(request, connection)
+        script = on_nth([first_waits], lambda r, c: c.reset())
+        gateway = self.start(*[script] * servers)
+        clients = [self.client(gateway) for _ in range(count * servers)]
+        for client in clients:
+            client.request("POST", CHAT, body=chat_body())
+        eventually(lambda: self.requests() == len(clients), "all requests wait")
+        gate.open()
+        for client in clients:
+            self.assertEqual(client.read_response().status, 200)
+        # New connections work: theirs is the first request.
+        return gateway
+
+    def test_many_stale_connections_cost_one_try(self):
+        gateway = self.start_with_idle_connections(4)
+        self.assertEqual(gateway.chat().status, 200)
+        self.assertEqual(self.retries(gateway, "stale_connection"), 1)
+        self.assertEqual(gateway.wait_handled(5)[-1]["tries"], 2)
+
+    def test_stale_connections_at_every_endpoint_cost_no_request(self):
+        for servers in (2, 3):
+            gateway = self.start_with_idle_connections(2, servers)
+            for _ in range(servers):
+                self.assertEqual(gateway.chat().status, 200)
+
+    def test_a_stale_connection_beside_a_dead_endpoint_costs_no_request(self):
+        gateway = self.start_with_idle_connections(2, servers=2)
+        self.servers[1].refuse()
+        for _ in range(3):
+            self.assertEqual(gateway.chat().status, 200)
+
+    def test_an_endpoint_that_dies_of_its_work_is_not_called_stale(self):
+        """It has had the request for long: the connection was no leftover."""
+        late = threading.Event()
+
+        def works_and_dies(request, connection):
+            late.wait(1.2)  # beyond the time in which a close and a request may have crossed
+            connection.reset()
+        gateway = self.start(on_nth([chat_answer()], works_and_dies))
+        client = self.client(gateway)
+        self.serve_until(gateway, lambda: True, client)
+        client.request("POST", CHAT, body=chat_body())
+        self.assertEqual(client.read_response().status, 502)
+        self.assertEqual(self.retries(gateway, "stale_connection"), 0)
+        self.assertEqual(self.retries(gateway, "reset"), 1)
 
     def test_a_server_that_restarts_between_requests_is_used_again(self):
         gateway = self.start(chat_answer())

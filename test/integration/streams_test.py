@@ -306,6 +306,29 @@ class BrokenOffTest(StreamTest):
         self.assertFalse(rest.endswith(b"0\r\n\r\n"))
         self.assert_ended_as(gateway, "upstream_broke")
 
+    def test_an_answer_without_a_length_that_is_reset_has_no_clean_end(self):
+        """Only an orderly close ends a body that nothing else delimits."""
+        def cut(headers, body):
+            def script(request, connection):
+                connection.send_head(200, headers)
+                connection.send(body)
+                seen.wait()
+                connection.reset()
+            return script
+
+        for content_type, body in (("text/event-stream", chat_events(["a"])[0]),
+                                   ("application/json", b'{"x":')):
+            with self.subTest(content_type):
+                seen = Gate()
+                gateway = self.start(cut([("Content-Type", content_type)], body))
+                client = self.ask(gateway)
+                client.read_final_head()
+                self.assertEqual(client.read_chunk(), body)
+                seen.open()
+                with self.assertRaises(Ended):
+                    client.read_chunks()
+                self.assert_ended_as(gateway, "upstream_broke")
+
     def test_an_answer_with_a_length_is_cut_short_and_nothing_else(self):
         for content_type in (b"application/json", b"text/event-stream"):
             response = self.broken(break_off(
@@ -381,9 +404,9 @@ class OutcomeTest(StreamTest):
 
     def test_times_and_gaps_are_measured(self):
         gateway = self.outcome_of(chat_events(["a", "b", "c"]))
-        gateway.wait_metric("penstock_time_to_first_token_seconds_count", 1)
+        gateway.wait_metric("penstock_request_duration_seconds_count", 1)
         metrics = gateway.metrics()
-        self.assertEqual(metrics.sum("penstock_request_duration_seconds_count"), 1)
+        self.assertEqual(metrics.sum("penstock_time_to_first_token_seconds_count"), 1)
         self.assertGreaterEqual(metrics.sum("penstock_inter_token_latency_seconds_count"), 0)
 
 
