@@ -1,8 +1,10 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -28,15 +30,21 @@ constexpr size_t kBatchLines = 256;
 // A buffer that one huge line has grown is not kept.
 constexpr size_t kKeptLineBytes = 4096;
 
-void WriteAll(std::string_view text) {
+// What is left of `text` when standard error takes no more of it for good; empty if all is written.
+std::string_view WriteAll(std::string_view text) {
   while (!text.empty()) {
     const ssize_t n = write(STDERR_FILENO, text.data(), text.size());
     if (n > 0) {
       text.remove_prefix(static_cast<size_t>(n));
+    } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      // Whoever shares the pipe or terminal with us may have made it non-blocking.
+      pollfd wanted{STDERR_FILENO, POLLOUT, 0};
+      poll(&wanted, 1, -1);
     } else if (n == 0 || errno != EINTR) {
-      return;  // standard error is gone: there is nobody left to tell
+      return text;
     }
   }
+  return text;
 }
 
 std::string_view NameOf(LogLevel level) {
@@ -240,6 +248,7 @@ class LogQueue {
     return true;
   }
 
+  void CountDropped(uint64_t lines) { dropped_.fetch_add(lines, std::memory_order_relaxed); }
   uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
  private:
@@ -278,8 +287,10 @@ class LogQueue {
 
   void WriteBatch(std::vector<std::string>& batch, size_t n, std::string* text) {
     text->clear();
-    if (const uint64_t lost = dropped() - dropped_told_; lost > 0) {
-      dropped_told_ += lost;
+    // The rest of a line whose beginning was written: the next one is not to be taken for it.
+    if (line_cut_) text->push_back('\n');
+    const uint64_t lost = dropped() - dropped_told_;
+    if (lost > 0) {
       BeginLine(text, LogLevel::kWarning, "Log lines dropped");
       AppendField(text, {"lines", static_cast<unsigned long>(lost)});
       text->append("}\n");
@@ -289,7 +300,18 @@ class LogQueue {
       if (batch[i].capacity() > kKeptLineBytes) batch[i] = std::string();
       batch[i].clear();
     }
-    WriteAll(*text);
+    const std::string_view rest = WriteAll(*text);
+    const size_t written = text->size() - rest.size();
+    line_cut_ = written > 0 ? (*text)[written - 1] != '\n' : line_cut_;
+    // Lines of this batch stand at the end. What told of lines lost before is told again if it did
+    // not get through.
+    const auto lines_left = static_cast<size_t>(std::count(rest.begin(), rest.end(), '\n'));
+    if (lines_left > n) {
+      CountDropped(n);
+    } else {
+      dropped_told_ += lost;
+      CountDropped(lines_left);
+    }
   }
 
   std::mutex mutex_;
@@ -303,7 +325,8 @@ class LogQueue {
   bool stopping_ = false;
   uint64_t batches_ = 0;  // written
   std::atomic<uint64_t> dropped_{0};
-  uint64_t dropped_told_ = 0;  // the writer's
+  uint64_t dropped_told_ = 0;  // the writer's, as is the next
+  bool line_cut_ = false;
   std::thread writer_;
 };
 
@@ -338,7 +361,7 @@ void LogLine(LogLevel level, std::string_view message, const LogField* fields, s
   BeginLine(&line, level, message);
   for (size_t i = 0; i < count; ++i) AppendField(&line, fields[i]);
   line.append("}\n");
-  if (!Queue().Push(&line)) WriteAll(line);
+  if (!Queue().Push(&line) && !WriteAll(line).empty()) Queue().CountDropped(1);
 }
 
 uint64_t dropped_log_lines() { return Queue().dropped(); }

@@ -5,7 +5,8 @@
 //    "generation":7,"pools":2}
 //
 // Lines are handed to a writer thread through a bounded queue; when it is full the oldest lines are
-// dropped and counted (dropped_log_lines()), so that a slow disk never slows a request.
+// dropped and counted (dropped_log_lines()), so that a slow disk never slows a request. What
+// standard error does not take for good (a full disk, a reader that is gone) is counted, too.
 // Any thread may log. InitLog and ShutdownLog belong to main().
 
 #pragma once

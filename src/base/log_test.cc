@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -99,14 +100,14 @@ TEST(Log, QueuedLinesOfManyThreadsAreAllWrittenByShutdown) {
 // Puts a pipe that nobody reads in the place of standard error, so that the writer stands still.
 class StuckStderr {
  public:
-  StuckStderr() {
+  explicit StuckStderr(bool blocking = true) {
     EXPECT_EQ(pipe(pipe_), 0);
     saved_ = dup(STDERR_FILENO);
     const int flags = fcntl(pipe_[1], F_GETFL);
     EXPECT_EQ(fcntl(pipe_[1], F_SETFL, flags | O_NONBLOCK), 0);
     const std::string block(4096, 'x');
     while (write(pipe_[1], block.data(), block.size()) > 0) filled_ += block.size();
-    EXPECT_EQ(fcntl(pipe_[1], F_SETFL, flags), 0);
+    EXPECT_EQ(fcntl(pipe_[1], F_SETFL, blocking ? flags : flags | O_NONBLOCK), 0);
     EXPECT_EQ(dup2(pipe_[1], STDERR_FILENO), STDERR_FILENO);
     close(pipe_[1]);
   }
@@ -176,6 +177,41 @@ TEST(Log, ShutdownLeavesAStandardErrorThatTakesNothing) {
   stuck.StartReading();
   EXPECT_TRUE(ShutdownLog(std::chrono::minutes(1)));
   EXPECT_EQ(Lines(stuck.Restore()).size(), 4u);
+}
+
+TEST(Log, AStandardErrorThatDoesNotBlockLosesNothing) {
+  constexpr int kLogged = 3000;  // some times what the pipe holds
+  const uint64_t dropped = dropped_log_lines();
+  StuckStderr stuck(false);
+  InitLog(LogLevel::kInfo, kLogged);
+  for (int i = 0; i < kLogged; ++i) Log(LogLevel::kInfo, "m", {{"i", i}});
+  stuck.StartReading();
+  EXPECT_TRUE(ShutdownLog(std::chrono::minutes(1)));
+  const std::vector<std::string> lines = Lines(stuck.Restore());
+  ASSERT_EQ(lines.size(), size_t{kLogged});
+  for (int i = 0; i < kLogged; ++i) {
+    EXPECT_THAT(lines[i], StartsWith("{\"time\":"));
+    EXPECT_THAT(lines[i], EndsWith("\"i\":" + std::to_string(i) + "}"));
+  }
+  EXPECT_EQ(dropped_log_lines(), dropped);
+}
+
+TEST(Log, LinesThatNobodyTakesAreCounted) {
+  signal(SIGPIPE, SIG_IGN);  // as the gateway does
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const int saved = dup(STDERR_FILENO);
+  ASSERT_EQ(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+  close(ends[0]);
+  close(ends[1]);
+  const uint64_t dropped = dropped_log_lines();
+  Log(LogLevel::kInfo, "before the writer runs");
+  InitLog(LogLevel::kInfo, 1000);
+  for (int i = 0; i < 600; ++i) Log(LogLevel::kInfo, "m", {{"i", i}});
+  EXPECT_TRUE(ShutdownLog());
+  dup2(saved, STDERR_FILENO);
+  close(saved);
+  EXPECT_EQ(dropped_log_lines() - dropped, 601u);
 }
 
 TEST(Log, LogsSynchronouslyAgainAfterShutdown) {

@@ -45,6 +45,7 @@ class FakeModelServer {
   std::string page;  // answer to GET /metrics
   int metrics_status = 200;
   int health_status = 200;
+  int ready_status = 404;  // of Triton's health path
   bool chunked = false;
   bool hang = false;              // take requests and answer none
   bool close_on_request = false;  // close instead of answering
@@ -101,9 +102,10 @@ class FakeModelServer {
 
   std::string Answer(const std::string& target) {
     if (not_http) return "SSH-2.0-OpenSSH\r\n";
-    const bool is_probe = target == "/health";
+    const bool is_ready_probe = target == "/v2/health/ready";
+    const bool is_probe = target == "/health" || is_ready_probe;
     is_probe ? ++probes : ++scrapes;
-    const int status = is_probe ? health_status : metrics_status;
+    const int status = is_ready_probe ? ready_status : is_probe ? health_status : metrics_status;
     std::string head = "HTTP/1.1 " + std::to_string(status) + " X\r\n";
     const std::string& body = is_probe ? empty_ : page;
     if (!chunked)

@@ -12,18 +12,21 @@
 namespace gw {
 
 // A name that is looked for, and what it means.
-struct MetricNames {
+struct MetricName {
   enum class Kind : uint8_t { kValue, kLora, kCacheConfig };
-  struct Name {
-    std::string_view text;
-    Kind kind = Kind::kValue;
-    MetricsScanner::Wanted wanted = MetricsScanner::kWaiting;
-    uint8_t rank = 0;  // 0 is the newest name
-    // Only series with this label count, if it is given.
-    std::string_view label = {};
-    std::string_view label_value = {};
-    uint64_t head = 0;  // eight bytes of `text` at `head_offset`
-  };
+  std::string_view text;
+  Kind kind = Kind::kValue;
+  MetricsScanner::Wanted wanted = MetricsScanner::kWaiting;
+  uint8_t rank = 0;  // 0 is the newest name
+  // Only series with this label count, if it is given.
+  std::string_view label = {};
+  std::string_view label_value = {};
+  uint64_t head = 0;  // eight bytes of `text` at MetricNames::head_offset
+};
+
+struct MetricNames {
+  using Kind = MetricName::Kind;
+  using Name = MetricName;
 
   MetricNames(size_t offset, std::initializer_list<Name> all) : head_offset(offset), names(all) {
     for (Name& name : names) {
@@ -84,14 +87,6 @@ size_t EndOfLabels(std::string_view text) {
     }
   }
   return std::string_view::npos;
-}
-
-// A further rank of the same tensor- or pipeline-parallel engine: its requests are those of rank 0.
-bool RepeatsRankZero(std::string_view labels) {
-  const std::string_view tensor = LabelValue(labels, "tp_rank");
-  const std::string_view pipeline = LabelValue(labels, "pp_rank");
-  if (!pipeline.empty() && pipeline != "0") return true;
-  return !tensor.empty() && tensor != "0" && LabelValue(labels, "dp_rank").empty();
 }
 
 MetricNames VllmNames() {
@@ -202,6 +197,7 @@ void MetricsScanner::Begin(Details details) {
   skipping_line_ = false;
   carry_.clear();
   std::fill(std::begin(series_), std::end(series_), Series{});
+  reporters_.clear();
   lora_value_ = -1;
   // The strings keep their memory.
   sample_.lora_found = false;
@@ -270,7 +266,7 @@ bool MetricsScanner::Line(std::string_view line) {
     if (!ParseValue(rest, &value)) break;
     if (!name.label.empty() && LabelValue(labels, name.label) != name.label_value) continue;
     if (name.kind == MetricNames::Kind::kValue) {
-      if (RepeatsRankZero(labels)) break;
+      if (RepeatsAnotherRank(name, labels)) break;
       Add(name.wanted, name.rank, value);
       if (name.wanted == kWaiting && details_ == Details::kRead &&
           sample_.lora.base_model.empty()) {
@@ -278,7 +274,7 @@ bool MetricsScanner::Line(std::string_view line) {
       }
     } else if (details_ == Details::kRead && name.kind == MetricNames::Kind::kLora) {
       ReadLora(labels, value);
-    } else if (details_ == Details::kRead && !RepeatsRankZero(labels)) {
+    } else if (details_ == Details::kRead && !RepeatsAnotherRank(name, labels)) {
       ReadCacheConfig(labels);
     }
     break;
@@ -310,6 +306,25 @@ void MetricsScanner::ReadCacheConfig(std::string_view labels) {
     Add(kBlockTokens, 0, count);
   }
   if (ParseCount(LabelValue(labels, names_.blocks_label), &count)) Add(kBlocks, 0, count);
+}
+
+bool MetricsScanner::RepeatsAnotherRank(const MetricName& name, std::string_view labels) {
+  const std::string_view pipeline = LabelValue(labels, "pp_rank");
+  if (!pipeline.empty() && pipeline != "0") return true;
+  const std::string_view tensor = LabelValue(labels, "tp_rank");
+  if (tensor.empty()) return false;
+  const std::string_view data = LabelValue(labels, "dp_rank");
+  if (data.empty()) return tensor != "0";
+  uint32_t tensor_rank = 0;
+  uint32_t data_rank = 0;
+  if (!ParseCount(tensor, &tensor_rank) || !ParseCount(data, &data_rank)) return false;
+  const auto known =
+      std::find_if(reporters_.begin(), reporters_.end(), [&](const Reporter& reporter) {
+        return reporter.name == &name && reporter.data_rank == data_rank;
+      });
+  if (known != reporters_.end()) return known->tensor_rank != tensor_rank;
+  if (reporters_.size() < reporters_max) reporters_.push_back({&name, data_rank, tensor_rank});
+  return false;
 }
 
 bool MetricsScanner::AllLoadFound() const {

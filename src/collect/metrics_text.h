@@ -10,10 +10,10 @@
 // One page may hold several series of a name (data-parallel engines behind one address):
 //   waiting, running, cache blocks  summed
 //   KV-cache use                    mean, since the model server spreads requests over its engines
-//   itself LoRA adapters                   the series with the largest value, which is its time
-// SGLang can report each tensor-parallel rank: ranks other than 0 repeat the same requests and are
-// left out, unless they are data-parallel ranks too.
-// A renamed metric counts under its newest name found. Lines that are not understood, and values
+//   LoRA adapters                   the series with the largest value, which is its time
+// SGLang can report each tensor-parallel rank: all of one engine repeat the same requests, so that
+// one of them counts: of each data-parallel rank the first one met, without data parallelism rank
+// 0. A renamed metric counts under its newest name found. Lines that are not understood, and values
 // that are negative or not finite, are as good as absent.
 
 #pragma once
@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "pool/endpoint.h"
 
@@ -58,6 +59,7 @@ struct MetricsSample {
 
 // The names of one runtime (metrics_text.cc).
 struct MetricNames;
+struct MetricName;
 
 class MetricsScanner {
  public:
@@ -97,6 +99,8 @@ class MetricsScanner {
   };
   // True if the line belongs to a family that is wanted.
   bool Line(std::string_view line);
+  // A tensor or pipeline rank beside the one that reports its engine's requests.
+  bool RepeatsAnotherRank(const MetricName& name, std::string_view labels);
   void Add(Wanted wanted, uint8_t rank, double value);
   void ReadLora(std::string_view labels, double value);
   void ReadCacheConfig(std::string_view labels);
@@ -108,6 +112,14 @@ class MetricsScanner {
   bool skipping_line_ = false;
   std::string carry_;  // the beginning of a line that was cut
   Series series_[kWantedCount];
+  // Which tensor rank reports a data rank's value of that name.
+  struct Reporter {
+    const MetricName* name;
+    uint32_t data_rank;
+    uint32_t tensor_rank;
+  };
+  static constexpr size_t reporters_max = 1024;  // beyond, all are counted
+  std::vector<Reporter> reporters_;
   double lora_value_ = -1;
   MetricsSample sample_;
   uint64_t skipped_lines_ = 0;

@@ -155,6 +155,22 @@ TEST(MetricsText, SglangRanksOfOneEngineRepeatItAndDataParallelRanksAddUp) {
             5);
 }
 
+// Data-parallel attention: 2 engines of 2 tensor ranks each, and every rank reports.
+TEST(MetricsText, OfEachSglangDataParallelRankOneTensorRankCounts) {
+  std::string page;
+  for (int tensor = 0; tensor < 4; ++tensor) {
+    const std::string labels = "{dp_rank=\"" + std::to_string(tensor / 2) + "\",tp_rank=\"" +
+                               std::to_string(tensor) + "\"} ";
+    page += "sglang:num_running_reqs" + labels + std::to_string(3 + tensor / 2) + "\n";
+    page += "sglang:num_queue_reqs" + labels + "1\n";
+    page += "sglang:token_usage" + labels + (tensor < 2 ? "0.5" : "0.25") + "\n";
+  }
+  const MetricsSample sample = ParseMetrics(Runtime::kSglang, page);
+  EXPECT_EQ(sample.running_requests, 3 + 4);
+  EXPECT_EQ(sample.waiting_requests, 2);
+  EXPECT_FLOAT_EQ(sample.kv_cache_utilization_ratio, 0.375f);
+}
+
 TEST(MetricsText, TrtllmServe) {
   const MetricsSample sample = ParseMetrics(Runtime::kTrtLlm,
                                             R"(trtllm_num_requests_waiting{model_name="m"} 2

@@ -10,8 +10,12 @@
 namespace gw {
 namespace {
 
-std::string_view HealthPath(Runtime runtime) {
-  return runtime == Runtime::kTriton ? "/v2/health/ready" : "/health";
+// What a probe asks, one after the other. The runtime trt-llm is trtllm-serve or Triton.
+std::span<const std::string_view> HealthPaths(Runtime runtime) {
+  static constexpr std::string_view kPaths[] = {"/health", "/v2/health/ready"};
+  const std::span<const std::string_view> both(kPaths);
+  if (runtime == Runtime::kTrtLlm) return both;
+  return runtime == Runtime::kTriton ? both.subspan(1) : both.first(1);
 }
 
 std::string GetRequest(std::string_view path, std::string_view host) {
@@ -87,6 +91,7 @@ void ScrapeTarget::Begin(Job job, TimePoint now) {
   due_at_once_ = false;
   // A probe asks whether the server takes new connections, so it makes one.
   if (job == Job::kProbe) stream_.reset();
+  health_path_ = 0;
   if (stream_ != nullptr && !stream_->peer_gone()) {
     Send();
   } else {
@@ -134,9 +139,9 @@ void ScrapeTarget::Send() {
     scanner_.Begin(reads_details_ ? MetricsScanner::Details::kRead
                                   : MetricsScanner::Details::kSkip);
   }
-  const std::string request = GetRequest(
-      job_ == Job::kScrape ? std::string_view("/metrics") : HealthPath(identity_.runtime),
-      identity_.name);
+  const std::string request =
+      GetRequest(job_ == Job::kScrape ? "/metrics" : HealthPaths(identity_.runtime)[health_path_],
+                 identity_.name);
   sent_ = loop_.clock().Now();
   const iovec part{const_cast<char*>(request.data()), request.size()};
   // A hundred bytes on a resting connection either fit the socket's buffer or the connection is
@@ -212,11 +217,20 @@ void ScrapeTarget::Complete() {
   fresh_connection_ = false;
   if (job_ == Job::kScrape) {
     CompleteScrape(status);
-  } else if (status == 200) {
+  } else {
+    CompleteProbe(status);
+  }
+}
+
+void ScrapeTarget::CompleteProbe(int status) {
+  if (status >= 500) {
+    Fail(ScrapeFailure::kStatus, true);
+  } else if (status >= 400 && health_path_ + 1 < HealthPaths(identity_.runtime).size()) {
+    ++health_path_;
+    stream_ != nullptr ? Send() : Connect();
+  } else {
     Rest();
     CameBack();
-  } else {
-    Fail(ScrapeFailure::kStatus, true);
   }
 }
 

@@ -69,6 +69,7 @@ class ScrapeTarget final : private StreamObserver {
   void OnClosed();
   void Complete();
   void CompleteScrape(int status);
+  void CompleteProbe(int status);
   void Apply(const MetricsSample& sample);
   void ApplyLora(const MetricsSample& sample);
   void ApplyStart(const MetricsSample& sample);
@@ -94,6 +95,7 @@ class ScrapeTarget final : private StreamObserver {
   TimePoint read_details_at_{};
   double process_start_s_ = 0;  // as last reported; 0: never
   size_t body_bytes_ = 0;
+  size_t health_path_ = 0;  // of the probe under way
   int32_t in_flight_at_start_ = 0;
   TimePoint first_due_;
   TimePoint began_{};

@@ -6,7 +6,9 @@
 // together. A failed scrape leaves the values and their age as they are and is counted by reason.
 //
 // Health (pool/health.h): an ejected endpoint is not scraped; when its back-off has passed it is
-// asked GET /health (Triton: /v2/health/ready), and 200 brings it back. Endpoints of Services have
+// asked GET /health (Triton: /v2/health/ready; trt-llm, which may be either: both in turn). An
+// answer below 500 brings it back, a 4xx of the last path too: a server that does not know the path
+// serves requests all the same, and would stay away for ever. Endpoints of Services have
 // no known health path: they are back when they accept a connection. A scrape whose connection is
 // refused ejects like a request's, so that a dead server is noticed before a request meets it.
 //

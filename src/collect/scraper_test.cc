@@ -253,6 +253,36 @@ TEST_F(ScraperTest, AnEndpointEjectedByRequestsIsNotScrapedUntilItsProbe) {
   EXPECT_FALSE(IsEjected(StateOf(a)));
 }
 
+TEST_F(ScraperTest, UnderTrtLlmEitherServersHealthPathBringsAnEndpointBack) {
+  FakeModelServer& a = AddServer("trtllm_num_requests_waiting 1\n");
+  PublishPools({MakePool({&a}, Pool::Kind::kInferencePool, "default/qwen", Runtime::kTrtLlm)});
+  WaitForScrapes(a, 1);
+  const auto eject = [&] {
+    RecordFailure(StateOf(a), RealClock().Now(), EndpointFailure::kConnectRefused, options_.health);
+  };
+  a.health_status = 404;  // Triton
+  a.ready_status = 503;
+  eject();
+  WaitFor([&] { return a.probes >= 4; });
+  EXPECT_TRUE(IsEjected(StateOf(a)));
+  a.ready_status = 200;
+  WaitFor([&] { return !IsEjected(StateOf(a)); });
+  a.health_status = 200;  // trtllm-serve
+  a.ready_status = 404;
+  eject();
+  WaitFor([&] { return !IsEjected(StateOf(a)); });
+}
+
+TEST_F(ScraperTest, AServerThatKnowsNoHealthPathIsBackWhenItAnswers) {
+  FakeModelServer& a = AddServer();
+  Publish({&a});
+  WaitForScrapes(a, 1);
+  a.health_status = 404;
+  RecordFailure(StateOf(a), RealClock().Now(), EndpointFailure::kConnectRefused, options_.health);
+  WaitFor([&] { return !IsEjected(StateOf(a)); });
+  EXPECT_GE(a.probes, 1);
+}
+
 TEST_F(ScraperTest, EndpointsOfServicesAreProbedByConnectingAndNeverScraped) {
   FakeModelServer& a = AddServer();
   Publish({&a}, Pool::Kind::kService);

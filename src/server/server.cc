@@ -241,10 +241,12 @@ void ServerImpl::RegisterMetrics() {
                        [this](const MetricRegistry::Sink& sink) {
                          sink({}, static_cast<double>(index_.stats().evicted_blocks));
                        });
-  metrics_.AddCallback(
-      "penstock_log_lines_dropped_total", "Log lines dropped because the writer could not keep up.",
-      "counter",
-      [](const MetricRegistry::Sink& sink) { sink({}, static_cast<double>(dropped_log_lines())); });
+  metrics_.AddCallback("penstock_log_lines_dropped_total",
+                       "Log lines dropped because the writer could not keep up, or standard error "
+                       "did not take them.",
+                       "counter", [](const MetricRegistry::Sink& sink) {
+                         sink({}, static_cast<double>(dropped_log_lines()));
+                       });
   metrics_.AddCallback("penstock_pool_endpoints", "Endpoints of a pool, by state.", "gauge",
                        [this](const MetricRegistry::Sink& sink) {
                          const auto snapshot = snapshots_.Load();
