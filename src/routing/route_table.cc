@@ -251,6 +251,8 @@ const RouteRule* RouteTable::Match(std::string_view host, std::string_view path,
 
 std::vector<const RouteRule*> RouteTable::RulesFor(const RouteRule& rule,
                                                    std::string_view path) const {
+  std::string storage;
+  path = http::NormalPath(path, &storage);
   std::map<uint32_t, const RouteRule*> by_place;
   for (const Entry& entry : entries_) {
     if (entry.rule->route == rule.route && PathFits(entry.match, path)) {

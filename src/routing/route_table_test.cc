@@ -326,6 +326,7 @@ TEST(RouteTable, RulesOfOneRouteForAPathWhateverElseTheyAskFor) {
   std::vector<std::string> names;
   for (const RouteRule* found : table->RulesFor(rule, "/v1/models")) names.push_back(found->name);
   EXPECT_EQ(names, (std::vector<std::string>{"by header", "all", "models"}));
+  EXPECT_EQ(table->RulesFor(rule, "/v1/%6dodels"), table->RulesFor(rule, "/v1/models"));
 }
 
 TEST(RouteRule, DrawsDestinationsByWeight) {
