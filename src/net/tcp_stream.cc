@@ -91,8 +91,9 @@ IoResult TcpStream::Read(std::span<char> into) {
   }
   if (into.empty()) return {IoState::kOk, 0, 0};
   peer_gone_ = true;
-  // After a reset the kernel reports the error once and the end of the stream from then on.
-  if (error_ != 0) return {IoState::kError, 0, error_};
+  // After a reset the kernel reports the error once and the end of the stream from then on. EPIPE
+  // is no reset of what is read: a write failed because the peer had ended its side before.
+  if (error_ != 0 && error_ != EPIPE) return {IoState::kError, 0, error_};
   return {IoState::kEnd, 0, 0};
 }
 
@@ -120,7 +121,7 @@ IoResult TcpStream::Write(std::span<const iovec> parts) {
 }
 
 IoResult TcpStream::Fail(int error, size_t bytes) {
-  error_ = error;
+  if (error_ == 0) error_ = error;
   peer_gone_ = true;
   drained_ = false;
   return {IoState::kError, bytes, error};
