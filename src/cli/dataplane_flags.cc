@@ -31,6 +31,8 @@ constexpr std::array kLimits = {
           [](DataplaneOptions& o) -> size_t& { return o.response_head.header_count_max; }, false},
     Limit{"request_body_bytes",
           [](DataplaneOptions& o) -> size_t& { return o.request_body_bytes_max; }, true},
+    Limit{"request_body_ratio",
+          [](DataplaneOptions& o) -> size_t& { return o.request_body_ratio_max; }, false},
     Limit{"pipelined_bytes", [](DataplaneOptions& o) -> size_t& { return o.pipelined_bytes_max; },
           true},
     Limit{"downstream_connections",

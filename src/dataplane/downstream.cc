@@ -176,6 +176,10 @@ void DownstreamConnection::OnHead() {
 void DownstreamConnection::OnBodyEnd() {
   body_unread_ = false;
   timer_.Stop();
+  if (!exchange_.body_codings().empty() && body_.size() > 0) {
+    DecodeBody();
+    return;
+  }
   Act(exchange_.OnRequestBody(body_.view(), worker_.loop().now()));
 }
 
@@ -210,7 +214,7 @@ void DownstreamConnection::Act(const Step& step) {
 void DownstreamConnection::Dispatch() {
   state_ = State::kWaiting;
   BodyEdit& body = exchange_.body();
-  WriteRequestHead(body.size(), false, &upstream_head_);
+  WriteRequestHead(body.size(), exchange_.asks_usage(), &upstream_head_);
   upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
   StartTryTimer();
   upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
@@ -231,7 +235,9 @@ void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
     target = origin_form;
   }
   WriteUpstreamHead(parser_.head(),
-                    {target, exchange_.request_id(), client_ip_, body_bytes, read_here}, head);
+                    {target, exchange_.request_id(), client_ip_, body_bytes, read_here,
+                     !exchange_.body_codings().empty()},
+                    head);
 }
 
 void DownstreamConnection::StartTryTimer() {
@@ -282,6 +288,9 @@ void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Ou
   http::AppendStatusLine(&head, answer.status);
   http::AppendHeader(&head, "content-type", answer.content_type);
   http::AppendHeader(&head, "content-length", static_cast<uint64_t>(answer.body.size()));
+  if (outcome == Outcome::kRejected && answer.status == 415) {
+    http::AppendHeader(&head, "accept-encoding", http::kContentCodings);
+  }
   if (!exchange_.request_id().empty()) {
     http::AppendHeader(&head, "x-request-id", exchange_.request_id());
   }
@@ -309,6 +318,7 @@ void DownstreamConnection::FinishExchange(Outcome outcome) {
   request_timer_.Stop();
   CancelHalves();
   model_fetch_.reset();
+  coded_.reset();
   pieces_.clear();
   pieces_bytes_ = 0;
   held_.clear();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/body_buffer.h"
+#include "dataplane/decode_queue.h"
 #include "dataplane/forwarding.h"
 #include "dataplane/model_list.h"
 #include "dataplane/prefill_leg.h"
@@ -88,6 +89,10 @@ class DownstreamConnection final : public StreamObserver,
   void WriteRequestHead(uint64_t body_bytes, bool read_here, std::string* head);
   void StartTryTimer();
 
+  // coded_body.cc
+  void DecodeBody();
+  void OnBodyDecoded(CodedBody::Outcome outcome);
+
   // pair.cc
   void DispatchPrefill();
   void StartBootstrapTimer();
@@ -106,6 +111,7 @@ class DownstreamConnection final : public StreamObserver,
   void WatchIdle();
   void OnIdleTimeout();
   void BreakOff(Outcome outcome, Rejection rejection);
+  void EndResponse(bool delimited);
   void StartRequestTimers();
   void OnTimer();
   void OnRequestTimeout();
@@ -125,10 +131,11 @@ class DownstreamConnection final : public StreamObserver,
   http::RequestParser parser_;
   Exchange exchange_;
   BodyBuffer body_;
-  std::string pipelined_;            // read ahead while busy
-  std::string out_;                  // accepted for the client, not yet taken by its socket
-  bool keep_alive_ = true;           // as the request wants it
-  bool response_keep_alive_ = true;  // as the head of the response says
+  std::unique_ptr<CodedBody> coded_;  // reads body_
+  std::string pipelined_;             // read ahead while busy
+  std::string out_;                   // accepted for the client, not yet taken by its socket
+  bool keep_alive_ = true;            // as the request wants it
+  bool response_keep_alive_ = true;   // as the head of the response says
   bool draining_ = false;
   bool body_unread_ = false;
 

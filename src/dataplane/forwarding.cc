@@ -65,6 +65,7 @@ void WriteUpstreamHead(const http::RequestHead& head, const ForwardedRequest& re
     }
     if (hop_by_hop.Contains(field.name)) continue;
     if (request.read_here && EqualsIgnoreCase(field.name, "accept-encoding")) continue;
+    if (request.decoded && EqualsIgnoreCase(field.name, "content-encoding")) continue;
     http::AppendHeader(out, field.name, field.value);
   }
   if (request.read_here) http::AppendHeader(out, "accept-encoding", "identity");
@@ -106,7 +107,7 @@ DownstreamFraming WriteDownstreamHead(const http::ResponseHead& head,
   if (!has_request_id) http::AppendHeader(out, "x-request-id", response.request_id);
   DownstreamFraming framing = DownstreamFraming::kNoBody;
   const bool bodiless = response.head_request || head.status == 204 || head.status == 304;
-  if (bodiless || head.framing == http::BodyFraming::kLength) {
+  if (bodiless || (head.framing == http::BodyFraming::kLength && !response.filtered)) {
     if (!bodiless) framing = DownstreamFraming::kLength;
     if (content_length != nullptr && head.status != 204) {
       http::AppendHeader(out, "content-length", content_length->value);

@@ -16,6 +16,7 @@ struct ForwardedRequest {
   std::string_view client_ip;
   uint64_t body_bytes = 0;
   bool read_here = false;  // the gateway reads the answer itself: asked for as it is, not coded
+  bool decoded = false;    // the body goes on without the coding that it came with
 };
 
 // Writes the head of the request to an endpoint: the client's end-to-end fields as they are and in
@@ -32,6 +33,7 @@ struct ForwardedResponse {
   bool head_request = false;
   bool http10 = false;      // the client speaks HTTP/1.0: no chunked coding
   bool keep_alive = false;  // the connection stays open after this response
+  bool filtered = false;    // the body's length changes on its way
 };
 
 // Writes the head of the response to the client and says how its body is framed.

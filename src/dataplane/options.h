@@ -15,6 +15,7 @@ struct DataplaneOptions {
   http::HeadLimits request_head;                 // 431, 414
   http::HeadLimits response_head;                // 502
   size_t request_body_bytes_max = 32u << 20;     // 413
+  size_t request_body_ratio_max = 200;           // decoded bytes for each coded one: 413
   size_t pipelined_bytes_max = 64 * 1024;        // reading from that client pauses
   size_t downstream_connections_max = 16384;     // per worker: accepting pauses
   size_t idle_upstream_connections_max = 256;    // per worker and endpoint: the oldest is closed

@@ -17,7 +17,8 @@ void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
   upstream_status_ = head.status;
   response_keep_alive_ = keep_alive_ && !draining_;
   const ForwardedResponse response{exchange_.request_id(), parser_.head().method == "HEAD",
-                                   parser_.head().minor_version == 0, response_keep_alive_};
+                                   parser_.head().minor_version == 0, response_keep_alive_,
+                                   exchange_.response().filtered()};
   // Held back until the first byte of the body: until then another endpoint may still be tried.
   framing_ = WriteDownstreamHead(head, response, &response_head_);
 }
@@ -40,32 +41,42 @@ void DownstreamConnection::OnUpstreamEnd() {
     if (!exchange_.holds_response()) return;          // another pair is at work
     exchange_.ReleaseResponse(worker_.loop().now());  // an answer without output
   }
+  EndResponse(framing_ != DownstreamFraming::kToClose);
+}
+
+// `delimited`: the client can tell that the message has ended without the end of the connection.
+void DownstreamConnection::EndResponse(bool delimited) {
   FlushPieces(true);
   if (state_ == State::kClosed) return;
-  const bool keep_alive = response_keep_alive_ && framing_ != DownstreamFraming::kToClose;
   FinishExchange(exchange_.OutcomeOfEnd());
-  AfterResponse(keep_alive);
+  AfterResponse(response_keep_alive_ && delimited);
   ContinueInput();
 }
 
 void DownstreamConnection::OnUpstreamFailed(TryFailure failure) {
+  const TimePoint now = worker_.loop().now();
   upstream_ = nullptr;
   CancelHalves();
-  if (response_head_sent_) {
-    exchange_.OnStreamBroken(worker_.loop().now());
+  if (response_head_sent_ || exchange_.response().saw_last_event()) {
+    if (exchange_.OnStreamBroken(now)) exchange_.ReleaseResponse(now);
     BreakOff(Outcome::kUpstreamBroke, failure == TryFailure::kResponseTimeout
                                           ? Rejection::kTimeout
                                           : Rejection::kConnectFailed);
     return;
   }
   DropResponse();
-  Act(exchange_.OnTryFailed(failure, worker_.loop().now()));
+  Act(exchange_.OnTryFailed(failure, now));
   ContinueInput();
 }
 
 // Ends a response that cannot be completed: an event stream says what happened, and the connection
 // is closed without the end of the message, so that nobody takes it for complete.
 void DownstreamConnection::BreakOff(Outcome outcome, Rejection rejection) {
+  if (exchange_.response().saw_last_event()) {
+    // Nothing is missing but the end of the message, which only a chunked one can still get.
+    EndResponse(framing_ == DownstreamFraming::kChunked);
+    return;
+  }
   const std::string event = exchange_.ErrorEventFor(rejection);
   if (!event.empty() && framing_ != DownstreamFraming::kNoBody &&
       framing_ != DownstreamFraming::kLength) {
@@ -106,6 +117,11 @@ void DownstreamConnection::FlushPieces(bool last) {
   if (!held_.empty()) {
     pieces_.insert(pieces_.begin(), held_);
     pieces_bytes_ += held_.size();
+  }
+  if (exchange_.response().filtered()) {
+    exchange_.FilterResponse(&pieces_, last);
+    pieces_bytes_ = 0;
+    for (std::string_view piece : pieces_) pieces_bytes_ += piece.size();
   }
   char size_line[20];
   if (pieces_bytes_ > 0) {

@@ -11,6 +11,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       environment_(loop_->clock(), seed, shared.index, shared.metrics),
       reader_(shared.snapshots),
       upstreams_(*loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); }),
+      decode_queue_(*loop_, shared.options),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",

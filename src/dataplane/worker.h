@@ -16,6 +16,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
@@ -60,6 +61,7 @@ class ProxyWorker {
   ExchangeEnvironment& environment() { return environment_; }
   UpstreamPool& upstreams() { return upstreams_; }
   ModelListCache& model_lists() { return model_lists_; }
+  DecodeQueue& decode_queue() { return decode_queue_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
   std::vector<iovec>& parts() { return parts_; }
@@ -83,6 +85,7 @@ class ProxyWorker {
   SnapshotReader reader_;
   UpstreamPool upstreams_;
   ModelListCache model_lists_;
+  DecodeQueue decode_queue_;
   std::vector<iovec> parts_;
   std::map<uint16_t, std::unique_ptr<Listener>> listeners_;
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of

@@ -51,6 +51,8 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   request_.prefix_blocks.clear();
   body_ = {};
   edit_.Begin({});
+  body_codings_.clear();
+  usage_ask_.reset();
   rejection_ = Rejection::kNone;
   detail_.clear();
   decision_ = {};
@@ -58,8 +60,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   tries_ = 0;
   stale_tries_ = 0;
   pair_.Reset();
-  event_stream_ = false;
-  content_coded_ = false;
+  response_.Drop();
   upstream_status_ = 0;
   saw_first_byte_ = false;
   series_ = nullptr;
@@ -85,7 +86,21 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
   if (!target) return Reject(Rejection::kBadRequest);
   target_ = *target;
   request_.api = ClassifyApi(head.method, target_.path);
-  return RouteToPool();
+  const Step step = RouteToPool();
+  return step.kind == Step::Kind::kReadBody ? ReadCodings() : step;
+}
+
+Step Exchange::ReadCodings() {
+  const bool read = request_.api != ApiKind::kOther && request_.api != ApiKind::kModels;
+  if (!read) return {Step::Kind::kReadBody, Rejection::kNone};
+  http::ContentCodings codings = http::ReadContentEncoding(head_->headers);
+  if (!codings.unknown.empty()) {
+    detail_ = "Content-Encoding `" + codings.unknown + "` is not supported here; send one of ";
+    detail_ += http::kContentCodings;
+    return Reject(Rejection::kUnknownEncoding);
+  }
+  body_codings_ = std::move(codings.applied);
+  return {Step::Kind::kReadBody, Rejection::kNone};
 }
 
 Step Exchange::RouteToPool() {
@@ -149,8 +164,9 @@ Step Exchange::ParseBody() {
       return Reject(Rejection::kUnknownModel);
     }
     request_.target_model = binding->Choose(env_.random);
-    SpliceModel(&edit_);
   }
+  if (pool_->asks_stream_usage) usage_ask_ = AskForUsage(body_, request_);
+  Splice(&edit_);
   if (pool_->uses_prefix) {
     HashBlocks(env_.parser.prompt(), PrefixSeed(request_.target_model, request_.cache_salt),
                pool_->prefix, &request_.prefix_blocks);
@@ -158,9 +174,11 @@ Step Exchange::ParseBody() {
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
-void Exchange::SpliceModel(BodyEdit* edit) const {
-  if (request_.target_model == request_.requested_model) return;
-  edit->Replace(request_.model_value, QuoteJson(request_.target_model));
+void Exchange::Splice(BodyEdit* edit, bool asks_usage) const {
+  if (request_.target_model != request_.requested_model) {
+    edit->Replace(request_.model_value, QuoteJson(request_.target_model));
+  }
+  if (usage_ask_ && asks_usage) edit->Replace(usage_ask_->at, usage_ask_->text);
 }
 
 Step Exchange::Admit(TimePoint now) {
@@ -281,7 +299,7 @@ Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
   ChargeEndpoint(*hold_.state, failure, now);
   ReleaseTry();
   upstream_status_ = 0;
-  event_stream_ = false;
+  response_.Drop();
   if (failure == TryFailure::kResponseTimeout) return Reject(Rejection::kTimeout);
   if (failure == TryFailure::kBadResponse) return Reject(Rejection::kBadResponse);
   if (failure == TryFailure::kLocalResources) return Reject(Rejection::kLocalResources);
@@ -296,24 +314,30 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
     if (step.kind != Step::Kind::kContinue) return step;
   }
   upstream_status_ = head.status;
-  const http::HeaderField* type = head.headers.Find("content-type");
-  event_stream_ = type != nullptr && type->value.size() >= 17 &&
-                  http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
-  const http::HeaderField* coding = head.headers.Find("content-encoding");
-  content_coded_ = coding != nullptr && !http::EqualsIgnoreCase(coding->value, "identity");
-  reader_.Reset(request_.api, event_stream_);
+  response_.Begin(head, request_.api);
+  if (asks_usage()) {
+    // A "usage" of null stands in every chunk of a completion, asked for or not, and so it does at
+    // other model servers than vLLM, if at all; in chats of older vLLM only because it was asked.
+    response_.FilterUsage(request_.api == ApiKind::kCompletions ||
+                          decision_.endpoint->runtime != Runtime::kVllm);
+  }
   pair_.released = false;
   return {Step::Kind::kContinue, Rejection::kNone};
 }
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
-  if (request_.api != ApiKind::kOther) reader_.Feed(bytes);
+  response_.Feed(bytes);
   if (!saw_first_byte_) {
     if (!holds_response()) OnFirstByte(now);
-  } else if (event_stream_) {
+  } else if (response_.event_stream()) {
     series_->inter_token.Observe(ToSeconds(now - last_byte_));
   }
   last_byte_ = now;
+}
+
+void Exchange::FilterResponse(std::vector<std::string_view>* pieces, bool last) {
+  const size_t too_long = response_.Filter(pieces, last);
+  for (size_t i = 0; i < too_long; ++i) env_.metrics.CountLimit("usage_event_bytes");
 }
 
 void Exchange::OnFirstByte(TimePoint now) {
@@ -327,33 +351,41 @@ void Exchange::OnFirstByte(TimePoint now) {
 
 void Exchange::OnResponseEnd() {
   if (hold_.state) RecordSuccess(*hold_.state);
-  if (request_.api != ApiKind::kOther && upstream_status_ != 0) reader_.Finish();
+  response_.Finish();
 }
 
-void Exchange::OnStreamBroken(TimePoint now) {
-  if (!hold_.state) return;
+bool Exchange::OnStreamBroken(TimePoint now) {
+  if (response_.event_stream())
+    response_.Finish();  // the blank line behind [DONE] may be what is missing
+  if (response_.saw_last_event()) {
+    OnResponseEnd();
+    return true;
+  }
+  if (!hold_.state) return false;
   if (RecordFailure(*hold_.state, now)) env_.metrics.CountEjection(pool_->pool.id);
-  if (!pair_.active) return;
+  if (!pair_.active) return false;
   pair_.failed_half = "decode";
   env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);
+  return false;
 }
 
 Outcome Exchange::OutcomeOfEnd() const {
   if (request_.api == ApiKind::kOther) return Outcome::kComplete;
-  if (reader_.saw_error_event()) return Outcome::kErrorEvent;
-  if (reader_.saw_abort()) return Outcome::kAborted;
+  if (response_.reader().saw_error_event()) return Outcome::kErrorEvent;
+  if (response_.reader().saw_abort()) return Outcome::kAborted;
   return Outcome::kComplete;
 }
 
 Outcome Exchange::OutcomeOfLeaving() const {
-  return event_stream_ && reader_.saw_done() ? OutcomeOfEnd() : Outcome::kClientLeft;
+  return response_.saw_last_event() ? OutcomeOfEnd() : Outcome::kClientLeft;
 }
 
 std::string Exchange::ErrorEventFor(Rejection rejection) const {
   // A coded stream cannot be gone on with in plain text.
-  if (!event_stream_ || content_coded_) return "";
+  if (!response_.plain_stream()) return "";
   const RejectionInfo& info = InfoOf(rejection);
-  return ErrorEvent(request_.api, info.status, info.code, info.text, !reader_.at_event_boundary());
+  return ErrorEvent(request_.api, info.status, info.code, info.text,
+                    !response_.at_event_boundary());
 }
 
 std::string Exchange::RejectionBody(Rejection rejection) const {

@@ -9,21 +9,17 @@
 // OnTryFailed may follow kForward as long as nothing was sent to the client; it answers kForward
 // (to another endpoint) or kRespond.
 //
-// A disaggregated request has two halves (pair.h). vLLM: OnRequestBody answers kPrefill; when the
-// prefill half has ended, OnPrefillEnd answers kForward, which is the decode half. SGLang:
-// kForwardPair sends both at once. Whatever ends one half before the client has seen a byte ends
-// the other: the front end cancels both and does what the Step says, which may be a new pair. A
-// pair's stream is held until it carries output (holds_response), since a KV cache that cannot be
-// fetched shows as an error event behind vLLM's first, empty one.
+// A disaggregated request has two halves and may answer kPrefill or kForwardPair: pair.h.
 //
-// End is called exactly once for every Begin, whatever happened,
-// and gives back everything that the request held. Used by one worker thread; reused for request
-// after request, so that a request allocates little.
+// End is called exactly once for every Begin and gives back everything that the request held. Used
+// by one worker thread; reused for request after request, so that a request allocates little.
 
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,15 +27,13 @@
 #include "base/clock.h"
 #include "exchange/environment.h"
 #include "exchange/model_list.h"
+#include "exchange/observed_response.h"
 #include "exchange/pair.h"
-#include "exchange/rejection.h"
 #include "exchange/step.h"
-#include "http/head.h"
+#include "http/content_decoder.h"
 #include "http/url.h"
 #include "inference/body_edit.h"
 #include "inference/parser.h"
-#include "inference/request.h"
-#include "inference/response.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
@@ -54,7 +48,6 @@ class Exchange {
   static constexpr size_t kBodyPadding = InferenceParser::kPadding;
 
   explicit Exchange(ExchangeEnvironment& environment) : env_(environment) {}
-
   // A request's first byte was seen at `now`. Pins `snapshot`, which may be null (503).
   void Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port, std::string_view client_ip,
              TimePoint now);
@@ -84,16 +77,16 @@ class Exchange {
   Step OnBootstrapTimeout(TimePoint now);
   // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
   Step OnPairTimeout(TimePoint now);
-  // The response broke off after parts of it were sent: charged to the endpoint.
-  void OnStreamBroken(TimePoint now);
+  // The response broke off after parts of it were sent, which is charged to the endpoint; true if
+  // the stream's last event had come, so that it has ended in order.
+  bool OnStreamBroken(TimePoint now);
   // What a broken stream is ended with: an error event, or nothing if the body is not a stream.
   std::string ErrorEventFor(Rejection rejection) const;
   // `status`: what was sent to the client; 0 if nothing was.
   void End(Outcome outcome, int status, TimePoint now);
   // The outcome of a response that ended in order.
   Outcome OutcomeOfEnd() const;
-  // The client left after all that came was written to it. SDKs close at the stream's last event,
-  // which may overtake the end of the message.
+  // The client left with all that came: SDKs do at the last event, before the end of the message.
   Outcome OutcomeOfLeaving() const;
 
   bool active() const { return active_; }
@@ -112,8 +105,14 @@ class Exchange {
   bool needs_prefill_answer() const { return pair_.runtime == Runtime::kVllm; }
   bool awaits_kv_cache() const;  // a pair's, which has not provably arrived at decode
   const HeldAnswer& held_answer() const { return pair_.answer; }
-  bool is_event_stream() const { return event_stream_; }
+  const ObservedResponse& response() const { return response_; }
+  // Asks in the client's place. What comes of it must be taken out, and so not be coded.
+  bool asks_usage() const { return usage_ask_.has_value(); }
+  // The pieces of one read become what the client gets. REQUIRES: response().filtered()
+  void FilterResponse(std::vector<std::string_view>* pieces, bool last);
   const http::Target& target() const { return target_; }
+  // What must be undone before OnRequestBody, in the order in which it was applied.
+  std::span<const http::ContentCoding> body_codings() const { return body_codings_; }
 
   // The body and status line facts of a rejection, in the client's dialect.
   std::string RejectionBody(Rejection rejection) const;
@@ -123,13 +122,14 @@ class Exchange {
  private:
   Step Reject(Rejection rejection);
   Step RouteToPool();
+  Step ReadCodings();
   Step ParseBody();
   Step Admit(TimePoint now);
   Step ScheduleTry(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void FillPrefixHits();
-  void SpliceModel(BodyEdit* edit) const;
+  void Splice(BodyEdit* edit, bool asks_usage = true) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
   void LearnPrefix(const Decision& decision);
@@ -174,6 +174,8 @@ class Exchange {
   InferenceRequest request_;
   std::string_view body_;
   BodyEdit edit_;
+  std::vector<http::ContentCoding> body_codings_;
+  std::optional<UsageAsk> usage_ask_;
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;
 
@@ -187,9 +189,7 @@ class Exchange {
   TimePoint dispatched_;
 
   // The response.
-  ResponseReader reader_;
-  bool event_stream_ = false;
-  bool content_coded_ = false;  // "Content-Encoding: gzip" and the like
+  ObservedResponse response_;
   int upstream_status_ = 0;
   TimePoint first_byte_;
   TimePoint last_byte_;

@@ -289,5 +289,52 @@ TEST_F(ExchangeTest, UnsupportedRuleAndUnservablePoolAnswer500WithTheReason) {
   exchange_.End(Outcome::kRejected, 500, clock_.Now());
 }
 
+TEST_F(ExchangeTest, StreamWithItsLastEventIsNotBrokenWhateverFollows) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  const std::shared_ptr<EndpointState> state = exchange_.endpoint().state;
+  Answer("text/event-stream", "data: {\"choices\":[]}\n\ndata: [DONE]");
+  EXPECT_TRUE(exchange_.OnStreamBroken(clock_.Now()));
+  EXPECT_TRUE(exchange_.response().saw_last_event());
+  EXPECT_EQ(state->consecutive_failures, 0u);
+  Finish();
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  Answer("text/event-stream", "data: {\"choices\":[]}\n\ndata: [DON");
+  EXPECT_FALSE(exchange_.OnStreamBroken(clock_.Now()));
+  Finish();
+}
+
+TEST_F(ExchangeTest, TokensOfAStreamWithoutUsageAreItsEvents) {
+  const auto value = [&](const char* name) {
+    return registry_.AddCounter(name, "", {{"pool", "default/qwen"}, {"model", "m"}}).value();
+  };
+  const std::string event = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  Answer("text/event-stream", event + event + "data: [DONE]\n\n");
+  const std::string id(exchange_.request_id());
+  Finish();
+  EXPECT_EQ(value("penstock_completion_tokens_total"), 2u);
+  EXPECT_EQ(value("penstock_estimated_completion_tokens_total"), 2u);
+  EXPECT_EQ(environment_.history.Find(id)->completion_tokens, 2);
+  EXPECT_TRUE(environment_.history.Find(id)->tokens_estimated);
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  Answer("text/event-stream",
+         event + "data: {\"choices\":[],\"usage\":{\"completion_tokens\":7}}\n\n");
+  Finish();
+  EXPECT_EQ(value("penstock_completion_tokens_total"), 9u);
+  EXPECT_EQ(value("penstock_estimated_completion_tokens_total"), 2u);
+}
+
+TEST_F(ExchangeTest, NothingIsReadOutOfACodedAnswer) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  http::ResponseHead head;
+  head.status = 200;
+  head.headers.Add("content-type", "text/event-stream");
+  head.headers.Add("content-encoding", "gzip");
+  EXPECT_EQ(exchange_.OnResponseHead(head, clock_.Now()).kind, Step::Kind::kContinue);
+  exchange_.OnResponseBody("data: [DONE]\n\n", clock_.Now());
+  EXPECT_FALSE(exchange_.response().saw_last_event());
+  Finish();
+}
+
 }  // namespace
 }  // namespace gw

@@ -106,6 +106,7 @@ std::string ToJson(const RequestRecord& record) {
   json.Integer("prompt_tokens", record.prompt_tokens);
   json.Integer("cached_tokens", record.cached_tokens);
   json.Integer("completion_tokens", record.completion_tokens);
+  json.Raw("tokens_estimated", record.tokens_estimated ? "true" : "false");
   return json.Take();
 }
 

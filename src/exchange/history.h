@@ -52,6 +52,7 @@ struct RequestRecord {
   int64_t prompt_tokens = -1;
   int64_t cached_tokens = -1;
   int64_t completion_tokens = -1;
+  bool tokens_estimated = false;  // completion_tokens are events, for want of a report
   // The chosen endpoint's weighted score of each scorer.
   std::vector<std::pair<std::string_view, float>> scores;
 };

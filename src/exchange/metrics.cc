@@ -88,9 +88,14 @@ ExchangeSeries::ExchangeSeries(MetricRegistry& registry, std::string_view pool,
           "penstock_cached_prompt_tokens_total",
           "Prompt tokens found in a prefix cache, as the model servers report them.",
           PoolAndModel(pool, model))),
-      completion_tokens(registry.AddCounter("penstock_completion_tokens_total",
-                                            "Generated tokens, as the model servers report them.",
-                                            PoolAndModel(pool, model))),
+      completion_tokens(registry.AddCounter(
+          "penstock_completion_tokens_total",
+          "Generated tokens, as the model servers report them or by a stream's events.",
+          PoolAndModel(pool, model))),
+      estimated_tokens(registry.AddCounter(
+          "penstock_estimated_completion_tokens_total",
+          "Generated tokens that are counted by the events of streams without usage.",
+          PoolAndModel(pool, model))),
       prefix_hit_blocks(
           registry.AddCounter("penstock_prefix_hit_blocks_total",
                               "Leading prompt blocks believed to be cached at the endpoint chosen.",

@@ -56,6 +56,7 @@ class ExchangeSeries {
   Counter& prompt_tokens;
   Counter& cached_tokens;
   Counter& completion_tokens;
+  Counter& estimated_tokens;  // of them, counted by events
   Counter& prefix_hit_blocks;
   Counter& prefix_blocks;
 

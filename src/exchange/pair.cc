@@ -94,7 +94,7 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
   const Disaggregation& split = *pool_->disaggregation;
   if (split.whole.endpoints.empty()) return Reject(Rejection::kNotDisaggregated);
   edit_.Begin(body_);
-  SpliceModel(&edit_);
+  Splice(&edit_);
   RemoveTransferMembers(&edit_);
   return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
 }
@@ -162,7 +162,7 @@ Step Exchange::DispatchChosen(const Decision& decode, const Decision& prefill, T
   pair_.alone = prefill.endpoint == nullptr;
   env_.metrics.CountDisaggregation(pool_->pool.id, pair_.alone);
   edit_.Begin(body_);
-  SpliceModel(&edit_);
+  Splice(&edit_);
   if (!pair_.alone) return DispatchPair(now);
   RemoveTransferMembers(&edit_);
   pair_.active = false;
@@ -192,7 +192,7 @@ Step Exchange::DispatchPair(TimePoint now) {
     return {Step::Kind::kForwardPair, Rejection::kNone};
   }
   pair_.body.Begin(body_);
-  SpliceModel(&pair_.body);
+  Splice(&pair_.body, false);  // it is no stream
   SetPrefillOnly(&pair_.body);
   return {Step::Kind::kPrefill, Rejection::kNone};
 }
@@ -264,14 +264,14 @@ Step Exchange::OnPairTimeout(TimePoint now) {
 }
 
 bool Exchange::holds_response() const {
-  return pair_.active && event_stream_ && upstream_status_ < 400 && !pair_.released &&
-         !saw_first_byte_ && reader_.output_events() == 0;
+  return pair_.active && response_.plain_stream() && upstream_status_ < 400 && !pair_.released &&
+         !saw_first_byte_ && response_.reader().output_events() == 0;
 }
 
 // vLLM answers 200 before it fetches the KV cache: that this failed, or that the server is being
 // shut down, stands in the stream.
 Step Exchange::OnResponseHeld(TimePoint now) {
-  if (!reader_.saw_error_event() && !reader_.saw_abort()) {
+  if (!response_.reader().saw_error_event() && !response_.reader().saw_abort()) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
@@ -319,7 +319,7 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, TimePoint now) {
   if (!keep_blocks) EndLease();
   ReleaseTry();
   upstream_status_ = 0;
-  event_stream_ = false;
+  response_.Drop();
   if (failure == TryFailure::kStaleConnection && pair_.stale_tries < kRetriesMax) {
     ++pair_.stale_tries;  // it may well be there: not counted, not left out
     --pair_.tries;
@@ -400,7 +400,7 @@ Step Exchange::TryAnotherPair(TimePoint now) {
   EndLease();
   ReleaseTry();
   upstream_status_ = 0;
-  event_stream_ = false;
+  response_.Drop();
   return DispatchChosen(decode, prefill, now);
 }
 

@@ -1,5 +1,12 @@
 // The state of a disaggregated request: its prefill half, and what both halves hold of their
 // endpoints. The Exchange that owns it is the decode half.
+//
+// vLLM: OnRequestBody answers kPrefill; when the prefill half has ended, OnPrefillEnd answers
+// kForward, which is the decode half. SGLang: kForwardPair sends both at once. Whatever ends one
+// half before the client has seen a byte ends the other: the front end cancels both and does what
+// the Step says, which may be a new pair. A pair's stream is held until it carries output
+// (holds_response), since a KV cache that cannot be fetched shows as an error event behind vLLM's
+// first, empty one.
 
 #pragma once
 

@@ -277,5 +277,24 @@ TEST_F(PairTest, WhateverHappensEverythingIsGivenBackAndTriesAreFew) {
   EXPECT_GT(ends[false], 2000);
 }
 
+TEST_F(PairTest, UsageIsAskedOfTheHalfThatStreams) {
+  auto entry = std::make_shared<PoolEntry>(*pool_);
+  entry->asks_stream_usage = true;
+  Publish(entry);
+  const std::string asks = "\"include_usage\": true";
+  bool vllm = false;
+  for (int i = 0; i < 50 && !vllm; ++i) {
+    Begin(true, std::string(400, 'p') + std::to_string(i));
+    vllm = exchange_.endpoint().runtime == Runtime::kVllm;
+    if (vllm) {
+      EXPECT_EQ(exchange_.prefill_body().ToString().find(asks), std::string::npos);
+      PrefillEnds(200, R"({"kv_transfer_params":{"a":1}})");
+    }
+    EXPECT_NE(exchange_.body().ToString().find(asks), std::string::npos);
+    End(Outcome::kClientLeft);
+  }
+  EXPECT_TRUE(vllm);
+}
+
 }  // namespace
 }  // namespace gw

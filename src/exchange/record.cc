@@ -49,6 +49,7 @@ void LogRecord(const RequestRecord& record) {
       {"prompt_tokens", record.prompt_tokens},
       {"cached_tokens", record.cached_tokens},
       {"completion_tokens", record.completion_tokens},
+      {"tokens_estimated", record.tokens_estimated},
       // Of disaggregated requests only.
       {"disaggregation", record.disaggregation},
       {"prefill_pod", record.prefill_name},
@@ -82,11 +83,15 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   }
   series_->CountRequest(status, outcome);
   series_->duration.Observe(ToSeconds(now - began_));
-  CountTokens(reader_.usage(), series_);
+  if (request_.api != ApiKind::kOther) CountTokens(response_.reader().usage(), series_);
+  if (const int64_t estimated = response_.estimated_tokens(); estimated > 0) {
+    series_->completion_tokens.Add(static_cast<uint64_t>(estimated));
+    series_->estimated_tokens.Add(static_cast<uint64_t>(estimated));
+  }
   FillRecord(outcome, status, now);
   if (env_.log_requests) LogRecord(env_.record);
   env_.history.Put(&env_.record);
-  reader_.Reset(ApiKind::kOther, false);
+  response_.Drop();
   snapshot_.reset();
   head_ = nullptr;
   rule_ = nullptr;
@@ -125,7 +130,7 @@ void Exchange::FillPhases() {
 
 void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   RequestRecord& record = env_.record;
-  const Usage& usage = reader_.usage();
+  const Usage& usage = response_.reader().usage();
   const Endpoint* endpoint = decision_.endpoint;
   record.request_id = request_id_;
   record.client = client_ip_;
@@ -141,7 +146,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.reason = rejection_ == Rejection::kNone ? "" : InfoOf(rejection_).code;
   record.status = status;
   record.tries = tries_;
-  record.stream = event_stream_;
+  record.stream = response_.event_stream();
   record.prefix_hit_blocks = decision_.prefix_hit_blocks;
   record.prefix_blocks = static_cast<uint32_t>(request_.prefix_blocks.size());
   record.candidates = decision_.candidates;
@@ -151,7 +156,9 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.total_ms = ToMillis(now - began_);
   record.prompt_tokens = usage.prompt_tokens;
   record.cached_tokens = usage.cached_tokens;
-  record.completion_tokens = usage.completion_tokens;
+  record.tokens_estimated = response_.estimated_tokens() > 0;
+  record.completion_tokens =
+      record.tokens_estimated ? response_.estimated_tokens() : usage.completion_tokens;
   FillPhases();
   FillScores(decision_, &record.scores);
 }

@@ -18,6 +18,9 @@ enum class Rejection : uint8_t {
   kUriTooLong,
   kHeadTooLarge,
   kBodyTooLarge,
+  kCorruptBody,      // not what its Content-Encoding says
+  kBodyRatio,        // decoded it is too many times its size
+  kUnknownEncoding,  // a Content-Encoding that is not decoded, of a body that must be read
   kVersionUnsupported,
   kUpgradeRefused,
   kNoRoute,

@@ -134,7 +134,10 @@ std::string ExplainText(const RequestRecord& record) {
   out +=
       fmt::format("  dispatched after {:.2f} ms, first byte after {:.2f} ms, all after {:.2f} ms\n",
                   record.queue_ms, record.ttft_ms, record.total_ms);
-  if (record.prompt_tokens >= 0) {
+  if (record.tokens_estimated) {
+    out +=
+        fmt::format("  tokens: completion about {}, counted by events\n", record.completion_tokens);
+  } else if (record.prompt_tokens >= 0) {
     out += fmt::format("  tokens: prompt {}", record.prompt_tokens);
     if (record.cached_tokens >= 0) out += fmt::format(" (cached {})", record.cached_tokens);
     out += fmt::format(", completion {}\n", record.completion_tokens);

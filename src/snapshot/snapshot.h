@@ -30,6 +30,8 @@ struct PoolEntry {
   PrefixOptions prefix;
   std::shared_ptr<const Disaggregation> disaggregation;  // nullptr: requests are not split
   SaturationLimits saturation;
+  // Model servers are asked for the usage of streams whose client does not ask for it.
+  bool asks_stream_usage = false;
   // Set if the pool cannot be served: requests get 500 with this text.
   std::string unservable;
 };

@@ -35,10 +35,16 @@ void ReadOwn(const std::string& key, const std::string& value, PoolSettings* set
                &settings->errors);
   } else if (key == kPrefixBlocksMaxAnnotation) {
     ReadNumber(key, value, 1, kBlocksMaxMax, &settings->prefix.blocks_max, &settings->errors);
+  } else if (key == kStreamUsageAnnotation) {
+    settings->asks_stream_usage = value == "true";
+    if (value != "true" && value != "false") {
+      settings->errors.push_back(
+          fmt::format("annotation {}: must be \"true\" or \"false\", got \"{}\"", key, value));
+    }
   } else {
-    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {} and {}", key,
-                                           kPrefixBlockCharsAnnotation,
-                                           kPrefixBlocksMaxAnnotation));
+    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {}, {} and {}", key,
+                                           kPrefixBlockCharsAnnotation, kPrefixBlocksMaxAnnotation,
+                                           kStreamUsageAnnotation));
   }
 }
 

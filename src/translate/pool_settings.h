@@ -15,11 +15,14 @@ namespace gw::internal {
 // Prefix hashing of one pool; both are positive numbers.
 inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
 inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
+// "true": the gateway asks for the usage of streams whose client does not.
+inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
 
 struct PoolSettings {
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   PrefixOptions prefix;
+  bool asks_stream_usage = false;
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.
   std::vector<std::string> errors;

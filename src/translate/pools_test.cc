@@ -231,7 +231,9 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/prefix-blocks-max", "99999999999999999999",
        "must be 1..16384, got \"99999999999999999999\""},
       {"penstock.dev/prefix-block-char", "64",
-       "unknown; known are penstock.dev/prefix-block-chars and penstock.dev/prefix-blocks-max"},
+       "unknown; known are penstock.dev/prefix-block-chars, penstock.dev/prefix-blocks-max and "
+       "penstock.dev/stream-usage"},
+      {"penstock.dev/stream-usage", "yes", "must be \"true\" or \"false\", got \"yes\""},
   };
   for (const auto& c : kCases) {
     PoolScenario scenario;

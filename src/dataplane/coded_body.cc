@@ -1,0 +1,39 @@
+// Request bodies with a content coding in DownstreamConnection: decoded where they must be read.
+
+#include "dataplane/downstream.h"
+#include "dataplane/worker.h"
+
+namespace gw {
+
+void DownstreamConnection::DecodeBody() {
+  state_ = State::kWaiting;
+  coded_ =
+      std::make_unique<CodedBody>(worker_.decode_queue(), exchange_.body_codings(), body_.view());
+  const CodedBody::Outcome outcome = coded_->Start([this](CodedBody::Outcome later) {
+    OnBodyDecoded(later);
+    ContinueInput();
+  });
+  if (outcome != CodedBody::Outcome::kMore) OnBodyDecoded(outcome);
+}
+
+void DownstreamConnection::OnBodyDecoded(CodedBody::Outcome outcome) {
+  const std::unique_ptr<CodedBody> coded = std::move(coded_);
+  switch (outcome) {
+    case CodedBody::Outcome::kDone:
+      body_ = std::move(coded->decoded());
+      Act(exchange_.OnRequestBody(body_.view(), worker_.loop().now()));
+      return;
+    case CodedBody::Outcome::kTooLarge:
+      worker_.CountLimit("request_body_bytes");
+      Respond(Rejection::kBodyTooLarge);
+      return;
+    case CodedBody::Outcome::kRatio:
+      worker_.CountLimit("request_body_ratio");
+      Respond(Rejection::kBodyRatio);
+      return;
+    default:
+      Respond(Rejection::kCorruptBody);
+  }
+}
+
+}  // namespace gw
