@@ -183,7 +183,10 @@ void Exchange::FillPrefixHits() {
   for (const EndpointView& view : env_.views) env_.slots.push_back(view.slot);
   env_.hits.assign(env_.slots.size(), 0);
   env_.index.Match(request_.prefix_blocks, env_.slots, env_.hits);
-  for (size_t i = 0; i < env_.views.size(); ++i) env_.views[i].prefix_hit_blocks = env_.hits[i];
+  for (size_t i = 0; i < env_.views.size(); ++i) {
+    env_.views[i].prefix_hit_blocks = env_.hits[i];
+    env_.views[i].prefix_hit_tokens = static_cast<uint32_t>(pool_->prefix.TokensOf(env_.hits[i]));
+  }
 }
 
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,

@@ -10,23 +10,21 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
 
-TEST(PrefixCacheScorer, ScoresTheShareOfThePromptThatIsHeld) {
-  InferenceRequest request;
-  request.prefix_blocks.resize(8);
-  const auto views = Views({{.hit_blocks = 0}, {.hit_blocks = 2}, {.hit_blocks = 8}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, request), ElementsAre(0, FloatEq(0.25), 1));
+TEST(PrefixCacheScorer, ScoresWhatIsSavedInTokens) {
+  // 192 / (192 + 192), 2000 / (2000 + 192)
+  const auto views = Views({{.hit_tokens = 0}, {.hit_tokens = 240}, {.hit_tokens = 2048}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views),
+              ElementsAre(0, 0.5, FloatEq(2000.0f / 2192)));
 }
 
-TEST(PrefixCacheScorer, OneSharedBlockOfALongPromptIsWorthLittle) {
-  InferenceRequest request;
-  request.prefix_blocks.resize(200);
-  const auto views = Views({{.hit_blocks = 1}, {.hit_blocks = 0}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, request), ElementsAre(FloatEq(0.005), 0));
-}
-
-TEST(PrefixCacheScorer, APromptWithoutBlocksScoresZeroEverywhere) {
-  const auto views = Views({{.hit_blocks = 3}, {.hit_blocks = 0}});
+TEST(PrefixCacheScorer, OneSharedLineIsWorthNothing) {
+  const auto views = Views({{.hit_tokens = 48}, {.hit_tokens = 0}});
   EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views), ElementsAre(0, 0));
+}
+
+TEST(PrefixCacheScorer, ABlockMoreThanTheSharedLineCounts) {
+  const auto views = Views({{.hit_tokens = 64}, {.hit_tokens = 48}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views), ElementsAre(FloatEq(16.0f / 208), 0));
 }
 
 }  // namespace
