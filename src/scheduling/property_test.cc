@@ -53,16 +53,16 @@ std::vector<EndpointView> RandomViews(Random& random) {
   return views;
 }
 
-InferenceRequest RequestOfBlocks(size_t blocks) {
+InferenceRequest RequestOfTokens(uint64_t tokens) {
   InferenceRequest request;
-  request.prefix_blocks.resize(blocks);
+  request.prompt_tokens_estimate = tokens;
   return request;
 }
 
 class ScorerLaws : public ::testing::TestWithParam<Row> {
  protected:
   std::unique_ptr<Scorer> scorer_ = std::move(*NewScorer(GetParam().scorer));
-  const InferenceRequest request_ = RequestOfBlocks(20);
+  const InferenceRequest request_ = RequestOfTokens(3000);
 };
 
 TEST_P(ScorerLaws, ScoresLieBetweenZeroAndOne) {

@@ -38,10 +38,10 @@ std::span<const std::string_view> PickerNames();
 //
 //   affinity holds at most while  B <= B_min + 4 + B_mean / 2
 //
-// A hit of 240 tokens is worth 1.5 points, a request in flight where others have none 1.1, and
-// where they have 20 0.4: the replica that holds a hot prefix gets one request more than the
-// others, or four if the prefix is long, before an idle one gets its first, which from then on
-// holds the prefix as well.
+// A replica that holds a hot prefix so gets up to 5 requests before an idle one gets its first,
+// which from then on holds the prefix as well; what all hold is worth nothing. Of a long prompt,
+// 560 tokens held are worth 1.5 points; a request in flight costs 1.1 where others have none and
+// 0.4 where they have 20.
 //
 // A request that waits is worth 0.4 points where others have no queue, so that one of them on a
 // page that is a scrape interval old moves a burst by about one request. Queues of 5 and of 20 are

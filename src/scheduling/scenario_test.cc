@@ -238,6 +238,7 @@ class Scenario {
     request_.target_model = keys.contains("model") ? keys["model"] : "base";
     std::string text;
     for (const std::string& part : SplitBy(keys["prompt"], '+')) text += TextOf(part);
+    request_.prompt_tokens_estimate = text.size() / 4;
     const PrefixOptions options;
     HashBlocks(text, PrefixSeed(request_.target_model, ""), options, &request_.prefix_blocks);
     std::vector<uint32_t> excluded;

@@ -1,16 +1,17 @@
 // Scores the work that an endpoint's KV cache is believed to save: tokens of the prompt that need
 // not be computed there.
 //
-//   saved = max(0, hit - 48)        score = saved / (saved + 192)
+//   saved = max(0, hit - common)                    common = max(48, what every candidate holds)
+//   score = saved / (saved + min(512, prompt - hit))
 //
-// In tokens, because that is what load is paid in: 2,000 tokens that need not be computed are worth
-// a longer wait whatever else the prompt holds, and a hit of the whole of a short prompt is not. A
-// share of the prompt says the opposite twice.
+// In tokens, because that is what load is paid in: of a long prompt, 2,000 tokens that are held are
+// worth a longer wait whatever is left to compute. Of a short one the rest is the measure: a
+// conversation of a few lines is to stay where it is, too.
 //
-// The first 48 tokens count for nothing. Prompts of all users begin alike (a chat template, one
-// line of instructions); were that worth anything, whoever served the first would draw every
-// request of an idle pool, and the others' caches would stay empty. What is held of a user's own
-// rounds is soon longer.
+// What everybody holds saves nothing by choosing; it must not hide how much more one of them holds.
+// And the first 48 tokens count for nothing, because the prompts of all users begin alike (a chat
+// template, a line of instructions). Were that worth anything, whoever served the first would draw
+// every request of an idle pool, and the others would never come to hold it.
 
 #include <algorithm>
 
@@ -20,8 +21,7 @@ namespace gw {
 namespace {
 
 constexpr float kFewTokens = 48;
-// Saves half of what the term can give: about what one request more in flight costs an idle pool.
-constexpr float kHalfTokens = 192;
+constexpr float kRestTokensMax = 512;
 
 class PrefixCacheScorer final : public Scorer {
  public:
@@ -29,10 +29,15 @@ class PrefixCacheScorer final : public Scorer {
 
   void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
              std::span<float> scores) const override {
+    uint32_t least = candidates[0].prefix_hit_tokens;
+    for (const EndpointView& view : candidates) least = std::min(least, view.prefix_hit_tokens);
+    const float common = std::max(kFewTokens, static_cast<float>(least));
+    const auto prompt = static_cast<float>(request.prompt_tokens_estimate);
     for (size_t i = 0; i < candidates.size(); ++i) {
-      const float hit = static_cast<float>(candidates[i].prefix_hit_tokens);
-      const float saved = std::max(0.0f, hit - kFewTokens);
-      scores[i] = saved / (saved + kHalfTokens);
+      const auto hit = static_cast<float>(candidates[i].prefix_hit_tokens);
+      const float saved = hit - common;
+      const float rest = std::clamp(prompt - hit, 0.0f, kRestTokensMax);
+      scores[i] = saved > 0 ? saved / (saved + rest) : 0.0f;
     }
   }
 };

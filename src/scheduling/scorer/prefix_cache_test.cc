@@ -10,21 +10,41 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
 
-TEST(PrefixCacheScorer, ScoresWhatIsSavedInTokens) {
-  // 192 / (192 + 192), 2000 / (2000 + 192)
-  const auto views = Views({{.hit_tokens = 0}, {.hit_tokens = 240}, {.hit_tokens = 2048}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views),
-              ElementsAre(0, 0.5, FloatEq(2000.0f / 2192)));
+InferenceRequest RequestOf(uint64_t prompt_tokens) {
+  InferenceRequest request;
+  request.prompt_tokens_estimate = prompt_tokens;
+  return request;
+}
+
+TEST(PrefixCacheScorer, OfALongPromptTheTokensThatAreSavedCount) {
+  // 512 / (512 + 512), 4000 / (4000 + 512)
+  const auto views = Views({{.hit_tokens = 0}, {.hit_tokens = 560}, {.hit_tokens = 4048}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(50'000)),
+              ElementsAre(0, 0.5, FloatEq(4000.0f / 4512)));
+}
+
+TEST(PrefixCacheScorer, OfAShortPromptTheShareThatIsSavedCounts) {
+  // 48 / (48 + 104), all of it
+  const auto views = Views({{.hit_tokens = 96}, {.hit_tokens = 200}, {.hit_tokens = 0}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(200)),
+              ElementsAre(FloatEq(48.0f / 152), 1, 0));
 }
 
 TEST(PrefixCacheScorer, OneSharedLineIsWorthNothing) {
   const auto views = Views({{.hit_tokens = 48}, {.hit_tokens = 0}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views), ElementsAre(0, 0));
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(60)), ElementsAre(0, 0));
 }
 
-TEST(PrefixCacheScorer, ABlockMoreThanTheSharedLineCounts) {
-  const auto views = Views({{.hit_tokens = 64}, {.hit_tokens = 48}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views), ElementsAre(FloatEq(16.0f / 208), 0));
+TEST(PrefixCacheScorer, WhatEveryCandidateHoldsIsWorthNothingAndHidesNothing) {
+  // 1000 / (1000 + 512)
+  const auto views = Views({{.hit_tokens = 2000}, {.hit_tokens = 3000}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(9000)),
+              ElementsAre(0, FloatEq(1000.0f / 1512)));
+}
+
+TEST(PrefixCacheScorer, AnEstimateBelowTheHitIsAllOfIt) {
+  const auto views = Views({{.hit_tokens = 160}, {.hit_tokens = 0}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(150)), ElementsAre(1, 0));
 }
 
 }  // namespace
