@@ -231,7 +231,8 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/prefix-blocks-max", "99999999999999999999",
        "must be 1..16384, got \"99999999999999999999\""},
       {"penstock.dev/prefix-block-char", "64",
-       "unknown; known are penstock.dev/prefix-block-chars and penstock.dev/prefix-blocks-max"},
+       "unknown; known are penstock.dev/picker, penstock.dev/prefix-block-chars and "
+       "penstock.dev/prefix-blocks-max"},
   };
   for (const auto& c : kCases) {
     PoolScenario scenario;

@@ -52,26 +52,31 @@ class CheckTest(unittest.TestCase):
 
 class ServedTest(GatewayTest):
     def serve(self, name):
-        """The example as it stands but for the addresses; its replicas by what they are there."""
+        """The example as it stands but for the addresses; its replicas by the Pods' names."""
         texts = {f.name: f.read_text() for f in sorted((EXAMPLES / name).glob("*.yaml"))}
+        pods = [d for t in texts.values() for d in t.split("---\n") if "kind: Pod" in d]
+        addresses = {}
         self.servers = {}
-        for ip in dict.fromkeys(re.findall(r"podIP: (\S+)", "".join(texts.values()))):
-            server = FakeModelServer(self.addresses.take(), 8000, chat_answer(), name=ip)
+        for pod in pods:
+            ip = re.search(r"podIP: (\S+)", pod)[1]
+            if ip not in addresses:
+                addresses[ip] = self.addresses.take()
+            port = re.search(r'target-port: "(\d+)"', pod)
+            server = FakeModelServer(addresses[ip], int(port[1]) if port else 8000, chat_answer(),
+                                     name=re.search(r"name: (\S+)", pod)[1])
             self.addCleanup(self._end_server, server)
-            self.servers[ip] = server
-            texts = {f: re.sub(rf"podIP: {re.escape(ip)}$", f"podIP: {server.address}", t,
-                               flags=re.MULTILINE) for f, t in texts.items()}
+            self.servers[server.name] = server
         gateway = self.gateway([], port=PORT, arguments=("--workers", "1", "--seed", "1"))
         for file, text in texts.items():
-            gateway.write(file, text)
-        pods = sum(t.count("podIP:") for t in texts.values())
-        eventually(lambda: len(gateway.endpoints()) == pods, f"{pods} endpoints")
+            gateway.write(file, re.sub(r"(?<=podIP: )\S+", lambda m: addresses[m[0]], text))
+        ready = {name for name, pod in zip(self.servers, pods) if '"False"' not in pod}
+        eventually(lambda: set(gateway.endpoints()) == ready, f"endpoints {ready}")
         return gateway
 
     def asked(self):
-        """{replica's address in the example: {model it was asked for: requests}}"""
-        return {ip: dict(collections.Counter(r.json()["model"] for r in server.requests))
-                for ip, server in self.servers.items() if server.requests}
+        """{replica: {model that it was asked for: requests}}"""
+        return {name: dict(collections.Counter(r.json()["model"] for r in server.requests))
+                for name, server in self.servers.items() if server.requests}
 
     def test_a_canary_by_weights(self):
         gateway = self.serve("canary")
@@ -79,13 +84,20 @@ class ServedTest(GatewayTest):
             self.assertEqual(gateway.chat(model="chat").status, 200)
         asked = self.asked()
         self.assertEqual({ip: list(models) for ip, models in asked.items()},
-                         {"10.1.0.11": ["chat"], "10.1.0.12": ["chat"], "10.1.0.21": ["chat-v2"]})
+                         {"chat-stable-0": ["chat"], "chat-stable-1": ["chat"],
+                          "chat-canary-0": ["chat-v2"]})
         # 10 expected, standard deviation 3.
-        self.assertIn(asked["10.1.0.21"]["chat-v2"], range(1, 26), asked)
-        before = len(self.servers["10.1.0.21"].requests)
+        self.assertIn(asked["chat-canary-0"]["chat-v2"], range(1, 26), asked)
+        before = len(self.servers["chat-canary-0"].requests)
         for _ in range(5):
             gateway.chat(model="chat", headers=[("X-Canary", "always")])
-        self.assertEqual(len(self.servers["10.1.0.21"].requests), before + 5)
+        self.assertEqual(len(self.servers["chat-canary-0"].requests), before + 5)
+
+    def test_several_boxes_and_two_processes_on_one(self):
+        gateway = self.serve("several-boxes")
+        for i in range(30):
+            self.assertEqual(gateway.chat(f"Question {i}", model="chat").status, 200)
+        self.assertEqual(set(self.asked()), {"a-gpu0", "a-gpu1", "b"})
 
 
 if __name__ == "__main__":
