@@ -6,7 +6,7 @@
 namespace gw {
 
 void DownstreamConnection::DecodeBody() {
-  state_ = State::kWaiting;
+  SetState(State::kWaiting);
   coded_ =
       std::make_unique<CodedBody>(worker_.decode_queue(), exchange_.body_codings(), body_.view());
   const CodedBody::Outcome outcome = coded_->Start([this](CodedBody::Outcome later) {

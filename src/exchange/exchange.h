@@ -11,12 +11,11 @@
 //
 // A disaggregated request has two halves and may answer kPrefill or kForwardPair: pair.h.
 //
-// End is called exactly once for every Begin and gives back everything that the request held. Used
-// by one worker thread; reused for request after request, so that a request allocates little.
+// End is called exactly once for every Begin, whatever happened, and gives back everything that the
+// request held. Used by one worker thread, for request after request: so each allocates little.
 
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -40,8 +39,7 @@ namespace gw {
 
 class Exchange {
  public:
-  // Further tries after the first.
-  static constexpr int kRetriesMax = 2;
+  static constexpr int kRetriesMax = 2;  // further tries after the first
   // Beside those: at the same endpoint, whose kept-alive connection was closed as it was used.
   static constexpr int kStaleTriesMax = 3;
   // Bytes that must be readable past the end of a body given to OnRequestBody.
@@ -129,6 +127,7 @@ class Exchange {
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void FillPrefixHits();
+  bool MapModel();
   void Splice(BodyEdit* edit, bool asks_usage = true) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
@@ -171,6 +170,7 @@ class Exchange {
   const RouteRule* rule_ = nullptr;
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
+  const ModelBinding* model_ = nullptr;  // of the pool's InferenceModels
   InferenceRequest request_;
   std::string_view body_;
   BodyEdit edit_;

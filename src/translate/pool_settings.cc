@@ -41,10 +41,15 @@ void ReadOwn(const std::string& key, const std::string& value, PoolSettings* set
       settings->errors.push_back(
           fmt::format("annotation {}: must be \"true\" or \"false\", got \"{}\"", key, value));
     }
+  } else if (key == kPickerAnnotation) {
+    settings->builtin_picker = value == "built-in";
+    if (settings->builtin_picker) return;
+    settings->errors.push_back(
+        fmt::format("annotation {}: must be built-in, got \"{}\"", key, value));
   } else {
-    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {}, {} and {}", key,
-                                           kPrefixBlockCharsAnnotation, kPrefixBlocksMaxAnnotation,
-                                           kStreamUsageAnnotation));
+    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {}, {}, {} and {}",
+                                           key, kPickerAnnotation, kPrefixBlockCharsAnnotation,
+                                           kPrefixBlocksMaxAnnotation, kStreamUsageAnnotation));
   }
 }
 

@@ -18,11 +18,15 @@ inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks
 // "true": the gateway asks for the usage of streams whose client does not.
 inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
 
+// "built-in": our picker, whatever Service the pool's reference names.
+inline constexpr char kPickerAnnotation[] = "penstock.dev/picker";
+
 struct PoolSettings {
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   PrefixOptions prefix;
   bool asks_stream_usage = false;
+  bool builtin_picker = false;  // asked for
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.
   std::vector<std::string> errors;
