@@ -1,12 +1,14 @@
 #include "cli/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
+#include "base/suggest.h"
 #include "cli/ask.h"
 #include "cli/check.h"
 #include "cli/dataplane_flags.h"
@@ -34,11 +36,17 @@ struct Flags {
   std::vector<std::string> limits;
   std::vector<std::string> timeouts;
   std::vector<std::string> check_paths;
+  bool check_strict = false;
   SimFlags sim;
   std::string admin = "127.0.0.1:9090";
   std::string kind;
   std::string request_id;
 };
+
+absl::Status CheckLimit(std::string_view argument, DataplaneOptions* scratch) {
+  config::FileLimits files;
+  return IsFileLimit(argument) ? SetFileLimit(argument, &files) : SetLimit(argument, scratch);
+}
 
 // Checks what `set` would make of an argument, so that the error comes with the flag's name.
 CLI::Validator Settable(absl::Status (*set)(std::string_view, DataplaneOptions*)) {
@@ -59,7 +67,7 @@ void AddDataplane(CLI::App& serve, Flags& flags) {
       ->check(CLI::Range(0, 86400));
   serve
       .add_option("--limit", flags.limits, "One limit, such as pipelined_bytes=128KiB; repeatable")
-      ->check(Settable(SetLimit))
+      ->check(Settable(CheckLimit))
       ->allow_extra_args(false)
       ->type_name("NAME=VALUE");
   serve
@@ -73,7 +81,7 @@ void AddDataplane(CLI::App& serve, Flags& flags) {
 
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand("serve", "Run the gateway on files of Kubernetes objects");
-  serve->add_option("-f,--file", flags.serve.paths, "File or directory of YAML; may be repeated")
+  serve->add_option("-f,--file,PATH", flags.serve.paths, "Files and directories of YAML")
       ->required()
       ->type_name("PATH");
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
@@ -111,9 +119,12 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
 CLI::App* AddCheck(CLI::App& app, Flags& flags) {
   CLI::App* check = app.add_subcommand(
       "check", "Validate objects and print their conditions; exit 1 if anything is refused");
-  check->add_option("-f,--file", flags.check_paths, "File or directory of YAML; may be repeated")
+  check
+      ->add_option("-f,--file,PATH", flags.check_paths,
+                   "Files and directories of YAML; - is standard input")
       ->required()
       ->type_name("PATH");
+  check->add_flag("--strict", flags.check_strict, "Exit 1 for warnings too");
   return check;
 }
 
@@ -218,11 +229,56 @@ void ApplyServeFlags(Flags* flags) {
   flags->serve.prefix_index_bytes_max = flags->prefix_index_mb << 20;
   // After the flags that set the same; checked when they were read.
   for (const std::string& limit : flags->limits) {
-    CHECK(SetLimit(limit, &flags->serve.dataplane).ok());
+    const bool of_files = IsFileLimit(limit);
+    CHECK(of_files ? SetFileLimit(limit, &flags->serve.file_limits).ok()
+                   : SetLimit(limit, &flags->serve.dataplane).ok());
   }
   for (const std::string& timeout : flags->timeouts) {
     CHECK(SetTimeout(timeout, &flags->serve.dataplane).ok());
   }
+}
+
+std::vector<std::string_view> CommandNames(const CLI::App& app) {
+  std::vector<std::string_view> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+bool IsUnknownCommand(const CLI::App& app, std::string_view word) {
+  const std::vector<std::string_view> names = CommandNames(app);
+  return !word.starts_with('-') && std::find(names.begin(), names.end(), word) == names.end();
+}
+
+std::string UnknownCommandText(const CLI::App& app, std::string_view word) {
+  const std::vector<std::string_view> names = CommandNames(app);
+  std::string text = "penstock: unknown command \"" + std::string(word) + "\"";
+  text += DidYouMean(word, names) + "\nCommands:";
+  for (const std::string_view name : names) text.append(" ").append(name);
+  return text + "\nRun with --help for more information.\n";
+}
+
+// "--bnd: did you mean "--bind"?" for each long flag on the command line that there is not.
+std::vector<std::string> FlagSuggestions(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> lines;
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  const std::vector<std::string_view> known(flags.begin(), flags.end());
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    const std::string_view flag = argument.substr(0, argument.find('='));
+    if (!flag.starts_with("--") || std::find(known.begin(), known.end(), flag) != known.end()) {
+      continue;
+    }
+    const std::string meant = DidYouMean(flag, known);
+    if (!meant.empty()) lines.push_back(std::string(flag) + meant.substr(1));
+  }
+  return lines;
 }
 
 }  // namespace
@@ -236,12 +292,22 @@ int RunCommand(int argc, char** argv) {
   CLI::App* sim = AddSim(app, flags);
   CLI::App* get = AddGet(app, flags);
   CLI::App* explain = AddExplain(app, flags);
-  CLI11_PARSE(app, argc, argv);
+  if (argc > 1 && IsUnknownCommand(app, argv[1])) {
+    std::cerr << UnknownCommandText(app, argv[1]);
+    return 1;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    for (const std::string& line : FlagSuggestions(app, argc, argv)) std::cerr << line << "\n";
+    return status;
+  }
   if (serve->parsed()) {
     ApplyServeFlags(&flags);
     return RunServe(flags.serve, flags.log_level);
   }
-  if (check->parsed()) return RunCheck(flags.check_paths, std::cout, std::cerr);
+  if (check->parsed()) return RunCheck(flags.check_paths, flags.check_strict, std::cout, std::cerr);
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed()) return RunGet(flags.kind, flags.admin, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.request_id, flags.admin, std::cout, std::cerr);

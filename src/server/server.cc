@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -67,6 +68,11 @@ void RaiseDescriptorLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int64_t UnixNow() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(since).count();
 }
 
 int WorkersOf(const ServerOptions& options) {
@@ -139,6 +145,7 @@ class ServerImpl final : public Server {
     if (!all) translate.address = options.bind_ip;
     return translate;
   }
+  void LogStart(const config::LoadResult& loaded) const;
   absl::Status StartWorkers();
   absl::Status StartAdmin();
   void RegisterMetrics();
@@ -176,11 +183,14 @@ absl::Status ServerImpl::Start() {
   signal(SIGPIPE, SIG_IGN);
 
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
-  config::LoadResult loaded = config::LoadFiles(options_.paths);
-  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
-  Log(LogLevel::kInfo, "Starting", {{"seed", *options_.seed}});
+  for (const std::string& path : options_.paths) {
+    if (path == "-") return absl::InvalidArgumentError("-f -: only penstock check reads that");
+  }
+  config::LoadResult loaded = config::LoadFiles(options_.paths, options_.file_limits);
+  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error());
+  LogStart(loaded);
   RegisterMetrics();
-  configurator_.Apply(loaded.resources);
+  configurator_.Apply(loaded, UnixNow());
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
@@ -188,9 +198,21 @@ absl::Status ServerImpl::Start() {
     std::lock_guard opening(opening_);
     OpenListeners();
   }
+  config::WatchOptions watch;
+  watch.limits = options_.file_limits;
   watcher_ = config::FileWatcher::Start(
-      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); });
+      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); },
+      watch);
   return absl::OkStatus();
+}
+
+void ServerImpl::LogStart(const config::LoadResult& loaded) const {
+  Log(LogLevel::kInfo, "Starting",
+      {{"seed", *options_.seed},
+       {"files", loaded.files.size()},
+       {"objects", loaded.parsed.objects.size()},
+       {"paths", absl::StrJoin(options_.paths, ", ")},
+       {"workers", WorkersOf(options_)}});
 }
 
 absl::Status ServerImpl::StartWorkers() {
@@ -266,13 +288,9 @@ void ServerImpl::RegisterMetrics() {
 }
 
 void ServerImpl::OnLoaded(const config::LoadResult& result) {
-  if (!result.ok()) {
-    configurator_.Reject(result.error);
-    return;
-  }
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   std::lock_guard opening(opening_);
-  configurator_.Apply(result.resources);
+  configurator_.Apply(result, UnixNow());
   OpenListeners();
 }
 
@@ -335,6 +353,9 @@ AdminResponse ServerImpl::Ready() const {
   } else if (!listening_) {
     response.status = 503;
     response.body = "starting\n";
+  } else if (snapshots_.Load()->listeners.empty()) {
+    response.status = 503;
+    response.body = configurator_.WhyNothingListens() + "\n";
   } else if (!errors.empty()) {
     response.status = 503;
     for (const auto& [port, error] : errors) response.body += error + "\n";
@@ -344,10 +365,12 @@ AdminResponse ServerImpl::Ready() const {
   if (const size_t refused = configurator_.refused(); refused > 0) {
     response.body += std::to_string(refused) + " refused, see penstock get all\n";
   }
+  if (const size_t stale = configurator_.stale(); stale > 0) {
+    response.body += std::to_string(stale) + " served at their last good version\n";
+  }
   const std::string load_error = configurator_.load_error();
   if (!load_error.empty()) {
-    response.body +=
-        "the newest configuration was rejected, the last good one serves: " + load_error + "\n";
+    response.body += "files rejected, their last good objects serve: " + load_error + "\n";
   }
   return response;
 }
