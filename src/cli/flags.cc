@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/suggest.h"
+#include "base/version.h"
 #include "cli/ask.h"
 #include "cli/check.h"
+#include "cli/command_help.h"
 #include "cli/dataplane_flags.h"
 #include "cli/serve.h"
 #include "cli/sim.h"
+#include "cli/suggestions.h"
 
 namespace gw {
 namespace {
@@ -41,6 +43,9 @@ struct Flags {
   std::string admin = "127.0.0.1:9090";
   std::string kind;
   std::string request_id;
+  std::string shell;
+  std::string manual_command;
+  std::string manual_folder;
 };
 
 absl::Status CheckLimit(std::string_view argument, DataplaneOptions* scratch) {
@@ -79,11 +84,25 @@ void AddDataplane(CLI::App& serve, Flags& flags) {
   serve.footer(DataplaneFlagsHelp());
 }
 
+// PATH... and -f PATH..., mixed as people like.
+void AddPaths(CLI::App& command, std::vector<std::string>& paths, const char* what) {
+  command.add_option("PATH", paths, what);
+  command
+      .add_option_function<std::vector<std::string>>(
+          "-f,--file",
+          [&paths](const std::vector<std::string>& named) {
+            paths.insert(paths.end(), named.begin(), named.end());
+          },
+          "The same; may be repeated")
+      ->type_name("PATH");
+  command.callback([&paths] {
+    if (paths.empty()) throw CLI::RequiredError("PATH (files and folders of objects)");
+  });
+}
+
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand("serve", "Run the gateway on files of Kubernetes objects");
-  serve->add_option("-f,--file,PATH", flags.serve.paths, "Files and directories of YAML")
-      ->required()
-      ->type_name("PATH");
+  AddPaths(*serve, flags.serve.paths, "Files and folders of YAML");
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
       ->type_name("ADDR:PORT");
@@ -119,11 +138,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
 CLI::App* AddCheck(CLI::App& app, Flags& flags) {
   CLI::App* check = app.add_subcommand(
       "check", "Validate objects and print their conditions; exit 1 if anything is refused");
-  check
-      ->add_option("-f,--file,PATH", flags.check_paths,
-                   "Files and directories of YAML; - is standard input")
-      ->required()
-      ->type_name("PATH");
+  AddPaths(*check, flags.check_paths, "Files and folders of YAML; - is standard input");
   check->add_flag("--strict", flags.check_strict, "Exit 1 for warnings too");
   return check;
 }
@@ -238,47 +253,93 @@ void ApplyServeFlags(Flags* flags) {
   }
 }
 
-std::vector<std::string_view> CommandNames(const CLI::App& app) {
-  std::vector<std::string_view> names;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) {
-    names.push_back(command->get_name());
+// "{both,prefill,decode}" of a validator's description.
+std::vector<std::string> ChoicesOf(const std::string& description) {
+  const size_t open = description.find('{');
+  const size_t close = description.find('}');
+  std::vector<std::string> choices;
+  if (open == std::string::npos || close < open) return choices;
+  for (const std::string& choice :
+       CLI::detail::split(description.substr(open + 1, close - open - 1), ',')) {
+    choices.push_back(choice.substr(0, choice.find("->")));
   }
+  return choices;
+}
+
+std::vector<std::string> Assignments(const std::vector<NamedDefault>& known) {
+  std::vector<std::string> names;
+  for (const NamedDefault& each : known) names.push_back(each.name + "=");
   return names;
 }
 
-bool IsUnknownCommand(const CLI::App& app, std::string_view word) {
-  const std::vector<std::string_view> names = CommandNames(app);
-  return !word.starts_with('-') && std::find(names.begin(), names.end(), word) == names.end();
-}
-
-std::string UnknownCommandText(const CLI::App& app, std::string_view word) {
-  const std::vector<std::string_view> names = CommandNames(app);
-  std::string text = "penstock: unknown command \"" + std::string(word) + "\"";
-  text += DidYouMean(word, names) + "\nCommands:";
-  for (const std::string_view name : names) text.append(" ").append(name);
-  return text + "\nRun with --help for more information.\n";
-}
-
-// "--bnd: did you mean "--bind"?" for each long flag on the command line that there is not.
-std::vector<std::string> FlagSuggestions(const CLI::App& app, int argc, char** argv) {
-  std::vector<std::string> lines;
-  const std::vector<CLI::App*> chosen = app.get_subcommands();
-  const CLI::App& command = chosen.empty() ? app : *chosen.front();
-  std::vector<std::string> flags;
-  for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+// "PATH" of "PATH:{a,b}", the name of the type in front of what its validators say; whole, where
+// the name itself has parts ("ADDR:PORT").
+std::string ValueOf(const std::string& type) {
+  size_t colon = type.find(':');
+  while (colon != std::string::npos) {
+    const size_t next = type.find(':', colon + 1);
+    const std::string part = type.substr(colon + 1, next - colon - 1);
+    if (part.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos) break;
+    colon = next;
   }
-  const std::vector<std::string_view> known(flags.begin(), flags.end());
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    const std::string_view flag = argument.substr(0, argument.find('='));
-    if (!flag.starts_with("--") || std::find(known.begin(), known.end(), flag) != known.end()) {
-      continue;
+  return type.substr(0, colon);
+}
+
+OptionHelp HelpOf(const CLI::Option& option) {
+  OptionHelp help;
+  help.positional = option.get_positional();
+  if (help.positional) {
+    help.names.push_back(option.get_name(true));
+  } else {
+    for (const std::string& name : option.get_snames()) help.names.push_back("-" + name);
+    for (const std::string& name : option.get_lnames()) help.names.push_back("--" + name);
+    if (option.get_type_size_max() > 0) help.value = ValueOf(option.get_type_name());
+  }
+  help.text = option.get_description();
+  help.default_value = option.get_default_str();
+  help.choices = ChoicesOf(option.get_type_name());
+  if (help.names.back() == "--limit") {
+    help.choices = Assignments(KnownLimits());
+    for (std::string& name : Assignments(KnownFileLimits()))
+      help.choices.push_back(std::move(name));
+  }
+  if (help.names.back() == "--timeout") help.choices = Assignments(KnownTimeouts());
+  help.required = option.get_required();
+  help.repeatable = option.get_items_expected_max() > 1;
+  return help;
+}
+
+ProgramHelp Describe(const CLI::App& app) {
+  ProgramHelp program = {app.get_name(), app.get_description(), {}};
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    CommandHelp help = {command->get_name(), command->get_description(), {}, command->get_footer()};
+    for (const CLI::Option* option : command->get_options()) {
+      if (option != command->get_help_ptr()) help.options.push_back(HelpOf(*option));
     }
-    const std::string meant = DidYouMean(flag, known);
-    if (!meant.empty()) lines.push_back(std::string(flag) + meant.substr(1));
+    program.commands.push_back(std::move(help));
   }
-  return lines;
+  return program;
+}
+
+CLI::App* AddCompletion(CLI::App& app, Flags& flags) {
+  CLI::App* completion =
+      app.add_subcommand("completion", "Print a script that completes commands and flags");
+  completion->add_option("SHELL", flags.shell, "bash or zsh")
+      ->required()
+      ->check(CLI::IsMember(CompletionShells()));
+  return completion;
+}
+
+CLI::App* AddManual(CLI::App& app, Flags& flags) {
+  CLI::App* manual = app.add_subcommand("manual", "Print a manual page, for `man -l -`");
+  std::vector<std::string> commands;
+  for (const CommandHelp& command : Describe(app).commands) commands.push_back(command.name);
+  manual->add_option("COMMAND", flags.manual_command, "Of this command; of the program if none")
+      ->check(CLI::IsMember(commands));
+  manual->add_option("--all", flags.manual_folder, "Write every page into this folder instead")
+      ->check(CLI::ExistingDirectory)
+      ->type_name("DIR");
+  return manual;
 }
 
 }  // namespace
@@ -286,21 +347,24 @@ std::vector<std::string> FlagSuggestions(const CLI::App& app, int argc, char** a
 int RunCommand(int argc, char** argv) {
   CLI::App app("Penstock: a gateway for large-language-model inference.", "penstock");
   app.require_subcommand(1);
+  app.set_version_flag("--version", VersionLine(), "Print version, commit and compiler");
   Flags flags;
   CLI::App* serve = AddServe(app, flags);
   CLI::App* check = AddCheck(app, flags);
   CLI::App* sim = AddSim(app, flags);
   CLI::App* get = AddGet(app, flags);
   CLI::App* explain = AddExplain(app, flags);
-  if (argc > 1 && IsUnknownCommand(app, argv[1])) {
-    std::cerr << UnknownCommandText(app, argv[1]);
+  CLI::App* completion = AddCompletion(app, flags);
+  CLI::App* manual = AddManual(app, flags);
+  if (const std::string error = UnknownCommand(Describe(app), argc, argv); !error.empty()) {
+    std::cerr << error;
     return 1;
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int status = app.exit(error);
-    for (const std::string& line : FlagSuggestions(app, argc, argv)) std::cerr << line << "\n";
+    std::cerr << MeantFlags(Describe(app), argc, argv);
     return status;
   }
   if (serve->parsed()) {
@@ -311,6 +375,13 @@ int RunCommand(int argc, char** argv) {
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed()) return RunGet(flags.kind, flags.admin, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.request_id, flags.admin, std::cout, std::cerr);
+  if (completion->parsed()) {
+    std::cout << CompletionScript(Describe(app), flags.shell);
+    return 0;
+  }
+  if (manual->parsed()) {
+    return RunManual(Describe(app), flags.manual_command, flags.manual_folder);
+  }
   return 1;
 }
 

@@ -17,6 +17,7 @@
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/version.h"
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
@@ -208,7 +209,9 @@ absl::Status ServerImpl::Start() {
 
 void ServerImpl::LogStart(const config::LoadResult& loaded) const {
   Log(LogLevel::kInfo, "Starting",
-      {{"seed", *options_.seed},
+      {{"version", Version().version},
+       {"commit", Version().commit},
+       {"seed", *options_.seed},
        {"files", loaded.files.size()},
        {"objects", loaded.parsed.objects.size()},
        {"paths", absl::StrJoin(options_.paths, ", ")},

@@ -1,0 +1,159 @@
+// Acting on what the exchange says: asking an endpoint, or answering the client ourselves.
+
+#include "dataplane/downstream.h"
+#include "dataplane/worker.h"
+#include "http/h1_writer.h"
+
+namespace gw {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+}  // namespace
+
+void DownstreamConnection::Act(const Step& step) {
+  switch (step.kind) {
+    case Step::Kind::kContinue:
+    case Step::Kind::kReadBody:
+      break;
+    case Step::Kind::kForward:
+      if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
+      Dispatch();
+      break;
+    case Step::Kind::kPrefill:
+      DispatchPrefill();
+      break;
+    case Step::Kind::kForwardPair:
+      DispatchPrefill();
+      Dispatch();
+      break;
+    case Step::Kind::kRelay:
+      Relay(exchange_.held_answer());
+      break;
+    case Step::Kind::kListModels:
+      ListModels();
+      break;
+    case Step::Kind::kRespond:
+      Respond(step.rejection);
+      break;
+  }
+}
+
+void DownstreamConnection::Dispatch() {
+  state_ = State::kWaiting;
+  BodyEdit& body = exchange_.body();
+  WriteRequestHead(body.size(), false, &upstream_head_);
+  upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
+  StartTryTimer();
+  upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
+}
+
+void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
+                                            std::string* head) {
+  std::string_view target = parser_.head().target;
+  std::string origin_form;
+  if (target.front() != '/') {
+    // An absolute target is sent on in the one form that servers read alike; its authority goes
+    // into Host.
+    origin_form = exchange_.target().path;
+    if (!exchange_.target().query.empty()) {
+      origin_form += '?';
+      origin_form += exchange_.target().query;
+    }
+    target = origin_form;
+  }
+  WriteUpstreamHead(parser_.head(),
+                    {target, exchange_.request_id(), client_ip_, body_bytes, read_here}, head);
+}
+
+void DownstreamConnection::StartTryTimer() {
+  if (exchange_.rule()->try_timeout) try_timer_.Start(*exchange_.rule()->try_timeout);
+}
+
+void DownstreamConnection::ListModels() {
+  state_ = State::kWaiting;
+  const std::string key = KeyOf(exchange_.model_rules());
+  const uint64_t generation = exchange_.snapshot().generation;
+  const TimePoint now = worker_.loop().now();
+  const std::string* cached =
+      worker_.model_lists().Find(generation, key, now, worker_.options().model_list_cache_time);
+  if (cached != nullptr) {
+    status_ = 200;
+    RespondWith({200, kJson, *cached, 0}, keep_alive_, Outcome::kComplete);
+    return;
+  }
+  model_fetch_ = std::make_unique<ModelListFetch>(
+      worker_.upstreams(),
+      PlanModelList(exchange_.snapshot(), exchange_.model_rules(), now,
+                    worker_.environment().random),
+      [this](std::string_view limit) { worker_.CountLimit(limit); });
+  model_fetch_->Start([this, generation, key](const std::string& body) {
+    auto finished = std::move(model_fetch_);
+    if (body.empty()) {
+      Respond(Rejection::kNoEndpoint);
+    } else {
+      worker_.model_lists().Put(generation, key, worker_.loop().now(), body);
+      RespondWith({200, kJson, body, 0}, keep_alive_, Outcome::kComplete);
+    }
+    ContinueInput();
+  });
+}
+
+void DownstreamConnection::Respond(Rejection rejection) {
+  const RejectionInfo& info = InfoOf(rejection);
+  exchange_.set_rejection(rejection);
+  const std::string body = exchange_.RejectionBody(rejection);
+  RespondWith({info.status, kJson, body, info.retry_after_s}, keep_alive_ && !body_unread_,
+              Outcome::kRejected);
+}
+
+void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Outcome outcome) {
+  status_ = answer.status;
+  response_keep_alive_ = keep_alive && !draining_;
+  std::string head;
+  http::AppendStatusLine(&head, answer.status);
+  http::AppendHeader(&head, "content-type", answer.content_type);
+  http::AppendHeader(&head, "content-length", static_cast<uint64_t>(answer.body.size()));
+  if (!exchange_.request_id().empty()) {
+    http::AppendHeader(&head, "x-request-id", exchange_.request_id());
+  }
+  if (answer.retry_after_s > 0) {
+    http::AppendHeader(&head, "retry-after", static_cast<uint64_t>(answer.retry_after_s));
+  }
+  const bool http10 = parser_.head().minor_version == 0;
+  if (!response_keep_alive_) {
+    http::AppendHeader(&head, "connection", "close");
+  } else if (http10) {
+    http::AppendHeader(&head, "connection", "keep-alive");
+  }
+  http::AppendHeadEnd(&head);
+  std::vector<iovec> parts{{head.data(), head.size()}};
+  if (parser_.head().method != "HEAD") {
+    parts.push_back({const_cast<char*>(answer.body.data()), answer.body.size()});
+  }
+  Send(&parts);
+  if (state_ == State::kClosed) return;
+  FinishExchange(outcome);
+  AfterResponse(response_keep_alive_);
+}
+
+void DownstreamConnection::FinishExchange(Outcome outcome) {
+  request_timer_.Stop();
+  CancelHalves();
+  model_fetch_.reset();
+  pieces_.clear();
+  pieces_bytes_ = 0;
+  held_.clear();
+  if (exchange_.active()) exchange_.End(outcome, status_, worker_.loop().now());
+  body_.Clear();
+}
+
+void DownstreamConnection::AfterResponse(bool keep_alive) {
+  if (keep_alive) {
+    BecomeIdle();
+  } else {
+    CloseWhenWritten();
+  }
+}
+
+}  // namespace gw

@@ -1,0 +1,164 @@
+// How long a DownstreamConnection lives: its time-outs, draining, and closing without losing what
+// was answered.
+
+#include "dataplane/downstream.h"
+#include "dataplane/worker.h"
+
+namespace gw {
+
+void DownstreamConnection::BecomeIdle() {
+  parser_.Reset();
+  ClearForIdle(&upstream_head_);
+  ClearForIdle(&response_head_);
+  ClearForIdle(&held_);
+  if (prefill_ != nullptr) prefill_->ClearForIdle();
+  state_ = State::kIdle;
+  WatchIdle();
+}
+
+// The time-out that holds between requests: as long as the last answer is not written, the client's
+// for taking it.
+void DownstreamConnection::WatchIdle() {
+  const DataplaneOptions& options = worker_.options();
+  if (!out_.empty()) {
+    WatchFor(options.client_write_timeout);
+  } else if (draining_) {
+    // Half of a short drain is left for the answer.
+    WatchFor(std::min(options.drain_idle_grace, options.drain_timeout / 2));
+  } else {
+    WatchFor(options.keep_alive_timeout);
+  }
+}
+
+void DownstreamConnection::OnIdleTimeout() {
+  if (!out_.empty()) {
+    worker_.CountLimit("client_write_timeout");
+    Close();
+    return;
+  }
+  // A request may have come in this very round of the loop.
+  OnReadable();
+  if (state_ != State::kIdle || timer_.active()) return;
+  worker_.CountLimit(draining_ ? "drain_idle_grace" : "keep_alive_timeout");
+  Close();
+}
+
+void DownstreamConnection::StartRequestTimers() {
+  if (exchange_.rule()->request_timeout) request_timer_.Start(*exchange_.rule()->request_timeout);
+}
+
+void DownstreamConnection::OnTimer() {
+  switch (state_) {
+    case State::kIdle:
+      OnIdleTimeout();
+      break;
+    case State::kWaiting:
+      // A client that takes nothing for this long holds a model server's work for nobody.
+      worker_.CountLimit("client_write_timeout");
+      OnClientGone();
+      break;
+    case State::kHead:
+      worker_.CountLimit("client_header_timeout");
+      Close();
+      break;
+    case State::kBody:
+      worker_.CountLimit("client_body_timeout");
+      OnClientGone();
+      break;
+    case State::kLinger:
+      worker_.CountLimit("linger_timeout");
+      Close();
+      break;
+    case State::kClosing:
+      worker_.CountLimit("client_write_timeout");
+      Close();
+      break;
+    case State::kClosed:
+      break;
+  }
+}
+
+void DownstreamConnection::OnRequestTimeout() {
+  if (state_ == State::kBody) {
+    body_unread_ = true;
+    Respond(Rejection::kTimeout);
+    return;
+  }
+  if (state_ != State::kWaiting) return;
+  if (response_head_sent_) {
+    BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
+  } else {
+    Respond(Rejection::kTimeout);
+    ContinueInput();
+  }
+}
+
+void DownstreamConnection::OnTryTimeout() {
+  const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
+  if (state_ != State::kWaiting || !tried || response_head_sent_) return;
+  if (exchange_.is_pair()) {
+    ActOnHalf(exchange_.OnPairTimeout(worker_.loop().now()));
+    return;
+  }
+  CancelHalves();
+  Respond(Rejection::kTimeout);
+  ContinueInput();
+}
+
+void DownstreamConnection::OnClientGone() {
+  if (state_ == State::kClosed) return;
+  FinishExchange(out_.empty() ? exchange_.OutcomeOfLeaving() : Outcome::kClientLeft);
+  Close();
+}
+
+void DownstreamConnection::Drain() {
+  if (draining_ || state_ == State::kClosed) return;
+  draining_ = true;
+  if (state_ != State::kIdle) return;
+  WatchIdle();
+  OnReadable();
+}
+
+void DownstreamConnection::Abort() {
+  if (state_ == State::kClosed) return;
+  stream_->ResetOnClose();
+  FinishExchange(response_head_sent_ ? Outcome::kUpstreamBroke : Outcome::kRejected);
+  Close();
+}
+
+void DownstreamConnection::CloseWhenWritten() {
+  state_ = State::kClosing;
+  if (out_.empty()) {
+    CloseGently();
+  } else {
+    WatchFor(worker_.options().client_write_timeout);
+  }
+}
+
+// Closing with unread bytes in the socket resets the connection, and the reset may overtake the
+// answer: while the client still sends, its side is read and thrown away first.
+void DownstreamConnection::CloseGently() {
+  if (!body_unread_ && pipelined_.empty()) {
+    Close();
+    return;
+  }
+  pipelined_.clear();
+  stream_->ShutdownWrite();
+  state_ = State::kLinger;
+  WatchFor(worker_.options().linger_timeout);
+  stream_->ReadAgainLater();
+}
+
+void DownstreamConnection::Close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  timer_.Stop();
+  request_timer_.Stop();
+  try_timer_.Stop();
+  bootstrap_timer_.Stop();
+  if (upstream_ != nullptr || exchange_.active()) FinishExchange(Outcome::kClientLeft);
+  stream_.reset();
+  worker_.Remove(this);
+}
+
+}  // namespace gw
