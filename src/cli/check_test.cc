@@ -305,8 +305,10 @@ TEST(Check, OfAnEmptyFolderFindsNothingToRefuse) {
   config::TestFolder folder;
   const Checked checked = Check({folder.path()});
   EXPECT_EQ(checked.exit_status, 0);
-  EXPECT_EQ(checked.out,
-            "0 objects in 0 files: 0 listening ports, 0 pools, 0 endpoints; nothing refused\n");
+  EXPECT_EQ(
+      checked.out,
+      "warning: there is no Gateway: nothing listens\n0 objects in 0 files: 0 listening ports, 0 "
+      "pools, 0 endpoints; nothing refused, 1 warning\n");
 }
 
 }  // namespace

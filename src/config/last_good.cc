@@ -217,12 +217,12 @@ void LastGood::Merger::Keep(const ObjectId& id, const Served& was, std::string w
 
 void LastGood::Merger::KeepWhatMayBeBroken(const ObjectId& id, const Served& was) {
   if (!was.good) return;
-  for (const ParsedObject* broken : refused_) {
-    if (broken->source.file != was.version.source.file || !MayBe(*broken, id)) continue;
-    Keep(
-        id, was,
-        "it may be what is refused at " + broken->source.ToString() + ": " + Joined(broken->errors),
-        false);
+  for (const ParsedObject& broken : loaded_.parsed.objects) {
+    if (broken.object != nullptr || broken.source.file != was.version.source.file) continue;
+    if (!MayBe(broken, id)) continue;
+    Keep(id, was,
+         "it may be what is refused at " + broken.source.ToString() + ": " + Joined(broken.errors),
+         false);
     return;
   }
 }

@@ -192,7 +192,7 @@ void WriteForeignGateway(Context& context, const api::Gateway& gateway,
   api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
   const Verdict refused = Refused(
       "Invalid", fmt::format("spec.gatewayClassName: GatewayClass {} is of controller {}, which "
-                             "nobody is here: no port is opened",
+                             "is not ours: no port is opened",
                              gateway_class.meta.name, gateway_class.controller_name));
   SetVerdict(&status.conditions, "Accepted", refused, gateway.meta.generation);
   SetVerdict(&status.conditions, "Programmed", refused, gateway.meta.generation);

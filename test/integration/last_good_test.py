@@ -1,5 +1,6 @@
 """What an edit breaks goes on as it was served; what serves nothing says so."""
 
+import copy
 import json
 import os
 import subprocess
@@ -54,7 +55,7 @@ class ObjectTest(LastGoodTest):
 
     def test_a_model_that_is_refused_does_not_open_its_pool(self):
         server = self.model_server(chat_answer())
-        model = inference_model("known")
+        model = copy.deepcopy(inference_model("known"))
         gateway = self.gateway(pool_of([server]) + [model])
         self.assertEqual(gateway.chat(model="other").status, 404)
         model["spec"]["criticality"] = "Critcal"
@@ -67,14 +68,14 @@ class ObjectTest(LastGoodTest):
     def test_a_value_that_is_not_supported_is_an_edit_that_breaks(self):
         server = self.named("good")
         gateway = self.gateway(pool_of([server]))
-        objects = pool_of([server])
+        objects = copy.deepcopy(pool_of([server]))
         objects[1]["metadata"]["annotations"] = {"penstock.dev/prefix-block-chars": "many"}
         self.assertEqual(objects[1]["kind"], "InferencePool")
         gateway.write("objects.yaml", objects)
         self.stale(gateway, 1)
         self.assertEqual(gateway.get("/v1/t").body, b"good")
         # A reference that no longer resolves is what was meant.
-        objects = pool_of([server])
+        objects = copy.deepcopy(pool_of([server]))
         objects[0]["spec"]["rules"][0]["backendRefs"][0]["name"] = "gone"
         gateway.write("objects.yaml", objects)
         eventually(lambda: gateway.get("/v1/t").status == 500, "the reference is not resolved")
@@ -146,7 +147,7 @@ class NothingServesTest(LastGoodTest):
                                        "kind": "InferencePool", "name": "test-pool"}]}}
 
     def test_not_ready_while_nothing_listens(self):
-        objects = gateway_objects(80)
+        objects = copy.deepcopy(gateway_objects(80))
         objects[0]["spec"]["controllerName"] = "gateway.example.com/controller"
         gateway = Gateway(self.addresses.take(), [], wait_ready=False)
         self.addCleanup(gateway.stop)
@@ -192,11 +193,11 @@ class CheckTest(unittest.TestCase):
         self.assertIn("there is no Gateway", self.check([pool, replica])[1])
 
     def test_what_serves_nothing_is_refused(self):
-        foreign = gateway_objects(80)
+        foreign = copy.deepcopy(gateway_objects(80))
         foreign[0]["spec"]["controllerName"] = "gateway.example.com/controller"
         tcp = {"apiVersion": "gateway.networking.k8s.io/v1alpha2", "kind": "TCPRoute",
                "metadata": {"name": "t"}, "spec": {"parentRefs": [{"name": "x"}], "rules": []}}
-        lost = http_route()
+        lost = copy.deepcopy(http_route())
         lost["spec"]["parentRefs"] = []
         for objects in (foreign, gateway_objects(80) + [tcp], gateway_objects(80) + [lost],
                         gateway_objects(80) + [inference_pool(8000), NothingServesTest.POLICY]):

@@ -80,11 +80,12 @@ LoadResult LoadQuietly(const std::vector<std::string>& paths, const FileLimits& 
     YamlDocuments yaml = ReadYaml(content, limits);
     if (!yaml.error.empty()) {
       result.files.pop_back();
-      AddError(file, file + ":" + yaml.error, &result);
+      AddError(file, (file == "-" ? "standard input" : file) + ":" + yaml.error, &result);
       continue;
     }
     if (yaml.documents.empty()) result.empty.push_back(file);
-    for (const api::Node& document : yaml.documents) parser.Add(document, file);
+    const std::string name = file == "-" ? "standard input" : file;
+    for (const api::Node& document : yaml.documents) parser.Add(document, name);
   }
   hasher.Add(result.error());
   result.hash = hasher.value();

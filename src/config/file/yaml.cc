@@ -305,7 +305,9 @@ YamlDocuments ReadYaml(std::string_view text, const FileLimits& limits) {
     builder.CheckLastQuote();
     if (!builder.error().empty()) out.error = builder.error();
   } catch (const YAML::Exception& error) {
-    out.error = builder.error().empty() ? At(error.mark) + error.msg : builder.error();
+    out.error = builder.error().empty()
+                    ? At(error.mark) + error.msg + TabHint(text, error.mark.line + 1)
+                    : builder.error();
   } catch (const std::exception& error) {
     out.error = std::string("1:1: ") + error.what();
   }

@@ -153,6 +153,15 @@ TEST(Yaml, ErrorsNameLineAndColumn) {
   }
 }
 
+TEST(Yaml, ATabInTheIndentationIsNamed) {
+  EXPECT_EQ(ReadYaml("a:\n\tb: 1\n").error.substr(0, 2), "2:");
+  EXPECT_TRUE(ReadYaml("a:\n\tb: 1\n")
+                  .error.ends_with("; line 2 is indented with a tab: YAML wants spaces"));
+  EXPECT_TRUE(ReadYaml("a:\n  b: 1\n \t c: 1\n")
+                  .error.ends_with("; line 3 is indented with a tab: YAML wants spaces"));
+  EXPECT_EQ(ReadYaml("a: b: c\n").error.find("tab"), std::string::npos);
+}
+
 TEST(Yaml, DepthIsLimited) {
   FileLimits limits;
   limits.depth_max = 3;
