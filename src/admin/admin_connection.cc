@@ -11,6 +11,7 @@ namespace {
 
 // How long the peer may go on sending after our last answer before the connection is cut.
 constexpr Duration kLinger = std::chrono::seconds(2);
+constexpr size_t kLingerBytes = 1 << 20;
 constexpr std::string_view kAllow = "GET, HEAD";
 // A buffer that one large answer has grown is not kept.
 constexpr size_t kKeptOutputBytes = 64 * 1024;
@@ -189,7 +190,8 @@ void AdminConnection::OnAnswerWritten() {
 
 void AdminConnection::Discard() {
   const IoResult read = stream_->Read(loop_.scratch());
-  if (read.state == IoState::kOk) {
+  discarded_ += read.bytes;
+  if (read.state == IoState::kOk && discarded_ <= kLingerBytes) {
     stream_->ReadAgainLater();
   } else if (read.state != IoState::kWouldBlock) {
     Close();

@@ -57,6 +57,7 @@ class AdminConnection final : private StreamObserver {
   std::string input_;        // read, not parsed yet: at most one read
   std::string output_;
   size_t output_sent_ = 0;
+  size_t discarded_ = 0;  // bytes that came after the last answer
 };
 
 }  // namespace gw::internal

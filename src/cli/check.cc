@@ -25,8 +25,8 @@ std::string Served(const Snapshot& snapshot) {
 
 }  // namespace
 
-int RunCheck(const std::vector<std::string>& paths, bool strict, std::ostream& out,
-             std::ostream& err) {
+int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& options, bool strict,
+             std::ostream& out, std::ostream& err) {
   const config::LoadResult loaded = config::LoadQuietly(paths, {});
   if (!loaded.ok()) {
     for (const config::SourceError& error : loaded.errors) err << error.message << '\n';
@@ -34,7 +34,7 @@ int RunCheck(const std::vector<std::string>& paths, bool strict, std::ostream& o
   }
   const api::ResourceSet resources = config::ResourcesOf(loaded);
   EndpointTable endpoints;
-  const Translation translation = Translate(resources, TranslateOptions{}, endpoints, 1);
+  const Translation translation = Translate(resources, options, endpoints, 1);
   out << api::FormatStatus(translation.status);
   if (!translation.status.empty()) out << '\n';
 

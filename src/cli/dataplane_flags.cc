@@ -43,6 +43,9 @@ constexpr std::array kLimits = {
           [](DataplaneOptions& o) -> size_t& { return o.prefill_response_bytes_max; }, true},
     Limit{"held_response_bytes",
           [](DataplaneOptions& o) -> size_t& { return o.held_response_bytes_max; }, true},
+    Limit{"reads_per_turn", [](DataplaneOptions& o) -> size_t& { return o.reads_per_turn_max; },
+          false},
+    Limit{"linger_bytes", [](DataplaneOptions& o) -> size_t& { return o.linger_bytes_max; }, true},
 };
 
 struct Timeout {

@@ -40,7 +40,7 @@ void DownstreamConnection::Act(const Step& step) {
 }
 
 void DownstreamConnection::Dispatch() {
-  state_ = State::kWaiting;
+  SetState(State::kWaiting);
   BodyEdit& body = exchange_.body();
   WriteRequestHead(body.size(), false, &upstream_head_);
   upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
@@ -67,11 +67,12 @@ void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
 }
 
 void DownstreamConnection::StartTryTimer() {
-  if (exchange_.rule()->try_timeout) try_timer_.Start(*exchange_.rule()->try_timeout);
+  if (!exchange_.rule()->try_timeout || try_timer_.active()) return;
+  try_timer_.Start(*exchange_.rule()->try_timeout);
 }
 
 void DownstreamConnection::ListModels() {
-  state_ = State::kWaiting;
+  SetState(State::kWaiting);
   const std::string key = KeyOf(exchange_.model_rules());
   const uint64_t generation = exchange_.snapshot().generation;
   const TimePoint now = worker_.loop().now();

@@ -33,7 +33,9 @@ void DownstreamConnection::WatchFor(Duration timeout) { timer_.Start(timeout); }
 
 void DownstreamConnection::OnReadable() {
   if (state_ == State::kClosed) return;
-  if (busy()) {
+  if (state_ == State::kLinger || state_ == State::kClosing) {
+    Discard();
+  } else if (busy()) {
     BufferPipelined();
   } else if (!pipelined_.empty()) {
     ContinueInput();
@@ -42,12 +44,23 @@ void DownstreamConnection::OnReadable() {
   }
 }
 
+void DownstreamConnection::SetState(State state) {
+  state_ = state;
+  if (state != State::kIdle && linked()) worker_.LeaveIdle(this);
+}
+
 void DownstreamConnection::ReadLoop() {
   const std::span<char> scratch = worker_.loop().scratch();
-  while (state_ != State::kClosed && !busy()) {
+  for (size_t reads = 0; state_ != State::kClosed && !busy(); ++reads) {
+    if (reads == worker_.options().reads_per_turn_max) {
+      worker_.CountLimit("reads_per_turn");
+      stream_->ReadAgainLater();
+      return;
+    }
     const IoResult result = stream_->Read(scratch);
     if (result.bytes > 0) Consume({scratch.data(), result.bytes});
     if (state_ == State::kClosed || result.state == IoState::kWouldBlock) return;
+    if (state_ == State::kLinger) return;  // which reads for itself
     if (result.state != IoState::kOk) {
       OnClientGone();
       return;
@@ -55,7 +68,28 @@ void DownstreamConnection::ReadLoop() {
     if (result.bytes < scratch.size() && !stream_->peer_gone()) return;
   }
   // The request is complete; a client that has already gone is noticed here and not later.
-  if (state_ != State::kClosed && stream_->peer_gone()) BufferPipelined();
+  if (state_ != State::kClosed && stream_->peer_gone()) OnReadable();
+}
+
+// After its answer a client's bytes are thrown away, one read in each turn and not without end.
+void DownstreamConnection::Discard() {
+  const size_t limit = worker_.options().linger_bytes_max;
+  if (discarded_ > limit) {
+    // It has yet to take its answer, and nothing of what it sends is read any more.
+    if (stream_->peer_gone()) OnClientGone();
+    return;
+  }
+  const IoResult result = stream_->Read(worker_.loop().scratch());
+  discarded_ += result.bytes;
+  if (result.state == IoState::kWouldBlock) return;
+  if (result.state != IoState::kOk) {
+    OnClientGone();
+  } else if (discarded_ <= limit) {
+    stream_->ReadAgainLater();
+  } else {
+    worker_.CountLimit("linger_bytes");
+    if (state_ == State::kLinger) Close();
+  }
 }
 
 // While a request is in work, more bytes are the next request, and the end of the client's side
@@ -68,7 +102,7 @@ void DownstreamConnection::BufferPipelined() {
       return;
     }
     const IoResult result = stream_->Read(chunk);
-    if (state_ != State::kClosing) KeepPipelined({chunk, result.bytes});
+    KeepPipelined({chunk, result.bytes});
     if (result.state == IoState::kWouldBlock) return;
     if (result.state != IoState::kOk) {
       OnClientGone();
@@ -98,7 +132,7 @@ void DownstreamConnection::Consume(std::string_view in) {
       case http::H1Event::kNeedMore:
         more = false;
         if (state_ == State::kIdle && parser_.in_head()) {
-          state_ = State::kHead;
+          SetState(State::kHead);
           WatchFor(worker_.options().client_header_timeout);
         }
         break;
@@ -145,7 +179,7 @@ void DownstreamConnection::OnHead() {
   const http::RequestHead& head = parser_.head();
   keep_alive_ = head.keep_alive;
   body_unread_ = head.framing != http::BodyFraming::kNone;
-  state_ = State::kBody;
+  SetState(State::kBody);
   status_ = 0;
   response_head_sent_ = false;
   exchange_.Begin(worker_.SnapshotFor(port_), port_, client_ip_, worker_.loop().now());

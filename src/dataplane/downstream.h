@@ -20,6 +20,7 @@
 #include "exchange/exchange.h"
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
+#include "net/intrusive_list.h"
 #include "net/stream.h"
 
 namespace gw {
@@ -28,6 +29,7 @@ class ProxyWorker;
 
 class DownstreamConnection final : public StreamObserver,
                                    public UpstreamHandler,
+                                   public internal::ListNode,  // of the worker's idle clients
                                    public PrefillObserver {
  public:
   DownstreamConnection(ProxyWorker& worker, uint16_t port, std::unique_ptr<Stream> stream);
@@ -36,8 +38,10 @@ class DownstreamConnection final : public StreamObserver,
   // Finishes what is in flight and closes then; an idle connection closes after a grace, in which a
   // request that was under way to us is still answered.
   void Drain();
-  // Closes now, whatever is in flight.
+  // Closes now: what waits for its answer gets 503, a stream an error event.
   void Abort();
+  // Closes an idle client to make room for others, unless a request of its has just come.
+  void CloseIfIdle();
   uint16_t port() const { return port_; }
 
   void OnReadable() override;
@@ -67,7 +71,9 @@ class DownstreamConnection final : public StreamObserver,
   bool busy() const {
     return state_ == State::kWaiting || state_ == State::kClosing || !out_.empty();
   }
+  void SetState(State state);
   void ReadLoop();
+  void Discard();
   void BufferPipelined();
   void KeepPipelined(std::string_view bytes);
   void Consume(std::string_view in);
@@ -131,6 +137,7 @@ class DownstreamConnection final : public StreamObserver,
   bool response_keep_alive_ = true;  // as the head of the response says
   bool draining_ = false;
   bool body_unread_ = false;
+  size_t discarded_ = 0;  // bytes that came after the last answer
 
   // The response that is passed on.
   UpstreamConnection* upstream_ = nullptr;

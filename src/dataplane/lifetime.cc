@@ -12,7 +12,7 @@ void DownstreamConnection::BecomeIdle() {
   ClearForIdle(&response_head_);
   ClearForIdle(&held_);
   if (prefill_ != nullptr) prefill_->ClearForIdle();
-  state_ = State::kIdle;
+  SetState(State::kIdle);
   WatchIdle();
 }
 
@@ -20,6 +20,7 @@ void DownstreamConnection::BecomeIdle() {
 // for taking it.
 void DownstreamConnection::WatchIdle() {
   const DataplaneOptions& options = worker_.options();
+  if (out_.empty() && !linked()) worker_.EnterIdle(this);
   if (!out_.empty()) {
     WatchFor(options.client_write_timeout);
   } else if (draining_) {
@@ -79,6 +80,7 @@ void DownstreamConnection::OnTimer() {
 }
 
 void DownstreamConnection::OnRequestTimeout() {
+  worker_.CountLimit("route_request_timeout");
   if (state_ == State::kBody) {
     body_unread_ = true;
     Respond(Rejection::kTimeout);
@@ -95,7 +97,12 @@ void DownstreamConnection::OnRequestTimeout() {
 
 void DownstreamConnection::OnTryTimeout() {
   const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
-  if (state_ != State::kWaiting || !tried || response_head_sent_) return;
+  if (state_ != State::kWaiting || !tried) return;
+  worker_.CountLimit("route_backend_request_timeout");
+  if (response_head_sent_) {
+    BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
+    return;
+  }
   if (exchange_.is_pair()) {
     ActOnHalf(exchange_.OnPairTimeout(worker_.loop().now()));
     return;
@@ -121,13 +128,26 @@ void DownstreamConnection::Drain() {
 
 void DownstreamConnection::Abort() {
   if (state_ == State::kClosed) return;
-  stream_->ResetOnClose();
-  FinishExchange(response_head_sent_ ? Outcome::kUpstreamBroke : Outcome::kRejected);
+  // What its socket does not take at once is lost, which a reset tells it.
+  if (!out_.empty()) stream_->ResetOnClose();
+  keep_alive_ = false;
+  if (state_ == State::kWaiting && response_head_sent_) {
+    BreakOff(Outcome::kUpstreamBroke, Rejection::kShuttingDown);
+  } else if (state_ == State::kWaiting || state_ == State::kBody) {
+    Respond(Rejection::kShuttingDown);
+  }
+  if (state_ == State::kClosed) return;
+  if (!out_.empty()) stream_->ResetOnClose();
   Close();
 }
 
+void DownstreamConnection::CloseIfIdle() {
+  OnReadable();
+  if (state_ == State::kIdle) Close();
+}
+
 void DownstreamConnection::CloseWhenWritten() {
-  state_ = State::kClosing;
+  SetState(State::kClosing);
   if (out_.empty()) {
     CloseGently();
   } else {
@@ -138,20 +158,21 @@ void DownstreamConnection::CloseWhenWritten() {
 // Closing with unread bytes in the socket resets the connection, and the reset may overtake the
 // answer: while the client still sends, its side is read and thrown away first.
 void DownstreamConnection::CloseGently() {
-  if (!body_unread_ && pipelined_.empty()) {
+  const bool more_came = body_unread_ || !pipelined_.empty() || discarded_ > 0;
+  if (!more_came || discarded_ > worker_.options().linger_bytes_max) {
     Close();
     return;
   }
   pipelined_.clear();
   stream_->ShutdownWrite();
-  state_ = State::kLinger;
+  SetState(State::kLinger);
   WatchFor(worker_.options().linger_timeout);
   stream_->ReadAgainLater();
 }
 
 void DownstreamConnection::Close() {
   if (state_ == State::kClosed) return;
-  state_ = State::kClosed;
+  SetState(State::kClosed);
   timer_.Stop();
   request_timer_.Stop();
   try_timer_.Stop();

@@ -12,16 +12,20 @@ namespace gw {
 
 struct DataplaneOptions {
   // Limits.
-  http::HeadLimits request_head;                 // 431, 414
-  http::HeadLimits response_head;                // 502
-  size_t request_body_bytes_max = 32u << 20;     // 413
-  size_t pipelined_bytes_max = 64 * 1024;        // reading from that client pauses
-  size_t downstream_connections_max = 16384;     // per worker: accepting pauses
+  http::HeadLimits request_head;              // 431, 414
+  http::HeadLimits response_head;             // 502
+  size_t request_body_bytes_max = 32u << 20;  // 413
+  size_t pipelined_bytes_max = 64 * 1024;     // reading from that client pauses
+  // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
+  size_t downstream_connections_max = 16384;
   size_t idle_upstream_connections_max = 256;    // per worker and endpoint: the oldest is closed
   size_t model_list_bytes_max = 1u << 20;        // that endpoint's list is left out
   size_t prefill_response_bytes_max = 8u << 20;  // that prefill half has failed
   // Of a pair's stream before its first output: it goes out, and no other pair is tried.
   size_t held_response_bytes_max = 64 * 1024;
+
+  size_t reads_per_turn_max = 4;        // of one connection, 64 KiB each: others have their turn
+  size_t linger_bytes_max = 64u << 20;  // sent by a client after its answer: closed
 
   // Timeouts.
   Duration connect_timeout = std::chrono::seconds(5);             // another endpoint, 502

@@ -7,7 +7,7 @@
 namespace gw {
 
 void DownstreamConnection::DispatchPrefill() {
-  state_ = State::kWaiting;
+  SetState(State::kWaiting);
   StartBootstrapTimer();
   if (prefill_ == nullptr) {
     prefill_ = std::make_unique<PrefillLeg>(worker_.upstreams(), *this);

@@ -11,8 +11,6 @@ constexpr Duration kSweepInterval = std::chrono::milliseconds(500);
 // A kept-alive connection that is closed this soon after a request was sent had been closed before,
 // and the two crossed. Later, the endpoint has had the request.
 constexpr Duration kStaleWindow = std::chrono::seconds(1);
-// Reads of one connection before others have their turn.
-constexpr int kReadsPerRound = 16;
 
 }  // namespace
 
@@ -56,6 +54,10 @@ void UpstreamConnection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> str
   if (!stream.ok()) {
     if (absl::IsResourceExhausted(stream.status())) {
       pool_.on_limit_("open_files");
+      if (!tried_again_ && pool_.free_descriptors_()) {
+        tried_again_ = true;
+        return Connect(*SocketAddress::Parse(address_));
+      }
       return Fail(TryFailure::kLocalResources);
     }
     const bool late = absl::IsDeadlineExceeded(stream.status());
@@ -118,8 +120,11 @@ void UpstreamConnection::OnReadable() {
     return;
   }
   const std::span<char> scratch = pool_.loop().scratch();
-  for (int reads = 0; !paused_; ++reads) {
-    if (reads == kReadsPerRound) return stream_->ReadAgainLater();
+  for (size_t reads = 0; !paused_; ++reads) {
+    if (reads == pool_.options().reads_per_turn_max) {
+      pool_.on_limit_("reads_per_turn");
+      return stream_->ReadAgainLater();
+    }
     const IoResult result = stream_->Read(scratch);
     if (result.bytes > 0) {
       last_activity_ = pool_.loop().now();
@@ -240,10 +245,12 @@ void UpstreamConnection::OnTimeout() {
 }
 
 UpstreamPool::UpstreamPool(EventLoop& loop, const DataplaneOptions& options,
-                           std::function<void(std::string_view)> on_limit)
+                           std::function<void(std::string_view)> on_limit,
+                           std::function<bool()> free_descriptors)
     : loop_(loop),
       options_(options),
       on_limit_(std::move(on_limit)),
+      free_descriptors_(std::move(free_descriptors)),
       sweep_(loop, [this] { CloseIdle(); }) {
   sweep_.Start(kSweepInterval);
 }
@@ -302,6 +309,18 @@ void UpstreamPool::CloseIdleOf(const std::string& address) {
   for (UpstreamConnection* connection : idle) connection->Cancel();
 }
 
+size_t UpstreamPool::CloseLongestIdle(size_t most) {
+  std::vector<UpstreamConnection*> all;
+  for (auto& [address, idle] : idle_) all.insert(all.end(), idle.begin(), idle.end());
+  const size_t count = std::min(most, all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<ptrdiff_t>(count), all.end(),
+                    [](const UpstreamConnection* a, const UpstreamConnection* b) {
+                      return a->idle_since_ < b->idle_since_;
+                    });
+  for (size_t i = 0; i < count; ++i) all[i]->Cancel();
+  return count;
+}
+
 void UpstreamPool::CloseIdle() {
   const TimePoint limit = loop_.now() - options_.upstream_keep_alive_timeout;
   std::vector<UpstreamConnection*> expired;
@@ -310,7 +329,10 @@ void UpstreamPool::CloseIdle() {
       if (connection->idle_since_ <= limit) expired.push_back(connection);
     }
   }
-  for (UpstreamConnection* connection : expired) connection->Cancel();
+  for (UpstreamConnection* connection : expired) {
+    on_limit_("upstream_keep_alive_timeout");
+    connection->Cancel();
+  }
   absl::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
   sweep_.Start(kSweepInterval);
 }

@@ -89,7 +89,8 @@ class UpstreamConnection final : public StreamObserver {
   bool reused_ = false;
   bool paused_ = false;
   bool closed_ = false;
-  bool saw_byte_ = false;  // of the response, whatever it is
+  bool tried_again_ = false;  // to connect, after descriptors were freed
+  bool saw_byte_ = false;     // of the response, whatever it is
   bool saw_body_ = false;
   Timeout timeout_ = Timeout::kNone;
   TimePoint sent_at_;
@@ -100,15 +101,19 @@ class UpstreamConnection final : public StreamObserver {
 
 class UpstreamPool {
  public:
-  // `on_limit` is called with the name of a limit or time-out that was reached.
+  // `on_limit` is called with the name of a limit or time-out that was reached; `free_descriptors`
+  // where there is no descriptor for a new connection: true if some are free again.
   UpstreamPool(
       EventLoop& loop, const DataplaneOptions& options,
-      std::function<void(std::string_view)> on_limit = [](std::string_view) {});
+      std::function<void(std::string_view)> on_limit = [](std::string_view) {},
+      std::function<bool()> free_descriptors = [] { return false; });
   ~UpstreamPool();
 
   // A connection to `address`: an idle one if there is any, otherwise a new one that connects when
   // Send is called.
   UpstreamConnection* Acquire(const std::string& address);
+  // Closes as many idle ones, the longest idle first; returns how many.
+  size_t CloseLongestIdle(size_t most);
   EventLoop& loop() { return loop_; }
   const DataplaneOptions& options() const { return options_; }
   size_t idle_connections() const { return idle_count_; }
@@ -127,6 +132,7 @@ class UpstreamPool {
   EventLoop& loop_;
   const DataplaneOptions& options_;
   const std::function<void(std::string_view)> on_limit_;
+  const std::function<bool()> free_descriptors_;
   absl::flat_hash_map<UpstreamConnection*, Owned> all_;
   absl::flat_hash_map<std::string, std::vector<UpstreamConnection*>> idle_;
   size_t idle_count_ = 0;

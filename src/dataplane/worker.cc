@@ -1,5 +1,7 @@
 #include "dataplane/worker.h"
 
+#include <cstring>
+
 #include "base/check.h"
 #include "base/log.h"
 
@@ -10,7 +12,9 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       loop_(std::move(loop)),
       environment_(loop_->clock(), seed, shared.index, shared.metrics),
       reader_(shared.snapshots),
-      upstreams_(*loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); }),
+      upstreams_(
+          *loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); },
+          [this] { return FreeDescriptors(); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
@@ -98,6 +102,7 @@ absl::Status ProxyWorker::OpenListener(uint16_t port) {
   ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::FromIp(shared_.bind_ip, port));
   Listener::Options options;
   options.reuse_port = true;
+  options.on_exhausted = [this](int error) { return OnAcceptFailure(error); };
   ASSIGN_OR_RETURN(listeners_[port], Listener::New(*loop_, address, options,
                                                    [this, port](std::unique_ptr<Stream> stream) {
                                                      OnAccept(port, std::move(stream));
@@ -112,16 +117,44 @@ void ProxyWorker::OnAccept(uint16_t port, std::unique_ptr<Stream> stream) {
   auto owned = std::make_unique<DownstreamConnection>(*this, port, std::move(stream));
   DownstreamConnection* connection = owned.get();
   connections_.emplace(connection, std::move(owned));
-  if (connections_.size() >= shared_.options.downstream_connections_max) {
-    CountLimit("downstream_connections");
-    PauseListeners(true);
-  }
+  MakeRoomFor(connection);
   connection->OnReadable();
 }
 
-void ProxyWorker::PauseListeners(bool pause) {
+DownstreamConnection* ProxyWorker::LongestIdle() {
+  return idle_.empty() ? nullptr : static_cast<DownstreamConnection*>(idle_.next);
+}
+
+void ProxyWorker::EnterIdle(DownstreamConnection* connection) {
+  idle_.PushBack(connection);
+  UpdateAccepting();
+}
+
+void ProxyWorker::LeaveIdle(DownstreamConnection* connection) {
+  connection->Unlink();
+  UpdateAccepting();
+}
+
+// Over the limit the longest idle client goes. Those that turn out to have sent a request stay:
+// then there is one client more than the limit says.
+void ProxyWorker::MakeRoomFor(const DownstreamConnection* newest) {
+  while (connections_.size() > shared_.options.downstream_connections_max) {
+    DownstreamConnection* const longest = LongestIdle();
+    if (longest == nullptr || longest == newest) break;
+    CountLimit("downstream_connections");
+    longest->CloseIfIdle();
+  }
+  UpdateAccepting();
+}
+
+// Accepting goes on while there is room, or somebody idle who can be closed to make it.
+void ProxyWorker::UpdateAccepting() {
+  const size_t limit = shared_.options.downstream_connections_max;
+  const size_t open = connections_.size();
+  const bool pause = open > limit || (open == limit && idle_.empty());
   if (paused_ == pause) return;
   paused_ = pause;
+  if (pause) CountLimit("downstream_connections");
   for (auto& [port, listener] : listeners_) {
     if (pause) {
       listener->Pause();
@@ -129,6 +162,30 @@ void ProxyWorker::PauseListeners(bool pause) {
       listener->Resume();
     }
   }
+}
+
+// Idle connections to endpoints cost no client anything; idle clients have to connect again.
+bool ProxyWorker::FreeDescriptors() {
+  constexpr size_t kAtOnce = 16;
+  if (upstreams_.CloseLongestIdle(kAtOnce) > 0) return true;
+  const size_t open = connections_.size();
+  for (size_t i = 0; i < kAtOnce; ++i) {
+    DownstreamConnection* const longest = LongestIdle();
+    if (longest == nullptr) break;
+    longest->CloseIfIdle();
+  }
+  return connections_.size() < open;
+}
+
+bool ProxyWorker::OnAcceptFailure(int error) {
+  const char* const name = strerrorname_np(error);
+  shared_.metrics
+      .AddCounter("penstock_accept_failures_total",
+                  "Connections of clients that could not be accepted at once.",
+                  {{"reason", name != nullptr ? name : "other"}})
+      .Add();
+  CountLimit("open_files");
+  return FreeDescriptors();
 }
 
 void ProxyWorker::Remove(DownstreamConnection* connection) {
@@ -142,9 +199,7 @@ void ProxyWorker::Remove(DownstreamConnection* connection) {
   removed_.push_back(std::move(it->second));
   connections_.erase(it);
   if (retired_.contains(port)) ForgetRetired(port);
-  if (paused_ && connections_.size() < shared_.options.downstream_connections_max) {
-    PauseListeners(false);
-  }
+  UpdateAccepting();
   if (drained_ && connections_.empty()) {
     auto done = std::move(drained_);
     drained_ = nullptr;

@@ -66,6 +66,9 @@ class ProxyWorker {
   void CountLimit(std::string_view limit);
   void CountRefusedHead(http::HeadError error);
   void Remove(DownstreamConnection* connection);
+  // Clients between requests, who may be closed to make room.
+  void EnterIdle(DownstreamConnection* connection);
+  void LeaveIdle(DownstreamConnection* connection);
 
  private:
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
@@ -75,7 +78,11 @@ class ProxyWorker {
   void CloseListener(uint16_t port);
   void ForgetRetired(uint16_t port);
   void DrainConnections(const std::function<bool(const DownstreamConnection&)>& which);
-  void PauseListeners(bool pause);
+  void MakeRoomFor(const DownstreamConnection* newest);
+  void UpdateAccepting();
+  DownstreamConnection* LongestIdle();
+  bool FreeDescriptors();
+  bool OnAcceptFailure(int error);
 
   const Shared shared_;
   std::unique_ptr<EventLoop> loop_;
@@ -88,6 +95,7 @@ class ProxyWorker {
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
   std::map<uint16_t, std::shared_ptr<const Snapshot>> retired_;
+  internal::ListHead idle_;  // of connections_, the longest idle first
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
   std::vector<std::unique_ptr<DownstreamConnection>> removed_;
   std::function<void()> drained_;

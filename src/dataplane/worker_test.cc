@@ -1,137 +1,12 @@
 // A worker with short timeouts and small limits, between clients and endpoints that stop half-way.
 // What it does when all goes well is test/integration's.
 
-#include "dataplane/worker.h"
-
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 
-#include "net/net_test_util.h"
+#include "dataplane/worker_test_util.h"
 
 namespace gw {
 namespace {
-
-using std::chrono::milliseconds;
-
-constexpr char kGet[] = "GET /v1/thing HTTP/1.1\r\nHost: a\r\n\r\n";
-constexpr char kHi[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
-constexpr char kChat[] =
-    "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n{\"model\":7}";
-
-class FirstPicker final : public Picker {
- public:
-  std::string_view name() const override { return "first"; }
-  size_t Pick(std::span<const float>, Random&) const override { return 0; }
-};
-
-// One end of a connection, on the test's loop.
-struct Peer {
-  std::unique_ptr<Stream> stream;
-  Recorder recorder;
-
-  explicit Peer(std::unique_ptr<Stream> s) : stream(std::move(s)) {}
-  void Read() { recorder.Attach(stream.get()); }
-  void Write(std::string_view text) { WriteText(*stream, text); }
-  bool ended() const {
-    return recorder.state == IoState::kEnd || recorder.state == IoState::kError;
-  }
-  bool saw(std::string_view text) const { return recorder.text.find(text) != std::string::npos; }
-};
-
-class WorkerTest : public LoopTest {
- protected:
-  void SetUp() override {
-    endpoint_listener_ = Listen([this](std::unique_ptr<Stream> stream) {
-      served_.push_back(std::make_unique<Peer>(std::move(stream)));
-      served_.back()->Read();
-    });
-  }
-
-  // A route "/v1" to one endpoint, on a port that was free a moment ago at an address of our own.
-  void Start() {
-    const int id = getpid();
-    ip_ = "127.100." + std::to_string(id / 250 % 250) + "." + std::to_string(1 + id % 250);
-    port_ =
-        (*Listener::New(*loop_, *SocketAddress::FromIp(ip_, 0), {}, [](auto) {}))->local().port();
-    auto entry = std::make_shared<PoolEntry>();
-    entry->pool.id = "default/pool";
-    Endpoint endpoint;
-    endpoint.name = "pod";
-    endpoint.address = endpoint_listener_->local().ToString();
-    endpoint.state = endpoints_.Get(endpoint.address);
-    entry->pool.endpoints.push_back(endpoint);
-    entry->profile = entry->load_profile = std::make_shared<const Profile>(
-        "first", std::vector<std::unique_ptr<Filter>>{}, std::vector<WeightedScorer>{},
-        std::make_unique<FirstPicker>());
-    auto rule = std::make_shared<RouteRule>();
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
-    rule->request_timeout = request_timeout_;
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->generation = 1;
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({port_, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
-    state_ = endpoint.state;
-    snapshots_.Publish(snapshot);
-    auto worker = ProxyWorker::Start(
-        {snapshots_, index_, metrics_, options_, ip_, /*log_requests=*/false}, 1);
-    ASSERT_TRUE(worker.ok()) << worker.status();
-    worker_ = *std::move(worker);
-    std::atomic<bool> listening{false};
-    worker_->ApplySnapshot([&](const ProxyWorker::ListenErrors& errors) {
-      EXPECT_TRUE(errors.empty()) << errors.begin()->second;
-      listening = true;
-    });
-    RunUntil([&] { return listening.load(); });
-  }
-
-  std::unique_ptr<Peer> Connect(std::string_view text = "") {
-    std::unique_ptr<Stream> stream;
-    auto connector = Connector::New(*loop_, *SocketAddress::FromIp(ip_, port_),
-                                    std::chrono::seconds(20), [&](auto connected) {
-                                      ASSERT_TRUE(connected.ok()) << connected.status();
-                                      stream = *std::move(connected);
-                                    });
-    RunUntil([&] { return stream != nullptr; });
-    auto peer = std::make_unique<Peer>(std::move(stream));
-    peer->Read();
-    peer->Write(text);
-    return peer;
-  }
-
-  // The endpoint's side of the i-th connection, once a whole head has come over it.
-  Peer& Served(size_t i) {
-    RunUntil([&] { return served_.size() > i && served_[i]->saw("\r\n\r\n"); });
-    return *served_[i];
-  }
-
-  bool Counted(std::string_view sample) const {
-    return metrics_.Render().find(sample) != std::string::npos;
-  }
-  bool ReachedLimit(const std::string& name) const {
-    return Counted("penstock_limit_reached_total{limit=\"" + name + "\"} 1\n");
-  }
-
-  DataplaneOptions options_;
-  std::optional<Duration> request_timeout_;
-  std::unique_ptr<Listener> endpoint_listener_;
-  std::vector<std::unique_ptr<Peer>> served_;
-  EndpointTable endpoints_;
-  std::shared_ptr<EndpointState> state_;
-  SnapshotStore snapshots_;
-  PrefixIndex index_{PrefixIndex::Options{}};
-  MetricRegistry metrics_;
-  std::string ip_;
-  uint16_t port_ = 0;
-  std::unique_ptr<ProxyWorker> worker_;
-};
 
 TEST_F(WorkerTest, AHeadThatIsNotFinishedIsNotWaitedFor) {
   options_.client_header_timeout = milliseconds(20);
@@ -169,6 +44,7 @@ TEST_F(WorkerTest, ConnectionsToEndpointsAreClosedBeforeTheyDo) {
   served.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
   RunUntil([&] { return served.ended(); });
   EXPECT_FALSE(client->ended());
+  EXPECT_TRUE(ReachedLimit("upstream_keep_alive_timeout"));
 }
 
 TEST_F(WorkerTest, AnEndpointThatNeverAnswersIsATimeout) {
@@ -350,18 +226,13 @@ TEST_F(WorkerTest, IdleClientsAreLetGo) {
 
 TEST_F(WorkerTest, RequestsThatComeWhileDrainingAreAnswered) {
   options_.drain_idle_grace = std::chrono::seconds(60);
-  options_.downstream_connections_max = 2;
   Start();
   auto fresh = Connect();
   auto used = Connect(kGet);
-  auto queued = Connect(kGet);  // not accepted: the limit is reached
   Served(0).Write(kHi);
   RunUntil([&] { return used->saw("hi"); });
   std::atomic<bool> drained{false};
   worker_->Drain([&] { drained = true; });
-  Served(1).Write(kHi);  // of the queued one
-  RunUntil([&] { return queued->ended(); });
-  EXPECT_TRUE(queued->saw("connection: close"));
   for (Peer* client : {fresh.get(), used.get()}) {
     EXPECT_FALSE(drained || client->ended());
     const size_t before = served_.size();
@@ -371,6 +242,21 @@ TEST_F(WorkerTest, RequestsThatComeWhileDrainingAreAnswered) {
     EXPECT_TRUE(client->saw("connection: close\r\n\r\nhi")) << client->recorder.text;
   }
   RunUntil([&] { return drained.load(); });
+}
+
+TEST_F(WorkerTest, ClientsInTheBacklogAreServedBeforeADrain) {
+  options_.downstream_connections_max = 1;
+  Start();
+  auto busy = Connect(kGet);
+  Served(0);
+  auto queued = Connect(kGet);  // not accepted: the limit is reached
+  std::atomic<bool> drained{false};
+  worker_->Drain([&] { drained = true; });
+  Served(1).Write(kHi);
+  RunUntil([&] { return queued->ended(); });
+  EXPECT_TRUE(queued->saw("connection: close"));
+  Served(0).Write(kHi);
+  RunUntil([&] { return busy->ended() && drained.load(); });
 }
 
 TEST_F(WorkerTest, ClientsOfARemovedListenerAreStillServed) {
@@ -408,7 +294,7 @@ TEST_F(WorkerTest, DrainingEndsWithTheLastRequest) {
   EXPECT_TRUE(busy->saw("connection: close"));
 }
 
-TEST_F(WorkerTest, StoppingBreaksOffWhatIsInFlight) {
+TEST_F(WorkerTest, StoppingAnswersWhatIsInFlight) {
   Start();
   auto waiting = Connect(kGet);
   auto refused = Connect(kChat);
@@ -416,6 +302,7 @@ TEST_F(WorkerTest, StoppingBreaksOffWhatIsInFlight) {
   RunUntil([&] { return refused->saw("HTTP/1.1 400 "); });
   worker_.reset();
   RunUntil([&] { return waiting->ended() && served_[0]->ended(); });
+  EXPECT_TRUE(waiting->saw("HTTP/1.1 503 ")) << waiting->recorder.text;
   EXPECT_EQ(state_->in_flight_requests.load(), 0);
 }
 

@@ -31,9 +31,10 @@ bool OutOfResources(int error) {
 
 class TcpListener final : public Listener, private internal::IoHandler {
  public:
-  TcpListener(EpollLoop& loop, int fd, OnAccept on_accept)
+  TcpListener(EpollLoop& loop, int fd, const Options& options, OnAccept on_accept)
       : loop_(loop),
         fd_(fd),
+        on_exhausted_(options.on_exhausted),
         on_accept_(std::move(on_accept)),
         local_(internal::LocalAddress(fd)),
         rest_(loop, [this] { UpdateWatch(); }) {}
@@ -121,6 +122,7 @@ class TcpListener final : public Listener, private internal::IoHandler {
     // A connection that ended in the backlog, or an error of the network under it (accept(2)).
     if (!OutOfResources(error)) return true;
     ++accept_failures_;
+    if (on_exhausted_ && on_exhausted_(error)) return true;
     rest_.Start(kRest);
     UpdateWatch();
     if (accept_failures_ == 1 || loop_.now() - logged_ >= kLogInterval) {
@@ -135,6 +137,7 @@ class TcpListener final : public Listener, private internal::IoHandler {
 
   EpollLoop& loop_;
   const int fd_;
+  const std::function<bool(int)> on_exhausted_;
   OnAccept on_accept_;
   const SocketAddress local_;
   Timer rest_;
@@ -180,7 +183,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::New(EventLoop& loop,
     close(fd);
     return ListenError(address, error);
   }
-  auto listener = std::make_unique<TcpListener>(internal::ImplOf(loop), fd, std::move(on_accept));
+  auto listener =
+      std::make_unique<TcpListener>(internal::ImplOf(loop), fd, options, std::move(on_accept));
   if (const int error = listener->Watch(); error != 0) return ListenError(address, error);
   return listener;
 }

@@ -82,6 +82,9 @@ class Listener {
   struct Options {
     bool reuse_port = false;  // several loops listen on the same address
     int backlog = 4096;
+    // Accepting failed with this errno for want of descriptors or memory. True: some are free
+    // again, and it is tried again at once. Must not destroy the Listener.
+    std::function<bool(int error)> on_exhausted;
   };
   using OnAccept = std::function<void(std::unique_ptr<Stream>)>;
 
@@ -92,7 +95,8 @@ class Listener {
                                                        const SocketAddress& address,
                                                        const Options& options, OnAccept on_accept);
   virtual const SocketAddress& local() const = 0;  // with the real port when 0 was asked for
-  // How often accepting failed for want of file descriptors or memory. It then rests for 100 ms.
+  // How often accepting failed for want of file descriptors or memory. Unless on_exhausted frees
+  // some, it then rests for 100 ms.
   virtual uint64_t accept_failures() const = 0;
   // Accepts what has arrived, also while paused, and refuses what has not: connections still in the
   // backlog of a listener that is destroyed are reset. The last call before the destructor.

@@ -1,5 +1,6 @@
 """SIGTERM: nothing new, what is in flight finishes, then the end."""
 
+import json
 import os
 import signal
 import threading
@@ -154,6 +155,31 @@ class DrainTest(GatewayTest):
         self.assertGreaterEqual(gateway.process.returncode, 0, "killed by a signal")
         self.server.connections.wait(lambda _: connection.closed_by_peer.is_set(), "closed")
         client.wait_closed()
+
+    def test_a_stream_at_the_end_of_the_drain_gets_an_error_event(self):
+        events = chat_events(["a"])
+        gateway = self.start(stream_answer(events[:1], end="hang"),
+                             arguments=("--drain-seconds", "1"))
+        client = self.stream(gateway)
+        self.assertEqual(client.read_chunk(), events[0])
+        gateway.signal()
+        last = client.read_chunk()
+        self.assertEqual(json.loads(last.removeprefix(b"data: "))["error"]["code"],
+                         "shutting_down")
+        with self.assertRaises(Ended):  # no clean end of the stream
+            client.read_chunk()
+        self.assertNotEqual(gateway.wait_exit(), 0)
+
+    def test_who_waits_at_the_end_of_the_drain_is_told(self):
+        gateway = self.start(hang(), arguments=("--drain-seconds", "1"))
+        client = self.client(gateway)
+        client.request("POST", CHAT, body=chat_body())
+        self.server.wait_requests(1)
+        gateway.signal()
+        response = client.read_response()
+        self.assertEqual((response.status, response.get("connection")), (503, "close"))
+        self.assertEqual(response.json()["error"]["code"], "shutting_down")
+        gateway.wait_exit()
 
     def full_pipe(self):
         """The writing end of a pipe that nobody reads and that takes nothing more."""

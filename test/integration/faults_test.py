@@ -1,5 +1,6 @@
 """What goes wrong between the gateway and the model servers, and what the client sees of it."""
 
+import json
 import threading
 import unittest
 from unittest import mock
@@ -279,6 +280,18 @@ class TimeoutTest(FaultTest):
         self.assertFalse(response.complete)
         self.assertIn("timeout", response.events()[-1])
         self.assertEqual(gateway.wait_handled(1)[0]["outcome"], "timed_out")
+
+    def test_a_timeout_of_the_endpoints_runs_over_the_whole_answer(self):
+        """Gateway API: from the request to an endpoint to the end of its answer."""
+        gateway = self.start(stream_answer(chat_events(["a"])[:1], end="hang"),
+                             timeouts={"backendRequest": "300ms"})
+        response = gateway.chat(stream=True)
+        self.assertFalse(response.complete)
+        self.assertEqual(response.status, 200)
+        self.assertEqual(json.loads(response.events()[-1])["error"]["code"], "timeout")
+        self.assertEqual(gateway.wait_handled(1)[0]["outcome"], "timed_out")
+        gateway.wait_metric("penstock_limit_reached_total", 1,
+                            limit="route_backend_request_timeout")
 
     def test_a_request_timeout_ends_a_body_that_does_not_come(self):
         gateway = self.start(chat_answer(), timeouts={"request": "100ms"})

@@ -1,0 +1,96 @@
+// No client takes more than its share of a worker.
+
+#include "dataplane/worker_test_util.h"
+
+namespace gw {
+namespace {
+
+TEST_F(WorkerTest, WhatAClientSendsAfterItsAnswerIsReadUpToALimit) {
+  options_.linger_bytes_max = 100'000;
+  options_.linger_timeout = std::chrono::seconds(60);
+  options_.request_body_bytes_max = 5;
+  Start();
+  auto client = Connect("POST /v1/thing HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n123456");
+  RunUntil([&] { return client->saw("HTTP/1.1 413 "); });
+  client->Write(std::string(200'000, 'x'));
+  RunUntil([&] { return Counted("penstock_downstream_connections 0\n"); });
+  EXPECT_TRUE(ReachedLimit("linger_bytes"));
+}
+
+TEST_F(WorkerTest, AClientThatSendsInsteadOfTakingItsLastAnswerIsReadUpToALimit) {
+  options_.linger_bytes_max = 100'000;
+  request_timeout_ = milliseconds(300);
+  Start();
+  auto client = Connect();
+  client->stream->set_observer(nullptr);  // reads nothing from here on
+  client->Write(kGet);
+  Peer& served = Served(0);
+  const std::string block(1 << 20, 'x');
+  served.recorder.on_writable = [&] {
+    while (WriteText(*served.stream, block) == IoState::kOk) {
+    }
+  };
+  served.Write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
+  served.recorder.on_writable();
+  RunUntil([&] { return Counted("outcome=\"timed_out\""); });
+  client->Write(std::string(1'000'000, 'x'));
+  RunUntil([&] { return ReachedLimit("linger_bytes"); });
+  EXPECT_TRUE(Counted("penstock_downstream_connections 1\n"));  // it may still take its answer
+  client.reset();
+  RunUntil([&] { return Counted("penstock_downstream_connections 0\n"); });
+}
+
+TEST_F(WorkerTest, ALargeBodyIsReadInManyTurns) {
+  options_.reads_per_turn_max = 1;
+  Start();
+  const std::string body(1'000'000, 'x');
+  auto client = Connect("POST /v1/thing HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+  size_t sent = 0;
+  const auto send = [&] {
+    while (sent < body.size()) {
+      const std::string_view part = std::string_view(body).substr(sent, 10'000);
+      if (WriteText(*client->stream, part) != IoState::kOk) FAIL() << "no room for 10 KB";
+      sent += part.size();
+    }
+  };
+  send();
+  RunUntil([&] { return !served_.empty() && served_[0]->saw(body); });
+  EXPECT_TRUE(Counted("penstock_limit_reached_total{limit=\"reads_per_turn\"}"));
+  served_[0]->Write(kHi);
+  RunUntil([&] { return client->saw("hi"); });
+}
+
+TEST_F(WorkerTest, TheLongestIdleClientMakesRoomForANewOne) {
+  options_.downstream_connections_max = 2;
+  Start();
+  auto first = Connect(kGet);
+  Served(0).Write(kHi);
+  RunUntil([&] { return first->saw("hi"); });
+  auto second = Connect();
+  auto third = Connect(kGet);
+  RunUntil([&] { return first->ended(); });
+  Served(1).Write(kHi);
+  RunUntil([&] { return third->saw("hi"); });
+  EXPECT_FALSE(second->ended());
+  EXPECT_TRUE(Counted("penstock_limit_reached_total{limit=\"downstream_connections\"}"));
+}
+
+TEST_F(WorkerTest, BusyClientsAreNotClosedForNewOnes) {
+  options_.downstream_connections_max = 2;
+  Start();
+  auto busy = Connect(kGet);
+  Served(0);
+  auto idle = Connect();
+  auto third = Connect(kGet);  // takes the place of the idle one
+  Served(1);
+  auto fourth = Connect(kGet);  // waits
+  RunUntil([&] { return idle->ended(); });
+  EXPECT_EQ(served_.size(), 2u);
+  Served(0).Write(kHi);
+  RunUntil([&] { return busy->saw("hi"); });
+  Served(2).Write(kHi);
+  RunUntil([&] { return fourth->saw("hi"); });
+}
+
+}  // namespace
+}  // namespace gw
