@@ -114,9 +114,14 @@ void AddPaths(CLI::App& command, std::vector<std::string>& paths, const char* wh
           },
           "The same; may be repeated")
       ->type_name("PATH");
-  command.callback([&paths] {
-    if (paths.empty()) throw CLI::RequiredError("PATH (files and folders of objects)");
-  });
+}
+
+// A command that wants paths and has none.
+bool LacksPaths(const CLI::App& command, const std::vector<std::string>& paths) {
+  if (!command.parsed() || !paths.empty()) return false;
+  std::cerr << "penstock " << command.get_name()
+            << ": PATH is required: files or folders of objects\n";
+  return true;
 }
 
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
@@ -396,6 +401,7 @@ int RunCommand(int argc, char** argv) {
     std::cerr << MeantFlags(Describe(app), argc, argv);
     return status;
   }
+  if (LacksPaths(*serve, flags.serve.paths) || LacksPaths(*check, flags.check_paths)) return 1;
   if (serve->parsed()) {
     ApplyServeFlags(&flags);
     return RunServe(flags.serve, flags.log_level);

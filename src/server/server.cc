@@ -71,10 +71,7 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int64_t UnixNow() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(since).count();
-}
+int64_t UnixNow() { return RealClock().UnixNanos() / 1'000'000'000; }
 
 int WorkersOf(const ServerOptions& options) {
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
