@@ -126,10 +126,13 @@ class SourceTest(LastGoodTest):
 
     def test_a_copy_of_a_file_does_not_take_over(self):
         gateway = self.gateway(pool_of([self.named("live")]))
-        gateway.write("a-copy.yaml", pool_of([self.named("copy")]))
+        copied = (gateway.folder / "objects.yaml").read_text()
+        gateway.write("a-copy.yaml", copied.replace('"/v1"', '"/v2"').replace('"/"', '"/v2"'))
+        self.assertIn("/v2", (gateway.folder / "a-copy.yaml").read_text())
         gateway.wait_metric("penstock_configuration_generation", 2)
         self.assertEqual(gateway.get("/v1/t").body, b"live")
-        self.assertIn("to leave a file out", gateway.admin("/get?kind=pools").body.decode())
+        self.assertEqual(gateway.get("/v2/t").status, 404)
+        self.assertIn("to leave a file out", gateway.admin("/get?kind=routes").body.decode())
 
     def test_a_gateway_that_sorts_earlier_does_not_take_the_port(self):
         gateway = self.gateway(pool_of([self.named("first")]))
