@@ -142,7 +142,7 @@ void DownstreamConnection::Consume(std::string_view in) {
       case http::H1Event::kBody:
         if (state_ != State::kBody) break;
         if (body_.size() + step.body.size() > worker_.options().request_body_bytes_max) {
-          worker_.CountLimit("request_body_bytes");
+          exchange_.CountLimit("request_body_bytes");
           Respond(Rejection::kBodyTooLarge);
           break;
         }
@@ -190,7 +190,7 @@ void DownstreamConnection::OnHead() {
   }
   if (head.framing == http::BodyFraming::kLength) {
     if (head.content_length > worker_.options().request_body_bytes_max) {
-      worker_.CountLimit("request_body_bytes");
+      exchange_.CountLimit("request_body_bytes");
       Respond(Rejection::kBodyTooLarge);
       return;
     }

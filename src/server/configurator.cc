@@ -53,12 +53,14 @@ void Configurator::Apply(const api::ResourceSet& resources) {
   Translation translation = Translate(resources, options_, endpoints_, generation);
   const size_t refused = api::RefusedCount(translation.status);
   store_.Publish(translation.snapshot);
+  auto kept = std::make_shared<const api::ResourceSet>(resources);
   LogRefused(translation.status, refused);
   {
     std::lock_guard lock(mutex_);
     generation_ = generation;
     refused_ = refused;
     status_ = std::move(translation.status);
+    resources_ = std::move(kept);
     load_error_.clear();
   }
   reloads_ok_.Add();
@@ -93,6 +95,11 @@ api::StatusSet Configurator::status() const {
 uint64_t Configurator::generation() const {
   std::lock_guard lock(mutex_);
   return generation_;
+}
+
+std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
+  std::lock_guard lock(mutex_);
+  return resources_;
 }
 
 size_t Configurator::refused() const {

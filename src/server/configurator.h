@@ -35,6 +35,8 @@ class Configurator {
   // Any thread. With what the listeners' ports say.
   api::StatusSet status() const;
   uint64_t generation() const;
+  // What the published configuration was made of.
+  std::shared_ptr<const api::ResourceSet> resources() const;
   size_t refused() const;          // objects that are not served as they were written
   std::string load_error() const;  // empty if the newest configuration is the one served
   ListenErrors listen_errors() const;
@@ -47,6 +49,7 @@ class Configurator {
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;
   api::StatusSet status_;
+  std::shared_ptr<const api::ResourceSet> resources_ = std::make_shared<api::ResourceSet>();
   size_t refused_ = 0;
   std::string load_error_;
   ListenErrors listen_errors_;
