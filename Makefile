@@ -3,6 +3,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+PREFIX ?= /usr/local
 export FUZZ_SECONDS JOBS
 
 # A home directory that cannot be written (a service user, some sudo setups) would make ccache fail
@@ -12,7 +13,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench fuzz tidy format asan tsan test-vllm clean configure
+.PHONY: help deps build test demo bench fuzz tidy format asan tsan test-vllm install clean configure
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ build: configure  ## build build/penstock
 test: configure  ## build everything and run every test
 	@cmake --build $(BUILD) -j$(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j2
+
+install: build  ## into PREFIX (/usr/local) below DESTDIR: binary, man pages, completions, systemd unit
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX) | grep -v '^-- Install configuration'
 
 demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm
 	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) tools/demo

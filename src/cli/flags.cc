@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/version.h"
 #include "cli/ask.h"
 #include "cli/check.h"
+#include "cli/command_help.h"
 #include "cli/dataplane_flags.h"
 #include "cli/serve.h"
 #include "cli/sim.h"
@@ -38,6 +40,9 @@ struct Flags {
   std::string admin = "127.0.0.1:9090";
   std::string kind;
   std::string request_id;
+  std::string shell;
+  std::string manual_command;
+  std::string manual_folder;
 };
 
 // Checks what `set` would make of an argument, so that the error comes with the flag's name.
@@ -225,17 +230,105 @@ void ApplyServeFlags(Flags* flags) {
   }
 }
 
+// "{both,prefill,decode}" of a validator's description.
+std::vector<std::string> ChoicesOf(const std::string& description) {
+  const size_t open = description.find('{');
+  const size_t close = description.find('}');
+  std::vector<std::string> choices;
+  if (open == std::string::npos || close < open) return choices;
+  for (const std::string& choice :
+       CLI::detail::split(description.substr(open + 1, close - open - 1), ',')) {
+    choices.push_back(choice.substr(0, choice.find("->")));
+  }
+  return choices;
+}
+
+std::vector<std::string> Assignments(const std::vector<NamedDefault>& known) {
+  std::vector<std::string> names;
+  for (const NamedDefault& each : known) names.push_back(each.name + "=");
+  return names;
+}
+
+// "PATH" of "PATH:{a,b}", the name of the type in front of what its validators say; whole, where
+// the name itself has parts ("ADDR:PORT").
+std::string ValueOf(const std::string& type) {
+  size_t colon = type.find(':');
+  while (colon != std::string::npos) {
+    const size_t next = type.find(':', colon + 1);
+    const std::string part = type.substr(colon + 1, next - colon - 1);
+    if (part.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos) break;
+    colon = next;
+  }
+  return type.substr(0, colon);
+}
+
+OptionHelp HelpOf(const CLI::Option& option) {
+  OptionHelp help;
+  help.positional = option.get_positional();
+  if (help.positional) {
+    help.names.push_back(option.get_name(true));
+  } else {
+    for (const std::string& name : option.get_snames()) help.names.push_back("-" + name);
+    for (const std::string& name : option.get_lnames()) help.names.push_back("--" + name);
+    if (option.get_type_size_max() > 0) help.value = ValueOf(option.get_type_name());
+  }
+  help.text = option.get_description();
+  help.default_value = option.get_default_str();
+  help.choices = ChoicesOf(option.get_type_name());
+  if (help.names.back() == "--limit") help.choices = Assignments(KnownLimits());
+  if (help.names.back() == "--timeout") help.choices = Assignments(KnownTimeouts());
+  help.required = option.get_required();
+  help.repeatable = option.get_items_expected_max() > 1;
+  return help;
+}
+
+ProgramHelp Describe(const CLI::App& app) {
+  ProgramHelp program = {app.get_name(), app.get_description(), {}};
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    CommandHelp help = {command->get_name(), command->get_description(), {}, command->get_footer()};
+    for (const CLI::Option* option : command->get_options()) {
+      if (option != command->get_help_ptr()) help.options.push_back(HelpOf(*option));
+    }
+    program.commands.push_back(std::move(help));
+  }
+  return program;
+}
+
+CLI::App* AddCompletion(CLI::App& app, Flags& flags) {
+  CLI::App* completion =
+      app.add_subcommand("completion", "Print a script that completes commands and flags");
+  completion->add_option("SHELL", flags.shell, "bash or zsh")
+      ->required()
+      ->check(CLI::IsMember(CompletionShells()));
+  return completion;
+}
+
+CLI::App* AddManual(CLI::App& app, Flags& flags) {
+  CLI::App* manual = app.add_subcommand("manual", "Print a manual page, for `man -l -`");
+  std::vector<std::string> commands;
+  for (const CommandHelp& command : Describe(app).commands) commands.push_back(command.name);
+  manual->add_option("COMMAND", flags.manual_command, "Of this command; of the program if none")
+      ->check(CLI::IsMember(commands));
+  manual->add_option("--all", flags.manual_folder, "Write every page into this folder instead")
+      ->check(CLI::ExistingDirectory)
+      ->type_name("DIR");
+  return manual;
+}
+
 }  // namespace
 
 int RunCommand(int argc, char** argv) {
   CLI::App app("Penstock: a gateway for large-language-model inference.", "penstock");
   app.require_subcommand(1);
+  app.set_version_flag("--version", VersionLine(), "Print version, commit and compiler");
   Flags flags;
   CLI::App* serve = AddServe(app, flags);
   CLI::App* check = AddCheck(app, flags);
   CLI::App* sim = AddSim(app, flags);
   CLI::App* get = AddGet(app, flags);
   CLI::App* explain = AddExplain(app, flags);
+  CLI::App* completion = AddCompletion(app, flags);
+  CLI::App* manual = AddManual(app, flags);
   CLI11_PARSE(app, argc, argv);
   if (serve->parsed()) {
     ApplyServeFlags(&flags);
@@ -245,6 +338,13 @@ int RunCommand(int argc, char** argv) {
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed()) return RunGet(flags.kind, flags.admin, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.request_id, flags.admin, std::cout, std::cerr);
+  if (completion->parsed()) {
+    std::cout << CompletionScript(Describe(app), flags.shell);
+    return 0;
+  }
+  if (manual->parsed()) {
+    return RunManual(Describe(app), flags.manual_command, flags.manual_folder);
+  }
   return 1;
 }
 
