@@ -153,6 +153,7 @@ class ServerImpl final : public Server {
   const ServerOptions options_;
   MetricRegistry metrics_;
   PrefixIndex index_;
+  HeldBytes held_{options_.dataplane.held_bytes_max};
   SnapshotStore snapshots_;
   Configurator configurator_;
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
@@ -195,8 +196,9 @@ absl::Status ServerImpl::Start() {
 
 absl::Status ServerImpl::StartWorkers() {
   const int count = WorkersOf(options_);
-  const ProxyWorker::Shared shared{snapshots_,         index_,           metrics_,
-                                   options_.dataplane, options_.bind_ip, options_.log_requests};
+  const ProxyWorker::Shared shared{snapshots_,           index_, metrics_,
+                                   options_.dataplane,   held_,  options_.bind_ip,
+                                   options_.log_requests};
   for (int i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
                      ProxyWorker::Start(shared, *options_.seed + i));
@@ -241,6 +243,10 @@ void ServerImpl::RegisterMetrics() {
                        [this](const MetricRegistry::Sink& sink) {
                          sink({}, static_cast<double>(index_.stats().evicted_blocks));
                        });
+  metrics_.AddCallback(
+      "penstock_held_bytes",
+      "Bytes of requests and answers that are held, beyond 4 KiB of each client.", "gauge",
+      [this](const MetricRegistry::Sink& sink) { sink({}, static_cast<double>(held_.held())); });
   metrics_.AddCallback("penstock_log_lines_dropped_total",
                        "Log lines dropped because the writer could not keep up, or standard error "
                        "did not take them.",
