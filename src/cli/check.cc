@@ -25,7 +25,8 @@ std::string Served(const Snapshot& snapshot) {
 
 }  // namespace
 
-int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostream& err) {
+int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& options,
+             std::ostream& out, std::ostream& err) {
   const config::LoadResult loaded = config::LoadFiles(paths);
   if (!loaded.ok()) {
     err << loaded.error << '\n';
@@ -33,7 +34,7 @@ int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostr
   }
   const api::ResourceSet& resources = loaded.resources;
   EndpointTable endpoints;
-  const Translation translation = Translate(resources, TranslateOptions{}, endpoints, 1);
+  const Translation translation = Translate(resources, options, endpoints, 1);
   out << api::FormatStatus(translation.status);
   if (!translation.status.empty()) out << '\n';
 

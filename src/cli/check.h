@@ -6,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "translate/translate.h"
+
 namespace gw {
 
 // Prints each object with its conditions, then a summary, on `out`; what cannot be read, and what
 // breaks the rules of its kind, on `err`. 0 if nothing is refused, 1 otherwise.
-int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostream& err);
+int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& options,
+             std::ostream& out, std::ostream& err);
 
 }  // namespace gw

@@ -28,7 +28,7 @@ struct Checked {
 Checked Check(const std::vector<std::string>& paths) {
   std::ostringstream out;
   std::ostringstream err;
-  const int exit_status = RunCheck(paths, out, err);
+  const int exit_status = RunCheck(paths, {}, out, err);
   return {exit_status, out.str(), err.str()};
 }
 

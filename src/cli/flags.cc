@@ -36,6 +36,8 @@ struct Flags {
   std::vector<std::string> limits;
   std::vector<std::string> timeouts;
   std::vector<std::string> check_paths;
+  std::vector<std::string> gateway_classes;
+  std::vector<std::string> picker_names;
   SimFlags sim;
   std::string admin = "127.0.0.1:9090";
   std::string kind;
@@ -53,6 +55,23 @@ CLI::Validator Settable(absl::Status (*set)(std::string_view, DataplaneOptions*)
         return std::string(set(argument, &scratch).message());
       },
       "");
+}
+
+// What decides about objects, for serve and for check alike.
+void AddObjects(CLI::App& command, Flags& flags) {
+  command
+      .add_option("--gateway-class", flags.gateway_classes,
+                  "GatewayClass that is served without an object of it; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("NAME");
+  command
+      .add_option(
+          "--picker-names", flags.picker_names,
+          "Pickers' Services that the built-in picker stands in for, NAME or NAMESPACE/NAME; "
+          "*: all")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("NAME,...");
 }
 
 void AddDataplane(CLI::App& serve, Flags& flags) {
@@ -81,6 +100,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("-f,--file", flags.serve.paths, "File or directory of YAML; may be repeated")
       ->required()
       ->type_name("PATH");
+  AddObjects(*serve, flags);
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
       ->type_name("ADDR:PORT");
@@ -119,6 +139,7 @@ CLI::App* AddCheck(CLI::App& app, Flags& flags) {
   check->add_option("-f,--file", flags.check_paths, "File or directory of YAML; may be repeated")
       ->required()
       ->type_name("PATH");
+  AddObjects(*check, flags);
   return check;
 }
 
@@ -214,7 +235,15 @@ CLI::App* AddExplain(CLI::App& app, Flags& flags) {
   return explain;
 }
 
+TranslateOptions TranslateFlags(const Flags& flags) {
+  TranslateOptions translate;
+  translate.gateway_classes = {flags.gateway_classes.begin(), flags.gateway_classes.end()};
+  translate.builtin_pickers = {flags.picker_names.begin(), flags.picker_names.end()};
+  return translate;
+}
+
 void ApplyServeFlags(Flags* flags) {
+  flags->serve.translate = TranslateFlags(*flags);
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
   flags->serve.scrape.load_ratio_max = flags->scrape_load_max;
@@ -334,7 +363,8 @@ int RunCommand(int argc, char** argv) {
     ApplyServeFlags(&flags);
     return RunServe(flags.serve, flags.log_level);
   }
-  if (check->parsed()) return RunCheck(flags.check_paths, std::cout, std::cerr);
+  if (check->parsed())
+    return RunCheck(flags.check_paths, TranslateFlags(flags), std::cout, std::cerr);
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed()) return RunGet(flags.kind, flags.admin, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.request_id, flags.admin, std::cout, std::cerr);

@@ -16,9 +16,8 @@
 // pair's stream is held until it carries output (holds_response), since a KV cache that cannot be
 // fetched shows as an error event behind vLLM's first, empty one.
 //
-// End is called exactly once for every Begin, whatever happened,
-// and gives back everything that the request held. Used by one worker thread; reused for request
-// after request, so that a request allocates little.
+// End is called exactly once for every Begin, whatever happened, and gives back everything that the
+// request held. Used by one worker thread, for request after request: so each allocates little.
 
 #pragma once
 
@@ -46,8 +45,7 @@ namespace gw {
 
 class Exchange {
  public:
-  // Further tries after the first.
-  static constexpr int kRetriesMax = 2;
+  static constexpr int kRetriesMax = 2;  // further tries after the first
   // Beside those: at the same endpoint, whose kept-alive connection was closed as it was used.
   static constexpr int kStaleTriesMax = 3;
   // Bytes that must be readable past the end of a body given to OnRequestBody.
@@ -129,6 +127,7 @@ class Exchange {
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void FillPrefixHits();
+  bool MapModel();
   void SpliceModel(BodyEdit* edit) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
@@ -171,6 +170,7 @@ class Exchange {
   const RouteRule* rule_ = nullptr;
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
+  const ModelBinding* model_ = nullptr;  // of the pool's InferenceModels
   InferenceRequest request_;
   std::string_view body_;
   BodyEdit edit_;

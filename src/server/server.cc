@@ -134,7 +134,7 @@ class ServerImpl final : public Server {
     return index;
   }
   static TranslateOptions OptionsOfTranslate(const ServerOptions& options) {
-    TranslateOptions translate;
+    TranslateOptions translate = options.translate;
     const bool all = options.bind_ip == "0.0.0.0" || options.bind_ip == "::";
     if (!all) translate.address = options.bind_ip;
     return translate;

@@ -15,6 +15,7 @@
 #include "collect/scraper.h"
 #include "dataplane/options.h"
 #include "net/address.h"
+#include "translate/translate.h"
 
 namespace gw {
 
@@ -22,7 +23,8 @@ struct ServerOptions {
   std::vector<std::string> paths;                // files and directories of objects
   std::string admin_address = "127.0.0.1:9090";  // metrics, health, configuration
   std::string bind_ip = "0.0.0.0";               // address of the Gateways' listeners
-  int workers = 0;                               // event loops; 0: one per core
+  TranslateOptions translate;
+  int workers = 0;  // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;
   bool log_requests = true;
   // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two

@@ -29,6 +29,21 @@ Verdict ClassVerdict(const api::GatewayClass& gateway_class) {
   return Refused(gateway_class.parameters_ref ? "InvalidParameters" : "Unsupported", unsupported);
 }
 
+// A class that is ours by a flag and not by an object. One that could not be read may be another's.
+bool IsOursByName(const Context& context, const std::string& class_name) {
+  return context.options.gateway_classes.contains(class_name) &&
+         !context.IsInvalid(api::kGatewayGroup, "GatewayClass", "", class_name);
+}
+
+Verdict ClassMissing(const Context& context, const std::string& name) {
+  const bool invalid = context.IsInvalid(api::kGatewayGroup, "GatewayClass", "", name);
+  std::string message =
+      fmt::format("spec.gatewayClassName: GatewayClass {} {}", name,
+                  context.WhyMissing(api::kGatewayGroup, "GatewayClass", "", name));
+  if (!invalid) message += fmt::format("; --gateway-class {} serves it without one", name);
+  return Refused("Invalid", message);
+}
+
 void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) {
   const int64_t generation = gateway_class.meta.generation;
   if (IsOurs(context, gateway_class)) {
@@ -45,16 +60,20 @@ void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) 
 }
 
 // What is true of the Gateway before its listeners are looked at.
-Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gateway_class) {
-  if (!ClassVerdict(gateway_class).ok()) {
-    return Pending(fmt::format("GatewayClass {} is not accepted", gateway_class.meta.name));
-  }
+Verdict VerdictWithoutClass(const api::Gateway& gateway) {
   const std::string unsupported = UnsupportedText(gateway.unsupported);
   if (unsupported.empty()) return Holds("Accepted");
   const char* reason = gateway.parameters_ref       ? "InvalidParameters"
                        : !gateway.addresses.empty() ? "UnsupportedAddress"
                                                     : "Invalid";
   return Refused(reason, unsupported);
+}
+
+Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gateway_class) {
+  if (!ClassVerdict(gateway_class).ok()) {
+    return Pending(fmt::format("GatewayClass {} is not accepted", gateway_class.meta.name));
+  }
+  return VerdictWithoutClass(gateway);
 }
 
 Verdict ListenerVerdict(const api::Gateway& gateway, const api::Listener& listener, int index) {
@@ -219,14 +238,13 @@ GatewayStates ReadGateways(Context& context) {
     if (it != classes.end() && IsOurs(context, it->second)) {
       states.emplace(key, ReadGateway(gateway, it->second.controller_name,
                                       GatewayVerdict(gateway, it->second)));
+    } else if (it == classes.end() && IsOursByName(context, class_name)) {
+      states.emplace(key, ReadGateway(gateway, context.own_name(), VerdictWithoutClass(gateway)));
     } else if (it != classes.end()) {
       WritePendingGateway(context, gateway, "waiting for the controller of its GatewayClass");
     } else if (context.options.only_controller) {
-      const Verdict missing = Refused(
-          "Invalid",
-          fmt::format("spec.gatewayClassName: GatewayClass {} {}", class_name,
-                      context.WhyMissing(api::kGatewayGroup, "GatewayClass", "", class_name)));
-      states.emplace(key, ReadGateway(gateway, context.own_name(), missing));
+      states.emplace(key,
+                     ReadGateway(gateway, context.own_name(), ClassMissing(context, class_name)));
     }
   }
   FindTaken(&states);

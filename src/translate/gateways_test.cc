@@ -97,14 +97,38 @@ TEST(Gateway, WithoutItsClassIsRefusedInFilesAndLeftAloneOnACluster) {
   EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/Invalid");
   EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
   EXPECT_TRUE(translation.snapshot->listeners.empty());
-  EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
-            "spec.gatewayClassName: GatewayClass other does not exist");
+  EXPECT_EQ(
+      MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
+      "spec.gatewayClassName: GatewayClass other does not exist; --gateway-class other serves "
+      "it without one");
   scenario.AddInvalid(api::kGatewayGroup, "GatewayClass", "other", "spec: is required");
   translation = scenario.Run();
   EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
             "spec.gatewayClassName: GatewayClass other is invalid");
+  scenario.options.gateway_classes = {"other"};
+  EXPECT_EQ(GatewaySaid(scenario.Run(), "Accepted"), "False/Invalid") << "it may be another's";
   scenario.options.only_controller = false;
   EXPECT_EQ(GatewaySaid(scenario.Run(), "Accepted"), "none");
+}
+
+TEST(Gateway, OfAClassThatIsOursByNameNeedsNoGatewayClass) {
+  for (const bool only_controller : {true, false}) {
+    Scenario scenario;
+    scenario.options.gateway_classes = {"other"};
+    scenario.options.only_controller = only_controller;
+    scenario.AddGateway().gateway_class_name = "other";
+    scenario.AddRoute();
+    Translation translation = scenario.Run();
+    EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/Accepted");
+    EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
+    EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "Accepted"),
+              "True/Accepted");
+    // An object of that name says whose it is.
+    api::GatewayClass& added = scenario.resources.gateway_classes["other"];
+    added.meta.name = "other";
+    added.controller_name = "example.com/other";
+    EXPECT_TRUE(scenario.Run().snapshot->listeners.empty());
+  }
 }
 
 TEST(Gateway, OfAnotherControllerIsNotServed) {

@@ -35,9 +35,14 @@ void ReadOwn(const std::string& key, const std::string& value, PoolSettings* set
                &settings->errors);
   } else if (key == kPrefixBlocksMaxAnnotation) {
     ReadNumber(key, value, 1, kBlocksMaxMax, &settings->prefix.blocks_max, &settings->errors);
+  } else if (key == kPickerAnnotation) {
+    settings->builtin_picker = value == "built-in";
+    if (settings->builtin_picker) return;
+    settings->errors.push_back(
+        fmt::format("annotation {}: must be built-in, got \"{}\"", key, value));
   } else {
-    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {} and {}", key,
-                                           kPrefixBlockCharsAnnotation,
+    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {}, {} and {}", key,
+                                           kPickerAnnotation, kPrefixBlockCharsAnnotation,
                                            kPrefixBlocksMaxAnnotation));
   }
 }

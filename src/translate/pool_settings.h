@@ -16,10 +16,14 @@ namespace gw::internal {
 inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
 inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
 
+// "built-in": our picker, whatever Service the pool's reference names.
+inline constexpr char kPickerAnnotation[] = "penstock.dev/picker";
+
 struct PoolSettings {
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   PrefixOptions prefix;
+  bool builtin_picker = false;  // asked for
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.
   std::vector<std::string> errors;

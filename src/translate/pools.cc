@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -29,15 +30,30 @@ std::string IdOf(const Context& context, const api::InferencePool& pool) {
   return shared ? id + " (" + pool.group + ")" : id;
 }
 
-Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool) {
+// Whether the flags say that our picker stands in for that Service.
+bool IsBuiltIn(const Context& context, const std::string& ns, const std::string& service) {
+  const std::set<std::string>& names = context.options.builtin_pickers;
+  return names.contains("*") || names.contains(service) || names.contains(ns + "/" + service);
+}
+
+Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool, bool builtin) {
   if (!pool.extension_ref) return Holds("ResolvedRefs", "the built-in endpoint picker");
   const api::ExtensionRef& ref = *pool.extension_ref;
+  if (builtin) {
+    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of {} {}/{}",
+                                             ref.kind, pool.meta.ns, ref.name));
+  }
   const auto invalid = [&](const std::string& why) {
     return Refused("InvalidExtensionRef", fmt::format("{}: {}", pool.extension_field(), why));
   };
   if (!ref.group.empty() || ref.kind != "Service") {
     return invalid(fmt::format("must be a Service, got {}{}{}", ref.group,
                                ref.group.empty() ? "" : "/", ref.kind));
+  }
+  if (IsBuiltIn(context, pool.meta.ns, ref.name)) {
+    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of Service "
+                                             "{}/{} (--picker-names)",
+                                             pool.meta.ns, ref.name));
   }
   const api::Service* service = context.resources.FindService(pool.meta.ns, ref.name);
   if (service != nullptr && service->type == "ExternalName") {
@@ -46,9 +62,9 @@ Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool)
   }
   if (service != nullptr) {
     return invalid(
-        fmt::format("Service {}/{} is an external endpoint picker, which is not "
-                    "supported yet; without the Service the built-in one picks",
-                    pool.meta.ns, ref.name));
+        fmt::format("Service {}/{} is an external endpoint picker, which is not supported yet; "
+                    "annotation {}: built-in, or --picker-names {}, lets the built-in one pick",
+                    pool.meta.ns, ref.name, kPickerAnnotation, ref.name));
   }
   if (context.IsInvalid("", "Service", pool.meta.ns, ref.name)) {
     return invalid(fmt::format("Service {}/{} is invalid", pool.meta.ns, ref.name));
@@ -135,6 +151,8 @@ void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
   entry->pool.strategy = settings.strategy;
   entry->prefix = settings.prefix;
   entry->models = ModelTable(std::move(models));
+  entry->rewrites = policy.rewrites;
+  entry->priorities = policy.priorities;
   SetProfiles(entry.get());
   std::vector<std::string> notes;
   entry->pool.endpoints =
@@ -147,7 +165,7 @@ void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
   State state;
   state.pool = &pool;
   state.index = static_cast<uint32_t>(entries_.size());
-  state.resolved = ExtensionVerdict(context_, pool);
+  state.resolved = ExtensionVerdict(context_, pool, settings.builtin_picker);
   const std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
   state.accepted = errors.empty() ? Holds("Accepted", NotesText(std::move(notes)))
                                   : Refused(NotSupported(pool), Join(errors));

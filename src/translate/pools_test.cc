@@ -231,7 +231,8 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/prefix-blocks-max", "99999999999999999999",
        "must be 1..16384, got \"99999999999999999999\""},
       {"penstock.dev/prefix-block-char", "64",
-       "unknown; known are penstock.dev/prefix-block-chars and penstock.dev/prefix-blocks-max"},
+       "unknown; known are penstock.dev/picker, penstock.dev/prefix-block-chars and "
+       "penstock.dev/prefix-blocks-max"},
   };
   for (const auto& c : kCases) {
     PoolScenario scenario;
@@ -281,6 +282,41 @@ TEST(Pool, WithoutItsPickersServiceIsPickedForByUs) {
   EXPECT_EQ(Answer(translation), "500:1");
 }
 
+TEST(Pool, WhosePickersServiceIsThereIsPickedForByUsIfItSaysSo) {
+  PoolScenario scenario;
+  scenario.AddService("picker");
+  scenario.pool->extension_ref.emplace().name = "picker";
+  EXPECT_EQ(Answer(scenario.Run()), "500:1");
+  scenario.pool->meta.annotations["penstock.dev/picker"] = "built-in";
+  Translation translation = scenario.Run();
+  EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"),
+            "the built-in endpoint picker, in place of Service default/picker");
+  EXPECT_EQ(Answer(translation), "default/pool:1");
+  scenario.pool->meta.annotations["penstock.dev/picker"] = "external";
+  translation = scenario.Run();
+  EXPECT_EQ(PoolMessage(translation, "Accepted"),
+            "annotation penstock.dev/picker: must be built-in, got \"external\"");
+  EXPECT_EQ(Answer(translation), "500:1");
+}
+
+TEST(Pool, WhosePickersServiceIsNamedByTheFlagIsPickedForByUs) {
+  for (const char* name : {"picker", "default/picker", "*"}) {
+    PoolScenario scenario;
+    scenario.AddService("picker");
+    scenario.pool->extension_ref.emplace().name = "picker";
+    scenario.options.builtin_pickers = {"other", name};
+    const Translation translation = scenario.Run();
+    EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"),
+              "the built-in endpoint picker, in place of Service default/picker (--picker-names)");
+    EXPECT_EQ(Answer(translation), "default/pool:1") << name;
+  }
+  PoolScenario scenario;
+  scenario.AddService("picker");
+  scenario.pool->extension_ref.emplace().name = "picker";
+  scenario.options.builtin_pickers = {"other", "elsewhere/picker", "pick"};
+  EXPECT_EQ(Answer(scenario.Run()), "500:1");
+}
+
 TEST(Pool, WithAPickerWeCannotAskIsRefusedAndAnswered500) {
   const struct {
     const char* what;
@@ -289,7 +325,8 @@ TEST(Pool, WithAPickerWeCannotAskIsRefusedAndAnswered500) {
   } kCases[] = {
       {"external picker", [](PoolScenario& s) { s.AddService("picker"); },
        "spec.extensionRef: Service default/picker is an external endpoint picker, which is not "
-       "supported yet; without the Service the built-in one picks"},
+       "supported yet; annotation penstock.dev/picker: built-in, or --picker-names picker, lets "
+       "the built-in one pick"},
       {"ExternalName", [](PoolScenario& s) { s.AddService("picker").type = "ExternalName"; },
        "spec.extensionRef: Service default/picker must not be of type ExternalName"},
       {"invalid Service",

@@ -28,6 +28,11 @@ struct TranslateOptions {
   // In files a pool's extensionRef to a Service that the files do not hold means the built-in
   // picker.
   bool missing_picker_service_is_builtin = true;
+  // Pickers' Services, "name" or "namespace/name", that the built-in picker stands in for; "*":
+  // all.
+  std::set<std::string> builtin_pickers = {};
+  // GatewayClasses that are ours where no object says who serves them.
+  std::set<std::string> gateway_classes = {};
   // In files nobody else can serve or create what is missing: objects that are not ours, and
   // references to Gateways, GatewayClasses and pools that do not exist, are reported. On a cluster
   // they are other controllers' or still to come.
