@@ -63,8 +63,7 @@ void DownstreamConnection::OnTimer() {
       Close();
       break;
     case State::kBody:
-      exchange_.CountLimit("client_body_timeout");
-      OnClientGone();
+      OnBodyTimeout();
       break;
     case State::kLinger:
       worker_.CountLimit("linger_timeout");

@@ -125,7 +125,7 @@ void RegisterPools(MetricRegistry& metrics, const SnapshotStore& snapshots) {
 }  // namespace
 
 void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapshots,
-                            const PrefixIndex& index) {
+                            const PrefixIndex& index, const HeldBytes& held) {
   metrics.AddCallback(
       "penstock_prefix_index_bytes", "Memory of the prefix index.", "gauge",
       [&index](const Sink& sink) { sink({}, static_cast<double>(index.stats().bytes)); });
@@ -136,6 +136,10 @@ void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapsh
       "penstock_prefix_index_evicted_blocks_total",
       "Prompt blocks that left the prefix index for newer ones.", "counter",
       [&index](const Sink& sink) { sink({}, static_cast<double>(index.stats().evicted_blocks)); });
+  metrics.AddCallback("penstock_held_bytes",
+                      "Bytes of requests and answers that are held, beyond 4 KiB of each client.",
+                      "gauge",
+                      [&held](const Sink& sink) { sink({}, static_cast<double>(held.held())); });
   metrics.AddCallback("penstock_log_lines_dropped_total",
                       "Log lines dropped because the writer could not keep up, or standard error "
                       "did not take them.",

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "dataplane/held_bytes.h"
 #include "prefix/index.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
@@ -17,9 +18,9 @@ namespace gw {
 // penstock_endpoint_series_left_out.
 inline constexpr size_t kEndpointSeriesMax = 2000;
 
-// `snapshots` and `index` outlive the registry's last Render.
+// The others outlive the registry's last Render.
 void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapshots,
-                            const PrefixIndex& index);
+                            const PrefixIndex& index, const HeldBytes& held);
 
 // Which pools have series: those of the newest Snapshot, from its first moment, at 0. Any thread.
 class PoolSeries {
