@@ -21,6 +21,10 @@ void DownstreamConnection::OnBodyDecoded(CodedBody::Outcome outcome) {
   switch (outcome) {
     case CodedBody::Outcome::kDone:
       body_ = std::move(coded->decoded());
+      if (!share_.Grow(HeldNow())) {
+        RefuseBody();
+        return;
+      }
       Act(exchange_.OnRequestBody(body_.view(), worker_.loop().now()));
       return;
     case CodedBody::Outcome::kTooLarge:

@@ -11,8 +11,8 @@
 //
 // A disaggregated request has two halves and may answer kPrefill or kForwardPair: pair.h.
 //
-// End is called exactly once for every Begin, whatever happened, and gives back everything that the
-// request held. Used by one worker thread, for request after request: so each allocates little.
+// End is called exactly once for every Begin, whatever happened, and gives everything back. Used by
+// one worker thread, for request after request, so that a request allocates little.
 
 #pragma once
 
@@ -29,6 +29,7 @@
 #include "exchange/observed_response.h"
 #include "exchange/pair.h"
 #include "exchange/step.h"
+#include "exchange/try_notes.h"
 #include "http/content_decoder.h"
 #include "http/url.h"
 #include "inference/body_edit.h"
@@ -111,11 +112,10 @@ class Exchange {
   const http::Target& target() const { return target_; }
   // What must be undone before OnRequestBody, in the order in which it was applied.
   std::span<const http::ContentCoding> body_codings() const { return body_codings_; }
-
-  // The body and status line facts of a rejection, in the client's dialect.
-  std::string RejectionBody(Rejection rejection) const;
-  // A rejection that the front end found: a limit or a timeout of its own.
+  std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
+  // Of the front end's own: a rejection; a limit that this request has reached.
   void set_rejection(Rejection rejection) { rejection_ = rejection; }
+  void CountLimit(std::string_view limit);
 
  private:
   Step Reject(Rejection rejection);
@@ -157,7 +157,6 @@ class Exchange {
 
   void FillPhases();
   void FillRecord(Outcome outcome, int status, TimePoint now);
-
   ExchangeEnvironment& env_;
   bool active_ = false;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -187,6 +186,7 @@ class Exchange {
   int tries_ = 0;
   int stale_tries_ = 0;  // of them
   TimePoint dispatched_;
+  TryNotes notes_;
 
   // The response.
   ObservedResponse response_;
@@ -194,7 +194,7 @@ class Exchange {
   TimePoint first_byte_;
   TimePoint last_byte_;
   bool saw_first_byte_ = false;
-  ExchangeSeries* series_ = nullptr;
+  std::shared_ptr<ExchangeSeries> series_;
 };
 
 }  // namespace gw
