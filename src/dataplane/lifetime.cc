@@ -33,7 +33,7 @@ void DownstreamConnection::WatchIdle() {
 
 void DownstreamConnection::OnIdleTimeout() {
   if (!out_.empty()) {
-    worker_.CountLimit("client_write_timeout");
+    exchange_.CountLimit("client_write_timeout");
     Close();
     return;
   }
@@ -55,7 +55,7 @@ void DownstreamConnection::OnTimer() {
       break;
     case State::kWaiting:
       // A client that takes nothing for this long holds a model server's work for nobody.
-      worker_.CountLimit("client_write_timeout");
+      exchange_.CountLimit("client_write_timeout");
       OnClientGone();
       break;
     case State::kHead:
@@ -63,15 +63,14 @@ void DownstreamConnection::OnTimer() {
       Close();
       break;
     case State::kBody:
-      worker_.CountLimit("client_body_timeout");
-      OnClientGone();
+      OnBodyTimeout();
       break;
     case State::kLinger:
       worker_.CountLimit("linger_timeout");
       Close();
       break;
     case State::kClosing:
-      worker_.CountLimit("client_write_timeout");
+      exchange_.CountLimit("client_write_timeout");
       Close();
       break;
     case State::kClosed:
@@ -80,7 +79,7 @@ void DownstreamConnection::OnTimer() {
 }
 
 void DownstreamConnection::OnRequestTimeout() {
-  worker_.CountLimit("route_request_timeout");
+  exchange_.CountLimit("route_request_timeout");
   if (state_ == State::kBody) {
     body_unread_ = true;
     Respond(Rejection::kTimeout);
@@ -98,7 +97,7 @@ void DownstreamConnection::OnRequestTimeout() {
 void DownstreamConnection::OnTryTimeout() {
   const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
   if (state_ != State::kWaiting || !tried) return;
-  worker_.CountLimit("route_backend_request_timeout");
+  exchange_.CountLimit("route_backend_request_timeout");
   if (response_head_sent_) {
     BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
     return;

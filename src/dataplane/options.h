@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 #include "base/clock.h"
 #include "http/head.h"
@@ -15,7 +16,11 @@ struct DataplaneOptions {
   http::HeadLimits request_head;              // 431, 414
   http::HeadLimits response_head;             // 502
   size_t request_body_bytes_max = 32u << 20;  // 413
-  size_t pipelined_bytes_max = 64 * 1024;     // reading from that client pauses
+  // Held by all workers together: the newest request gets 503. Per connection 4 KiB are free.
+  size_t held_bytes_max = 512u << 20;
+  // A body that comes slower than this beyond client_body_timeout: 408.
+  size_t body_bytes_per_second_min = 4096;
+  size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
   size_t idle_upstream_connections_max = 256;    // per worker and endpoint: the oldest is closed
@@ -32,7 +37,7 @@ struct DataplaneOptions {
   Duration response_headers_timeout = std::chrono::seconds(600);  // to the first body byte: 504
   Duration stream_idle_timeout = std::chrono::seconds(300);       // the stream is broken off
   Duration client_header_timeout = std::chrono::seconds(10);      // 408 is not worth it: closed
-  Duration client_body_timeout = std::chrono::seconds(60);        // between two reads: closed
+  Duration client_body_timeout = std::chrono::seconds(60);        // between two reads: 408
   Duration client_write_timeout = std::chrono::seconds(300);      // it takes nothing: closed
   Duration keep_alive_timeout = std::chrono::seconds(60);         // idle clients: closed
   // While draining: idle clients and those that have not sent a byte yet may still begin a request.
@@ -45,6 +50,42 @@ struct DataplaneOptions {
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
   Duration model_list_cache_time = std::chrono::seconds(2);
+};
+
+// What may be counted as a limit that was reached, shown at 0 before it is. Heads have a family of
+// their own.
+inline constexpr std::string_view kCountedLimits[] = {
+    "body_bytes_per_second",
+    "client_body_timeout",
+    "client_header_timeout",
+    "client_write_timeout",
+    "connect_timeout",
+    "downstream_connections",
+    "drain_idle_grace",
+    "drain_timeout",
+    "held_bytes",
+    "held_response_bytes",
+    "idle_upstream_connections",
+    "keep_alive_timeout",
+    "linger_bytes",
+    "linger_timeout",
+    "model_label_values",
+    "model_list_bytes",
+    "model_list_timeout",
+    "model_name_bytes",
+    "open_files",
+    "pipelined_bytes",
+    "prefill_error_timeout",
+    "prefill_response_bytes",
+    "reads_per_turn",
+    "request_body_bytes",
+    "response_head_bytes",
+    "response_head_fields",
+    "response_headers_timeout",
+    "route_backend_request_timeout",
+    "route_request_timeout",
+    "stream_idle_timeout",
+    "upstream_keep_alive_timeout",
 };
 
 }  // namespace gw

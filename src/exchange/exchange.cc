@@ -71,6 +71,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   tried_slots_.clear();
   tries_ = 0;
   stale_tries_ = 0;
+  notes_.Reset();
   pair_.Reset();
   event_stream_ = false;
   content_coded_ = false;
@@ -133,6 +134,7 @@ Step Exchange::RouteToPool() {
 
 Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   body_ = body;
+  notes_.BodyCame(now);
   edit_.Begin(body);
   if (request_.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
   if (request_.api != ApiKind::kOther) {
@@ -148,7 +150,7 @@ Step Exchange::ParseBody() {
   const ParseOutcome outcome = env_.parser.Parse(body_, prompt_chars_max, &request_);
   if (outcome != ParseOutcome::kOk) {
     detail_ = MessageOf(outcome);
-    if (outcome == ParseOutcome::kModelTooLong) env_.metrics.CountLimit("model_name_bytes");
+    if (outcome == ParseOutcome::kModelTooLong) CountLimit("model_name_bytes");
     if (outcome == ParseOutcome::kBadField) {
       detail_ += ": ";
       detail_ += env_.parser.detail();
@@ -235,6 +237,7 @@ void Exchange::DispatchWhole(TimePoint now) {
   ++tries_;
   dispatched_ = now;
   hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
+  notes_.Dispatch(decision_, nullptr, now);
   tried_slots_.push_back(hold_.state->slot);
   LearnPrefix(decision_);
   CountDispatch(decision_);
@@ -252,8 +255,8 @@ void Exchange::CountDispatch(const Decision& decision) {
   if (series_ == nullptr) {
     using ModelName = ExchangeMetrics::ModelName;
     const bool invented = pool_->models.takes_any_name();
-    series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model,
-                                invented ? ModelName::kInvented : ModelName::kConfigured);
+    series_ = env_.metrics.For(pool_->pool.id, request_.requested_model, request_.target_model,
+                               invented ? ModelName::kInvented : ModelName::kConfigured);
   }
   series_->in_flight.Add(1);
   series_->prefix_blocks.Add(request_.prefix_blocks.size());
@@ -291,11 +294,15 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
 
 Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
   CHECK(hold_.state != nullptr);
+  notes_.Fail(NameOf(failure), now);
+  if (failure == TryFailure::kConnectTimeout) notes_.Limit("connect_timeout");
+  if (failure == TryFailure::kResponseTimeout) notes_.Limit("response_headers_timeout");
   if (pair_.active) return OnHalfFailed(Half::kDecode, failure, now);
   if (failure == TryFailure::kStaleConnection && stale_tries_ < kStaleTriesMax) {
     // It is most likely there: asked again at once, over a fresh connection.
     ++stale_tries_;
     ++tries_;
+    notes_.Again(now);
     env_.metrics.CountRetry(pool_->pool.id, failure);
     return {Step::Kind::kForward, Rejection::kNone};
   }
@@ -317,6 +324,7 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
     if (step.kind != Step::Kind::kContinue) return step;
   }
   upstream_status_ = head.status;
+  notes_.Responded(now);
   const http::HeaderField* type = head.headers.Find("content-type");
   event_stream_ = type != nullptr && type->value.size() >= 17 &&
                   http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
@@ -341,6 +349,7 @@ void Exchange::OnFirstByte(TimePoint now) {
   saw_first_byte_ = true;
   first_byte_ = now;
   RecordSuccess(*hold_.state);
+  hold_.Answered(now - dispatched_);
   hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
   if (pair_.active) OnKvCacheArrived(now);
   series_->ttft.Observe(ToSeconds(now - began_));

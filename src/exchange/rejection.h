@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -34,6 +35,8 @@ enum class Rejection : uint8_t {
   kNotDisaggregated,  // the pool has no endpoint that serves such a request alone
   kLocalResources,    // no descriptor or port is left for a connection to the endpoint
   kShuttingDown,
+  kBodyTimeout,       // the request's body comes too slowly
+  kTooManyBytesHeld,  // the gateway holds as much as it may
 };
 
 struct RejectionInfo {
@@ -43,6 +46,7 @@ struct RejectionInfo {
   int retry_after_s;      // 0: no Retry-After
 };
 const RejectionInfo& InfoOf(Rejection rejection);
+size_t RejectionCount();  // with kNone
 
 // What a refused head is answered with.
 Rejection RejectionFor(http::HeadError error);

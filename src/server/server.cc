@@ -13,13 +13,18 @@
 #include <set>
 #include <thread>
 
+#include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/version.h"
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
 #include "server/configurator.h"
+#include "server/explain.h"
+#include "server/gateway_metrics.h"
+#include "server/get.h"
 #include "server/pages.h"
 
 namespace gw {
@@ -68,6 +73,8 @@ void RaiseDescriptorLimit() {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+int64_t UnixNow() { return RealClock().UnixNanos() / 1'000'000'000; }
 
 int WorkersOf(const ServerOptions& options) {
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
@@ -139,9 +146,9 @@ class ServerImpl final : public Server {
     if (!all) translate.address = options.bind_ip;
     return translate;
   }
+  void LogStart(const config::LoadResult& loaded) const;
   absl::Status StartWorkers();
   absl::Status StartAdmin();
-  void RegisterMetrics();
   void OnLoaded(const config::LoadResult& result);
   void OpenListeners();  // REQUIRES: opening_ is held
   ListenErrors FindTakenPorts() const;
@@ -153,7 +160,9 @@ class ServerImpl final : public Server {
   const ServerOptions options_;
   MetricRegistry metrics_;
   PrefixIndex index_;
+  HeldBytes held_{options_.dataplane.held_bytes_max};
   SnapshotStore snapshots_;
+  PoolSeries pool_series_{metrics_, snapshots_};
   Configurator configurator_;
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
   std::unique_ptr<AdminServer> admin_;
@@ -176,11 +185,15 @@ absl::Status ServerImpl::Start() {
   signal(SIGPIPE, SIG_IGN);
 
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
-  config::LoadResult loaded = config::LoadFiles(options_.paths);
-  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
-  Log(LogLevel::kInfo, "Starting", {{"seed", *options_.seed}});
-  RegisterMetrics();
-  configurator_.Apply(loaded.resources);
+  for (const std::string& path : options_.paths) {
+    if (path == "-") return absl::InvalidArgumentError("-f -: only penstock check reads that");
+  }
+  config::LoadResult loaded = config::LoadFiles(options_.paths, options_.file_limits);
+  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error());
+  LogStart(loaded);
+  RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
+  configurator_.Apply(loaded, UnixNow());
+  pool_series_.Reconcile();
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
@@ -188,15 +201,30 @@ absl::Status ServerImpl::Start() {
     std::lock_guard opening(opening_);
     OpenListeners();
   }
+  config::WatchOptions watch;
+  watch.limits = options_.file_limits;
   watcher_ = config::FileWatcher::Start(
-      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); });
+      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); },
+      watch);
   return absl::OkStatus();
+}
+
+void ServerImpl::LogStart(const config::LoadResult& loaded) const {
+  Log(LogLevel::kInfo, "Starting",
+      {{"version", Version().version},
+       {"commit", Version().commit},
+       {"seed", *options_.seed},
+       {"files", loaded.files.size()},
+       {"objects", loaded.parsed.objects.size()},
+       {"paths", absl::StrJoin(options_.paths, ", ")},
+       {"workers", WorkersOf(options_)}});
 }
 
 absl::Status ServerImpl::StartWorkers() {
   const int count = WorkersOf(options_);
-  const ProxyWorker::Shared shared{snapshots_,         index_,           metrics_,
-                                   options_.dataplane, options_.bind_ip, options_.log_requests};
+  const ProxyWorker::Shared shared{snapshots_,           index_, metrics_,
+                                   options_.dataplane,   held_,  options_.bind_ip,
+                                   options_.log_requests};
   for (int i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
                      ProxyWorker::Start(shared, *options_.seed + i));
@@ -210,6 +238,7 @@ absl::Status ServerImpl::StartAdmin() {
   handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
   handlers["/readyz"] = [this](const AdminRequest&) { return Ready(); };
   handlers["/metrics"] = [this](const AdminRequest&) {
+    pool_series_.Reconcile();
     return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Render()};
   };
   handlers["/endpoints"] = [this](const AdminRequest&) {
@@ -227,52 +256,11 @@ absl::Status ServerImpl::StartAdmin() {
   return absl::OkStatus();
 }
 
-void ServerImpl::RegisterMetrics() {
-  metrics_.AddCallback("penstock_prefix_index_bytes", "Memory of the prefix index.", "gauge",
-                       [this](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(index_.stats().bytes));
-                       });
-  metrics_.AddCallback("penstock_prefix_index_blocks", "Prompt blocks in the prefix index.",
-                       "gauge", [this](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(index_.stats().blocks));
-                       });
-  metrics_.AddCallback("penstock_prefix_index_evicted_blocks_total",
-                       "Prompt blocks that left the prefix index for newer ones.", "counter",
-                       [this](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(index_.stats().evicted_blocks));
-                       });
-  metrics_.AddCallback("penstock_log_lines_dropped_total",
-                       "Log lines dropped because the writer could not keep up, or standard error "
-                       "did not take them.",
-                       "counter", [](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(dropped_log_lines()));
-                       });
-  metrics_.AddCallback("penstock_pool_endpoints", "Endpoints of a pool, by state.", "gauge",
-                       [this](const MetricRegistry::Sink& sink) {
-                         const auto snapshot = snapshots_.Load();
-                         if (!snapshot) return;
-                         for (const auto& entry : snapshot->pools) {
-                           size_t ejected = 0;
-                           for (const Endpoint& endpoint : entry->pool.endpoints) {
-                             ejected += endpoint.state->ejected_until_ns.load() != 0;
-                           }
-                           const double total = static_cast<double>(entry->pool.endpoints.size());
-                           sink({{"pool", entry->pool.id}, {"state", "ready"}},
-                                total - static_cast<double>(ejected));
-                           sink({{"pool", entry->pool.id}, {"state", "ejected"}},
-                                static_cast<double>(ejected));
-                         }
-                       });
-}
-
 void ServerImpl::OnLoaded(const config::LoadResult& result) {
-  if (!result.ok()) {
-    configurator_.Reject(result.error);
-    return;
-  }
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   std::lock_guard opening(opening_);
-  configurator_.Apply(result.resources);
+  configurator_.Apply(result, UnixNow());
+  pool_series_.Reconcile();
   OpenListeners();
 }
 
@@ -335,6 +323,9 @@ AdminResponse ServerImpl::Ready() const {
   } else if (!listening_) {
     response.status = 503;
     response.body = "starting\n";
+  } else if (snapshots_.Load()->listeners.empty()) {
+    response.status = 503;
+    response.body = configurator_.WhyNothingListens() + "\n";
   } else if (!errors.empty()) {
     response.status = 503;
     for (const auto& [port, error] : errors) response.body += error + "\n";
@@ -344,37 +335,42 @@ AdminResponse ServerImpl::Ready() const {
   if (const size_t refused = configurator_.refused(); refused > 0) {
     response.body += std::to_string(refused) + " refused, see penstock get all\n";
   }
+  if (const size_t stale = configurator_.stale(); stale > 0) {
+    response.body += std::to_string(stale) + " served at their last good version\n";
+  }
   const std::string load_error = configurator_.load_error();
   if (!load_error.empty()) {
-    response.body +=
-        "the newest configuration was rejected, the last good one serves: " + load_error + "\n";
+    response.body += "files rejected, their last good objects serve: " + load_error + "\n";
   }
   return response;
 }
 
 AdminResponse ServerImpl::Get(const AdminRequest& request) const {
-  const std::string kind = http::QueryParam(request.query, "kind").value_or("all");
-  if (kind == "endpoints") {
-    return {.body = EndpointsTable(*snapshots_.Load(), RealClock().Now())};
-  }
-  const std::string kind_name = api::KindFromArgument(kind);
-  if (kind_name.empty() && kind != "all") {
-    return {.status = 404,
-            .body = "unknown kind \"" + kind +
-                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, "
-                    "objectives, rewrites, policies or endpoints\n"};
-  }
-  const std::string shown = api::FormatStatus(api::OfKind(configurator_.status(), kind_name));
-  // An empty answer would leave open whether the kind or its objects are missing.
-  return {.body = shown.empty() ? "none\n" : shown};
+  const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
+  const std::shared_ptr<const api::ResourceSet> resources = configurator_.resources();
+  const api::StatusSet status = configurator_.status();
+  return AnswerGet({*snapshot, *resources, status, RealClock().Now()}, request.query);
 }
 
 AdminResponse ServerImpl::Explain(const AdminRequest& request) const {
-  const std::string id = http::QueryParam(request.query, "id").value_or("");
+  const std::optional<std::string> id = http::QueryParam(request.query, "id");
+  const std::string pool = http::QueryParam(request.query, "pool").value_or("");
+  std::optional<RequestRecord> found;
   for (const auto& worker : workers_) {
-    if (auto record = worker->history().Find(id)) return {.body = ExplainText(*record)};
+    auto record = id ? worker->history().Find(*id) : worker->history().FindLast(pool);
+    if (record && (!found || record->ended > found->ended)) found = std::move(record);
   }
-  return {.status = 404, .body = "no request \"" + id + "\" among the last ones of this gateway\n"};
+  if (!found) {
+    const std::string wanted = id             ? "request \"" + *id + "\""
+                               : pool.empty() ? "request"
+                                              : "request to pool \"" + pool + "\"";
+    return {.status = 404,
+            .body = "error: no " + wanted + " among the last ones of this gateway\n"};
+  }
+  if (http::QueryParam(request.query, "output").value_or("") == "json") {
+    return {.content_type = "application/json", .body = ToJson(*found) + "\n"};
+  }
+  return {.body = ExplainText(*found)};
 }
 
 int ServerImpl::RunUntilSignal() {

@@ -173,7 +173,7 @@ class BrokenEditTest(ReloadTest):
             gateway.write("broken.yaml", broken)
             detail = self.assert_last_good_serves(gateway)
             self.assertIn("broken.yaml", detail)
-            line = gateway.wait_line("Configuration rejected, the last good one goes on serving")
+            line = gateway.wait_line("Files rejected, their last good objects go on serving")
             self.assertIn("broken.yaml", line["error"])
             gateway.remove("broken.yaml")
             gateway.wait_metric("penstock_configuration_rejected", 0)
@@ -218,7 +218,7 @@ class InFlightTest(ReloadTest):
         # Route, pool and endpoint of the stream are gone, twice over.
         gateway.write("objects.yaml", pool_of([new], name="other"))
         self.wait_generation(gateway, 2)
-        gateway.write("objects.yaml", [])
+        gateway.remove("objects.yaml")
         self.wait_generation(gateway, 3)
         self.assertEqual(gateway.get("/v1/t").status, 404)
         gate.open()
@@ -349,14 +349,15 @@ class ListenerTest(ReloadTest):
             self.assertIn(f"{gateway.address}:{port}", gateway.admin("/readyz").body.decode())
             self.assertIn("in use", gateway.admin("/readyz").body.decode())
             self.assertEqual(gateway.get("/v1/t").body, b"first")
-            shown = gateway.admin("/get?kind=gateways").body.decode()
+            shown = gateway.admin("/get?kind=gateways&output=describe").body.decode()
             first, other = shown.split("Gateway default/other")
             self.assertNotIn("False   Invalid", first)
             self.assertRegex(other, r"Accepted +False +PortUnavailable .*in use")
             self.assertRegex(other, r"Programmed +False +Invalid +no listener is served")
         # The port is free now: the gateway finds out by itself.
         eventually(gateway.is_ready, "ready again")
-        self.assertNotIn("PortUnavailable", gateway.admin("/get?kind=gateways").body.decode())
+        shown = gateway.admin("/get?kind=gateways&output=describe").body.decode()
+        self.assertNotIn("PortUnavailable", shown)
         self.wait_port(gateway, port, True)
 
     def test_a_port_that_is_busy_from_the_beginning(self):
