@@ -148,6 +148,9 @@ ExchangeSeries& ExchangeMetrics::For(std::string_view pool, std::string_view mod
   key_ += model;
   auto it = series_.find(key_);
   if (it != series_.end()) return *it->second;
+  if (from == ModelName::kUnproven && !registry_.HasOpenValue(pool, model)) {
+    return For(pool, "", ModelName::kConfigured);
+  }
   if (from == ModelName::kInvented && !registry_.AdmitsOpenValue(pool, model)) {
     CountLimit("model_label_values");
     return For(pool, "other", ModelName::kConfigured);

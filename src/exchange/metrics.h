@@ -87,11 +87,11 @@ class ExchangeMetrics {
   explicit ExchangeMetrics(MetricRegistry& registry);
 
   // Where the model's name comes from: the pool's InferenceModels (or it is empty), or a client of
-  // a pool that takes any.
-  enum class ModelName : uint8_t { kConfigured, kInvented };
+  // a pool that takes any; such a name counts for nothing until a model server has taken it.
+  enum class ModelName : uint8_t { kConfigured, kUnproven, kInvented };
   // The series for a pool and a model. Of invented names the first of each pool have series of
   // their own (MetricRegistry::open_values_max); the rest share the model "other", which is
-  // counted.
+  // counted. An unproven one has that of an invented one if there is one, else the empty model's.
   ExchangeSeries& For(std::string_view pool, std::string_view model, ModelName from);
   PhaseSeries& PhasesOf(std::string_view pool);
   void CountDisaggregation(std::string_view pool, bool alone);

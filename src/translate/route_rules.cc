@@ -111,6 +111,9 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
+    for (const std::optional<RouteMatch>& match : result.matches.back()) {
+      result.chooses_by_model |= match && ChoosesByModel(*match);
+    }
     ResolveRefs(context, pools, route, spec, rule.get(), &result);
     if (!rule->unsupported.empty()) {
       dropped.push_back(fmt::format("Dropped Rule {}: {}", i, rule->unsupported));
