@@ -227,8 +227,8 @@ InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in) {
   if (pool.present()) policy.pool_name = pool.Map().Require("name").Text(1, 253);
   const Value runtime = spec.Get("modelServerRuntime");
   if (runtime.present()) {
-    static constexpr const char* kRuntimes[] = {"sglang", "vllm", "trt-llm"};
-    policy.runtime = kRuntimes[runtime.OneOf({"sglang", "vllm", "trt-llm"}, 0)];
+    static constexpr const char* kRuntimes[] = {"sglang", "vllm", "trt-llm", "trt-llm"};
+    policy.runtime = kRuntimes[runtime.OneOf({"sglang", "vllm", "trt-llm", "trtllm-serve"}, 0)];
   }
   {
     MapReader profile = spec.Get("profile").Map();

@@ -121,6 +121,7 @@ void DownstreamConnection::FinishExchange(Outcome outcome) {
   held_.clear();
   if (exchange_.active()) exchange_.End(outcome, status_, worker_.loop().now());
   body_.Clear();
+  share_.Set(HeldNow());
 }
 
 void DownstreamConnection::AfterResponse(bool keep_alive) {

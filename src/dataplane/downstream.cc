@@ -2,6 +2,8 @@
 
 #include "dataplane/downstream.h"
 
+#include <algorithm>
+
 #include "dataplane/worker.h"
 
 namespace gw {
@@ -19,6 +21,7 @@ DownstreamConnection::DownstreamConnection(ProxyWorker& worker, uint16_t port,
       stream_(std::move(stream)),
       parser_(worker.options().request_head),
       exchange_(worker.environment()),
+      share_(worker.held()),
       timer_(worker.loop(), [this] { OnTimer(); }),
       request_timer_(worker.loop(), [this] { OnRequestTimeout(); }),
       try_timer_(worker.loop(), [this] { OnTryTimeout(); }),
@@ -46,7 +49,7 @@ void DownstreamConnection::OnReadable() {
 
 void DownstreamConnection::SetState(State state) {
   state_ = state;
-  if (state != State::kIdle && linked()) worker_.LeaveIdle(this);
+  if (linked()) worker_.LeaveList(this);
 }
 
 void DownstreamConnection::ReadLoop() {
@@ -101,6 +104,11 @@ void DownstreamConnection::BufferPipelined() {
       if (stream_->peer_gone()) OnClientGone();
       return;
     }
+    if (!pipelined_.empty() && worker_.held().full()) {
+      worker_.CountLimit("held_bytes");
+      if (stream_->peer_gone()) OnClientGone();
+      return;
+    }
     const IoResult result = stream_->Read(chunk);
     KeepPipelined({chunk, result.bytes});
     if (result.state == IoState::kWouldBlock) return;
@@ -115,6 +123,7 @@ void DownstreamConnection::KeepPipelined(std::string_view bytes) {
   const size_t limit = worker_.options().pipelined_bytes_max;
   const bool below = pipelined_.size() < limit;
   pipelined_.append(bytes);
+  share_.Set(HeldNow());
   if (below && pipelined_.size() >= limit) worker_.CountLimit("pipelined_bytes");
 }
 
@@ -146,7 +155,9 @@ void DownstreamConnection::Consume(std::string_view in) {
           Respond(Rejection::kBodyTooLarge);
           break;
         }
-        body_.Append(step.body);
+        if (KeepBody(step.body)) break;
+        worker_.CountLimit("held_bytes");
+        Respond(Rejection::kTooManyBytesHeld);
         break;
       case http::H1Event::kEnd:
         if (state_ == State::kBody) OnBodyEnd();
@@ -162,7 +173,44 @@ void DownstreamConnection::Consume(std::string_view in) {
         return;
     }
   }
-  if (state_ == State::kBody) WatchFor(worker_.options().client_body_timeout);
+  if (state_ == State::kBody) WatchBody();
+}
+
+// False if there is no room, not even if newer requests give theirs up.
+bool DownstreamConnection::KeepBody(std::string_view bytes) {
+  while (!share_.Grow(HeldNow() + bytes.size())) {
+    if (!worker_.RefuseNewerBodyThan(this)) return false;
+  }
+  body_.Append(bytes);
+  return true;
+}
+
+void DownstreamConnection::RefuseBody() {
+  worker_.CountLimit("held_bytes");
+  Respond(Rejection::kTooManyBytesHeld);
+}
+
+// A body may pause, and it may be slow, but not both for long: it is held all the while.
+void DownstreamConnection::WatchBody() {
+  using Seconds = std::chrono::duration<double>;
+  const DataplaneOptions& options = worker_.options();
+  const TimePoint now = worker_.loop().now();
+  // No pause is charged in full, as it may be ours: a process that was stopped finds what came
+  // meanwhile in the socket, up to its size.
+  body_time_ += std::min(now - body_read_at_, options.client_body_timeout / 2);
+  body_read_at_ = now;
+  const Seconds earned(static_cast<double>(body_.size()) /
+                       static_cast<double>(std::max<size_t>(options.body_bytes_per_second_min, 1)));
+  const Duration left =
+      options.client_body_timeout + std::chrono::duration_cast<Duration>(earned) - body_time_;
+  WatchFor(std::clamp(left, Duration(0), options.client_body_timeout));
+}
+
+void DownstreamConnection::OnBodyTimeout() {
+  const Duration pause = worker_.loop().now() - body_read_at_;
+  worker_.CountLimit(pause >= worker_.options().client_body_timeout ? "client_body_timeout"
+                                                                    : "body_bytes_per_second");
+  Respond(Rejection::kBodyTimeout);
 }
 
 void DownstreamConnection::ContinueInput() {
@@ -170,6 +218,7 @@ void DownstreamConnection::ContinueInput() {
   if (!pipelined_.empty()) {
     std::string input;
     input.swap(pipelined_);
+    share_.Set(HeldNow());
     Consume(input);
   }
   if (state_ != State::kClosed && !busy()) stream_->ReadAgainLater();
@@ -196,6 +245,14 @@ void DownstreamConnection::OnHead() {
     }
     body_.Reserve(head.content_length);
   }
+  if (worker_.held().over()) {
+    worker_.CountLimit("held_bytes");
+    Respond(Rejection::kTooManyBytesHeld);
+    return;
+  }
+  if (body_unread_) worker_.EnterBodies(this);
+  body_read_at_ = worker_.loop().now();
+  body_time_ = Duration(0);
   if (head.expect_continue && body_unread_) {
     std::vector<iovec> parts{{const_cast<char*>(kContinue.data()), kContinue.size()}};
     Send(&parts);

@@ -14,6 +14,7 @@
 
 #include "dataplane/body_buffer.h"
 #include "dataplane/forwarding.h"
+#include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/prefill_leg.h"
 #include "dataplane/upstream.h"
@@ -29,7 +30,7 @@ class ProxyWorker;
 
 class DownstreamConnection final : public StreamObserver,
                                    public UpstreamHandler,
-                                   public internal::ListNode,  // of the worker's idle clients
+                                   public internal::ListNode,  // the worker's, idle or sending
                                    public PrefillObserver {
  public:
   DownstreamConnection(ProxyWorker& worker, uint16_t port, std::unique_ptr<Stream> stream);
@@ -42,6 +43,10 @@ class DownstreamConnection final : public StreamObserver,
   void Abort();
   // Closes an idle client to make room for others, unless a request of its has just come.
   void CloseIfIdle();
+  // Refuses a request whose body is coming, to make room for older ones.
+  // REQUIRES: it is in the worker's list of those
+  void RefuseBody();
+  bool holds_much() const { return share_.counted() > 0; }
   uint16_t port() const { return port_; }
 
   void OnReadable() override;
@@ -79,7 +84,11 @@ class DownstreamConnection final : public StreamObserver,
   void Consume(std::string_view in);
   void ContinueInput();
   void OnHead();
+  bool KeepBody(std::string_view bytes);
+  void WatchBody();
+  void OnBodyTimeout();
   void OnBodyEnd();
+  size_t HeldNow() const { return body_.size() + pipelined_.size() + out_.size() + held_.size(); }
   void Act(const Step& step);
   void Dispatch();
   void ListModels();
@@ -140,6 +149,9 @@ class DownstreamConnection final : public StreamObserver,
   bool draining_ = false;
   bool body_unread_ = false;
   size_t discarded_ = 0;  // bytes that came after the last answer
+  HeldBytes::Share share_;
+  TimePoint body_read_at_{};  // the last part of the body
+  Duration body_time_{};      // that the body has had so far
 
   // The response that is passed on.
   UpstreamConnection* upstream_ = nullptr;

@@ -67,8 +67,7 @@ void DownstreamConnection::OnTimer() {
       Close();
       break;
     case State::kBody:
-      worker_.CountLimit("client_body_timeout");
-      OnClientGone();
+      OnBodyTimeout();
       break;
     case State::kLinger:
       worker_.CountLimit("linger_timeout");

@@ -92,5 +92,83 @@ TEST_F(WorkerTest, BusyClientsAreNotClosedForNewOnes) {
   RunUntil([&] { return fourth->saw("hi"); });
 }
 
+TEST_F(WorkerTest, ABodyThatTricklesInIsNotWaitedFor) {
+  options_.client_body_timeout = milliseconds(400);
+  options_.body_bytes_per_second_min = 1'000'000;
+  Start();
+  auto client = Connect("POST /v1/thing HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+  RunUntil([&] {
+    if (!client->ended()) client->Write("x");  // no pause is ever long
+    return client->ended();
+  });
+  EXPECT_TRUE(client->saw("HTTP/1.1 408 ")) << client->recorder.text;
+  EXPECT_TRUE(ReachedLimit("body_bytes_per_second"));
+}
+
+constexpr char kMegabyte[] =
+    "POST /v1/thing HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+
+TEST_F(WorkerTest, TheNewestBodyGivesWayWhenTooMuchIsHeld) {
+  options_.held_bytes_max = 1'200'000;
+  Start();
+  auto older = Connect(kMegabyte);
+  older->Write(std::string(600'000, 'x'));
+  RunUntil([&] { return held_->held() > 590'000; });
+  auto newer = Connect(kMegabyte);
+  newer->Write(std::string(500'000, 'x'));
+  RunUntil([&] { return held_->held() > 1'080'000; });
+  older->Write(std::string(400'000, 'x'));
+  Served(0);
+  RunUntil([&] { return newer->ended(); });
+  EXPECT_TRUE(newer->saw("HTTP/1.1 503 ")) << newer->recorder.text;
+  EXPECT_TRUE(newer->saw("retry-after: 1"));
+  EXPECT_TRUE(newer->saw("too_many_bytes_held"));
+  EXPECT_TRUE(ReachedLimit("held_bytes"));
+  // Small requests need no room.
+  auto small = Connect(kGet);
+  Served(1).Write(kHi);
+  RunUntil([&] { return small->saw("hi"); });
+  // Who is the newest gets it at once.
+  auto newest = Connect(kMegabyte);
+  newest->Write(std::string(400'000, 'x'));
+  RunUntil([&] { return newest->saw("HTTP/1.1 503 "); });
+  RunUntil([&] { return served_[0]->saw(std::string(1'000'000, 'x')); });
+  served_[0]->Write(kHi);
+  RunUntil([&] { return older->saw("hi"); });
+  RunUntil([&] { return held_->held() == 0; });
+}
+
+TEST_F(WorkerTest, WhatIsOnlyAnnouncedIsNotHeld) {
+  options_.held_bytes_max = 1'200'000;
+  Start();
+  std::vector<std::unique_ptr<Peer>> idlers;
+  for (int i = 0; i < 5; ++i) idlers.push_back(Connect(kMegabyte));
+  auto client = Connect(kMegabyte);
+  client->Write(std::string(1'000'000, 'x'));
+  Served(0).Write(kHi);
+  RunUntil([&] { return client->saw("hi"); });
+}
+
+TEST_F(WorkerTest, AnswersThatNobodyTakesAreHeldToo) {
+  options_.held_bytes_max = 10'000;
+  Start();
+  auto slow = Connect();
+  slow->stream->set_observer(nullptr);  // reads nothing from here on
+  slow->Write(kGet);
+  Peer& served = Served(0);
+  const std::string block(1 << 20, 'x');
+  served.recorder.on_writable = [&] {
+    while (WriteText(*served.stream, block) == IoState::kOk) {
+    }
+  };
+  served.Write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n");
+  served.recorder.on_writable();
+  RunUntil([&] { return held_->over(); });
+  auto next = Connect(kGet);
+  RunUntil([&] { return next->saw("HTTP/1.1 503 "); });
+  slow.reset();
+  RunUntil([&] { return held_->held() == 0; });
+}
+
 }  // namespace
 }  // namespace gw

@@ -15,7 +15,11 @@ struct DataplaneOptions {
   http::HeadLimits request_head;              // 431, 414
   http::HeadLimits response_head;             // 502
   size_t request_body_bytes_max = 32u << 20;  // 413
-  size_t pipelined_bytes_max = 64 * 1024;     // reading from that client pauses
+  // Held by all workers together: the newest request gets 503. Per connection 4 KiB are free.
+  size_t held_bytes_max = 512u << 20;
+  // A body that comes slower than this beyond client_body_timeout: 408.
+  size_t body_bytes_per_second_min = 4096;
+  size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
   size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
@@ -35,7 +39,7 @@ struct DataplaneOptions {
   Duration response_headers_timeout = std::chrono::seconds(600);  // to the first body byte: 504
   Duration stream_idle_timeout = std::chrono::seconds(300);       // the stream is broken off
   Duration client_header_timeout = std::chrono::seconds(10);      // 408 is not worth it: closed
-  Duration client_body_timeout = std::chrono::seconds(60);        // between two reads: closed
+  Duration client_body_timeout = std::chrono::seconds(60);        // between two reads: 408
   Duration client_write_timeout = std::chrono::seconds(300);      // it takes nothing: closed
   Duration keep_alive_timeout = std::chrono::seconds(60);         // idle clients: closed
   // While draining: idle clients and those that have not sent a byte yet may still begin a request.

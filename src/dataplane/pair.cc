@@ -10,7 +10,7 @@ void DownstreamConnection::DispatchPrefill() {
   SetState(State::kWaiting);
   StartBootstrapTimer();
   if (prefill_ == nullptr) {
-    prefill_ = std::make_unique<PrefillLeg>(worker_.upstreams(), *this);
+    prefill_ = std::make_unique<PrefillLeg>(worker_.upstreams(), worker_.held(), *this);
   }
   BodyEdit& body = exchange_.prefill_body();
   WriteRequestHead(body.size(), exchange_.needs_prefill_answer(), prefill_->head());
@@ -74,8 +74,9 @@ bool DownstreamConnection::HoldPieces() {
     ActOnHalf(step);
     return true;
   }
-  if (held_.size() > worker_.options().held_response_bytes_max) {
-    worker_.CountLimit("held_response_bytes");
+  const bool room = share_.Grow(HeldNow());
+  if (!room || held_.size() > worker_.options().held_response_bytes_max) {
+    worker_.CountLimit(room ? "held_response_bytes" : "held_bytes");
     exchange_.ReleaseResponse(now);
   }
   return exchange_.holds_response();
@@ -86,6 +87,7 @@ void DownstreamConnection::DropResponse() {
   pieces_.clear();
   pieces_bytes_ = 0;
   held_.clear();
+  share_.Set(HeldNow());
   status_ = 0;
 }
 

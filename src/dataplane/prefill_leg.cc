@@ -14,13 +14,14 @@ void PrefillLeg::Send(const std::string& address, std::span<const std::string_vi
   answer_ = {};
   keep_success_ = keep_success;
   keep_ = false;
-  too_large_ = false;
+  limit_ = {};
   connection_ = pool_.Acquire(address);
   connection_->Send({head_, parts, false}, this);
 }
 
 void PrefillLeg::Cancel() {
   error_timer_.Stop();
+  share_.Set(0);
   if (connection_ == nullptr) return;
   UpstreamConnection* connection = std::exchange(connection_, nullptr);
   connection->Cancel();
@@ -47,21 +48,28 @@ void PrefillLeg::OnErrorTimeout() {
 }
 
 void PrefillLeg::OnUpstreamBody(std::string_view piece) {
-  if (!keep_ || too_large_) return;
-  if (answer_.body.size() + piece.size() > pool_.options().prefill_response_bytes_max) {
-    too_large_ = true;
-    answer_.body.clear();
+  if (!keep_ || !limit_.empty()) return;
+  const size_t bytes = answer_.body.size() + piece.size();
+  if (bytes > pool_.options().prefill_response_bytes_max) {
+    limit_ = "prefill_response_bytes";
+  } else if (!share_.Grow(bytes)) {
+    limit_ = "held_bytes";
+  } else {
+    answer_.body.append(piece);
     return;
   }
-  answer_.body.append(piece);
+  std::string().swap(answer_.body);
+  share_.Set(0);
 }
 
 void PrefillLeg::OnUpstreamEnd() {
   connection_ = nullptr;
   error_timer_.Stop();
-  if (too_large_) {
-    observer_.OnPrefillLimit("prefill_response_bytes");
-    observer_.OnPrefillFailed(TryFailure::kBadResponse);
+  share_.Set(0);
+  if (!limit_.empty()) {
+    observer_.OnPrefillLimit(limit_);
+    observer_.OnPrefillFailed(limit_ == "held_bytes" ? TryFailure::kLocalResources
+                                                     : TryFailure::kBadResponse);
     return;
   }
   answer_.body.reserve(answer_.body.size() + Exchange::kBodyPadding);
@@ -70,6 +78,7 @@ void PrefillLeg::OnUpstreamEnd() {
 
 void PrefillLeg::OnUpstreamFailed(TryFailure failure) {
   connection_ = nullptr;
+  share_.Set(0);
   error_timer_.Stop();
   observer_.OnPrefillFailed(failure);
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "dataplane/held_bytes.h"
 #include "dataplane/upstream.h"
 #include "exchange/pair.h"
 
@@ -26,9 +27,12 @@ class PrefillObserver {
 
 class PrefillLeg final : public UpstreamHandler {
  public:
-  // `pool` and `observer` outlive the leg.
-  PrefillLeg(UpstreamPool& pool, PrefillObserver& observer)
-      : pool_(pool), observer_(observer), error_timer_(pool.loop(), [this] { OnErrorTimeout(); }) {}
+  // `pool`, `held` and `observer` outlive the leg.
+  PrefillLeg(UpstreamPool& pool, HeldBytes& held, PrefillObserver& observer)
+      : pool_(pool),
+        observer_(observer),
+        share_(held),
+        error_timer_(pool.loop(), [this] { OnErrorTimeout(); }) {}
   ~PrefillLeg() { Cancel(); }
 
   // The head to send is written here first.
@@ -55,9 +59,10 @@ class PrefillLeg final : public UpstreamHandler {
   UpstreamConnection* connection_ = nullptr;
   std::string head_;
   HeldAnswer answer_;
+  HeldBytes::Share share_;
   bool keep_success_ = false;
   bool keep_ = false;
-  bool too_large_ = false;
+  std::string_view limit_;  // that the answer has reached; empty: none
   Timer error_timer_;
 };
 

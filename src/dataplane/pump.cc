@@ -119,6 +119,7 @@ void DownstreamConnection::FlushPieces(bool last) {
   pieces_bytes_ = 0;
   if (!parts.empty()) Send(&parts);
   held_.clear();
+  share_.Set(HeldNow());
   if (state_ != State::kClosed && !out_.empty() && upstream_ != nullptr) {
     upstream_->Pause();
     WatchFor(worker_.options().client_write_timeout);
@@ -144,6 +145,7 @@ void DownstreamConnection::Send(std::vector<iovec>* parts) {
     out_.append(static_cast<const char*>(part.iov_base) + skip, part.iov_len - skip);
     skip = 0;
   }
+  share_.Set(HeldNow());
 }
 
 void DownstreamConnection::OnWritable() {
@@ -155,6 +157,7 @@ void DownstreamConnection::OnWritable() {
     return;
   }
   out_.erase(0, result.bytes);
+  share_.Set(HeldNow());
   if (!out_.empty()) {
     if (result.bytes > 0) WatchFor(worker_.options().client_write_timeout);
     return;

@@ -1,6 +1,7 @@
 #include "dataplane/upstream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -54,8 +55,9 @@ void UpstreamConnection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> str
   if (!stream.ok()) {
     if (absl::IsResourceExhausted(stream.status())) {
       pool_.on_limit_("open_files");
-      if (!tried_again_ && pool_.free_descriptors_()) {
-        tried_again_ = true;
+      // Whether or not it frees any: who accepts clients may have freed some in the meantime.
+      if (!std::exchange(tried_again_, true)) {
+        pool_.free_descriptors_();
         return Connect(*SocketAddress::Parse(address_));
       }
       return Fail(TryFailure::kLocalResources);

@@ -135,9 +135,22 @@ void ProxyWorker::EnterIdle(DownstreamConnection* connection) {
   UpdateAccepting();
 }
 
-void ProxyWorker::LeaveIdle(DownstreamConnection* connection) {
+void ProxyWorker::EnterBodies(DownstreamConnection* connection) { bodies_.PushBack(connection); }
+
+void ProxyWorker::LeaveList(DownstreamConnection* connection) {
   connection->Unlink();
   UpdateAccepting();
+}
+
+bool ProxyWorker::RefuseNewerBodyThan(const DownstreamConnection* connection) {
+  for (internal::ListNode* node = bodies_.prev; node != &bodies_; node = node->prev) {
+    auto* const newest = static_cast<DownstreamConnection*>(node);
+    if (newest == connection) break;
+    if (!newest->holds_much()) continue;
+    newest->RefuseBody();
+    return true;
+  }
+  return false;
 }
 
 // Over the limit the longest idle client goes. Those that turn out to have sent a request stay:

@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "dataplane/downstream.h"
+#include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
 #include "dataplane/upstream.h"
@@ -35,6 +36,7 @@ class ProxyWorker {
     PrefixIndex& index;
     MetricRegistry& metrics;
     const DataplaneOptions& options;
+    HeldBytes& held;
     std::string bind_ip;  // address of all listeners
     bool log_requests = true;
     // Of all workers; nullptr: this worker has one of its own.
@@ -68,9 +70,14 @@ class ProxyWorker {
   void CountLimit(std::string_view limit);
   void CountRefusedHead(http::HeadError error);
   void Remove(DownstreamConnection* connection);
-  // Clients between requests, who may be closed to make room.
+  HeldBytes& held() { return shared_.held; }
+  // Clients between requests, who may be closed to make room, and those whose body is coming.
   void EnterIdle(DownstreamConnection* connection);
-  void LeaveIdle(DownstreamConnection* connection);
+  void EnterBodies(DownstreamConnection* connection);
+  void LeaveList(DownstreamConnection* connection);
+  // Refuses the newest request whose body is coming and takes room. False if none of those is
+  // newer.
+  bool RefuseNewerBodyThan(const DownstreamConnection* connection);
 
  private:
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
@@ -98,7 +105,8 @@ class ProxyWorker {
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
   std::map<uint16_t, std::shared_ptr<const Snapshot>> retired_;
-  internal::ListHead idle_;  // of connections_, the longest idle first
+  internal::ListHead idle_;    // of connections_, the longest idle first
+  internal::ListHead bodies_;  // of connections_, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
   std::vector<std::unique_ptr<DownstreamConnection>> removed_;
   std::function<void()> drained_;

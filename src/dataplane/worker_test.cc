@@ -22,6 +22,7 @@ TEST_F(WorkerTest, ABodyThatStopsComingIsNotWaitedFor) {
   Start();
   auto client = Connect("POST /v1/thing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
   RunUntil([&] { return client->ended(); });
+  EXPECT_TRUE(client->saw("HTTP/1.1 408 ")) << client->recorder.text;
   EXPECT_TRUE(ReachedLimit("client_body_timeout"));
   EXPECT_TRUE(served_.empty());
 }

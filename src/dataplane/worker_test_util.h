@@ -85,7 +85,9 @@ class WorkerTest : public LoopTest {
     state_ = endpoint.state;
     snapshots_.Publish(snapshot);
     auto worker = ProxyWorker::Start(
-        {snapshots_, index_, metrics_, options_, ip_, /*log_requests=*/false}, 1);
+        {snapshots_, index_, metrics_, options_, held_.emplace(options_.held_bytes_max), ip_,
+         /*log_requests=*/false},
+        1);
     ASSERT_TRUE(worker.ok()) << worker.status();
     worker_ = *std::move(worker);
     std::atomic<bool> listening{false};
@@ -124,6 +126,7 @@ class WorkerTest : public LoopTest {
   }
 
   DataplaneOptions options_;
+  std::optional<HeldBytes> held_;
   std::optional<Duration> request_timeout_;
   std::unique_ptr<Listener> endpoint_listener_;
   std::vector<std::unique_ptr<Peer>> served_;

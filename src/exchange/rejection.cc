@@ -33,6 +33,8 @@ constexpr RejectionInfo kTable[] = {
     {503, "gateway_out_of_resources",
      "the gateway has no descriptor or port left for a connection to the model server", 1},
     {503, "shutting_down", "the gateway is shutting down", 1},
+    {408, "body_timeout", "the request's body did not come in time", 0},
+    {503, "too_many_bytes_held", "the gateway holds as many bytes of requests as it may", 1},
 };
 
 }  // namespace

@@ -34,6 +34,8 @@ enum class Rejection : uint8_t {
   kNotDisaggregated,  // the pool has no endpoint that serves such a request alone
   kLocalResources,    // no descriptor or port is left for a connection to the endpoint
   kShuttingDown,
+  kBodyTimeout,       // the request's body comes too slowly
+  kTooManyBytesHeld,  // the gateway holds as much as it may
 };
 
 struct RejectionInfo {

@@ -1,4 +1,5 @@
 #include <linux/filter.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -121,6 +122,9 @@ class TcpListener final : public Listener, private internal::IoHandler {
     if (error == EAGAIN || error == EWOULDBLOCK) return false;
     // A connection that ended in the backlog, or an error of the network under it (accept(2)).
     if (!OutOfResources(error)) return true;
+    // The kernel looks for a free descriptor before it looks whether anybody waits.
+    pollfd waiting{fd_, POLLIN, 0};
+    if (poll(&waiting, 1, 0) == 0) return false;
     ++accept_failures_;
     if (on_exhausted_ && on_exhausted_(error)) return true;
     rest_.Start(kRest);

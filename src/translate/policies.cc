@@ -12,16 +12,13 @@ namespace {
 
 constexpr char kNotBuilt[] = "Unsupported";
 
-// What of the policy cannot be served, for messages.
-std::string RefusedText(const api::InferenceTrafficPolicy& policy) {
-  std::vector<std::string> errors = DisaggregationErrors(policy);
-  const std::string unsupported = UnsupportedText(policy.unsupported);
-  if (!unsupported.empty()) errors.push_back(unsupported);
-  return Join(errors);
+// What only one policy can have.
+std::string PlaceOf(const api::InferenceTrafficPolicy& policy) {
+  return fmt::format("policy of InferencePool {}/{}", policy.meta.ns, policy.pool_name);
 }
 
 // Puts the policy in force where none older is.
-Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& policy,
+Verdict ApplyPolicy(Context& context, const api::InferenceTrafficPolicy& policy,
                     PoolPolicies* policies) {
   const std::string refused = RefusedText(policy);
   const api::InferenceTrafficPolicy* older = nullptr;
@@ -38,6 +35,7 @@ Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& p
       continue;
     }
     of_pool.traffic = &policy;
+    context.holders[PlaceOf(policy)] = policy.meta.name;
     if (refused.empty()) continue;
     of_pool.unservable = fmt::format("InferenceTrafficPolicy {}: {}", policy.meta.name, refused);
   }
@@ -48,9 +46,10 @@ Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& p
   }
   if (older != nullptr) {
     return Refused("Conflicted",
-                   fmt::format("InferencePool {}/{} already has InferenceTrafficPolicy {}, which "
-                               "is older",
-                               policy.meta.ns, policy.pool_name, older->meta.name));
+                   fmt::format("InferencePool {}/{} already has InferenceTrafficPolicy {}, {}",
+                               policy.meta.ns, policy.pool_name, older->meta.name,
+                               WhyFirst(older->meta.creation_unix_s, policy.meta.creation_unix_s,
+                                        context.Holds(PlaceOf(policy), older->meta.name))));
   }
   if (refused.empty()) return Holds("Accepted");
   return Refused(kNotBuilt, fmt::format("{}; requests to InferencePool {}/{} are answered 500",
@@ -149,9 +148,25 @@ void SetAccepted(Context& context, const api::ObjectRef& ref, const api::ObjectM
 
 }  // namespace
 
+std::string RefusedText(const api::InferenceTrafficPolicy& policy) {
+  std::vector<std::string> errors = DisaggregationErrors(policy);
+  const std::string unsupported = UnsupportedText(policy.unsupported);
+  if (!unsupported.empty()) errors.push_back(unsupported);
+  return Join(errors);
+}
+
 PoolPolicies ReadPolicies(Context& context) {
   PoolPolicies policies;
-  for (const auto* policy : OldestFirst(context.resources.traffic_policies)) {
+  auto traffic = OldestFirst(context.resources.traffic_policies);
+  // Of equal ages the one in force goes on.
+  std::stable_sort(traffic.begin(), traffic.end(), [&](const auto* a, const auto* b) {
+    const auto rank = [&](const api::InferenceTrafficPolicy& policy) {
+      return std::make_pair(policy.meta.creation_unix_s,
+                            !context.Holds(PlaceOf(policy), policy.meta.name));
+    };
+    return rank(*a) < rank(*b);
+  });
+  for (const auto* policy : traffic) {
     SetAccepted(context, RefOf(*policy), policy->meta, ApplyPolicy(context, *policy, &policies));
   }
   for (const auto* rewrite : OldestFirst(context.resources.inference_model_rewrites)) {

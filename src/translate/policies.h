@@ -23,6 +23,9 @@ struct PoolPolicy {
 };
 using PoolPolicies = std::map<api::GroupKey, PoolPolicy>;
 
+// What of the policy cannot be served, "" if all can.
+std::string RefusedText(const api::InferenceTrafficPolicy& policy);
+
 // Writes the conditions of these kinds. Of two InferenceTrafficPolicies of one pool the older one
 // is in force (then the one whose name sorts first), as with the Gateway API's policies. So is the
 // older of two InferenceModelRewrites where they differ on a name, and within one its first rule.

@@ -29,8 +29,11 @@ struct PoolSettings {
   std::vector<std::string> errors;
 };
 
-// Sets *runtime to the one of that name ("vllm", "sglang", "trt-llm"). False if there is none.
+// Sets *runtime to the one of that name ("vllm", "trt-llm", ...), as labels or annotations spell
+// it. False if there is none.
 bool ReadRuntime(std::string_view name, Runtime* runtime);
+// "must be vllm, ..., got "x"": for a name that ReadRuntime does not know.
+std::string RuntimeWanted(std::string_view got);
 
 PoolSettings ReadPoolSettings(const api::InferencePool& pool);
 

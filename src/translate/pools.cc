@@ -10,6 +10,7 @@
 #include "scheduling/registry.h"
 #include "translate/disaggregation.h"
 #include "translate/endpoints.h"
+#include "translate/foreign.h"
 #include "translate/pool_settings.h"
 
 namespace gw::internal {
@@ -96,6 +97,15 @@ std::string NotesText(std::vector<std::string> notes) {
   return fmt::format("{}; and {} more", Join(notes), more);
 }
 
+std::string NoEndpointsText(const api::InferencePool& pool) {
+  std::vector<std::string> labels;
+  for (const auto& [key, value] : pool.selector) labels.push_back(key + "=" + value);
+  return fmt::format(
+      "InferencePool {}/{} ({}): no Pod that is ready has labels {}: requests are "
+      "answered 503",
+      pool.meta.ns, pool.meta.name, pool.meta.source.ToString(), fmt::join(labels, ","));
+}
+
 void SetProfiles(PoolEntry* entry) {
   entry->profile = ProfileFor(entry->pool.strategy);
   entry->load_profile = LoadProfile();
@@ -166,7 +176,12 @@ void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
   state.pool = &pool;
   state.index = static_cast<uint32_t>(entries_.size());
   state.resolved = ExtensionVerdict(context_, pool, settings.builtin_picker);
-  const std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
+  std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
+  const std::string foreign = ForeignText(context_, pool.group, "InferencePool", pool.meta);
+  if (!foreign.empty()) errors.push_back(foreign);
+  if (entry->pool.endpoints.empty() && context_.options.only_controller) {
+    context_.warnings.push_back(NoEndpointsText(pool));
+  }
   state.accepted = errors.empty() ? Holds("Accepted", NotesText(std::move(notes)))
                                   : Refused(NotSupported(pool), Join(errors));
   for (const Verdict* verdict : {&state.accepted, &state.resolved}) {
@@ -198,6 +213,7 @@ std::optional<uint32_t> PoolSet::IndexOf(const api::Service& service,
   entry->pool.name = service.meta.name;
   entry->pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
   SetProfiles(entry.get());
+  entry->unservable = ForeignText(context_, "", "Service", service.meta, port.name);
   if (!context_.resources.SlicesOf(service.meta.ns, service.meta.name).empty()) {
     entry->pool.endpoints = EndpointsOfSlices(context_, service, port);
   } else {

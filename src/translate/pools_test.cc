@@ -129,7 +129,7 @@ TEST(Pool, RuntimeComesFromTheAnnotationAndThePodsLabelsComeFirst) {
       {"vllm", Runtime::kVllm},
       {"sglang", Runtime::kSglang},
       {"trtllm-serve", Runtime::kTrtLlm},
-      {"triton-tensorrt-llm", Runtime::kTriton},
+      {"trt-llm", Runtime::kTrtLlm},
   };
   scenario.AddPod("0", "127.0.0.10");
   for (int i = 0; i < 4; ++i) {
@@ -154,8 +154,21 @@ TEST(Pool, RuntimeComesFromTheAnnotationAndThePodsLabelsComeFirst) {
   EXPECT_EQ(endpoints[7].runtime, Runtime::kSglang);
   EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted");
   EXPECT_EQ(PoolMessage(translation, "Accepted"),
-            "Pod 7: label llm-d.ai/engine-type: must be vllm, sglang, trtllm-serve or "
-            "triton-tensorrt-llm, got \"own\": taken as sglang");
+            "Pod 7: label llm-d.ai/engine-type: must be vllm, sglang, trt-llm (or "
+            "trtllm-serve) or triton-tensorrt-llm, got \"own\": taken as sglang");
+}
+
+TEST(Pool, TheAnnotationTakesTheSpellingsOfTheLabelToo) {
+  const std::pair<const char*, Runtime> kValues[] = {
+      {"trt-llm", Runtime::kTrtLlm},
+      {"trtllm-serve", Runtime::kTrtLlm},
+      {"triton-tensorrt-llm", Runtime::kTriton},
+  };
+  for (const auto& [value, runtime] : kValues) {
+    PoolScenario scenario;
+    scenario.pool->meta.annotations[api::kRuntimeAnnotation] = value;
+    EXPECT_EQ(EntryOf(scenario.Run()).pool.runtime, runtime) << value;
+  }
 }
 
 TEST(Pool, SaysOfManyPodsOnlyTheFirstFew) {
@@ -220,10 +233,13 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
     const char* value;
     const char* message;
   } kCases[] = {
-      {api::kRuntimeAnnotation, "ollama", "must be vllm, sglang or trt-llm, got \"ollama\""},
-      {api::kRuntimeAnnotation, "", "must be vllm, sglang or trt-llm, got \"\""},
+      {api::kRuntimeAnnotation, "ollama",
+       "must be vllm, sglang, trt-llm (or trtllm-serve) or triton-tensorrt-llm, got \"ollama\""},
+      {api::kRuntimeAnnotation, "",
+       "must be vllm, sglang, trt-llm (or trtllm-serve) or triton-tensorrt-llm, got \"\""},
       {api::kStrategyAnnotation, "FASTEST", "must be DEFAULT or PREFIX_CACHE, got \"FASTEST\""},
-      {api::kStrategyAnnotation, "default", "must be DEFAULT or PREFIX_CACHE, got \"default\""},
+      {api::kStrategyAnnotation, "default",
+       "must be DEFAULT or PREFIX_CACHE, got \"default\", did you mean \"DEFAULT\"?"},
       {"penstock.dev/prefix-block-chars", "15", "must be 16..65536, got \"15\""},
       {"penstock.dev/prefix-block-chars", "64 ", "must be 16..65536, got \"64 \""},
       {"penstock.dev/prefix-blocks-max", "0", "must be 1..16384, got \"0\""},

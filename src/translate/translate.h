@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "api/conditions.h"
 #include "api/resources.h"
@@ -42,14 +43,23 @@ struct TranslateOptions {
   std::string address = {};
 };
 
+// What several objects may want and one can have (a port and hostname, a model's name in a pool, a
+// pool's policy) -> the object that has it. Of equally old ones the one that has it already keeps
+// it: what works goes on working when somebody adds another.
+using Holders = std::map<std::string, std::string>;
+
 struct Translation {
   std::shared_ptr<const Snapshot> snapshot;
   api::StatusSet status;  // one entry per object that carries conditions
+  // What is right and probably not meant: "InferencePool default/qwen (a.yaml:1): ...".
+  std::vector<std::string> warnings;
+  Holders holders;
 };
 
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.
+// `held` is what the translation before this one gave.
 Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
-                      EndpointTable& endpoints, uint64_t generation);
+                      EndpointTable& endpoints, uint64_t generation, const Holders& held = {});
 
 // Why ports that the Snapshot listens on could not be opened.
 using ListenErrors = std::map<uint16_t, std::string>;

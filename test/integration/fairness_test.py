@@ -77,7 +77,8 @@ class FairnessTest(GatewayTest):
             client = self.client(gateway)
             newer.append(client)
             client.request("POST", CHAT, body=chat_body())
-            self.assertEqual(client.read_response().status, 200)
+            response = client.read_response()
+            self.assertEqual(response.status, 200, response)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
         self.assertEqual(idle[0].wait_closed(), b"")
         self.assertGreaterEqual(gateway.metrics().sum("penstock_accept_failures_total",
