@@ -105,7 +105,7 @@ void DownstreamConnection::BufferPipelined() {
       return;
     }
     if (!pipelined_.empty() && worker_.held().full()) {
-      worker_.CountLimit("held_bytes");
+      exchange_.CountLimit("held_bytes");
       if (stream_->peer_gone()) OnClientGone();
       return;
     }
@@ -151,12 +151,12 @@ void DownstreamConnection::Consume(std::string_view in) {
       case http::H1Event::kBody:
         if (state_ != State::kBody) break;
         if (body_.size() + step.body.size() > worker_.options().request_body_bytes_max) {
-          worker_.CountLimit("request_body_bytes");
+          exchange_.CountLimit("request_body_bytes");
           Respond(Rejection::kBodyTooLarge);
           break;
         }
         if (KeepBody(step.body)) break;
-        worker_.CountLimit("held_bytes");
+        exchange_.CountLimit("held_bytes");
         Respond(Rejection::kTooManyBytesHeld);
         break;
       case http::H1Event::kEnd:
@@ -186,7 +186,7 @@ bool DownstreamConnection::KeepBody(std::string_view bytes) {
 }
 
 void DownstreamConnection::RefuseBody() {
-  worker_.CountLimit("held_bytes");
+  exchange_.CountLimit("held_bytes");
   Respond(Rejection::kTooManyBytesHeld);
 }
 
@@ -208,7 +208,7 @@ void DownstreamConnection::WatchBody() {
 
 void DownstreamConnection::OnBodyTimeout() {
   const Duration pause = worker_.loop().now() - body_read_at_;
-  worker_.CountLimit(pause >= worker_.options().client_body_timeout ? "client_body_timeout"
+  exchange_.CountLimit(pause >= worker_.options().client_body_timeout ? "client_body_timeout"
                                                                     : "body_bytes_per_second");
   Respond(Rejection::kBodyTimeout);
 }
@@ -239,14 +239,14 @@ void DownstreamConnection::OnHead() {
   }
   if (head.framing == http::BodyFraming::kLength) {
     if (head.content_length > worker_.options().request_body_bytes_max) {
-      worker_.CountLimit("request_body_bytes");
+      exchange_.CountLimit("request_body_bytes");
       Respond(Rejection::kBodyTooLarge);
       return;
     }
     body_.Reserve(head.content_length);
   }
   if (worker_.held().over()) {
-    worker_.CountLimit("held_bytes");
+    exchange_.CountLimit("held_bytes");
     Respond(Rejection::kTooManyBytesHeld);
     return;
   }

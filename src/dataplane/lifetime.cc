@@ -33,7 +33,7 @@ void DownstreamConnection::WatchIdle() {
 
 void DownstreamConnection::OnIdleTimeout() {
   if (!out_.empty()) {
-    worker_.CountLimit("client_write_timeout");
+    exchange_.CountLimit("client_write_timeout");
     Close();
     return;
   }
@@ -59,7 +59,7 @@ void DownstreamConnection::OnTimer() {
       break;
     case State::kWaiting:
       // A client that takes nothing for this long holds a model server's work for nobody.
-      worker_.CountLimit("client_write_timeout");
+      exchange_.CountLimit("client_write_timeout");
       OnClientGone();
       break;
     case State::kHead:
@@ -74,7 +74,7 @@ void DownstreamConnection::OnTimer() {
       Close();
       break;
     case State::kClosing:
-      worker_.CountLimit("client_write_timeout");
+      exchange_.CountLimit("client_write_timeout");
       Close();
       break;
     case State::kClosed:
@@ -83,7 +83,7 @@ void DownstreamConnection::OnTimer() {
 }
 
 void DownstreamConnection::OnRequestTimeout() {
-  worker_.CountLimit("route_request_timeout");
+  exchange_.CountLimit("route_request_timeout");
   if (state_ == State::kBody) {
     body_unread_ = true;
     Respond(Rejection::kTimeout);
@@ -101,7 +101,7 @@ void DownstreamConnection::OnRequestTimeout() {
 void DownstreamConnection::OnTryTimeout() {
   const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
   if (state_ != State::kWaiting || !tried) return;
-  worker_.CountLimit("route_backend_request_timeout");
+  exchange_.CountLimit("route_backend_request_timeout");
   if (response_head_sent_) {
     BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
     return;

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -91,6 +92,7 @@ class ProxyWorker {
   void UpdateAccepting();
   DownstreamConnection* LongestIdle();
   bool FreeDescriptors();
+  Counter& AcceptFailures(int error);
   bool OnAcceptFailure(int error);
 
   const Shared shared_;
@@ -115,6 +117,9 @@ class ProxyWorker {
   bool stopping_ = false;
   Gauge& connection_gauge_;
   Counter& accepted_;
+  static constexpr size_t kHeadErrors =
+      static_cast<size_t>(http::HeadError::kExpectationFailed) + 1;
+  std::array<Counter*, kHeadErrors> refused_heads_;
   std::thread thread_;
 };
 

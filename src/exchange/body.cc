@@ -144,6 +144,7 @@ bool Exchange::reads_body() const {
 
 Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   body_ = body;
+  notes_.BodyCame(now);
   edit_.Begin(body);
   if (request_.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
   if (reads_body()) ReadBody();
@@ -194,7 +195,7 @@ void Exchange::ReadBody() {
 Step Exchange::RefuseBody() {
   const ParseOutcome outcome = *body_outcome_;
   detail_ = MessageOf(outcome);
-  if (outcome == ParseOutcome::kModelTooLong) env_.metrics.CountLimit("model_name_bytes");
+  if (outcome == ParseOutcome::kModelTooLong) CountLimit("model_name_bytes");
   if (outcome == ParseOutcome::kBadField) {
     detail_ += ": ";
     detail_ += env_.parser.detail();

@@ -84,6 +84,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   tried_slots_.clear();
   tries_ = 0;
   stale_tries_ = 0;
+  notes_.Reset();
   pair_.Reset();
   event_stream_ = false;
   content_coded_ = false;
@@ -166,6 +167,7 @@ void Exchange::DispatchWhole(TimePoint now) {
   ++tries_;
   dispatched_ = now;
   hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
+  notes_.Dispatch(decision_, nullptr, now);
   tried_slots_.push_back(hold_.state->slot);
   LearnPrefix(decision_);
   CountDispatch(decision_);
@@ -189,8 +191,16 @@ void Exchange::CountDispatch(const Decision& decision) {
 // `invented`: what is known of a name of the client's own choice.
 void Exchange::FindSeries(ExchangeMetrics::ModelName invented) {
   const bool configured = !pool_->models.takes_any_name() || request_.requested_model.empty();
-  series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model,
-                              configured ? ExchangeMetrics::ModelName::kConfigured : invented);
+  std::shared_ptr<ExchangeSeries> series =
+      env_.metrics.For(pool_->pool.id, request_.requested_model, request_.target_model,
+                       configured ? ExchangeMetrics::ModelName::kConfigured : invented);
+  if (series == series_) return;
+  if (series_ != nullptr && hold_.state != nullptr) {
+    // The pool may have gone and come back: its gauge need not be the same.
+    series_->in_flight.Add(-1);
+    series->in_flight.Add(1);
+  }
+  series_ = std::move(series);
 }
 
 void Exchange::ReleaseTry() {
@@ -224,11 +234,15 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
 
 Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
   CHECK(hold_.state != nullptr);
+  notes_.Fail(NameOf(failure), now);
+  if (failure == TryFailure::kConnectTimeout) notes_.Limit("connect_timeout");
+  if (failure == TryFailure::kResponseTimeout) notes_.Limit("response_headers_timeout");
   if (pair_.active) return OnHalfFailed(Half::kDecode, failure, now);
   if (failure == TryFailure::kStaleConnection && stale_tries_ < kStaleTriesMax) {
     // It is most likely there: asked again at once, over a fresh connection.
     ++stale_tries_;
     ++tries_;
+    notes_.Again(now);
     env_.metrics.CountRetry(pool_->pool.id, failure);
     return {Step::Kind::kForward, Rejection::kNone};
   }
@@ -250,7 +264,10 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
     if (step.kind != Step::Kind::kContinue) return step;
   }
   upstream_status_ = head.status;
-  if (!RefusesName(head.status)) FindSeries(ExchangeMetrics::ModelName::kInvented);
+  notes_.Responded(now);
+  if (pool_->models.takes_any_name() && !RefusesName(head.status)) {
+    FindSeries(ExchangeMetrics::ModelName::kInvented);
+  }
   const http::HeaderField* type = head.headers.Find("content-type");
   event_stream_ = type != nullptr && type->value.size() >= 17 &&
                   http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
@@ -275,6 +292,7 @@ void Exchange::OnFirstByte(TimePoint now) {
   saw_first_byte_ = true;
   first_byte_ = now;
   RecordSuccess(*hold_.state);
+  hold_.Answered(now - dispatched_);
   hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
   if (pair_.active) OnKvCacheArrived(now);
   series_->ttft.Observe(ToSeconds(now - began_));

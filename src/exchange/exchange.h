@@ -18,8 +18,8 @@
 //
 // Rule and pool are found at the head, unless they depend on the model that the body names.
 //
-// End is called exactly once for every Begin, whatever happened, and gives back everything that the
-// request held. Used by one worker thread, for request after request: so each allocates little.
+// End is called exactly once for every Begin, whatever happened, and gives everything back. Used by
+// one worker thread, for request after request, so that a request allocates little.
 
 #pragma once
 
@@ -36,6 +36,7 @@
 #include "exchange/pair.h"
 #include "exchange/rejection.h"
 #include "exchange/step.h"
+#include "exchange/try_notes.h"
 #include "http/head.h"
 #include "http/url.h"
 #include "inference/body_edit.h"
@@ -121,11 +122,10 @@ class Exchange {
   const HeldAnswer& held_answer() const { return pair_.answer; }
   bool is_event_stream() const { return event_stream_; }
   const http::Target& target() const { return target_; }
-
-  // The body and status line facts of a rejection, in the client's dialect.
-  std::string RejectionBody(Rejection rejection) const;
-  // A rejection that the front end found: a limit or a timeout of its own.
+  std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
+  // Of the front end's own: a rejection; a limit that this request has reached.
   void set_rejection(Rejection rejection) { rejection_ = rejection; }
+  void CountLimit(std::string_view limit);
   // The model list does not hold the one that was asked for; kUnknownModel says so.
   void OnModelNotListed();
 
@@ -181,7 +181,6 @@ class Exchange {
 
   void FillPhases();
   void FillRecord(Outcome outcome, int status, TimePoint now);
-
   ExchangeEnvironment& env_;
   bool active_ = false;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -212,6 +211,7 @@ class Exchange {
   int tries_ = 0;
   int stale_tries_ = 0;  // of them
   TimePoint dispatched_;
+  TryNotes notes_;
 
   // The response.
   ResponseReader reader_;
@@ -221,7 +221,7 @@ class Exchange {
   TimePoint first_byte_;
   TimePoint last_byte_;
   bool saw_first_byte_ = false;
-  ExchangeSeries* series_ = nullptr;
+  std::shared_ptr<ExchangeSeries> series_;
 };
 
 }  // namespace gw

@@ -252,6 +252,7 @@ TEST_F(ExchangeTest, InventedModelNamesCostNoOtherLabelItsValue) {
         .AddCounter("penstock_requests_total", "",
                     {{"pool", "default/qwen"},
                      {"model", model},
+                     {"target_model", model},
                      {"status", "200"},
                      {"outcome", "complete"}})
         .value();

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 
@@ -120,6 +122,59 @@ INSTANTIATE_TEST_SUITE_P(Registry, ScorerLaws, ::testing::ValuesIn(kRows), [](co
   std::erase(name, '-');
   return name;
 });
+
+// What no endpoint can be, and what only a fault of ours could make of it.
+float ExtremeFloat(Random& random) {
+  using Limits = std::numeric_limits<float>;
+  constexpr float kExtremes[] = {0,
+                                 -0.0f,
+                                 -1,
+                                 Limits::denorm_min(),
+                                 Limits::max(),
+                                 Limits::lowest(),
+                                 Limits::infinity(),
+                                 -Limits::infinity(),
+                                 Limits::quiet_NaN(),
+                                 1e6f};
+  return kExtremes[random.Below(std::size(kExtremes))];
+}
+
+template <typename Integer>
+Integer ExtremeInteger(Random& random) {
+  using Limits = std::numeric_limits<Integer>;
+  constexpr Integer kExtremes[] = {0, 1, Limits::max(), Limits::min()};
+  return kExtremes[random.Below(std::size(kExtremes))];
+}
+
+TEST(Profiles, TheScoresOfADecisionAreFiniteWhateverTheCandidatesAre) {
+  const std::shared_ptr<const Profile> profiles[] = {ProfileFor(RoutingStrategy::kDefault),
+                                                     ProfileFor(RoutingStrategy::kPrefixCache),
+                                                     LoadProfile()};
+  const InferenceRequest request = RequestOfTokens(20);
+  Random random(4);
+  SchedulingScratch scratch;
+  for (int round = 0; round < 5000; ++round) {
+    std::vector<EndpointView> views = RandomViews(random);
+    for (EndpointView& view : views) {
+      if (random.Below(2) == 0) view.waiting_requests = ExtremeFloat(random);
+      if (random.Below(2) == 0) view.running_requests = ExtremeFloat(random);
+      if (random.Below(2) == 0) view.foreign_requests = ExtremeFloat(random);
+      if (random.Below(2) == 0) view.kv_cache_utilization_ratio = ExtremeFloat(random);
+      if (random.Below(2) == 0) view.in_flight_requests = ExtremeInteger<int32_t>(random);
+      if (random.Below(2) == 0) view.pending_prompt_tokens = ExtremeInteger<int64_t>(random);
+      if (random.Below(2) == 0) view.decoding_context_tokens = ExtremeInteger<int64_t>(random);
+      if (random.Below(2) == 0) view.prefix_hit_blocks = ExtremeInteger<uint32_t>(random);
+      if (random.Below(2) == 0) view.prefix_hit_tokens = ExtremeInteger<uint32_t>(random);
+    }
+    for (const auto& profile : profiles) {
+      std::vector<EndpointView> candidates = views;
+      const Decision decision = profile->Schedule(request, &candidates, random, &scratch);
+      for (float total : scratch.totals) ASSERT_TRUE(std::isfinite(total)) << profile->name();
+      ASSERT_TRUE(std::isfinite(decision.score));
+      for (float score : decision.scores) ASSERT_TRUE(std::isfinite(score));
+    }
+  }
+}
 
 TEST(Registry, EveryScorerHasARowInTheLaws) {
   for (std::string_view name : ScorerNames()) {

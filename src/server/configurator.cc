@@ -78,6 +78,7 @@ void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
   const size_t refused = api::RefusedCount(translation.status);
   const size_t stale = merged.resources.stale.size();
   store_.Publish(translation.snapshot);
+  auto kept = std::make_shared<const api::ResourceSet>(merged.resources);
   LogChanges(merged);
   LogRefused(translation.status, refused);
   LogWarnings(translation.warnings);
@@ -88,6 +89,7 @@ void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
     refused_ = refused;
     stale_ = stale;
     status_ = std::move(translation.status);
+    resources_ = std::move(kept);
     load_error_ = absl::StrJoin(merged.source_errors, "; ");
   }
   (whole ? reloads_ok_ : reloads_failed_).Add();
@@ -147,6 +149,11 @@ api::StatusSet Configurator::status() const {
 uint64_t Configurator::generation() const {
   std::lock_guard lock(mutex_);
   return generation_;
+}
+
+std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
+  std::lock_guard lock(mutex_);
+  return resources_;
 }
 
 size_t Configurator::refused() const {
