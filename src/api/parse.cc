@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "api/kinds.h"
@@ -149,6 +150,17 @@ std::vector<std::string_view> Parser::KindsOf(std::string_view group) {
   std::vector<std::string_view> kinds;
   for (const Kind& known : AllKinds()) {
     if (known.group == group) kinds.push_back(known.kind);
+  }
+  return kinds;
+}
+
+std::vector<std::string> Parser::KindsRead() {
+  std::vector<std::string> kinds;
+  for (const Kind& known : AllKinds()) {
+    for (const std::string_view version : std::set(known.versions.begin(), known.versions.end())) {
+      const ObjectRef ref{std::string(known.group), std::string(version), "", "", ""};
+      kinds.push_back(ref.ApiVersion() + " " + std::string(known.kind));
+    }
   }
   return kinds;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "base/suggest.h"
 
 namespace gw {
 namespace {
@@ -135,8 +136,10 @@ absl::StatusOr<typename Table::const_pointer> Find(const Table& table, std::stri
     if (!known.empty()) known += ", ";
     known += entry.name;
   }
+  std::vector<std::string_view> names;
+  for (const auto& entry : table) names.emplace_back(entry.name);
   return absl::InvalidArgumentError("unknown name \"" + std::string(name) + "\": wanted one of " +
-                                    known);
+                                    known + DidYouMean(name, names));
 }
 
 absl::Status BadValue(std::string_view name, std::string_view wanted, std::string_view got) {

@@ -70,7 +70,6 @@ void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
   // Addresses that no Snapshot and no request holds any more leave the prefix index before their
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
-  for (const std::string& limit : loaded.limits) AddLimitCounter(metrics_, limit).Add();
   const uint64_t generation = this->generation() + 1;
   const config::Merged merged = last_good_.Merge(loaded, now_unix_s);
   Translation translation = Translate(merged.resources, options_, endpoints_, generation, holders_);
@@ -92,6 +91,7 @@ void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
     resources_ = std::move(kept);
     load_error_ = absl::StrJoin(merged.source_errors, "; ");
   }
+  for (const std::string& limit : loaded.limits) AddLimitCounter(metrics_, limit).Add();
   (whole ? reloads_ok_ : reloads_failed_).Add();
   generation_gauge_.Set(static_cast<double>(generation));
   failed_gauge_.Set(whole && stale == 0 ? 0 : 1);
