@@ -283,6 +283,7 @@ TEST_F(ExchangeTest, AModelNameThatTheServerRefusesHasNoLabel) {
         .AddCounter("penstock_requests_total", "",
                     {{"pool", "default/qwen"},
                      {"model", model},
+                     {"target_model", model},
                      {"status", status},
                      {"outcome", "complete"}})
         .value();
