@@ -264,7 +264,9 @@ void DownstreamConnection::OnHead() {
 void DownstreamConnection::OnBodyEnd() {
   body_unread_ = false;
   timer_.Stop();
-  Act(exchange_.OnRequestBody(body_.view(), worker_.loop().now()));
+  const Step step = exchange_.OnRequestBody(body_.view(), worker_.loop().now());
+  StartRequestTimers();
+  Act(step);
 }
 
 }  // namespace gw
