@@ -25,7 +25,7 @@ void DownstreamConnection::OnBodyDecoded(CodedBody::Outcome outcome) {
         RefuseBody();
         return;
       }
-      Act(exchange_.OnRequestBody(body_.view(), worker_.loop().now()));
+      TakeBody();
       return;
     case CodedBody::Outcome::kTooLarge:
       worker_.CountLimit("request_body_bytes");

@@ -264,11 +264,17 @@ void DownstreamConnection::OnHead() {
 void DownstreamConnection::OnBodyEnd() {
   body_unread_ = false;
   timer_.Stop();
-  if (!exchange_.body_codings().empty() && body_.size() > 0) {
+  if (exchange_.body_codings().empty() || body_.size() == 0) {
+    TakeBody();
+  } else {
     DecodeBody();
-    return;
   }
-  Act(exchange_.OnRequestBody(body_.view(), worker_.loop().now()));
+}
+
+void DownstreamConnection::TakeBody() {
+  const Step step = exchange_.OnRequestBody(body_.view(), worker_.loop().now());
+  StartRequestTimers();
+  Act(step);
 }
 
 }  // namespace gw

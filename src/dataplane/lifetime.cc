@@ -44,8 +44,12 @@ void DownstreamConnection::OnIdleTimeout() {
   Close();
 }
 
+// At the head, or where the rule depends on it behind the body: the time runs from the head on.
 void DownstreamConnection::StartRequestTimers() {
-  if (exchange_.rule()->request_timeout) request_timer_.Start(*exchange_.rule()->request_timeout);
+  const RouteRule* rule = exchange_.rule();
+  if (rule == nullptr || !rule->request_timeout || request_timer_.active()) return;
+  const Duration passed = worker_.loop().now() - exchange_.began();
+  request_timer_.Start(std::max(Duration::zero(), *rule->request_timeout - passed));
 }
 
 void DownstreamConnection::OnTimer() {

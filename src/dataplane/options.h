@@ -24,8 +24,11 @@ struct DataplaneOptions {
   size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
-  size_t idle_upstream_connections_max = 256;    // per worker and endpoint: the oldest is closed
-  size_t model_list_bytes_max = 1u << 20;        // that endpoint's list is left out
+  size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
+  size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out
+  // Merged lists that are kept, of all workers together: the oldest leave before their time.
+  size_t model_list_cache_entries_max = 1024;
+  size_t model_list_cache_bytes_max = 16u << 20;
   size_t prefill_response_bytes_max = 8u << 20;  // that prefill half has failed
   // Of a pair's stream before its first output: it goes out, and no other pair is tried.
   size_t held_response_bytes_max = 64 * 1024;

@@ -16,6 +16,11 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
           *loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); },
           [this] { return FreeDescriptors(); }),
       decode_queue_(*loop_, shared.options),
+      own_model_lists_(shared.model_lists == nullptr
+                           ? std::make_unique<ModelListStore>(shared.options, seed)
+                           : nullptr),
+      model_lists_(upstreams_, own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
+                   [this](std::string_view limit) { CountLimit(limit); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",

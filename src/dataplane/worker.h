@@ -41,6 +41,8 @@ class ProxyWorker {
     HeldBytes& held;
     std::string bind_ip;  // address of all listeners
     bool log_requests = true;
+    // Of all workers; nullptr: this worker has one of its own.
+    ModelListStore* model_lists = nullptr;
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.
@@ -63,7 +65,7 @@ class ProxyWorker {
   const DataplaneOptions& options() const { return shared_.options; }
   ExchangeEnvironment& environment() { return environment_; }
   UpstreamPool& upstreams() { return upstreams_; }
-  ModelListCache& model_lists() { return model_lists_; }
+  ModelLists& model_lists() { return model_lists_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
@@ -100,8 +102,9 @@ class ProxyWorker {
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
   UpstreamPool upstreams_;
-  ModelListCache model_lists_;
   DecodeQueue decode_queue_;
+  const std::unique_ptr<ModelListStore> own_model_lists_;
+  ModelLists model_lists_;
   std::vector<iovec> parts_;
   std::map<uint16_t, std::unique_ptr<Listener>> listeners_;
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of

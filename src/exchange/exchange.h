@@ -11,6 +11,8 @@
 //
 // A disaggregated request has two halves and may answer kPrefill or kForwardPair: pair.h.
 //
+// Rule and pool are found at the head, unless they depend on the model that the body names.
+//
 // End is called exactly once for every Begin, whatever happened, and gives everything back. Used by
 // one worker thread, for request after request, so that a request allocates little.
 
@@ -89,11 +91,17 @@ class Exchange {
   Outcome OutcomeOfLeaving() const;
 
   bool active() const { return active_; }
+  TimePoint began() const { return began_; }
   std::string_view request_id() const { return request_id_; }
-  const Snapshot& snapshot() const { return *snapshot_; }
-  const RouteRule* rule() const { return rule_; }
+  const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  const RouteRule* rule() const { return rule_; }  // nullptr until the body has come, maybe
   const ModelListRules& model_rules() const { return model_rules_; }  // of kListModels
   const PoolEntry* pool() const { return pool_; }
+  // After OnRequestHead: what the body says decides something, so that it must not stay coded.
+  bool reads_body() const;
+  // The value of kModelNameField in place of the client's own (empty: the field must not be sent);
+  // nullopt: the client's is left alone.
+  std::optional<std::string_view> model_field() const;
   const Endpoint& endpoint() const { return *decision_.endpoint; }
   const InferenceRequest& request() const { return request_; }
   BodyEdit& body() { return edit_; }
@@ -116,23 +124,38 @@ class Exchange {
   // Of the front end's own: a rejection; a limit that this request has reached.
   void set_rejection(Rejection rejection) { rejection_ = rejection; }
   void CountLimit(std::string_view limit);
+  // The model list does not hold the one that was asked for; kUnknownModel says so.
+  void OnModelNotListed();
 
  private:
   Step Reject(Rejection rejection);
-  Step RouteToPool();
+
+  // body.cc
+  Step RouteByHead();
   Step ReadCodings();
-  Step ParseBody();
+  Step FindRule(const RouteModel& model);
+  Step FindPool();
+  const ModelTable* DeclaredModels(const Destination& destination) const;
+  bool RuleChoosesByModel() const;
+  const Destination* ChooseDestination();
+  size_t PromptCharsMax() const;
+  void ReadBody();
+  Step RefuseBody();
+  Step TakeBody();
+  bool MapModel();
+  Step RefuseModel();
+  void Splice(BodyEdit* edit, bool asks_usage = true) const;
+
   Step Admit(TimePoint now);
   Step ScheduleTry(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void FillPrefixHits();
-  bool MapModel();
-  void Splice(BodyEdit* edit, bool asks_usage = true) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
   void LearnPrefix(const Decision& decision);
   void CountDispatch(const Decision& decision);
+  void FindSeries(ExchangeMetrics::ModelName invented);
   void ReleaseTry();
   // What a failed try says about the endpoint's health.
   void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
@@ -166,12 +189,15 @@ class Exchange {
   const http::RequestHead* head_ = nullptr;
   http::Target target_;
   std::string request_id_;
+  const RouteTable* routes_ = nullptr;
   const RouteRule* rule_ = nullptr;
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
   const ModelBinding* model_ = nullptr;  // of the pool's InferenceModels
   InferenceRequest request_;
   std::string_view body_;
+  std::optional<ParseOutcome> body_outcome_;  // nullopt: it is not read
+  bool names_model_field_ = false;            // the route was found by the body's model
   BodyEdit edit_;
   std::vector<http::ContentCoding> body_codings_;
   std::optional<UsageAsk> usage_ask_;

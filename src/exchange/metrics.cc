@@ -231,6 +231,9 @@ std::shared_ptr<ExchangeSeries> ExchangeMetrics::For(std::string_view pool, std:
   key_ += target_model;
   auto it = series_.find(key_);
   if (it != series_.end()) return it->second;
+  if (from == ModelName::kUnproven && !registry_.HasOpenValue(pool, model)) {
+    return For(pool, "", "", ModelName::kConfigured);
+  }
   if (from == ModelName::kInvented && !registry_.AdmitsOpenValue(pool, model)) {
     CountLimit("model_label_values");
     return For(pool, "other", "other", ModelName::kConfigured);

@@ -123,11 +123,12 @@ class ExchangeMetrics {
   explicit ExchangeMetrics(MetricRegistry& registry);
 
   // Where the model's name comes from: the pool's InferenceModels (or it is empty), or a client of
-  // a pool that takes any.
-  enum class ModelName : uint8_t { kConfigured, kInvented };
+  // a pool that takes any; such a name counts for nothing until a model server has taken it.
+  enum class ModelName : uint8_t { kConfigured, kUnproven, kInvented };
   // The series for a pool, a requested model and a target model. Of invented names the first of
   // each pool have series of their own (MetricRegistry::open_values_max); the rest share the model
-  // "other", which is counted. To be held by who counts with them: the pool may go meanwhile.
+  // "other", which is counted. An unproven one has that of an invented one if there is one, else
+  // the empty model's. To be held by who counts with them: the pool may go meanwhile.
   std::shared_ptr<ExchangeSeries> For(std::string_view pool, std::string_view model,
                                       std::string_view target_model, ModelName from);
   PhaseSeries& PhasesOf(std::string_view pool);

@@ -117,7 +117,8 @@ class ServerImpl final : public Server {
   explicit ServerImpl(const ServerOptions& options)
       : options_(WithSeed(WithinDescriptors(options))),
         index_(IndexOptions(options)),
-        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)) {}
+        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)),
+        model_lists_(options_.dataplane, SeedFromSystem()) {}
   ~ServerImpl() override {
     watcher_.reset();
     scraper_.reset();
@@ -164,6 +165,7 @@ class ServerImpl final : public Server {
   SnapshotStore snapshots_;
   PoolSeries pool_series_{metrics_, snapshots_};
   Configurator configurator_;
+  ModelListStore model_lists_;
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
@@ -222,9 +224,14 @@ void ServerImpl::LogStart(const config::LoadResult& loaded) const {
 
 absl::Status ServerImpl::StartWorkers() {
   const int count = WorkersOf(options_);
-  const ProxyWorker::Shared shared{snapshots_,           index_, metrics_,
-                                   options_.dataplane,   held_,  options_.bind_ip,
-                                   options_.log_requests};
+  const ProxyWorker::Shared shared{snapshots_,
+                                   index_,
+                                   metrics_,
+                                   options_.dataplane,
+                                   held_,
+                                   options_.bind_ip,
+                                   options_.log_requests,
+                                   &model_lists_};
   for (int i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
                      ProxyWorker::Start(shared, *options_.seed + i));

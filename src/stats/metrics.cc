@@ -337,6 +337,13 @@ bool MetricRegistry::AdmitsOpenValue(std::string_view scope, std::string_view va
   return true;
 }
 
+bool MetricRegistry::HasOpenValue(std::string_view scope, std::string_view value) const {
+  value = value.substr(0, label_value_bytes_max);
+  const std::lock_guard lock(impl_->mutex);
+  const auto values = impl_->open_values.find(scope);
+  return values != impl_->open_values.end() && values->second.contains(value);
+}
+
 void MetricRegistry::AddCallback(std::string_view name, std::string_view help,
                                  std::string_view type, std::function<void(const Sink&)> collect) {
   CHECK(type == "gauge" || type == "counter");

@@ -143,6 +143,8 @@ class MetricRegistry {
   // that label: all that did not come from the client stays told apart. Thread-safe; the same for
   // all workers.
   bool AdmitsOpenValue(std::string_view scope, std::string_view value);
+  // True if it is one of those that AdmitsOpenValue was asked for and admitted.
+  bool HasOpenValue(std::string_view scope, std::string_view value) const;
 
   static constexpr size_t open_values_max = 200;
   static constexpr size_t label_value_bytes_max = 512;

@@ -295,7 +295,11 @@ TEST(MetricRegistry, TheFirstValuesThatClientsInventKeepTheirOwnSeries) {
   EXPECT_FALSE(registry.AdmitsOpenValue("default/a", "one more"));
   EXPECT_FALSE(registry.AdmitsOpenValue("default/a", "one more"));
   EXPECT_TRUE(registry.AdmitsOpenValue("default/a", "model-3"));
+  EXPECT_TRUE(registry.HasOpenValue("default/a", "model-3"));
+  EXPECT_FALSE(registry.HasOpenValue("default/a", "one more"));
+  EXPECT_FALSE(registry.HasOpenValue("default/b", "one more"));
   EXPECT_TRUE(registry.AdmitsOpenValue("default/b", "one more")) << "each scope on its own";
+  EXPECT_TRUE(registry.HasOpenValue("default/b", "one more"));
 }
 
 TEST(MetricRegistry, LabelsThatClientsDoNotChooseHaveNoLimit) {

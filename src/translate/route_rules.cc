@@ -123,6 +123,9 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
+    for (const std::optional<RouteMatch>& match : result.matches.back()) {
+      result.chooses_by_model |= match && ChoosesByModel(*match);
+    }
     const std::string foreign =
         ForeignText(context, api::kGatewayGroup, "HTTPRoute", route.meta, spec.name);
     if (!foreign.empty()) {

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import pathlib
 import subprocess
 import tempfile
 import unittest
@@ -207,6 +208,15 @@ class CheckTest(unittest.TestCase):
         status, out, _ = self.check([])
         self.assertEqual(status, 0)
         self.assertRegex(out, r"warning: .*\.yaml: is empty")
+
+    def test_every_example_is_good(self):
+        examples = pathlib.Path(__file__).resolve().parents[2] / "examples"
+        folders = [path for path in examples.iterdir() if path.is_dir()]
+        self.assertIn("quickstart", [path.name for path in folders])
+        for folder in folders:
+            with self.subTest(folder.name):
+                status, out, err = run("check", "--strict", str(folder))
+                self.assertEqual((status, err), (0, ""), out)
 
     def test_what_serves_nothing_is_refused(self):
         foreign = copy.deepcopy(gateway_objects(80))
