@@ -13,6 +13,7 @@ namespace {
 constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr size_t kLingerBytes = 1 << 20;
 constexpr std::string_view kAllow = "GET, HEAD";
+constexpr std::string_view kAllowPut = "GET, HEAD, PUT";
 // A buffer that one large answer has grown is not kept.
 constexpr size_t kKeptOutputBytes = 64 * 1024;
 
@@ -41,7 +42,8 @@ AdminConnection::AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream
       on_close_(std::move(on_close)),
       stream_(std::move(stream)),
       timer_(loop, [this] { Close(); }),
-      parser_(LimitsOf(limits)) {
+      parser_(LimitsOf(limits)),
+      idle_since_(loop.now()) {
   timer_.Start(limits_.idle);
   stream_->set_observer(this);
 }
@@ -110,11 +112,16 @@ AdminResponse AdminConnection::Dispatch(const http::RequestHead& head,
                                         std::string_view* allow) const {
   const auto target = http::ParseTarget(head.target);
   if (!target.has_value()) return Plain(400, "the request target is not a path");
-  const AdminHandler* const handler = FindHandler(target->path);
+  const AdminHandler* handler = FindHandler(target->path);
   if (handler == nullptr) return Plain(404, "no such path");
   if (head.method != "GET" && head.method != "HEAD") {
-    *allow = kAllow;
-    return Plain(405, "the admin port answers GET and HEAD");
+    const auto changes = handlers_.find("PUT " + std::string(target->path));
+    *allow = changes == handlers_.end() ? kAllow : kAllowPut;
+    if (head.method != "PUT" || changes == handlers_.end()) {
+      return Plain(405, "this path of the admin port answers " + std::string(*allow));
+    }
+    *allow = {};
+    handler = &changes->second;
   }
   return (*handler)({.method = head.method, .path = target->path, .query = target->query});
 }
@@ -136,6 +143,7 @@ void AdminConnection::Answer(const AdminResponse& response, bool with_body,
   output_.clear();
   output_sent_ = 0;
   http::AppendStatusLine(&output_, response.status);
+  http::AppendHeader(&output_, "date", http::DateText(loop_.clock().UnixNanos()));
   http::AppendHeader(&output_, "content-type", response.content_type);
   http::AppendHeader(&output_, "content-length", response.body.size());
   http::AppendHeader(&output_, "cache-control", "no-store");
@@ -177,6 +185,7 @@ void AdminConnection::OnAnswerWritten() {
   if (output_.capacity() > kKeptOutputBytes) output_.shrink_to_fit();
   if (keep_alive_) {
     state_ = State::kReading;
+    idle_since_ = loop_.now();
     timer_.Start(limits_.idle);
     // Whatever is in input_ or arrived meanwhile gets its turn in the next round.
     return stream_->ReadAgainLater();

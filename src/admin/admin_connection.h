@@ -21,6 +21,11 @@ class AdminConnection final : private StreamObserver {
                   const AdminServer::Handlers& handlers, const AdminServer::Limits& limits,
                   std::function<void(AdminConnection*)> on_close);
 
+  // True while a request, or the rest of one, is waited for.
+  bool idle() const { return state_ == State::kReading; }
+  TimePoint idle_since() const { return idle_since_; }
+  void Close();
+
  private:
   enum class State {
     kReading,    // waits for a request
@@ -38,7 +43,6 @@ class AdminConnection final : private StreamObserver {
   void WriteAnswer();
   void OnAnswerWritten();
   void Discard();
-  void Close();
 
   AdminResponse Dispatch(const http::RequestHead& head, std::string_view* allow) const;
   const AdminHandler* FindHandler(std::string_view path) const;
@@ -51,6 +55,7 @@ class AdminConnection final : private StreamObserver {
   Timer timer_;
   http::RequestParser parser_;
   State state_ = State::kReading;
+  TimePoint idle_since_;
   bool keep_alive_ = true;
   int minor_version_ = 1;
   bool head_begun_ = false;  // the timer counts for the head, no longer for the pause before it

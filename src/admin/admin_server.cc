@@ -24,33 +24,71 @@ class AdminServer::Impl {
   }
 
   absl::Status Start(const SocketAddress& address) {
-    absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::New(
-        *loop_, address, {}, [this](std::unique_ptr<Stream> stream) { Accept(std::move(stream)); });
+    if (!limits_.share_port) {
+      const absl::Status status = CheckNobodyListens(address);
+      if (!status.ok())
+        return absl::Status(status.code(), "admin: " + std::string(status.message()));
+    }
+    // Always, so that a later process can share the port if it asks to.
+    Listener::Options options;
+    options.reuse_port = true;
+    absl::StatusOr<std::unique_ptr<Listener>> listener =
+        Listener::New(*loop_, address, options,
+                      [this](std::unique_ptr<Stream> stream) { Accept(std::move(stream)); });
     if (!listener.ok()) {
       return absl::Status(listener.status().code(),
                           absl::StrCat("admin: ", listener.status().message()));
     }
     listener_ = *std::move(listener);
+    local_ = listener_->local();
     thread_ = std::thread([this] { loop_->Run(); });
     return absl::OkStatus();
   }
 
-  const SocketAddress& local() const { return listener_->local(); }
-  uint64_t refused_connections() const { return refused_.load(std::memory_order_relaxed); }
+  void StopListening() {
+    loop_->Post([this] {
+      if (listener_ == nullptr) return;
+      listener_->AcceptLast();
+      listener_.reset();
+    });
+  }
+
+  const SocketAddress& local() const { return local_; }
+  uint64_t closed_at_limit() const { return closed_at_limit_.load(std::memory_order_relaxed); }
 
  private:
   using Connection = internal::AdminConnection;
 
   void Accept(std::unique_ptr<Stream> stream) {
-    if (connections_.size() >= limits_.connections) {
-      refused_.fetch_add(1, std::memory_order_relaxed);
-      return;  // closes it
+    if (open_ >= limits_.connections) {
+      closed_at_limit_.fetch_add(1, std::memory_order_relaxed);
+      limits_.on_connections_reached();
+      Connection* const idle = LongestIdle();
+      if (idle == nullptr) return;  // closes the new one
+      idle->Close();
     }
+    ++open_;
     auto connection = std::make_unique<Connection>(
         *loop_, std::move(stream), handlers_, limits_,
         // One of the connection's handlers is running: it goes in the next round.
-        [this](Connection* ended) { loop_->Post([this, ended] { connections_.erase(ended); }); });
+        [this](Connection* ended) {
+          --open_;
+          loop_->Post([this, ended] { connections_.erase(ended); });
+        });
     connections_.emplace(connection.get(), std::move(connection));
+  }
+
+  // Somebody who holds a connection that he does not use (a monitor, or many) must not keep out
+  // whoever asks whether the gateway is well.
+  Connection* LongestIdle() const {
+    Connection* longest = nullptr;
+    for (const auto& [connection, owned] : connections_) {
+      if (!connection->idle()) continue;
+      if (longest == nullptr || connection->idle_since() < longest->idle_since()) {
+        longest = connection;
+      }
+    }
+    return longest;
   }
 
   const Handlers handlers_;
@@ -58,8 +96,10 @@ class AdminServer::Impl {
   // The loop outlives what is registered with it.
   const std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Listener> listener_;
+  SocketAddress local_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
-  std::atomic<uint64_t> refused_{0};
+  size_t open_ = 0;  // of connections_: the others have ended and are forgotten in the next round
+  std::atomic<uint64_t> closed_at_limit_{0};
   std::thread thread_;
 };
 
@@ -81,8 +121,10 @@ AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 AdminServer::~AdminServer() = default;
 
+void AdminServer::StopListening() { impl_->StopListening(); }
+
 const SocketAddress& AdminServer::local() const { return impl_->local(); }
 
-uint64_t AdminServer::refused_connections() const { return impl_->refused_connections(); }
+uint64_t AdminServer::closed_at_limit() const { return impl_->closed_at_limit(); }
 
 }  // namespace gw

@@ -5,9 +5,14 @@
 //   handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
 //   ASSIGN_OR_RETURN(auto admin, AdminServer::Start(address, std::move(handlers)));
 //
-// Outcomes of its own: 404 unknown path, 405 method other than GET or HEAD, 400/414/431/505 as the
-// parser judges, 413 a request with a body; a connection over the limit, one that sends no complete
-// request head in time, and one that does not read its answer in time are closed.
+// What changes something is asked for by PUT, without a body; its key in Handlers begins with "PUT
+// ".
+//
+// Outcomes of its own: 404 unknown path, 405 another method than the path has, 400/414/431/505 as
+// the parser judges, 413 a request with a body. At the limit of connections the longest idle one
+// makes room for a new one, which is closed itself only while all others are being answered. A
+// connection that sends no complete request head in time, and one that does not read its answer in
+// time are closed.
 
 #pragma once
 
@@ -26,7 +31,7 @@ namespace gw {
 
 // The views live until the handler returns.
 struct AdminRequest {
-  std::string_view method;  // "GET" or "HEAD"; a HEAD's body is left out by the server
+  std::string_view method;  // "GET", "HEAD" or "PUT"; a HEAD's body is left out by the server
   std::string_view path;    // "/endpoints", without the query
   std::string_view query;   // "pool=a&x=1", empty if none; see QueryParam in http/url.h
 };
@@ -47,14 +52,18 @@ class AdminServer {
   using Handlers = std::map<std::string, AdminHandler, std::less<>>;
 
   struct Limits {
-    size_t connections = 64;
+    size_t connections = 64;  // of --limit admin_connections
+    // Called on the admin thread when `connections` are open and one more comes.
+    std::function<void()> on_connections_reached = [] {};
+    // Other processes may listen on the port, too: one takes over from the other.
+    bool share_port = false;
     size_t head_bytes = 16 * 1024;
     Duration idle = std::chrono::seconds(60);   // between requests, and for a whole head
     Duration write = std::chrono::seconds(30);  // without progress while an answer is sent
   };
 
   // Listens and starts the thread. The error names the address, e.g.
-  // "admin: listen on 127.0.0.1:9090: Address already in use".
+  // "admin: listen on 127.0.0.1:9909: Address already in use".
   static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const SocketAddress& address,
                                                             Handlers handlers);
   static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const SocketAddress& address,
@@ -65,9 +74,14 @@ class AdminServer {
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
+  // Any thread. New connections are left to whoever else listens on the port; those that are open
+  // go on.
+  void StopListening();
+
   const SocketAddress& local() const;  // with the real port when 0 was asked for
-  // Connections closed at once because Limits::connections were open. Any thread may ask.
-  uint64_t refused_connections() const;
+  // Connections closed because Limits::connections were open, idle ones and new ones. Any thread
+  // may ask.
+  uint64_t closed_at_limit() const;
 
  private:
   class Impl;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,6 +23,15 @@ using testing::Not;
 using testing::StartsWith;
 
 SocketAddress AnyPort() { return *SocketAddress::FromIp("127.0.0.1", 0); }
+
+// `text` without its Date fields.
+std::string Undated(std::string text) {
+  constexpr std::string_view kBegin = "date: ";
+  for (size_t at; (at = text.find(kBegin)) != std::string::npos;) {
+    text.erase(at, text.find("\r\n", at) + 2 - at);
+  }
+  return text;
+}
 
 // A connection on which tests write raw bytes.
 struct RawClient {
@@ -48,6 +58,10 @@ class AdminServerTest : public testing::Test {
     handlers["/explain/all"] = [](const AdminRequest&) { return AdminResponse{.body = "all"}; };
     handlers["/large"] = [](const AdminRequest&) {
       return AdminResponse{.body = std::string(16 << 20, 'x')};
+    };
+    handlers["/level"] = [](const AdminRequest&) { return AdminResponse{.body = "info\n"}; };
+    handlers["PUT /level"] = [](const AdminRequest& request) {
+      return AdminResponse{.body = "set " + std::string(request.query)};
     };
     auto server = AdminServer::Start(AnyPort(), std::move(handlers), limits);
     ASSERT_TRUE(server.ok()) << server.status();
@@ -153,16 +167,16 @@ TEST_F(AdminServerTest, PipelinedRequestsAreAnsweredInOrderOnOneConnection) {
     expected += kOk;
   }
   WriteText(*client->stream, requests);
-  RunUntil([&] { return client->events.text.size() >= expected.size(); });
-  EXPECT_EQ(client->events.text, expected);
+  RunUntil([&] { return Undated(client->events.text).size() >= expected.size(); });
+  EXPECT_EQ(Undated(client->events.text), expected);
   // The connection still serves, also a request that comes byte by byte.
   for (const char c : std::string_view("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")) {
     WriteText(*client->stream, std::string(1, c));
     loop_->RunOnce(Duration::zero());
   }
   expected += kOk;
-  RunUntil([&] { return client->events.text.size() >= expected.size(); });
-  EXPECT_EQ(client->events.text, expected);
+  RunUntil([&] { return Undated(client->events.text).size() >= expected.size(); });
+  EXPECT_EQ(Undated(client->events.text), expected);
 }
 
 TEST_F(AdminServerTest, OldClientsGetACloseUnlessTheyAskOtherwise) {
@@ -208,29 +222,87 @@ TEST_F(AdminServerTest, LargeAnswerReachesASlowReaderWhileOthersAreServed) {
             "GET /large HTTP/1.1\r\nhost: a\r\n\r\nGET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
   // `slow` reads nothing while this thread does not run its loop.
   EXPECT_EQ(Get("/healthz").body, "ok\n");
-  RunUntil([&] { return slow->events.text.ends_with(kOk); });
+  RunUntil([&] { return Undated(slow->events.text).ends_with(kOk); });
   EXPECT_THAT(slow->events.text.substr(0, 200), HasSubstr("\r\ncontent-length: 16777216\r\n"));
   const size_t body = slow->events.text.find("\r\n\r\n") + 4;
   EXPECT_EQ(slow->events.text.find_first_not_of('x', body), body + (16 << 20));
 }
 
-TEST_F(AdminServerTest, ConnectionsOverTheLimitAreClosedAndCounted) {
+TEST_F(AdminServerTest, AtTheLimitTheLongestIdleConnectionMakesRoom) {
   AdminServer::Limits limits;
   limits.connections = 2;
+  std::atomic<int> reached = 0;
+  limits.on_connections_reached = [&] { ++reached; };
   Start(limits);
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 2; ++i) {
     clients.push_back(Connect());
     WriteText(*clients.back()->stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
-    RunUntil([&] { return clients.back()->events.text == kOk; });
+    RunUntil([&] { return Undated(clients.back()->events.text) == kOk; });
   }
-  const std::unique_ptr<RawClient> refused = Connect();
-  RunUntil([&] { return refused->events.state == IoState::kEnd; });
-  EXPECT_EQ(refused->events.text, "");
-  EXPECT_EQ(server_->refused_connections(), 1u);
-  // A place that is given back can be taken again.
-  clients.pop_back();
-  RunUntil([&] { return AdminGet(server_->local(), "/healthz").ok(); });
+  // The second client's last request is the older one.
+  clients[0]->events.text.clear();
+  WriteText(*clients[0]->stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+  RunUntil([&] { return Undated(clients[0]->events.text) == kOk; });
+  const std::unique_ptr<RawClient> third = Connect();
+  RunUntil([&] { return clients[1]->events.state == IoState::kEnd; });
+  EXPECT_EQ(server_->closed_at_limit(), 1u);
+  EXPECT_EQ(reached, 1);
+  WriteText(*third->stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+  RunUntil([&] { return Undated(third->events.text) == kOk; });
+  EXPECT_EQ(clients[0]->events.state, IoState::kWouldBlock);
+  // One that has sent half a head is idle, too.
+  clients[1] = Connect();
+  RunUntil([&] { return clients[0]->events.state == IoState::kEnd; });
+  WriteText(*clients[1]->stream, "GET /heal");
+  EXPECT_EQ(AdminGet(server_->local(), "/healthz")->status, 200);
+  EXPECT_EQ(AdminGet(server_->local(), "/healthz")->status, 200);
+}
+
+TEST_F(AdminServerTest, AtTheLimitANewConnectionIsClosedWhileAllOthersAreAnswered) {
+  AdminServer::Limits limits;
+  limits.connections = 1;
+  Start(limits);
+  const std::unique_ptr<RawClient> busy = Connect();
+  struct ReadsNothing final : StreamObserver {
+    void OnReadable() override { told = true; }
+    void OnWritable() override {}
+    bool told = false;
+  } busy_events;
+  busy->stream->set_observer(&busy_events);
+  WriteText(*busy->stream, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n");
+  RunUntil([&] { return busy_events.told; });
+  const std::unique_ptr<RawClient> late = Connect();
+  RunUntil([&] { return late->events.state == IoState::kEnd; });
+  EXPECT_FALSE(busy->stream->peer_gone());
+  EXPECT_EQ(server_->closed_at_limit(), 1u);
+  busy->stream.reset();  // before its observer
+}
+
+TEST_F(AdminServerTest, PutChangesOnlyWhatHasAKeyForIt) {
+  Start();
+  EXPECT_EQ(AdminPut(server_->local(), "/level?level=debug")->body, "set level=debug");
+  EXPECT_EQ(Get("/level?level=debug").body, "info\n");
+  EXPECT_EQ(AdminPut(server_->local(), "/healthz")->status, 405);
+  EXPECT_THAT(SendAndReadToEnd("POST /level HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"),
+              HasSubstr("\r\nallow: GET, HEAD, PUT\r\n"));
+}
+
+TEST_F(AdminServerTest, APortIsSharedOnlyWithWhoAsksForIt) {
+  Start();
+  AdminServer::Limits limits;
+  EXPECT_FALSE(AdminServer::Start(server_->local(), {}, limits).ok());
+  limits.share_port = true;
+  AdminServer::Handlers handlers;
+  handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "second\n"}; };
+  auto second = AdminServer::Start(server_->local(), std::move(handlers), limits);
+  ASSERT_TRUE(second.ok()) << second.status();
+  server_->StopListening();
+  // What the first accepted before is still answered by it.
+  RunUntil([&] { return AdminGet((*second)->local(), "/healthz")->body == "second\n"; });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(AdminGet((*second)->local(), "/healthz")->body, "second\n");
+  }
 }
 
 TEST_F(AdminServerTest, StoppingClosesOpenConnections) {
@@ -239,7 +311,7 @@ TEST_F(AdminServerTest, StoppingClosesOpenConnections) {
   const std::unique_ptr<RawClient> busy = Connect();
   WriteText(*busy->stream, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n");
   WriteText(*idle->stream, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
-  RunUntil([&] { return idle->events.text == kOk; });
+  RunUntil([&] { return Undated(idle->events.text) == kOk; });
   server_.reset();
   RunUntil([&] {
     return idle->stream->peer_gone() && busy->events.state != IoState::kWouldBlock &&

@@ -17,9 +17,11 @@ namespace {
 // One exchange on a loop of its own, which runs until the outcome is known.
 class Exchange final : private StreamObserver {
  public:
-  Exchange(EventLoop& loop, const SocketAddress& address, std::string_view target)
+  Exchange(EventLoop& loop, const SocketAddress& address, std::string_view method,
+           std::string_view target)
       : loop_(loop), address_(address), timer_(loop, [this] { Expire(); }) {
-    http::AppendRequestLine(&request_, "GET", target);
+    http::AppendRequestLine(&request_, method, target);
+    if (method == "PUT") http::AppendHeader(&request_, "content-length", uint64_t{0});
     http::AppendHeader(&request_, "host", address.ToString());
     http::AppendHeader(&request_, "connection", "close");
     http::AppendHeadEnd(&request_);
@@ -132,10 +134,8 @@ class Exchange final : private StreamObserver {
   std::unique_ptr<Stream> stream_;
 };
 
-}  // namespace
-
-absl::StatusOr<AdminAnswer> AdminGet(const SocketAddress& address, std::string_view target,
-                                     Duration timeout) {
+absl::StatusOr<AdminAnswer> Ask(const SocketAddress& address, std::string_view method,
+                                std::string_view target, Duration timeout) {
   const auto unsafe = [](char c) { return c <= ' ' || c >= 0x7f; };
   if (!target.starts_with('/') || std::any_of(target.begin(), target.end(), unsafe)) {
     return absl::InvalidArgumentError(
@@ -143,7 +143,19 @@ absl::StatusOr<AdminAnswer> AdminGet(const SocketAddress& address, std::string_v
                      "\": must be a path of printable ASCII without spaces"));
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::New());
-  return Exchange(*loop, address, target).Run(timeout);
+  return Exchange(*loop, address, method, target).Run(timeout);
+}
+
+}  // namespace
+
+absl::StatusOr<AdminAnswer> AdminGet(const SocketAddress& address, std::string_view target,
+                                     Duration timeout) {
+  return Ask(address, "GET", target, timeout);
+}
+
+absl::StatusOr<AdminAnswer> AdminPut(const SocketAddress& address, std::string_view target,
+                                     Duration timeout) {
+  return Ask(address, "PUT", target, timeout);
 }
 
 }  // namespace gw

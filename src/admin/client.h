@@ -1,4 +1,5 @@
-// A blocking HTTP GET to a running gateway's admin port, for the commands that ask it something.
+// A blocking HTTP request to a running gateway's admin port, for the commands that ask it
+// something.
 
 #pragma once
 
@@ -23,6 +24,9 @@ inline constexpr size_t kAdminAnswerBytesMax = 256 << 20;
 // answer. Errors: Unavailable (no connection, or it broke), DeadlineExceeded, ResourceExhausted
 // (body over kAdminAnswerBytesMax), Internal (not HTTP).
 absl::StatusOr<AdminAnswer> AdminGet(const SocketAddress& address, std::string_view target,
+                                     Duration timeout = std::chrono::seconds(10));
+// The same with PUT, for what changes something; without a body.
+absl::StatusOr<AdminAnswer> AdminPut(const SocketAddress& address, std::string_view target,
                                      Duration timeout = std::chrono::seconds(10));
 
 }  // namespace gw

@@ -7,9 +7,8 @@ namespace gw::internal {
 [[noreturn]] void CheckFailed(const char* expression, const char* file, int line);
 }  // namespace gw::internal
 
-#define CHECK(condition)                                                        \
-  ((condition) ? static_cast<void>(0)                                           \
-               : ::gw::internal::CheckFailed(#condition, __FILE__, __LINE__))
+#define CHECK(condition) \
+  ((condition) ? static_cast<void>(0) : ::gw::internal::CheckFailed(#condition, __FILE__, __LINE__))
 
 #ifdef NDEBUG
 #define DCHECK(condition) static_cast<void>(0)

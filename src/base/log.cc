@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -30,35 +32,25 @@ constexpr size_t kBatchLines = 256;
 // A buffer that one huge line has grown is not kept.
 constexpr size_t kKeptLineBytes = 4096;
 
-// What is left of `text` when standard error takes no more of it for good; empty if all is written.
+std::atomic<int> output_fd{STDERR_FILENO};
+std::atomic<LogFormat> line_format{LogFormat::kJson};
+
+// What is left of `text` when the output takes no more of it for good; empty if all is written.
 std::string_view WriteAll(std::string_view text) {
   while (!text.empty()) {
-    const ssize_t n = write(STDERR_FILENO, text.data(), text.size());
+    const int fd = output_fd.load(std::memory_order_relaxed);
+    const ssize_t n = write(fd, text.data(), text.size());
     if (n > 0) {
       text.remove_prefix(static_cast<size_t>(n));
     } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       // Whoever shares the pipe or terminal with us may have made it non-blocking.
-      pollfd wanted{STDERR_FILENO, POLLOUT, 0};
+      pollfd wanted{fd, POLLOUT, 0};
       poll(&wanted, 1, -1);
     } else if (n == 0 || errno != EINTR) {
       return text;
     }
   }
   return text;
-}
-
-std::string_view NameOf(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarning:
-      return "warning";
-    case LogLevel::kError:
-      return "error";
-  }
-  return "error";
 }
 
 template <typename Number>
@@ -93,7 +85,7 @@ void AppendTime(std::string* out, int64_t unix_nanos) {
   out->push_back('Z');
 }
 
-void AppendText(std::string* out, std::string_view text) {
+void AppendQuoted(std::string* out, std::string_view text) {
   out->push_back('"');
   AppendJsonEscaped(out, text);
   out->push_back('"');
@@ -102,7 +94,7 @@ void AppendText(std::string* out, std::string_view text) {
 void AppendValue(std::string* out, const LogField& field) {
   switch (field.kind) {
     case LogField::Kind::kText:
-      AppendText(out, field.text);
+      AppendQuoted(out, field.text);
       return;
     case LogField::Kind::kInteger:
       AppendNumber(out, field.integer);
@@ -121,72 +113,63 @@ void AppendValue(std::string* out, const LogField& field) {
   }
 }
 
-void AppendField(std::string* out, const LogField& field) {
-  out->push_back(',');
-  AppendText(out, field.name);
-  out->push_back(':');
+// A word that needs no quotes in a line of text.
+bool IsWord(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c < 0x7f && c != '"' && c != '=' && c != '\\';
+  });
+}
+
+void AppendField(std::string* out, LogFormat format, const LogField& field) {
+  if (format == LogFormat::kText) {
+    out->append(" ").append(field.name).push_back('=');
+    if (field.kind == LogField::Kind::kText && IsWord(field.text)) {
+      out->append(field.text);
+      return;
+    }
+  } else {
+    out->push_back(',');
+    AppendQuoted(out, field.name);
+    out->push_back(':');
+  }
   AppendValue(out, field);
 }
 
-// The bytes of the UTF-8 sequence at the start of `text`, or 0 if it is malformed (RFC 3629).
-size_t Utf8SequenceBytes(std::string_view text) {
-  const auto at = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = at(0);
-  if (first < 0x80) return 1;
-  const size_t bytes = first >= 0xC2 && first <= 0xDF   ? 2
-                       : first >= 0xE0 && first <= 0xEF ? 3
-                       : first >= 0xF0 && first <= 0xF4 ? 4
-                                                        : 0;
-  if (bytes == 0 || text.size() < bytes) return 0;
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return 0;
+// {"time":"...","level":"...","message":"..." or its like in text, and nothing after it
+void BeginLine(std::string* line, LogFormat format, LogLevel level, std::string_view message) {
+  if (format == LogFormat::kText) {
+    AppendTime(line, RealClock().UnixNanos());
+    line->append(" ").append(NameOf(level)).push_back(' ');
+    AppendPrintable(line, message);
+    return;
   }
-  // Overlong forms, surrogates, and what lies beyond U+10FFFF.
-  if (first == 0xE0 && at(1) < 0xA0) return 0;
-  if (first == 0xED && at(1) > 0x9F) return 0;
-  if (first == 0xF0 && at(1) < 0x90) return 0;
-  if (first == 0xF4 && at(1) > 0x8F) return 0;
-  return bytes;
-}
-
-void AppendEscapedByte(std::string* out, unsigned char c) {
-  switch (c) {
-    case '"':
-      out->append("\\\"");
-      return;
-    case '\\':
-      out->append("\\\\");
-      return;
-    case '\n':
-      out->append("\\n");
-      return;
-    case '\r':
-      out->append("\\r");
-      return;
-    case '\t':
-      out->append("\\t");
-      return;
-    default:
-      constexpr char kHex[] = "0123456789abcdef";
-      out->append("\\u00");
-      out->push_back(kHex[c >> 4]);
-      out->push_back(kHex[c & 15]);
-  }
-}
-
-bool IsPlain(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
-
-// {"time":"...","level":"...","message":"..." and nothing after it
-void BeginLine(std::string* line, LogLevel level, std::string_view message) {
   line->append(R"({"time":")");
   AppendTime(line, RealClock().UnixNanos());
   line->append(R"(","level":")");
   line->append(NameOf(level));
   line->append(R"(","message":)");
-  AppendText(line, message);
+  AppendQuoted(line, message);
+}
+
+std::string_view EndOfLine(LogFormat format) { return format == LogFormat::kText ? "\n" : "}\n"; }
+
+// Which file lines go to. The descriptor stays and is pointed at another file, so that a line that
+// is being written goes to the one or to the other.
+std::mutex file_mutex;
+std::string file_path;  // guarded by file_mutex; empty: standard error
+
+absl::Status PointOutputAt(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+  if (fd < 0) return absl::ErrnoToStatus(errno, path);
+  const int now = output_fd.load();
+  if (now == STDERR_FILENO) {
+    output_fd.store(fd);
+    return absl::OkStatus();
+  }
+  const bool pointed = dup3(fd, now, O_CLOEXEC) >= 0;
+  const int error = errno;
+  close(fd);
+  return pointed ? absl::OkStatus() : absl::ErrnoToStatus(error, path);
 }
 
 // The lines on their way to standard error, and the thread that writes them.
@@ -291,9 +274,10 @@ class LogQueue {
     if (line_cut_) text->push_back('\n');
     const uint64_t lost = dropped() - dropped_told_;
     if (lost > 0) {
-      BeginLine(text, LogLevel::kWarning, "Log lines dropped");
-      AppendField(text, {"lines", static_cast<unsigned long>(lost)});
-      text->append("}\n");
+      const LogFormat format = line_format.load(std::memory_order_relaxed);
+      BeginLine(text, format, LogLevel::kWarning, "Log lines dropped");
+      AppendField(text, format, {"lines", static_cast<unsigned long>(lost)});
+      text->append(EndOfLine(format));
     }
     for (size_t i = 0; i < n; ++i) {
       text->append(batch[i]);
@@ -340,6 +324,46 @@ std::atomic<LogLevel> least_level{LogLevel::kInfo};
 
 }  // namespace
 
+std::string_view NameOf(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "error";
+}
+
+std::optional<LogLevel> LogLevelFromName(std::string_view name) {
+  for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+    const std::string_view own = NameOf(level);
+    if (absl::EqualsIgnoreCase({own.data(), own.size()}, {name.data(), name.size()})) return level;
+  }
+  return std::nullopt;
+}
+
+void SetLogLevel(LogLevel least) { least_level.store(least); }
+
+LogLevel log_level() { return least_level.load(); }
+
+void SetLogFormat(LogFormat format) { line_format.store(format); }
+
+absl::Status SetLogFile(const std::string& path) {
+  std::lock_guard lock(file_mutex);
+  RETURN_IF_ERROR(PointOutputAt(path));
+  file_path = path;
+  return absl::OkStatus();
+}
+
+absl::Status ReopenLogFile() {
+  std::lock_guard lock(file_mutex);
+  return file_path.empty() ? absl::OkStatus() : PointOutputAt(file_path);
+}
+
 void InitLog(LogLevel least, size_t queue_lines) {
   CHECK(queue_lines >= 2);
   least_level.store(least);
@@ -358,32 +382,13 @@ void LogLine(LogLevel level, std::string_view message, const LogField* fields, s
   if (!LogEnabled(level)) return;
   thread_local std::string line;
   line.clear();
-  BeginLine(&line, level, message);
-  for (size_t i = 0; i < count; ++i) AppendField(&line, fields[i]);
-  line.append("}\n");
+  const LogFormat format = line_format.load(std::memory_order_relaxed);
+  BeginLine(&line, format, level, message);
+  for (size_t i = 0; i < count; ++i) AppendField(&line, format, fields[i]);
+  line.append(EndOfLine(format));
   if (!Queue().Push(&line) && !WriteAll(line).empty()) Queue().CountDropped(1);
 }
 
 uint64_t dropped_log_lines() { return Queue().dropped(); }
-
-void AppendJsonEscaped(std::string* out, std::string_view text) {
-  while (!text.empty()) {
-    size_t plain = 0;
-    while (plain < text.size() && IsPlain(text[plain])) ++plain;
-    out->append(text.substr(0, plain));
-    text.remove_prefix(plain);
-    if (text.empty()) return;
-    size_t taken = 1;
-    if (static_cast<unsigned char>(text[0]) < 0x80) {
-      AppendEscapedByte(out, static_cast<unsigned char>(text[0]));
-    } else if (const size_t bytes = Utf8SequenceBytes(text); bytes != 0) {
-      out->append(text.substr(0, bytes));
-      taken = bytes;
-    } else {
-      out->append("\xEF\xBF\xBD");  // U+FFFD in place of each byte that is not UTF-8
-    }
-    text.remove_prefix(taken);
-  }
-}
 
 }  // namespace gw

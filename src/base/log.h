@@ -1,25 +1,38 @@
-// Structured log lines: one JSON object per line on standard error.
+// Structured log lines: one JSON object per line, or one line of text, on standard error or in a
+// file.
 //
 //   Log(LogLevel::kInfo, "Configuration published", {{"generation", 7}, {"pools", 2}});
 //   {"time":"2026-01-02T03:04:05.678901Z","level":"info","message":"Configuration published",
 //    "generation":7,"pools":2}
+//   2026-01-02T03:04:05.678901Z info Configuration published generation=7 pools=2
 //
 // Lines are handed to a writer thread through a bounded queue; when it is full the oldest lines are
 // dropped and counted (dropped_log_lines()), so that a slow disk never slows a request. What
-// standard error does not take for good (a full disk, a reader that is gone) is counted, too.
-// Any thread may log. InitLog and ShutdownLog belong to main().
+// standard error or the file does not take for good (a full disk, a reader that is gone) is
+// counted, too. Text from outside is escaped as escape.h says, in both forms. Any thread may log,
+// and may call what changes the level, the form or the file. InitLog and ShutdownLog belong to
+// main().
 
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/escape.h"
+#include "base/status.h"
 
 namespace gw {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
+std::string_view NameOf(LogLevel level);  // "debug", "info", "warning", "error"
+// The level of that name, in letters of either case.
+std::optional<LogLevel> LogLevelFromName(std::string_view name);
+
+enum class LogFormat { kJson, kText };
 
 // A value of a log field: text, integer, floating point number or truth value.
 struct LogField {
@@ -51,14 +64,20 @@ void InitLog(LogLevel least, size_t queue_lines = 8192);
 // left, and so is the thread; a later call waits for it again.
 bool ShutdownLog(std::chrono::nanoseconds patience = std::chrono::seconds(2));
 
+void SetLogLevel(LogLevel least);
+LogLevel log_level();
+void SetLogFormat(LogFormat format);
+// From here on lines go to the end of that file, which is made if it is not there.
+absl::Status SetLogFile(const std::string& path);
+// Opens the file of that name again, after somebody has moved it away. If that fails, lines go on
+// into the old one. OK and nothing done without a file.
+absl::Status ReopenLogFile();
+
 bool LogEnabled(LogLevel level);
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 // For a line whose number of fields is known only at run time.
 void LogLine(LogLevel level, std::string_view message, const LogField* fields, size_t count);
 
 uint64_t dropped_log_lines();
-
-// Appends `text` as the inside of a JSON string (no quotes around it).
-void AppendJsonEscaped(std::string* out, std::string_view text);
 
 }  // namespace gw

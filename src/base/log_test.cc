@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <thread>
@@ -53,6 +56,73 @@ TEST(Log, NumbersThatJsonCannotSayAreNull) {
       {{"a", std::numeric_limits<double>::infinity()}, {"b", std::nan("")}, {"c", -1.5}});
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               EndsWith("\"a\":null,\"b\":null,\"c\":-1.5}\n"));
+}
+
+TEST(Log, TextLinesSayTheSameWithoutQuotesAroundWords) {
+  testing::internal::CaptureStderr();
+  SetLogFormat(LogFormat::kText);
+  Log(LogLevel::kWarning, "Object refused",
+      {{"object", "HTTPRoute/default/r"},
+       {"error", "spec.rules: got \"x\"\n2026-01-01T00:00:00Z info faked"},
+       {"empty", ""},
+       {"n", 7},
+       {"ok", false}});
+  SetLogFormat(LogFormat::kJson);
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(text.substr(std::string("2026-01-02T03:04:05.678901Z").size()),
+            " warning Object refused object=HTTPRoute/default/r "
+            "error=\"spec.rules: got \\\"x\\\"\\n2026-01-01T00:00:00Z info faked\" "
+            "empty=\"\" n=7 ok=false\n");
+}
+
+TEST(Log, LevelChangesWhileItRuns) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(log_level(), LogLevel::kInfo);
+  Log(LogLevel::kDebug, "hidden");
+  SetLogLevel(LogLevel::kDebug);
+  Log(LogLevel::kDebug, "shown");
+  SetLogLevel(LogLevel::kInfo);
+  const std::vector<std::string> lines = Lines(testing::internal::GetCapturedStderr());
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_THAT(lines[0], HasSubstr("\"shown\""));
+}
+
+TEST(Log, LevelsHaveNames) {
+  EXPECT_EQ(LogLevelFromName("Warning"), LogLevel::kWarning);
+  EXPECT_EQ(LogLevelFromName(NameOf(LogLevel::kDebug)), LogLevel::kDebug);
+  EXPECT_EQ(LogLevelFromName("inof"), std::nullopt);
+}
+
+// A death test's child, as the file stays open for good.
+TEST(LogDeathTest, FileIsOpenedAnewWhenItWasMovedAway) {
+  const std::string path = testing::TempDir() + "penstock_log_test." + std::to_string(getpid());
+  const auto text_of = [](const std::string& file) {
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto run = [&] {
+    if (!SetLogFile(path).ok()) _exit(1);
+    InitLog(LogLevel::kInfo);
+    Log(LogLevel::kInfo, "one");
+    ShutdownLog();
+    if (rename(path.c_str(), (path + ".1").c_str()) != 0) _exit(2);
+    Log(LogLevel::kInfo, "two");
+    if (!ReopenLogFile().ok()) _exit(3);
+    Log(LogLevel::kInfo, "three");
+    if (SetLogFile("/nowhere/at/all").ok()) _exit(4);
+    Log(LogLevel::kInfo, "four");
+    _exit(0);
+  };
+  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
+  const std::vector<std::string> old = Lines(text_of(path + ".1"));
+  const std::vector<std::string> fresh = Lines(text_of(path));
+  ASSERT_EQ(old.size(), 2u);
+  ASSERT_EQ(fresh.size(), 2u);
+  EXPECT_THAT(old[1], HasSubstr("\"two\""));
+  EXPECT_THAT(fresh[0], HasSubstr("\"three\""));
+  EXPECT_THAT(fresh[1], HasSubstr("\"four\""));
+  unlink(path.c_str());
+  unlink((path + ".1").c_str());
 }
 
 TEST(Log, LinesBelowTheLeastLevelAreNotWritten) {
@@ -223,11 +293,11 @@ TEST(Log, LogsSynchronouslyAgainAfterShutdown) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("\"message\":\"late\""));
 }
 
-TEST(AppendJsonEscaped, EscapesWhatJsonDemandsAndNothingElse) {
+TEST(AppendJsonEscaped, EscapesWhatJsonDemandsAndDelete) {
   EXPECT_EQ(Escaped("plain / text"), "plain / text");
   EXPECT_EQ(Escaped("a\"b\\c"), "a\\\"b\\\\c");
   EXPECT_EQ(Escaped("\n\r\t"), "\\n\\r\\t");
-  EXPECT_EQ(Escaped(std::string_view("\0\x1f\x7f", 3)), "\\u0000\\u001f\x7f");
+  EXPECT_EQ(Escaped(std::string_view("\0\x1f\x7f", 3)), "\\u0000\\u001f\\u007f");
   EXPECT_EQ(Escaped(""), "");
 }
 

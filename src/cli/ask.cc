@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "admin/client.h"
+#include "base/escape.h"
 
 namespace gw {
 namespace {
@@ -28,6 +29,8 @@ std::string PercentEncode(std::string_view text) {
   }
   return out;
 }
+
+using Method = decltype(&AdminGet);
 
 // The first line, cut, without control characters: whoever answered may be anybody.
 std::string Excerpt(std::string_view body) {
@@ -60,14 +63,14 @@ bool IsOurs(const AdminAnswer& answer) {
 }
 
 // True if the gateway's answer is in `body`.
-bool Ask(const std::string& admin, const std::string& target, std::string* body,
+bool Ask(Method method, const std::string& admin, const std::string& target, std::string* body,
          std::ostream& err) {
-  absl::StatusOr<SocketAddress> address = SocketAddress::Parse(admin);
+  absl::StatusOr<SocketAddress> address = SocketAddress::Resolve(admin);
   if (!address.ok()) {
     err << "penstock: --admin: " << address.status().message() << "\n";
     return false;
   }
-  absl::StatusOr<AdminAnswer> answer = AdminGet(*address, target);
+  absl::StatusOr<AdminAnswer> answer = method(*address, target, std::chrono::seconds(10));
   if (!answer.ok()) {
     err << "penstock: no answer from a gateway at " << admin << ": " << answer.status().message()
         << "\n";
@@ -81,10 +84,10 @@ bool Ask(const std::string& admin, const std::string& target, std::string* body,
     return false;
   }
   if (answer->status != 200) {
-    err << answer->body;
+    err << PrintableLines(answer->body);
     return false;
   }
-  *body = std::move(answer->body);
+  *body = PrintableLines(answer->body);
   return true;
 }
 
@@ -138,13 +141,13 @@ int RunGet(const GetFlags& flags, std::ostream& out, std::ostream& err) {
   const std::string target = GetTarget(flags);
   const bool is_table = flags.output.empty() || flags.output == "wide";
   std::string shown;
-  if (!Ask(flags.admin, target, &shown, err)) return 1;
+  if (!Ask(AdminGet, flags.admin, target, &shown, err)) return 1;
   if (shown.empty()) err << "No resources found\n";
   out << shown << std::flush;
   while (flags.watch && out) {
     if (!WaitWhileRead(kWatchIntervalMs)) return 0;
     std::string now;
-    if (!Ask(flags.admin, target, &now, err)) return 1;
+    if (!Ask(AdminGet, flags.admin, target, &now, err)) return 1;
     PrintChanges(shown, now, is_table, out);
     shown = std::move(now);
   }
@@ -164,9 +167,19 @@ int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err) 
   }
   if (!flags.output.empty()) target += "&output=" + PercentEncode(flags.output);
   std::string text;
-  if (!Ask(flags.admin, target, &text, err)) return 1;
+  if (!Ask(AdminGet, flags.admin, target, &text, err)) return 1;
   out << text;
   return 0;
+}
+
+int RunLogLevel(const std::string& level, const std::string& admin, std::ostream& out,
+                std::ostream& err) {
+  std::string text;
+  const bool answered =
+      level.empty() ? Ask(AdminGet, admin, "/log-level", &text, err)
+                    : Ask(AdminPut, admin, "/log-level?level=" + PercentEncode(level), &text, err);
+  out << text;
+  return answered ? 0 : 1;
 }
 
 }  // namespace gw

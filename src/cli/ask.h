@@ -1,5 +1,5 @@
-// `penstock get`, `penstock describe` and `penstock explain`: ask a running gateway through its
-// admin port.
+// `penstock get`, `describe`, `explain` and `log-level`: ask a running gateway through its admin
+// port. What it says is shown without control characters, whoever they are from.
 
 #pragma once
 
@@ -29,5 +29,8 @@ struct ExplainFlags {
 // Print what the gateway says. 0, or 1 with a message on `err`.
 int RunGet(const GetFlags& flags, std::ostream& out, std::ostream& err);
 int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err);
+// Prints the level; changes it before unless `level` is empty.
+int RunLogLevel(const std::string& level, const std::string& admin, std::ostream& out,
+                std::ostream& err);
 
 }  // namespace gw

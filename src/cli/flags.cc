@@ -3,11 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
-#include <map>
+#include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
+#include "base/escape.h"
+#include "base/suggest.h"
 #include "base/version.h"
 #include "cli/ask.h"
 #include "cli/ask_flags.h"
@@ -21,15 +24,34 @@
 namespace gw {
 namespace {
 
-const std::map<std::string, LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
-                                                    {"info", LogLevel::kInfo},
-                                                    {"warning", LogLevel::kWarning},
-                                                    {"error", LogLevel::kError}};
+constexpr std::string_view kLogLevels[] = {"debug", "info", "warning", "error"};
+constexpr std::string_view kLogFormats[] = {"json", "text"};
+
+// One of a few words, whose names the error says.
+CLI::Validator Word(std::span<const std::string_view> known) {
+  return CLI::Validator(
+      [known](std::string& argument) -> std::string {
+        for (const std::string_view word : known) {
+          if (CLI::detail::to_lower(argument) != word) continue;
+          argument = word;
+          return "";
+        }
+        std::string wanted;
+        for (size_t i = 0; i < known.size(); ++i) {
+          if (i > 0) wanted += i + 1 < known.size() ? ", " : " or ";
+          wanted += known[i];
+        }
+        return "must be " + wanted + ", got \"" + argument + "\"" + DidYouMean(argument, known);
+      },
+      "");
+}
 
 // What the user typed, for every command.
 struct Flags {
   ServerOptions serve;
-  LogLevel log_level = LogLevel::kInfo;
+  std::string log_level = "info";
+  std::string log_format = "json";
+  LogOptions log;
   bool no_request_log = false;
   int scrape_interval_ms = 50;
   double scrape_load_max = 0.05;
@@ -44,8 +66,10 @@ struct Flags {
   std::vector<std::string> gateway_classes;
   std::vector<std::string> picker_names;
   SimFlags sim;
-  GetFlags get{.admin = "127.0.0.1:9090", .kind = {}};
-  ExplainFlags explain{.admin = "127.0.0.1:9090"};
+  GetFlags get{.admin = "127.0.0.1:9909", .kind = {}};
+  ExplainFlags explain{.admin = "127.0.0.1:9909"};
+  std::string log_level_admin = "127.0.0.1:9909";
+  std::string new_log_level;
   std::string shell;
   std::string manual_command;
   std::string manual_folder;
@@ -138,9 +162,20 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--workers", flags.serve.workers, "Event loops; 0: one per core")
       ->capture_default_str()
       ->check(CLI::Range(0, 256));
+  serve->add_flag("--takeover", flags.serve.takeover,
+                  "Share the ports with a running gateway, which is then ended with SIGTERM");
   serve->add_option("--log-level", flags.log_level, "debug, info, warning or error")
-      ->transform(CLI::CheckedTransformer(kLogLevels, CLI::ignore_case))
+      ->capture_default_str()
+      ->check(Word(kLogLevels))
       ->type_name("LEVEL");
+  serve->add_option("--log-format", flags.log_format, "json or text")
+      ->capture_default_str()
+      ->check(Word(kLogFormats))
+      ->type_name("FORMAT");
+  serve
+      ->add_option("--log-file", flags.log.file,
+                   "Log here, not on standard error; SIGUSR1 opens it anew")
+      ->type_name("PATH");
   serve->add_flag("--no-request-log", flags.no_request_log, "No log line per request");
   serve->add_option("--scrape-interval-ms", flags.scrape_interval_ms, "Metrics of each endpoint")
       ->capture_default_str()
@@ -246,6 +281,17 @@ CLI::App* AddSim(CLI::App& app, Flags& all) {
   return sim;
 }
 
+CLI::App* AddLogLevel(CLI::App& app, Flags& flags) {
+  CLI::App* level =
+      app.add_subcommand("log-level", "Print or change a running gateway's log level");
+  level->add_option("LEVEL", flags.new_log_level, "debug, info, warning or error; print it if none")
+      ->check(Word(kLogLevels));
+  level->add_option("--admin", flags.log_level_admin, "Admin port of the gateway")
+      ->capture_default_str()
+      ->type_name("ADDR:PORT");
+  return level;
+}
+
 TranslateOptions TranslateFlags(const Flags& flags) {
   TranslateOptions translate;
   translate.gateway_classes = {flags.gateway_classes.begin(), flags.gateway_classes.end()};
@@ -254,6 +300,8 @@ TranslateOptions TranslateFlags(const Flags& flags) {
 }
 
 void ApplyServeFlags(Flags* flags) {
+  flags->log.level = *LogLevelFromName(flags->log_level);
+  flags->log.format = flags->log_format == "text" ? LogFormat::kText : LogFormat::kJson;
   flags->serve.translate = TranslateFlags(*flags);
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
@@ -375,6 +423,7 @@ int RunCommand(int argc, char** argv) {
   CLI::App* get = AddGet(app, flags.get);
   CLI::App* describe = AddDescribe(app, flags.get);
   CLI::App* explain = AddExplain(app, flags.explain);
+  CLI::App* log_level = AddLogLevel(app, flags);
   CLI::App* completion = AddCompletion(app, flags);
   CLI::App* manual = AddManual(app, flags);
   if (const std::string error = UnknownCommand(Describe(app), argc, argv); !error.empty()) {
@@ -391,15 +440,23 @@ int RunCommand(int argc, char** argv) {
   if (LacksPaths(*serve, flags.serve.paths) || LacksPaths(*check, flags.check_paths)) return 1;
   if (serve->parsed()) {
     ApplyServeFlags(&flags);
-    return RunServe(flags.serve, flags.log_level);
+    return RunServe(flags.serve, flags.log);
   }
   if (check->parsed()) {
-    return RunCheck(flags.check_paths, TranslateFlags(flags), flags.check_strict, std::cout,
-                    std::cerr);
+    // Objects may come from anywhere: none of their words reaches the terminal as it is.
+    std::ostringstream out, err;
+    const int status =
+        RunCheck(flags.check_paths, TranslateFlags(flags), flags.check_strict, out, err);
+    std::cout << PrintableLines(out.str()) << std::flush;
+    std::cerr << PrintableLines(err.str());
+    return status;
   }
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed() || describe->parsed()) return RunGet(flags.get, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.explain, std::cout, std::cerr);
+  if (log_level->parsed()) {
+    return RunLogLevel(flags.new_log_level, flags.log_level_admin, std::cout, std::cerr);
+  }
   if (completion->parsed()) {
     std::cout << CompletionScript(Describe(app), flags.shell);
     return 0;

@@ -2,10 +2,21 @@
 
 #include <iostream>
 
+#include "server/signals.h"
+
 namespace gw {
 
-int RunServe(const ServerOptions& options, LogLevel log_level) {
-  InitLog(log_level);
+int RunServe(const ServerOptions& options, const LogOptions& log) {
+  BlockSignals();  // before the log's thread
+  SetLogFormat(log.format);
+  if (!log.file.empty()) {
+    const absl::Status status = SetLogFile(log.file);
+    if (!status.ok()) {
+      std::cerr << "penstock serve: --log-file: " << status.message() << "\n";
+      return 1;
+    }
+  }
+  InitLog(log.level);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
     ShutdownLog();

@@ -86,6 +86,7 @@ void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Ou
   response_keep_alive_ = keep_alive && !draining_;
   std::string head;
   http::AppendStatusLine(&head, answer.status);
+  http::AppendHeader(&head, "date", http::DateText(worker_.loop().clock().UnixNanos()));
   http::AppendHeader(&head, "content-type", answer.content_type);
   http::AppendHeader(&head, "content-length", static_cast<uint64_t>(answer.body.size()));
   if (outcome == Outcome::kRejected && answer.status == 415) {

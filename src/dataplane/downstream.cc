@@ -3,6 +3,7 @@
 #include "dataplane/downstream.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "dataplane/worker.h"
 
@@ -65,10 +66,10 @@ void DownstreamConnection::ReadLoop() {
     if (state_ == State::kClosed || result.state == IoState::kWouldBlock) return;
     if (state_ == State::kLinger) return;  // which reads for itself
     if (result.state != IoState::kOk) {
+      if (result.error_number == ETIMEDOUT) worker_.CountLimit("tcp_keep_alive");
       OnClientGone();
       return;
     }
-    if (result.bytes < scratch.size() && !stream_->peer_gone()) return;
   }
   // The request is complete; a client that has already gone is noticed here and not later.
   if (state_ != State::kClosed && stream_->peer_gone()) OnReadable();
@@ -113,6 +114,7 @@ void DownstreamConnection::BufferPipelined() {
     KeepPipelined({chunk, result.bytes});
     if (result.state == IoState::kWouldBlock) return;
     if (result.state != IoState::kOk) {
+      if (result.error_number == ETIMEDOUT) worker_.CountLimit("tcp_keep_alive");
       OnClientGone();
       return;
     }
@@ -227,7 +229,8 @@ void DownstreamConnection::ContinueInput() {
 void DownstreamConnection::OnHead() {
   const http::RequestHead& head = parser_.head();
   keep_alive_ = head.keep_alive;
-  body_unread_ = head.framing != http::BodyFraming::kNone;
+  // Behind CONNECT come bytes for the tunnel, though it has no body.
+  body_unread_ = head.framing != http::BodyFraming::kNone || head.method == "CONNECT";
   SetState(State::kBody);
   status_ = 0;
   response_head_sent_ = false;

@@ -24,6 +24,7 @@ struct DataplaneOptions {
   size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
+  size_t admin_connections_max = 64;           // the longest idle one is closed
   size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
   size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out
   // Merged lists that are kept, of all workers together: the oldest leave before their time.
@@ -50,6 +51,9 @@ struct DataplaneOptions {
   Duration upstream_keep_alive_timeout = std::chrono::seconds(4);
   // For the rest of a prefill half's error: the client gets what has come.
   Duration prefill_error_timeout = std::chrono::seconds(1);
+  // A client or endpoint from which nothing comes for so long is asked by TCP whether it is still
+  // there; after four questions, a quarter of this apart, its connection has failed. 0: never.
+  Duration tcp_keep_alive = std::chrono::seconds(60);
   Duration linger_timeout = std::chrono::seconds(2);  // for clients still sending after a refusal
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out

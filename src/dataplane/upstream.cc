@@ -1,6 +1,7 @@
 #include "dataplane/upstream.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/check.h"
@@ -68,6 +69,9 @@ void UpstreamConnection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> str
     return;
   }
   stream_ = *std::move(stream);
+  if (const Duration idle = pool_.options().tcp_keep_alive; idle > Duration(0)) {
+    stream_->KeepAlive(idle);
+  }
   stream_->set_observer(this);
   WatchFor(Timeout::kResponse);
   WriteRequest();
@@ -134,10 +138,11 @@ void UpstreamConnection::OnReadable() {
       if (!Parse({scratch.data(), result.bytes})) return;
     }
     if (result.state == IoState::kWouldBlock) return;
-    if (result.state == IoState::kError) return Fail(FailureOfEnd());
+    if (result.state == IoState::kError) {
+      if (result.error_number == ETIMEDOUT) pool_.on_limit_("tcp_keep_alive");
+      return Fail(FailureOfEnd());
+    }
     if (result.state == IoState::kEnd) return OnPeerClosed();
-    // A short read has emptied the socket; only the end may still be waiting behind it.
-    if (result.bytes < scratch.size() && !stream_->peer_gone()) return;
   }
 }
 
@@ -298,7 +303,11 @@ void UpstreamPool::Remove(UpstreamConnection* connection) {
   CHECK(it != all_.end());
   connection->stream_.reset();
   if (removed_.empty()) {
-    loop_.Post([this] { removed_.clear(); });
+    loop_.Post([this] {
+      // Not in place: a destructor may end up here again.
+      const auto removed = std::move(removed_);
+      removed_.clear();
+    });
   }
   removed_.push_back(std::move(it->second));
   all_.erase(it);

@@ -21,6 +21,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
                            : nullptr),
       model_lists_(upstreams_, own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
                    [this](std::string_view limit) { CountLimit(limit); }),
+      closing_timer_(*loop_, [this] { CloseLast(); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
@@ -50,6 +51,7 @@ ProxyWorker::~ProxyWorker() {
   loop_->Post([this] {
     stopping_ = true;
     listeners_.clear();
+    closing_.clear();
     std::vector<DownstreamConnection*> open;
     for (auto& [connection, owned] : connections_) open.push_back(connection);
     for (DownstreamConnection* connection : open) connection->Abort();
@@ -117,6 +119,7 @@ absl::Status ProxyWorker::OpenListener(uint16_t port) {
   ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::FromIp(shared_.bind_ip, port));
   Listener::Options options;
   options.reuse_port = true;
+  options.keep_alive = shared_.options.tcp_keep_alive;
   options.on_exhausted = [this](int error) { return OnAcceptFailure(error); };
   ASSIGN_OR_RETURN(listeners_[port], Listener::New(*loop_, address, options,
                                                    [this, port](std::unique_ptr<Stream> stream) {
@@ -134,6 +137,7 @@ void ProxyWorker::OnAccept(uint16_t port, std::unique_ptr<Stream> stream) {
   connections_.emplace(connection, std::move(owned));
   MakeRoomFor(connection);
   connection->OnReadable();
+  if (draining_) connection->Drain();
 }
 
 DownstreamConnection* ProxyWorker::LongestIdle() {
@@ -223,18 +227,25 @@ void ProxyWorker::Remove(DownstreamConnection* connection) {
   if (it == connections_.end()) return;  // already in its destructor
   connection_gauge_.Add(-1);
   if (removed_.empty()) {
-    loop_->Post([this] { removed_.clear(); });
+    loop_->Post([this] {
+      // Not in place: a destructor may end up here again.
+      const auto removed = std::move(removed_);
+      removed_.clear();
+    });
   }
   const uint16_t port = connection->port();
   removed_.push_back(std::move(it->second));
   connections_.erase(it);
   if (retired_.contains(port)) ForgetRetired(port);
   UpdateAccepting();
-  if (drained_ && connections_.empty()) {
-    auto done = std::move(drained_);
-    drained_ = nullptr;
-    done();
-  }
+  EndIfDrained();
+}
+
+void ProxyWorker::EndIfDrained() {
+  if (!drained_ || !connections_.empty() || !closing_.empty()) return;
+  auto done = std::move(drained_);
+  drained_ = nullptr;
+  done();
 }
 
 // A retired Snapshot holds endpoints that may be gone: it goes with its last client.
@@ -245,17 +256,25 @@ void ProxyWorker::ForgetRetired(uint16_t port) {
   retired_.erase(port);
 }
 
-void ProxyWorker::Drain(std::function<void()> done) {
-  loop_->Post([this, done = std::move(done)] {
+void ProxyWorker::Drain(std::function<void()> done, Duration closing) {
+  loop_->Post([this, done = std::move(done), closing] {
     draining_ = true;
-    while (!listeners_.empty()) CloseListener(listeners_.begin()->first);
-    DrainConnections([](const DownstreamConnection&) { return true; });
-    if (connections_.empty()) {
-      done();
-    } else {
-      drained_ = done;
+    drained_ = done;
+    for (auto& [port, listener] : listeners_) {
+      listener->AcceptLast();
+      if (closing > Duration(0)) closing_.push_back(std::move(listener));
     }
+    listeners_.clear();
+    DrainConnections([](const DownstreamConnection&) { return true; });
+    if (!closing_.empty()) closing_timer_.Start(closing);
+    EndIfDrained();
   });
+}
+
+void ProxyWorker::CloseLast() {
+  for (auto& listener : closing_) listener->AcceptLast();
+  closing_.clear();
+  EndIfDrained();
 }
 
 void ProxyWorker::CountLimit(std::string_view limit) { environment_.metrics.CountLimit(limit); }

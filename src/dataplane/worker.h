@@ -54,8 +54,9 @@ class ProxyWorker {
   // `taken`, then calls `done` on the worker's thread with what could not be opened otherwise.
   void ApplySnapshot(std::function<void(ListenErrors errors)> done, std::set<uint16_t> taken = {});
   // Any thread. No new connections; those in flight finish; `done` is called on the worker's thread
-  // when none is left, or at once if none was.
-  void Drain(std::function<void()> done);
+  // when none is left, or at once if none was. `closing`: listeners still accept for so long whose
+  // first packet they have answered already; others who listen on the same port get the new ones.
+  void Drain(std::function<void()> done, Duration closing = Duration(0));
 
   // Any thread: the last requests of this worker.
   const RequestHistory& history() const { return environment_.history; }
@@ -88,6 +89,8 @@ class ProxyWorker {
   void OnAccept(uint16_t port, std::unique_ptr<Stream> stream);
   void ReconcileListeners(const std::set<uint16_t>& taken, ListenErrors* errors);
   void CloseListener(uint16_t port);
+  void CloseLast();
+  void EndIfDrained();
   void ForgetRetired(uint16_t port);
   void DrainConnections(const std::function<bool(const DownstreamConnection&)>& which);
   void MakeRoomFor(const DownstreamConnection* newest);
@@ -114,6 +117,8 @@ class ProxyWorker {
   internal::ListHead bodies_;  // of connections_, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
   std::vector<std::unique_ptr<DownstreamConnection>> removed_;
+  std::vector<std::unique_ptr<Listener>> closing_;  // while draining
+  Timer closing_timer_;
   std::function<void()> drained_;
   bool draining_ = false;
   bool paused_ = false;

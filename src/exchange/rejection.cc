@@ -8,6 +8,8 @@ namespace {
 constexpr RejectionInfo kTable[] = {
     {200, "none", "", 0},
     {400, "bad_request", "the request is not valid HTTP/1.1", 0},
+    {400, "ambiguous_header",
+     "a header field has _ in its name where servers take it for the one with -", 0},
     {417, "expectation_failed", "only Expect: 100-continue is understood", 0},
     {400, "invalid_body", "the request body is not valid", 0},
     {414, "uri_too_long", "the request target is too long", 0},
@@ -52,6 +54,7 @@ const RejectionInfo& InfoOf(Rejection rejection) {
 size_t RejectionCount() { return std::size(kTable); }
 
 Rejection RejectionFor(http::HeadError error) {
+  if (error == http::HeadError::kAmbiguousName) return Rejection::kAmbiguousName;
   switch (http::StatusOf(error)) {
     case 414:
       return Rejection::kUriTooLong;

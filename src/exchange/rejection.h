@@ -14,6 +14,7 @@ namespace gw {
 enum class Rejection : uint8_t {
   kNone,
   kBadRequest,     // not HTTP that all parsers read alike
+  kAmbiguousName,  // a header field that servers take for another one
   kExpectation,    // Expect with something other than 100-continue
   kMalformedBody,  // not the JSON that the API wants; the detail says what
   kUriTooLong,

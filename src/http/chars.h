@@ -14,6 +14,7 @@ inline constexpr uint8_t kTokenChar = 1;  // of methods and field names
 inline constexpr uint8_t kHostChar = 2;   // of names and IPv4 addresses in Host
 inline constexpr uint8_t kHexChar = 4;
 inline constexpr uint8_t kDigitChar = 8;
+inline constexpr uint8_t kUnderscoreChar = 16;
 
 namespace internal {
 constexpr std::array<uint8_t, 256> MakeCharClasses() {
@@ -26,6 +27,7 @@ constexpr std::array<uint8_t, 256> MakeCharClasses() {
   }
   for (char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<uint8_t>(c)] |= kTokenChar;
   for (char c : std::string_view("-._")) table[static_cast<uint8_t>(c)] |= kHostChar;
+  table['_'] |= kUnderscoreChar;
   return table;
 }
 inline constexpr std::array<uint8_t, 256> kCharClasses = MakeCharClasses();
@@ -40,6 +42,21 @@ inline bool AllAre(uint8_t char_class, std::string_view text) {
     if (!Is(char_class, c)) return false;
   }
   return true;
+}
+
+// The classes that all characters of `text` are in (`all`), and those that any is in (`any`).
+struct CharClasses {
+  uint8_t all = 0xff;
+  uint8_t any = 0;
+};
+inline CharClasses ClassesOf(std::string_view text) {
+  CharClasses classes;
+  for (char c : text) {
+    const uint8_t of_c = internal::kCharClasses[static_cast<uint8_t>(c)];
+    classes.all &= of_c;
+    classes.any |= of_c;
+  }
+  return classes;
 }
 
 inline char ToLower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }

@@ -25,7 +25,7 @@ struct FieldSummary {
   bool close = false;
   bool keep_alive = false;
   bool connection_upgrade = false;
-  bool offers_protocol = false;  // other than h2c
+  bool offers_websocket = false;
   bool expects_continue = false;
   bool expects_other = false;
 };
@@ -42,7 +42,7 @@ void SummariseConnection(std::string_view value, FieldSummary* summary) {
 void SummariseUpgrade(std::string_view value, FieldSummary* summary) {
   while (!value.empty()) {
     const std::string_view token = NextListElement(&value);
-    if (!token.empty() && !EqualsIgnoreCase(token, "h2c")) summary->offers_protocol = true;
+    if (EqualsIgnoreCase(token, "websocket")) summary->offers_websocket = true;
   }
 }
 
@@ -121,7 +121,13 @@ HeadError ReadVersion(std::string_view word, int* minor_version) {
   return HeadError::kNone;
 }
 
-bool IsPort(std::string_view text) { return text.size() <= 5 && AllAre(kDigitChar, text); }
+// Up to five digits, and none is allowed, too (RFC 3986 section 3.2.3).
+bool IsPort(std::string_view text) {
+  if (text.size() > 5 || !AllAre(kDigitChar, text)) return false;
+  unsigned port = 0;
+  for (char c : text) port = port * 10 + static_cast<unsigned>(c - '0');
+  return port <= 65535;
+}
 
 // A name or IPv4 address, or an IPv6 address in brackets, with or without a port. Narrower than the
 // URI grammar: what cannot be a name of the DNS is not worth what some parser makes of it.
@@ -197,8 +203,11 @@ HeadError JudgeRequestFields(RequestHead* head) {
   // RFC 9110 section 10.1.1: from an HTTP/1.0 client the expectation is ignored.
   head->expect_continue =
       summary.expects_continue && head->minor_version >= 1 && head->framing != BodyFraming::kNone;
-  head->upgrade =
-      head->method == "CONNECT" || (summary.connection_upgrade && summary.offers_protocol);
+  head->upgrade = summary.connection_upgrade && summary.offers_websocket;
+  if (head->method == "CONNECT") {
+    head->upgrade = true;
+    head->keep_alive = false;
+  }
   return HeadError::kNone;
 }
 

@@ -1,6 +1,7 @@
 #include "http/h1_writer.h"
 
 #include <algorithm>
+#include <ctime>
 #include <iterator>
 
 #include "http/chars.h"
@@ -17,6 +18,8 @@ bool IsAlwaysHopByHop(std::string_view name) {
       return EqualsIgnoreCase(name, "trailer") || EqualsIgnoreCase(name, "upgrade");
     case 10:
       return EqualsIgnoreCase(name, "connection") || EqualsIgnoreCase(name, "keep-alive");
+    case 14:  // of an offer of h2c, which named it in Connection or should have
+      return EqualsIgnoreCase(name, "http2-settings");
     case 16:
       return EqualsIgnoreCase(name, "proxy-connection");
     case 17:
@@ -153,6 +156,43 @@ void AppendHeader(std::string* out, std::string_view name, uint64_t value) {
 }
 
 void AppendHeadEnd(std::string* out) { out->append("\r\n", 2); }
+
+std::string_view DateText(int64_t unix_nanos) {
+  constexpr size_t kBytes = 29;
+  thread_local time_t known_second = -1;
+  thread_local char text[kBytes + 1] = {};
+  const auto second = static_cast<time_t>(unix_nanos / 1'000'000'000);
+  if (second != known_second) {
+    // By hand: strftime speaks the language of the locale.
+    static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+    static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    tm utc{};
+    gmtime_r(&second, &utc);
+    char* out = text;
+    const auto word = [&](std::string_view words, int index) {
+      out = std::copy_n(words.data() + static_cast<size_t>(index) * 3, 3, out);
+    };
+    const auto number = [&](int value, int digits, char behind) {
+      for (int i = digits - 1; i >= 0; --i, value /= 10)
+        out[i] = static_cast<char>('0' + value % 10);
+      out[digits] = behind;
+      out += digits + 1;
+    };
+    word(kDays, utc.tm_wday);
+    *out++ = ',';
+    *out++ = ' ';
+    number(utc.tm_mday, 2, ' ');
+    word(kMonths, utc.tm_mon);
+    *out++ = ' ';
+    number(utc.tm_year + 1900, 4, ' ');
+    number(utc.tm_hour, 2, ':');
+    number(utc.tm_min, 2, ':');
+    number(utc.tm_sec, 2, ' ');
+    std::copy_n("GMT", 3, out);
+    known_second = second;
+  }
+  return {text, kBytes};
+}
 
 size_t FormatChunkSize(uint64_t bytes, char out[20]) {
   char digits[16];

@@ -1,6 +1,6 @@
 // Writes HTTP/1.1 heads into a buffer, and knows which header fields belong to one hop only
 // (RFC 9110 section 7.6.1): Connection and what it names, Keep-Alive, Proxy-Connection, TE,
-// Trailer, Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization.
+// Trailer, Transfer-Encoding, Upgrade, HTTP2-Settings, Proxy-Authenticate, Proxy-Authorization.
 
 #pragma once
 
@@ -36,6 +36,10 @@ void AppendStatusLine(std::string* out, int status, std::string_view reason = {}
 void AppendHeader(std::string* out, std::string_view name, std::string_view value);
 void AppendHeader(std::string* out, std::string_view name, uint64_t value);
 void AppendHeadEnd(std::string* out);
+
+// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7): made once per second and thread, valid
+// until the thread's next call.
+std::string_view DateText(int64_t unix_nanos);
 
 // "c\r\n": the size line of a chunk of that many bytes. Returns its length.
 size_t FormatChunkSize(uint64_t bytes, char out[20]);

@@ -52,15 +52,24 @@ TEST(H1Writer, ChunkSizes) {
   EXPECT_EQ(line(UINT64_MAX), "ffffffffffffffff\r\n");
 }
 
+TEST(DateText, IsTheDateOfHttp) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  EXPECT_EQ(DateText(784111777 * kSecond), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(DateText(784111777 * kSecond + kSecond - 1), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(DateText(784111778 * kSecond), "Sun, 06 Nov 1994 08:49:38 GMT");
+  EXPECT_EQ(DateText(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+  EXPECT_EQ(DateText(1709251199 * kSecond), "Thu, 29 Feb 2024 23:59:59 GMT");
+}
+
 TEST(HopByHop, KnowsTheFieldsOfOneHop) {
   const HeaderList headers = Headers({{"Connection", "keep-alive, X-Hop"},
                                       {"X-Hop", "1"},
                                       {"connection", "x-other ,"},
                                       {"Host", "a"}});
   const HopByHopFields fields(headers);
-  for (const char* name :
-       {"Connection", "KEEP-ALIVE", "Proxy-Connection", "te", "Trailer", "Transfer-Encoding",
-        "Upgrade", "Proxy-Authenticate", "Proxy-Authorization", "x-hop", "X-Other"}) {
+  for (const char* name : {"Connection", "KEEP-ALIVE", "Proxy-Connection", "te", "Trailer",
+                           "Transfer-Encoding", "Upgrade", "Proxy-Authenticate",
+                           "Proxy-Authorization", "HTTP2-Settings", "x-hop", "X-Other"}) {
     EXPECT_TRUE(IsHopByHop(name, headers)) << name;
     EXPECT_TRUE(fields.Contains(name)) << name;
   }
@@ -75,7 +84,7 @@ TEST(ReasonPhrase, IsKnownForEveryStatusOfAHeadError) {
   for (HeadError error :
        {HeadError::kMalformed, HeadError::kBadFraming, HeadError::kHeadTooLarge,
         HeadError::kTooManyHeaders, HeadError::kTargetTooLong, HeadError::kVersionUnsupported,
-        HeadError::kHostMissing, HeadError::kExpectationFailed}) {
+        HeadError::kHostMissing, HeadError::kExpectationFailed, HeadError::kAmbiguousName}) {
     EXPECT_NE(ReasonPhrase(StatusOf(error)), "") << NameOf(error);
     EXPECT_GE(StatusOf(error), 400);
   }

@@ -37,6 +37,7 @@ int StatusOf(HeadError error) {
     case HeadError::kNone:
       return 200;
     case HeadError::kMalformed:
+    case HeadError::kAmbiguousName:
     case HeadError::kBadFraming:
     case HeadError::kHostMissing:
       return 400;
@@ -59,6 +60,8 @@ std::string_view NameOf(HeadError error) {
       return "none";
     case HeadError::kMalformed:
       return "malformed";
+    case HeadError::kAmbiguousName:
+      return "ambiguous_name";
     case HeadError::kBadFraming:
       return "bad_framing";
     case HeadError::kHeadTooLarge:

@@ -65,8 +65,10 @@ struct RequestHead {
   bool keep_alive = true;
   // The client waits for "100 Continue" before it sends the body. Never true without a body.
   bool expect_continue = false;
-  // Asks for another protocol: CONNECT, or Upgrade together with "Connection: upgrade". An offer of
-  // h2c alone does not count: some clients make it with every first request, and it may be ignored.
+  // Asks for what an answer in HTTP/1.1 is no use to: CONNECT (keep_alive is false then: what
+  // follows is meant for the tunnel), or a WebSocket, by Upgrade together with "Connection:
+  // upgrade". Other offers (h2c, TLS/1.2) do not count: some clients make one with every request,
+  // and it may be ignored (RFC 9110 section 7.8).
   bool upgrade = false;
 };
 
@@ -84,6 +86,7 @@ struct ResponseHead {
 enum class HeadError : uint8_t {
   kNone,
   kMalformed,       // 400: not HTTP, or a form that parsers disagree about
+  kAmbiguousName,   // 400: a field such as X_Forwarded_For, which servers take for another
   kBadFraming,      // 400: Content-Length and Transfer-Encoding conflict, repeated, unknown coding
   kHeadTooLarge,    // 431
   kTooManyHeaders,  // 431

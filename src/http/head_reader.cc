@@ -19,6 +19,7 @@ struct Fields {
   std::string_view name;
   std::string_view value;
   bool complete = false;
+  bool ambiguous_name = false;
 };
 
 Fields* FieldsOf(llhttp_t* parser) { return static_cast<Fields*>(parser->data); }
@@ -38,10 +39,28 @@ int OnValue(llhttp_t* parser, const char* at, size_t length) {
   return 0;
 }
 
+// True if the name is that of a field which we or the servers behind us act on, but for "_" in
+// place of "-". CGI and WSGI know both as one, so that such a server would take the client's
+// X_Forwarded_For for the one that the gateway writes, or see another length than the gateway does.
+// nginx drops every name with "_"; here others pass, for they are names like any.
+bool IsAmbiguousName(std::string_view name) {
+  constexpr std::string_view kKinds[] = {
+      "accept-",      "cache-control", "content-",   "http2-",     "if-",         "keep-alive",
+      "proxy-",       "sec-",          "transfer-",  "user-agent", "x-api-key",   "x-client-",
+      "x-envoy-",     "x-forwarded-",  "x-gateway-", "x-http-",    "x-original-", "x-penstock-",
+      "x-prefiller-", "x-real-",       "x-request-"};
+  std::string hyphens;
+  for (char c : name.substr(0, 14)) hyphens += c == '_' ? '-' : ToLower(c);
+  return std::any_of(std::begin(kKinds), std::end(kKinds),
+                     [&](std::string_view kind) { return hyphens.starts_with(kind); });
+}
+
 int OnValueComplete(llhttp_t* parser) {
   Fields* fields = FieldsOf(parser);
+  const CharClasses classes = ClassesOf(fields->name);
   // llhttp lets a field without a name pass.
-  if (fields->name.empty() || !AllAre(kTokenChar, fields->name)) return HPE_INVALID_HEADER_TOKEN;
+  if (fields->name.empty() || (classes.all & kTokenChar) == 0) return HPE_INVALID_HEADER_TOKEN;
+  if ((classes.any & kUnderscoreChar) != 0) fields->ambiguous_name |= IsAmbiguousName(fields->name);
   fields->headers->Add(fields->name, TrimSpace(fields->value));
   fields->name = fields->value = {};
   return 0;
@@ -199,6 +218,7 @@ HeadError HeadReader::Split(HeaderList* headers) {
     const size_t begin = start_line_.find(' ') + 1;
     const size_t end = start_line_.rfind(' ');
     if (fields.target != start_line_.substr(begin, end - begin)) return HeadError::kMalformed;
+    if (fields.ambiguous_name) return HeadError::kAmbiguousName;
   }
   return HeadError::kNone;
 }

@@ -202,7 +202,7 @@ TEST(RequestParser, ExpectContinueNeedsABodyAndHttp11) {
 
 TEST(RequestParser, UpgradeIsConnectOrAskedForInConnection) {
   EXPECT_EQ(HeadOf("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"),
-            "CONNECT a.test:443 1.1 at a.test:443 none 0 keep-alive [Host=a.test:443] upgrade");
+            "CONNECT a.test:443 1.1 at a.test:443 none 0 close [Host=a.test:443] upgrade");
   struct Case {
     const char* fields;
     bool upgrade;
@@ -212,6 +212,9 @@ TEST(RequestParser, UpgradeIsConnectOrAskedForInConnection) {
       {"Connection: keep-alive, upgrade\r\nUpgrade: h2c, websocket\r\n", true},
       {"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
        false},
+      {"Connection: Upgrade\r\nUpgrade: TLS/1.2\r\n", false},
+      {"Connection: Upgrade\r\nUpgrade: TLS/1.3, h2c, HTTP/2.0, IRC/6.9\r\n", false},
+      {"Connection: Upgrade\r\nUpgrade: WebSocket\r\n", true},
       {"Upgrade: websocket\r\n", false},
       {"Connection: upgrade\r\n", false},
   };
@@ -239,17 +242,43 @@ TEST(RequestParser, HostIsOneNameOrAddress) {
   auto error_of = [](std::string_view fields) {
     return ErrorOf("GET / HTTP/1.1\r\n" + std::string(fields) + "\r\n");
   };
-  for (const char* good :
-       {"a", "a.b-c_d.test", "127.0.0.1:80", "[::1]", "[::1]:8080", "a:", "A.B"}) {
+  for (const char* good : {"a", "a.b-c_d.test", "127.0.0.1:80", "[::1]", "[::1]:8080", "a:", "A.B",
+                           "a:65535", "a:00080", "[::1]:65535", "a:0"}) {
     EXPECT_EQ(error_of("Host: " + std::string(good) + "\r\n"), HeadError::kNone) << good;
   }
-  for (const char* bad : {"", " ", ":80", "a b", "a/b", "a@b", "a,b", "a:80:80", "a:8x", "a:123456",
-                          "[::1", "[]", "[g::]", "::1", "a%20b", "a\\b", "caf\xc3\xa9"}) {
+  for (const char* bad :
+       {"",        " ",     ":80",      "a b",     "a/b",     "a@b",         "a,b",
+        "a:80:80", "a:8x",  "a:123456", "a:65536", "a:99999", "[::1]:70000", "[::1",
+        "[]",      "[g::]", "::1",      "a%20b",   "a\\b",    "caf\xc3\xa9"}) {
     EXPECT_EQ(error_of("Host: " + std::string(bad) + "\r\n"), HeadError::kHostMissing) << bad;
   }
   EXPECT_EQ(error_of(""), HeadError::kHostMissing);
   EXPECT_EQ(error_of("Host: a\r\nHost: a\r\n"), HeadError::kHostMissing);
   EXPECT_EQ(ErrorOf("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"), HeadError::kHostMissing);
+}
+
+TEST(RequestParser, AuthorityInTheTargetHasAPortThatExists) {
+  EXPECT_EQ(HeadOf("GET http://a:65536/ HTTP/1.1\r\nHost: a\r\n\r\n"), "malformed");
+  EXPECT_EQ(HeadOf("CONNECT a:70000 HTTP/1.1\r\nHost: a\r\n\r\n"), "malformed");
+  EXPECT_EQ(HeadOf("GET http://a:65535/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+            "GET http://a:65535/ 1.1 at a:65535 none 0 keep-alive [Host=a]");
+}
+
+TEST(RequestParser, RefusesNamesThatServersTakeForAFieldSomebodyActsOn) {
+  auto error_of = [](std::string_view name) {
+    return ErrorOf("GET / HTTP/1.1\r\nHost: a\r\n" + std::string(name) + ": 1\r\n\r\n");
+  };
+  for (const char* bad :
+       {"Content_Length", "content_length", "Transfer_Encoding", "Content_Type", "Keep_Alive",
+        "X_Forwarded_For", "X-Forwarded_For", "X_FORWARDED-PROTO", "X_Request_Id", "X-Request_ID",
+        "X_Real_IP", "Proxy_Connection", "Accept_Encoding", "X_Gateway_Model_Name",
+        "X_Prefiller_Host_Port", "X-Forwarded-For_", "User_Agent"}) {
+    EXPECT_EQ(error_of(bad), HeadError::kAmbiguousName) << bad;
+  }
+  for (const char* good : {"User_Id", "_", "my_header", "X_Tenant", "session_id", "X-Trace_Id",
+                           "X-Forwarded-For", "contents_length", "api_key"}) {
+    EXPECT_EQ(error_of(good), HeadError::kNone) << good;
+  }
 }
 
 // A head of exactly `bytes` bytes with `fields` fields.

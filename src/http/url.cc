@@ -35,9 +35,10 @@ bool IsSafePath(std::string_view path) {
   for (size_t at = 0; at < path.size();) {
     const char c = DecodeAt(path, &at);
     if (c == '\0') return false;
-    if (c == '/' || c == ';') {
+    // Servers on Windows, and those that know URLs of browsers, take "\" for "/".
+    if (c == '/' || c == '\\' || c == ';') {
       if (dots == 1 || dots == 2) return false;
-      dots = c == '/' ? 0 : -1;
+      dots = c == ';' ? -1 : 0;
     } else if (c == '.' && dots >= 0) {
       ++dots;
     } else {

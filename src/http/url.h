@@ -18,8 +18,9 @@ struct Target {
 //
 // A path is forwarded as it was sent and matched as NormalPath writes it: "//" and letters of
 // either case are what they are. So that a match by prefix means what it says, a path is refused
-// if, percent-decoded once, it has a segment "." or ".." (also "..;x") or a NUL: "/v1/../x",
-// "/v1/%2e%2e/x" and "/v1/..%2fx" would be another path to a server that decodes or resolves them.
+// if, percent-decoded once, it has a segment "." or ".." (also "..;x", also between "\") or a NUL:
+// "/v1/../x", "/v1/%2e%2e/x", "/v1/..%2fx" and "/v1/..%5cx" would be another path to a server that
+// decodes or resolves them.
 std::optional<Target> ParseTarget(std::string_view target);
 
 // The path with every percent-encoded unreserved character decoded (RFC 3986 section 6.2.2.2):

@@ -57,12 +57,16 @@ TEST(ParseTarget, KeepsThePathAsItWasSent) {
   EXPECT_EQ(Parts("/%41/%2F/%zz/%"), "|/%41/%2F/%zz/%|");
   EXPECT_EQ(Parts("/a.b/..c/...d/.../e..;x"), "|/a.b/..c/...d/.../e..;x|");
   EXPECT_EQ(Parts("/x?a=/../b"), "|/x|a=/../b");
+  EXPECT_EQ(Parts("/a%5cb/..%5"), "|/a%5cb/..%5|");
 }
 
 TEST(ParseTarget, RefusesPathsThatCanBeWalkedOutOf) {
-  for (const char* path : {"/..", "/.", "/a/..", "/a/.", "/a/../b", "/a/./b", "/%2e%2e/b",
-                           "/a/.%2E/b", "/a/%2e/b", "/a/..%2fb", "/a%2f..%2fb", "/a%2F%2e%2e",
-                           "/a/..;x=1/b", "/a/.;/b", "/a/..;", "/a/%00", "/%00/b", "/a/..%3bx/b"}) {
+  for (const char* path :
+       {"/..",         "/.",          "/a/..",       "/a/.",       "/a/../b",
+        "/a/./b",      "/%2e%2e/b",   "/a/.%2E/b",   "/a/%2e/b",   "/a/..%2fb",
+        "/a%2f..%2fb", "/a%2F%2e%2e", "/a/..;x=1/b", "/a/.;/b",    "/a/..;",
+        "/a/%00",      "/%00/b",      "/a/..%3bx/b", "/a/..%5cb",  "/a%5C..%5cb",
+        "/a%5c%2e%2E", "/a\\..\\b",   "/..\\b",      "/a%5c.%5cb", "/a%5c..;x/b"}) {
     EXPECT_EQ(Parts(path), "refused") << path;
     EXPECT_EQ(Parts("http://a" + std::string(path)), "refused") << path;
   }

@@ -1,6 +1,7 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 
 #include <algorithm>
 #include <charconv>
@@ -40,6 +41,33 @@ absl::StatusOr<SocketAddress> SocketAddress::Parse(std::string_view text) {
   if (bracketed != (ip.find(':') != std::string_view::npos)) return BadAddress(text);
   absl::StatusOr<SocketAddress> address = FromIp(ip, port);
   return address.ok() ? address : BadAddress(text);
+}
+
+absl::StatusOr<SocketAddress> SocketAddress::Resolve(const std::string& text) {
+  absl::StatusOr<SocketAddress> parsed = Parse(text);
+  const size_t colon = text.rfind(':');
+  if (parsed.ok() || colon == std::string::npos || colon == 0) return parsed;
+  const std::string name = text.substr(0, colon);
+  // The port is judged by itself, or a mistake in it would be taken for one in the name.
+  const absl::StatusOr<SocketAddress> port = Parse("0.0.0.0:" + text.substr(colon + 1));
+  if (!port.ok() || name.find_first_of(":[]") != std::string::npos) return parsed;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(name.c_str(), nullptr, &hints, &found);
+  if (error != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the name \"", name, "\" cannot be resolved: ", gai_strerror(error)));
+  }
+  SocketAddress address;
+  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
+    if (address.family() != AF_UNSPEC && each->ai_family != AF_INET) continue;
+    if (address.family() == AF_INET) break;
+    address = FromSockaddr(each->ai_addr, each->ai_addrlen);
+  }
+  freeaddrinfo(found);
+  if (address.family() == AF_UNSPEC) return parsed;
+  return FromIp(address.ip(), port->port());
 }
 
 absl::StatusOr<SocketAddress> SocketAddress::FromIp(std::string_view ip, uint16_t port) {

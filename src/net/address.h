@@ -16,8 +16,11 @@ namespace gw {
 class SocketAddress {
  public:
   SocketAddress() = default;
-  // "127.0.0.1:8080", "[::1]:8080". No names: resolving blocks and is the caller's business.
+  // "127.0.0.1:8080", "[::1]:8080". No names.
   static absl::StatusOr<SocketAddress> Parse(std::string_view text);
+  // The same, or "localhost:8080": a name is looked up, which blocks; of its addresses the first
+  // IPv4 one is taken, or else the first.
+  static absl::StatusOr<SocketAddress> Resolve(const std::string& text);
   static absl::StatusOr<SocketAddress> FromIp(std::string_view ip, uint16_t port);
   static SocketAddress FromSockaddr(const sockaddr* address, socklen_t length);
 

@@ -57,5 +57,15 @@ TEST(SocketAddress, EqualityLooksAtFamilyAddressAndPort) {
   EXPECT_FALSE(a == *SocketAddress::Parse("[::1]:80"));
 }
 
+TEST(SocketAddress, ResolvesNames) {
+  EXPECT_EQ(SocketAddress::Resolve("127.0.0.1:80")->ToString(), "127.0.0.1:80");
+  EXPECT_EQ(SocketAddress::Resolve("[::1]:80")->ToString(), "[::1]:80");
+  EXPECT_EQ(SocketAddress::Resolve("localhost:9909")->port(), 9909);
+  for (const char* text :
+       {"localhost", "localhost:", "localhost:99999", "localhost:x", ":80", ""}) {
+    EXPECT_FALSE(SocketAddress::Resolve(text).ok()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace gw

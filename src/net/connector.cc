@@ -36,10 +36,6 @@ class TcpConnector final : public Connector, private StreamObserver, private int
     }
   }
 
-  ~TcpConnector() override {
-    if (linked()) Unlink();
-  }
-
  private:
   // Returns 0 if the attempt is under way, otherwise errno.
   int Begin() {

@@ -41,6 +41,8 @@ EpollLoop::~EpollLoop() {
     tasks.swap(tasks_);
   }
   tasks.clear();
+  // A stream that outlives its loop would unlink itself from memory that is gone.
+  DCHECK(deferred_.empty() && watched_ == 0);
   close(event_fd_);
   close(epoll_fd_);
 }
@@ -74,6 +76,7 @@ void EpollLoop::Wake() {
 }
 
 int EpollLoop::Watch(int fd, uint32_t events, IoHandler* handler) {
+  ++watched_;  // until Forget, which is called even if the kernel refuses
   epoll_event event{};
   event.events = events;
   event.data.ptr = handler;
@@ -88,6 +91,7 @@ void EpollLoop::Rewatch(int fd, uint32_t events, IoHandler* handler) {
 }
 
 void EpollLoop::Forget(const IoHandler* handler) {
+  --watched_;
   for (int i = batch_next_; i < batch_count_; ++i) {
     if (batch_[i].data.ptr == handler) batch_[i].events = 0;
   }
@@ -104,7 +108,7 @@ void EpollLoop::StartTimer(TimerNode* node, Duration after) {
 }
 
 int EpollLoop::WaitMillis(Duration max_wait) {
-  if (!deferred_.empty() || stop_.load(std::memory_order_acquire)) return 0;
+  if (!deferred_.empty() || tasks_posted_ || stop_.load(std::memory_order_acquire)) return 0;
   Duration wait = max_wait;
   const uint64_t tick = wheel_.NextTick();
   if (tick != TimerWheel::kNever) {
@@ -118,44 +122,63 @@ int EpollLoop::WaitMillis(Duration max_wait) {
 }
 
 void EpollLoop::RunOnce(Duration max_wait) {
-  const int wait_ms = WaitMillis(max_wait);
-  batch_next_ = 0;
-  batch_count_ = std::max(0, epoll_wait(epoll_fd_, batch_, kBatchEvents, wait_ms));
+  Poll(WaitMillis(max_wait));
   now_ = clock_.Now();
   in_round_ = true;
   // What asks to be called again from here on is called in the next round.
   ListHead again;
   again.TakeAll(&deferred_);
+  std::vector<std::function<void()>> tasks;
+  if (tasks_posted_) TakeTasks(&tasks);
   HandleEvents();
   while (!again.empty()) static_cast<Deferred*>(again.PopFront())->OnDeferred();
-  if (tasks_posted_) RunTasks();
-  // Timers come last: data that arrived in time wins over its timeout.
-  wheel_.Advance(static_cast<uint64_t>((now_ - base_) / kTick));
+  for (std::function<void()>& task : tasks) {
+    task();
+    task = nullptr;  // what the task holds is released before the next one runs
+  }
+  RunTimers();
   in_round_ = false;
+}
+
+// Reads what is ready into the batch. A wait that a signal ended has read nothing, whatever is
+// ready.
+void EpollLoop::Poll(int wait_ms) {
+  batch_next_ = 0;
+  batch_count_ = std::max(0, epoll_wait(epoll_fd_, batch_, kBatchEvents, wait_ms));
+  for (int i = 0; i < batch_count_; ++i) tasks_posted_ |= batch_[i].data.ptr == nullptr;
 }
 
 void EpollLoop::HandleEvents() {
   while (batch_next_ < batch_count_) {
     const epoll_event& event = batch_[batch_next_++];
-    if (event.data.ptr == nullptr) {
-      tasks_posted_ = true;
-    } else if (event.events != 0) {
-      static_cast<IoHandler*>(event.data.ptr)->OnEvents(event.events);
-    }
+    if (event.data.ptr == nullptr || event.events == 0) continue;
+    static_cast<IoHandler*>(event.data.ptr)->OnEvents(event.events);
   }
 }
 
-void EpollLoop::RunTasks() {
+// Data that arrived in time wins over its time-out: what was ready when now_ was read is handled
+// before any timer, however much it is, and also if the process stood still since the last look
+// (stopped, frozen, moved) and everything is due at once. The kernel hands out ready descriptors in
+// turn, so that after as many batches as all of them fill, each has had its turn.
+void EpollLoop::RunTimers() {
+  const auto tick = static_cast<uint64_t>((now_ - base_) / kTick);
+  if (wheel_.NextTick() > tick) {
+    wheel_.SkipTo(tick);
+    return;
+  }
+  for (size_t left = watched_ / kBatchEvents + 1; left > 0; --left) {
+    Poll(0);
+    HandleEvents();
+    if (batch_count_ < kBatchEvents) break;
+  }
+  wheel_.Advance(tick);
+}
+
+// What is posted from here on runs in the next round.
+void EpollLoop::TakeTasks(std::vector<std::function<void()>>* tasks) {
   tasks_posted_ = false;
-  std::vector<std::function<void()>> tasks;
-  {
-    std::lock_guard lock(mutex_);
-    tasks.swap(tasks_);
-  }
-  for (std::function<void()>& task : tasks) {
-    task();
-    task = nullptr;  // what the task holds is released before the next one runs
-  }
+  std::lock_guard lock(mutex_);
+  tasks->swap(tasks_);
 }
 
 }  // namespace internal

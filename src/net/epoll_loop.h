@@ -31,7 +31,10 @@ struct Deferred : ListNode {
   virtual void OnDeferred() = 0;
 
  protected:
-  ~Deferred() = default;
+  // What is destroyed is not called any more.
+  ~Deferred() {
+    if (linked()) Unlink();
+  }
 };
 
 class EpollLoop final : public EventLoop {
@@ -51,8 +54,8 @@ class EpollLoop final : public EventLoop {
   int Watch(int fd, uint32_t events, IoHandler* handler);
   // Changes what is watched for.
   void Rewatch(int fd, uint32_t events, IoHandler* handler);
-  // To be called when a handler is destroyed: drops its events from the batch that is being
-  // handled.
+  // To be called once when a handler that was given to Watch is destroyed: drops its events from
+  // the batch that is being handled.
   void Forget(const IoHandler* handler);
 
   void Defer(Deferred* deferred) {
@@ -67,8 +70,10 @@ class EpollLoop final : public EventLoop {
   static constexpr int kBatchEvents = 256;
 
   int WaitMillis(Duration max_wait);
+  void Poll(int wait_ms);
   void HandleEvents();
-  void RunTasks();
+  void TakeTasks(std::vector<std::function<void()>>* tasks);
+  void RunTimers();
   void Wake();
 
   const Clock& clock_;
@@ -78,7 +83,8 @@ class EpollLoop final : public EventLoop {
   TimePoint now_;
   bool in_round_ = false;
   std::atomic<bool> stop_{false};
-  bool tasks_posted_ = false;  // an event of event_fd_ is in the batch
+  bool tasks_posted_ = false;  // an event of event_fd_ came, and nobody has taken the tasks since
+  size_t watched_ = 0;
   int batch_next_ = 0;
   int batch_count_ = 0;
   ListHead deferred_;

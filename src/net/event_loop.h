@@ -5,8 +5,9 @@
 // calls that any thread may make. Time is read once per wake-up (now()). Streams, timers and the
 // like must be destroyed before their loop.
 //
-// One round: wait; readiness events; streams that asked to read again; posted tasks; timers.
-// Whatever any of them asks for "later" comes in the next round.
+// One round: wait; readiness events; streams that asked to read again; tasks posted before the
+// round; timers, before which everything that was ready then is handled. Whatever any of them asks
+// for "later", or posts, comes in the next round. What is destroyed is not called any more.
 
 #pragma once
 

@@ -1,6 +1,11 @@
 #include "net/event_loop.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,6 +17,7 @@
 
 #include "base/random.h"
 #include "net/net_test_util.h"
+#include "net/tcp_stream.h"
 
 namespace gw {
 namespace {
@@ -147,6 +153,92 @@ TEST_F(Timers, NowIsTheClockOutsideARoundAndFixedWithinOne) {
   EXPECT_EQ(seen + seconds(1), clock_.Now());
 }
 
+// A stream with a time-out: what comes in time stops it.
+class Waiting final : public StreamObserver {
+ public:
+  Waiting(EventLoop& loop, int* late) : timer_(loop, [late] { ++*late; }) {
+    int fds[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    stream_ = internal::TcpStream::New(internal::ImplOf(loop), fds[0],
+                                       internal::TcpStream::State::kConnected, {});
+    peer_ = fds[1];
+    stream_->set_observer(this);
+    timer_.Start(seconds(2));
+  }
+  ~Waiting() { close(peer_); }
+
+  void Answer() const { EXPECT_EQ(write(peer_, "x", 1), 1); }
+  int peer() const { return peer_; }
+
+  void OnReadable() override {
+    char byte;
+    if (stream_->Read({&byte, 1}).bytes == 1) timer_.Stop();
+  }
+  void OnWritable() override {}
+
+ private:
+  Timer timer_;
+  std::unique_ptr<Stream> stream_;
+  int peer_ = -1;
+};
+
+void AllowOpenFiles(rlim_t wanted) {
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = std::min(std::max(limit.rlim_cur, wanted), limit.rlim_max);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+TEST_F(Timers, DataInMoreSocketsThanOneBatchWinsOverTimeouts) {
+  constexpr int kStreams = 700;
+  AllowOpenFiles(4 * kStreams);
+  int late = 0;
+  std::deque<Waiting> streams;
+  for (int i = 0; i < kStreams; ++i) streams.emplace_back(*loop_, &late);
+  Advance(Duration::zero());  // that they can be written to is told once
+  for (const Waiting& stream : streams) stream.Answer();
+  // The process stood still until long after all time-outs.
+  Advance(seconds(10));
+  EXPECT_EQ(late, 0);
+}
+
+TEST_F(Timers, SilentStreamsTimeOutBesideOnesThatAnswered) {
+  int late = 0;
+  std::deque<Waiting> streams;
+  for (int i = 0; i < 10; ++i) streams.emplace_back(*loop_, &late);
+  for (size_t i = 0; i < 4; ++i) streams[i].Answer();
+  Advance(seconds(2));
+  EXPECT_EQ(late, 6);
+}
+
+// What a process that is stopped and goes on sees: its wait ended by a signal, everything due, and
+// what came meanwhile in the sockets.
+ManualClock* stopped_clock = nullptr;
+const Waiting* stopped_stream = nullptr;
+void OnAlarm(int) {
+  stopped_clock->Advance(seconds(10));
+  stopped_stream->Answer();
+}
+
+TEST_F(Timers, DataWinsOverTimeoutsWhenASignalEndsTheWait) {
+  int late = 0;
+  Waiting stream(*loop_, &late);
+  Advance(Duration::zero());
+  stopped_clock = &clock_;
+  stopped_stream = &stream;
+  struct sigaction action{};
+  action.sa_handler = OnAlarm;
+  struct sigaction before;
+  ASSERT_EQ(sigaction(SIGALRM, &action, &before), 0);
+  const TimePoint begin = clock_.Now();
+  const itimerval soon{{0, 0}, {0, 20'000}};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &soon, nullptr), 0);
+  while (clock_.Now() == begin) loop_->RunOnce(seconds(10));
+  for (int i = 0; i < 3; ++i) loop_->RunOnce(Duration::zero());
+  ASSERT_EQ(sigaction(SIGALRM, &before, nullptr), 0);
+  EXPECT_EQ(late, 0);
+}
+
 class Loop : public LoopTest {};
 
 TEST_F(Loop, TimerEndsAWaitOnTheRealClock) {
@@ -188,6 +280,42 @@ TEST_F(Loop, TaskPostedByATaskRunsInTheNextRound) {
     order.push_back(1);
     loop_->Post([&] { order.push_back(2); });
   });
+  loop_->RunOnce(seconds(10));
+  EXPECT_EQ(order, (std::vector<int>{1}));
+  loop_->RunOnce(seconds(10));
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+// Otherwise a task that frees what a handler closed could run while the same round still uses it.
+TEST_F(Loop, TaskPostedByAHandlerRunsInTheNextRoundAlsoIfOthersWerePostedBefore) {
+  std::vector<std::string> order;
+  int fds[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+  Recorder recorder;
+  recorder.then = [&] {
+    order.push_back("handler");
+    loop_->Post([&] { order.push_back("task of the handler"); });
+  };
+  std::unique_ptr<Stream> stream = internal::TcpStream::New(
+      internal::ImplOf(*loop_), fds[0], internal::TcpStream::State::kConnected, {});
+  recorder.Attach(stream.get());
+  loop_->RunOnce(Duration::zero());
+  ASSERT_EQ(write(fds[1], "x", 1), 1);
+  loop_->Post([&] { order.push_back("task before"); });
+  loop_->RunOnce(seconds(10));
+  EXPECT_EQ(order, (std::vector<std::string>{"handler", "task before"}));
+  loop_->RunOnce(seconds(10));
+  EXPECT_EQ(order.back(), "task of the handler");
+  close(fds[1]);
+}
+
+TEST_F(Loop, TaskPostedByATimerRunsInTheNextRound) {
+  std::vector<int> order;
+  Timer timer(*loop_, [&] {
+    order.push_back(1);
+    loop_->Post([&] { order.push_back(2); });
+  });
+  timer.Start(Duration::zero());
   loop_->RunOnce(seconds(10));
   EXPECT_EQ(order, (std::vector<int>{1}));
   loop_->RunOnce(seconds(10));

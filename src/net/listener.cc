@@ -182,6 +182,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::New(EventLoop& loop,
                                                         const Options& options,
                                                         OnAccept on_accept) {
   ASSIGN_OR_RETURN(const int fd, BindSocket(address, options.reuse_port));
+  if (options.keep_alive > Duration::zero()) internal::SetKeepAlive(fd, options.keep_alive);
   if (listen(fd, options.backlog) != 0) {
     const int error = errno;
     close(fd);

@@ -3,7 +3,7 @@
 // A Stream is a connected, non-blocking byte stream (TCP; TLS can stand behind the same interface).
 // Readiness is edge-triggered: after OnReadable, read until kWouldBlock, kEnd or kError, or call
 // ReadAgainLater() to be called once more in the next round of the loop (fairness, back-pressure
-// lifted).
+// lifted). A read that filled less than it was given says nothing about what is left.
 
 #pragma once
 
@@ -61,6 +61,11 @@ class Stream {
   // Makes the close abortive: the peer sees a reset instead of an orderly end.
   virtual void ResetOnClose() = 0;
 
+  // Asks a peer from which nothing comes for `idle` whether it is still there, and again every
+  // quarter of that; without an answer to four of them the stream fails with ETIMEDOUT. A peer
+  // whose machine is gone, or whose state a firewall has forgotten, says nothing itself.
+  virtual void KeepAlive(Duration idle) = 0;
+
   virtual const SocketAddress& peer() const = 0;
   virtual const SocketAddress& local() const = 0;
 };
@@ -82,6 +87,7 @@ class Listener {
   struct Options {
     bool reuse_port = false;  // several loops listen on the same address
     int backlog = 4096;
+    Duration keep_alive{};  // of every stream that is accepted, see Stream::KeepAlive; 0: none
     // Accepting failed with this errno for want of descriptors or memory. True: some are free
     // again, and it is tried again at once. Must not destroy the Listener.
     std::function<bool(int error)> on_exhausted;
@@ -99,7 +105,9 @@ class Listener {
   // some, it then rests for 100 ms.
   virtual uint64_t accept_failures() const = 0;
   // Accepts what has arrived, also while paused, and refuses what has not: connections still in the
-  // backlog of a listener that is destroyed are reset. The last call before the destructor.
+  // backlog of a listener that is destroyed are reset. First packets are dropped from here on
+  // (their clients send them again); connections whose first packet was answered before are still
+  // accepted. Behind it comes the destructor, at once or after another call.
   virtual void AcceptLast() = 0;
   // Stops and resumes accepting (connection limit reached); the backlog fills meanwhile.
   virtual void Pause() = 0;

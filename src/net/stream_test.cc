@@ -1,6 +1,8 @@
 #include "net/stream.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/random.h"
 #include "net/net_test_util.h"
+#include "net/tcp_stream.h"
 
 namespace gw {
 namespace {
@@ -313,6 +317,115 @@ TEST_F(Streams, ReadsThatFillTheBufferExactlyLoseNothing) {
   RunUntil([&] { return exact.text.size() == 27; });
   pair_.client.reset();
   RunUntil([&] { return exact.state == IoState::kEnd; });
+}
+
+// A read stops in front of urgent data, however much there is behind it, and no event tells of
+// that.
+TEST_F(Streams, BytesBehindUrgentDataAreRead) {
+  const SocketAddress address = listener_->local();
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(connect(fd, address.sockaddr_ptr(), address.length()), 0);
+  RunUntil([&] { return accepted_ != nullptr; });
+  ASSERT_EQ(send(fd, "before", 6, 0), 6);
+  ASSERT_EQ(send(fd, "!", 1, MSG_OOB), 1);
+  ASSERT_EQ(send(fd, "behind", 6, 0), 6);
+  Recorder recorder;
+  recorder.Attach(accepted_.get());
+  RunUntil([&] { return recorder.text == "beforebehind"; });
+  close(fd);
+}
+
+// Streams whose handlers do what others' handlers do: read a little, ask to be called again, write
+// to each other, and destroy each other and themselves, at once, from a task and from a timer.
+class Crowd {
+ public:
+  Crowd(EventLoop& loop, uint64_t seed) : loop_(loop), random_(seed) {
+    for (size_t i = 0; i < kMembers; ++i) members_.push_back(std::make_unique<Member>(*this));
+    for (size_t i = 0; i < kMembers; i += 2) Pair(i);
+  }
+
+  void Round() {
+    members_[random_.Below(kMembers)]->Write();
+    loop_.RunOnce(Duration::zero());
+    if (random_.Below(4) == 0) {
+      const size_t i = random_.Below(kMembers) / 2 * 2;
+      if (!members_[i]->stream && !members_[i + 1]->stream) Pair(i);
+    }
+  }
+  uint64_t calls() const { return calls_; }
+
+ private:
+  struct Member final : StreamObserver {
+    explicit Member(Crowd& c) : crowd(c), timer(c.loop_, [this] { stream.reset(); }) {}
+    void OnReadable() override {
+      Called();
+      char bytes[3];
+      const IoResult read = stream->Read(bytes);
+      if (read.state == IoState::kOk) stream->ReadAgainLater();
+      if (read.state == IoState::kEnd || read.state == IoState::kError) stream.reset();
+      Disturb();
+    }
+    void OnWritable() override {
+      Called();
+      Disturb();
+    }
+    void Called() {
+      ++crowd.calls_;
+      ASSERT_NE(stream, nullptr) << "a stream that was destroyed is called";
+    }
+    void Write() {
+      if (stream) WriteText(*stream, "0123456789");
+    }
+    void Disturb() {
+      Member& other = *crowd.members_[crowd.random_.Below(kMembers)];
+      switch (crowd.random_.Below(8)) {
+        case 0:
+          other.stream.reset();
+          return;
+        case 1:
+          if (other.stream) other.stream->ReadAgainLater();
+          return;
+        case 2:
+          crowd.loop_.Post([&other] { other.stream.reset(); });
+          return;
+        case 3:
+          other.timer.Start(Duration::zero());
+          return;
+        default:
+          other.Write();
+      }
+    }
+    Crowd& crowd;
+    std::unique_ptr<Stream> stream;
+    Timer timer;
+  };
+
+  void Pair(size_t i) {
+    int fds[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    for (size_t side : {0, 1}) {
+      members_[i + side]->stream = internal::TcpStream::New(
+          internal::ImplOf(loop_), fds[side], internal::TcpStream::State::kConnected, {});
+      members_[i + side]->stream->set_observer(members_[i + side].get());
+    }
+  }
+
+  static constexpr size_t kMembers = 40;
+  EventLoop& loop_;
+  Random random_;
+  uint64_t calls_ = 0;
+  std::vector<std::unique_ptr<Member>> members_;
+};
+
+TEST_F(Streams, WhatWasDestroyedIsNotCalled) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Crowd crowd(*loop_, seed);
+    for (int round = 0; round < 2000; ++round) crowd.Round();
+    EXPECT_GT(crowd.calls(), 2000u) << "seed " << seed;
+    // Tasks that are still posted name members of this crowd.
+    loop_->RunOnce(Duration::zero());
+    loop_->RunOnce(Duration::zero());
+  }
 }
 
 }  // namespace

@@ -46,7 +46,8 @@ std::unique_ptr<TcpStream> TcpStream::New(EpollLoop& loop, int fd, State state,
                                           const SocketAddress& peer) {
   std::unique_ptr<TcpStream> stream(new TcpStream(loop, fd, state, peer));
   // Registered once for everything and edge-triggered: no epoll_ctl per request.
-  const int error = loop.Watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, stream.get());
+  const int error =
+      loop.Watch(fd, EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET, stream.get());
   if (error == 0) return stream;
   stream.reset();
   errno = error;
@@ -58,7 +59,6 @@ TcpStream::TcpStream(EpollLoop& loop, int fd, State state, const SocketAddress& 
 
 TcpStream::~TcpStream() {
   if (destroyed_ != nullptr) *destroyed_ = true;
-  if (linked()) Unlink();
   loop_.Forget(this);
   close(fd_);  // which ends the watch, too
 }
@@ -69,8 +69,10 @@ void TcpStream::set_observer(StreamObserver* observer) {
 }
 
 IoResult TcpStream::Read(std::span<char> into) {
-  // A read that returned less than was asked for has emptied the socket; the event that tells of
-  // more clears drained_. This saves the recv that would only return EAGAIN.
+  // A read that returned less than was asked for has emptied the socket, unless it stopped in front
+  // of urgent data; the event that tells of more clears drained_. This saves the recv that would
+  // only return EAGAIN. Whoever reads asks until it is told that there is nothing more: under TLS a
+  // short read says nothing.
   if (drained_) return {IoState::kWouldBlock, 0, 0};
   ssize_t n;
   do {
@@ -79,7 +81,7 @@ IoResult TcpStream::Read(std::span<char> into) {
   if (n > 0) {
     const auto bytes = static_cast<size_t>(n);
     // After the peer's end there is no further event, so the end itself must be read.
-    drained_ = bytes < into.size() && !peer_gone_;
+    drained_ = bytes < into.size() && !peer_gone_ && !urgent_;
     return {IoState::kOk, bytes, 0};
   }
   if (n < 0) {
@@ -136,6 +138,8 @@ void TcpStream::ResetOnClose() {
   setsockopt(fd_, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
 }
 
+void TcpStream::KeepAlive(Duration idle) { SetKeepAlive(fd_, idle); }
+
 const SocketAddress& TcpStream::local() const {
   if (local_.family() == AF_UNSPEC) local_ = LocalAddress(fd_);
   return local_;
@@ -156,8 +160,9 @@ int TcpStream::FinishConnect() {
 
 void TcpStream::OnEvents(uint32_t events) {
   if ((events & kGone) != 0) peer_gone_ = true;
-  const bool readable = (events & (EPOLLIN | kGone)) != 0;
+  const bool readable = (events & (EPOLLIN | EPOLLPRI | kGone)) != 0;
   if (readable) drained_ = false;
+  if ((events & EPOLLPRI) != 0) urgent_ = true;
   if (state_ == State::kConnecting) {
     missed_readable_ |= readable;
     write_blocked_ = true;
@@ -203,6 +208,22 @@ int NewTcpSocket(int family) {
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
   return fd;
+}
+
+void SetKeepAlive(int fd, Duration idle) {
+  constexpr int kProbes = 4;
+  const auto seconds = [](Duration time) {
+    constexpr int64_t kMost = 32767;  // what the kernel takes
+    const int64_t whole = std::chrono::ceil<std::chrono::seconds>(time).count();
+    return static_cast<int>(std::clamp<int64_t>(whole, 1, kMost));
+  };
+  const auto set = [fd](int level, int option, int value) {
+    setsockopt(fd, level, option, &value, sizeof(value));
+  };
+  set(IPPROTO_TCP, TCP_KEEPIDLE, seconds(idle));
+  set(IPPROTO_TCP, TCP_KEEPINTVL, seconds(idle / kProbes));
+  set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 SocketAddress LocalAddress(int fd) {

@@ -27,6 +27,7 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
   bool peer_gone() const override { return peer_gone_; }
   void ShutdownWrite() override;
   void ResetOnClose() override;
+  void KeepAlive(Duration idle) override;
   const SocketAddress& peer() const override { return peer_; }
   const SocketAddress& local() const override;
 
@@ -48,6 +49,7 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
   StreamObserver* observer_ = nullptr;
   int error_ = 0;               // the kernel reports an error once; we keep it
   bool drained_ = false;        // the last read took all there was; the next event ends that
+  bool urgent_ = false;         // urgent data has come once: a short read may have stopped there
   bool write_blocked_ = false;  // an OnWritable is owed
   bool peer_gone_ = false;
   bool missed_readable_ = false;  // events that came while there was no observer
@@ -59,6 +61,9 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
 
 // Makes a non-blocking TCP socket without Nagle's delay. Returns -1 and sets errno on failure.
 int NewTcpSocket(int family);
+
+// See Stream::KeepAlive. What is accepted from a listening socket inherits it.
+void SetKeepAlive(int fd, Duration idle);
 
 // The local address of a socket.
 SocketAddress LocalAddress(int fd);

@@ -43,6 +43,10 @@ class TimerWheel {
   // stop any timer; one it starts for a tick that has passed fires in the next Advance.
   void Advance(uint64_t tick);
 
+  // Moves the wheel to `tick`, before which nothing is due.
+  // REQUIRES: tick < NextTick()
+  void SkipTo(uint64_t tick) { now_ = now_ < tick ? tick : now_; }
+
   // The first tick, not before now(), at which Advance has something to do; kNever if no timer
   // runs. No timer fires before it; it may be earlier than the first timer (a cascade).
   uint64_t NextTick() const;

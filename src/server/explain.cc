@@ -4,6 +4,8 @@
 
 #include <span>
 
+#include "base/escape.h"
+
 namespace gw {
 namespace {
 
@@ -117,7 +119,15 @@ std::string TokensText(const RequestRecord& record) {
 
 }  // namespace
 
-std::string ExplainText(const RequestRecord& record) {
+std::string ExplainText(const RequestRecord& as_it_came) {
+  RequestRecord record = as_it_came;
+  // Each of these may hold what a client has sent: none of it is a line of ours, or a command to
+  // the terminal that shows it.
+  for (std::string* text :
+       {&record.request_id, &record.client, &record.method, &record.path, &record.host,
+        &record.route, &record.pool, &record.requested_model, &record.target_model}) {
+    *text = Printable(*text);
+  }
   std::string out = RequestText(record) + TriesText(record);
   if (!record.endpoint_name.empty()) out += DecisionText(record);
   return out + TimesText(record) + TokensText(record);

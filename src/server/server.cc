@@ -1,13 +1,8 @@
 #include "server/server.h"
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
@@ -21,96 +16,26 @@
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
+#include "net/port_holder.h"
+#include "net/supervisor.h"
 #include "server/configurator.h"
+#include "server/countdown.h"
 #include "server/explain.h"
 #include "server/gateway_metrics.h"
 #include "server/get.h"
 #include "server/pages.h"
+#include "server/signals.h"
+#include "server/startup.h"
 
 namespace gw {
 namespace {
 
-constexpr int kListenRetryMs = 1000;
-
-// From here to the end of the process, which destroys and writes what is left, a signal has nobody
-// who reads it and ends the process at once.
-void EndAtNextSignal(const sigset_t& signals) {
-  signal(SIGTERM, [](int) { _exit(1); });
-  signal(SIGINT, [](int) { _exit(1); });
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-}
-
-// Counts answers of the workers; Wait returns when all have come or the time is over.
-class Countdown {
- public:
-  explicit Countdown(size_t count) : left_(count) {}
-  void Done() {
-    std::lock_guard lock(mutex_);
-    --left_;
-    changed_.notify_all();
-  }
-  template <typename Stop>
-  bool Wait(Duration timeout, Stop stop) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout, [&] { return left_ == 0 || stop(); }) && left_ == 0;
-  }
-  // Has Wait look at `stop` again. Under the lock: Wait must not be between its look and its sleep.
-  void Poke() {
-    std::lock_guard lock(mutex_);
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  size_t left_;
-};
-
-// Every client and every endpoint is a file descriptor: use all that the system allows.
-void RaiseDescriptorLimit() {
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
+constexpr Duration kListenRetry = std::chrono::seconds(1);
+// How long listeners that another process takes over still accept connections whose first packet
+// they have answered: the way there and back.
+constexpr Duration kHandshake = std::chrono::milliseconds(500);
 
 int64_t UnixNow() { return RealClock().UnixNanos() / 1'000'000'000; }
-
-int WorkersOf(const ServerOptions& options) {
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  return options.workers > 0 ? options.workers : static_cast<int>(cores);
-}
-
-// A client that is accepted needs a second descriptor, towards its endpoint: without it the request
-// would fail at an endpoint that is well.
-ServerOptions WithinDescriptors(ServerOptions options) {
-  constexpr rlim_t kOthers = 32;  // listeners, loops, scraped endpoints of a small pool, files
-  RaiseDescriptorLimit();
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return options;
-  const rlim_t left = limit.rlim_cur > kOthers ? limit.rlim_cur - kOthers : 0;
-  const auto clients = static_cast<size_t>(left / 2 / static_cast<rlim_t>(WorkersOf(options)));
-  size_t& most = options.dataplane.downstream_connections_max;
-  if (clients < most) {
-    Log(LogLevel::kWarning, "Few open files are allowed: fewer clients are taken",
-        {{"open_files", static_cast<int64_t>(limit.rlim_cur)},
-         {"downstream_connections_per_worker", static_cast<int64_t>(clients)}});
-    most = std::max<size_t>(clients, 1);
-  }
-  return options;
-}
-
-// A wrong address would fail at every port, and be tried again for ever as if a port were taken.
-absl::Status CheckBindIp(const std::string& ip) {
-  const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(ip, 0);
-  if (!address.ok()) {
-    return absl::InvalidArgumentError("--bind: must be an IPv4 or IPv6 address, got " + ip);
-  }
-  const absl::Status local = CheckLocalAddress(*address);
-  if (local.ok()) return local;
-  return absl::InvalidArgumentError("--bind: must be an address of this machine, got " +
-                                    std::string(local.message()));
-}
 
 class ServerImpl final : public Server {
  public:
@@ -156,7 +81,11 @@ class ServerImpl final : public Server {
   AdminResponse Ready() const;
   AdminResponse Get(const AdminRequest& request) const;
   AdminResponse Explain(const AdminRequest& request) const;
-  bool Drain(int signal_fd);
+  static AdminResponse ChangeLogLevel(const AdminRequest& request);
+  ListenErrors Explained(const ListenErrors& errors);  // REQUIRES: opening_ is held
+  void Reload();
+  static void ReopenLog();
+  bool Drain(SignalReader& signals);
 
   const ServerOptions options_;
   MetricRegistry metrics_;
@@ -173,20 +102,17 @@ class ServerImpl final : public Server {
   // Snapshots are published and listeners opened by the watcher's thread and RunUntilSignal's.
   std::mutex opening_;
   std::set<uint16_t> own_ports_;  // that a worker listens on; under opening_
+  ListenErrors raw_errors_;       // as the system said them; under opening_
+  SocketAddress admin_address_;
   std::atomic<bool> listening_{false};
   std::atomic<bool> draining_{false};
 };
 
 absl::Status ServerImpl::Start() {
   // Signals are read by RunUntilSignal; blocked here so that no other thread takes them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-
+  BlockSignals();
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
+  ASSIGN_OR_RETURN(admin_address_, AdminAddressOf(options_.admin_address, options_.takeover));
   for (const std::string& path : options_.paths) {
     if (path == "-") return absl::InvalidArgumentError("-f -: only penstock check reads that");
   }
@@ -257,8 +183,18 @@ absl::Status ServerImpl::StartAdmin() {
   };
   handlers["/get"] = [this](const AdminRequest& request) { return Get(request); };
   handlers["/explain"] = [this](const AdminRequest& request) { return Explain(request); };
-  ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::Parse(options_.admin_address));
-  ASSIGN_OR_RETURN(admin_, AdminServer::Start(address, std::move(handlers)));
+  handlers["/log-level"] = [](const AdminRequest&) {
+    return AdminResponse{.body = std::string(NameOf(log_level())) + "\n"};
+  };
+  handlers["PUT /log-level"] = ChangeLogLevel;
+  AdminServer::Limits limits;
+  limits.connections = options_.dataplane.admin_connections_max;
+  limits.share_port = options_.takeover;
+  limits.on_connections_reached =
+      [&reached = metrics_.AddCounter("penstock_limit_reached_total",
+                                      "How often a limit was reached, by its name.",
+                                      {{"limit", "admin_connections"}})] { reached.Add(); };
+  ASSIGN_OR_RETURN(admin_, AdminServer::Start(admin_address_, std::move(handlers), limits));
   Log(LogLevel::kInfo, "Admin port listens", {{"address", admin_->local().ToString()}});
   return absl::OkStatus();
 }
@@ -275,6 +211,7 @@ void ServerImpl::OnLoaded(const config::LoadResult& result) {
 ListenErrors ServerImpl::FindTakenPorts() const {
   ListenErrors taken;
   const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
+  if (options_.takeover) return taken;
   for (const ListenerEntry& entry : snapshot->listeners) {
     if (own_ports_.contains(entry.port)) continue;
     const absl::StatusOr<SocketAddress> address =
@@ -312,13 +249,33 @@ void ServerImpl::OpenListeners() {
     const bool nowhere = (*failures)[entry.port] == workers_.size();
     if (!taken.contains(entry.port) && !nowhere) own_ports_.insert(entry.port);
   }
-  const ListenErrors known = configurator_.listen_errors();
-  for (const auto& [port, error] : *all_errors) {
-    if (known.contains(port) && known.at(port) == error) continue;
-    Log(LogLevel::kError, "A listener could not be opened", {{"error", error}});
-  }
-  configurator_.SetListenErrors(*all_errors);
+  configurator_.SetListenErrors(Explained(*all_errors));
   listening_ = true;
+}
+
+// The errors with the listeners that wanted the ports, and with who has them. Each is logged once,
+// and looked into once: it is tried again every second.
+ListenErrors ServerImpl::Explained(const ListenErrors& errors) {
+  const ListenErrors known = configurator_.listen_errors();
+  ListenErrors explained;
+  for (const auto& [port, error] : errors) {
+    const auto raw = raw_errors_.find(port);
+    if (raw != raw_errors_.end() && raw->second == error && known.contains(port)) {
+      explained[port] = known.at(port);
+      continue;
+    }
+    std::string& text = explained[port];
+    if (const ListenerEntry* entry = snapshots_.Load()->FindListener(port)) {
+      text = "listener ";
+      for (const std::string& name : entry->names) text += name + " and ";
+      text.resize(text.size() - 5);
+      text += " of the Gateways: ";
+    }
+    text += WithHolder(error, port);
+    Log(LogLevel::kError, "A listener could not be opened", {{"error", text}});
+  }
+  raw_errors_ = errors;
+  return explained;
 }
 
 AdminResponse ServerImpl::Ready() const {
@@ -380,50 +337,98 @@ AdminResponse ServerImpl::Explain(const AdminRequest& request) const {
   return {.body = ExplainText(*found)};
 }
 
+AdminResponse ServerImpl::ChangeLogLevel(const AdminRequest& request) {
+  const std::string name = http::QueryParam(request.query, "level").value_or("");
+  const std::optional<LogLevel> level = LogLevelFromName(name);
+  if (!level) {
+    return {.status = 400,
+            .body = "error: level: must be debug, info, warning or error, got \"" +
+                    Printable(name) + "\"\n"};
+  }
+  const std::string before(NameOf(log_level()));
+  SetLogLevel(std::min(*level, LogLevel::kInfo));  // the change itself is told
+  Log(LogLevel::kInfo, "Log level changed", {{"from", before}, {"to", NameOf(*level)}});
+  SetLogLevel(*level);
+  return {.body = std::string(NameOf(*level)) + "\n"};
+}
+
+void ServerImpl::Reload() {
+  Log(LogLevel::kInfo, "SIGHUP: the configuration is read anew", {});
+  // For a supervisor that waits for the end of it: the clock is the one it compares with.
+  const auto micros =
+      std::chrono::duration_cast<std::chrono::microseconds>(RealClock().Now().time_since_epoch());
+  NotifySupervisor("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(micros.count()));
+  watcher_->LoadNow([this](bool changed) {
+    const std::string error = configurator_.load_error();
+    Log(error.empty() ? LogLevel::kInfo : LogLevel::kWarning, "SIGHUP: the configuration was read",
+        {{"changed", changed},
+         {"generation", configurator_.generation()},
+         {"refused", configurator_.refused()},
+         {"error", error}});
+    NotifySupervisor("READY=1");
+  });
+}
+
+void ServerImpl::ReopenLog() {
+  const absl::Status status = ReopenLogFile();
+  if (!status.ok()) {
+    Log(LogLevel::kError, "SIGUSR1: the log file could not be opened, the old one goes on",
+        {{"error", std::string(status.message())}});
+  } else {
+    Log(LogLevel::kInfo, "SIGUSR1: the log file is open", {});
+  }
+}
+
 int ServerImpl::RunUntilSignal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  const int fd = signalfd(-1, &signals, SFD_CLOEXEC);
-  if (fd < 0) return 1;
-  signalfd_siginfo info;
-  pollfd wanted{fd, POLLIN, 0};
-  while (poll(&wanted, 1, kListenRetryMs) <= 0 ||
-         read(fd, &info, sizeof(info)) != static_cast<ssize_t>(sizeof(info))) {
+  SignalReader signals;
+  {
+    std::lock_guard opening(opening_);
+    Log(LogLevel::kInfo, "Listening", {{"ports", own_ports_.size()}});
+  }
+  NotifySupervisor("READY=1");
+  for (;;) {
+    const std::optional<int> signal = signals.Next(kListenRetry);
+    if (signal == SIGHUP) Reload();
+    if (signal == SIGUSR1) ReopenLog();
+    if (signal == SIGTERM || signal == SIGINT) break;
     // Whoever had a port may have left it.
-    if (configurator_.listen_errors().empty()) continue;
+    if (signal || configurator_.listen_errors().empty()) continue;
     std::lock_guard opening(opening_);
     OpenListeners();
   }
-  const bool drained = Drain(fd);
-  close(fd);
-  EndAtNextSignal(signals);
+  const bool drained = Drain(signals);
+  SignalReader::EndAtNext();
   return drained ? 0 : 1;
 }
 
-bool ServerImpl::Drain(int signal_fd) {
+bool ServerImpl::Drain(SignalReader& signals) {
   draining_ = true;
+  NotifySupervisor("STOPPING=1");
   Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
       {{"limit_s", ToSeconds(options_.dataplane.drain_timeout)}});
   watcher_.reset();
   auto countdown = std::make_shared<Countdown>(workers_.size());
-  for (auto& worker : workers_) worker->Drain([countdown] { countdown->Done(); });
+  // Another process has taken the ports over: it shall have the next connection, and the next
+  // probe.
+  std::set<uint16_t> ports = own_ports_;
+  if (admin_address_.port() != 0) ports.insert(admin_address_.port());
+  const bool taken_over = OthersListen(ports);
+  if (taken_over) admin_->StopListening();
+  for (auto& worker : workers_) {
+    worker->Drain([countdown] { countdown->Done(); }, taken_over ? kHandshake : Duration(0));
+  }
   std::atomic<bool> again{false};
   std::atomic<bool> over{false};
   std::thread second([&] {
     // A second signal ends at once.
     while (!over) {
-      fd_set set;
-      FD_ZERO(&set);
-      FD_SET(signal_fd, &set);
-      timeval wait{0, 50'000};
-      if (select(signal_fd + 1, &set, nullptr, nullptr, &wait) > 0) {
-        signalfd_siginfo info;  // taken, or it would count as a third one later
-        again = read(signal_fd, &info, sizeof(info)) > 0;
-        countdown->Poke();
-        return;
-      }
+      const std::optional<int> signal = signals.Next(std::chrono::milliseconds(50));
+      if (signal == SIGUSR1) ReopenLog();
+      if (signal == SIGHUP) Log(LogLevel::kInfo, "SIGHUP: nothing is read while draining", {});
+      if (signal != SIGTERM && signal != SIGINT) continue;
+      again = true;
+      countdown->Poke();
+      return;
     }
   });
   const bool drained =

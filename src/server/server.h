@@ -23,12 +23,14 @@ namespace gw {
 struct ServerOptions {
   std::vector<std::string> paths;  // files and directories of objects
   config::FileLimits file_limits;
-  std::string admin_address = "127.0.0.1:9090";  // metrics, health, configuration
+  std::string admin_address = "127.0.0.1:9909";  // metrics, health, configuration
   std::string bind_ip = "0.0.0.0";               // address of the Gateways' listeners
   TranslateOptions translate;
   int workers = 0;  // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;
   bool log_requests = true;
+  // Another process may listen on the same ports, the admin port too: this one takes over from it.
+  bool takeover = false;
   // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two
   // runs make the same request ids.
   std::optional<uint64_t> seed;
@@ -44,9 +46,9 @@ class Server {
 
   // The admin port's real address.
   virtual const SocketAddress& admin_address() const = 0;
-  // Blocks until SIGTERM or SIGINT, then drains: no new connections, what is in flight finishes, at
-  // most for DataplaneOptions::drain_timeout. A second signal ends at once, also after this has
-  // returned. Returns the exit status.
+  // Blocks until SIGTERM or SIGINT; what other signals do meanwhile is in signals.h. Then drains:
+  // no new connections, what is in flight finishes, at most for DataplaneOptions::drain_timeout. A
+  // second signal ends at once, also after this has returned. Returns the exit status.
   virtual int RunUntilSignal() = 0;
 };
 

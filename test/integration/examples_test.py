@@ -98,6 +98,18 @@ class ServedTest(GatewayTest):
             self.assertEqual(gateway.chat(f"Question {i}", model="chat").status, 200)
         self.assertEqual(set(self.asked()), {"a-gpu0", "a-gpu1", "b"})
 
+    def test_several_models_behind_one_address(self):
+        gateway = self.serve("several-models")
+        for model in ("qwen3-32b", "llama-3.1-8b", "llama-3.1-8b-batch"):
+            for i in range(10):
+                self.assertEqual(gateway.chat(f"Question {i}", model=model).status, 200)
+        self.assertEqual(gateway.chat(model="gpt-4").status, 404)
+        asked = self.asked()
+        self.assertEqual(asked.pop("llama-0"), {"llama-3.1-8b": 20})
+        self.assertEqual({m for models in asked.values() for m in models}, {"/models/Qwen3-32B"})
+        names = [m["id"] for m in gateway.get("/v1/models").json()["data"]]
+        self.assertEqual(sorted(names), ["llama-3.1-8b", "llama-3.1-8b-batch", "qwen3-32b"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -88,8 +88,7 @@ class RewriteTest(ObjectsTest):
                     created="2026-01-01T00:00:00Z"))
         self.assertEqual(self.models_sent(gateway, "m", 3), {"old": 3})
         self.assertEqual(self.models_sent(gateway, "other", 3), {"old-any": 3})
-        admin = f"{gateway.address}:{gateway.admin_port}"
-        status, shown = run("get", "rewrites", "--admin", admin)
+        status, shown = run("check", "-f", str(gateway.folder))
         self.assertEqual(status, 0, shown)
         self.assertIn('spec.rules[0]: model "m" has a rule that goes before', shown)
 

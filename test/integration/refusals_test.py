@@ -74,14 +74,52 @@ class HeadLimitTest(RefusalTest):
         for data, status, code in (
                 (b"GET /v1/t HTTP/2.0\r\nHost: h\r\n\r\n", 505, "version_not_supported"),
                 (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "bad_request"),
-                (b"CONNECT example.test:443 HTTP/1.1\r\nHost: example.test:443\r\n\r\n", 501,
-                 "upgrade_not_supported"),
                 (b"GET /v1/t HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                  b"Sec-WebSocket-Key: x\r\n\r\n", 501, "upgrade_not_supported")):
             client = self.client(gateway)
             client.send(data)
             self.assert_error(client.read_response(), status, code)
         self.assert_untouched()
+
+    def test_connect_is_the_last_thing_on_its_connection(self):
+        """What follows it is meant for the tunnel, and is no request."""
+        gateway = self.start()
+        response = self.refused(gateway, b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"
+                                         b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assert_error(response, 501, "upgrade_not_supported")
+        self.assert_untouched()
+        self.assertEqual(len(gateway.wait_handled(1)), 1)
+
+    def test_names_that_servers_take_for_others(self):
+        gateway = self.start(answer(200, b"{}"))
+        for name in ("Content_Length", "X_Forwarded_For", "X-Request_Id", "transfer_encoding"):
+            response = gateway.get("/v1/t", [(name, "1")])
+            self.assert_error(response, 400, "ambiguous_header")
+        self.assert_untouched()
+        self.assertEqual(gateway.metrics().sum("penstock_refused_heads_total",
+                                               reason="ambiguous_name"), 4)
+        self.assertEqual(gateway.get("/v1/t", [("User_Id", "1")]).status, 200)
+        self.assertEqual(self.server.requests[0].get("user_id"), "1")
+
+    def test_ports_and_paths_that_do_not_exist(self):
+        gateway = self.start(answer(200, b"{}"))
+        for host in ("a:65536", "a:99999", "[::1]:70000"):
+            self.assert_error(gateway.request("GET", "/v1/t", host=host), 400, "bad_request")
+        for target in ("http://a:65536/v1/t", "/v1/..%5cadmin", "/v1%5c..%5cadmin", "/v1/..\\x"):
+            self.assert_error(gateway.get(target), 400, "bad_request")
+        self.assert_untouched()
+        self.assertEqual(gateway.request("GET", "/v1/t", host="a:65535").status, 200)
+
+    def test_offers_of_other_protocols_are_neither_taken_nor_passed_on(self):
+        """Apache HttpClient offers TLS/1.2 with every plain request, curl --http2 offers h2c."""
+        gateway = self.start(answer(200, b"{}"))
+        for fields in ([("Connection", "Upgrade"), ("Upgrade", "TLS/1.2")],
+                       [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
+                        ("HTTP2-Settings", "AAMAAABkAAQAAP__")],
+                       [("Upgrade", "HTTP/2.0"), ("HTTP2-Settings", "AAMAAABkAAQAAP__")]):
+            self.assertEqual(gateway.get("/v1/t", fields).status, 200)
+            for name in ("upgrade", "http2-settings", "connection"):
+                self.assertIsNone(self.server.requests[-1].get(name), name)
 
     def test_a_refused_head_after_a_head_request_has_its_body(self):
         gateway = self.start(answer(200, b"{}"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import unittest
 
@@ -380,22 +381,27 @@ class ListenerTest(ReloadTest):
         gateway.wait_ready()
         self.assertEqual(gateway.get("/v1/t").body, b"first")
 
+    def wait_taken(self, gateway, listener, holder, port):
+        """The log says which listener wanted the port, and who has it."""
+        wanted = (f"listener {listener}\\S+ of the Gateways: listen on {holder.address}:{port}: "
+                  f"Address already in use, by \\S*penstock \\(process {holder.process.pid}\\)")
+        gateway.lines.wait(
+            lambda lines: any(l["message"] == "A listener could not be opened" and
+                              re.fullmatch(wanted, l["error"]) for l in lines), wanted)
+
     def test_two_gateways_do_not_share_a_port(self):
         first = self.gateway(pool_of([self.named("first")]))
         second = Gateway(first.address, pool_of([self.named("second")]), port=first.port,
                          wait_ready=False)
         self.addCleanup(second.stop)
-        at = f"{first.address}:{first.port}"
-        second.wait_line("A listener could not be opened",
-                         error=f"listen on {at}: Address already in use")
+        self.wait_taken(second, "default/inference-gateway/", first, first.port)
         self.assertEqual({first.get("/v1/t").body for _ in range(20)}, {b"first"})
         # The same for a listener that a reload adds; the one who has it does not mistake itself.
         port = free_port(first.address)
         first.write("other.yaml", gateway_objects(port, "other")[1:])
         self.wait_port(first, port, True)
         second.write("other.yaml", gateway_objects(port, "other")[1:])
-        second.wait_line("A listener could not be opened",
-                         error=f"listen on {first.address}:{port}: Address already in use")
+        self.wait_taken(second, "default/other/", first, port)
         first.write("more.yaml", [http_route("more")])
         self.wait_generation(first, 3)
         self.assertTrue(first.is_ready())

@@ -53,6 +53,10 @@ class FileWatcher {
                                             const WatchOptions& options = {});
   // Waits for a callback that is running; none runs afterwards. Not from within the callback.
   virtual ~FileWatcher() = default;
+
+  // Any thread. Reads everything at once, without waiting for events or for quiet, and reports what
+  // differs; behind that `done` is called on the watcher's thread, and told whether anything did.
+  virtual void LoadNow(std::function<void(bool reported)> done) = 0;
 };
 
 }  // namespace gw::config

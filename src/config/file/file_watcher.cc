@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <tuple>
@@ -54,8 +55,9 @@ class FileWatcherImpl final : public FileWatcher {
         debounce_(options.quiet, options.quiet_max, options.writing_max),
         hash_(loaded.hash),
         had_objects_(!loaded.parsed.objects.empty()),
-        stop_fd_(eventfd(0, EFD_CLOEXEC)) {
-    CHECK(stop_fd_ >= 0);
+        stop_fd_(eventfd(0, EFD_CLOEXEC)),
+        ask_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    CHECK(stop_fd_ >= 0 && ask_fd_ >= 0);
     if (options_.use_inotify) inotify_.emplace();
     if (!inotify_ || inotify_->fd() < 0) {
       poll_interval_ = std::min(options_.poll_interval, kPollWithoutEvents);
@@ -70,11 +72,22 @@ class FileWatcherImpl final : public FileWatcher {
     CHECK(write(stop_fd_, &one, sizeof(one)) == sizeof(one));
     thread_.join();
     close(stop_fd_);
+    close(ask_fd_);
+  }
+
+  void LoadNow(std::function<void(bool)> done) override {
+    {
+      std::lock_guard lock(asked_mutex_);
+      asked_.push_back(std::move(done));
+    }
+    const uint64_t one = 1;
+    CHECK(write(ask_fd_, &one, sizeof(one)) == sizeof(one));
   }
 
  private:
   void Run();
-  void Reload();
+  bool Reload();  // true if something was reported
+  void AnswerAsked();
   // False if it must be seen again first.
   bool IsConfirmed(const LoadResult& result);
   std::optional<TimePoint> Due() const { return debounce_.due(inotify_ && inotify_->writing()); }
@@ -93,6 +106,9 @@ class FileWatcherImpl final : public FileWatcher {
   std::optional<TimePoint> look_again_;
   Signature seen_;
   const int stop_fd_;
+  const int ask_fd_;
+  std::mutex asked_mutex_;
+  std::vector<std::function<void(bool)>> asked_;  // under asked_mutex_
   std::thread thread_;
 };
 
@@ -102,6 +118,7 @@ void FileWatcherImpl::Run() {
   Reload();
   TimePoint next_poll = RealClock().Now() + poll_interval_;
   while (Wait(std::min({next_poll, Due().value_or(next_poll), look_again_.value_or(next_poll)}))) {
+    AnswerAsked();
     const TimePoint now = RealClock().Now();
     if (inotify_ && inotify_->fd() >= 0 && inotify_->Drain()) debounce_.Note(now);
     if (now >= next_poll) {
@@ -116,7 +133,20 @@ void FileWatcherImpl::Run() {
   }
 }
 
-void FileWatcherImpl::Reload() {
+void FileWatcherImpl::AnswerAsked() {
+  uint64_t count = 0;
+  if (read(ask_fd_, &count, sizeof(count)) < 0) return;
+  std::vector<std::function<void(bool)>> asked;
+  {
+    std::lock_guard lock(asked_mutex_);
+    asked.swap(asked_);
+  }
+  debounce_.Clear();
+  const bool reported = Reload();
+  for (const auto& done : asked) done(reported);
+}
+
+bool FileWatcherImpl::Reload() {
   // Looked at before it is read: a change in between differs at the next poll.
   seen_ = Look(paths_, options_.limits);
   look_again_.reset();
@@ -125,11 +155,12 @@ void FileWatcherImpl::Reload() {
     debounce_.Note(RealClock().Now());
   }
   if (result.hash == hash_) gone_since_.reset();
-  if (result.hash == hash_ || !IsConfirmed(result)) return;
+  if (result.hash == hash_ || !IsConfirmed(result)) return false;
   hash_ = result.hash;
   had_objects_ = !result.parsed.objects.empty();
   LogSkipped(result);
   on_change_(result);
+  return true;
 }
 
 // A checkout, a restore or a mount takes all files away and brings them back.
@@ -154,8 +185,9 @@ bool FileWatcherImpl::Wait(TimePoint until) {
   using std::chrono::milliseconds;
   const auto left = std::chrono::ceil<milliseconds>(until - RealClock().Now());
   const auto timeout = std::clamp(left, milliseconds(0), milliseconds(60'000));
-  pollfd fds[2] = {{stop_fd_, POLLIN, 0}, {inotify_ ? inotify_->fd() : -1, POLLIN, 0}};
-  poll(fds, 2, static_cast<int>(timeout.count()));
+  pollfd fds[3] = {
+      {stop_fd_, POLLIN, 0}, {inotify_ ? inotify_->fd() : -1, POLLIN, 0}, {ask_fd_, POLLIN, 0}};
+  poll(fds, 3, static_cast<int>(timeout.count()));
   return fds[0].revents == 0;
 }
 

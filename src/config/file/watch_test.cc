@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <mutex>
 #include <string>
 
@@ -78,6 +79,7 @@ class Watched {
     return Until([&](const LoadResult& r) { return r.ok() && PodNames(r) == names; });
   }
   void Stop() { watcher_.reset(); }
+  FileWatcher& watcher() { return *watcher_; }
   std::vector<uint64_t> hashes() {
     std::lock_guard lock(mutex_);
     return hashes_;
@@ -210,6 +212,25 @@ TEST(Watch, WithoutEventsFilesArePolled) {
   watched.UntilPods({"b"});
   folder.Write("c.yaml", Pod("c"));
   watched.UntilPods({"b", "c"});
+}
+
+TEST(Watch, IsReadAtOnceForWhoAsks) {
+  TestFolder folder;
+  folder.Write("a.yaml", Pod("a"));
+  WatchOptions options = Watched::Quick();
+  options.use_inotify = false;  // nothing else would look
+  options.quiet = std::chrono::hours(1);
+  Watched watched({folder.path()}, options);
+  const auto ask = [&] {
+    std::promise<bool> answer;
+    watched.watcher().LoadNow([&](bool reported) { answer.set_value(reported); });
+    return answer.get_future().get();
+  };
+  EXPECT_FALSE(ask());
+  folder.Write("a.yaml", Pod("b"));
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(PodNames(watched.Next()), ElementsAre("b"));
+  EXPECT_FALSE(ask());
 }
 
 TEST(Watch, FoldersBelowAreWatchedFromTheirFirstMoment) {

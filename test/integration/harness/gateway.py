@@ -49,10 +49,10 @@ class Gateway:
     """`penstock serve` on a folder of objects. stop() ends it; so does the end of the test."""
 
     def __init__(self, address, objects, arguments=(), environment=None,
-                 port=None, wait_ready=True, stderr=subprocess.STDOUT):
+                 port=None, admin_port=None, wait_ready=True, stderr=subprocess.STDOUT):
         self.address = address
         self.port = port or free_port(address)
-        self.admin_port = free_port(address)
+        self.admin_port = admin_port or free_port(address)
         self.lines = Watched()  # every line of its log, parsed
         self.other_output = Watched()  # what it wrote that is not JSON
         self.exit_judged = False

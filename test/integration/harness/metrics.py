@@ -13,7 +13,7 @@ class Metrics:
         self.text = text
         self.samples = []
         self.types = {}
-        for line in text.splitlines():
+        for line in text.split("\n"):
             if line.startswith("# TYPE "):
                 _, _, name, kind = line.split(" ")
                 self.types[name] = kind

@@ -1,0 +1,37 @@
+// The signals of `penstock serve`. None of them ends the process but by a drain:
+//
+//   SIGTERM, SIGINT   drain; a second one ends it at once
+//   SIGHUP            reads the configuration anew
+//   SIGUSR1           opens the log file anew
+//   SIGUSR2, SIGPIPE  nothing
+
+#pragma once
+
+#include <optional>
+
+#include "base/clock.h"
+
+namespace gw {
+
+// Blocks the signals that are read below and ignores the others. To be called before the process
+// has other threads, or one of these would take a signal.
+void BlockSignals();
+
+class SignalReader {
+ public:
+  // REQUIRES: BlockSignals was called.
+  SignalReader();
+  ~SignalReader();
+  SignalReader(const SignalReader&) = delete;
+  SignalReader& operator=(const SignalReader&) = delete;
+
+  // The next signal, or nullopt if none came for so long.
+  std::optional<int> Next(Duration timeout);
+  // From here on SIGTERM and SIGINT end the process at once, the others do nothing.
+  static void EndAtNext();
+
+ private:
+  const int fd_;
+};
+
+}  // namespace gw

@@ -1,0 +1,29 @@
+// What is judged before anything is opened or published, so that a mistake in a flag is told at
+// once and by the flag's name.
+
+#pragma once
+
+#include "base/status.h"
+#include "net/address.h"
+#include "server/server.h"
+
+namespace gw {
+
+// --bind. A wrong address would fail at every port, and be tried again for ever as if a port were
+// taken.
+absl::Status CheckBindIp(const std::string& ip);
+
+// --admin: looked up, one of this machine, and free unless `shared`.
+absl::StatusOr<SocketAddress> AdminAddressOf(const std::string& text, bool shared);
+
+int WorkersOf(const ServerOptions& options);
+
+// Raises the process's limit of open files, and takes no more clients than it allows: one that is
+// accepted needs a second descriptor, towards its endpoint; without it the request would fail at an
+// endpoint that is well.
+ServerOptions WithinDescriptors(ServerOptions options);
+
+// `error` with what is known of who has the port.
+std::string WithHolder(std::string error, uint16_t port);
+
+}  // namespace gw
