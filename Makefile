@@ -3,6 +3,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 600
 PREFIX ?= /usr/local
 export FUZZ_SECONDS JOBS
 
@@ -13,7 +14,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench fuzz tidy format asan tsan test-vllm install clean configure
+.PHONY: help deps build test demo bench fuzz tidy format asan tsan test-vllm install clean configure soak
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +67,9 @@ tsan: deps  ## unit tests under the thread sanitizer
 
 test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
+
+soak: build  ## everything at once for SOAK_SECONDS (600): streams, kills, black holes, reloads
+	@PENSTOCK=$(abspath $(BUILD))/penstock test/soak/soak.py --seconds $(SOAK_SECONDS)
 
 clean:  ## remove what was built here
 	@rm -rf $(BUILD) build-asan build-tsan build-fuzz

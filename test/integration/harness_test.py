@@ -264,6 +264,14 @@ class AddressesTest(unittest.TestCase):
             with socket.socket() as s:
                 s.bind((address, port))
 
+    def test_no_port_is_given_twice(self):
+        addresses = Addresses()
+        self.addCleanup(addresses.close)
+        address = addresses.take()
+        # More than enough for chance to repeat one among some 28,000.
+        ports = [free_port(address) for _ in range(1000)]
+        self.assertEqual(len(set(ports)), len(ports))
+
 
 class MetricsTest(unittest.TestCase):
     def test_reads_labels_values_and_types(self):

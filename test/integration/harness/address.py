@@ -54,8 +54,11 @@ class Addresses:
         raise RuntimeError("no free /24 of 127.0.0.0/8 found")
 
 
+_given = set()  # (address, port): who asked may not listen there yet
+
+
 def free_port(*addresses):
-    """A port on which nothing listens at any of the addresses.
+    """A port on which nothing listens at any of the addresses, and that nobody was given before.
 
     The addresses are this process's own, so nobody takes the port between this and its use.
     """
@@ -68,6 +71,9 @@ def free_port(*addresses):
                 sockets.append(s)
                 s.bind((address, port))
                 port = s.getsockname()[1]
+            if any((address, port) in _given for address in addresses):
+                continue
+            _given.update((address, port) for address in addresses)
             return port
         except OSError:
             continue
