@@ -53,6 +53,7 @@ struct Flags {
   std::string log_format = "json";
   LogOptions log;
   bool no_request_log = false;
+  bool ready_without_endpoints = true;
   int scrape_interval_ms = 50;
   double scrape_load_max = 0.05;
   int silent_s = 30;
@@ -177,6 +178,11 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
                    "Log here, not on standard error; SIGUSR1 opens it anew")
       ->type_name("PATH");
   serve->add_flag("--no-request-log", flags.no_request_log, "No log line per request");
+  serve
+      ->add_option("--ready-without-endpoints", flags.ready_without_endpoints,
+                   "Whether /readyz is 200 while no pool has a usable endpoint")
+      ->type_name("true|false")
+      ->default_str("true");
   serve->add_option("--scrape-interval-ms", flags.scrape_interval_ms, "Metrics of each endpoint")
       ->capture_default_str()
       // Metrics older than 2 s are not used (Pool::metrics_age_max): two looks must fit into that.
@@ -304,6 +310,7 @@ void ApplyServeFlags(Flags* flags) {
   flags->log.format = flags->log_format == "text" ? LogFormat::kText : LogFormat::kJson;
   flags->serve.translate = TranslateFlags(*flags);
   flags->serve.log_requests = !flags->no_request_log;
+  flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
   flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
   flags->serve.scrape.load_ratio_max = flags->scrape_load_max;
   flags->serve.scrape.silent_after = std::chrono::seconds(flags->silent_s);

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/log.h"
 
 namespace gw {
 namespace {
+
+// Between two probes of an endpoint that is in use and in doubt.
+constexpr Duration kDoubtInterval = std::chrono::seconds(1);
 
 // What a probe asks, one after the other. The runtime trt-llm is trtllm-serve or Triton.
 std::span<const std::string_view> HealthPaths(Runtime runtime) {
@@ -23,13 +25,6 @@ std::string GetRequest(std::string_view path, std::string_view host) {
   request.append(path).append(" HTTP/1.1\r\nHost: ").append(host);
   request.append("\r\nUser-Agent: penstock\r\nAccept: text/plain\r\n\r\n");
   return request;
-}
-
-// Nobody listens there, as opposed to trouble of our own (no file descriptor left) or of the
-// network.
-bool IsRefused(const absl::Status& status) {
-  return std::string_view(status.message().data(), status.message().size())
-      .ends_with(std::strerror(ECONNREFUSED));
 }
 
 std::vector<std::string> SplitAdapters(std::string_view list) {
@@ -69,10 +64,16 @@ void ScrapeTarget::Tick(TimePoint now) {
     return;
   }
   if (IsEjected(*identity_.state)) {
+    if (!told_ejected_) TellEjected();
     if (IsProbeDue(*identity_.state, now)) Begin(Job::kProbe, now);
     return;
   }
-  if (!identity_.scraped) return;
+  if (!identity_.scraped) return;  // a Service says nowhere how it is
+  if (now - doubt_probed_at_ >= kDoubtInterval && TakeDoubt(*identity_.state)) {
+    doubt_probed_at_ = now;
+    Begin(Job::kProbe, now);
+    return;
+  }
   if (!due_at_once_) {
     if (!ever_began_) {
       if (now < first_due_) return;
@@ -87,6 +88,7 @@ void ScrapeTarget::Tick(TimePoint now) {
 void ScrapeTarget::Begin(Job job, TimePoint now) {
   job_ = job;
   began_ = now;
+  may_bring_back_ = IsEjected(*identity_.state);
   ever_began_ = true;
   due_at_once_ = false;
   // A probe asks whether the server takes new connections, so it makes one.
@@ -110,10 +112,11 @@ void ScrapeTarget::Connect() {
 void ScrapeTarget::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
   connector_.reset();
   if (!stream.ok()) {
-    const bool refused = IsRefused(stream.status());
+    const bool refused = ErrnoOf(stream.status()) == ECONNREFUSED;
     const bool timed_out = absl::IsDeadlineExceeded(stream.status());
+    // Anything else is trouble of our own (no file descriptor left) or of the network.
     Fail(ScrapeFailure::kConnect, refused || timed_out,
-         refused ? EndpointFailure::kConnectRefused : EndpointFailure::kNoAnswer);
+         refused ? EndpointFailure::kConnectRefused : EndpointFailure::kConnectTimeout);
     return;
   }
   if (job_ == Job::kProbe && !identity_.scraped) {
@@ -345,36 +348,53 @@ void ScrapeTarget::Fail(ScrapeFailure failure, bool counts, EndpointFailure kind
   connector_.reset();
   stream_.reset();
   Rest();
-  if (job_ == Job::kProbe) {
-    metrics_.probes_failed.Add();
-    counts = true;  // whatever went wrong, the probe did not succeed
-  } else {
-    CountFailure(failure);
-    const bool unanswered =
-        failure == ScrapeFailure::kTimeout || (counts && kind != EndpointFailure::kConnectRefused);
-    if (unanswered) identity_.state->unanswered_scrapes.fetch_add(1, std::memory_order_relaxed);
-  }
   EndpointState& state = *identity_.state;
+  const TimePoint now = loop_.clock().Now();
   // Also when it is ejected already: requests may have gone there for want of another endpoint.
   if (kind == EndpointFailure::kConnectRefused) index_.RemoveEndpoint(state.slot);
-  if (!counts || !RecordFailure(state, loop_.clock().Now(), kind, options_.health)) return;
   if (job_ == Job::kProbe) {
-    Log(LogLevel::kInfo, "Endpoint still ejected",
-        {{"endpoint", identity_.name},
-         {"pool", identity_.pool_id},
-         {"reason", NameOf(failure)},
-         {"probes_failed", state.ejections.load() - 1}});
+    FailProbe(failure, failure != ScrapeFailure::kConnect || counts, now);
     return;
   }
-  metrics_.CountEjection(identity_.pool_id);
+  CountFailure(failure);
+  const bool unanswered =
+      failure == ScrapeFailure::kTimeout || (counts && kind != EndpointFailure::kConnectRefused);
+  if (unanswered) state.unanswered_scrapes.fetch_add(1, std::memory_order_relaxed);
+  if (counts && RecordFailure(state, now, kind, options_.health)) {
+    metrics_.CountEjection(identity_.pool_id);
+  }
+}
+
+// `asked`: the probe was made, and whatever went wrong, it did not succeed.
+void ScrapeTarget::FailProbe(ScrapeFailure failure, bool asked, TimePoint now) {
+  EndpointState& state = *identity_.state;
+  if (!asked) return PostponeProbe(state, now, options_.health);
+  metrics_.probes_failed.Add();
+  const bool was_ejected = IsEjected(state);
+  if (!RecordProbeFailure(state, now, options_.health)) return;
+  if (!was_ejected) return metrics_.CountEjection(identity_.pool_id);
+  Log(LogLevel::kInfo, "Endpoint still ejected",
+      {{"endpoint", identity_.name},
+       {"pool", identity_.pool_id},
+       {"reason", NameOf(failure)},
+       {"ejections", state.ejections.load()}});
+}
+
+// Whoever ejected it: requests do not log.
+void ScrapeTarget::TellEjected() {
+  told_ejected_ = true;
   Log(LogLevel::kWarning, "Endpoint ejected",
-      {{"endpoint", identity_.name}, {"pool", identity_.pool_id}, {"reason", NameOf(failure)}});
+      {{"endpoint", identity_.name},
+       {"pool", identity_.pool_id},
+       {"reason", NameOf(CauseOf(*identity_.state))}});
 }
 
 void ScrapeTarget::CameBack() {
   metrics_.probes_succeeded.Add();
   due_at_once_ = true;
-  if (!RecordProbeSuccess(*identity_.state)) return;
+  // What was asked in doubt says nothing of an ejection that came meanwhile.
+  if (!may_bring_back_ || !RecordProbeSuccess(*identity_.state, loop_.clock().Now())) return;
+  told_ejected_ = false;
   Log(LogLevel::kInfo, "Endpoint back in use",
       {{"endpoint", identity_.name}, {"pool", identity_.pool_id}});
 }

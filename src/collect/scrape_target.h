@@ -79,6 +79,8 @@ class ScrapeTarget final : private StreamObserver {
   void Rest();
   // Ends the exchange. `counts`: as a failure of the endpoint's health, too.
   void Fail(ScrapeFailure failure, bool counts, EndpointFailure kind = EndpointFailure::kNoAnswer);
+  void FailProbe(ScrapeFailure failure, bool asked, TimePoint now);
+  void TellEjected();
   void CameBack();
 
   EventLoop& loop_;
@@ -96,6 +98,9 @@ class ScrapeTarget final : private StreamObserver {
   bool reported_kv_cache_ = false;
   bool reads_details_ = false;
   bool due_at_once_ = false;
+  bool told_ejected_ = false;
+  bool may_bring_back_ = false;  // the probe under way was begun after the back-off
+  TimePoint doubt_probed_at_{};
   TimePoint read_details_at_{};
   double process_start_s_ = 0;  // as last reported; 0: never
   size_t body_bytes_ = 0;

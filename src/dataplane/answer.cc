@@ -43,7 +43,7 @@ void DownstreamConnection::Dispatch() {
   SetState(State::kWaiting);
   BodyEdit& body = exchange_.body();
   WriteRequestHead(body.size(), exchange_.asks_usage(), &upstream_head_);
-  upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
+  upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address, ReuseOfNextTry());
   StartTryTimer();
   upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
 }

@@ -57,10 +57,10 @@ class DownstreamConnection final : public StreamObserver,
   void OnUpstreamBody(std::string_view piece) override;
   void OnUpstreamFlush() override;
   void OnUpstreamEnd() override;
-  void OnUpstreamFailed(TryFailure failure) override;
+  void OnUpstreamFailed(TryFailure failure, bool sent_whole) override;
 
   void OnPrefillEnd(HeldAnswer answer) override;
-  void OnPrefillFailed(TryFailure failure) override;
+  void OnPrefillFailed(TryFailure failure, bool sent_whole) override;
   void OnPrefillLimit(std::string_view limit) override;
 
  private:
@@ -106,6 +106,7 @@ class DownstreamConnection final : public StreamObserver,
   void RespondWith(const Answer& answer, bool keep_alive, Outcome outcome);
   void WriteRequestHead(uint64_t body_bytes, bool read_here, std::string* head);
   void StartTryTimer();
+  Reuse ReuseOfNextTry() const;
 
   // coded_body.cc
   void DecodeBody();

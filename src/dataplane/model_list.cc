@@ -51,7 +51,7 @@ class ModelListFetch::Question final : public UpstreamHandler {
     connection_ = nullptr;
     Close();
   }
-  void OnUpstreamFailed(TryFailure failure) override {
+  void OnUpstreamFailed(TryFailure failure, bool) override {
     connection_ = nullptr;
     // That it closed an idle connection says nothing of the endpoint: it is asked once more.
     if (failure == TryFailure::kStaleConnection && !asked_again_) {

@@ -15,8 +15,15 @@ void DownstreamConnection::DispatchPrefill() {
   BodyEdit& body = exchange_.prefill_body();
   WriteRequestHead(body.size(), exchange_.needs_prefill_answer(), prefill_->head());
   prefill_->Send(exchange_.prefill_endpoint().address, body.parts(),
-                 exchange_.needs_prefill_answer());
+                 exchange_.needs_prefill_answer(), ReuseOfNextTry());
   StartTryTimer();
+}
+
+// What was sent whole once may have its last try now: that one is not for a connection that is
+// closed as it is used.
+Reuse DownstreamConnection::ReuseOfNextTry() const {
+  if (exchange_.tries().whole_failures > 0) return Reuse::kNone;
+  return exchange_.is_repeatable() ? Reuse::kTrusted : Reuse::kVerified;
 }
 
 void DownstreamConnection::StartBootstrapTimer() {
@@ -51,8 +58,8 @@ void DownstreamConnection::OnPrefillEnd(HeldAnswer answer) {
   ActOnHalf(step);
 }
 
-void DownstreamConnection::OnPrefillFailed(TryFailure failure) {
-  ActOnHalf(exchange_.OnPrefillFailed(failure, worker_.loop().now()));
+void DownstreamConnection::OnPrefillFailed(TryFailure failure, bool sent_whole) {
+  ActOnHalf(exchange_.OnPrefillFailed(failure, sent_whole, worker_.loop().now()));
 }
 
 void DownstreamConnection::OnPrefillLimit(std::string_view limit) { exchange_.CountLimit(limit); }

@@ -9,13 +9,13 @@
 namespace gw {
 
 void PrefillLeg::Send(const std::string& address, std::span<const std::string_view> parts,
-                      bool keep_success) {
+                      bool keep_success, Reuse reuse) {
   CHECK(connection_ == nullptr);
   answer_ = {};
   keep_success_ = keep_success;
   keep_ = false;
   limit_ = {};
-  connection_ = pool_.Acquire(address);
+  connection_ = pool_.Acquire(address, reuse);
   connection_->Send({head_, parts, false}, this);
 }
 
@@ -68,19 +68,19 @@ void PrefillLeg::OnUpstreamEnd() {
   share_.Set(0);
   if (!limit_.empty()) {
     observer_.OnPrefillLimit(limit_);
-    observer_.OnPrefillFailed(limit_ == "held_bytes" ? TryFailure::kLocalResources
-                                                     : TryFailure::kBadResponse);
+    observer_.OnPrefillFailed(
+        limit_ == "held_bytes" ? TryFailure::kLocalResources : TryFailure::kBadResponse, true);
     return;
   }
   answer_.body.reserve(answer_.body.size() + Exchange::kBodyPadding);
   observer_.OnPrefillEnd(std::move(answer_));
 }
 
-void PrefillLeg::OnUpstreamFailed(TryFailure failure) {
+void PrefillLeg::OnUpstreamFailed(TryFailure failure, bool sent_whole) {
   connection_ = nullptr;
   share_.Set(0);
   error_timer_.Stop();
-  observer_.OnPrefillFailed(failure);
+  observer_.OnPrefillFailed(failure, sent_whole);
 }
 
 }  // namespace gw

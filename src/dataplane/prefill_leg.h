@@ -18,7 +18,7 @@ namespace gw {
 class PrefillObserver {
  public:
   virtual void OnPrefillEnd(HeldAnswer answer) = 0;
-  virtual void OnPrefillFailed(TryFailure failure) = 0;
+  virtual void OnPrefillFailed(TryFailure failure, bool sent_whole) = 0;
   virtual void OnPrefillLimit(std::string_view limit) = 0;
 
  protected:
@@ -38,7 +38,8 @@ class PrefillLeg final : public UpstreamHandler {
   // The head to send is written here first.
   std::string* head() { return &head_; }
   // `parts` stay valid until the leg has ended. `keep_success`: a 200 is wanted with its body.
-  void Send(const std::string& address, std::span<const std::string_view> parts, bool keep_success);
+  void Send(const std::string& address, std::span<const std::string_view> parts, bool keep_success,
+            Reuse reuse);
   // Ends it by closing its connection; the observer hears nothing.
   void Cancel();
   // Between requests. REQUIRES: !active()
@@ -49,7 +50,7 @@ class PrefillLeg final : public UpstreamHandler {
   void OnUpstreamBody(std::string_view piece) override;
   void OnUpstreamFlush() override {}
   void OnUpstreamEnd() override;
-  void OnUpstreamFailed(TryFailure failure) override;
+  void OnUpstreamFailed(TryFailure failure, bool sent_whole) override;
 
  private:
   void OnErrorTimeout();

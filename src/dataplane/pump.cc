@@ -36,7 +36,7 @@ void DownstreamConnection::OnUpstreamFlush() {
 
 void DownstreamConnection::OnUpstreamEnd() {
   upstream_ = nullptr;
-  exchange_.OnResponseEnd();
+  exchange_.OnResponseEnd(worker_.loop().now());
   if (HoldPieces()) {
     if (!exchange_.holds_response()) return;          // another pair is at work
     exchange_.ReleaseResponse(worker_.loop().now());  // an answer without output
@@ -53,7 +53,7 @@ void DownstreamConnection::EndResponse(bool delimited) {
   ContinueInput();
 }
 
-void DownstreamConnection::OnUpstreamFailed(TryFailure failure) {
+void DownstreamConnection::OnUpstreamFailed(TryFailure failure, bool sent_whole) {
   const TimePoint now = worker_.loop().now();
   upstream_ = nullptr;
   CancelHalves();
@@ -65,7 +65,7 @@ void DownstreamConnection::OnUpstreamFailed(TryFailure failure) {
     return;
   }
   DropResponse();
-  Act(exchange_.OnTryFailed(failure, now));
+  Act(exchange_.OnTryFailed(failure, sent_whole, now));
   ContinueInput();
 }
 

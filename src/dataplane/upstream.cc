@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log.h"
 
 namespace gw {
 namespace {
@@ -13,6 +14,39 @@ constexpr Duration kSweepInterval = std::chrono::milliseconds(500);
 // A kept-alive connection that is closed this soon after a request was sent had been closed before,
 // and the two crossed. Later, the endpoint has had the request.
 constexpr Duration kStaleWindow = std::chrono::seconds(1);
+// What was idle for longer is looked at before it is used: the endpoint may have closed it, and a
+// request that was sent into a closed connection has had one of its tries.
+constexpr Duration kTrustedIdleTime = std::chrono::milliseconds(50);
+constexpr Duration kOwnTroubleLogInterval = std::chrono::seconds(10);
+
+// Whose fault it is that there is no connection, and the limit that was reached, if one was.
+struct ConnectFailure {
+  TryFailure failure;
+  std::string_view limit;
+};
+
+ConnectFailure FailureOfConnect(const absl::Status& status) {
+  if (absl::IsDeadlineExceeded(status)) return {TryFailure::kConnectTimeout, "connect_timeout"};
+  switch (ErrnoOf(status)) {
+    case ECONNREFUSED:
+      return {TryFailure::kConnectRefused, ""};
+    case ECONNRESET:
+    case ECONNABORTED:
+      return {TryFailure::kReset, ""};
+    case ETIMEDOUT:
+      return {TryFailure::kConnectTimeout, ""};
+    case EMFILE:
+    case ENFILE:
+      return {TryFailure::kLocalResources, "open_files"};
+    case EADDRNOTAVAIL:
+      return {TryFailure::kLocalResources, "local_ports"};
+    case ENOBUFS:
+    case ENOMEM:
+      return {TryFailure::kLocalResources, "socket_memory"};
+    default:  // no route, a firewall of this machine, its interface is down
+      return {TryFailure::kUnreachable, ""};
+  }
+}
 
 }  // namespace
 
@@ -54,18 +88,17 @@ void UpstreamConnection::Connect(const SocketAddress& address) {
 void UpstreamConnection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
   if (closed_) return;
   if (!stream.ok()) {
-    if (absl::IsResourceExhausted(stream.status())) {
-      pool_.on_limit_("open_files");
-      // Whether or not it frees any: who accepts clients may have freed some in the meantime.
-      if (!std::exchange(tried_again_, true)) {
-        pool_.free_descriptors_();
-        return Connect(*SocketAddress::Parse(address_));
-      }
-      return Fail(TryFailure::kLocalResources);
+    const auto [failure, limit] = FailureOfConnect(stream.status());
+    if (!limit.empty()) pool_.on_limit_(limit);
+    // Whether or not it frees any: who accepts clients may have freed some in the meantime.
+    if (limit == "open_files" && !std::exchange(tried_again_, true)) {
+      pool_.free_descriptors_();
+      return Connect(*SocketAddress::Parse(address_));
     }
-    const bool late = absl::IsDeadlineExceeded(stream.status());
-    if (late) pool_.on_limit_("connect_timeout");
-    Fail(late ? TryFailure::kConnectTimeout : TryFailure::kConnectRefused);
+    if (failure == TryFailure::kLocalResources || failure == TryFailure::kUnreachable) {
+      pool_.LogOwnTrouble(address_, stream.status());
+    }
+    Fail(failure);
     return;
   }
   stream_ = *std::move(stream);
@@ -217,8 +250,9 @@ void UpstreamConnection::Fail(TryFailure failure) {
   UpstreamHandler* handler = handler_;
   handler_ = nullptr;
   if (failure == TryFailure::kStaleConnection) pool_.CloseIdleOf(address_);
+  const bool sent_whole = stream_ != nullptr && sent_ == to_send_;
   Cancel();
-  if (handler != nullptr) handler->OnUpstreamFailed(failure);
+  if (handler != nullptr) handler->OnUpstreamFailed(failure, sent_whole);
 }
 
 void UpstreamConnection::Cancel() {
@@ -264,14 +298,26 @@ UpstreamPool::UpstreamPool(EventLoop& loop, const DataplaneOptions& options,
 
 UpstreamPool::~UpstreamPool() = default;
 
-UpstreamConnection* UpstreamPool::Acquire(const std::string& address) {
+UpstreamConnection* UpstreamPool::TakeIdle(const std::string& address, Reuse reuse) {
+  if (reuse == Reuse::kNone) return nullptr;
   auto it = idle_.find(address);
-  if (it != idle_.end() && !it->second.empty()) {
+  while (it != idle_.end() && !it->second.empty()) {
     UpstreamConnection* connection = it->second.back();
+    const bool trusted =
+        reuse == Reuse::kTrusted && loop_.now() - connection->idle_since_ < kTrustedIdleTime;
+    if (!trusted && !connection->stream_->IsOpenAndQuiet()) {
+      connection->Cancel();  // which takes it out of the list
+      continue;
+    }
     it->second.pop_back();
     --idle_count_;
     return connection;
   }
+  return nullptr;
+}
+
+UpstreamConnection* UpstreamPool::Acquire(const std::string& address, Reuse reuse) {
+  if (UpstreamConnection* idle = TakeIdle(address, reuse)) return idle;
   auto owned = std::make_unique<UpstreamConnection>(*this, address);
   UpstreamConnection* connection = owned.get();
   all_.emplace(connection, std::move(owned));
@@ -311,6 +357,20 @@ void UpstreamPool::Remove(UpstreamConnection* connection) {
   }
   removed_.push_back(std::move(it->second));
   all_.erase(it);
+}
+
+void UpstreamPool::LogOwnTrouble(const std::string& address, const absl::Status& status) {
+  ++own_troubles_;
+  const TimePoint now = loop_.now();
+  const bool logged = own_trouble_logged_ != TimePoint();
+  if (logged && now - own_trouble_logged_ < kOwnTroubleLogInterval) return;
+  Log(LogLevel::kWarning,
+      "No connection to an endpoint, for want of something of the gateway's own",
+      {{"endpoint", address},
+       {"error", std::string(status.message())},
+       {"times", static_cast<int64_t>(own_troubles_)}});
+  own_trouble_logged_ = now;
+  own_troubles_ = 0;
 }
 
 void UpstreamPool::CloseIdleOf(const std::string& address) {

@@ -30,7 +30,9 @@ class UpstreamHandler {
   // All pieces of one read were handed over and the message goes on.
   virtual void OnUpstreamFlush() = 0;
   virtual void OnUpstreamEnd() = 0;
-  virtual void OnUpstreamFailed(TryFailure failure) = 0;
+  // `sent_whole`: every byte of the request was handed to the connection, so that whoever is at its
+  // other end may have acted on it.
+  virtual void OnUpstreamFailed(TryFailure failure, bool sent_whole) = 0;
 
  protected:
   ~UpstreamHandler() = default;
@@ -43,6 +45,10 @@ struct UpstreamRequest {
   std::span<const std::string_view> parts;  // of the body
   bool head_request = false;                // HEAD: the response has no body
 };
+
+// Which idle connection may carry a request: any (what was idle for longer than a moment is looked
+// at), one that its endpoint has not closed as far as the kernel knows, or none.
+enum class Reuse : uint8_t { kTrusted, kVerified, kNone };
 
 class UpstreamPool;
 
@@ -111,7 +117,7 @@ class UpstreamPool {
 
   // A connection to `address`: an idle one if there is any, otherwise a new one that connects when
   // Send is called.
-  UpstreamConnection* Acquire(const std::string& address);
+  UpstreamConnection* Acquire(const std::string& address, Reuse reuse = Reuse::kTrusted);
   // Closes as many idle ones, the longest idle first; returns how many.
   size_t CloseLongestIdle(size_t most);
   EventLoop& loop() { return loop_; }
@@ -126,6 +132,9 @@ class UpstreamPool {
   // Forgets a closed connection; it is deleted when the loop comes round.
   void Remove(UpstreamConnection* connection);
   void CloseIdle();
+  UpstreamConnection* TakeIdle(const std::string& address, Reuse reuse);
+  // No connection for a reason of our own, or of the network: one line in a while says so.
+  void LogOwnTrouble(const std::string& address, const absl::Status& status);
   // One idle connection was found closed by its endpoint: its others are no better.
   void CloseIdleOf(const std::string& address);
 
@@ -137,6 +146,8 @@ class UpstreamPool {
   absl::flat_hash_map<std::string, std::vector<UpstreamConnection*>> idle_;
   size_t idle_count_ = 0;
   std::vector<Owned> removed_;
+  TimePoint own_trouble_logged_{};
+  uint64_t own_troubles_ = 0;  // that are in no line yet
   Timer sweep_;
 };
 

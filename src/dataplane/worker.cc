@@ -26,7 +26,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
                                           "Client connections accepted.")) {
-  environment_.log_requests = shared.log_requests;
+  if (shared.log_requests) environment_.log_request = LogRequest;
   // At 0 from the beginning: an alert on a series that is missing never fires.
   for (const std::string_view limit : kCountedLimits) environment_.metrics.LimitOf(limit);
   for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) AcceptFailures(error);

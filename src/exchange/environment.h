@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +17,12 @@
 #include "stats/metrics.h"
 
 namespace gw {
+
+// What admission saw of a pool, for the decision that follows it.
+struct PoolSample {
+  const Pool* pool = nullptr;  // nullptr: used up
+  std::vector<EndpointView> views;
+};
 
 // Outlives the exchanges. Used on the worker's thread.
 struct ExchangeEnvironment {
@@ -30,11 +37,22 @@ struct ExchangeEnvironment {
   // Working memory of a decision.
   SchedulingScratch scratch;
   std::vector<EndpointView> views;
+  std::vector<PoolSample> samples;
   std::vector<uint32_t> slots;
   std::vector<uint32_t> hits;
   std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
-  bool log_requests = true;
+  // Where the record of a request goes that has ended; nullptr: nowhere. Does not block.
+  void (*log_request)(const RequestRecord&) = nullptr;
+
+  // A sample of the pool that the decision which follows at once uses as well.
+  const std::vector<EndpointView>& SampleForDecision(const Pool& pool,
+                                                     const InferenceRequest& request,
+                                                     TimePoint now);
+  // Into `views`: what SampleForDecision saw of the pool, without `excluded`, or a new sample.
+  void TakeSample(const Pool& pool, const InferenceRequest& request, TimePoint now,
+                  std::span<const uint32_t> excluded);
+  void ForgetSamples();  // once the decision is made
 };
 
 }  // namespace gw

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "flowcontrol/admission.h"
-#include "pool/health.h"
+#include "inference/disaggregation.h"
 
 namespace gw {
 namespace {
@@ -85,7 +85,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   decision_ = {};
   tried_slots_.clear();
   tries_ = 0;
-  stale_tries_ = 0;
+  failed_ = {};
   notes_.Reset();
   pair_.Reset();
   response_.Drop();
@@ -133,13 +133,30 @@ Step Exchange::ReadCodings() {
 
 Step Exchange::Admit(TimePoint now) {
   const Criticality criticality = FindCriticality(*pool_, *head_, model_);
-  if (criticality != Criticality::kCritical) {
-    SampleEndpoints(pool_->pool, request_, now, {}, &env_.views);
-    if (gw::Admit(criticality, env_.views, pool_->saturation) != Admission::kAdmitted) {
-      return Reject(Rejection::kSaturated);
-    }
+  const bool is_short = criticality != Criticality::kCritical && IsShort(criticality, now);
+  const Step step = is_short ? Reject(Rejection::kSaturated) : ScheduleTry(now);
+  env_.ForgetSamples();
+  return step;
+}
+
+// In a pool with roles a request needs both, so the one that is short decides: the room of idle
+// decode endpoints helps nobody whose prompt waits for prefill.
+bool Exchange::IsShort(Criticality criticality, TimePoint now) {
+  const auto has_room = [&](const Pool& pool) {
+    const std::vector<EndpointView>& views = env_.SampleForDecision(pool, request_, now);
+    return gw::Admit(criticality, views, pool_->saturation) == Admission::kAdmitted;
+  };
+  const Disaggregation* split = pool_->disaggregation.get();
+  if (split == nullptr) return !has_room(pool_->pool);
+  if (!CanDisaggregate(request_.api)) return !has_room(split->whole);
+  if (!has_room(split->decode)) return true;
+  bool any_prefill = false;
+  for (const auto& [runtime, pool] : split->prefill) {
+    if (pool.endpoints.empty()) continue;
+    any_prefill = true;
+    if (has_room(pool)) return false;
   }
-  return ScheduleTry(now);
+  return any_prefill;
 }
 
 void Exchange::FillPrefixHits() {
@@ -155,7 +172,7 @@ void Exchange::FillPrefixHits() {
 
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
-  SampleEndpoints(pool, request_, now, tried_slots_, &env_.views);
+  env_.TakeSample(pool, request_, now, tried_slots_);
   if (uses_prefix && !request_.prefix_blocks.empty()) FillPrefixHits();
   return profile.Schedule(request_, &env_.views, env_.random, &env_.scratch);
 }
@@ -171,7 +188,7 @@ Step Exchange::ScheduleWhole(const Pool& pool, const Profile& profile, bool uses
                              TimePoint now) {
   decision_ = Choose(pool, profile, uses_prefix, now);
   if (decision_.endpoint == nullptr) {
-    return Reject(tries_ == 0 ? Rejection::kNoEndpoint : Rejection::kConnectFailed);
+    return Reject(tries_ == 0 ? Rejection::kNoEndpoint : failed_.AsRejection());
   }
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
@@ -223,55 +240,6 @@ void Exchange::ReleaseTry() {
   pair_.hold.Release();
 }
 
-void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now) {
-  bool ejected = false;
-  switch (failure) {
-    case TryFailure::kConnectRefused:
-      ejected = RecordFailure(state, now, EndpointFailure::kConnectRefused);
-      // Nobody is there, so what it held is gone, and what was claimed for this try never came.
-      env_.index.RemoveEndpoint(state.slot);
-      break;
-    case TryFailure::kConnectTimeout:
-    case TryFailure::kReset:
-      ejected = RecordFailure(state, now);
-      break;
-    case TryFailure::kStaleConnection:   // it closed an idle connection, as it may
-    case TryFailure::kBadResponse:       // says something about this request, not the endpoint
-    case TryFailure::kErrorStatus:       // the same, or back-pressure
-    case TryFailure::kResponseTimeout:   // a long prompt in a long queue looks the same
-    case TryFailure::kBootstrapTimeout:  // and so it does between two endpoints
-    case TryFailure::kLocalResources:    // ours, not its
-      break;
-  }
-  if (ejected) env_.metrics.CountEjection(pool_->pool.id);
-}
-
-Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
-  CHECK(hold_.state != nullptr);
-  notes_.Fail(NameOf(failure), now);
-  if (failure == TryFailure::kConnectTimeout) notes_.Limit("connect_timeout");
-  if (failure == TryFailure::kResponseTimeout) notes_.Limit("response_headers_timeout");
-  if (pair_.active) return OnHalfFailed(Half::kDecode, failure, now);
-  if (failure == TryFailure::kStaleConnection && stale_tries_ < kStaleTriesMax) {
-    // It is most likely there: asked again at once, over a fresh connection.
-    ++stale_tries_;
-    ++tries_;
-    notes_.Again(now);
-    env_.metrics.CountRetry(pool_->pool.id, failure);
-    return {Step::Kind::kForward, Rejection::kNone};
-  }
-  ChargeEndpoint(*hold_.state, failure, now);
-  ReleaseTry();
-  upstream_status_ = 0;
-  response_.Drop();
-  if (failure == TryFailure::kResponseTimeout) return Reject(Rejection::kTimeout);
-  if (failure == TryFailure::kBadResponse) return Reject(Rejection::kBadResponse);
-  if (failure == TryFailure::kLocalResources) return Reject(Rejection::kLocalResources);
-  if (tries_ - stale_tries_ > kRetriesMax) return Reject(Rejection::kConnectFailed);
-  env_.metrics.CountRetry(pool_->pool.id, failure);
-  return ScheduleTry(now);
-}
-
 Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
   if (pair_.active && head.status >= 400) {
     const Step step = OnDecodeRefused(head.status, now);
@@ -311,27 +279,33 @@ void Exchange::FilterResponse(std::vector<std::string_view>* pieces, bool last) 
 void Exchange::OnFirstByte(TimePoint now) {
   saw_first_byte_ = true;
   first_byte_ = now;
-  RecordSuccess(*hold_.state);
   hold_.Answered(now - dispatched_);
   hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
   if (pair_.active) OnKvCacheArrived(now);
   series_->ttft.Observe(ToSeconds(now - began_));
 }
 
-void Exchange::OnResponseEnd() {
-  if (hold_.state) RecordSuccess(*hold_.state);
+void Exchange::OnResponseEnd(TimePoint now) {
   response_.Finish();
+  if (!hold_.state) return;
+  // A stream that begins with 200 and says in its first event that the engine is dead is the 500
+  // that it would have been without streaming. An abort is the end of a server that is stopping.
+  const bool stream = response_.event_stream();
+  const bool failed_in_stream =
+      stream && response_.reader().saw_error_event() && response_.reader().output_events() == 0;
+  if (stream && response_.reader().saw_abort()) return;
+  ChargeStatus(*hold_.state, failed_in_stream && !pair_.active ? 500 : upstream_status_, now);
 }
 
 bool Exchange::OnStreamBroken(TimePoint now) {
   if (response_.event_stream())
     response_.Finish();  // the blank line behind [DONE] may be what is missing
   if (response_.saw_last_event()) {
-    OnResponseEnd();
+    OnResponseEnd(now);
     return true;
   }
   if (!hold_.state) return false;
-  if (RecordFailure(*hold_.state, now)) env_.metrics.CountEjection(pool_->pool.id);
+  ChargeEndpoint(*hold_.state, TryFailure::kReset, now);
   if (!pair_.active) return false;
   pair_.failed_half = "decode";
   env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);

@@ -31,6 +31,7 @@
 #include "exchange/observed_response.h"
 #include "exchange/pair.h"
 #include "exchange/step.h"
+#include "exchange/tries.h"
 #include "exchange/try_notes.h"
 #include "http/content_decoder.h"
 #include "http/url.h"
@@ -42,9 +43,6 @@ namespace gw {
 
 class Exchange {
  public:
-  static constexpr int kRetriesMax = 2;  // further tries after the first
-  // Beside those: at the same endpoint, whose kept-alive connection was closed as it was used.
-  static constexpr int kStaleTriesMax = 3;
   // Bytes that must be readable past the end of a body given to OnRequestBody.
   static constexpr size_t kBodyPadding = InferenceParser::kPadding;
 
@@ -58,13 +56,12 @@ class Exchange {
   Step OnRequestHead(const http::RequestHead& head);
   // REQUIRES: kBodyPadding readable bytes after body.end(); body valid until End.
   Step OnRequestBody(std::string_view body, TimePoint now);
-  Step OnTryFailed(TryFailure failure, TimePoint now);
+  Step OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now);
   // Anything but kContinue: that response is not the client's, another try is.
   Step OnResponseHead(const http::ResponseHead& head, TimePoint now);
   void OnResponseBody(std::string_view bytes, TimePoint now);
-  void OnResponseEnd();
-  // True while what came of the response is to be kept: nothing of it is output yet, and another
-  // pair may still be tried.
+  void OnResponseEnd(TimePoint now);
+  // What came of the response is to be kept: none of it is output, another pair may be tried yet.
   bool holds_response() const;
   // After the pieces of one read, while holds_response(). Answers as OnResponseHead does.
   Step OnResponseHeld(TimePoint now);
@@ -73,7 +70,7 @@ class Exchange {
   // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
   // kContinue: the decode half goes on.
   Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
-  Step OnPrefillFailed(TryFailure failure, TimePoint now);
+  Step OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now);
   // REQUIRES: awaits_kv_cache()
   Step OnBootstrapTimeout(TimePoint now);
   // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
@@ -104,6 +101,8 @@ class Exchange {
   std::optional<std::string_view> model_field() const;
   const Endpoint& endpoint() const { return *decision_.endpoint; }
   const InferenceRequest& request() const { return request_; }
+  bool is_repeatable() const;  // may be sent again after a server may have acted on it
+  const Tries& tries() const { return failed_; }
   BodyEdit& body() { return edit_; }
   bool is_pair() const { return pair_.active; }
   const Endpoint& prefill_endpoint() const { return *pair_.decision.endpoint; }
@@ -147,6 +146,7 @@ class Exchange {
   void Splice(BodyEdit* edit, bool asks_usage = true) const;
 
   Step Admit(TimePoint now);
+  bool IsShort(Criticality criticality, TimePoint now);
   Step ScheduleTry(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
@@ -157,8 +157,10 @@ class Exchange {
   void CountDispatch(const Decision& decision);
   void FindSeries(ExchangeMetrics::ModelName invented);
   void ReleaseTry();
-  // What a failed try says about the endpoint's health.
   void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
+  void ChargeStatus(EndpointState& state, int status, TimePoint now);
+  bool MayRepeat();    // after the tries that have failed
+  bool MayTryAgain();  // the same, and tries are left
 
   // pair.cc
   Step ScheduleDisaggregated(TimePoint now);
@@ -168,16 +170,15 @@ class Exchange {
   bool ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill);
   Step DispatchChosen(const Decision& decode, const Decision& prefill, TimePoint now);
   Step DispatchPair(TimePoint now);
-  Step OnHalfFailed(Half half, TryFailure failure, TimePoint now);
+  Step OnHalfFailed(Half half, TryFailure failure, bool sent_whole, TimePoint now);
   Step OnDecodeRefused(int status, TimePoint now);
-  Step TryAnotherPair(TimePoint now);
+  Step TryAnotherPair(int status, TimePoint now);
   Half LateHalf() const;
   void EndLatePrefill(TryFailure failure, TimePoint now);
   void OnFirstByte(TimePoint now);
   void OnKvCacheArrived(TimePoint now);
   void EndLease();
   PhaseSeries& Phases() { return env_.metrics.PhasesOf(pool_->pool.id); }
-
   void FillPhases();
   void FillRecord(Outcome outcome, int status, TimePoint now);
   ExchangeEnvironment& env_;
@@ -210,7 +211,7 @@ class Exchange {
   Pair pair_;
   std::vector<uint32_t> tried_slots_;
   int tries_ = 0;
-  int stale_tries_ = 0;  // of them
+  Tries failed_;  // of them
   TimePoint dispatched_;
   TryNotes notes_;
 

@@ -16,10 +16,7 @@ constexpr uint16_t kPort = 8080;
 // One route "/v1" to one pool of `n` endpoints at 127.0.0.11, .12, ...
 class ExchangeTest : public testing::Test {
  protected:
-  void SetUp() override {
-    environment_.log_requests = false;
-    Configure(3, RoutingStrategy::kPrefixCache, {});
-  }
+  void SetUp() override { Configure(3, RoutingStrategy::kPrefixCache, {}); }
 
   void Configure(int n, RoutingStrategy strategy, std::vector<ModelBinding> models) {
     auto entry = std::make_shared<PoolEntry>();
@@ -84,7 +81,7 @@ class ExchangeTest : public testing::Test {
     head.headers.Add("content-type", type);
     EXPECT_EQ(exchange_.OnResponseHead(head, clock_.Now()).kind, Step::Kind::kContinue);
     exchange_.OnResponseBody(body, clock_.Now());
-    exchange_.OnResponseEnd();
+    exchange_.OnResponseEnd(clock_.Now());
   }
   void Finish() { exchange_.End(exchange_.OutcomeOfEnd(), 200, clock_.Now()); }
   int64_t InFlight() const {
@@ -177,15 +174,88 @@ TEST_F(ExchangeTest, FailedTriesGoToOtherEndpointsAtMostTwice) {
   ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
   std::set<std::string> tried{exchange_.endpoint().address};
   for (int i = 0; i < 2; ++i) {
-    ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now()).kind,
+    ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now()).kind,
               Step::Kind::kForward);
     EXPECT_TRUE(tried.insert(exchange_.endpoint().address).second);
   }
-  const Step step = exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now());
+  const Step step = exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
   EXPECT_EQ(step.kind, Step::Kind::kRespond);
-  EXPECT_EQ(InfoOf(step.rejection).status, 502);
-  exchange_.End(Outcome::kRejected, 502, clock_.Now());
+  EXPECT_EQ(InfoOf(step.rejection).status, 503) << "nobody was there";
+  EXPECT_GT(InfoOf(step.rejection).retry_after_s, 0);
+  exchange_.End(Outcome::kRejected, 503, clock_.Now());
   EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(ExchangeTest, WhatWasSentWholeIsTriedOnceMore) {
+  for (const TryFailure failure : {TryFailure::kReset, TryFailure::kBadResponse}) {
+    Configure(3, RoutingStrategy::kDefault, {});
+    ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+    const std::string first = exchange_.endpoint().address;
+    ASSERT_EQ(exchange_.OnTryFailed(failure, true, clock_.Now()).kind, Step::Kind::kForward);
+    EXPECT_NE(exchange_.endpoint().address, first);
+    const Step step = exchange_.OnTryFailed(failure, true, clock_.Now());
+    EXPECT_EQ(step.kind, Step::Kind::kRespond);
+    EXPECT_EQ(InfoOf(step.rejection).status, 502);
+    exchange_.End(Outcome::kRejected, 502, clock_.Now());
+  }
+}
+
+TEST_F(ExchangeTest, AStaleConnectionIsOneOfTheTriesThatWereSentWhole) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  const std::string first = exchange_.endpoint().address;
+  ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, true, clock_.Now()).kind,
+            Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, first);
+  EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kReset, true, clock_.Now()).kind,
+            Step::Kind::kRespond);
+  exchange_.End(Outcome::kRejected, 502, clock_.Now());
+}
+
+TEST_F(ExchangeTest, WhatWasNotSentWholeIsTriedTwiceMore) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kReset, false, clock_.Now()).kind,
+              Step::Kind::kForward);
+  }
+  const Step step = exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
+  EXPECT_EQ(InfoOf(step.rejection).status, 502) << "some connection stood";
+  exchange_.End(Outcome::kRejected, 502, clock_.Now());
+}
+
+TEST_F(ExchangeTest, OutsideOfPoolsOnlyIdempotentMethodsAreRepeated) {
+  auto entry = std::make_shared<PoolEntry>(*pool_);
+  entry->pool.kind = Pool::Kind::kService;
+  Publish(entry);
+  for (const char* method : {"POST", "PATCH", "PURGE", "GET", "PUT", "DELETE"}) {
+    Head("/v1/t", method);
+    ASSERT_EQ(Body("{}").kind, Step::Kind::kForward);
+    const bool idempotent = *method == 'G' || *method == 'D' || std::string(method) == "PUT";
+    EXPECT_EQ(exchange_.is_repeatable(), idempotent) << method;
+    // What was not sent whole is tried again all the same.
+    ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kReset, false, clock_.Now()).kind,
+              Step::Kind::kForward);
+    EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kReset, true, clock_.Now()).kind,
+              idempotent ? Step::Kind::kForward : Step::Kind::kRespond)
+        << method;
+    exchange_.End(Outcome::kClientLeft, 0, clock_.Now());
+  }
+}
+
+TEST_F(ExchangeTest, TroubleOfTheGatewaysOwnIsTriedElsewhereAndHeldAgainstNobody) {
+  for (const TryFailure failure : {TryFailure::kLocalResources, TryFailure::kUnreachable}) {
+    Configure(3, RoutingStrategy::kPrefixCache, {});
+    ASSERT_EQ(Chat(std::string(1000, 'p')).kind, Step::Kind::kForward);
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_EQ(exchange_.OnTryFailed(failure, false, clock_.Now()).kind, Step::Kind::kForward);
+    }
+    const Step step = exchange_.OnTryFailed(failure, false, clock_.Now());
+    EXPECT_EQ(InfoOf(step.rejection).status, 503);
+    EXPECT_GT(InfoOf(step.rejection).retry_after_s, 0);
+    exchange_.End(Outcome::kRejected, 503, clock_.Now());
+    for (const Endpoint& endpoint : pool_->pool.endpoints) {
+      EXPECT_EQ(endpoint.state->ejected_until_ns, 0);
+    }
+  }
 }
 
 TEST_F(ExchangeTest, AnEndpointThatRefusesIsNotBelievedToHoldThePromptAnyMore) {
@@ -200,7 +270,7 @@ TEST_F(ExchangeTest, AnEndpointThatRefusesIsNotBelievedToHoldThePromptAnyMore) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_EQ(Chat(std::string(1000, 'p')).kind, Step::Kind::kForward);
     EXPECT_GT(blocks_held(), 0u);
-    exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now());
+    exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
     EXPECT_EQ(blocks_held(), 0u);
     exchange_.End(Outcome::kRejected, 502, clock_.Now());
   }
@@ -209,7 +279,7 @@ TEST_F(ExchangeTest, AnEndpointThatRefusesIsNotBelievedToHoldThePromptAnyMore) {
 TEST_F(ExchangeTest, StaleConnectionOfTheOnlyEndpointIsTriedAgainThere) {
   Configure(1, RoutingStrategy::kDefault, {});
   ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
-  EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, clock_.Now()).kind,
+  EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, true, clock_.Now()).kind,
             Step::Kind::kForward);
   Answer("application/json", "{}");
   Finish();

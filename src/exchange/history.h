@@ -117,6 +117,9 @@ class RequestHistory {
   size_t next_ = 0;
 };
 
+// One line of the log, for ExchangeEnvironment::log_request: handed to the log's own thread.
+void LogRequest(const RequestRecord& record);
+
 // One JSON object with all fields and scores.
 std::string ToJson(const RequestRecord& record);
 

@@ -28,6 +28,8 @@ std::string_view NameOf(TryFailure failure) {
       return "connect_refused";
     case TryFailure::kConnectTimeout:
       return "connect_timeout";
+    case TryFailure::kUnreachable:
+      return "unreachable";
     case TryFailure::kReset:
       return "reset";
     case TryFailure::kStaleConnection:
@@ -209,6 +211,9 @@ ExchangeMetrics::ExchangeMetrics(MetricRegistry& registry) : registry_(registry)
                                     "Requests that the gateway answered itself, by reason.",
                                     {{"reason", std::string(InfoOf(rejection).code)}}));
   }
+  for (TryFailure failure : {TryFailure::kLocalResources, TryFailure::kUnreachable}) {
+    OwnFailures(failure);
+  }
 }
 
 void ExchangeMetrics::ForgetRemoved() {
@@ -275,6 +280,13 @@ void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
 }
 
 void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
+
+Counter& ExchangeMetrics::OwnFailures(TryFailure failure) {
+  return registry_.AddCounter(
+      "penstock_own_connect_failures_total",
+      "Connections to endpoints that failed for a reason of the gateway's own machine.",
+      {{"reason", std::string(NameOf(failure))}});
+}
 
 void ExchangeMetrics::CountRejection(Rejection rejection) {
   Counter* counter = rejections_[static_cast<size_t>(rejection)];

@@ -33,6 +33,7 @@ std::string_view NameOf(Outcome outcome);
 enum class TryFailure : uint8_t {
   kConnectRefused,
   kConnectTimeout,
+  kUnreachable,      // no way there from this machine: nothing against the endpoint
   kReset,            // closed or reset before the first body byte
   kStaleConnection,  // a kept-alive connection was closed as it was used again
   kBadResponse,
@@ -136,6 +137,9 @@ class ExchangeMetrics {
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
+  // A connection that failed for a reason of the gateway's own machine.
+  void CountOwnFailure(TryFailure failure) { OwnFailures(failure).Add(); }
+  Counter& OwnFailures(TryFailure failure);
   void CountRejection(Rejection rejection);
   void CountLimit(std::string_view limit) { LimitOf(limit).Add(); }
   // Made if missing: shown at 0.

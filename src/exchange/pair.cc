@@ -23,21 +23,6 @@ bool NothingFetched(TryFailure failure) {
          failure == TryFailure::kStaleConnection;
 }
 
-Rejection RejectionOf(TryFailure failure) {
-  switch (failure) {
-    case TryFailure::kResponseTimeout:
-      return Rejection::kTimeout;
-    case TryFailure::kBootstrapTimeout:
-      return Rejection::kBootstrapTimeout;
-    case TryFailure::kBadResponse:
-      return Rejection::kBadResponse;
-    case TryFailure::kLocalResources:
-      return Rejection::kLocalResources;
-    default:
-      return Rejection::kConnectFailed;
-  }
-}
-
 }  // namespace
 
 void EndpointHold::Take(const Endpoint& endpoint, int64_t prompt) {
@@ -88,7 +73,6 @@ void Pair::Reset() {
   hold.Release();
   prefill_status = 0;
   tries = 0;
-  stale_tries = 0;
   leased = false;
   recomputed = false;
   alone = false;
@@ -225,15 +209,15 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   }
   if (!success) {
     pair_.answer = std::move(answer);
-    return OnHalfFailed(Half::kPrefill, TryFailure::kErrorStatus, now);
+    return OnHalfFailed(Half::kPrefill, TryFailure::kErrorStatus, true, now);
   }
   const bool concurrent = pair_.runtime == Runtime::kSglang;
   if (!concurrent && !env_.parser.IsObject(answer.body)) {
-    return OnHalfFailed(Half::kPrefill, TryFailure::kBadResponse, now);
+    return OnHalfFailed(Half::kPrefill, TryFailure::kBadResponse, true, now);
   }
   pair_.prefill = Pair::Prefill::kDone;
   pair_.prefill_ended = now;
-  RecordSuccess(*pair_.hold.state);
+  RecordSuccess(*pair_.hold.state, now, pair_.dispatched);
   pair_.hold.Answered(now - pair_.dispatched);
   pair_.hold.Release();
   Phases().prefill.Observe(ToSeconds(now - pair_.dispatched));
@@ -251,9 +235,9 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
-Step Exchange::OnPrefillFailed(TryFailure failure, TimePoint now) {
+Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now) {
   CHECK(pair_.prefill == Pair::Prefill::kRunning);
-  if (!saw_first_byte_) return OnHalfFailed(Half::kPrefill, failure, now);
+  if (!saw_first_byte_) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
   EndLatePrefill(failure, now);
   return {Step::Kind::kContinue, Rejection::kNone};
 }
@@ -261,7 +245,11 @@ Step Exchange::OnPrefillFailed(TryFailure failure, TimePoint now) {
 // The decode half has what it needs: it goes on, and the failure is still its endpoint's.
 void Exchange::EndLatePrefill(TryFailure failure, TimePoint now) {
   env_.metrics.CountHalfFailure(pool_->pool.id, "prefill", failure);
-  ChargeEndpoint(*pair_.hold.state, failure, now);
+  if (failure == TryFailure::kErrorStatus) {
+    ChargeStatus(*pair_.hold.state, pair_.prefill_status, now);
+  } else {
+    ChargeEndpoint(*pair_.hold.state, failure, now);
+  }
   pair_.prefill = Pair::Prefill::kNone;
   pair_.hold.Release();
 }
@@ -274,12 +262,12 @@ Half Exchange::LateHalf() const {
 Step Exchange::OnBootstrapTimeout(TimePoint now) {
   CHECK(awaits_kv_cache());
   Phases().bootstrap_timeouts.Add();
-  return OnHalfFailed(LateHalf(), TryFailure::kBootstrapTimeout, now);
+  return OnHalfFailed(LateHalf(), TryFailure::kBootstrapTimeout, true, now);
 }
 
 Step Exchange::OnPairTimeout(TimePoint now) {
   CHECK(pair_.active && !saw_first_byte_);
-  return OnHalfFailed(LateHalf(), TryFailure::kResponseTimeout, now);
+  return OnHalfFailed(LateHalf(), TryFailure::kResponseTimeout, true, now);
 }
 
 bool Exchange::holds_response() const {
@@ -295,7 +283,7 @@ Step Exchange::OnResponseHeld(TimePoint now) {
   }
   env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
   pair_.failed_half = "decode";
-  const Step step = TryAnotherPair(now);
+  const Step step = TryAnotherPair(0, now);
   // Nobody else can: the client gets the stream with the error in it.
   if (step.kind == Step::Kind::kContinue) ReleaseResponse(now);
   return step;
@@ -325,13 +313,18 @@ void Exchange::EndLease() {
 }
 
 // Both halves are over. The client has seen nothing yet.
-Step Exchange::OnHalfFailed(Half half, TryFailure failure, TimePoint now) {
+Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, TimePoint now) {
+  failed_.Fail(failure, sent_whole);
   const bool prefill_failed = half == Half::kPrefill;
   pair_.failed_half = prefill_failed ? "prefill" : "decode";
   notes_.Fail(NameOf(failure), now);
   env_.metrics.CountHalfFailure(pool_->pool.id, pair_.failed_half, failure);
   const EndpointHold& failed = prefill_failed ? pair_.hold : hold_;
-  ChargeEndpoint(*failed.state, failure, now);
+  if (failure == TryFailure::kErrorStatus) {
+    ChargeStatus(*failed.state, pair_.answer.status, now);
+  } else {
+    ChargeEndpoint(*failed.state, failure, now);
+  }
   const uint32_t slot = failed.state->slot;
   const Decision failed_decision = prefill_failed ? pair_.decision : decision_;
   const bool keep_blocks = !prefill_failed && pair_.leased && NothingFetched(failure) &&
@@ -340,15 +333,16 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, TimePoint now) {
   ReleaseTry();
   upstream_status_ = 0;
   response_.Drop();
-  if (failure == TryFailure::kStaleConnection && pair_.stale_tries < kRetriesMax) {
-    ++pair_.stale_tries;  // it may well be there: not counted, not left out
+  if (failure == TryFailure::kStaleConnection && failed_.stale < Tries::kStaleMax) {
+    ++failed_.stale;  // it may well be there: not counted, not left out
     --pair_.tries;
   } else {
     tried_slots_.push_back(slot);
   }
   const bool another =
-      pair_.tries < Pair::kTriesMax && failure != TryFailure::kLocalResources &&
-      (failure != TryFailure::kErrorStatus || IsWorthAnotherPair(pair_.answer.status));
+      pair_.tries < Pair::kTriesMax &&
+      (failure != TryFailure::kErrorStatus || IsWorthAnotherPair(pair_.answer.status)) &&
+      MayRepeat();
   if (another) {
     const Pair::Prefill reached = pair_.prefill;
     const Decision prefill = pair_.decision;
@@ -373,7 +367,7 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, TimePoint now) {
   }
   detail_ = fmt::format("the {} half of the request failed at {}: {}", pair_.failed_half,
                         failed_decision.endpoint->name, NameOf(failure));
-  return Reject(RejectionOf(failure));
+  return Reject(failed_.AsRejection());
 }
 
 // Another decode endpoint for blocks that are still kept.
@@ -403,13 +397,16 @@ Step Exchange::OnDecodeRefused(int status, TimePoint now) {
   env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
   pair_.failed_half = "decode";
   if (!IsWorthAnotherPair(status)) return {Step::Kind::kContinue, Rejection::kNone};
-  return TryAnotherPair(now);
+  return TryAnotherPair(status, now);
 }
 
 // The decode half has answered with an error. kContinue: there is no other pair, so that answer is
-// the client's.
-Step Exchange::TryAnotherPair(TimePoint now) {
-  if (pair_.tries >= Pair::kTriesMax) return {Step::Kind::kContinue, Rejection::kNone};
+// the client's. `status`: of its head; 0: it stands inside the stream.
+Step Exchange::TryAnotherPair(int status, TimePoint now) {
+  failed_.Fail(TryFailure::kErrorStatus, true);
+  if (pair_.tries >= Pair::kTriesMax || !MayRepeat()) {
+    return {Step::Kind::kContinue, Rejection::kNone};
+  }
   tried_slots_.push_back(hold_.state->slot);
   Decision decode;
   Decision prefill;
@@ -418,6 +415,7 @@ Step Exchange::TryAnotherPair(TimePoint now) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   env_.metrics.CountRetry(pool_->pool.id, TryFailure::kErrorStatus);
+  if (status != 0) ChargeStatus(*hold_.state, status, now);
   notes_.Fail(NameOf(TryFailure::kErrorStatus), now);
   EndLease();
   ReleaseTry();

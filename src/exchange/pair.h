@@ -63,7 +63,6 @@ struct Pair {
   TimePoint prefill_ended{};
   int prefill_status = 0;
   int tries = 0;
-  int stale_tries = 0;
   // Blocks are kept for the decode half, which has not shown that it has them.
   bool leased = false;
   bool recomputed = false;  // prefill handed nothing over

@@ -30,7 +30,6 @@ constexpr char kHandedOver[] = R"({"kv_transfer_params":{"do_remote_prefill":tru
 class PairTest : public testing::Test {
  protected:
   void SetUp() override {
-    environment_.log_requests = false;
     auto entry = std::make_shared<PoolEntry>();
     entry->pool.id = "default/qwen";
     auto split = std::make_shared<Disaggregation>();
@@ -143,7 +142,7 @@ class PairTest : public testing::Test {
 
   void PrefillFails(TryFailure failure) {
     prefill_ = false;
-    EndBoth(exchange_.OnPrefillFailed(failure, clock_.Now()));
+    EndBoth(exchange_.OnPrefillFailed(failure, SentWhole(failure), clock_.Now()));
   }
 
   void DecodeHead(int status, const std::string& type) {
@@ -168,7 +167,7 @@ class PairTest : public testing::Test {
   }
 
   void DecodeEnds() {
-    exchange_.OnResponseEnd();
+    exchange_.OnResponseEnd(clock_.Now());
     if (Held()) {
       if (!exchange_.holds_response()) return;  // another pair is at work
       exchange_.ReleaseResponse(clock_.Now());
@@ -183,7 +182,11 @@ class PairTest : public testing::Test {
       return End(Outcome::kUpstreamBroke);
     }
     prefill_ = false;
-    Act(exchange_.OnTryFailed(failure, clock_.Now()));
+    Act(exchange_.OnTryFailed(failure, SentWhole(failure), clock_.Now()));
+  }
+
+  static bool SentWhole(TryFailure failure) {
+    return failure != TryFailure::kConnectRefused && failure != TryFailure::kConnectTimeout;
   }
 
   TryFailure AnyFailure(Random& random) {
@@ -250,6 +253,34 @@ class PairTest : public testing::Test {
   int dispatches_ = 0;
 };
 
+TEST_F(PairTest, ARequestIsShedIfEitherRoleIsShort) {
+  auto entry = std::make_shared<PoolEntry>(*pool_);
+  entry->models = ModelTable({{"m", Criticality::kSheddable, {}}});
+  Publish(entry);
+  const auto load = [&](Role role, float waiting) {
+    for (const Endpoint& endpoint : pool_->pool.endpoints) {
+      const bool both = endpoint.role == Role::kBoth;
+      if (endpoint.role != role && !both) continue;
+      endpoint.state->scraped_at_ns = clock_.Now().time_since_epoch().count();
+      endpoint.state->waiting_requests = both ? 10 : waiting;
+    }
+  };
+  const auto is_shed = [&] {
+    Begin(false, std::string(400, 'x'));
+    const bool shed = !exchange_.active();
+    if (!shed) End(Outcome::kClientLeft);
+    return shed;
+  };
+  load(Role::kPrefill, 0);
+  load(Role::kDecode, 0);
+  EXPECT_FALSE(is_shed());
+  load(Role::kPrefill, 10);
+  EXPECT_TRUE(is_shed()) << "decode has room, and nothing to decode";
+  load(Role::kPrefill, 0);
+  load(Role::kDecode, 10);
+  EXPECT_TRUE(is_shed());
+}
+
 TEST_F(PairTest, WhateverHappensEverythingIsGivenBackAndTriesAreFew) {
   Random random(11);
   std::map<bool, int> ends;
@@ -261,14 +292,13 @@ TEST_F(PairTest, WhateverHappensEverythingIsGivenBackAndTriesAreFew) {
       ASSERT_LT(++events, 10000) << "request " << request;
       StepAny(random, stream);
     }
-    // Two pairs, kRetriesMax stale connections, and a whole request's own tries.
-    ASSERT_LE(dispatches_,
-              2 * (Pair::kTriesMax + Exchange::kRetriesMax) + 1 + Exchange::kRetriesMax)
+    // Two pairs, a stale connection, and a whole request's own tries.
+    ASSERT_LE(dispatches_, 2 * (Pair::kTriesMax + Tries::kStaleMax) + 1 + Tries::kRetriesMax)
         << "request " << request;
     for (const Endpoint& endpoint : pool_->pool.endpoints) {
       ASSERT_EQ(Held(endpoint), 0) << "request " << request << ", " << endpoint.name;
       // Failed endpoints are used again, as if a probe had succeeded.
-      RecordProbeSuccess(*endpoint.state);
+      RecordProbeSuccess(*endpoint.state, clock_.Now());
     }
     ++ends[sent_ > 0];
   }

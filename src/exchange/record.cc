@@ -43,7 +43,9 @@ void FillLosers(const Decision& decision, RequestRecord* record) {
 double OrNull(double value) { return value < 0 ? std::nan("") : value; }
 double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
 
-void LogRecord(const RequestRecord& record) {
+}  // namespace
+
+void LogRequest(const RequestRecord& record) {
   if (!LogEnabled(LogLevel::kInfo)) return;
   const LogField fields[] = {
       {"request_id", record.request_id},
@@ -87,8 +89,6 @@ void LogRecord(const RequestRecord& record) {
   LogLine(LogLevel::kInfo, "Request Handled", fields, std::size(fields) - left_out);
 }
 
-}  // namespace
-
 void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
@@ -111,7 +111,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
     series_->estimated_tokens.Add(static_cast<uint64_t>(estimated));
   }
   FillRecord(outcome, status, now);
-  if (env_.log_requests) LogRecord(*env_.record);
+  if (env_.log_request != nullptr) env_.log_request(*env_.record);
   env_.history.Put(&env_.record);
   response_.Drop();
   series_.reset();

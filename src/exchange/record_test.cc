@@ -17,7 +17,6 @@ constexpr uint16_t kPort = 8080;
 class RecordTest : public testing::Test {
  protected:
   void SetUp() override {
-    environment_.log_requests = false;
     auto entry = std::make_shared<PoolEntry>();
     entry->pool.id = "default/qwen";
     for (int i = 0; i < 5; ++i) {
@@ -63,7 +62,7 @@ class RecordTest : public testing::Test {
     exchange_.OnResponseHead(head, clock_.Now());
     Wait(3);
     exchange_.OnResponseBody("{}", clock_.Now());
-    exchange_.OnResponseEnd();
+    exchange_.OnResponseEnd(clock_.Now());
   }
   RequestRecord End(Outcome outcome, int status) {
     exchange_.End(outcome, status, clock_.Now());
@@ -88,7 +87,7 @@ TEST_F(RecordTest, EveryTryIsToldWithItsReason) {
   Body();
   const std::string first = exchange_.endpoint().address;
   Wait(5);
-  exchange_.OnTryFailed(TryFailure::kConnectRefused, clock_.Now());
+  exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
   const std::string second = exchange_.endpoint().address;
   Wait(10);
   Answer();

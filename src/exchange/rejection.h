@@ -32,7 +32,8 @@ enum class Rejection : uint8_t {
   kNoValidDestination,  // every backendRef (or the share drawn) does not resolve
   kPoolUnservable,
   kNoEndpoint,     // the pool has no ready endpoint
-  kConnectFailed,  // every try failed before a response
+  kUnreachable,    // no try came to a connection
+  kConnectFailed,  // the last try was sent and came to no response
   kBadResponse,    // the endpoint's answer is not HTTP
   kTimeout,
   kBootstrapTimeout,  // of a disaggregated request: no KV cache in time

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "net/epoll_loop.h"
 #include "net/stream.h"
@@ -18,11 +20,7 @@ namespace {
 using internal::EpollLoop;
 using internal::TcpStream;
 
-// What says nothing about the peer.
-bool IsOurOwnLack(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
-         error == EADDRNOTAVAIL;
-}
+constexpr char kErrnoUrl[] = "penstock/errno";
 
 class TcpConnector final : public Connector, private StreamObserver, private internal::Deferred {
  public:
@@ -71,9 +69,10 @@ class TcpConnector final : public Connector, private StreamObserver, private int
 
   void Fail(int error) {
     timer_.Stop();
-    const std::string text =
-        absl::StrCat("connect to ", address_.ToString(), ": ", std::strerror(error));
-    Finish(IsOurOwnLack(error) ? absl::ResourceExhaustedError(text) : absl::UnavailableError(text));
+    absl::Status status = absl::UnavailableError(
+        absl::StrCat("connect to ", address_.ToString(), ": ", std::strerror(error)));
+    status.SetPayload(kErrnoUrl, absl::Cord(absl::StrCat(error)));
+    Finish(std::move(status));
   }
 
   void Expire() {
@@ -97,6 +96,13 @@ class TcpConnector final : public Connector, private StreamObserver, private int
 };
 
 }  // namespace
+
+int ErrnoOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kErrnoUrl);
+  int error = 0;
+  if (payload && !absl::SimpleAtoi(std::string(*payload), &error)) return 0;
+  return error;
+}
 
 std::unique_ptr<Connector> Connector::New(EventLoop& loop, const SocketAddress& address,
                                           Duration timeout, Done done) {

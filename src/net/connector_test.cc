@@ -104,6 +104,8 @@ TEST_F(Connectors, RefusalNamesTheAddressAndTheReason) {
   RunUntilDone();
   EXPECT_TRUE(absl::IsUnavailable(status_));
   EXPECT_EQ(status_.message(), "connect to " + address.ToString() + ": Connection refused");
+  EXPECT_EQ(ErrnoOf(status_), ECONNREFUSED);
+  EXPECT_EQ(ErrnoOf(absl::UnavailableError("of something else")), 0);
 }
 
 TEST_F(Connectors, AddressThatCannotBeTriedFailsLaterNotInNew) {
@@ -115,6 +117,8 @@ TEST_F(Connectors, AddressThatCannotBeTriedFailsLaterNotInNew) {
     EXPECT_EQ(done_calls_, 0);
     RunUntilDone();
     EXPECT_TRUE(absl::IsUnavailable(status_)) << status_;
+    EXPECT_NE(ErrnoOf(status_), 0);
+    EXPECT_NE(ErrnoOf(status_), ECONNREFUSED);
   }
 }
 

@@ -55,6 +55,9 @@ class Stream {
   virtual void ReadAgainLater() = 0;
   // True once the peer's FIN or RST was seen, even if unread data stands before it.
   virtual bool peer_gone() const = 0;
+  // Asks the kernel, for a stream between two messages: false if the peer has closed it or has sent
+  // something, even if the loop has not told of it yet.
+  virtual bool IsOpenAndQuiet() const = 0;
   // Sends the end of our side after what was written; reading goes on. For a server that answers
   // before it has read everything: closing then would reset the connection and lose the answer.
   virtual void ShutdownWrite() = 0;
@@ -71,8 +74,8 @@ class Stream {
 };
 
 // One attempt to connect. Destroying it abandons the attempt. `done` is called exactly once, later,
-// from the loop, with the stream (no observer yet) or the reason (Unavailable, or DeadlineExceeded
-// after `timeout`); it may destroy the Connector.
+// from the loop, with the stream (no observer yet) or the reason (Unavailable with an ErrnoOf, or
+// DeadlineExceeded after `timeout`); it may destroy the Connector.
 class Connector {
  public:
   virtual ~Connector() = default;
@@ -80,6 +83,9 @@ class Connector {
   static std::unique_ptr<Connector> New(EventLoop& loop, const SocketAddress& address,
                                         Duration timeout, Done done);
 };
+
+// The errno that a failed attempt to connect ended with; 0 for any other status.
+int ErrnoOf(const absl::Status& status);
 
 // Accepts connections on one address until destroyed.
 class Listener {

@@ -131,6 +131,12 @@ IoResult TcpStream::Fail(int error, size_t bytes) {
 
 void TcpStream::ReadAgainLater() { loop_.Defer(this); }
 
+bool TcpStream::IsOpenAndQuiet() const {
+  char byte;
+  return !peer_gone_ && recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+         (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 void TcpStream::ShutdownWrite() { shutdown(fd_, SHUT_WR); }
 
 void TcpStream::ResetOnClose() {

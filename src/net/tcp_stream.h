@@ -25,6 +25,7 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
   IoResult Write(std::span<const iovec> parts) override;
   void ReadAgainLater() override;
   bool peer_gone() const override { return peer_gone_; }
+  bool IsOpenAndQuiet() const override;
   void ShutdownWrite() override;
   void ResetOnClose() override;
   void KeepAlive(Duration idle) override;

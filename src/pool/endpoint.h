@@ -70,7 +70,10 @@ class alignas(64) EndpointState {
   // Waiting and running requests beyond our own in-flight ones when the page was made: what other
   // gateways and direct clients have there.
   std::atomic<float> foreign_requests{0};
-  std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected (pool/health.h)
+  // Health, written through pool/health.h.
+  std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected
+  std::atomic<int64_t> returned_at_ns{0};    // of an ejected endpoint; 0: nothing is on trial
+  std::atomic<uint64_t> penalty{0};          // of what failed lately, and its time
   // What it does not answer (Silence); written by `collect`.
   std::atomic<uint8_t> silence{0};
   // 0: the model server reports no adapters. Otherwise unique among all states and all their
@@ -85,6 +88,9 @@ class alignas(64) EndpointState {
   // Health, written through pool/health.h.
   std::atomic<uint32_t> consecutive_failures{0};
   std::atomic<uint32_t> ejections{0};  // in a row, for the back-off
+  std::atomic<uint32_t> trial_successes{0};
+  std::atomic<uint8_t> ejection_cause{0};  // an EndpointFailure
+  std::atomic<bool> health_doubted{false};
 
   std::atomic<uint32_t> scrape_failures{0};     // in a row, whatever went wrong
   std::atomic<uint32_t> unanswered_scrapes{0};  // in a row: nothing came, or not the whole page
@@ -139,6 +145,7 @@ struct EndpointView {
   float running_requests = 0;
   float foreign_requests = 0;
   float kv_cache_utilization_ratio = 0;
+  float penalty = 0;  // of what failed there lately: the score is divided by 1 + penalty
   Duration metrics_age{0};
   bool metrics_fresh = false;  // scraped within the pool's limit, or as late as we pace it
   LoraAffinity lora = LoraAffinity::kNotLora;

@@ -41,8 +41,9 @@ const LoraAdapters* CachedAdapters(const EndpointState& state, uint32_t version)
   return copy.adapters.get();
 }
 
-EndpointView Sample(const Endpoint& endpoint, std::string_view model, int64_t now_ns,
+EndpointView Sample(const Endpoint& endpoint, std::string_view model, TimePoint now,
                     Duration metrics_age_max) {
+  const int64_t now_ns = now.time_since_epoch().count();
   constexpr auto kRelaxed = std::memory_order_relaxed;
   const EndpointState& state = *endpoint.state;
   EndpointView view;
@@ -55,6 +56,7 @@ EndpointView Sample(const Endpoint& endpoint, std::string_view model, int64_t no
   view.running_requests = state.running_requests.load(kRelaxed);
   view.foreign_requests = state.foreign_requests.load(kRelaxed);
   view.kv_cache_utilization_ratio = state.kv_cache_utilization_ratio.load(kRelaxed);
+  view.penalty = PenaltyOf(state, now);
   const int64_t scraped_at_ns = state.scraped_at_ns.load(std::memory_order_acquire);
   // The scraper's clock reading may be newer than the loop's `now`.
   view.metrics_age =
@@ -135,6 +137,14 @@ Decision Profile::Schedule(const InferenceRequest& request, std::vector<Endpoint
     }
   }
 
+  // Whatever the scorers look at: what has failed lately is not made better by being idle for it.
+  for (size_t i = 0; i < count; ++i) {
+    const float penalty = (*candidates)[i].penalty;
+    if (penalty == 0) continue;
+    scratch->totals[i] /= 1 + penalty;
+    for (size_t s = 0; s < scorers_.size(); ++s) scratch->scores[s * count + i] /= 1 + penalty;
+  }
+
   const size_t chosen = picker_->Pick(scratch->totals, random);
   const EndpointView& view = (*candidates)[chosen];
   decision.endpoint = view.endpoint;
@@ -155,11 +165,25 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
                      std::span<const uint32_t> excluded, std::vector<EndpointView>* views) {
   // Far enough ahead that a fetch from memory is done when its turn comes.
   constexpr size_t kPrefetchAhead = 8;
-  const int64_t now_ns = now.time_since_epoch().count();
   const size_t count = pool.endpoints.size();
   const auto is_excluded = [excluded](uint32_t slot) {
     return std::find(excluded.begin(), excluded.end(), slot) != excluded.end();
   };
+  const auto standing_of = [now](const EndpointState& state) {
+    const Standing standing =
+        StandingOf(state, state.in_flight_requests.load(std::memory_order_relaxed), now);
+    return IsSilent(state) ? std::max(standing, Standing::kOnTrial) : standing;
+  };
+  // Those whose standing is from `first` to `last`.
+  const auto add = [&](Standing first, Standing last) {
+    for (const Endpoint& endpoint : pool.endpoints) {
+      const Standing standing = standing_of(*endpoint.state);
+      if (standing < first || standing > last || is_excluded(endpoint.state->slot)) continue;
+      views->push_back(Sample(endpoint, request.target_model, now, pool.metrics_age_max));
+    }
+  };
+  size_t usable = 0;
+  size_t failing = 0;
   views->clear();
   views->reserve(count);
   for (size_t i = 0; i < count; ++i) {
@@ -170,15 +194,16 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
       __builtin_prefetch(ahead + 64);
     }
     const Endpoint& endpoint = pool.endpoints[i];
-    if (IsEjected(*endpoint.state) || IsSilent(*endpoint.state)) continue;
-    if (is_excluded(endpoint.state->slot)) continue;
-    views->push_back(Sample(endpoint, request.target_model, now_ns, pool.metrics_age_max));
+    const Standing standing = standing_of(*endpoint.state);
+    usable += standing <= Standing::kOnTrial;
+    failing += standing == Standing::kFailing;
+    if (standing != Standing::kInUse || is_excluded(endpoint.state->slot)) continue;
+    views->push_back(Sample(endpoint, request.target_model, now, pool.metrics_age_max));
   }
-  if (!views->empty()) return;
-  for (const Endpoint& endpoint : pool.endpoints) {
-    if (is_excluded(endpoint.state->slot)) continue;
-    views->push_back(Sample(endpoint, request.target_model, now_ns, pool.metrics_age_max));
-  }
+  const bool too_few = kUsableShareOf * usable < usable + failing;
+  if (too_few) add(Standing::kFailing, Standing::kFailing);
+  if (views->empty()) add(Standing::kOnTrial, Standing::kFailing);
+  if (views->empty()) add(Standing::kRefusing, Standing::kRefusing);
 }
 
 }  // namespace gw

@@ -79,8 +79,9 @@ class Profile {
 };
 
 // Samples the endpoints of a pool, once, for one decision. `excluded` are slots already tried by
-// this request; ejected and silent endpoints are left out unless nothing else is left.
-// prefix_hit_blocks and prefix_hit_tokens are left 0: the caller fills them from the index.
+// this request; ejected and silent endpoints, and those that have all that their trial allows, are
+// left out unless nothing else is left (pool/health.h). prefix_hit_blocks and prefix_hit_tokens are
+// left 0: the caller fills them from the index.
 void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoint now,
                      std::span<const uint32_t> excluded, std::vector<EndpointView>* views);
 

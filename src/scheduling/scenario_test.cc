@@ -157,7 +157,7 @@ class Scenario {
     if (state == nullptr) return "no endpoint " + name;
     const bool changed = ejected
                              ? RecordFailure(*state, clock_.Now(), EndpointFailure::kConnectRefused)
-                             : RecordProbeSuccess(*state);
+                             : RecordProbeSuccess(*state, clock_.Now());
     return changed ? "" : name + " was so already";
   }
 

@@ -18,6 +18,7 @@
 #include "http/url.h"
 #include "net/port_holder.h"
 #include "net/supervisor.h"
+#include "pool/health.h"
 #include "server/configurator.h"
 #include "server/countdown.h"
 #include "server/explain.h"
@@ -36,6 +37,16 @@ constexpr Duration kListenRetry = std::chrono::seconds(1);
 constexpr Duration kHandshake = std::chrono::milliseconds(500);
 
 int64_t UnixNow() { return RealClock().UnixNanos() / 1'000'000'000; }
+
+// False if there are pools and nobody is behind any of them: no Pod is Ready, or all refuse.
+bool AnyEndpointUsable(const Snapshot& snapshot, TimePoint now) {
+  for (const auto& entry : snapshot.pools) {
+    for (const Endpoint& endpoint : entry->pool.endpoints) {
+      if (StandingOf(*endpoint.state, 0, now) != Standing::kRefusing) return true;
+    }
+  }
+  return snapshot.pools.empty();
+}
 
 class ServerImpl final : public Server {
  public:
@@ -295,6 +306,10 @@ AdminResponse ServerImpl::Ready() const {
     for (const auto& [port, error] : errors) response.body += error + "\n";
   } else {
     response.body = "ready, configuration " + std::to_string(configurator_.generation()) + "\n";
+  }
+  if (!AnyEndpointUsable(*snapshots_.Load(), RealClock().Now())) {
+    if (!options_.ready_without_endpoints) response.status = 503;
+    response.body += "no pool has a usable endpoint\n";
   }
   if (const size_t refused = configurator_.refused(); refused > 0) {
     response.body += std::to_string(refused) + " refused, see penstock get all\n";

@@ -29,6 +29,7 @@ struct ServerOptions {
   int workers = 0;  // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;
   bool log_requests = true;
+  bool ready_without_endpoints = true;  // /readyz while no pool has an endpoint that can be asked
   // Another process may listen on the same ports, the admin port too: this one takes over from it.
   bool takeover = false;
   // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two

@@ -363,7 +363,8 @@ class SglangPrefillTest(SglangHalfTest, PrefillFaults):
         self.start([hang()], [hang()])
         self.prefill[0].refuse()
         response = self.chat()
-        self.assertEqual((response.status, error_of(response)["code"]), (502, "upstream_failed"))
+        self.assertEqual((response.status, error_of(response)["code"]),
+                         (503, "endpoints_unreachable"))
         self.assertIn("prefill-0: connect_refused", error_of(response)["message"])
         if self.decode[0].requests:  # it may have been ended before it was sent
             self.assert_ended(self.decode[0])

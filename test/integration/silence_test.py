@@ -71,6 +71,8 @@ class SilenceTest(GatewayTest):
             waiting[-1].request("POST", CHAT, body={"model": "m", "messages": []})
             return False
         eventually(one_waits, "a request waits")
+        # Then none is at the other one any more, so that it is the idler of the two.
+        eventually(lambda: gateway.endpoints()["well"]["in_flight"] == 0, "the peer is idle")
 
         def silent():
             self.assertEqual(gateway.chat().status, 200)  # the peer goes on answering

@@ -1,0 +1,122 @@
+// Tries that came to no answer: what each says of its endpoint, and whether there is another one.
+
+#include "base/check.h"
+#include "exchange/exchange.h"
+#include "pool/health.h"
+
+namespace gw {
+
+void Tries::Fail(TryFailure failure, bool sent_whole) {
+  last = failure;
+  whole_failures += sent_whole ? 1 : 0;
+  was_connected |= failure != TryFailure::kConnectRefused &&
+                   failure != TryFailure::kConnectTimeout && failure != TryFailure::kUnreachable &&
+                   failure != TryFailure::kLocalResources;
+}
+
+Rejection Tries::AsRejection() const {
+  switch (last) {
+    case TryFailure::kResponseTimeout:
+      return Rejection::kTimeout;
+    case TryFailure::kBootstrapTimeout:
+      return Rejection::kBootstrapTimeout;
+    case TryFailure::kBadResponse:
+      return Rejection::kBadResponse;
+    case TryFailure::kLocalResources:
+      return Rejection::kLocalResources;
+    default:
+      return was_connected ? Rejection::kConnectFailed : Rejection::kUnreachable;
+  }
+}
+
+void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now) {
+  bool ejected = false;
+  switch (failure) {
+    case TryFailure::kConnectRefused:
+      ejected = RecordFailure(state, now, EndpointFailure::kConnectRefused);
+      // Nobody is there, so what it held is gone, and what was claimed for this try never came.
+      env_.index.RemoveEndpoint(state.slot);
+      break;
+    case TryFailure::kConnectTimeout:
+      ejected = RecordFailure(state, now, EndpointFailure::kConnectTimeout);
+      break;
+    case TryFailure::kReset:
+      ejected = RecordFailure(state, now, EndpointFailure::kNoAnswer);
+      break;
+    case TryFailure::kBadResponse:
+      ejected = RecordFailure(state, now, EndpointFailure::kBadAnswer);
+      break;
+    case TryFailure::kUnreachable:
+      RecordRefusal(state, now, false);
+      env_.metrics.CountOwnFailure(failure);
+      break;
+    case TryFailure::kLocalResources:
+      env_.metrics.CountOwnFailure(failure);
+      break;
+    case TryFailure::kErrorStatus:       // ChargeStatus
+    case TryFailure::kStaleConnection:   // it closed an idle connection, as it may
+    case TryFailure::kResponseTimeout:   // a long prompt in a long queue looks the same
+    case TryFailure::kBootstrapTimeout:  // and so it does between two endpoints
+      break;
+  }
+  if (ejected) env_.metrics.CountEjection(pool_->pool.id);
+}
+
+void Exchange::ChargeStatus(EndpointState& state, int status, TimePoint now) {
+  if (RecordStatus(state, status, now, dispatched_)) env_.metrics.CountEjection(pool_->pool.id);
+}
+
+// To an InferencePool everything, since generating twice changes nothing but a bill; elsewhere by
+// its method (RFC 9110, 9.2.2).
+bool Exchange::is_repeatable() const {
+  if (pool_->pool.kind == Pool::Kind::kInferencePool) return true;
+  for (std::string_view method : {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}) {
+    if (head_->method == method) return true;
+  }
+  return false;
+}
+
+bool Exchange::MayRepeat() {
+  const bool generates = pool_->pool.kind == Pool::Kind::kInferencePool;
+  const int repeats_max = generates ? Tries::kRepeatsMax : is_repeatable() ? Tries::kRetriesMax : 0;
+  if (failed_.whole_failures <= repeats_max) return true;
+  CountLimit("repeats");
+  return false;
+}
+
+bool Exchange::MayTryAgain() {
+  if (!MayRepeat()) return false;
+  if (tries_ - failed_.stale <= Tries::kRetriesMax) return true;
+  CountLimit("retries");
+  return false;
+}
+
+Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
+  CHECK(hold_.state != nullptr);
+  notes_.Fail(NameOf(failure), now);
+  if (failure == TryFailure::kConnectTimeout) notes_.Limit("connect_timeout");
+  if (failure == TryFailure::kResponseTimeout) notes_.Limit("response_headers_timeout");
+  if (pair_.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
+  failed_.Fail(failure, sent_whole);
+  const bool stale = failure == TryFailure::kStaleConnection;
+  if (stale && failed_.stale < Tries::kStaleMax && MayRepeat()) {
+    // It is most likely there: asked again at once, over a fresh connection.
+    ++failed_.stale;
+    ++tries_;
+    notes_.Again(now);
+    env_.metrics.CountRetry(pool_->pool.id, failure);
+    return {Step::Kind::kForward, Rejection::kNone};
+  }
+  ChargeEndpoint(*hold_.state, failure, now);
+  ReleaseTry();
+  upstream_status_ = 0;
+  response_.Drop();
+  if (failure == TryFailure::kResponseTimeout || !MayTryAgain()) {
+    return Reject(failed_.AsRejection());
+  }
+  const Step step = ScheduleTry(now);
+  if (step.kind != Step::Kind::kRespond) env_.metrics.CountRetry(pool_->pool.id, failure);
+  return step;
+}
+
+}  // namespace gw

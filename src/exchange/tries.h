@@ -1,0 +1,31 @@
+// Tries: how often a request may be tried, and how its tries have failed.
+
+#pragma once
+
+#include "exchange/metrics.h"
+#include "exchange/rejection.h"
+
+namespace gw {
+
+struct Tries {
+  // Further tries after the first.
+  static constexpr int kRetriesMax = 2;
+  // Of them, to an InferencePool, after a try that was sent whole: whoever had it may have acted on
+  // it, and died of it.
+  static constexpr int kRepeatsMax = 1;
+  // Beside kRetriesMax, not kRepeatsMax: at the same endpoint, whose kept-alive connection was
+  // closed as it was used. The next connection there is a fresh one.
+  static constexpr int kStaleMax = 1;
+
+  int stale = 0;               // tries over such a connection that were followed by another one
+  int whole_failures = 0;      // sent whole, and no response came of it
+  bool was_connected = false;  // some try that failed had a connection
+  TryFailure last = TryFailure::kReset;
+
+  // `sent_whole`: every byte of the request had gone out.
+  void Fail(TryFailure failure, bool sent_whole);
+  // What the client gets after them.
+  Rejection AsRejection() const;
+};
+
+}  // namespace gw
