@@ -41,8 +41,9 @@ void DownstreamConnection::Act(const Step& step) {
 
 void DownstreamConnection::Dispatch() {
   SetState(State::kWaiting);
+  upstream_status_ = 0;
   BodyEdit& body = exchange_.body();
-  WriteRequestHead(body.size(), false, &upstream_head_);
+  WriteRequestHead(body.size(), StartKeepalive(), &upstream_head_);
   upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address);
   StartTryTimer();
   upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
@@ -103,6 +104,10 @@ void DownstreamConnection::ListModels() {
 void DownstreamConnection::Respond(Rejection rejection) {
   const RejectionInfo& info = InfoOf(rejection);
   exchange_.set_rejection(rejection);
+  if (early_head_) {
+    EndEarlyStream(Outcome::kRejected, EarlyErrorEvent(exchange_, rejection));
+    return;
+  }
   const std::string body = exchange_.RejectionBody(rejection);
   RespondWith({info.status, kJson, body, info.retry_after_s}, keep_alive_ && !body_unread_,
               Outcome::kRejected);
@@ -140,6 +145,7 @@ void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Ou
 
 void DownstreamConnection::FinishExchange(Outcome outcome) {
   request_timer_.Stop();
+  keepalive_timer_.Stop();
   CancelHalves();
   model_fetch_.reset();
   pieces_.clear();

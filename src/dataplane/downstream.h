@@ -18,6 +18,7 @@
 #include "dataplane/model_list.h"
 #include "dataplane/prefill_leg.h"
 #include "dataplane/upstream.h"
+#include "exchange/early_stream.h"
 #include "exchange/exchange.h"
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
@@ -103,6 +104,15 @@ class DownstreamConnection final : public StreamObserver,
   void WriteRequestHead(uint64_t body_bytes, bool read_here, std::string* head);
   void StartTryTimer();
 
+  // stream_keepalive.cc
+  bool is_plain_event_stream() const {
+    return exchange_.is_event_stream() && !exchange_.is_coded();
+  }
+  bool StartKeepalive();
+  void OnKeepalive();
+  bool KeepMisfit();
+  void EndEarlyStream(Outcome outcome, const std::string& event);
+
   // pair.cc
   void DispatchPrefill();
   void StartBootstrapTimer();
@@ -121,6 +131,7 @@ class DownstreamConnection final : public StreamObserver,
   void WatchIdle();
   void OnIdleTimeout();
   void BreakOff(Outcome outcome, Rejection rejection);
+  void EndUnfinished(Outcome outcome, std::string_view event);
   void StartRequestTimers();
   void OnTimer();
   void OnRequestTimeout();
@@ -158,6 +169,8 @@ class DownstreamConnection final : public StreamObserver,
   std::string upstream_head_;
   std::string response_head_;
   bool response_head_sent_ = false;
+  bool early_head_ = false;  // a head of our own was sent: the answer is an event stream
+  bool misfit_ = false;      // the endpoint's answer is not, so it becomes an error event
   DownstreamFraming framing_ = DownstreamFraming::kNoBody;
   std::vector<std::string_view> pieces_;
   size_t pieces_bytes_ = 0;
@@ -168,6 +181,7 @@ class DownstreamConnection final : public StreamObserver,
   Timer timer_;            // header, body, keep-alive, linger, stalled write
   Timer request_timer_;    // the rule's request timeout
   Timer try_timer_;        // the rule's backendRequest timeout
+  Timer keepalive_timer_;  // of an event stream that has no byte yet
   Timer bootstrap_timer_;  // of a disaggregated request, until its KV cache has arrived
 };
 

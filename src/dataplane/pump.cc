@@ -15,11 +15,20 @@ void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
   // A refused decode half is the end of its prefill half.
   if (head.status >= 400 && prefill_ != nullptr) prefill_->Cancel();
   upstream_status_ = head.status;
+  if (early_head_) {
+    misfit_ = head.status > 299 || !is_plain_event_stream();
+    return;
+  }
   response_keep_alive_ = keep_alive_ && !draining_;
   const ForwardedResponse response{exchange_.request_id(), parser_.head().method == "HEAD",
                                    parser_.head().minor_version == 0, response_keep_alive_};
   // Held back until the first byte of the body: until then another endpoint may still be tried.
   framing_ = WriteDownstreamHead(head, response, &response_head_);
+  // Nobody else can be asked: then the client need not wait to see that its stream has begun.
+  if (exchange_.is_event_stream() && framing_ != DownstreamFraming::kNoBody &&
+      !exchange_.may_try_again()) {
+    FlushPieces(false);
+  }
 }
 
 void DownstreamConnection::OnUpstreamBody(std::string_view piece) {
@@ -30,12 +39,16 @@ void DownstreamConnection::OnUpstreamBody(std::string_view piece) {
 }
 
 void DownstreamConnection::OnUpstreamFlush() {
-  if (!HoldPieces()) FlushPieces(false);
+  if (!KeepMisfit() && !HoldPieces()) FlushPieces(false);
 }
 
 void DownstreamConnection::OnUpstreamEnd() {
   upstream_ = nullptr;
   exchange_.OnResponseEnd();
+  if (KeepMisfit()) {
+    EndEarlyStream(Outcome::kErrorEvent, EarlyErrorEvent(exchange_, upstream_status_, held_));
+    return;
+  }
   if (HoldPieces()) {
     if (!exchange_.holds_response()) return;          // another pair is at work
     exchange_.ReleaseResponse(worker_.loop().now());  // an answer without output
@@ -66,9 +79,13 @@ void DownstreamConnection::OnUpstreamFailed(TryFailure failure) {
 // Ends a response that cannot be completed: an event stream says what happened, and the connection
 // is closed without the end of the message, so that nobody takes it for complete.
 void DownstreamConnection::BreakOff(Outcome outcome, Rejection rejection) {
-  const std::string event = exchange_.ErrorEventFor(rejection);
-  if (!event.empty() && framing_ != DownstreamFraming::kNoBody &&
-      framing_ != DownstreamFraming::kLength) {
+  const bool fits =
+      framing_ != DownstreamFraming::kNoBody && framing_ != DownstreamFraming::kLength;
+  EndUnfinished(outcome, fits ? exchange_.ErrorEventFor(rejection) : "");
+}
+
+void DownstreamConnection::EndUnfinished(Outcome outcome, std::string_view event) {
+  if (!event.empty()) {
     char size_line[20];
     std::vector<iovec> parts;
     if (framing_ == DownstreamFraming::kChunked) {
@@ -100,8 +117,11 @@ void DownstreamConnection::FlushPieces(bool last) {
   };
   if (!response_head_sent_) {
     response_head_sent_ = true;
-    status_ = upstream_status_;
-    add(response_head_);
+    keepalive_timer_.Stop();
+    if (!early_head_) {
+      status_ = upstream_status_;
+      add(response_head_);
+    }
   }
   if (!held_.empty()) {
     pieces_.insert(pieces_.begin(), held_);

@@ -75,7 +75,9 @@ void Exchange::OnRefusedHead() { request_id_ = NewRequestId(env_.random); }
 Step Exchange::OnRequestHead(const http::RequestHead& head) {
   head_ = &head;
   const http::HeaderField* id = head.headers.Find("x-request-id");
-  if (id != nullptr && !id->value.empty() && id->value.size() <= kRequestIdMax) {
+  const bool too_long = id != nullptr && id->value.size() > kRequestIdMax;
+  if (too_long) env_.metrics.CountLimit("request_id_bytes");
+  if (id != nullptr && !id->value.empty() && !too_long) {
     request_id_.assign(id->value);
   } else {
     request_id_ = NewRequestId(env_.random);
@@ -356,9 +358,19 @@ std::string Exchange::ErrorEventFor(Rejection rejection) const {
   return ErrorEvent(request_.api, info.status, info.code, info.text, !reader_.at_event_boundary());
 }
 
+bool Exchange::may_try_again() const {
+  if (pair_.active || pool_ == nullptr) return true;
+  if (tries_ - stale_tries_ > kRetriesMax) return false;
+  return tried_slots_.size() < pool_->pool.endpoints.size();
+}
+
 std::string Exchange::RejectionBody(Rejection rejection) const {
   const RejectionInfo& info = InfoOf(rejection);
-  return ErrorBody(request_.api, info.status, info.code, detail_.empty() ? info.text : detail_);
+  return ErrorBody(request_.api, info.status, info.code, rejection_text());
+}
+
+std::string_view Exchange::rejection_text() const {
+  return detail_.empty() ? InfoOf(rejection_).text : detail_;
 }
 
 }  // namespace gw

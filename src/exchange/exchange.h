@@ -16,9 +16,8 @@
 // pair's stream is held until it carries output (holds_response), since a KV cache that cannot be
 // fetched shows as an error event behind vLLM's first, empty one.
 //
-// End is called exactly once for every Begin, whatever happened,
-// and gives back everything that the request held. Used by one worker thread; reused for request
-// after request, so that a request allocates little.
+// End is called exactly once for every Begin, whatever happened, and gives back everything that the
+// request held. Used by one worker thread; reused, so that a request allocates little.
 
 #pragma once
 
@@ -74,7 +73,7 @@ class Exchange {
   bool holds_response() const;
   // After the pieces of one read, while holds_response(). Answers as OnResponseHead does.
   Step OnResponseHeld(TimePoint now);
-  // What is held goes out all the same: the front end's limit is reached, or the stream has ended.
+  // What is held goes out all the same: a limit is reached, or the stream has ended.
   void ReleaseResponse(TimePoint now);
   // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
   // kContinue: the decode half goes on.
@@ -88,10 +87,10 @@ class Exchange {
   void OnStreamBroken(TimePoint now);
   // What a broken stream is ended with: an error event, or nothing if the body is not a stream.
   std::string ErrorEventFor(Rejection rejection) const;
+  bool may_try_again() const;  // false: the end of the try in work is the request's
   // `status`: what was sent to the client; 0 if nothing was.
   void End(Outcome outcome, int status, TimePoint now);
-  // The outcome of a response that ended in order.
-  Outcome OutcomeOfEnd() const;
+  Outcome OutcomeOfEnd() const;  // of a response that ended in order
   // The client left after all that came was written to it. SDKs close at the stream's last event,
   // which may overtake the end of the message.
   Outcome OutcomeOfLeaving() const;
@@ -113,12 +112,13 @@ class Exchange {
   bool awaits_kv_cache() const;  // a pair's, which has not provably arrived at decode
   const HeldAnswer& held_answer() const { return pair_.answer; }
   bool is_event_stream() const { return event_stream_; }
+  bool is_coded() const { return content_coded_; }
   const http::Target& target() const { return target_; }
 
   // The body and status line facts of a rejection, in the client's dialect.
   std::string RejectionBody(Rejection rejection) const;
-  // A rejection that the front end found: a limit or a timeout of its own.
-  void set_rejection(Rejection rejection) { rejection_ = rejection; }
+  void set_rejection(Rejection rejection) { rejection_ = rejection; }  // of the front end's own
+  std::string_view rejection_text() const;
 
  private:
   Step Reject(Rejection rejection);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct PoolEntry {
   PrefixOptions prefix;
   std::shared_ptr<const Disaggregation> disaggregation;  // nullptr: requests are not split
   SaturationLimits saturation;
+  std::optional<Duration> stream_keepalive;  // of event streams that have no byte yet
   // Set if the pool cannot be served: requests get 500 with this text.
   std::string unservable;
 };

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "api/names.h"
+
 namespace gw::internal {
 namespace {
 
@@ -35,10 +37,16 @@ void ReadOwn(const std::string& key, const std::string& value, PoolSettings* set
                &settings->errors);
   } else if (key == kPrefixBlocksMaxAnnotation) {
     ReadNumber(key, value, 1, kBlocksMaxMax, &settings->prefix.blocks_max, &settings->errors);
+  } else if (key == api::kStreamKeepaliveAnnotation) {
+    settings->stream_keepalive = api::ParseStreamKeepalive(value);
+    if (!settings->stream_keepalive) {
+      settings->errors.push_back(
+          fmt::format("annotation {}: {}, got \"{}\"", key, api::kStreamKeepaliveWanted, value));
+    }
   } else {
-    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {} and {}", key,
-                                           kPrefixBlockCharsAnnotation,
-                                           kPrefixBlocksMaxAnnotation));
+    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {}, {} and {}", key,
+                                           kPrefixBlockCharsAnnotation, kPrefixBlocksMaxAnnotation,
+                                           api::kStreamKeepaliveAnnotation));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ struct PoolSettings {
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   PrefixOptions prefix;
+  std::optional<Duration> stream_keepalive;
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.
   std::vector<std::string> errors;

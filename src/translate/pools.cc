@@ -134,6 +134,7 @@ void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
   if (traffic != nullptr) ReadRuntime(traffic->runtime, &entry->pool.runtime);
   entry->pool.strategy = settings.strategy;
   entry->prefix = settings.prefix;
+  entry->stream_keepalive = settings.stream_keepalive;
   entry->models = ModelTable(std::move(models));
   SetProfiles(entry.get());
   std::vector<std::string> notes;

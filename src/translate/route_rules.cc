@@ -110,6 +110,7 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->name = fmt::format("{}/{}", result.route, i);
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
+    rule->stream_keepalive = route.stream_keepalive;
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
     ResolveRefs(context, pools, route, spec, rule.get(), &result);
     if (!rule->unsupported.empty()) {
