@@ -27,7 +27,8 @@ constexpr KindNames kKindNames[] = {
 };
 
 // Conditions that are good news when False.
-constexpr std::string_view kNegative[] = {"Conflicted", "PartiallyInvalid", "OverlappingTLSConfig"};
+constexpr std::string_view kNegative[] = {"Conflicted", "PartiallyInvalid", "OverlappingTLSConfig",
+                                          "Stale"};
 
 size_t Rank(std::string_view kind) {
   for (size_t i = 0; i < std::size(kKindNames); ++i) {

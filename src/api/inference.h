@@ -70,19 +70,17 @@ struct InferenceObjective {
   std::string group;  // kInferenceXGroup or kLlmdGroup
   std::optional<int> priority;
   PoolRef pool_ref;  // group kInferenceGroup unless given
-  std::vector<Unsupported> unsupported;
 };
 
 struct InferenceModelRewrite {
   struct Rule {
-    std::vector<std::string> models;  // exact names, one must match; empty: all
+    std::vector<std::string> models;  // exact names, one must be asked for; empty: any
     std::vector<TargetModel> targets;
   };
   ObjectMeta meta;
   std::string group;  // kInferenceXGroup or kLlmdGroup
   PoolRef pool_ref;   // group kInferenceGroup unless given
   std::vector<Rule> rules;
-  std::vector<Unsupported> unsupported;
 };
 
 // Prefill and decode on different endpoints.

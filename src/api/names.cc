@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <ctime>
 #include <string>
 
 namespace gw::api {
@@ -211,6 +212,15 @@ std::optional<int64_t> ParseTime(std::string_view text) {
   if (!offset) return std::nullopt;
   return DaysFromCivil(*year, *month, *day) * 86400 + *hour * 3600 + *minute * 60 + *second -
          *offset;
+}
+
+std::string FormatTime(int64_t unix_s) {
+  const auto seconds = static_cast<time_t>(unix_s);
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  const size_t size = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return std::string(text, size);
 }
 
 }  // namespace gw::api

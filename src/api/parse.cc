@@ -3,36 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 
 #include "api/kinds.h"
 #include "api/names.h"
+#include "base/suggest.h"
 
 namespace gw::api {
 namespace {
 
-template <class T>
-ObjectKey KeyOf(const T& object) {
-  return object.meta.key();
-}
-std::string KeyOf(const GatewayClass& object) { return object.meta.name; }
-std::string KeyOf(const Namespace& object) { return object.meta.name; }
-GroupKey KeyOf(const InferencePool& object) { return object.group_key(); }
-GroupKey KeyOf(const InferenceObjective& object) {
-  return {object.group, object.meta.ns, object.meta.name};
-}
-GroupKey KeyOf(const InferenceModelRewrite& object) {
-  return {object.group, object.meta.ns, object.meta.name};
-}
-
-// Reads one object and puts it into its map, unless it has errors.
-template <auto Read, auto Member>
-void ReadIntoSet(ObjectInput& in, ResourceSet* set) {
-  auto object = Read(in);
-  in.top.Finish();
-  if (in.problems.empty()) {
-    auto key = KeyOf(object);
-    (set->*Member).emplace(std::move(key), std::move(object));
-  }
+template <auto Read>
+Object ReadObject(ObjectInput& in) {
+  return Read(in);
 }
 
 bool SameInAnyCase(std::string_view a, std::string_view b) {
@@ -60,6 +42,10 @@ constexpr ForeignKind kForeignKinds[] = {
     {kInferenceXGroup, "EndpointPickerConfig"},
     {kTrafficPolicyGroup, "ACKTrafficFilter"},
 };
+
+constexpr std::string_view kOwnGroups[] = {kGatewayGroup, kInferenceGroup,     kInferenceXGroup,
+                                           kLlmdGroup,    kTrafficPolicyGroup, "discovery.k8s.io",
+                                           kPenstockGroup};
 
 // Groups in which every kind is known, so that an unknown one is a mistake.
 bool OwnGroup(std::string_view group) {
@@ -103,6 +89,16 @@ std::vector<std::string> TypeErrors(const Node& document, const SourceRef& sourc
   return problems.Take();
 }
 
+// Two objects without a "---" between them read as one that has its fields twice.
+bool MayHideOthers(const Node& document) {
+  if (!document.is_map()) return true;
+  const auto times = [&](std::string_view name) {
+    return std::count_if(document.keys.begin(), document.keys.end(),
+                         [&](const Node::Key& key) { return key.name == name; });
+  };
+  return times("apiVersion") > 1 || times("kind") > 1 || times("metadata") > 1;
+}
+
 }  // namespace
 
 struct Parser::Kind {
@@ -110,50 +106,51 @@ struct Parser::Kind {
   std::array<std::string_view, 2> versions;  // the first is what messages name
   std::string_view kind;
   bool namespaced;
-  void (*read)(ObjectInput& in, ResourceSet* set);
+  Object (*read)(ObjectInput& in);
 };
 
-const Parser::Kind* Parser::FindKind(const std::string& group, const std::string& kind) {
-  using Set = ResourceSet;
+std::span<const Parser::Kind> Parser::AllKinds() {
   static constexpr std::array<std::string_view, 2> kGatewayVersions = {"v1", "v1beta1"};
   static constexpr std::array<std::string_view, 2> kV1 = {"v1", "v1"};
   static constexpr std::array<std::string_view, 2> kAlpha1 = {"v1alpha1", "v1alpha1"};
   static constexpr std::array<std::string_view, 2> kAlpha2 = {"v1alpha2", "v1alpha2"};
   static constexpr Kind kKinds[] = {
-      {kGatewayGroup, kGatewayVersions, "GatewayClass", false,
-       ReadIntoSet<ReadGatewayClass, &Set::gateway_classes>},
-      {kGatewayGroup, kGatewayVersions, "Gateway", true, ReadIntoSet<ReadGateway, &Set::gateways>},
-      {kGatewayGroup, kGatewayVersions, "HTTPRoute", true,
-       ReadIntoSet<ReadHttpRoute, &Set::http_routes>},
-      {kGatewayGroup, kGatewayVersions, "ReferenceGrant", true,
-       ReadIntoSet<ReadReferenceGrant, &Set::reference_grants>},
-      {kInferenceGroup, kV1, "InferencePool", true,
-       ReadIntoSet<ReadInferencePool, &Set::inference_pools>},
-      {kInferenceXGroup, kAlpha2, "InferencePool", true,
-       ReadIntoSet<ReadInferencePool, &Set::inference_pools>},
-      {kInferenceXGroup, kAlpha2, "InferenceModel", true,
-       ReadIntoSet<ReadInferenceModel, &Set::inference_models>},
-      {kInferenceXGroup, kAlpha2, "InferenceObjective", true,
-       ReadIntoSet<ReadInferenceObjective, &Set::inference_objectives>},
-      {kLlmdGroup, kAlpha2, "InferenceObjective", true,
-       ReadIntoSet<ReadInferenceObjective, &Set::inference_objectives>},
+      {kGatewayGroup, kGatewayVersions, "GatewayClass", false, ReadObject<ReadGatewayClass>},
+      {kGatewayGroup, kGatewayVersions, "Gateway", true, ReadObject<ReadGateway>},
+      {kGatewayGroup, kGatewayVersions, "HTTPRoute", true, ReadObject<ReadHttpRoute>},
+      {kGatewayGroup, kGatewayVersions, "ReferenceGrant", true, ReadObject<ReadReferenceGrant>},
+      {kInferenceGroup, kV1, "InferencePool", true, ReadObject<ReadInferencePool>},
+      {kInferenceXGroup, kAlpha2, "InferencePool", true, ReadObject<ReadInferencePool>},
+      {kInferenceXGroup, kAlpha2, "InferenceModel", true, ReadObject<ReadInferenceModel>},
+      {kInferenceXGroup, kAlpha2, "InferenceObjective", true, ReadObject<ReadInferenceObjective>},
+      {kLlmdGroup, kAlpha2, "InferenceObjective", true, ReadObject<ReadInferenceObjective>},
       {kInferenceXGroup, kAlpha2, "InferenceModelRewrite", true,
-       ReadIntoSet<ReadInferenceModelRewrite, &Set::inference_model_rewrites>},
-      {kLlmdGroup, kAlpha2, "InferenceModelRewrite", true,
-       ReadIntoSet<ReadInferenceModelRewrite, &Set::inference_model_rewrites>},
+       ReadObject<ReadInferenceModelRewrite>},
+      {kLlmdGroup, kAlpha2, "InferenceModelRewrite", true, ReadObject<ReadInferenceModelRewrite>},
       {kTrafficPolicyGroup, kAlpha1, "InferenceTrafficPolicy", true,
-       ReadIntoSet<ReadInferenceTrafficPolicy, &Set::traffic_policies>},
-      {"", kV1, "Service", true, ReadIntoSet<ReadService, &Set::services>},
-      {"discovery.k8s.io", kV1, "EndpointSlice", true,
-       ReadIntoSet<ReadEndpointSlice, &Set::endpoint_slices>},
-      {"", kV1, "Pod", true, ReadIntoSet<ReadPod, &Set::pods>},
-      {"", kV1, "Secret", true, ReadIntoSet<ReadSecret, &Set::secrets>},
-      {"", kV1, "Namespace", false, ReadIntoSet<ReadNamespace, &Set::namespaces>},
+       ReadObject<ReadInferenceTrafficPolicy>},
+      {"", kV1, "Service", true, ReadObject<ReadService>},
+      {"discovery.k8s.io", kV1, "EndpointSlice", true, ReadObject<ReadEndpointSlice>},
+      {"", kV1, "Pod", true, ReadObject<ReadPod>},
+      {"", kV1, "Secret", true, ReadObject<ReadSecret>},
+      {"", kV1, "Namespace", false, ReadObject<ReadNamespace>},
   };
-  for (const Kind& known : kKinds) {
+  return kKinds;
+}
+
+const Parser::Kind* Parser::FindKind(const std::string& group, const std::string& kind) {
+  for (const Kind& known : AllKinds()) {
     if (known.group == group && SameInAnyCase(known.kind, kind)) return &known;
   }
   return nullptr;
+}
+
+std::vector<std::string_view> Parser::KindsOf(std::string_view group) {
+  std::vector<std::string_view> kinds;
+  for (const Kind& known : AllKinds()) {
+    if (known.group == group) kinds.push_back(known.kind);
+  }
+  return kinds;
 }
 
 void Parser::Add(const Node& document, const std::string& file) {
@@ -164,7 +161,7 @@ void Parser::Add(const Node& document, const std::string& file) {
     problems.Add("",
                  "must be an object (a map with apiVersion and kind), got " + Describe(document),
                  document.line);
-    Refuse(NameAsWritten(document, source), source, problems.Take());
+    Refuse(document, NameAsWritten(document, source), source, problems.Take());
     return;
   }
   const std::string* api_version = ScalarText(document, "apiVersion");
@@ -183,7 +180,7 @@ void Parser::AddList(const Node& list, const std::string& file) {
   if (!items->is_list()) {
     Problems problems(file);
     problems.Add("items", "must be a list, got " + Describe(*items), items->line);
-    Refuse(NameAsWritten(list, source), source, problems.Take());
+    Refuse(list, NameAsWritten(list, source), source, problems.Take());
     return;
   }
   // A List within a List is none of Kubernetes', so the items are objects.
@@ -193,7 +190,7 @@ void Parser::AddList(const Node& list, const std::string& file) {
 void Parser::AddObject(const Node& document, const SourceRef& source) {
   ObjectRef ref = NameAsWritten(document, source);
   if (std::vector<std::string> errors = TypeErrors(document, source); !errors.empty()) {
-    Refuse(std::move(ref), source, std::move(errors));
+    Refuse(document, std::move(ref), source, std::move(errors));
     return;
   }
   const Kind* kind = FindKind(ref.group, ref.kind);
@@ -217,20 +214,28 @@ void Parser::AddObject(const Node& document, const SourceRef& source) {
   ref.kind = std::string(kind->kind);
   ref.ns = !kind->namespaced ? "" : ref.ns.empty() ? "default" : ref.ns;
   if (!problems.empty()) {
-    Refuse(std::move(ref), source, problems.Take());
+    Refuse(document, std::move(ref), source, problems.Take());
     return;
   }
-  if (!Claim(ref, source)) return;
-  int64_t generation = 1;
+  ParsedObject parsed;
   {
     MapReader top(&document, "", source.line, &problems);
     top.Ignore({"apiVersion", "kind", "status"});
     ObjectMeta meta = ReadMeta(top.Require("metadata"), kind->namespaced, source);
-    generation = meta.generation;
+    parsed.generation = meta.generation;
     ObjectInput in{top, std::move(meta), ref.group, ref.version, problems};
-    kind->read(in, &set_);
+    Object object = kind->read(in);
+    top.Finish();
+    if (problems.empty()) parsed.object = std::make_shared<const Object>(std::move(object));
   }
-  if (!problems.empty()) Refuse(std::move(ref), source, problems.Take(), generation);
+  if (!problems.empty()) {
+    Refuse(document, std::move(ref), source, problems.Take(), parsed.generation);
+    parsed_.objects.back().claims = true;
+    return;
+  }
+  parsed.ref = std::move(ref);
+  parsed.source = source;
+  parsed_.objects.push_back(std::move(parsed));
 }
 
 void Parser::AddUnknown(const Node& document, const ObjectRef& ref, const SourceRef& source) {
@@ -247,7 +252,26 @@ void Parser::AddUnknown(const Node& document, const ObjectRef& ref, const Source
       std::begin(kForeignKinds), std::end(kForeignKinds),
       [&](const ForeignKind& known) { return known.group == ref.group && known.kind == ref.kind; });
   if (problems.empty() && OwnGroup(ref.group) && !foreign) {
-    problems.Add("kind", "there is no kind " + Quoted(ref.kind) + " in " + ref.group, source.line);
+    problems.Add("kind",
+                 "there is no kind " + Quoted(ref.kind) + " in " + ref.group +
+                     DidYouMean(ref.kind, KindsOf(ref.group)),
+                 source.line);
+  }
+  if (problems.empty() && !OwnGroup(ref.group)) {
+    // A kind of ours in a group that is nearly ours is not somebody else's kind.
+    const std::string_view group = NearestWord(ref.group, kOwnGroups);
+    if (!group.empty() && FindKind(std::string(group), ref.kind) != nullptr) {
+      problems.Add("apiVersion",
+                   "unknown group " + Quoted(ref.group) + DidYouMean(ref.group, kOwnGroups),
+                   source.line);
+    }
+  }
+  if (problems.empty() && ref.group.empty()) {
+    // Of the core group only kinds that are nearly ours: it has many others.
+    const std::string meant = DidYouMean(ref.kind, KindsOf(""));
+    if (!meant.empty()) {
+      problems.Add("kind", "unknown kind " + Quoted(ref.kind) + meant, source.line);
+    }
   }
   if (problems.empty() && ref.group.empty()) {
     for (const char* group :
@@ -262,36 +286,48 @@ void Parser::AddUnknown(const Node& document, const ObjectRef& ref, const Source
       break;
     }
   }
+  if (problems.empty() && AddForeign(document, ref, source, &problems)) return;
   if (!problems.empty()) {
-    Refuse(ref, source, problems.Take());
+    Refuse(document, ref, source, problems.Take());
     return;
   }
-  ++set_.skipped[ref.ApiVersion() + " " + ref.kind];
+  ++parsed_.skipped[ref.ApiVersion() + " " + ref.kind];
 }
 
-void Parser::Refuse(ObjectRef ref, const SourceRef& source, std::vector<std::string> errors,
-                    int64_t generation) {
-  InvalidObject invalid;
-  invalid.ref = std::move(ref);
-  invalid.generation = generation;
-  invalid.source = source;
-  invalid.errors = std::move(errors);
-  set_.invalid.push_back(std::move(invalid));
+bool Parser::AddForeign(const Node& document, const ObjectRef& ref, const SourceRef& source,
+                        Problems* problems) {
+  ForeignObject foreign;
+  foreign.targets = ForeignTargets(document, ref.ns.empty() ? "default" : ref.ns);
+  if (foreign.targets.empty()) return false;
+  foreign.effect = ForeignEffect(document, ref);
+  const Node* metadata = document.Find("metadata");
+  foreign.meta = ReadMeta(Value(metadata, "metadata", source.line, problems), true, source);
+  if (!problems->empty()) return false;
+  foreign.group = ref.group;
+  foreign.version = ref.version;
+  foreign.kind = ref.kind;
+  ParsedObject parsed;
+  parsed.ref = ref;
+  parsed.ref.ns = foreign.meta.ns;
+  parsed.source = source;
+  parsed.generation = foreign.meta.generation;
+  parsed.object = std::make_shared<const Object>(std::move(foreign));
+  parsed_.objects.push_back(std::move(parsed));
+  return true;
 }
 
-bool Parser::Claim(const ObjectRef& ref, const SourceRef& source) {
-  const std::string here = source.ToString();
-  const auto [entry, first] =
-      claimed_.emplace(std::make_tuple(ref.kind, ref.group, ref.ns, ref.name), here);
-  if (first) return true;
-  Problems problems(source.file);
-  std::string message = "another " + ref.ToString() + " is defined";
-  if (!entry->second.empty()) message += " at " + entry->second;
-  problems.Add("metadata.name", message, source.line);
-  Refuse(ref, source, problems.Take());
-  return false;
+void Parser::Refuse(const Node& document, ObjectRef ref, const SourceRef& source,
+                    std::vector<std::string> errors, int64_t generation) {
+  ParsedObject broken;
+  broken.kind_known = FindKind(ref.group, ref.kind) != nullptr;
+  broken.hides = MayHideOthers(document);
+  broken.ref = std::move(ref);
+  broken.generation = generation;
+  broken.source = source;
+  broken.errors = std::move(errors);
+  parsed_.objects.push_back(std::move(broken));
 }
 
-ResourceSet Parser::Take() { return std::move(set_); }
+Parsed Parser::Take() { return std::move(parsed_); }
 
 }  // namespace gw::api

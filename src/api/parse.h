@@ -1,4 +1,4 @@
-// Parser: documents in, ResourceSet out. Strict: an unknown field is an error. Of the core kinds
+// Parser: documents in, objects out. Strict: an unknown field is an error. Of the core kinds
 // only what is needed is read, and below that nothing is looked at (a Pod's containers). `status`
 // and what the API server keeps in metadata are looked at only where they are input: of Pod.
 //
@@ -7,36 +7,42 @@
 
 #pragma once
 
-#include <map>
+#include <span>
 #include <string>
-#include <tuple>
+#include <string_view>
+#include <vector>
 
 #include "api/node.h"
-#include "api/resources.h"
+#include "api/object.h"
 
 namespace gw::api {
 
-// One thread. Add every document, then Take once.
+class Problems;
+
+// One thread. Add every document, then Take once. Objects of one name are all kept: which of them
+// is served is not for the parser to say.
 class Parser {
  public:
   // A document is one object, a List of them, or empty. `file` is named in messages; "" for none.
   void Add(const Node& document, const std::string& file);
-  ResourceSet Take();
+  Parsed Take();
 
  private:
   struct Kind;
+  static std::span<const Kind> AllKinds();
+  static std::vector<std::string_view> KindsOf(std::string_view group);
   static const Kind* FindKind(const std::string& group, const std::string& kind);
   void AddObject(const Node& document, const SourceRef& source);
+  // Whether it is an object that asks something of one that is served; problems are added if it is
+  // and breaks the rules.
+  bool AddForeign(const Node& document, const ObjectRef& ref, const SourceRef& source,
+                  Problems* problems);
   void AddUnknown(const Node& document, const ObjectRef& ref, const SourceRef& source);
   void AddList(const Node& list, const std::string& file);
-  void Refuse(ObjectRef ref, const SourceRef& source, std::vector<std::string> errors,
-              int64_t generation = 1);
-  // Takes the name for this object; false, and the object refused, if another has it.
-  bool Claim(const ObjectRef& ref, const SourceRef& source);
+  void Refuse(const Node& document, ObjectRef ref, const SourceRef& source,
+              std::vector<std::string> errors, int64_t generation = 1);
 
-  ResourceSet set_;
-  // Kind, group, namespace and name -> where the first object of that name stands.
-  std::map<std::tuple<std::string, std::string, std::string, std::string>, std::string> claimed_;
+  Parsed parsed_;
 };
 
 }  // namespace gw::api

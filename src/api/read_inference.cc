@@ -181,14 +181,12 @@ InferenceModel ReadInferenceModel(ObjectInput& in) {
 InferenceObjective ReadInferenceObjective(ObjectInput& in) {
   InferenceObjective objective;
   objective.group = in.group;
-  const Value spec_value = in.top.Require("spec");
-  MapReader spec = spec_value.Map();
+  MapReader spec = in.top.Require("spec").Map();
   if (const auto priority = spec.Get("priority").Integer(INT_MIN, INT_MAX)) {
     objective.priority = static_cast<int>(*priority);
   }
   const Value pool = spec.Require("poolRef");
   if (pool.present()) objective.pool_ref = ReadPoolRef(pool, kInferenceGroup);
-  NoteUnsupported(spec_value, -1, &objective.unsupported);
   objective.meta = std::move(in.meta);
   return objective;
 }
@@ -196,25 +194,28 @@ InferenceObjective ReadInferenceObjective(ObjectInput& in) {
 InferenceModelRewrite ReadInferenceModelRewrite(ObjectInput& in) {
   InferenceModelRewrite rewrite;
   rewrite.group = in.group;
-  const Value spec_value = in.top.Require("spec");
-  MapReader spec = spec_value.Map();
+  MapReader spec = in.top.Require("spec").Map();
   const Value pool = spec.Require("poolRef");
   if (pool.present()) rewrite.pool_ref = ReadPoolRef(pool, kInferenceGroup);
   for (const Value& item : spec.Require("rules").List(1, 256)) {
     MapReader map = item.Map();
     InferenceModelRewrite::Rule rule;
+    bool any = false;
     for (const Value& match : map.Get("matches").List(0, 256)) {
       MapReader fields = match.Map();
       const Value model = fields.Get("model");
-      if (!model.present()) continue;
+      if (!model.present()) {
+        any = true;  // a match that asks for nothing
+        continue;
+      }
       MapReader name = model.Map();
       name.Get("type").OneOf({"Exact"}, 0);
       rule.models.push_back(name.Require("value").Text(1, 1024));
     }
+    if (any) rule.models.clear();
     rule.targets = ReadTargets(map.Require("targets"), 1, 256, "modelRewrite");
     rewrite.rules.push_back(std::move(rule));
   }
-  NoteUnsupported(spec_value, -1, &rewrite.unsupported);
   rewrite.meta = std::move(in.meta);
   return rewrite;
 }
@@ -226,8 +227,8 @@ InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in) {
   if (pool.present()) policy.pool_name = pool.Map().Require("name").Text(1, 253);
   const Value runtime = spec.Get("modelServerRuntime");
   if (runtime.present()) {
-    static constexpr const char* kRuntimes[] = {"sglang", "vllm", "trt-llm"};
-    policy.runtime = kRuntimes[runtime.OneOf({"sglang", "vllm", "trt-llm"}, 0)];
+    static constexpr const char* kRuntimes[] = {"sglang", "vllm", "trt-llm", "trt-llm"};
+    policy.runtime = kRuntimes[runtime.OneOf({"sglang", "vllm", "trt-llm", "trtllm-serve"}, 0)];
   }
   {
     MapReader profile = spec.Get("profile").Map();

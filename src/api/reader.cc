@@ -5,44 +5,13 @@
 #include <limits>
 
 #include "api/names.h"
+#include "base/suggest.h"
 
 namespace gw::api {
 namespace {
 
-constexpr size_t kSuggestedDistanceMax = 2;
-constexpr size_t kSuggestedBytesMax = 40;
 constexpr size_t kAnnotationsMax = 4096;
 constexpr size_t kPathBytesMax = 512;
-
-// Edits (insert, delete, replace) from one word to the other, row by row.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
-// The known name that was probably meant, "" if none is near.
-std::string_view Suggestion(std::string_view name, const std::vector<std::string_view>& known) {
-  if (name.size() > kSuggestedBytesMax) return "";
-  std::string_view best;
-  size_t least = kSuggestedDistanceMax + 1;
-  for (std::string_view candidate : known) {
-    const size_t distance = EditDistance(name, candidate);
-    if (distance < least && distance < candidate.size()) {
-      least = distance;
-      best = candidate;
-    }
-  }
-  return best;
-}
 
 // A key as a step of a path: names that hold dots or odd characters stand in brackets.
 std::string Step(std::string_view path, std::string_view key) {
@@ -155,7 +124,8 @@ size_t Value::OneOf(std::initializer_list<std::string_view> names, size_t fallba
     if (index++ > 0) wanted += ", ";
     wanted += name;
   }
-  WrongType(wanted);
+  Error("must be " + wanted + ", got " + Describe(*node_) +
+        DidYouMean(node_->text, {names.begin(), names.size()}));
   return fallback;
 }
 
@@ -339,17 +309,17 @@ void MapReader::ReportRepeated() const {
   });
   for (size_t i = 1; i < sorted.size(); ++i) {
     if (sorted[i]->name != sorted[i - 1]->name) continue;
-    problems_->Add(PathOf(sorted[i]->name), "is given twice", sorted[i]->line);
+    std::string message = "is given twice";
+    if (sorted[i - 1]->line != sorted[i]->line)
+      message += ", first in line " + std::to_string(sorted[i - 1]->line);
+    problems_->Add(PathOf(sorted[i]->name), message, sorted[i]->line);
   }
 }
 
 void MapReader::ReportUnknown() const {
   for (const Node::Key& key : node_->keys) {
     if (std::find(known_.begin(), known_.end(), key.name) != known_.end()) continue;
-    std::string message = "unknown field";
-    const std::string_view meant = Suggestion(key.name, known_);
-    if (!meant.empty()) message.append(", did you mean \"").append(meant).append("\"?");
-    problems_->Add(PathOf(key.name), message, key.line);
+    problems_->Add(PathOf(key.name), "unknown field" + DidYouMean(key.name, known_), key.line);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/core.h"
+#include "api/foreign.h"
 #include "api/gateway.h"
 #include "api/inference.h"
 #include "api/meta.h"
@@ -28,6 +29,16 @@ struct InvalidObject {
   std::vector<std::string> Messages() const;
 };
 
+// An object whose newest version cannot be served, so that an older one is in the maps below.
+struct StaleObject {
+  ObjectRef ref;
+  int64_t generation = 1;
+  SourceRef source;          // of the version that is served
+  int64_t since_unix_s = 0;  // when the first version came that cannot be served
+  std::string why;           // what is wrong with the newest
+  bool source_lost = false;  // its file cannot be read, as every object of that file says
+};
+
 // Plain data: built once by a configuration source, then only read.
 struct ResourceSet {
   std::map<std::string, GatewayClass> gateway_classes;
@@ -44,8 +55,10 @@ struct ResourceSet {
   std::map<ObjectKey, Pod> pods;
   std::map<ObjectKey, Secret> secrets;
   std::map<std::string, Namespace> namespaces;
+  std::vector<ForeignObject> foreign;  // of kinds that are not served, in the order of their names
 
   std::vector<InvalidObject> invalid;
+  std::vector<StaleObject> stale;
   // Objects of kinds that are not ours: "apps/v1 Deployment" -> how many.
   std::map<std::string, int> skipped;
 

@@ -4,7 +4,7 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
-#include "config/file/file_source.h"
+#include "config/file/load.h"
 #include "pool/endpoint.h"
 #include "translate/translate.h"
 
@@ -25,15 +25,16 @@ std::string Served(const Snapshot& snapshot) {
 
 }  // namespace
 
-int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostream& err) {
-  const config::LoadResult loaded = config::LoadFiles(paths);
+int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& options, bool strict,
+             std::ostream& out, std::ostream& err) {
+  const config::LoadResult loaded = config::LoadQuietly(paths, {});
   if (!loaded.ok()) {
-    err << loaded.error << '\n';
+    for (const config::SourceError& error : loaded.errors) err << error.message << '\n';
     return 1;
   }
-  const api::ResourceSet& resources = loaded.resources;
+  const api::ResourceSet resources = config::ResourcesOf(loaded);
   EndpointTable endpoints;
-  const Translation translation = Translate(resources, TranslateOptions{}, endpoints, 1);
+  const Translation translation = Translate(resources, options, endpoints, 1);
   out << api::FormatStatus(translation.status);
   if (!translation.status.empty()) out << '\n';
 
@@ -44,12 +45,16 @@ int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostr
     out << fmt::format("skipped: {} of kind {}\n", Count(static_cast<size_t>(count), "object"),
                        kind);
   }
+  for (const std::string& warning : translation.warnings) out << "warning: " << warning << '\n';
   const size_t refused = api::RefusedCount(translation.status);
-  out << fmt::format(
-      "{} in {}: {}; {}\n", Count(resources.object_count() + resources.invalid.size(), "object"),
-      Count(static_cast<size_t>(loaded.files), "file"), Served(*translation.snapshot),
-      refused == 0 ? "nothing refused" : fmt::format("{} refused", refused));
-  return refused == 0 && resources.invalid.empty() ? 0 : 1;
+  const size_t warnings = translation.warnings.size();
+  out << fmt::format("{} in {}: {}; {}{}\n",
+                     Count(resources.object_count() + resources.invalid.size(), "object"),
+                     Count(loaded.files.size(), "file"), Served(*translation.snapshot),
+                     refused == 0 ? "nothing refused" : fmt::format("{} refused", refused),
+                     warnings == 0 ? "" : ", " + Count(warnings, "warning"));
+  const bool good = refused == 0 && resources.invalid.empty();
+  return good && !(strict && warnings > 0) ? 0 : 1;
 }
 
 }  // namespace gw

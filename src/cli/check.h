@@ -6,10 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "translate/translate.h"
+
 namespace gw {
 
 // Prints each object with its conditions, then a summary, on `out`; what cannot be read, and what
-// breaks the rules of its kind, on `err`. 0 if nothing is refused, 1 otherwise.
-int RunCheck(const std::vector<std::string>& paths, std::ostream& out, std::ostream& err);
+// breaks the rules of its kind, on `err`. 0 if nothing is refused, 1 otherwise; 1 also for a
+// warning if `strict`. The path "-" is standard input.
+int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& options, bool strict,
+             std::ostream& out, std::ostream& err);
 
 }  // namespace gw

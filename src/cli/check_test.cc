@@ -28,7 +28,7 @@ struct Checked {
 Checked Check(const std::vector<std::string>& paths) {
   std::ostringstream out;
   std::ostringstream err;
-  const int exit_status = RunCheck(paths, out, err);
+  const int exit_status = RunCheck(paths, {}, false, out, err);
   return {exit_status, out.str(), err.str()};
 }
 
@@ -118,9 +118,9 @@ TEST_P(CheckManifest, SaysWhatBecomesOfIt) {
 
 TEST_P(CheckManifest, IsRoutedToItsPods) {
   const config::LoadResult loaded = config::LoadFiles(paths_);
-  ASSERT_EQ(loaded.error, "");
+  ASSERT_EQ(loaded.error(), "");
   EndpointTable table;
-  const Translation translation = Translate(loaded.resources, {}, table, 1);
+  const Translation translation = Translate(config::ResourcesOf(loaded), {}, table, 1);
   const ListenerEntry* listener = translation.snapshot->FindListener(8080);
   ASSERT_NE(listener, nullptr);
   http::RequestHead head;
@@ -270,9 +270,9 @@ spec:
   folder.Write("a.yaml", std::string(kPool) + kModel);
   folder.Write("b.yaml", kModel);
   const config::LoadResult loaded = config::LoadFiles({folder.path()});
-  ASSERT_EQ(loaded.error, "");
+  ASSERT_EQ(loaded.error(), "");
   EndpointTable table;
-  const Translation translation = Translate(loaded.resources, {}, table, 1);
+  const Translation translation = Translate(config::ResourcesOf(loaded), {}, table, 1);
   const api::StatusSet models = api::OfKind(translation.status, "InferenceModel");
   ASSERT_EQ(models.size(), 2u);
   const api::ObjectStatus& served = models.begin()->second;
@@ -305,8 +305,10 @@ TEST(Check, OfAnEmptyFolderFindsNothingToRefuse) {
   config::TestFolder folder;
   const Checked checked = Check({folder.path()});
   EXPECT_EQ(checked.exit_status, 0);
-  EXPECT_EQ(checked.out,
-            "0 objects in 0 files: 0 listening ports, 0 pools, 0 endpoints; nothing refused\n");
+  EXPECT_EQ(
+      checked.out,
+      "warning: there is no Gateway: nothing listens\n0 objects in 0 files: 0 listening ports, 0 "
+      "pools, 0 endpoints; nothing refused, 1 warning\n");
 }
 
 }  // namespace

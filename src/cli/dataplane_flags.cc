@@ -74,6 +74,8 @@ constexpr std::array kTimeouts = {
     Timeout{"model_list_cache_time", &DataplaneOptions::model_list_cache_time, true},
 };
 
+constexpr std::array kFileLimitTable = std::to_array(config::kFileLimits);
+
 // Every field has a name here, but for the target that a response has not.
 static_assert(sizeof(DataplaneOptions) == 8 * (kLimits.size() + 1 + kTimeouts.size()),
               "name the new field above, and in docs/configuration.md");
@@ -155,6 +157,18 @@ void AppendNames(const std::vector<NamedDefault>& known, std::string* text) {
 
 }  // namespace
 
+bool IsFileLimit(std::string_view assignment) { return assignment.starts_with("config_"); }
+
+absl::Status SetFileLimit(std::string_view assignment, config::FileLimits* limits) {
+  std::string_view text;
+  ASSIGN_OR_RETURN(const config::NamedFileLimit* limit, Find(kFileLimitTable, assignment, &text));
+  const auto value =
+      ReadNumber(text, {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}, kBytesMax);
+  if (!value || *value == 0) return BadValue(limit->name, "a number from 1, or bytes", text);
+  limits->*limit->field = *value;
+  return absl::OkStatus();
+}
+
 absl::Status SetLimit(std::string_view assignment, DataplaneOptions* options) {
   std::string_view text;
   ASSIGN_OR_RETURN(const Limit* limit, Find(kLimits, assignment, &text));
@@ -199,6 +213,16 @@ std::vector<NamedDefault> KnownLimits() {
   return known;
 }
 
+std::vector<NamedDefault> KnownFileLimits() {
+  const config::FileLimits defaults;
+  std::vector<NamedDefault> known;
+  for (const config::NamedFileLimit& limit : config::kFileLimits) {
+    const size_t value = defaults.*limit.field;
+    known.push_back({limit.name, limit.is_bytes ? BytesText(value) : absl::StrCat(value)});
+  }
+  return known;
+}
+
 std::vector<NamedDefault> KnownTimeouts() {
   const DataplaneOptions defaults;
   std::vector<NamedDefault> known;
@@ -210,7 +234,9 @@ std::vector<NamedDefault> KnownTimeouts() {
 
 std::string DataplaneFlagsHelp() {
   std::string text = "Names for --limit:\n";
-  AppendNames(KnownLimits(), &text);
+  std::vector<NamedDefault> limits = KnownLimits();
+  for (NamedDefault& limit : KnownFileLimits()) limits.push_back(std::move(limit));
+  AppendNames(limits, &text);
   text += "Names for --timeout:\n";
   AppendNames(KnownTimeouts(), &text);
   return text;

@@ -69,6 +69,13 @@ TEST(DataplaneFlags, EveryDefaultCanBeGivenAndStandsInTheDocumentation) {
     EXPECT_TRUE(names.insert(known.name).second);
     EXPECT_THAT(documentation.str(), HasSubstr("| `" + known.name + "` | " + known.value + " |"));
   }
+  for (const NamedDefault& known : KnownFileLimits()) {
+    config::FileLimits limits;
+    EXPECT_TRUE(SetFileLimit(known.name + "=" + known.value, &limits).ok()) << known.name;
+    EXPECT_TRUE(IsFileLimit(known.name));
+    EXPECT_TRUE(names.insert(known.name).second);
+    EXPECT_THAT(documentation.str(), HasSubstr("| `" + known.name + "` | " + known.value + " |"));
+  }
   for (const NamedDefault& known : KnownTimeouts()) {
     EXPECT_EQ(TimeoutError(known.name + "=" + known.value), "");
     EXPECT_TRUE(names.insert(known.name).second);

@@ -1,6 +1,7 @@
 #include "cli/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <string>
@@ -14,6 +15,7 @@
 #include "cli/dataplane_flags.h"
 #include "cli/serve.h"
 #include "cli/sim.h"
+#include "cli/suggestions.h"
 
 namespace gw {
 namespace {
@@ -36,6 +38,9 @@ struct Flags {
   std::vector<std::string> limits;
   std::vector<std::string> timeouts;
   std::vector<std::string> check_paths;
+  bool check_strict = false;
+  std::vector<std::string> gateway_classes;
+  std::vector<std::string> picker_names;
   SimFlags sim;
   std::string admin = "127.0.0.1:9090";
   std::string kind;
@@ -44,6 +49,11 @@ struct Flags {
   std::string manual_command;
   std::string manual_folder;
 };
+
+absl::Status CheckLimit(std::string_view argument, DataplaneOptions* scratch) {
+  config::FileLimits files;
+  return IsFileLimit(argument) ? SetFileLimit(argument, &files) : SetLimit(argument, scratch);
+}
 
 // Checks what `set` would make of an argument, so that the error comes with the flag's name.
 CLI::Validator Settable(absl::Status (*set)(std::string_view, DataplaneOptions*)) {
@@ -55,6 +65,23 @@ CLI::Validator Settable(absl::Status (*set)(std::string_view, DataplaneOptions*)
       "");
 }
 
+// What decides about objects, for serve and for check alike.
+void AddObjects(CLI::App& command, Flags& flags) {
+  command
+      .add_option("--gateway-class", flags.gateway_classes,
+                  "GatewayClass that is served without an object of it; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("NAME");
+  command
+      .add_option(
+          "--picker-names", flags.picker_names,
+          "Pickers' Services that the built-in picker stands in for, NAME or NAMESPACE/NAME; "
+          "*: all")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("NAME,...");
+}
+
 void AddDataplane(CLI::App& serve, Flags& flags) {
   serve.add_option("--body-mb", flags.body_mb, "Largest request body")
       ->capture_default_str()
@@ -64,7 +91,7 @@ void AddDataplane(CLI::App& serve, Flags& flags) {
       ->check(CLI::Range(0, 86400));
   serve
       .add_option("--limit", flags.limits, "One limit, such as pipelined_bytes=128KiB; repeatable")
-      ->check(Settable(SetLimit))
+      ->check(Settable(CheckLimit))
       ->allow_extra_args(false)
       ->type_name("NAME=VALUE");
   serve
@@ -76,11 +103,31 @@ void AddDataplane(CLI::App& serve, Flags& flags) {
   serve.footer(DataplaneFlagsHelp());
 }
 
+// PATH... and -f PATH..., mixed as people like.
+void AddPaths(CLI::App& command, std::vector<std::string>& paths, const char* what) {
+  command.add_option("PATH", paths, what);
+  command
+      .add_option_function<std::vector<std::string>>(
+          "-f,--file",
+          [&paths](const std::vector<std::string>& named) {
+            paths.insert(paths.end(), named.begin(), named.end());
+          },
+          "The same; may be repeated")
+      ->type_name("PATH");
+}
+
+// A command that wants paths and has none.
+bool LacksPaths(const CLI::App& command, const std::vector<std::string>& paths) {
+  if (!command.parsed() || !paths.empty()) return false;
+  std::cerr << "penstock " << command.get_name()
+            << ": PATH is required: files or folders of objects\n";
+  return true;
+}
+
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand("serve", "Run the gateway on files of Kubernetes objects");
-  serve->add_option("-f,--file", flags.serve.paths, "File or directory of YAML; may be repeated")
-      ->required()
-      ->type_name("PATH");
+  AddPaths(*serve, flags.serve.paths, "Files and folders of YAML");
+  AddObjects(*serve, flags);
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
       ->type_name("ADDR:PORT");
@@ -116,9 +163,9 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
 CLI::App* AddCheck(CLI::App& app, Flags& flags) {
   CLI::App* check = app.add_subcommand(
       "check", "Validate objects and print their conditions; exit 1 if anything is refused");
-  check->add_option("-f,--file", flags.check_paths, "File or directory of YAML; may be repeated")
-      ->required()
-      ->type_name("PATH");
+  AddPaths(*check, flags.check_paths, "Files and folders of YAML; - is standard input");
+  check->add_flag("--strict", flags.check_strict, "Exit 1 for warnings too");
+  AddObjects(*check, flags);
   return check;
 }
 
@@ -214,7 +261,15 @@ CLI::App* AddExplain(CLI::App& app, Flags& flags) {
   return explain;
 }
 
+TranslateOptions TranslateFlags(const Flags& flags) {
+  TranslateOptions translate;
+  translate.gateway_classes = {flags.gateway_classes.begin(), flags.gateway_classes.end()};
+  translate.builtin_pickers = {flags.picker_names.begin(), flags.picker_names.end()};
+  return translate;
+}
+
 void ApplyServeFlags(Flags* flags) {
+  flags->serve.translate = TranslateFlags(*flags);
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
   flags->serve.scrape.load_ratio_max = flags->scrape_load_max;
@@ -223,7 +278,9 @@ void ApplyServeFlags(Flags* flags) {
   flags->serve.prefix_index_bytes_max = flags->prefix_index_mb << 20;
   // After the flags that set the same; checked when they were read.
   for (const std::string& limit : flags->limits) {
-    CHECK(SetLimit(limit, &flags->serve.dataplane).ok());
+    const bool of_files = IsFileLimit(limit);
+    CHECK(of_files ? SetFileLimit(limit, &flags->serve.file_limits).ok()
+                   : SetLimit(limit, &flags->serve.dataplane).ok());
   }
   for (const std::string& timeout : flags->timeouts) {
     CHECK(SetTimeout(timeout, &flags->serve.dataplane).ok());
@@ -275,7 +332,11 @@ OptionHelp HelpOf(const CLI::Option& option) {
   help.text = option.get_description();
   help.default_value = option.get_default_str();
   help.choices = ChoicesOf(option.get_type_name());
-  if (help.names.back() == "--limit") help.choices = Assignments(KnownLimits());
+  if (help.names.back() == "--limit") {
+    help.choices = Assignments(KnownLimits());
+    for (std::string& name : Assignments(KnownFileLimits()))
+      help.choices.push_back(std::move(name));
+  }
   if (help.names.back() == "--timeout") help.choices = Assignments(KnownTimeouts());
   help.required = option.get_required();
   help.repeatable = option.get_items_expected_max() > 1;
@@ -329,12 +390,26 @@ int RunCommand(int argc, char** argv) {
   CLI::App* explain = AddExplain(app, flags);
   CLI::App* completion = AddCompletion(app, flags);
   CLI::App* manual = AddManual(app, flags);
-  CLI11_PARSE(app, argc, argv);
+  if (const std::string error = UnknownCommand(Describe(app), argc, argv); !error.empty()) {
+    std::cerr << error;
+    return 1;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    std::cerr << MeantFlags(Describe(app), argc, argv);
+    return status;
+  }
+  if (LacksPaths(*serve, flags.serve.paths) || LacksPaths(*check, flags.check_paths)) return 1;
   if (serve->parsed()) {
     ApplyServeFlags(&flags);
     return RunServe(flags.serve, flags.log_level);
   }
-  if (check->parsed()) return RunCheck(flags.check_paths, std::cout, std::cerr);
+  if (check->parsed()) {
+    return RunCheck(flags.check_paths, TranslateFlags(flags), flags.check_strict, std::cout,
+                    std::cerr);
+  }
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed()) return RunGet(flags.kind, flags.admin, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.request_id, flags.admin, std::cout, std::cerr);

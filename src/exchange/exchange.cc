@@ -22,6 +22,19 @@ std::string NewRequestId(Random& random) {
   return id;
 }
 
+// The objective that the client names decides, else the InferenceModel.
+Criticality FindCriticality(const PoolEntry& pool, const http::RequestHead& head,
+                            const ModelBinding* model) {
+  for (std::string_view field : {"x-llm-d-inference-objective", "x-gateway-inference-objective"}) {
+    if (pool.priorities.empty()) break;
+    const http::HeaderField* named = head.headers.Find(field);
+    if (named == nullptr) continue;
+    const auto priority = pool.priorities.find(named->value);
+    if (priority != pool.priorities.end()) return CriticalityOf(priority->second);
+  }
+  return model == nullptr ? Criticality::kCritical : model->criticality;
+}
+
 }  // namespace
 
 void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
@@ -38,6 +51,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   rule_ = nullptr;
   model_rules_.clear();
   pool_ = nullptr;
+  model_ = nullptr;
   request_.api = ApiKind::kOther;
   request_.requested_model.clear();
   request_.target_model.clear();
@@ -143,21 +157,29 @@ Step Exchange::ParseBody() {
     }
     return Reject(Rejection::kMalformedBody);
   }
-  request_.target_model = request_.requested_model;
-  if (!pool_->models.takes_any_name()) {
-    const ModelBinding* binding = pool_->models.Find(request_.requested_model);
-    if (binding == nullptr) {
-      detail_ = "The model `" + request_.requested_model + "` does not exist.";
-      return Reject(Rejection::kUnknownModel);
-    }
-    request_.target_model = binding->Choose(env_.random);
-    SpliceModel(&edit_);
+  if (!MapModel()) {
+    detail_ = "The model `" + request_.requested_model + "` does not exist.";
+    return Reject(Rejection::kUnknownModel);
   }
+  SpliceModel(&edit_);
   if (pool_->uses_prefix) {
     HashBlocks(env_.parser.prompt(), PrefixSeed(request_.target_model, request_.cache_salt),
                pool_->prefix, &request_.prefix_blocks);
   }
   return {Step::Kind::kForward, Rejection::kNone};
+}
+
+// A rewrite says what is asked for in place of the name, an InferenceModel what is sent for that.
+// False: nobody declares the name.
+bool Exchange::MapModel() {
+  const std::vector<TargetModel>* rewrite = pool_->rewrites.Find(request_.requested_model);
+  request_.target_model =
+      rewrite == nullptr ? request_.requested_model : ChooseTarget(*rewrite, env_.random);
+  if (pool_->models.takes_any_name()) return true;
+  model_ = pool_->models.Find(request_.target_model);
+  if (model_ == nullptr) return false;
+  request_.target_model = model_->Choose(env_.random);
+  return true;
 }
 
 void Exchange::SpliceModel(BodyEdit* edit) const {
@@ -166,11 +188,7 @@ void Exchange::SpliceModel(BodyEdit* edit) const {
 }
 
 Step Exchange::Admit(TimePoint now) {
-  Criticality criticality = Criticality::kCritical;
-  if (request_.api != ApiKind::kOther && !pool_->models.takes_any_name()) {
-    const ModelBinding* binding = pool_->models.Find(request_.requested_model);
-    if (binding != nullptr) criticality = binding->criticality;
-  }
+  const Criticality criticality = FindCriticality(*pool_, *head_, model_);
   if (criticality != Criticality::kCritical) {
     SampleEndpoints(pool_->pool, request_, now, {}, &env_.views);
     if (gw::Admit(criticality, env_.views, pool_->saturation) != Admission::kAdmitted) {
@@ -185,7 +203,10 @@ void Exchange::FillPrefixHits() {
   for (const EndpointView& view : env_.views) env_.slots.push_back(view.slot);
   env_.hits.assign(env_.slots.size(), 0);
   env_.index.Match(request_.prefix_blocks, env_.slots, env_.hits);
-  for (size_t i = 0; i < env_.views.size(); ++i) env_.views[i].prefix_hit_blocks = env_.hits[i];
+  for (size_t i = 0; i < env_.views.size(); ++i) {
+    env_.views[i].prefix_hit_blocks = env_.hits[i];
+    env_.views[i].prefix_hit_tokens = static_cast<uint32_t>(pool_->prefix.TokensOf(env_.hits[i]));
+  }
 }
 
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,

@@ -17,7 +17,7 @@
 // fetched shows as an error event behind vLLM's first, empty one.
 //
 // End is called exactly once for every Begin, whatever happened, and gives back everything that the
-// request held. Used by one worker thread; reused, so that a request allocates little.
+// request held. Used by one worker thread, for request after request: so each allocates little.
 
 #pragma once
 
@@ -45,8 +45,7 @@ namespace gw {
 
 class Exchange {
  public:
-  // Further tries after the first.
-  static constexpr int kRetriesMax = 2;
+  static constexpr int kRetriesMax = 2;  // further tries after the first
   // Beside those: at the same endpoint, whose kept-alive connection was closed as it was used.
   static constexpr int kStaleTriesMax = 3;
   // Bytes that must be readable past the end of a body given to OnRequestBody.
@@ -79,8 +78,7 @@ class Exchange {
   // kContinue: the decode half goes on.
   Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
   Step OnPrefillFailed(TryFailure failure, TimePoint now);
-  // REQUIRES: awaits_kv_cache()
-  Step OnBootstrapTimeout(TimePoint now);
+  Step OnBootstrapTimeout(TimePoint now);  // REQUIRES: awaits_kv_cache()
   // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
   Step OnPairTimeout(TimePoint now);
   // The response broke off after parts of it were sent: charged to the endpoint.
@@ -129,6 +127,7 @@ class Exchange {
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void FillPrefixHits();
+  bool MapModel();
   void SpliceModel(BodyEdit* edit) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
@@ -171,6 +170,7 @@ class Exchange {
   const RouteRule* rule_ = nullptr;
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
+  const ModelBinding* model_ = nullptr;  // of the pool's InferenceModels
   InferenceRequest request_;
   std::string_view body_;
   BodyEdit edit_;

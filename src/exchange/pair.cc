@@ -103,8 +103,8 @@ int64_t Exchange::UncachedTokens(const Decision& decision) const {
   const auto tokens = static_cast<int64_t>(request_.prompt_tokens_estimate);
   if (request_.prefix_blocks.empty()) return tokens;
   // The leading blocks believed to be cached there need no prefill.
-  return std::max<int64_t>(
-      0, tokens - static_cast<int64_t>(decision.prefix_hit_blocks * pool_->prefix.block_chars / 4));
+  const size_t cached = pool_->prefix.TokensOf(decision.prefix_hit_blocks);
+  return std::max<int64_t>(0, tokens - static_cast<int64_t>(cached));
 }
 
 // A runtime whose prefill endpoints are all out of use must not keep the other one's pairs from

@@ -2,6 +2,10 @@
 
 namespace gw {
 
+Criticality CriticalityOf(int priority) {
+  return priority < 0 ? Criticality::kSheddable : Criticality::kCritical;
+}
+
 bool IsSaturated(std::span<const EndpointView> candidates, const SaturationLimits& limits) {
   bool any_fresh = false;
   bool any_scraped = false;

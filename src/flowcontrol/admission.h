@@ -11,6 +11,10 @@
 
 namespace gw {
 
+// What an InferenceObjective's priority means with queueing off, which is the extension's rule,
+// too: below 0 is sheddable, all else is always admitted.
+Criticality CriticalityOf(int priority);
+
 enum class Admission : uint8_t { kAdmitted, kRejectedSaturated };
 
 // The extension's published thresholds.

@@ -90,5 +90,12 @@ TEST(Admission, EveryRequestEntersAPoolWithRoom) {
   EXPECT_EQ(Admit(Criticality::kSheddable, room, {}), Admission::kAdmitted);
 }
 
+TEST(Admission, APriorityBelowZeroIsSheddableAndEveryOtherAlwaysAdmitted) {
+  const std::vector<EndpointView> full = {Fresh(100, 0.99f)};
+  EXPECT_EQ(Admit(CriticalityOf(-1), full, {}), Admission::kRejectedSaturated);
+  EXPECT_EQ(Admit(CriticalityOf(0), full, {}), Admission::kAdmitted);
+  EXPECT_EQ(Admit(CriticalityOf(10), full, {}), Admission::kAdmitted);
+}
+
 }  // namespace
 }  // namespace gw

@@ -122,6 +122,7 @@ struct EndpointView {
   bool metrics_fresh = false;  // scraped within the pool's limit, or as late as we pace it
   LoraAffinity lora = LoraAffinity::kNotLora;
   uint32_t prefix_hit_blocks = 0;  // leading blocks of the prompt it is believed to hold
+  uint32_t prefix_hit_tokens = 0;  // about as many tokens of the prompt
 };
 
 // Gives every address its EndpointState for as long as anything holds it. Thread-safe.

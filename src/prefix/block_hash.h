@@ -13,6 +13,9 @@ namespace gw {
 struct PrefixOptions {
   size_t block_chars = 64;
   size_t blocks_max = 256;
+
+  // About how many tokens so many blocks of text have: 4 characters each.
+  size_t TokensOf(size_t blocks) const { return blocks * block_chars / 4; }
 };
 
 // The chain's start: two requests share blocks only if model (LoRA adapters are models) and salt

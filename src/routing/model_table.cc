@@ -7,8 +7,7 @@
 
 namespace gw {
 
-const std::string& ModelBinding::Choose(Random& random) const {
-  if (targets.empty()) return requested_model;
+const std::string& ChooseTarget(std::span<const TargetModel> targets, Random& random) {
   uint64_t total = 0;
   for (const TargetModel& target : targets) total += target.weight;
   CHECK(total > 0);
@@ -18,6 +17,10 @@ const std::string& ModelBinding::Choose(Random& random) const {
     draw -= target.weight;
   }
   CHECK(false);  // draw < total
+}
+
+const std::string& ModelBinding::Choose(Random& random) const {
+  return targets.empty() ? requested_model : ChooseTarget(targets, random);
 }
 
 ModelTable::ModelTable(std::vector<ModelBinding> bindings) {
@@ -33,6 +36,27 @@ const ModelBinding* ModelTable::Find(std::string_view requested_model) const {
   // Abseil as Debian builds it has a string view of its own.
   const auto it = bindings_.find(absl::string_view(requested_model.data(), requested_model.size()));
   return it == bindings_.end() ? nullptr : &it->second;
+}
+
+bool ModelRewrites::Add(const std::string& requested_model, std::vector<TargetModel> targets) {
+  CHECK(!targets.empty());
+  return by_name_.emplace(requested_model, std::move(targets)).second;
+}
+
+bool ModelRewrites::AddForAnyName(std::vector<TargetModel> targets) {
+  CHECK(!targets.empty());
+  if (!for_any_name_.empty()) return false;
+  for_any_name_ = std::move(targets);
+  return true;
+}
+
+const std::vector<TargetModel>* ModelRewrites::Find(std::string_view requested_model) const {
+  if (!by_name_.empty()) {
+    const auto it =
+        by_name_.find(absl::string_view(requested_model.data(), requested_model.size()));
+    if (it != by_name_.end()) return &it->second;
+  }
+  return for_any_name_.empty() ? nullptr : &for_any_name_;
 }
 
 }  // namespace gw

@@ -1,9 +1,10 @@
 // ModelTable: the InferenceModels bound to one pool: which names clients may ask for, what is sent
-// on.
+// on. ModelRewrites: the pool's InferenceModelRewrites.
 
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,9 @@ struct TargetModel {
   std::string name;
   uint32_t weight = 1;
 };
+
+// Chooses by weight. REQUIRES: the weights' sum is above 0
+const std::string& ChooseTarget(std::span<const TargetModel> targets, Random& random);
 
 struct ModelBinding {
   std::string requested_model;
@@ -42,6 +46,23 @@ class ModelTable {
  private:
   std::vector<std::string> names_;
   absl::flat_hash_map<std::string, ModelBinding> bindings_;
+};
+
+// The rules of a pool's InferenceModelRewrites: what is asked for in place of a model's name,
+// before the ModelTable is looked at.
+class ModelRewrites {
+ public:
+  // The first rule of a name is its rule, and so is the first of any name. False: there was one.
+  bool Add(const std::string& requested_model, std::vector<TargetModel> targets);
+  bool AddForAnyName(std::vector<TargetModel> targets);
+
+  bool empty() const { return by_name_.empty() && for_any_name_.empty(); }
+  // The targets of the rule for that name, else of the one for any name; nullptr: it stays.
+  const std::vector<TargetModel>* Find(std::string_view requested_model) const;
+
+ private:
+  absl::flat_hash_map<std::string, std::vector<TargetModel>> by_name_;
+  std::vector<TargetModel> for_any_name_;
 };
 
 }  // namespace gw

@@ -46,5 +46,20 @@ TEST(ModelBinding, ChoosesTargetsByWeight) {
   EXPECT_EQ(draws["old"] + draws["new"], 40000);
 }
 
+TEST(ModelRewrites, TheExactNameGoesBeforeAnyNameAndTheFirstRuleBeforeTheNext) {
+  ModelRewrites rewrites;
+  EXPECT_TRUE(rewrites.empty());
+  EXPECT_EQ(rewrites.Find("qwen"), nullptr);
+  EXPECT_TRUE(rewrites.Add("qwen", {{"first", 1}}));
+  EXPECT_FALSE(rewrites.Add("qwen", {{"second", 1}}));
+  EXPECT_EQ(rewrites.Find("qwen")->front().name, "first");
+  EXPECT_EQ(rewrites.Find("other"), nullptr);
+  EXPECT_TRUE(rewrites.AddForAnyName({{"any", 1}}));
+  EXPECT_FALSE(rewrites.AddForAnyName({{"late", 1}}));
+  EXPECT_EQ(rewrites.Find("other")->front().name, "any");
+  EXPECT_EQ(rewrites.Find("qwen")->front().name, "first");
+  EXPECT_FALSE(rewrites.empty());
+}
+
 }  // namespace
 }  // namespace gw

@@ -1,4 +1,4 @@
-// LoadScore: the shape shared by the scorers of own accounting.
+// LoadScore: the shape shared by the scorers of load: own accounting and the model server's queue.
 //
 //   score = scale / (scale + load - load_min)        scale = slack + load_mean / 2
 //
@@ -18,19 +18,28 @@
 
 namespace gw {
 
-// `load_of(view)` is the candidate's load, >= 0.
+// What a candidate scores whose load is not known.
+inline constexpr float kUnknownLoadScore = 0.5f;
+
+// `load_of(view)` is the candidate's load; below 0 if it is not known.
 template <typename LoadOf>
 void LoadScore(std::span<const EndpointView> candidates, float slack, LoadOf&& load_of,
                std::span<float> scores) {
-  float least = load_of(candidates[0]);
+  float least = 0;
   double sum = 0;
+  size_t known = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
     scores[i] = load_of(candidates[i]);
-    least = std::min(least, scores[i]);
+    if (scores[i] < 0) continue;
+    least = known == 0 ? scores[i] : std::min(least, scores[i]);
     sum += scores[i];
+    ++known;
   }
-  const float scale = slack + static_cast<float>(sum / static_cast<double>(candidates.size())) / 2;
-  for (float& score : scores) score = scale / (scale + (score - least));
+  const double mean = known == 0 ? 0 : sum / static_cast<double>(known);
+  const float scale = slack + static_cast<float>(mean) / 2;
+  for (float& score : scores) {
+    score = score < 0 ? kUnknownLoadScore : scale / (scale + (score - least));
+  }
 }
 
 }  // namespace gw

@@ -10,16 +10,15 @@
 
 namespace gw {
 
-// "queue-depth": (max - waiting) / (max - min) over the candidates, 1 for all when all are equal:
-// the inference extension's form. Waiting is as scraped; what was dispatched since the scrape is
-// in-flight's business, so that no request counts in two terms before the model server reports it.
-// Without fresh metrics: 0.5.
+// "queue-depth": LoadScore (load_curve.h) of requests waiting at the model server, slack 4. Waiting
+// is as scraped; what was dispatched since the scrape is in-flight's business, so that no request
+// counts in two terms before the model server reports it. Without fresh metrics: 0.5.
 std::unique_ptr<Scorer> NewQueueDepthScorer();
 
 // "kv-cache-utilization": 1 - used share of the KV cache. Without fresh metrics: 0.5.
 std::unique_ptr<Scorer> NewKvCacheUtilizationScorer();
 
-// "in-flight": LoadScore (load_curve.h) of requests in flight, slack 4. The load is our own count,
+// "in-flight": LoadScore of requests in flight, slack 4. The load is our own count,
 // exact and immediate, plus what others had there at the last scrape if that is fresh.
 std::unique_ptr<Scorer> NewInFlightScorer();
 
@@ -27,7 +26,8 @@ std::unique_ptr<Scorer> NewInFlightScorer();
 // 8192.
 std::unique_ptr<Scorer> NewPendingTokensScorer();
 
-// "prefix-cache": share of the prompt's hashed blocks that the candidate is believed to hold.
+// "prefix-cache": saved / (saved + rest): tokens of the prompt that the candidate is believed to
+// hold, beyond 48 and beyond what every candidate holds; and those left to compute, at most 512.
 std::unique_ptr<Scorer> NewPrefixCacheScorer();
 
 // "lora-affinity": adapter active 1, room for it 0.5, waiting to be loaded 0.25, no room 0. 1 for

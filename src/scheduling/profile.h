@@ -64,8 +64,8 @@ class Profile {
 };
 
 // Samples the endpoints of a pool, once, for one decision. `excluded` are slots already tried by
-// this request; ejected endpoints are left out unless nothing else is left. prefix_hit_blocks is
-// left 0: the caller fills it from the index.
+// this request; ejected endpoints are left out unless nothing else is left. prefix_hit_blocks
+// and prefix_hit_tokens are left 0: the caller fills them from the index.
 void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoint now,
                      std::span<const uint32_t> excluded, std::vector<EndpointView>* views);
 

@@ -56,6 +56,7 @@ TEST_F(Sampling, CopiesWhatIsTrueNow) {
   EXPECT_EQ(view.metrics_age, std::chrono::milliseconds(30));
   EXPECT_TRUE(view.metrics_fresh);
   EXPECT_EQ(view.prefix_hit_blocks, 0u);
+  EXPECT_EQ(view.prefix_hit_tokens, 0u);
 }
 
 TEST_F(Sampling, MetricsAreFreshUpToThePoolsLimitAndNeverBeforeTheFirstScrape) {
@@ -148,14 +149,14 @@ TEST_F(Scheduling, NoCandidateNoEndpoint) {
 
 TEST_F(Scheduling, TheDecisionSaysWhatEachScorerContributed) {
   TestPool pool(2);
-  request_.prefix_blocks.resize(4);
-  auto views = Views({{.waiting = 0, .kv = 0.5, .hit_blocks = 2}, {.waiting = 8, .kv = 0.5}});
+  request_.prompt_tokens_estimate = 432;
+  auto views = Views({{.waiting = 0, .kv = 0.5, .hit_tokens = 240}, {.waiting = 8, .kv = 0.5}});
   views[0].endpoint = &pool.pool.endpoints[0];
   views[1].endpoint = &pool.pool.endpoints[1];
   const Decision decision = Decide(views);
   EXPECT_EQ(decision.endpoint, &pool.pool.endpoints[0]);
   EXPECT_EQ(decision.candidates, 2u);
-  EXPECT_EQ(decision.prefix_hit_blocks, 2u);
+  EXPECT_EQ(decision.prefix_hit_blocks, 15u);
   ASSERT_EQ(decision.scorer_count, 5u);
   // queue 2 * 1, kv 2 * 0.5, in-flight 6 * 1, lora 4 * 1, prefix 3 * 0.5
   EXPECT_FLOAT_EQ(decision.scores[0], 2);
@@ -190,7 +191,6 @@ std::vector<uint32_t> BestSlots(const Profile& profile, const InferenceRequest& 
 
 TEST_F(Scheduling, AgreesWithASort) {
   TestPool pool(30);
-  request_.prefix_blocks.resize(10);
   Random random(5);
   for (int round = 0; round < 2000; ++round) {
     std::vector<EndpointView> views;
@@ -199,7 +199,7 @@ TEST_F(Scheduling, AgreesWithASort) {
       views.push_back(View({.waiting = static_cast<float>(random.Below(5)),
                             .kv = static_cast<float>(random.Below(5)) / 4,
                             .in_flight = static_cast<int32_t>(random.Below(10)),
-                            .hit_blocks = static_cast<uint32_t>(random.Below(11)),
+                            .hit_tokens = static_cast<uint32_t>(16 * random.Below(20)),
                             .fresh = random.Below(3) != 0}));
       views.back().slot = static_cast<uint32_t>(i);
       views.back().endpoint = &pool.pool.endpoints[i];

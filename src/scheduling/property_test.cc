@@ -25,7 +25,7 @@ const Row kRows[] = {
     {"in-flight", [](EndpointView& view) { view.in_flight_requests += 2; }},
     {"pending-tokens", [](EndpointView& view) { view.pending_prompt_tokens += 900; }},
     {"prefix-cache",
-     [](EndpointView& view) { view.prefix_hit_blocks -= view.prefix_hit_blocks > 0 ? 1 : 0; }},
+     [](EndpointView& view) { view.prefix_hit_tokens -= std::min(view.prefix_hit_tokens, 16u); }},
     {"lora-affinity",
      [](EndpointView& view) {
        view.lora = view.lora == LoraAffinity::kActive ? LoraAffinity::kRoom
@@ -45,7 +45,7 @@ std::vector<EndpointView> RandomViews(Random& random) {
         .in_flight = static_cast<int32_t>(random.Below(80)) - 1,
         .foreign = static_cast<float>(random.Below(10)),
         .pending_tokens = static_cast<int64_t>(random.Below(200'000)) - 100,
-        .hit_blocks = static_cast<uint32_t>(random.Below(24)),
+        .hit_tokens = static_cast<uint32_t>(random.Below(5000)),
         .lora = static_cast<LoraAffinity>(random.Below(5)),
         .fresh = random.Below(5) != 0,
     }));
@@ -53,16 +53,16 @@ std::vector<EndpointView> RandomViews(Random& random) {
   return views;
 }
 
-InferenceRequest RequestOfBlocks(size_t blocks) {
+InferenceRequest RequestOfTokens(uint64_t tokens) {
   InferenceRequest request;
-  request.prefix_blocks.resize(blocks);
+  request.prompt_tokens_estimate = tokens;
   return request;
 }
 
 class ScorerLaws : public ::testing::TestWithParam<Row> {
  protected:
   std::unique_ptr<Scorer> scorer_ = std::move(*NewScorer(GetParam().scorer));
-  const InferenceRequest request_ = RequestOfBlocks(20);
+  const InferenceRequest request_ = RequestOfTokens(3000);
 };
 
 TEST_P(ScorerLaws, ScoresLieBetweenZeroAndOne) {
@@ -107,7 +107,7 @@ TEST_P(ScorerLaws, AClearlyBetterSignalScoresHigher) {
   std::vector<EndpointView> views(3, View({.waiting = 2,
                                            .kv = 0.5,
                                            .in_flight = 5,
-                                           .hit_blocks = 9,
+                                           .hit_tokens = 900,
                                            .lora = LoraAffinity::kActive}));
   GetParam().worsen(views[1]);
   const std::vector<float> scores = ScoresOf(*scorer_, views, request_);

@@ -27,18 +27,26 @@ std::span<const std::string_view> PickerNames();
 //   PREFIX_CACHE  the same + 3 prefix-cache
 //   LOAD          in-flight alone; for Services and for paths whose body is not understood
 //
-// 2, 2 and 3 and the forms of these scorers are the inference extension's. Candidates without fresh
-// metrics come into play only when nobody has fresh ones (filter fresh-metrics).
+// 2, 2 and 3 are the inference extension's weights; its forms are not, where they make small
+// numbers weigh as much as large ones (a queue by its rank, a prefix hit by its share of the
+// prompt). Candidates without fresh metrics come into play only when nobody has fresh ones (filter
+// fresh-metrics).
 //
 // The in-flight term 6 * S / (S + B - B_min), S = 4 + B_mean / 2 (load_curve.h), is ours. 6 makes
-// it a bound on load: at an excess of S over the least loaded candidate it takes away 3, the whole
-// weight of a full prefix hit. So, other things equal,
+// it a bound on load: at an excess of S over the least loaded candidate it takes away 3, more than
+// the longest prefix hit gives. So, other things equal,
 //
-//   affinity holds while  B <= B_min + 4 + B_mean / 2
+//   affinity holds at most while  B <= B_min + 4 + B_mean / 2
 //
-// and one replica that holds a hot prefix gets 5 or 6 requests before an idle one gets its first,
-// which from then on holds the prefix as well. By the same formula a queue of one waiting request
-// (2 points) is worth an excess of half of S, so stale queue figures pile up no more than that.
+// A replica that holds a hot prefix so gets up to 5 requests before an idle one gets its first,
+// which from then on holds the prefix as well; what all hold is worth nothing. Of a long prompt,
+// 560 tokens held are worth 1.5 points; a request in flight costs 1.1 where others have none and
+// 0.4 where they have 20.
+//
+// A request that waits is worth 0.4 points where others have no queue, so that one of them on a
+// page that is a scrape interval old moves a burst by about one request. Queues of 5 and of 20 are
+// worth 1 and 1.4 points, as half and seven tenths of the KV cache are: these are the signals that
+// decide between endpoints with as much in flight.
 //
 // It bounds the requests of an adapter, too. They stay where it is loaded (4 against 2 for room to
 // load it and 0 for no slot)

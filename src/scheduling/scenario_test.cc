@@ -73,6 +73,7 @@ class Scenario {
     if (verb == "request" && words.size() == 2) return Route(statement);
     if (verb == "end" && words.size() == 2) return End(words[1]);
     if (verb == "burst" && words.size() == 2) return Burst(statement);
+    if (verb == "each" && words.size() == 2) return Each(statement);
     if (verb == "spread" && words.size() == 3) return CheckSpread(words[1] + " " + words[2]);
     if (verb == "advance" && words.size() == 2) {
       clock_.Advance(std::chrono::milliseconds(std::stoi(words[1])));
@@ -175,11 +176,35 @@ class Scenario {
   std::string Burst(const Statement& statement) {
     const std::vector<int32_t> before = InFlightCounts();
     for (int i = std::stoi(statement.words[1]); i > 0; --i) {
-      Dispatch(fmt::format("burst {}", ++bursts_), statement.keys);
+      ++bursts_;
+      Dispatch(fmt::format("burst {}", bursts_), Numbered(statement.keys, bursts_));
     }
     std::vector<int32_t> counts = InFlightCounts();
     for (size_t i = 0; i < counts.size(); ++i) counts[i] -= before[i];
     return CheckCounts(counts, statement.expected);
+  }
+
+  // One request after another, each ended before the next.
+  std::string Each(const Statement& statement) {
+    std::map<std::string, int32_t> counts;
+    for (const Endpoint& endpoint : pool_.endpoints) counts[endpoint.name] = 0;
+    for (int i = std::stoi(statement.words[1]); i > 0; --i) {
+      const std::string id = fmt::format("each {}", ++bursts_);
+      ++counts[Dispatch(id, Numbered(statement.keys, bursts_))];
+      End(id);
+    }
+    std::vector<int32_t> values;
+    for (const auto& [name, count] : counts) values.push_back(count);
+    return CheckCounts(values, statement.expected);
+  }
+
+  // "prompt=Line+U*": each request has a text U of its own.
+  static std::map<std::string, std::string> Numbered(std::map<std::string, std::string> keys,
+                                                     int number) {
+    std::string& prompt = keys["prompt"];
+    const size_t star = prompt.find('*');
+    if (star != std::string::npos) prompt.replace(star, 1, std::to_string(number));
+    return keys;
   }
 
   std::string CheckSpread(const std::string& expected) {
@@ -213,6 +238,7 @@ class Scenario {
     request_.target_model = keys.contains("model") ? keys["model"] : "base";
     std::string text;
     for (const std::string& part : SplitBy(keys["prompt"], '+')) text += TextOf(part);
+    request_.prompt_tokens_estimate = text.size() / 4;
     const PrefixOptions options;
     HashBlocks(text, PrefixSeed(request_.target_model, ""), options, &request_.prefix_blocks);
     std::vector<uint32_t> excluded;
@@ -223,7 +249,10 @@ class Scenario {
     for (const EndpointView& view : candidates_) slots.push_back(view.slot);
     std::vector<uint32_t> hits(slots.size());
     index_->Match(request_.prefix_blocks, slots, hits);
-    for (size_t i = 0; i < hits.size(); ++i) candidates_[i].prefix_hit_blocks = hits[i];
+    for (size_t i = 0; i < hits.size(); ++i) {
+      candidates_[i].prefix_hit_blocks = hits[i];
+      candidates_[i].prefix_hit_tokens = static_cast<uint32_t>(options.TokensOf(hits[i]));
+    }
     const Decision decision = profile_->Schedule(request_, &candidates_, random_, &scratch_);
     if (decision.endpoint == nullptr) return "none";
 

@@ -30,7 +30,7 @@ void BM_Scorer(benchmark::State& state, std::string_view name) {
   request.prefix_blocks.resize(64);
   std::vector<EndpointView> views;
   SampleEndpoints(pool.pool, request, pool.now(), {}, &views);
-  for (EndpointView& view : views) view.prefix_hit_blocks = random.Below(64);
+  for (EndpointView& view : views) view.prefix_hit_tokens = random.Below(4096);
   std::vector<float> scores(views.size());
   const auto scorer = std::move(*NewScorer(name));
   for (auto _ : state) {
@@ -55,7 +55,7 @@ void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile
   for (auto _ : state) {
     const TimePoint began = clock.Now();
     SampleEndpoints(pool.pool, request, pool.now(), {}, &views);
-    for (EndpointView& view : views) view.prefix_hit_blocks = view.slot % 64;
+    for (EndpointView& view : views) view.prefix_hit_tokens = view.slot % 64 * 16;
     const Decision decision = profile->Schedule(request, &views, random, &scratch);
     benchmark::DoNotOptimize(decision.endpoint);
     if (took_ns.size() < took_ns.capacity()) took_ns.push_back((clock.Now() - began).count());

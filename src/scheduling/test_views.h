@@ -18,7 +18,7 @@ struct ViewOptions {
   int32_t in_flight = 0;
   float foreign = 0;
   int64_t pending_tokens = 0;
-  uint32_t hit_blocks = 0;
+  uint32_t hit_tokens = 0;
   LoraAffinity lora = LoraAffinity::kNotLora;
   bool fresh = true;
 };
@@ -31,7 +31,8 @@ inline EndpointView View(const ViewOptions& options) {
   view.foreign_requests = options.foreign;
   view.in_flight_requests = options.in_flight;
   view.pending_prompt_tokens = options.pending_tokens;
-  view.prefix_hit_blocks = options.hit_blocks;
+  view.prefix_hit_tokens = options.hit_tokens;
+  view.prefix_hit_blocks = options.hit_tokens / 16;
   view.lora = options.lora;
   view.metrics_fresh = options.fresh;
   return view;

@@ -1,8 +1,13 @@
 #include "server/configurator.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_join.h"
+#include "api/names.h"
 #include "base/log.h"
+#include "config/file/file_limits.h"
+#include "translate/judge.h"
 
 namespace gw {
 namespace {
@@ -17,17 +22,23 @@ constexpr size_t kRefusedLoggedMax = 20;
 void LogRefused(const api::StatusSet& statuses, size_t refused) {
   size_t logged = 0;
   for (const auto& [ref, status] : statuses) {
-    if (!api::IsRefused(status)) continue;
+    // What is stale is logged once, not after each load.
+    if (!api::IsRefused(status) || api::FindCondition(status.conditions, "Stale")) continue;
     if (logged++ == kRefusedLoggedMax) break;
     Log(LogLevel::kWarning, "Object refused",
         {{"object", ref.ToString()},
          {"source", status.source.ToString()},
          {"error", api::WhyRefused(status)}});
   }
-  if (refused > kRefusedLoggedMax) {
+  if (logged > kRefusedLoggedMax) {
     Log(LogLevel::kWarning, "and more objects refused: penstock get all shows them",
         {{"more", refused - kRefusedLoggedMax}});
   }
+}
+
+Counter& AddLimitCounter(MetricRegistry& metrics, const std::string& limit) {
+  return metrics.AddCounter("penstock_limit_reached_total",
+                            "How often a limit was reached, by its name.", {{"limit", limit}});
 }
 
 }  // namespace
@@ -37,47 +48,90 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
     : store_(store),
       index_(index),
       options_(std::move(options)),
+      metrics_(metrics),
+      last_good_(RefusedAlone),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
       generation_gauge_(metrics.AddGauge("penstock_configuration_generation",
                                          "Number of the configuration that is served.")),
-      failed_gauge_(metrics.AddGauge(
-          "penstock_configuration_rejected",
-          "1 while a newer configuration could not be loaded and the last good one serves.")) {}
+      failed_gauge_(metrics.AddGauge("penstock_configuration_rejected",
+                                     "1 while some of the newest configuration could not be taken "
+                                     "over: a file cannot be read, "
+                                     "or an object is served at its last good version.")),
+      stale_gauge_(metrics.AddGauge("penstock_configuration_stale_objects",
+                                    "Objects served at their last good version, as the newest "
+                                    "cannot be served or read.")) {
+  for (const config::NamedFileLimit& limit : config::kFileLimits) {
+    AddLimitCounter(metrics, limit.name);  // at 0 until it is reached
+  }
+}
 
-void Configurator::Apply(const api::ResourceSet& resources) {
+void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
   // Addresses that no Snapshot and no request holds any more leave the prefix index before their
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
+  for (const std::string& limit : loaded.limits) AddLimitCounter(metrics_, limit).Add();
   const uint64_t generation = this->generation() + 1;
-  Translation translation = Translate(resources, options_, endpoints_, generation);
+  const config::Merged merged = last_good_.Merge(loaded, now_unix_s);
+  Translation translation = Translate(merged.resources, options_, endpoints_, generation, holders_);
+  holders_ = std::move(translation.holders);
   const size_t refused = api::RefusedCount(translation.status);
+  const size_t stale = merged.resources.stale.size();
   store_.Publish(translation.snapshot);
+  LogChanges(merged);
   LogRefused(translation.status, refused);
+  LogWarnings(translation.warnings);
+  const bool whole = merged.source_errors.empty();
   {
     std::lock_guard lock(mutex_);
     generation_ = generation;
     refused_ = refused;
+    stale_ = stale;
     status_ = std::move(translation.status);
-    load_error_.clear();
+    load_error_ = absl::StrJoin(merged.source_errors, "; ");
   }
-  reloads_ok_.Add();
+  (whole ? reloads_ok_ : reloads_failed_).Add();
   generation_gauge_.Set(static_cast<double>(generation));
-  failed_gauge_.Set(0);
+  failed_gauge_.Set(whole && stale == 0 ? 0 : 1);
+  stale_gauge_.Set(static_cast<double>(stale));
   Log(LogLevel::kInfo, "Configuration published",
       {{"generation", generation},
        {"listeners", translation.snapshot->listeners.size()},
        {"pools", translation.snapshot->pools.size()},
-       {"refused", refused}});
+       {"refused", refused},
+       {"stale", stale}});
 }
 
-void Configurator::Reject(std::string error) {
-  Log(LogLevel::kError, "Configuration rejected, the last good one goes on serving",
-      {{"error", error}, {"generation", generation()}});
-  reloads_failed_.Add();
-  failed_gauge_.Set(1);
-  std::lock_guard lock(mutex_);
-  load_error_ = std::move(error);
+void Configurator::LogChanges(const config::Merged& merged) const {
+  const std::string error = absl::StrJoin(merged.source_errors, "; ");
+  if (!error.empty() && error != load_error()) {
+    Log(LogLevel::kError, "Files rejected, their last good objects go on serving",
+        {{"error", error}, {"generation", generation()}});
+  }
+  size_t logged = 0;
+  for (const api::StaleObject& stale : merged.news) {
+    if (stale.source_lost || logged++ >= kRefusedLoggedMax) continue;
+    Log(LogLevel::kWarning, "Edit refused, the object's last good version goes on serving",
+        {{"object", stale.ref.ToString()},
+         {"served", stale.source.ToString()},
+         {"since", api::FormatTime(stale.since_unix_s)},
+         {"error", stale.why}});
+  }
+  if (!merged.recovered.empty()) {
+    Log(LogLevel::kInfo, "Objects are served as they are written again",
+        {{"objects", merged.recovered.size()}, {"first", merged.recovered.front().ToString()}});
+  }
+}
+
+// A warning stands in every load until its cause is gone; it is logged when it comes.
+void Configurator::LogWarnings(std::vector<std::string> warnings) {
+  size_t logged = 0;
+  for (const std::string& warning : warnings) {
+    const bool known = std::find(warnings_.begin(), warnings_.end(), warning) != warnings_.end();
+    if (known || logged++ >= kRefusedLoggedMax) continue;
+    Log(LogLevel::kWarning, "Served, and probably not meant", {{"warning", warning}});
+  }
+  warnings_ = std::move(warnings);
 }
 
 void Configurator::SetListenErrors(ListenErrors errors) {
@@ -100,6 +154,11 @@ size_t Configurator::refused() const {
   return refused_;
 }
 
+size_t Configurator::stale() const {
+  std::lock_guard lock(mutex_);
+  return stale_;
+}
+
 std::string Configurator::load_error() const {
   std::lock_guard lock(mutex_);
   return load_error_;
@@ -108,6 +167,16 @@ std::string Configurator::load_error() const {
 ListenErrors Configurator::listen_errors() const {
   std::lock_guard lock(mutex_);
   return listen_errors_;
+}
+
+std::string Configurator::WhyNothingListens() const {
+  std::lock_guard lock(mutex_);
+  std::string why;
+  for (const auto& [ref, status] : status_) {
+    const std::string refused = ref.kind == "Gateway" ? api::WhyRefused(status) : "";
+    if (!refused.empty()) why += (why.empty() ? "" : "; ") + ref.ToString() + ": " + refused;
+  }
+  return "nothing listens: " + (why.empty() ? std::string("there is no Gateway") : why);
 }
 
 }  // namespace gw

@@ -13,9 +13,11 @@
 #include <set>
 #include <thread>
 
+#include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/version.h"
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
@@ -68,6 +70,8 @@ void RaiseDescriptorLimit() {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+int64_t UnixNow() { return RealClock().UnixNanos() / 1'000'000'000; }
 
 int WorkersOf(const ServerOptions& options) {
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
@@ -134,11 +138,12 @@ class ServerImpl final : public Server {
     return index;
   }
   static TranslateOptions OptionsOfTranslate(const ServerOptions& options) {
-    TranslateOptions translate;
+    TranslateOptions translate = options.translate;
     const bool all = options.bind_ip == "0.0.0.0" || options.bind_ip == "::";
     if (!all) translate.address = options.bind_ip;
     return translate;
   }
+  void LogStart(const config::LoadResult& loaded) const;
   absl::Status StartWorkers();
   absl::Status StartAdmin();
   void RegisterMetrics();
@@ -177,11 +182,14 @@ absl::Status ServerImpl::Start() {
   signal(SIGPIPE, SIG_IGN);
 
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
-  config::LoadResult loaded = config::LoadFiles(options_.paths);
-  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error);
-  Log(LogLevel::kInfo, "Starting", {{"seed", *options_.seed}});
+  for (const std::string& path : options_.paths) {
+    if (path == "-") return absl::InvalidArgumentError("-f -: only penstock check reads that");
+  }
+  config::LoadResult loaded = config::LoadFiles(options_.paths, options_.file_limits);
+  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error());
+  LogStart(loaded);
   RegisterMetrics();
-  configurator_.Apply(loaded.resources);
+  configurator_.Apply(loaded, UnixNow());
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
@@ -189,9 +197,23 @@ absl::Status ServerImpl::Start() {
     std::lock_guard opening(opening_);
     OpenListeners();
   }
+  config::WatchOptions watch;
+  watch.limits = options_.file_limits;
   watcher_ = config::FileWatcher::Start(
-      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); });
+      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); },
+      watch);
   return absl::OkStatus();
+}
+
+void ServerImpl::LogStart(const config::LoadResult& loaded) const {
+  Log(LogLevel::kInfo, "Starting",
+      {{"version", Version().version},
+       {"commit", Version().commit},
+       {"seed", *options_.seed},
+       {"files", loaded.files.size()},
+       {"objects", loaded.parsed.objects.size()},
+       {"paths", absl::StrJoin(options_.paths, ", ")},
+       {"workers", WorkersOf(options_)}});
 }
 
 absl::Status ServerImpl::StartWorkers() {
@@ -272,13 +294,9 @@ void ServerImpl::RegisterMetrics() {
 }
 
 void ServerImpl::OnLoaded(const config::LoadResult& result) {
-  if (!result.ok()) {
-    configurator_.Reject(result.error);
-    return;
-  }
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   std::lock_guard opening(opening_);
-  configurator_.Apply(result.resources);
+  configurator_.Apply(result, UnixNow());
   OpenListeners();
 }
 
@@ -341,6 +359,9 @@ AdminResponse ServerImpl::Ready() const {
   } else if (!listening_) {
     response.status = 503;
     response.body = "starting\n";
+  } else if (snapshots_.Load()->listeners.empty()) {
+    response.status = 503;
+    response.body = configurator_.WhyNothingListens() + "\n";
   } else if (!errors.empty()) {
     response.status = 503;
     for (const auto& [port, error] : errors) response.body += error + "\n";
@@ -350,10 +371,12 @@ AdminResponse ServerImpl::Ready() const {
   if (const size_t refused = configurator_.refused(); refused > 0) {
     response.body += std::to_string(refused) + " refused, see penstock get all\n";
   }
+  if (const size_t stale = configurator_.stale(); stale > 0) {
+    response.body += std::to_string(stale) + " served at their last good version\n";
+  }
   const std::string load_error = configurator_.load_error();
   if (!load_error.empty()) {
-    response.body +=
-        "the newest configuration was rejected, the last good one serves: " + load_error + "\n";
+    response.body += "files rejected, their last good objects serve: " + load_error + "\n";
   }
   return response;
 }

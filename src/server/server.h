@@ -1,7 +1,7 @@
 // Server: builds everything, owns the threads, reloads, drains and stops.
 //
-// Configuration flows one way: files -> ResourceSet -> Translate -> Snapshot -> workers. A reload
-// that does not parse leaves the last good Snapshot serving.
+// Configuration flows one way: files -> ResourceSet -> Translate -> Snapshot -> workers. What a
+// reload breaks goes on serving at its last good version.
 
 #pragma once
 
@@ -13,16 +13,20 @@
 
 #include "base/status.h"
 #include "collect/scraper.h"
+#include "config/file/file_limits.h"
 #include "dataplane/options.h"
 #include "net/address.h"
+#include "translate/translate.h"
 
 namespace gw {
 
 struct ServerOptions {
-  std::vector<std::string> paths;                // files and directories of objects
+  std::vector<std::string> paths;  // files and directories of objects
+  config::FileLimits file_limits;
   std::string admin_address = "127.0.0.1:9090";  // metrics, health, configuration
   std::string bind_ip = "0.0.0.0";               // address of the Gateways' listeners
-  int workers = 0;                               // event loops; 0: one per core
+  TranslateOptions translate;
+  int workers = 0;  // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;
   bool log_requests = true;
   // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two

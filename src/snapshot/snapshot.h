@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,9 +27,11 @@ namespace gw {
 struct PoolEntry {
   Pool pool;
   ModelTable models;
-  std::shared_ptr<const Profile> profile;       // for requests whose body is understood
-  std::shared_ptr<const Profile> load_profile;  // for all others
-  bool uses_prefix = false;                     // some profile reads prefix_hit_blocks
+  ModelRewrites rewrites;
+  std::map<std::string, int, std::less<>> priorities;  // of the pool's InferenceObjectives, by name
+  std::shared_ptr<const Profile> profile;              // for requests whose body is understood
+  std::shared_ptr<const Profile> load_profile;         // for all others
+  bool uses_prefix = false;                            // some profile reads prefix_hit_blocks
   PrefixOptions prefix;
   std::shared_ptr<const Disaggregation> disaggregation;  // nullptr: requests are not split
   SaturationLimits saturation;

@@ -79,6 +79,11 @@ void SetVerdict(std::vector<api::Condition>* conditions, std::string type, const
                                  .observed_generation = generation});
 }
 
+std::string_view WhyFirst(int64_t created, int64_t other_created, bool held) {
+  if (created < other_created) return "which is older";
+  return held ? "which had it first" : "whose name sorts first";
+}
+
 std::string Join(const std::vector<std::string>& parts) {
   std::string joined;
   for (const std::string& part : parts) {

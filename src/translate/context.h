@@ -30,8 +30,15 @@ struct Context {
   const api::ResourceSet& resources;
   const TranslateOptions& options;
   EndpointTable& endpoints;
+  const Holders& held;  // as it was
   api::StatusSet status = {};
+  std::vector<std::string> warnings = {};
+  Holders holders = {};  // as it is
 
+  bool Holds(const std::string& what, const std::string& who) const {
+    const auto holder = held.find(what);
+    return holder != held.end() && holder->second == who;
+  }
   // Our name where no GatewayClass of ours tells under which one we act.
   const std::string& own_name() const { return *options.controller_names.begin(); }
   // The object's entry in `status`, made on first use.
@@ -58,6 +65,10 @@ api::ObjectRef RefOf(const api::InferenceTrafficPolicy& policy);
 // Sets the condition `type` to the verdict, as seen at that generation of the object.
 void SetVerdict(std::vector<api::Condition>* conditions, std::string type, const Verdict& verdict,
                 int64_t generation);
+
+// Why one object goes before another that wants the same: "which is older", "which had it first" or
+// "whose name sorts first".
+std::string_view WhyFirst(int64_t created, int64_t other_created, bool held);
 
 // "a; b; c"
 std::string Join(const std::vector<std::string>& parts);

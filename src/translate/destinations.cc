@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/suggest.h"
+
 namespace gw::internal {
 namespace {
 
@@ -109,9 +111,21 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
   const bool is_service = ref.group.empty() && ref.kind == "Service";
   const bool is_pool = IsInferenceGroup(ref.group) && ref.kind == "InferencePool";
   if (!is_service && !is_pool) {
-    return Fails(std::move(result), "InvalidKind",
-                 fmt::format("backendRef {}: must be a Service or an InferencePool, got {}{}{}",
-                             ref.name, ref.group, ref.group.empty() ? "" : "/", ref.kind));
+    std::string message =
+        fmt::format("backendRef {}: must be a Service or an InferencePool, got {}{}{}", ref.name,
+                    ref.group, ref.group.empty() ? "" : "/", ref.kind);
+    if (ref.kind == "InferencePool") {
+      message = fmt::format("backendRef {}: group: {} for an InferencePool, wanted {} or {}",
+                            ref.name, ref.group.empty() ? "is missing" : "is not right",
+                            api::kInferenceGroup, api::kInferenceXGroup);
+    } else if (ref.kind == "Service") {
+      message = fmt::format("backendRef {}: group: must not be given for a Service, got {}",
+                            ref.name, ref.group);
+    } else {
+      constexpr std::string_view kKinds[] = {"Service", "InferencePool"};
+      message += DidYouMean(ref.kind, kKinds);
+    }
+    return Fails(std::move(result), "InvalidKind", std::move(message));
   }
   // Before the object is looked for: who may not refer to it need not learn whether it exists.
   if (ref.ns != route.meta.ns &&

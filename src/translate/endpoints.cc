@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "translate/pool_settings.h"
+
 namespace gw::internal {
 namespace {
 
@@ -14,24 +16,15 @@ namespace {
 constexpr const char* kEngineLabels[] = {"llm-d.ai/engine-type",
                                          "inference.networking.k8s.io/engine-type"};
 
-std::optional<Runtime> RuntimeOfEngine(std::string_view engine) {
-  if (engine == "vllm") return Runtime::kVllm;
-  if (engine == "sglang") return Runtime::kSglang;
-  if (engine == "trtllm-serve") return Runtime::kTrtLlm;
-  if (engine == "triton-tensorrt-llm") return Runtime::kTriton;
-  return std::nullopt;
-}
-
 // What the Pod's labels say it runs, else what its pool runs.
 Runtime RuntimeOf(const api::Pod& pod, Runtime of_pool, std::vector<std::string>* notes) {
   for (const char* label : kEngineLabels) {
     const auto it = pod.meta.labels.find(label);
     if (it == pod.meta.labels.end()) continue;
-    if (const std::optional<Runtime> runtime = RuntimeOfEngine(it->second)) return *runtime;
-    notes->push_back(fmt::format(
-        "Pod {}: label {}: must be vllm, sglang, trtllm-serve or triton-tensorrt-llm, got \"{}\": "
-        "taken as {}",
-        pod.meta.name, label, it->second, NameOf(of_pool)));
+    Runtime runtime = of_pool;
+    if (ReadRuntime(it->second, &runtime)) return runtime;
+    notes->push_back(fmt::format("Pod {}: label {}: {}: taken as {}", pod.meta.name, label,
+                                 RuntimeWanted(it->second), NameOf(of_pool)));
     return of_pool;
   }
   return of_pool;

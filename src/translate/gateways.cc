@@ -29,6 +29,21 @@ Verdict ClassVerdict(const api::GatewayClass& gateway_class) {
   return Refused(gateway_class.parameters_ref ? "InvalidParameters" : "Unsupported", unsupported);
 }
 
+// A class that is ours by a flag and not by an object. One that could not be read may be another's.
+bool IsOursByName(const Context& context, const std::string& class_name) {
+  return context.options.gateway_classes.contains(class_name) &&
+         !context.IsInvalid(api::kGatewayGroup, "GatewayClass", "", class_name);
+}
+
+Verdict ClassMissing(const Context& context, const std::string& name) {
+  const bool invalid = context.IsInvalid(api::kGatewayGroup, "GatewayClass", "", name);
+  std::string message =
+      fmt::format("spec.gatewayClassName: GatewayClass {} {}", name,
+                  context.WhyMissing(api::kGatewayGroup, "GatewayClass", "", name));
+  if (!invalid) message += fmt::format("; --gateway-class {} serves it without one", name);
+  return Refused("Invalid", message);
+}
+
 void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) {
   const int64_t generation = gateway_class.meta.generation;
   if (IsOurs(context, gateway_class)) {
@@ -37,24 +52,28 @@ void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) 
     status.supported_features.assign(std::begin(kFeatures), std::end(kFeatures));
   } else if (context.options.only_controller) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
-    const std::string message =
-        fmt::format("waiting for controller {}: ours are {}", gateway_class.controller_name,
-                    fmt::join(context.options.controller_names, " and "));
-    SetVerdict(&status.conditions, "Accepted", Pending(message), generation);
+    const std::string message = fmt::format(
+        "spec.controllerName: nobody serves {} here, ours are {}", gateway_class.controller_name,
+        fmt::join(context.options.controller_names, " and "));
+    SetVerdict(&status.conditions, "Accepted", Refused("Unsupported", message), generation);
   }
 }
 
 // What is true of the Gateway before its listeners are looked at.
-Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gateway_class) {
-  if (!ClassVerdict(gateway_class).ok()) {
-    return Pending(fmt::format("GatewayClass {} is not accepted", gateway_class.meta.name));
-  }
+Verdict VerdictWithoutClass(const api::Gateway& gateway) {
   const std::string unsupported = UnsupportedText(gateway.unsupported);
   if (unsupported.empty()) return Holds("Accepted");
   const char* reason = gateway.parameters_ref       ? "InvalidParameters"
                        : !gateway.addresses.empty() ? "UnsupportedAddress"
                                                     : "Invalid";
   return Refused(reason, unsupported);
+}
+
+Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gateway_class) {
+  if (!ClassVerdict(gateway_class).ok()) {
+    return Pending(fmt::format("GatewayClass {} is not accepted", gateway_class.meta.name));
+  }
+  return VerdictWithoutClass(gateway);
 }
 
 Verdict ListenerVerdict(const api::Gateway& gateway, const api::Listener& listener, int index) {
@@ -144,37 +163,58 @@ GatewayState ReadGateway(const api::Gateway& gateway, std::string controller_nam
   return state;
 }
 
+struct Contender {
+  const GatewayState* gateway;
+  ListenerState* listener;
+};
+
 // One address serves all Gateways, so listeners of different Gateways meet on a port as those of
 // one do. Told apart by hostname they share it; of equal ones the oldest Gateway's is served, then
-// the one whose Gateway's name sorts first: what worked goes on working when somebody adds another.
-void FindTaken(GatewayStates* states) {
-  std::vector<GatewayState*> by_age;
-  for (auto& [key, state] : *states) by_age.push_back(&state);
-  // Equal ages keep the order of the map, which is that of the names.
-  std::stable_sort(by_age.begin(), by_age.end(), [](const GatewayState* a, const GatewayState* b) {
-    return a->gateway->meta.creation_unix_s < b->gateway->meta.creation_unix_s;
-  });
-  std::map<std::tuple<int, std::string>, const ListenerState*> owners;
-  for (GatewayState* gateway : by_age) {
-    for (ListenerState& listener : gateway->listeners) {
-      if (!listener.served) continue;
+// the one that is served already, then the one whose Gateway's name sorts first: what worked goes
+// on working when somebody adds another.
+void FindTaken(Context& context, GatewayStates* states) {
+  std::map<std::tuple<int, std::string>, std::vector<Contender>> wanted;
+  for (auto& [key, gateway] : *states) {
+    for (ListenerState& listener : gateway.listeners) {
       const api::Listener& spec = *listener.spec;
-      const auto [owner, is_free] = owners.try_emplace({spec.port, spec.hostname}, &listener);
-      if (is_free) continue;
-      listener.served = false;
-      listener.conflict_reason = "HostnameConflict";
-      listener.conflict_message =
-          fmt::format("port {} with hostname \"{}\" is listener {}'s, whose Gateway goes before",
-                      spec.port, spec.hostname, owner->second->name);
+      if (listener.served) wanted[{spec.port, spec.hostname}].push_back({&gateway, &listener});
+    }
+  }
+  for (auto& [place, contenders] : wanted) {
+    const auto& [port, hostname] = place;
+    const std::string what = fmt::format("port {} hostname {}", port, hostname);
+    const auto rank = [&](const Contender& contender) {
+      return std::make_pair(contender.gateway->gateway->meta.creation_unix_s,
+                            !context.Holds(what, contender.listener->name));
+    };
+    // Of equal ranks the first, in the order of the names.
+    const auto owner =
+        std::min_element(contenders.begin(), contenders.end(),
+                         [&](const Contender& a, const Contender& b) { return rank(a) < rank(b); });
+    context.holders[what] = owner->listener->name;
+    for (Contender& contender : contenders) {
+      if (&contender == &*owner) continue;
+      contender.listener->served = false;
+      contender.listener->conflict_reason = "HostnameConflict";
+      contender.listener->conflict_message = fmt::format(
+          "port {} with hostname \"{}\" is listener {}'s, {}", port, hostname,
+          owner->listener->name,
+          WhyFirst(owner->gateway->gateway->meta.creation_unix_s,
+                   contender.gateway->gateway->meta.creation_unix_s, !rank(*owner).second));
     }
   }
 }
 
-void WritePendingGateway(Context& context, const api::Gateway& gateway, const std::string& why) {
+void WriteForeignGateway(Context& context, const api::Gateway& gateway,
+                         const api::GatewayClass& gateway_class) {
   if (!context.options.only_controller) return;
   api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
-  SetVerdict(&status.conditions, "Accepted", Pending(why), gateway.meta.generation);
-  SetVerdict(&status.conditions, "Programmed", Pending(why), gateway.meta.generation);
+  const Verdict refused = Refused(
+      "Invalid", fmt::format("spec.gatewayClassName: GatewayClass {} is of controller {}, which "
+                             "is not ours: no port is opened",
+                             gateway_class.meta.name, gateway_class.controller_name));
+  SetVerdict(&status.conditions, "Accepted", refused, gateway.meta.generation);
+  SetVerdict(&status.conditions, "Programmed", refused, gateway.meta.generation);
 }
 
 api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generation) {
@@ -219,18 +259,33 @@ GatewayStates ReadGateways(Context& context) {
     if (it != classes.end() && IsOurs(context, it->second)) {
       states.emplace(key, ReadGateway(gateway, it->second.controller_name,
                                       GatewayVerdict(gateway, it->second)));
+    } else if (it == classes.end() && IsOursByName(context, class_name)) {
+      states.emplace(key, ReadGateway(gateway, context.own_name(), VerdictWithoutClass(gateway)));
     } else if (it != classes.end()) {
-      WritePendingGateway(context, gateway, "waiting for the controller of its GatewayClass");
+      WriteForeignGateway(context, gateway, it->second);
     } else if (context.options.only_controller) {
-      const Verdict missing = Refused(
-          "Invalid",
-          fmt::format("spec.gatewayClassName: GatewayClass {} {}", class_name,
-                      context.WhyMissing(api::kGatewayGroup, "GatewayClass", "", class_name)));
-      states.emplace(key, ReadGateway(gateway, context.own_name(), missing));
+      states.emplace(key,
+                     ReadGateway(gateway, context.own_name(), ClassMissing(context, class_name)));
     }
   }
-  FindTaken(&states);
+  FindTaken(context, &states);
   return states;
+}
+
+std::string UnservableText(const api::GatewayClass& gateway_class) {
+  return ClassVerdict(gateway_class).message;
+}
+
+std::string UnservableText(const api::Gateway& gateway) {
+  std::string whole = UnsupportedText(gateway.unsupported);
+  if (!whole.empty()) return whole;
+  std::vector<std::string> errors;
+  for (const api::Listener& listener : gateway.listeners) {
+    const Verdict verdict = ListenerVerdict(gateway, listener, static_cast<int>(errors.size()));
+    if (verdict.ok()) return "";
+    errors.push_back(fmt::format("listener {}: {}", listener.name, verdict.message));
+  }
+  return Join(errors);
 }
 
 void SetFromListeners(api::ObjectStatus* status, int64_t generation) {

@@ -35,6 +35,10 @@ using GatewayStates = std::map<api::ObjectKey, GatewayState>;
 // whose class is somebody else's where options.only_controller asks for it.
 GatewayStates ReadGateways(Context& context);
 
+// What of the object alone keeps it, or every listener of it, from being served; "" if nothing.
+std::string UnservableText(const api::GatewayClass& gateway_class);
+std::string UnservableText(const api::Gateway& gateway);
+
 // Writes the conditions that an accepted Gateway has from those of its listeners. One of which none
 // is open has no address.
 void SetFromListeners(api::ObjectStatus* status, int64_t generation);

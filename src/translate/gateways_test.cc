@@ -40,10 +40,10 @@ TEST(GatewayClass, NamesTheFeaturesThatAreServed) {
   EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteCORS"), 0);
 }
 
-TEST(GatewayClass, OfAnotherControllerWaitsForIt) {
+TEST(GatewayClass, OfAnotherControllerIsRefusedWhereNobodyElseIs) {
   Scenario scenario;
   scenario.resources.gateway_classes["class"].controller_name = "example.com/other";
-  EXPECT_EQ(ClassSaid(scenario), "Unknown/Pending");
+  EXPECT_EQ(ClassSaid(scenario), "False/Unsupported");
   scenario.options.only_controller = false;
   EXPECT_EQ(ClassSaid(scenario), "none");
 }
@@ -97,14 +97,38 @@ TEST(Gateway, WithoutItsClassIsRefusedInFilesAndLeftAloneOnACluster) {
   EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/Invalid");
   EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
   EXPECT_TRUE(translation.snapshot->listeners.empty());
-  EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
-            "spec.gatewayClassName: GatewayClass other does not exist");
+  EXPECT_EQ(
+      MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
+      "spec.gatewayClassName: GatewayClass other does not exist; --gateway-class other serves "
+      "it without one");
   scenario.AddInvalid(api::kGatewayGroup, "GatewayClass", "other", "spec: is required");
   translation = scenario.Run();
   EXPECT_EQ(MessageOf(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
             "spec.gatewayClassName: GatewayClass other is invalid");
+  scenario.options.gateway_classes = {"other"};
+  EXPECT_EQ(GatewaySaid(scenario.Run(), "Accepted"), "False/Invalid") << "it may be another's";
   scenario.options.only_controller = false;
   EXPECT_EQ(GatewaySaid(scenario.Run(), "Accepted"), "none");
+}
+
+TEST(Gateway, OfAClassThatIsOursByNameNeedsNoGatewayClass) {
+  for (const bool only_controller : {true, false}) {
+    Scenario scenario;
+    scenario.options.gateway_classes = {"other"};
+    scenario.options.only_controller = only_controller;
+    scenario.AddGateway().gateway_class_name = "other";
+    scenario.AddRoute();
+    Translation translation = scenario.Run();
+    EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/Accepted");
+    EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
+    EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "Accepted"),
+              "True/Accepted");
+    // An object of that name says whose it is.
+    api::GatewayClass& added = scenario.resources.gateway_classes["other"];
+    added.meta.name = "other";
+    added.controller_name = "example.com/other";
+    EXPECT_TRUE(scenario.Run().snapshot->listeners.empty());
+  }
 }
 
 TEST(Gateway, OfAnotherControllerIsNotServed) {
@@ -113,9 +137,14 @@ TEST(Gateway, OfAnotherControllerIsNotServed) {
   scenario.AddGateway();
   scenario.AddRoute();
   const Translation translation = scenario.Run();
-  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "Unknown/Pending");
-  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "Unknown/Pending");
-  EXPECT_TRUE(StatusOf(translation, "HTTPRoute", "route").parents.empty());
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/Invalid");
+  EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
+  EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "Accepted"),
+            "False/NoMatchingParent");
+  EXPECT_TRUE(translation.snapshot->listeners.empty());
+  // On a cluster it is another controller's.
+  scenario.options.only_controller = false;
+  EXPECT_TRUE(StatusOf(scenario.Run(), "HTTPRoute", "route").parents.empty());
   EXPECT_TRUE(translation.snapshot->listeners.empty());
 }
 
@@ -274,9 +303,25 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
     int64_t second_created;
     const char* served;
     const char* refused;
+    const char* why;
+    Holders held;
   } kCases[] = {
-      {"by name", 0, 0, "first", "second"},
-      {"by age", 200, 100, "second", "first"},
+      {"by name", 0, 0, "first", "second", "whose name sorts first", {}},
+      {"by age", 200, 100, "second", "first", "which is older", {}},
+      {"as before",
+       7,
+       7,
+       "second",
+       "first",
+       "which had it first",
+       {{"port 80 hostname ", "default/second/http"}}},
+      {"age before what was",
+       1,
+       7,
+       "first",
+       "second",
+       "which is older",
+       {{"port 80 hostname ", "default/second/http"}}},
   };
   for (const auto& c : kCases) {
     Scenario scenario;
@@ -288,7 +333,10 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
       route.parent_refs[0].name = name;
       scenario.AddPoolRef(route.rules[0], name);
     }
-    const Translation translation = scenario.Run();
+    const Translation translation =
+        Translate(scenario.resources, scenario.options, scenario.endpoints, 1, c.held);
+    EXPECT_EQ(translation.holders.at("port 80 hostname "),
+              "default/" + std::string(c.served) + "/http");
     const auto served = ListenerOf(translation, "http", c.served).conditions;
     EXPECT_EQ(Said(served, "Conflicted"), "False/NoConflicts") << c.what;
     EXPECT_EQ(Said(served, "Programmed"), "True/Programmed") << c.what;
@@ -297,7 +345,7 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
     EXPECT_EQ(Said(refused, "Programmed"), "False/Invalid") << c.what;
     EXPECT_EQ(MessageOf(refused, "Conflicted"),
               std::string("port 80 with hostname \"\" is listener default/") + c.served +
-                  "/http's, whose Gateway goes before");
+                  "/http's, " + c.why);
     EXPECT_FALSE(api::IsRefused(StatusOf(translation, "Gateway", c.served))) << c.what;
     const api::ObjectStatus loser = StatusOf(translation, "Gateway", c.refused);
     EXPECT_TRUE(api::IsRefused(loser)) << c.what;

@@ -48,14 +48,24 @@ Verdict PoolMissing(const Context& context, const api::InferenceModel& model) {
   return context.options.only_controller ? Refused("PoolNotFound", message) : Pending(message);
 }
 
+// What only one InferenceModel can have.
+std::string PlaceOf(const api::InferenceModel& model) {
+  return fmt::format("model {} of InferencePool {}/{} {}", model.model_name, model.pool_ref.group,
+                     model.meta.ns, model.pool_ref.name);
+}
+
 }  // namespace
 
 ModelBindings ReadModels(Context& context) {
   std::vector<const api::InferenceModel*> models;
   for (const auto& [key, model] : context.resources.inference_models) models.push_back(&model);
-  // The oldest keeps a name that several want.
-  std::stable_sort(models.begin(), models.end(), [](const auto* a, const auto* b) {
-    return a->meta.creation_unix_s < b->meta.creation_unix_s;
+  // The oldest keeps a name that several want, of equal ages the one that has it.
+  std::stable_sort(models.begin(), models.end(), [&](const auto* a, const auto* b) {
+    const auto rank = [&](const api::InferenceModel& model) {
+      return std::make_pair(model.meta.creation_unix_s,
+                            !context.Holds(PlaceOf(model), model.meta.name));
+    };
+    return rank(*a) < rank(*b);
   });
 
   ModelBindings bindings;
@@ -70,6 +80,7 @@ ModelBindings ReadModels(Context& context) {
           holders.emplace(std::make_pair(pool, model->model_name), model->meta.name);
       if (is_first) {
         bindings[pool].push_back(BindingOf(*model));
+        context.holders[PlaceOf(*model)] = model->meta.name;
       } else {
         verdict = Refused("ModelNameInUse",
                           fmt::format("InferenceModel {} holds model name \"{}\" in this pool",

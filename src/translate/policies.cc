@@ -12,16 +12,13 @@ namespace {
 
 constexpr char kNotBuilt[] = "Unsupported";
 
-// What of the policy cannot be served, for messages.
-std::string RefusedText(const api::InferenceTrafficPolicy& policy) {
-  std::vector<std::string> errors = DisaggregationErrors(policy);
-  const std::string unsupported = UnsupportedText(policy.unsupported);
-  if (!unsupported.empty()) errors.push_back(unsupported);
-  return Join(errors);
+// What only one policy can have.
+std::string PlaceOf(const api::InferenceTrafficPolicy& policy) {
+  return fmt::format("policy of InferencePool {}/{}", policy.meta.ns, policy.pool_name);
 }
 
 // Puts the policy in force where none older is.
-Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& policy,
+Verdict ApplyPolicy(Context& context, const api::InferenceTrafficPolicy& policy,
                     PoolPolicies* policies) {
   const std::string refused = RefusedText(policy);
   const api::InferenceTrafficPolicy* older = nullptr;
@@ -38,6 +35,7 @@ Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& p
       continue;
     }
     of_pool.traffic = &policy;
+    context.holders[PlaceOf(policy)] = policy.meta.name;
     if (refused.empty()) continue;
     of_pool.unservable = fmt::format("InferenceTrafficPolicy {}: {}", policy.meta.name, refused);
   }
@@ -48,40 +46,99 @@ Verdict ApplyPolicy(const Context& context, const api::InferenceTrafficPolicy& p
   }
   if (older != nullptr) {
     return Refused("Conflicted",
-                   fmt::format("InferencePool {}/{} already has InferenceTrafficPolicy {}, which "
-                               "is older",
-                               policy.meta.ns, policy.pool_name, older->meta.name));
+                   fmt::format("InferencePool {}/{} already has InferenceTrafficPolicy {}, {}",
+                               policy.meta.ns, policy.pool_name, older->meta.name,
+                               WhyFirst(older->meta.creation_unix_s, policy.meta.creation_unix_s,
+                                        context.Holds(PlaceOf(policy), older->meta.name))));
   }
   if (refused.empty()) return Holds("Accepted");
   return Refused(kNotBuilt, fmt::format("{}; requests to InferencePool {}/{} are answered 500",
                                         refused, policy.meta.ns, policy.pool_name));
 }
 
-std::vector<const api::InferenceTrafficPolicy*> OldestFirst(const Context& context) {
-  std::vector<const api::InferenceTrafficPolicy*> policies;
-  for (const auto& [key, policy] : context.resources.traffic_policies) policies.push_back(&policy);
+template <typename Objects>
+auto OldestFirst(const Objects& objects) {
+  std::vector<const typename Objects::mapped_type*> sorted;
+  for (const auto& [key, object] : objects) sorted.push_back(&object);
   // In the order of their names so far.
-  std::stable_sort(policies.begin(), policies.end(), [](const auto* a, const auto* b) {
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) {
     return a->meta.creation_unix_s < b->meta.creation_unix_s;
   });
-  return policies;
+  return sorted;
 }
 
+// The pool's policies; nullptr and why not, if there is no such pool.
+PoolPolicy* FindPolicies(const Context& context, const api::PoolRef& ref, const std::string& ns,
+                         PoolPolicies* policies, Verdict* missing) {
+  if (ref.kind != "InferencePool") {
+    *missing = Refused("InvalidKind",
+                       fmt::format("spec.poolRef.kind: must be InferencePool, got {}", ref.kind));
+    return nullptr;
+  }
+  if (context.resources.FindPool(ref.group, ns, ref.name) != nullptr) {
+    return &(*policies)[api::GroupKey{ref.group, ns, ref.name}];
+  }
+  std::string message =
+      fmt::format("spec.poolRef: InferencePool {}/{} of group {} {}", ns, ref.name, ref.group,
+                  context.WhyMissing(ref.group, "InferencePool", ns, ref.name));
+  for (const char* group : {api::kInferenceGroup, api::kInferenceXGroup}) {
+    if (ref.group == group || !context.resources.FindPool(group, ns, ref.name)) continue;
+    message += fmt::format("; one of group {} does", group);
+  }
+  // On a cluster the pool may still come.
+  *missing = context.options.only_controller ? Refused("PoolNotFound", message) : Pending(message);
+  return nullptr;
+}
+
+// Without any weight all are equally likely; beside weighted ones, one without is never chosen.
+std::vector<TargetModel> TargetsOf(const std::vector<api::TargetModel>& specs) {
+  const bool any_weight =
+      std::any_of(specs.begin(), specs.end(), [](const auto& spec) { return spec.weight; });
+  std::vector<TargetModel> targets;
+  for (const api::TargetModel& spec : specs) {
+    const int weight = spec.weight.value_or(any_weight ? 0 : 1);
+    if (weight > 0) targets.push_back({spec.name, static_cast<uint32_t>(weight)});
+  }
+  return targets;
+}
+
+// An older rewrite's rule of a name, or an earlier rule of this one, goes before: told, not
+// refused.
 Verdict ApplyRewrite(const Context& context, const api::InferenceModelRewrite& rewrite,
                      PoolPolicies* policies) {
-  const api::PoolRef& ref = rewrite.pool_ref;
-  std::string message = "InferenceModelRewrite is not supported yet";
-  if (context.resources.FindPool(ref.group, rewrite.meta.ns, ref.name) != nullptr) {
-    // Served without it, clients would get another model than the one they are promised.
-    std::string& unservable =
-        (*policies)[api::GroupKey{ref.group, rewrite.meta.ns, ref.name}].unservable;
-    if (unservable.empty()) {
-      unservable = fmt::format("InferenceModelRewrite {} is not supported yet", rewrite.meta.name);
+  Verdict missing;
+  PoolPolicy* policy = FindPolicies(context, rewrite.pool_ref, rewrite.meta.ns, policies, &missing);
+  if (policy == nullptr) return missing;
+  std::vector<std::string> notes;
+  for (size_t i = 0; i < rewrite.rules.size(); ++i) {
+    const api::InferenceModelRewrite::Rule& rule = rewrite.rules[i];
+    const std::vector<TargetModel> targets = TargetsOf(rule.targets);
+    for (const std::string& model : rule.models) {
+      if (policy->rewrites.Add(model, targets)) continue;
+      notes.push_back(
+          fmt::format("spec.rules[{}]: model \"{}\" has a rule that goes before", i, model));
     }
-    message += fmt::format("; requests to InferencePool {}/{} are answered 500", rewrite.meta.ns,
-                           ref.name);
+    if (!rule.models.empty() || policy->rewrites.AddForAnyName(targets)) continue;
+    notes.push_back(fmt::format("spec.rules[{}]: another rule for all models goes before", i));
   }
-  return Refused(kNotBuilt, message);
+  return Holds("Accepted", Join(notes));
+}
+
+Verdict ApplyObjective(const Context& context, const api::InferenceObjective& objective,
+                       PoolPolicies* policies) {
+  Verdict missing;
+  PoolPolicy* policy =
+      FindPolicies(context, objective.pool_ref, objective.meta.ns, policies, &missing);
+  if (policy == nullptr) return missing;
+  const int priority = objective.priority.value_or(0);
+  if (!policy->priorities.emplace(objective.meta.name, priority).second) {
+    return Refused("Conflicted",
+                   fmt::format("InferencePool {}/{} has an InferenceObjective {} of group {}",
+                               objective.meta.ns, objective.pool_ref.name, objective.meta.name,
+                               api::kLlmdGroup));
+  }
+  return Holds("Accepted", priority < 0 ? "sheddable: answered 429 while the pool is saturated"
+                                        : "always admitted");
 }
 
 void SetAccepted(Context& context, const api::ObjectRef& ref, const api::ObjectMeta& meta,
@@ -91,20 +148,37 @@ void SetAccepted(Context& context, const api::ObjectRef& ref, const api::ObjectM
 
 }  // namespace
 
+std::string RefusedText(const api::InferenceTrafficPolicy& policy) {
+  std::vector<std::string> errors = DisaggregationErrors(policy);
+  const std::string unsupported = UnsupportedText(policy.unsupported);
+  if (!unsupported.empty()) errors.push_back(unsupported);
+  return Join(errors);
+}
+
 PoolPolicies ReadPolicies(Context& context) {
   PoolPolicies policies;
-  for (const api::InferenceTrafficPolicy* policy : OldestFirst(context)) {
+  auto traffic = OldestFirst(context.resources.traffic_policies);
+  // Of equal ages the one in force goes on.
+  std::stable_sort(traffic.begin(), traffic.end(), [&](const auto* a, const auto* b) {
+    const auto rank = [&](const api::InferenceTrafficPolicy& policy) {
+      return std::make_pair(policy.meta.creation_unix_s,
+                            !context.Holds(PlaceOf(policy), policy.meta.name));
+    };
+    return rank(*a) < rank(*b);
+  });
+  for (const auto* policy : traffic) {
     SetAccepted(context, RefOf(*policy), policy->meta, ApplyPolicy(context, *policy, &policies));
   }
-  for (const auto& [key, rewrite] : context.resources.inference_model_rewrites) {
-    SetAccepted(context, RefOf(rewrite), rewrite.meta, ApplyRewrite(context, rewrite, &policies));
+  for (const auto* rewrite : OldestFirst(context.resources.inference_model_rewrites)) {
+    SetAccepted(context, RefOf(*rewrite), rewrite->meta,
+                ApplyRewrite(context, *rewrite, &policies));
   }
-  for (const auto& [key, objective] : context.resources.inference_objectives) {
-    // An objective changes who waits under load and not the answer: its pool is served.
-    SetAccepted(context, RefOf(objective), objective.meta,
-                Refused(kNotBuilt,
-                        "priorities are not supported yet; requests that name this objective are "
-                        "served like any other"));
+  for (const bool llmd : {true, false}) {
+    for (const auto& [key, objective] : context.resources.inference_objectives) {
+      if ((objective.group == api::kLlmdGroup) != llmd) continue;
+      SetAccepted(context, RefOf(objective), objective.meta,
+                  ApplyObjective(context, objective, &policies));
+    }
   }
   return policies;
 }

@@ -179,32 +179,126 @@ TEST(TrafficPolicy, WithoutItsPoolIsTold) {
   EXPECT_EQ(KindSaid(scenario.Run(), "InferenceTrafficPolicy", "policy"), "Unknown/Pending");
 }
 
-TEST(ModelRewrite, KeepsItsPoolFromBeingServedWithoutIt) {
+api::InferenceModelRewrite& AddRewrite(Scenario& scenario, const std::string& name,
+                                       const std::string& group = api::kLlmdGroup) {
+  api::InferenceModelRewrite& added =
+      scenario.resources.inference_model_rewrites[{group, "default", name}];
+  added.group = group;
+  added.meta.name = name;
+  added.pool_ref = {.group = api::kInferenceGroup, .name = "pool"};
+  return added;
+}
+
+// The first target of the rule for that name: "a:90" by weight; "" if the name stays.
+std::string FirstTarget(const Translation& translation, const std::string& model) {
+  const std::vector<TargetModel>* targets = translation.snapshot->pools[0]->rewrites.Find(model);
+  if (targets == nullptr) return "";
+  return targets->front().name + ":" + std::to_string(targets->front().weight);
+}
+
+TEST(ModelRewrite, AnExactNameGoesBeforeAnyNameAndTheFirstRuleBeforeTheNext) {
   PolicyScenario scenario;
-  api::InferenceModelRewrite& rewrite =
-      scenario.resources.inference_model_rewrites[{api::kLlmdGroup, "default", "rewrite"}];
-  rewrite.group = api::kLlmdGroup;
-  rewrite.meta.name = "rewrite";
-  rewrite.pool_ref = {.group = api::kInferenceGroup, .name = "pool"};
-  Translation translation = scenario.Run();
-  EXPECT_EQ(KindSaid(translation, "InferenceModelRewrite", "rewrite"), "False/Unsupported");
-  EXPECT_EQ(Answer(translation), "500:1");
-  rewrite.pool_ref.name = "other";
-  translation = scenario.Run();
-  EXPECT_EQ(KindSaid(translation, "InferenceModelRewrite", "rewrite"), "False/Unsupported");
+  api::InferenceModelRewrite& rewrite = AddRewrite(scenario, "rewrite");
+  rewrite.rules = {{.models = {}, .targets = {{"any", 7}}},
+                   {.models = {"a", "b"}, .targets = {{"first", 5}}},
+                   {.models = {"b", "c"}, .targets = {{"second", 6}}},
+                   {.models = {}, .targets = {{"never", 1}}}};
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(KindSaid(translation, "InferenceModelRewrite", "rewrite"), "True/Accepted");
+  EXPECT_EQ(
+      MessageOf(StatusOf(translation, "InferenceModelRewrite", "rewrite").conditions, "Accepted"),
+      "spec.rules[2]: model \"b\" has a rule that goes before; "
+      "spec.rules[3]: another rule for all models goes before");
+  EXPECT_EQ(FirstTarget(translation, "a"), "first:5");
+  EXPECT_EQ(FirstTarget(translation, "b"), "first:5");
+  EXPECT_EQ(FirstTarget(translation, "c"), "second:6");
+  EXPECT_EQ(FirstTarget(translation, "d"), "any:7");
   EXPECT_EQ(Answer(translation), "default/pool:1");
 }
 
-TEST(Objective, IsRefusedAndItsPoolServed) {
+TEST(ModelRewrite, TheOlderObjectGoesBeforeWhateverItsGroup) {
   PolicyScenario scenario;
-  api::InferenceObjective& objective =
-      scenario.resources.inference_objectives[{api::kInferenceXGroup, "default", "objective"}];
-  objective.group = api::kInferenceXGroup;
-  objective.meta.name = "objective";
-  objective.pool_ref = {.group = api::kInferenceGroup, .name = "pool"};
+  api::InferenceModelRewrite& young = AddRewrite(scenario, "a");
+  young.meta.creation_unix_s = 200;
+  young.rules = {{.models = {"m"}, .targets = {{"young", 1}}}, {.targets = {{"any", 1}}}};
+  api::InferenceModelRewrite& old = AddRewrite(scenario, "z", api::kInferenceXGroup);
+  old.meta.creation_unix_s = 100;
+  old.rules = {{.models = {"m"}, .targets = {{"old", 1}}}};
   const Translation translation = scenario.Run();
-  EXPECT_EQ(KindSaid(translation, "InferenceObjective", "objective"), "False/Unsupported");
+  EXPECT_EQ(FirstTarget(translation, "m"), "old:1");
+  EXPECT_EQ(FirstTarget(translation, "other"), "any:1");
+}
+
+TEST(ModelRewrite, WithoutWeightsAllTargetsCountAlikeAndBesideWeightsOneWithoutIsNeverChosen) {
+  PolicyScenario scenario;
+  api::InferenceModelRewrite& rewrite = AddRewrite(scenario, "rewrite");
+  rewrite.rules = {{.models = {"even"}, .targets = {{"x", {}}, {"y", {}}}},
+                   {.models = {"mixed"}, .targets = {{"x", {}}, {"y", 3}}}};
+  const Translation translation = scenario.Run();
+  const ModelRewrites& rewrites = translation.snapshot->pools[0]->rewrites;
+  ASSERT_EQ(rewrites.Find("even")->size(), 2u);
+  EXPECT_EQ(rewrites.Find("even")->at(0).weight, rewrites.Find("even")->at(1).weight);
+  ASSERT_EQ(rewrites.Find("mixed")->size(), 1u);
+  EXPECT_EQ(FirstTarget(translation, "mixed"), "y:3");
+  EXPECT_EQ(FirstTarget(translation, "other"), "");
+}
+
+TEST(ModelRewrite, WithoutItsPoolIsTold) {
+  PolicyScenario scenario;
+  api::InferenceModelRewrite& rewrite = AddRewrite(scenario, "rewrite");
+  rewrite.rules = {{.models = {"m"}, .targets = {{"x", {}}}}};
+  rewrite.pool_ref.group = api::kInferenceXGroup;
+  Translation translation = scenario.Run();
+  EXPECT_EQ(KindSaid(translation, "InferenceModelRewrite", "rewrite"), "False/PoolNotFound");
+  EXPECT_EQ(
+      MessageOf(StatusOf(translation, "InferenceModelRewrite", "rewrite").conditions, "Accepted"),
+      "spec.poolRef: InferencePool default/pool of group inference.networking.x-k8s.io does "
+      "not exist; one of group inference.networking.k8s.io does");
   EXPECT_EQ(Answer(translation), "default/pool:1");
+  rewrite.pool_ref.kind = "Service";
+  EXPECT_EQ(KindSaid(scenario.Run(), "InferenceModelRewrite", "rewrite"), "False/InvalidKind");
+}
+
+api::InferenceObjective& AddObjective(Scenario& scenario, const std::string& name,
+                                      std::optional<int> priority,
+                                      const std::string& group = api::kLlmdGroup) {
+  api::InferenceObjective& added =
+      scenario.resources.inference_objectives[{group, "default", name}];
+  added.group = group;
+  added.meta.name = name;
+  added.priority = priority;
+  added.pool_ref = {.group = api::kInferenceGroup, .name = "pool"};
+  return added;
+}
+
+TEST(Objective, ItsPriorityIsKnownToItsPool) {
+  PolicyScenario scenario;
+  AddObjective(scenario, "batch", -10);
+  AddObjective(scenario, "chat", 100, api::kInferenceXGroup);
+  AddObjective(scenario, "plain", std::nullopt);
+  AddObjective(scenario, "elsewhere", -1).pool_ref.name = "missing";
+  const Translation translation = scenario.Run();
+  const auto& priorities = translation.snapshot->pools[0]->priorities;
+  EXPECT_EQ(priorities.size(), 3u);
+  EXPECT_EQ(priorities.at("batch"), -10);
+  EXPECT_EQ(priorities.at("chat"), 100);
+  EXPECT_EQ(priorities.at("plain"), 0);
+  EXPECT_EQ(KindSaid(translation, "InferenceObjective", "batch"), "True/Accepted");
+  EXPECT_EQ(KindSaid(translation, "InferenceObjective", "elsewhere"), "False/PoolNotFound");
+}
+
+TEST(Objective, OfOneNameInBothGroupsTheNewerGroupsIsInForce) {
+  PolicyScenario scenario;
+  AddObjective(scenario, "batch", -10, api::kInferenceXGroup);
+  AddObjective(scenario, "batch", 5, api::kLlmdGroup);
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(translation.snapshot->pools[0]->priorities.at("batch"), 5);
+  std::vector<std::string> said;
+  for (const auto& [ref, status] : api::OfKind(translation.status, "InferenceObjective")) {
+    said.push_back(ref.group + " " + Said(status.conditions, "Accepted"));
+  }
+  EXPECT_EQ(said, (std::vector<std::string>{"inference.networking.x-k8s.io False/Conflicted",
+                                            "llm-d.ai True/Accepted"}));
 }
 
 TEST(InvalidObject, GetsItsErrorsAsAConditionAndTakesNothingDown) {

@@ -17,18 +17,25 @@ namespace gw::internal {
 inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
 inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
 
+// "built-in": our picker, whatever Service the pool's reference names.
+inline constexpr char kPickerAnnotation[] = "penstock.dev/picker";
+
 struct PoolSettings {
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   PrefixOptions prefix;
   std::optional<Duration> stream_keepalive;
+  bool builtin_picker = false;  // asked for
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.
   std::vector<std::string> errors;
 };
 
-// Sets *runtime to the one of that name ("vllm", "sglang", "trt-llm"). False if there is none.
+// Sets *runtime to the one of that name ("vllm", "trt-llm", ...), as labels or annotations spell
+// it. False if there is none.
 bool ReadRuntime(std::string_view name, Runtime* runtime);
+// "must be vllm, ..., got "x"": for a name that ReadRuntime does not know.
+std::string RuntimeWanted(std::string_view got);
 
 PoolSettings ReadPoolSettings(const api::InferencePool& pool);
 

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
 #include "scheduling/registry.h"
 #include "translate/disaggregation.h"
 #include "translate/endpoints.h"
+#include "translate/foreign.h"
 #include "translate/pool_settings.h"
 
 namespace gw::internal {
@@ -29,15 +31,30 @@ std::string IdOf(const Context& context, const api::InferencePool& pool) {
   return shared ? id + " (" + pool.group + ")" : id;
 }
 
-Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool) {
+// Whether the flags say that our picker stands in for that Service.
+bool IsBuiltIn(const Context& context, const std::string& ns, const std::string& service) {
+  const std::set<std::string>& names = context.options.builtin_pickers;
+  return names.contains("*") || names.contains(service) || names.contains(ns + "/" + service);
+}
+
+Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool, bool builtin) {
   if (!pool.extension_ref) return Holds("ResolvedRefs", "the built-in endpoint picker");
   const api::ExtensionRef& ref = *pool.extension_ref;
+  if (builtin) {
+    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of {} {}/{}",
+                                             ref.kind, pool.meta.ns, ref.name));
+  }
   const auto invalid = [&](const std::string& why) {
     return Refused("InvalidExtensionRef", fmt::format("{}: {}", pool.extension_field(), why));
   };
   if (!ref.group.empty() || ref.kind != "Service") {
     return invalid(fmt::format("must be a Service, got {}{}{}", ref.group,
                                ref.group.empty() ? "" : "/", ref.kind));
+  }
+  if (IsBuiltIn(context, pool.meta.ns, ref.name)) {
+    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of Service "
+                                             "{}/{} (--picker-names)",
+                                             pool.meta.ns, ref.name));
   }
   const api::Service* service = context.resources.FindService(pool.meta.ns, ref.name);
   if (service != nullptr && service->type == "ExternalName") {
@@ -46,9 +63,9 @@ Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool)
   }
   if (service != nullptr) {
     return invalid(
-        fmt::format("Service {}/{} is an external endpoint picker, which is not "
-                    "supported yet; without the Service the built-in one picks",
-                    pool.meta.ns, ref.name));
+        fmt::format("Service {}/{} is an external endpoint picker, which is not supported yet; "
+                    "annotation {}: built-in, or --picker-names {}, lets the built-in one pick",
+                    pool.meta.ns, ref.name, kPickerAnnotation, ref.name));
   }
   if (context.IsInvalid("", "Service", pool.meta.ns, ref.name)) {
     return invalid(fmt::format("Service {}/{} is invalid", pool.meta.ns, ref.name));
@@ -78,6 +95,15 @@ std::string NotesText(std::vector<std::string> notes) {
   const size_t more = notes.size() - kNotesMax;
   notes.resize(kNotesMax);
   return fmt::format("{}; and {} more", Join(notes), more);
+}
+
+std::string NoEndpointsText(const api::InferencePool& pool) {
+  std::vector<std::string> labels;
+  for (const auto& [key, value] : pool.selector) labels.push_back(key + "=" + value);
+  return fmt::format(
+      "InferencePool {}/{} ({}): no Pod that is ready has labels {}: requests are "
+      "answered 503",
+      pool.meta.ns, pool.meta.name, pool.meta.source.ToString(), fmt::join(labels, ","));
 }
 
 void SetProfiles(PoolEntry* entry) {
@@ -136,6 +162,8 @@ void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
   entry->prefix = settings.prefix;
   entry->stream_keepalive = settings.stream_keepalive;
   entry->models = ModelTable(std::move(models));
+  entry->rewrites = policy.rewrites;
+  entry->priorities = policy.priorities;
   SetProfiles(entry.get());
   std::vector<std::string> notes;
   entry->pool.endpoints =
@@ -148,8 +176,13 @@ void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
   State state;
   state.pool = &pool;
   state.index = static_cast<uint32_t>(entries_.size());
-  state.resolved = ExtensionVerdict(context_, pool);
-  const std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
+  state.resolved = ExtensionVerdict(context_, pool, settings.builtin_picker);
+  std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
+  const std::string foreign = ForeignText(context_, pool.group, "InferencePool", pool.meta);
+  if (!foreign.empty()) errors.push_back(foreign);
+  if (entry->pool.endpoints.empty() && context_.options.only_controller) {
+    context_.warnings.push_back(NoEndpointsText(pool));
+  }
   state.accepted = errors.empty() ? Holds("Accepted", NotesText(std::move(notes)))
                                   : Refused(NotSupported(pool), Join(errors));
   for (const Verdict* verdict : {&state.accepted, &state.resolved}) {
@@ -181,6 +214,7 @@ std::optional<uint32_t> PoolSet::IndexOf(const api::Service& service,
   entry->pool.name = service.meta.name;
   entry->pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
   SetProfiles(entry.get());
+  entry->unservable = ForeignText(context_, "", "Service", service.meta, port.name);
   if (!context_.resources.SlicesOf(service.meta.ns, service.meta.name).empty()) {
     entry->pool.endpoints = EndpointsOfSlices(context_, service, port);
   } else {

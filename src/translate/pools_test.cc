@@ -129,7 +129,7 @@ TEST(Pool, RuntimeComesFromTheAnnotationAndThePodsLabelsComeFirst) {
       {"vllm", Runtime::kVllm},
       {"sglang", Runtime::kSglang},
       {"trtllm-serve", Runtime::kTrtLlm},
-      {"triton-tensorrt-llm", Runtime::kTriton},
+      {"trt-llm", Runtime::kTrtLlm},
   };
   scenario.AddPod("0", "127.0.0.10");
   for (int i = 0; i < 4; ++i) {
@@ -154,8 +154,21 @@ TEST(Pool, RuntimeComesFromTheAnnotationAndThePodsLabelsComeFirst) {
   EXPECT_EQ(endpoints[7].runtime, Runtime::kSglang);
   EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted");
   EXPECT_EQ(PoolMessage(translation, "Accepted"),
-            "Pod 7: label llm-d.ai/engine-type: must be vllm, sglang, trtllm-serve or "
-            "triton-tensorrt-llm, got \"own\": taken as sglang");
+            "Pod 7: label llm-d.ai/engine-type: must be vllm, sglang, trt-llm (or "
+            "trtllm-serve) or triton-tensorrt-llm, got \"own\": taken as sglang");
+}
+
+TEST(Pool, TheAnnotationTakesTheSpellingsOfTheLabelToo) {
+  const std::pair<const char*, Runtime> kValues[] = {
+      {"trt-llm", Runtime::kTrtLlm},
+      {"trtllm-serve", Runtime::kTrtLlm},
+      {"triton-tensorrt-llm", Runtime::kTriton},
+  };
+  for (const auto& [value, runtime] : kValues) {
+    PoolScenario scenario;
+    scenario.pool->meta.annotations[api::kRuntimeAnnotation] = value;
+    EXPECT_EQ(EntryOf(scenario.Run()).pool.runtime, runtime) << value;
+  }
 }
 
 TEST(Pool, SaysOfManyPodsOnlyTheFirstFew) {
@@ -220,10 +233,13 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
     const char* value;
     const char* message;
   } kCases[] = {
-      {api::kRuntimeAnnotation, "ollama", "must be vllm, sglang or trt-llm, got \"ollama\""},
-      {api::kRuntimeAnnotation, "", "must be vllm, sglang or trt-llm, got \"\""},
+      {api::kRuntimeAnnotation, "ollama",
+       "must be vllm, sglang, trt-llm (or trtllm-serve) or triton-tensorrt-llm, got \"ollama\""},
+      {api::kRuntimeAnnotation, "",
+       "must be vllm, sglang, trt-llm (or trtllm-serve) or triton-tensorrt-llm, got \"\""},
       {api::kStrategyAnnotation, "FASTEST", "must be DEFAULT or PREFIX_CACHE, got \"FASTEST\""},
-      {api::kStrategyAnnotation, "default", "must be DEFAULT or PREFIX_CACHE, got \"default\""},
+      {api::kStrategyAnnotation, "default",
+       "must be DEFAULT or PREFIX_CACHE, got \"default\", did you mean \"DEFAULT\"?"},
       {"penstock.dev/prefix-block-chars", "15", "must be 16..65536, got \"15\""},
       {"penstock.dev/prefix-block-chars", "64 ", "must be 16..65536, got \"64 \""},
       {"penstock.dev/prefix-blocks-max", "0", "must be 1..16384, got \"0\""},
@@ -231,8 +247,8 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/prefix-blocks-max", "99999999999999999999",
        "must be 1..16384, got \"99999999999999999999\""},
       {"penstock.dev/prefix-block-char", "64",
-       "unknown; known are penstock.dev/prefix-block-chars, penstock.dev/prefix-blocks-max and "
-       "penstock.dev/stream-keepalive"},
+       "unknown; known are penstock.dev/picker, penstock.dev/prefix-block-chars, "
+       "penstock.dev/prefix-blocks-max and penstock.dev/stream-keepalive"},
       {"penstock.dev/stream-keepalive", "15",
        "must be a duration of 100ms to 1h, such as 15s, got \"15\""},
       {"penstock.dev/stream-keepalive", "0s",
@@ -286,6 +302,41 @@ TEST(Pool, WithoutItsPickersServiceIsPickedForByUs) {
   EXPECT_EQ(Answer(translation), "500:1");
 }
 
+TEST(Pool, WhosePickersServiceIsThereIsPickedForByUsIfItSaysSo) {
+  PoolScenario scenario;
+  scenario.AddService("picker");
+  scenario.pool->extension_ref.emplace().name = "picker";
+  EXPECT_EQ(Answer(scenario.Run()), "500:1");
+  scenario.pool->meta.annotations["penstock.dev/picker"] = "built-in";
+  Translation translation = scenario.Run();
+  EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"),
+            "the built-in endpoint picker, in place of Service default/picker");
+  EXPECT_EQ(Answer(translation), "default/pool:1");
+  scenario.pool->meta.annotations["penstock.dev/picker"] = "external";
+  translation = scenario.Run();
+  EXPECT_EQ(PoolMessage(translation, "Accepted"),
+            "annotation penstock.dev/picker: must be built-in, got \"external\"");
+  EXPECT_EQ(Answer(translation), "500:1");
+}
+
+TEST(Pool, WhosePickersServiceIsNamedByTheFlagIsPickedForByUs) {
+  for (const char* name : {"picker", "default/picker", "*"}) {
+    PoolScenario scenario;
+    scenario.AddService("picker");
+    scenario.pool->extension_ref.emplace().name = "picker";
+    scenario.options.builtin_pickers = {"other", name};
+    const Translation translation = scenario.Run();
+    EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"),
+              "the built-in endpoint picker, in place of Service default/picker (--picker-names)");
+    EXPECT_EQ(Answer(translation), "default/pool:1") << name;
+  }
+  PoolScenario scenario;
+  scenario.AddService("picker");
+  scenario.pool->extension_ref.emplace().name = "picker";
+  scenario.options.builtin_pickers = {"other", "elsewhere/picker", "pick"};
+  EXPECT_EQ(Answer(scenario.Run()), "500:1");
+}
+
 TEST(Pool, WithAPickerWeCannotAskIsRefusedAndAnswered500) {
   const struct {
     const char* what;
@@ -294,7 +345,8 @@ TEST(Pool, WithAPickerWeCannotAskIsRefusedAndAnswered500) {
   } kCases[] = {
       {"external picker", [](PoolScenario& s) { s.AddService("picker"); },
        "spec.extensionRef: Service default/picker is an external endpoint picker, which is not "
-       "supported yet; without the Service the built-in one picks"},
+       "supported yet; annotation penstock.dev/picker: built-in, or --picker-names picker, lets "
+       "the built-in one pick"},
       {"ExternalName", [](PoolScenario& s) { s.AddService("picker").type = "ExternalName"; },
        "spec.extensionRef: Service default/picker must not be of type ExternalName"},
       {"invalid Service",

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "translate/destinations.h"
+#include "translate/foreign.h"
 
 namespace gw::internal {
 namespace {
@@ -98,6 +99,17 @@ void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& r
 
 }  // namespace
 
+std::string UnservableText(const api::HttpRoute& route) {
+  std::vector<std::string> errors;
+  for (size_t i = 0; i < route.rules.size(); ++i) {
+    std::string unsupported;
+    MatchesOf(route, i, &unsupported);
+    if (unsupported.empty()) return "";
+    errors.push_back(std::move(unsupported));
+  }
+  return Join(errors);
+}
+
 RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRoute& route) {
   RouteRules result;
   result.route = route.meta.ns + "/" + route.meta.name;
@@ -112,6 +124,11 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     rule->stream_keepalive = route.stream_keepalive;
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
+    const std::string foreign =
+        ForeignText(context, api::kGatewayGroup, "HTTPRoute", route.meta, spec.name);
+    if (!foreign.empty()) {
+      rule->unsupported += (rule->unsupported.empty() ? "" : "; ") + foreign;
+    }
     ResolveRefs(context, pools, route, spec, rule.get(), &result);
     if (!rule->unsupported.empty()) {
       dropped.push_back(fmt::format("Dropped Rule {}: {}", i, rule->unsupported));
@@ -124,16 +141,22 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
 }
 
 void RouteRules::AppendEntries(const api::HttpRoute& spec, const std::string& hostname,
-                               const std::string& listener_hostname,
+                               const std::string& listener_hostname, const std::string& refused,
                                std::vector<RouteTable::Entry>* entries) const {
   for (size_t i = 0; i < rules.size(); ++i) {
+    std::shared_ptr<const RouteRule> rule = rules[i];
+    if (!refused.empty()) {
+      auto copy = std::make_shared<RouteRule>(*rule);
+      copy->unsupported += (copy->unsupported.empty() ? "" : "; ") + refused;
+      rule = std::move(copy);
+    }
     for (size_t j = 0; j < matches[i].size(); ++j) {
       if (!matches[i][j]) continue;
       RouteTable::Entry& entry = entries->emplace_back();
       entry.hostname = hostname.empty() ? "*" : hostname;
       entry.listener_hostname = listener_hostname.empty() ? "*" : listener_hostname;
       entry.match = *matches[i][j];
-      entry.rule = rules[i];
+      entry.rule = rule;
       entry.created_unix_s = spec.meta.creation_unix_s;
       entry.route = route;
       entry.rule_index = static_cast<uint32_t>(i);

@@ -23,11 +23,15 @@ struct RouteRules {
   size_t unsupported = 0;                        // rules that need something that is not built
   std::string unsupported_text;                  // which, and what they need
 
-  // Appends an entry for each match of each rule, for requests to `hostname` at that listener.
+  // Appends an entry for each match of each rule, for requests to `hostname` at that listener. They
+  // are answered 500 if `refused` says why.
   void AppendEntries(const api::HttpRoute& route, const std::string& hostname,
-                     const std::string& listener_hostname,
+                     const std::string& listener_hostname, const std::string& refused,
                      std::vector<RouteTable::Entry>* entries) const;
 };
+
+// What keeps every rule of the route from being served; "" if one can be served.
+std::string UnservableText(const api::HttpRoute& route);
 
 RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRoute& route);
 

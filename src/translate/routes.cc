@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "translate/foreign.h"
 #include "translate/hostnames.h"
 #include "translate/route_rules.h"
 
@@ -105,6 +106,8 @@ class Attacher {
  private:
   void AttachTo(GatewayState& gateway, const api::ParentRef& ref, const api::HttpRoute& route,
                 const RouteRules& rules, api::ObjectStatus* status);
+  void WriteNotOurs(const api::ParentRef& ref, const api::HttpRoute& route, const RouteRules& rules,
+                    api::ObjectStatus* status) const;
   void WriteMissing(const api::ParentRef& ref, const api::HttpRoute& route, const RouteRules& rules,
                     api::ObjectStatus* status) const;
 
@@ -127,7 +130,14 @@ void Attacher::Attach(const api::HttpRoute& route) {
       AttachTo(it->second, ref, route, rules, &status);
     } else if (!is_gateway || context_.resources.FindGateway(ref.ns, ref.name) == nullptr) {
       WriteMissing(ref, route, rules, &status);
+    } else if (context_.options.only_controller) {
+      WriteNotOurs(ref, route, rules, &status);
     }  // else: a Gateway of another controller, whose business the route is
+  }
+  if (route.parent_refs.empty() && context_.options.only_controller) {
+    SetVerdict(&status.conditions, "Accepted",
+               Refused("NoMatchingParent", "spec.parentRefs is empty: no listener takes the route"),
+               route.meta.generation);
   }
 }
 
@@ -145,8 +155,10 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
     if (!attached_.insert(listener).second) continue;
     if (match.accepted.ok()) ++listener->attached_routes;
     if (!listener->served) continue;
+    const std::string refused = ForeignText(context_, api::kGatewayGroup, "Gateway",
+                                            gateway.gateway->meta, listener->spec->name);
     for (const std::string& hostname : CommonHostnames(*listener, route)) {
-      rules.AppendEntries(route, hostname, listener->spec->hostname,
+      rules.AppendEntries(route, hostname, listener->spec->hostname, refused,
                           &attachments_.entries[listener->spec->port]);
     }
   }
@@ -180,6 +192,19 @@ void Attacher::WriteMissing(const api::ParentRef& ref, const api::HttpRoute& rou
                  : fmt::format("parentRefs: must be a Gateway, got {}/{}", ref.group, ref.kind);
   SetVerdict(&parent.conditions, "Accepted", Refused("NoMatchingParent", message),
              route.meta.generation);
+  SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, route.meta.generation);
+}
+
+void Attacher::WriteNotOurs(const api::ParentRef& ref, const api::HttpRoute& route,
+                            const RouteRules& rules, api::ObjectStatus* status) const {
+  api::ParentStatus& parent = status->parents.emplace_back();
+  parent.parent_ref = ref;
+  parent.controller_name = context_.own_name();
+  SetVerdict(
+      &parent.conditions, "Accepted",
+      Refused("NoMatchingParent",
+              fmt::format("Gateway {}/{} is of a class that nobody serves here", ref.ns, ref.name)),
+      route.meta.generation);
   SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, route.meta.generation);
 }
 

@@ -1,10 +1,13 @@
 #include "translate/translate.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
 
+#include "api/names.h"
 #include "translate/context.h"
+#include "translate/foreign.h"
 #include "translate/gateways.h"
 #include "translate/models.h"
 #include "translate/policies.h"
@@ -21,6 +24,17 @@ void WriteInvalid(Context& context) {
   for (const api::InvalidObject& object : context.resources.invalid) {
     SetVerdict(&context.AddStatus(object.ref, object.source).conditions, "Accepted",
                Refused("Invalid", Join(object.errors)), object.generation);
+  }
+}
+
+// Beside the conditions of the version that is served.
+void WriteStale(Context& context) {
+  for (const api::StaleObject& stale : context.resources.stale) {
+    const std::string since = api::FormatTime(stale.since_unix_s);
+    SetVerdict(&context.StatusOf(stale.ref, stale.source).conditions, "Stale",
+               Holds(stale.source_lost ? "SourceLost" : "Invalid",
+                     "since " + since + " the last good version is served: " + stale.why),
+               stale.generation);
   }
 }
 
@@ -47,25 +61,37 @@ std::vector<ListenerEntry> MakeListeners(const GatewayStates& gateways, EntriesB
   return listeners;
 }
 
+bool HasInvalidGateway(const api::ResourceSet& resources) {
+  return std::any_of(resources.invalid.begin(), resources.invalid.end(),
+                     [](const api::InvalidObject& object) { return object.ref.kind == "Gateway"; });
+}
+
 }  // namespace
 }  // namespace internal
 
 Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
-                      EndpointTable& endpoints, uint64_t generation) {
-  internal::Context context{resources, options, endpoints};
+                      EndpointTable& endpoints, uint64_t generation, const Holders& held) {
+  internal::Context context{resources, options, endpoints, held};
   internal::GatewayStates gateways = internal::ReadGateways(context);
   const internal::PoolPolicies policies = internal::ReadPolicies(context);
   internal::PoolSet pools(context, policies, internal::ReadModels(context));
   internal::Attachments attachments = internal::AttachRoutes(context, gateways, pools);
   pools.WriteStatus(context, attachments.links);
   internal::WriteGatewayStatus(context, gateways);
+  internal::WriteForeign(context);
   internal::WriteInvalid(context);
+  internal::WriteStale(context);
 
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
   snapshot->listeners = internal::MakeListeners(gateways, std::move(attachments.entries));
   snapshot->pools = pools.entries();
-  return {std::move(snapshot), std::move(context.status)};
+  if (options.only_controller && resources.gateways.empty() &&
+      !internal::HasInvalidGateway(resources)) {
+    context.warnings.push_back("there is no Gateway: nothing listens");
+  }
+  return {std::move(snapshot), std::move(context.status), std::move(context.warnings),
+          std::move(context.holders)};
 }
 
 }  // namespace gw

@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "api/conditions.h"
 #include "api/resources.h"
@@ -28,6 +29,11 @@ struct TranslateOptions {
   // In files a pool's extensionRef to a Service that the files do not hold means the built-in
   // picker.
   bool missing_picker_service_is_builtin = true;
+  // Pickers' Services, "name" or "namespace/name", that the built-in picker stands in for; "*":
+  // all.
+  std::set<std::string> builtin_pickers = {};
+  // GatewayClasses that are ours where no object says who serves them.
+  std::set<std::string> gateway_classes = {};
   // In files nobody else can serve or create what is missing: objects that are not ours, and
   // references to Gateways, GatewayClasses and pools that do not exist, are reported. On a cluster
   // they are other controllers' or still to come.
@@ -37,14 +43,23 @@ struct TranslateOptions {
   std::string address = {};
 };
 
+// What several objects may want and one can have (a port and hostname, a model's name in a pool, a
+// pool's policy) -> the object that has it. Of equally old ones the one that has it already keeps
+// it: what works goes on working when somebody adds another.
+using Holders = std::map<std::string, std::string>;
+
 struct Translation {
   std::shared_ptr<const Snapshot> snapshot;
   api::StatusSet status;  // one entry per object that carries conditions
+  // What is right and probably not meant: "InferencePool default/qwen (a.yaml:1): ...".
+  std::vector<std::string> warnings;
+  Holders holders;
 };
 
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.
+// `held` is what the translation before this one gave.
 Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
-                      EndpointTable& endpoints, uint64_t generation);
+                      EndpointTable& endpoints, uint64_t generation, const Holders& held = {});
 
 // Why ports that the Snapshot listens on could not be opened.
 using ListenErrors = std::map<uint16_t, std::string>;

@@ -173,7 +173,7 @@ class BrokenEditTest(ReloadTest):
             gateway.write("broken.yaml", broken)
             detail = self.assert_last_good_serves(gateway)
             self.assertIn("broken.yaml", detail)
-            line = gateway.wait_line("Configuration rejected, the last good one goes on serving")
+            line = gateway.wait_line("Files rejected, their last good objects go on serving")
             self.assertIn("broken.yaml", line["error"])
             gateway.remove("broken.yaml")
             gateway.wait_metric("penstock_configuration_rejected", 0)
@@ -218,7 +218,7 @@ class InFlightTest(ReloadTest):
         # Route, pool and endpoint of the stream are gone, twice over.
         gateway.write("objects.yaml", pool_of([new], name="other"))
         self.wait_generation(gateway, 2)
-        gateway.write("objects.yaml", [])
+        gateway.remove("objects.yaml")
         self.wait_generation(gateway, 3)
         self.assertEqual(gateway.get("/v1/t").status, 404)
         gate.open()

@@ -76,6 +76,21 @@ class PrefixTest(RoutingTest):
                            metrics.sum("penstock_prefix_hit_blocks_total"))
         self.assertGreater(metrics.sum("penstock_prefix_index_bytes"), 0)
 
+    def test_users_who_share_a_line_of_instructions_are_spread_and_each_stays(self):
+        gateway = self.start(chat_answer(), 2, strategy="PREFIX_CACHE",
+                             options=("--workers", "1", "--seed", "1"))
+        line = "You are a helpful assistant of the shop. Answer in one short sentence, politely. "
+        places = {}
+        for turn in range(3):
+            for number in range(10):
+                before = self.counts()
+                question = f"Question of user {number}: " + f"what is {number}? " * 20
+                self.ask(gateway, 1, line + question + "And then? What else? " * 10 * turn)
+                place = [a - b for a, b in zip(self.counts(), before)].index(1)
+                self.assertEqual(places.setdefault(number, place), place, (number, turn))
+        # Ten draws of a half: all on one replica once in 500 times, so the seed is fixed.
+        self.assertEqual(set(places.values()), {0, 1}, places)
+
     def test_another_model_or_salt_is_another_prefix(self):
         gateway = self.start(chat_answer(), 2, strategy="PREFIX_CACHE")
         for fields in ({}, {"model": "other"}, {"cache_salt": "mine"}):
@@ -176,6 +191,21 @@ class LoadTest(RoutingTest):
         self.assertEqual(gateway.metrics().sum("penstock_requests_in_flight"), 20)
         gate.open()
         gateway.wait_handled(20)
+
+    def test_one_waiting_request_on_a_page_does_not_outweigh_what_was_sent_since(self):
+        gate = Gate("answers")
+
+        def script(request, connection):
+            gate.wait()
+            chat_answer()(request, connection)
+
+        gateway = self.start(script, 2)
+        self.servers[0].waiting = 1
+        self._wait_seen(gateway, 0, {"waiting": 1})
+        self.hold(gateway, 40)
+        self.assertIn(self.counts()[0], range(18, 23), self.counts())
+        gate.open()
+        gateway.wait_handled(40)
 
     def test_a_server_without_metrics_ranks_last_and_is_still_used(self):
         silent = self.model_server(chat_answer())

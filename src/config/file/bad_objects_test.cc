@@ -89,7 +89,8 @@ TEST(BadObjects, KindAndVersion) {
           {"kind: HttpRoute\napiVersion: gateway.networking.k8s.io/v1",
            "HTTPRoute default/a: kind: must be HTTPRoute, got \"HttpRoute\" (a.yaml:1)"},
           {"kind: HTTPRout\napiVersion: gateway.networking.k8s.io/v1",
-           "HTTPRout a: kind: there is no kind \"HTTPRout\" in gateway.networking.k8s.io "
+           "HTTPRout a: kind: there is no kind \"HTTPRout\" in gateway.networking.k8s.io, did you "
+           "mean \"HTTPRoute\"? "
            "(a.yaml:1)"},
           {"kind: Anything\napiVersion: penstock.dev/v1alpha1",
            "Anything a: kind: there is no kind \"Anything\" in penstock.dev (a.yaml:1)"},
@@ -248,7 +249,7 @@ TEST(BadObjects, InferenceTrafficPolicy) {
           {"spec: {poolRef: {name: p}, modelServerRuntime: ollama}",
            "InferenceTrafficPolicy default/t: spec.modelServerRuntime: must be one of sglang, "
            "vllm, "
-           "trt-llm, got \"ollama\" (a.yaml:4)"},
+           "trt-llm, trtllm-serve, got \"ollama\" (a.yaml:4)"},
           {"spec: {poolRef: {name: p}, profile: {pd: {}}}",
            "InferenceTrafficPolicy default/t: spec.profile.pd.pdRoleLabelName: is required "
            "(a.yaml:4)"},

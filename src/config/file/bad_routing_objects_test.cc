@@ -150,7 +150,7 @@ TEST(BadObjects, HttpRouteRules) {
           {"spec: {rules: [{matches: [{method: get}]}]}",
            "HTTPRoute default/r: spec.rules[0].matches[0].method: must be one of GET, HEAD, POST, "
            "PUT, "
-           "DELETE, CONNECT, OPTIONS, TRACE, PATCH, got \"get\" (a.yaml:4)"},
+           "DELETE, CONNECT, OPTIONS, TRACE, PATCH, got \"get\", did you mean \"GET\"? (a.yaml:4)"},
           {"spec: {rules: [{matches: [{headers: [{name: \"a b\", value: c}]}]}]}",
            "HTTPRoute default/r: spec.rules[0].matches[0].headers[0].name: must be the name of a "
            "header, "

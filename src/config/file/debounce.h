@@ -11,7 +11,8 @@ namespace gw::config {
 
 class Debounce {
  public:
-  Debounce(Duration quiet, Duration quiet_max) : quiet_(quiet), quiet_max_(quiet_max) {}
+  Debounce(Duration quiet, Duration quiet_max, Duration writing_max)
+      : quiet_(quiet), quiet_max_(quiet_max), writing_max_(writing_max) {}
 
   void Note(TimePoint now) {
     if (!first_) first_ = now;
@@ -19,9 +20,11 @@ class Debounce {
   }
 
   // When the change is to be acted upon: `quiet` after the last event, but no later than
-  // `quiet_max` after the first. Nothing if there was no event.
-  std::optional<TimePoint> due() const {
+  // `quiet_max` after the first. While somebody still writes (`writing`) the half is not taken for
+  // the whole, up to `writing_max` after the first event. Nothing if there was no event.
+  std::optional<TimePoint> due(bool writing = false) const {
     if (!first_) return std::nullopt;
+    if (writing) return *first_ + writing_max_;
     return std::min(last_ + quiet_, *first_ + quiet_max_);
   }
 
@@ -30,6 +33,7 @@ class Debounce {
  private:
   const Duration quiet_;
   const Duration quiet_max_;
+  const Duration writing_max_;
   std::optional<TimePoint> first_;
   TimePoint last_{};
 };

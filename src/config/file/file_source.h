@@ -1,10 +1,10 @@
 // Objects out of files: YAML (and JSON, its subset), many documents per file, many files per
 // directory.
 //
-// A directory means its *.yaml, *.yml and *.json, in order of their names, not those of directories
-// below it. Hidden files and what editors leave behind (a~, .a.swp, #a#, 4913) are not looked at; a
-// file that is named itself is read whatever its name. Symbolic links are followed, so that a
-// ConfigMap's mount works.
+// A directory means its *.yaml, *.yml and *.json, in order of their names, and those of directories
+// below it. Names that begin with a dot (a mounted ConfigMap's `..data`) and what editors leave
+// behind (a~, #a#, 4913) are not looked at; a file that is named itself is read whatever its name.
+// Symbolic links are followed; what they lead to is read once.
 
 #pragma once
 
@@ -16,19 +16,9 @@
 #include <vector>
 
 #include "config/config_source.h"
+#include "config/file/file_limits.h"
 
 namespace gw::config {
-
-// What is refused because nobody means it. Reaching one fails the load and names the limit.
-struct FileLimits {
-  size_t files_max = 4096;
-  size_t file_bytes_max = 16u << 20;
-  size_t total_bytes_max = 64u << 20;
-  size_t documents_max = 65536;           // per file
-  size_t depth_max = 64;                  // of nested maps and lists
-  size_t nodes_max = 2'000'000;           // per file, aliases counted as often as they are used
-  size_t expanded_bytes_max = 64u << 20;  // of text per file, aliases counted likewise
-};
 
 // Reads everything now. Any thread; blocks on the disk.
 LoadResult LoadFiles(const std::vector<std::string>& paths, const FileLimits& limits = {});
@@ -41,6 +31,10 @@ struct WatchOptions {
   std::chrono::milliseconds quiet_max{500};
   // How often everything is looked at even if no event came (network file systems send none).
   std::chrono::milliseconds poll_interval{5000};
+  // Somebody still writes a file that is open: so long it is waited for the end of it.
+  std::chrono::milliseconds writing_max{5000};
+  // That there is no object at all any more is believed when it is seen again after so long.
+  std::chrono::milliseconds gone_confirmed_after{1000};
   bool use_inotify = true;  // false: polling alone
 };
 

@@ -27,14 +27,14 @@ constexpr std::chrono::milliseconds kPollWithoutEvents{500};
 // What a look at the files without reading them tells. The change time is set by the kernel, so
 // that even a file with its old size and modification time is seen to be another one.
 using FileSignature = std::tuple<std::string, dev_t, ino_t, off_t, int64_t, int64_t>;
-using Signature = std::pair<std::vector<FileSignature>, std::vector<std::string>>;
+using Signature = std::pair<std::vector<FileSignature>, std::string>;
 
 int64_t Nanos(const timespec& time) { return time.tv_sec * 1'000'000'000LL + time.tv_nsec; }
 
 Signature Look(const std::vector<std::string>& paths, const FileLimits& limits) {
   Signature signature;
   FileList list = ListFiles(paths, limits);
-  signature.second = std::move(list.errors);
+  for (const SourceError& error : list.errors) signature.second += error.message + "\n";
   for (std::string& file : list.files) {
     struct stat info{};
     if (stat(file.c_str(), &info) != 0) info = {};
@@ -46,13 +46,14 @@ Signature Look(const std::vector<std::string>& paths, const FileLimits& limits) 
 
 class FileWatcherImpl final : public FileWatcher {
  public:
-  FileWatcherImpl(const std::vector<std::string>& paths, uint64_t hash, Callback on_change,
-                  const WatchOptions& options)
+  FileWatcherImpl(const std::vector<std::string>& paths, const LoadResult& loaded,
+                  Callback on_change, const WatchOptions& options)
       : paths_(paths),
         on_change_(std::move(on_change)),
         options_(options),
-        debounce_(options.quiet, options.quiet_max),
-        hash_(hash),
+        debounce_(options.quiet, options.quiet_max, options.writing_max),
+        hash_(loaded.hash),
+        had_objects_(!loaded.parsed.objects.empty()),
         stop_fd_(eventfd(0, EFD_CLOEXEC)) {
     CHECK(stop_fd_ >= 0);
     if (options_.use_inotify) inotify_.emplace();
@@ -74,6 +75,9 @@ class FileWatcherImpl final : public FileWatcher {
  private:
   void Run();
   void Reload();
+  // False if it must be seen again first.
+  bool IsConfirmed(const LoadResult& result);
+  std::optional<TimePoint> Due() const { return debounce_.due(inotify_ && inotify_->writing()); }
   // Waits until something is due; false when it is time to stop.
   bool Wait(TimePoint until);
 
@@ -83,7 +87,10 @@ class FileWatcherImpl final : public FileWatcher {
   Debounce debounce_;
   Duration poll_interval_{};
   std::optional<Inotify> inotify_;
-  uint64_t hash_;  // of what was reported last
+  uint64_t hash_;                        // of what was reported last
+  bool had_objects_;                     // in what was reported last
+  std::optional<TimePoint> gone_since_;  // every object was seen to be gone
+  std::optional<TimePoint> look_again_;
   Signature seen_;
   const int stop_fd_;
   std::thread thread_;
@@ -94,31 +101,53 @@ void FileWatcherImpl::Run() {
   if (inotify_) inotify_->Watch(PlacesToWatch(paths_, options_.limits));
   Reload();
   TimePoint next_poll = RealClock().Now() + poll_interval_;
-  while (Wait(std::min(next_poll, debounce_.due().value_or(next_poll)))) {
+  while (Wait(std::min({next_poll, Due().value_or(next_poll), look_again_.value_or(next_poll)}))) {
     const TimePoint now = RealClock().Now();
     if (inotify_ && inotify_->fd() >= 0 && inotify_->Drain()) debounce_.Note(now);
     if (now >= next_poll) {
       next_poll = now + poll_interval_;
       if (!debounce_.due() && Look(paths_, options_.limits) != seen_) debounce_.Note(now);
     }
-    if (debounce_.due() && now >= *debounce_.due()) {
+    if (Due() && now >= *Due()) {
       debounce_.Clear();
       Reload();
     }
+    if (look_again_ && now >= *look_again_) Reload();
   }
 }
 
 void FileWatcherImpl::Reload() {
   // Looked at before it is read: a change in between differs at the next poll.
   seen_ = Look(paths_, options_.limits);
+  look_again_.reset();
   const LoadResult result = LoadQuietly(paths_, options_.limits);
   if (inotify_ && inotify_->Watch(PlacesToWatch(paths_, options_.limits))) {
     debounce_.Note(RealClock().Now());
   }
-  if (result.hash == hash_) return;
+  if (result.hash == hash_) gone_since_.reset();
+  if (result.hash == hash_ || !IsConfirmed(result)) return;
   hash_ = result.hash;
+  had_objects_ = !result.parsed.objects.empty();
   LogSkipped(result);
   on_change_(result);
+}
+
+// A checkout, a restore or a mount takes all files away and brings them back.
+bool FileWatcherImpl::IsConfirmed(const LoadResult& result) {
+  const bool gone = had_objects_ && result.parsed.objects.empty() && result.ok();
+  const TimePoint now = RealClock().Now();
+  if (!gone) {
+    gone_since_.reset();
+    return true;
+  }
+  if (!gone_since_) gone_since_ = now;
+  const TimePoint confirmed = *gone_since_ + options_.gone_confirmed_after;
+  if (now < confirmed) {
+    look_again_ = confirmed;
+    return false;
+  }
+  gone_since_.reset();
+  return true;
 }
 
 bool FileWatcherImpl::Wait(TimePoint until) {
@@ -135,7 +164,7 @@ bool FileWatcherImpl::Wait(TimePoint until) {
 std::unique_ptr<FileWatcher> FileWatcher::Start(const std::vector<std::string>& paths,
                                                 const LoadResult& loaded, Callback on_change,
                                                 const WatchOptions& options) {
-  return std::make_unique<FileWatcherImpl>(paths, loaded.hash, std::move(on_change), options);
+  return std::make_unique<FileWatcherImpl>(paths, loaded, std::move(on_change), options);
 }
 
 }  // namespace gw::config

@@ -232,19 +232,20 @@ TEST(GoodObjects, ObjectivesAndRewritesOfBothGroups) {
         "kind: InferenceModelRewrite\nmetadata: {name: b}\n"
         "spec:\n  poolRef: {name: p}\n  rules:\n"
         "  - matches: [{model: {value: gpt-4}}]\n"
-        "    targets: [{modelRewrite: qwen, weight: 9}, {modelRewrite: llama}]\n";
+        "    targets: [{modelRewrite: qwen, weight: 9}, {modelRewrite: llama}]\n"
+        "  - matches: [{model: {value: gpt-5}}, {}]\n"
+        "    targets: [{modelRewrite: any}]\n";
     const api::ResourceSet set = Good(text);
     const auto& objective = set.inference_objectives.at({group, "default", "a"});
     EXPECT_EQ(objective.priority, -10);
     EXPECT_EQ(objective.pool_ref.group, "inference.networking.k8s.io");
-    EXPECT_THAT(PathsOf(objective.unsupported), ElementsAre("-1 spec: is not supported yet"));
     const auto& rewrite = set.inference_model_rewrites.at({group, "default", "b"});
-    ASSERT_EQ(rewrite.rules.size(), 1u);
+    ASSERT_EQ(rewrite.rules.size(), 2u);
     EXPECT_THAT(rewrite.rules[0].models, ElementsAre("gpt-4"));
     ASSERT_EQ(rewrite.rules[0].targets.size(), 2u);
     EXPECT_EQ(rewrite.rules[0].targets[0].weight, 9);
     EXPECT_EQ(rewrite.rules[0].targets[1].name, "llama");
-    EXPECT_THAT(PathsOf(rewrite.unsupported), ElementsAre("-1 spec: is not supported yet"));
+    EXPECT_TRUE(rewrite.rules[1].models.empty()) << "a match that asks for nothing fits all";
   }
 }
 

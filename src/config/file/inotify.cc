@@ -49,6 +49,7 @@ bool Inotify::Watch(const std::map<std::string, WatchPlace>& places) {
     if (!next.contains(watch)) inotify_rm_watch(fd_, watch);
   }
   watched_ = std::move(next);
+  std::erase_if(writing_, [this](const auto& file) { return !watched_.contains(file.first); });
   return news;
 }
 
@@ -70,13 +71,28 @@ bool Inotify::TakeEvents(const char* events, size_t size) {
     std::memcpy(&event, events + at, sizeof(event));
     const char* name = events + at + sizeof(event);
     at += sizeof(event) + event.len;
-    if ((event.mask & IN_Q_OVERFLOW) != 0) matters = true;
+    if ((event.mask & IN_Q_OVERFLOW) != 0) {
+      matters = true;
+      writing_.clear();  // its end may be among what is lost
+    }
     const auto watched = watched_.find(event.wd);
     if (watched == watched_.end()) continue;
-    if (event.len == 0 || watched->second.Matters(name)) matters = true;
+    const bool folder = (event.mask & IN_ISDIR) != 0;
+    if (event.len == 0 || watched->second.Matters(name, folder)) {
+      matters = true;
+      if (event.len > 0 && !folder) NoteWriting(event.wd, event.mask, name);
+    }
     if ((event.mask & IN_IGNORED) != 0) watched_.erase(watched);
   }
   return matters;
+}
+
+void Inotify::NoteWriting(int watch, uint32_t mask, const char* name) {
+  if ((mask & IN_MODIFY) != 0) {
+    writing_.emplace(watch, name);
+  } else if ((mask & (IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)) != 0) {
+    writing_.erase({watch, name});
+  }
 }
 
 }  // namespace gw::config

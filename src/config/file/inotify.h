@@ -2,8 +2,11 @@
 
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "config/file/watch_places.h"
 
@@ -27,11 +30,16 @@ class Inotify {
   // Takes all news; true if some of it matters.
   bool Drain();
 
+  // A file that matters was written to and is still open for writing.
+  bool writing() const { return !writing_.empty(); }
+
  private:
   bool TakeEvents(const char* events, size_t size);
+  void NoteWriting(int watch, uint32_t mask, const char* name);
 
   int fd_;
   std::map<int, WatchPlace> watched_;  // by watch descriptor
+  std::set<std::pair<int, std::string>> writing_;
 };
 
 }  // namespace gw::config

@@ -18,13 +18,14 @@ const std::string kManifests = std::string(PENSTOCK_SOURCE_DIR) + "/test/data/ma
 
 api::ResourceSet Load(const std::string& name) {
   LoadResult result = LoadFiles({kManifests + name, kManifests + "gateway_networking.yaml"});
-  EXPECT_EQ(result.error, "");
-  EXPECT_EQ(result.files, 2);
-  for (const api::InvalidObject& invalid : result.resources.invalid) {
+  api::ResourceSet resources = ResourcesOf(result);
+  EXPECT_EQ(result.error(), "");
+  EXPECT_EQ(result.files.size(), 2u);
+  for (const api::InvalidObject& invalid : resources.invalid) {
     for (const std::string& message : invalid.Messages()) ADD_FAILURE() << message;
   }
-  EXPECT_THAT(result.resources.skipped, IsEmpty());
-  return std::move(result.resources);
+  EXPECT_THAT(resources.skipped, IsEmpty());
+  return resources;
 }
 
 TEST(Manifests, GatewayAndRoute) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/parse.h"
+#include "config/config_source.h"
 #include "config/file/yaml.h"
 
 namespace gw::config {
@@ -20,7 +21,9 @@ inline api::ResourceSet ObjectsOf(std::string_view text) {
   EXPECT_EQ(yaml.error, "") << text;
   api::Parser parser;
   for (const api::Node& document : yaml.documents) parser.Add(document, "a.yaml");
-  return parser.Take();
+  LoadResult loaded;
+  loaded.parsed = parser.Take();
+  return ResourcesOf(loaded);
 }
 
 // The same of a text in which nothing is refused.

@@ -74,14 +74,17 @@ void AddPath(const std::string& path, Places* places) {
 
 }  // namespace
 
-bool WatchPlace::Matters(std::string_view name) const {
-  return (configuration && IsConfigName(name)) || names.contains(std::string(name));
+bool WatchPlace::Matters(std::string_view name, bool folder) const {
+  const bool looked_for = folder ? !IsTemporaryName(name) : IsConfigName(name);
+  return (configuration && looked_for) || names.contains(std::string(name));
 }
 
 Places PlacesToWatch(const std::vector<std::string>& paths, const FileLimits& limits) {
   Places places;
   for (const std::string& path : paths) AddPath(path, &places);
-  for (const std::string& file : ListFiles(paths, limits).files) {
+  const FileList list = ListFiles(paths, limits);
+  for (const std::string& folder : list.folders) AddPath(folder, &places);
+  for (const std::string& file : list.files) {
     struct stat info;
     if (lstat(file.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) AddPath(file, &places);
   }

@@ -20,7 +20,8 @@ namespace gw::config {
 struct WatchPlace {
   bool configuration = false;   // every name that ListFiles looks for matters
   std::set<std::string> names;  // these matter as well
-  bool Matters(std::string_view name) const;
+  // `folder`: it is the name of one; where configuration is looked for, folders matter as well.
+  bool Matters(std::string_view name, bool folder = false) const;
 };
 
 // Directories, absolute and free of symbolic links, and what matters there. Of a path that does not

@@ -140,12 +140,13 @@ bool Builder::Spend(const YAML::Mark& mark, const Extent& extent) {
   nodes_ += extent.nodes;
   bytes_ += extent.bytes;
   if (nodes_ > limits_.nodes_max) {
-    Fail(mark, "more than " + std::to_string(limits_.nodes_max) + " values (nodes_max)");
+    Fail(mark, "more than " + std::to_string(limits_.nodes_max) + " values (limit config_nodes)");
   } else if (bytes_ > limits_.expanded_bytes_max) {
     Fail(mark, "more than " + std::to_string(limits_.expanded_bytes_max) +
-                   " bytes of text (expanded_bytes_max)");
+                   " bytes of text (limit config_expanded_bytes)");
   } else if (open_.size() + extent.depth > limits_.depth_max) {
-    Fail(mark, "nested deeper than " + std::to_string(limits_.depth_max) + " levels (depth_max)");
+    Fail(mark, "nested deeper than " + std::to_string(limits_.depth_max) +
+                   " levels (limit config_depth)");
   }
   return error_.empty();
 }
@@ -292,8 +293,8 @@ YamlDocuments ReadYaml(std::string_view text, const FileLimits& limits) {
     while (parser.HandleNextDocument(builder)) {
       if (!builder.error().empty()) break;
       if (++documents > limits.documents_max) {
-        out.error =
-            "1:1: more than " + std::to_string(limits.documents_max) + " documents (documents_max)";
+        out.error = "1:1: more than " + std::to_string(limits.documents_max) +
+                    " documents (limit config_documents)";
         break;
       }
       std::optional<Node> document = builder.TakeDocument();
@@ -304,7 +305,9 @@ YamlDocuments ReadYaml(std::string_view text, const FileLimits& limits) {
     builder.CheckLastQuote();
     if (!builder.error().empty()) out.error = builder.error();
   } catch (const YAML::Exception& error) {
-    out.error = builder.error().empty() ? At(error.mark) + error.msg : builder.error();
+    out.error = builder.error().empty()
+                    ? At(error.mark) + error.msg + TabHint(text, error.mark.line + 1)
+                    : builder.error();
   } catch (const std::exception& error) {
     out.error = std::string("1:1: ") + error.what();
   }

@@ -20,10 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(yaml.documents.size() <= limits.documents_max);
   gw::api::Parser parser;
   for (const gw::api::Node& document : yaml.documents) parser.Add(document, "a.yaml");
-  const gw::api::ResourceSet set = parser.Take();
-  for (const gw::api::InvalidObject& invalid : set.invalid) {
-    CHECK(!invalid.errors.empty());
-    for (const auto& message : invalid.Messages()) CHECK(!message.empty());
+  for (const gw::api::ParsedObject& parsed : parser.Take().objects) {
+    CHECK((parsed.object == nullptr) == !parsed.errors.empty());
+    for (const auto& message : parsed.errors) CHECK(!message.empty());
   }
   return 0;
 }

@@ -153,14 +153,24 @@ TEST(Yaml, ErrorsNameLineAndColumn) {
   }
 }
 
+TEST(Yaml, ATabInTheIndentationIsNamed) {
+  EXPECT_EQ(ReadYaml("a:\n\tb: 1\n").error.substr(0, 2), "2:");
+  EXPECT_TRUE(ReadYaml("a:\n\tb: 1\n")
+                  .error.ends_with("; line 2 is indented with a tab: YAML wants spaces"));
+  EXPECT_TRUE(ReadYaml("a:\n  b: 1\n \t c: 1\n")
+                  .error.ends_with("; line 3 is indented with a tab: YAML wants spaces"));
+  EXPECT_EQ(ReadYaml("a: b: c\n").error.find("tab"), std::string::npos);
+}
+
 TEST(Yaml, DepthIsLimited) {
   FileLimits limits;
   limits.depth_max = 3;
   EXPECT_EQ(ShowAll("[[[1]]]", limits), "[[[<1>]]]");
-  EXPECT_EQ(ShowAll("[[[[1]]]]", limits), "error 1:4: nested deeper than 3 levels (depth_max)");
+  EXPECT_EQ(ShowAll("[[[[1]]]]", limits),
+            "error 1:4: nested deeper than 3 levels (limit config_depth)");
   EXPECT_EQ(ShowAll("a: &a [[1]]\nb: *a\n", limits), "{a:[[<1>]],b:[[<1>]]}");
   EXPECT_EQ(ShowAll("a: &a [[1]]\nb: [*a]\n", limits),
-            "error 2:5: nested deeper than 3 levels (depth_max)");
+            "error 2:5: nested deeper than 3 levels (limit config_depth)");
   EXPECT_THAT(ShowAll(std::string(100'000, '[')), StartsWith("error "));
   EXPECT_THAT(ShowAll(std::string(100'000, '{')), StartsWith("error "));
 }
@@ -174,15 +184,15 @@ TEST(Yaml, ValuesAndTextAreLimitedWithAliasesExpanded) {
     for (int i = 0; i < 9; ++i) bomb += ", " + alias;
     bomb += "]\n";
   }
-  EXPECT_THAT(ShowAll(bomb), HasSubstr("more than 2000000 values (nodes_max)"));
+  EXPECT_THAT(ShowAll(bomb), HasSubstr("more than 2000000 values (limit config_nodes)"));
   const std::string large = "a: &a \"" + std::string(1 << 20, 'x') + "\"\n";
   std::string copies = large + "b: [";
   for (int i = 0; i < 100; ++i) copies += "*a, ";
-  EXPECT_THAT(ShowAll(copies + "]\n"), HasSubstr("bytes of text (expanded_bytes_max)"));
+  EXPECT_THAT(ShowAll(copies + "]\n"), HasSubstr("bytes of text (limit config_expanded_bytes)"));
   FileLimits limits;
   limits.nodes_max = 4;
   EXPECT_EQ(ShowAll("[1, 2, 3]", limits), "[<1>,<2>,<3>]");
-  EXPECT_EQ(ShowAll("[1, 2, 3, 4]", limits), "error 1:11: more than 4 values (nodes_max)");
+  EXPECT_EQ(ShowAll("[1, 2, 3, 4]", limits), "error 1:11: more than 4 values (limit config_nodes)");
 }
 
 TEST(Yaml, DocumentsAreLimited) {
@@ -190,7 +200,7 @@ TEST(Yaml, DocumentsAreLimited) {
   limits.documents_max = 2;
   EXPECT_EQ(ShowAll("a: 1\n---\nb: 2\n", limits), "{a:<1>} {b:<2>}");
   EXPECT_EQ(ShowAll("a: 1\n---\nb: 2\n---\nc: 3\n", limits),
-            "error 1:1: more than 2 documents (documents_max)");
+            "error 1:1: more than 2 documents (limit config_documents)");
 }
 
 }  // namespace

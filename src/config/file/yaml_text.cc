@@ -78,6 +78,21 @@ std::string FaultyCharacter(std::string_view text) {
   return "";
 }
 
+std::string TabHint(std::string_view text, int line) {
+  constexpr int kLinesBefore = 2;
+  int at = 1;
+  while (!text.empty() && at <= line) {
+    const std::string_view row = text.substr(0, text.find('\n'));
+    const std::string_view indentation = row.substr(0, row.find_first_not_of(" \t"));
+    if (at >= line - kLinesBefore && indentation.find('\t') != std::string_view::npos) {
+      return "; line " + std::to_string(at) + " is indented with a tab: YAML wants spaces";
+    }
+    text.remove_prefix(std::min(text.size(), row.size() + 1));
+    ++at;
+  }
+  return "";
+}
+
 bool QuoteIsClosed(std::string_view text, size_t at) {
   at = SkipProperties(text, at);
   return !IsQuote(text, at) || EndOfQuoted(text, at) != std::string_view::npos;

@@ -1,7 +1,17 @@
-// Scores the share of the prompt that an endpoint is believed to hold in its KV cache already.
+// Scores the work that an endpoint's KV cache is believed to save: tokens of the prompt that need
+// not be computed there.
 //
-// The share and not the length: the first blocks of many prompts are the same (a chat template, a
-// system prompt), and whoever holds them would otherwise draw every request.
+//   saved = max(0, hit - common)                    common = max(48, what every candidate holds)
+//   score = saved / (saved + min(512, prompt - hit))
+//
+// In tokens, because that is what load is paid in: of a long prompt, 2,000 tokens that are held are
+// worth a longer wait whatever is left to compute. Of a short one the rest is the measure: a
+// conversation of a few lines is to stay where it is, too.
+//
+// What everybody holds saves nothing by choosing; it must not hide how much more one of them holds.
+// And the first 48 tokens count for nothing, because the prompts of all users begin alike (a chat
+// template, a line of instructions). Were that worth anything, whoever served the first would draw
+// every request of an idle pool, and the others would never come to hold it.
 
 #include <algorithm>
 
@@ -10,16 +20,24 @@
 namespace gw {
 namespace {
 
+constexpr float kFewTokens = 48;
+constexpr float kRestTokensMax = 512;
+
 class PrefixCacheScorer final : public Scorer {
  public:
   std::string_view name() const override { return "prefix-cache"; }
 
   void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
              std::span<float> scores) const override {
-    const float blocks = static_cast<float>(request.prefix_blocks.size());
+    uint32_t least = candidates[0].prefix_hit_tokens;
+    for (const EndpointView& view : candidates) least = std::min(least, view.prefix_hit_tokens);
+    const float common = std::max(kFewTokens, static_cast<float>(least));
+    const auto prompt = static_cast<float>(request.prompt_tokens_estimate);
     for (size_t i = 0; i < candidates.size(); ++i) {
-      const float hit = static_cast<float>(candidates[i].prefix_hit_blocks);
-      scores[i] = blocks > 0 ? std::min(hit, blocks) / blocks : 0.0f;
+      const auto hit = static_cast<float>(candidates[i].prefix_hit_tokens);
+      const float saved = hit - common;
+      const float rest = std::clamp(prompt - hit, 0.0f, kRestTokensMax);
+      scores[i] = saved > 0 ? saved / (saved + rest) : 0.0f;
     }
   }
 };

@@ -10,23 +10,41 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::FloatEq;
 
-TEST(PrefixCacheScorer, ScoresTheShareOfThePromptThatIsHeld) {
+InferenceRequest RequestOf(uint64_t prompt_tokens) {
   InferenceRequest request;
-  request.prefix_blocks.resize(8);
-  const auto views = Views({{.hit_blocks = 0}, {.hit_blocks = 2}, {.hit_blocks = 8}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, request), ElementsAre(0, FloatEq(0.25), 1));
+  request.prompt_tokens_estimate = prompt_tokens;
+  return request;
 }
 
-TEST(PrefixCacheScorer, OneSharedBlockOfALongPromptIsWorthLittle) {
-  InferenceRequest request;
-  request.prefix_blocks.resize(200);
-  const auto views = Views({{.hit_blocks = 1}, {.hit_blocks = 0}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, request), ElementsAre(FloatEq(0.005), 0));
+TEST(PrefixCacheScorer, OfALongPromptTheTokensThatAreSavedCount) {
+  // 512 / (512 + 512), 4000 / (4000 + 512)
+  const auto views = Views({{.hit_tokens = 0}, {.hit_tokens = 560}, {.hit_tokens = 4048}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(50'000)),
+              ElementsAre(0, 0.5, FloatEq(4000.0f / 4512)));
 }
 
-TEST(PrefixCacheScorer, APromptWithoutBlocksScoresZeroEverywhere) {
-  const auto views = Views({{.hit_blocks = 3}, {.hit_blocks = 0}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views), ElementsAre(0, 0));
+TEST(PrefixCacheScorer, OfAShortPromptTheShareThatIsSavedCounts) {
+  // 48 / (48 + 104), all of it
+  const auto views = Views({{.hit_tokens = 96}, {.hit_tokens = 200}, {.hit_tokens = 0}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(200)),
+              ElementsAre(FloatEq(48.0f / 152), 1, 0));
+}
+
+TEST(PrefixCacheScorer, OneSharedLineIsWorthNothing) {
+  const auto views = Views({{.hit_tokens = 48}, {.hit_tokens = 0}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(60)), ElementsAre(0, 0));
+}
+
+TEST(PrefixCacheScorer, WhatEveryCandidateHoldsIsWorthNothingAndHidesNothing) {
+  // 1000 / (1000 + 512)
+  const auto views = Views({{.hit_tokens = 2000}, {.hit_tokens = 3000}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(9000)),
+              ElementsAre(0, FloatEq(1000.0f / 1512)));
+}
+
+TEST(PrefixCacheScorer, AnEstimateBelowTheHitIsAllOfIt) {
+  const auto views = Views({{.hit_tokens = 160}, {.hit_tokens = 0}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(150)), ElementsAre(1, 0));
 }
 
 }  // namespace

@@ -1,11 +1,21 @@
-// Scores the model server's own queue, as the inference extension publishes it.
+// Scores the model server's own queue: requests that wait there for room in its batch.
+//
+// The inference extension scales waiting to the range between the shortest and the longest queue,
+// so that one request in one queue, on a page that is a scrape interval old, is worth as much as a
+// hundred, and more than everything sent since. Here a request of difference weighs a request:
+// next to nothing in a burst, half the term where it is five, and the longer the queues the more it
+// takes.
 
 #include <algorithm>
 
+#include "scheduling/load_curve.h"
 #include "scheduling/plugins.h"
 
 namespace gw {
 namespace {
+
+constexpr float kSlackRequests = 4;
+constexpr float kUnknown = -1;
 
 class QueueDepthScorer final : public Scorer {
  public:
@@ -13,25 +23,12 @@ class QueueDepthScorer final : public Scorer {
 
   void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
              std::span<float> scores) const override {
-    float least = 0;
-    float most = 0;
-    bool any = false;
-    for (const EndpointView& view : candidates) {
-      if (!view.metrics_fresh) continue;
-      least = any ? std::min(least, view.waiting_requests) : view.waiting_requests;
-      most = any ? std::max(most, view.waiting_requests) : view.waiting_requests;
-      any = true;
-    }
-    // score = (most - waiting) / (most - least)
-    const float range = most - least;
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      const EndpointView& view = candidates[i];
-      if (!view.metrics_fresh) {
-        scores[i] = 0.5f;
-      } else {
-        scores[i] = range > 0 ? (most - view.waiting_requests) / range : 1.0f;
-      }
-    }
+    LoadScore(
+        candidates, kSlackRequests,
+        [](const EndpointView& view) {
+          return view.metrics_fresh ? std::max(0.0f, view.waiting_requests) : kUnknown;
+        },
+        scores);
   }
 };
 
