@@ -41,7 +41,11 @@ ObjectMeta ReadMeta(const Value& metadata, bool namespaced, const SourceRef& sou
 
 // Records a field that is present and valid but not honoured.
 inline void NoteUnsupported(const Value& field, int index, std::vector<Unsupported>* out) {
-  if (field.present()) out->push_back({field.path(), index, "is not supported yet"});
+  if (!field.present()) return;
+  const std::string where = field.where();
+  std::string message = "is not supported yet";
+  if (!where.empty()) message += " (" + where + ")";
+  out->push_back({field.path(), index, std::move(message)});
 }
 
 // A text field; absent, `out` keeps its default.

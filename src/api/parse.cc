@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <span>
 
 #include "api/kinds.h"
@@ -89,6 +90,16 @@ std::vector<std::string> TypeErrors(const Node& document, const SourceRef& sourc
   return problems.Take();
 }
 
+// A map without any field that objects have: a request's body, Helm's values, a package's
+// description that lies in a folder of objects.
+constexpr char kNoObject[] = "none (no apiVersion, kind, metadata or spec)";
+bool IsNoObject(const Node& document) {
+  for (const char* field : {"apiVersion", "kind", "metadata", "spec"}) {
+    if (document.Find(field) != nullptr) return false;
+  }
+  return true;
+}
+
 // Two objects without a "---" between them read as one that has its fields twice.
 bool MayHideOthers(const Node& document) {
   if (!document.is_map()) return true;
@@ -153,6 +164,17 @@ std::vector<std::string_view> Parser::KindsOf(std::string_view group) {
   return kinds;
 }
 
+std::vector<std::string> Parser::KindsRead() {
+  std::vector<std::string> kinds;
+  for (const Kind& known : AllKinds()) {
+    for (const std::string_view version : std::set(known.versions.begin(), known.versions.end())) {
+      const ObjectRef ref{std::string(known.group), std::string(version), "", "", ""};
+      kinds.push_back(ref.ApiVersion() + " " + std::string(known.kind));
+    }
+  }
+  return kinds;
+}
+
 void Parser::Add(const Node& document, const std::string& file) {
   if (document.kind == Node::Kind::kNull) return;
   const SourceRef source{file, document.line};
@@ -166,7 +188,9 @@ void Parser::Add(const Node& document, const std::string& file) {
   }
   const std::string* api_version = ScalarText(document, "apiVersion");
   const std::string* kind = ScalarText(document, "kind");
-  if (kind != nullptr && *kind == "List" && api_version != nullptr && *api_version == "v1") {
+  if (IsNoObject(document)) {
+    ++parsed_.skipped[kNoObject];
+  } else if (kind != nullptr && *kind == "List" && api_version != nullptr && *api_version == "v1") {
     AddList(document, file);
   } else {
     AddObject(document, source);

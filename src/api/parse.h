@@ -27,6 +27,9 @@ class Parser {
   void Add(const Node& document, const std::string& file);
   Parsed Take();
 
+  // "gateway.networking.k8s.io/v1 HTTPRoute", ...: what is read.
+  static std::vector<std::string> KindsRead();
+
  private:
   struct Kind;
   static std::span<const Kind> AllKinds();

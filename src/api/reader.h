@@ -55,6 +55,7 @@ class Value {
   // Whether text was written; Text() makes anything else an error.
   bool IsText() const;
   const std::string& path() const { return path_; }
+  std::string where() const { return SourceRef{problems_->file(), line_}.ToString(); }
   void Error(std::string_view message) const { problems_->Add(path_, message, line_); }
 
   // Text of `min` to `max` characters. "" after an error.

@@ -1,9 +1,17 @@
 #include "cli/ask.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <set>
+#include <sstream>
+
 #include "admin/client.h"
 
 namespace gw {
 namespace {
+
+constexpr int kWatchIntervalMs = 1000;
 
 // For a path segment or a query value.
 std::string PercentEncode(std::string_view text) {
@@ -21,36 +29,144 @@ std::string PercentEncode(std::string_view text) {
   return out;
 }
 
-int Ask(const std::string& admin, const std::string& target, std::ostream& out, std::ostream& err) {
+// The first line, cut, without control characters: whoever answered may be anybody.
+std::string Excerpt(std::string_view body) {
+  constexpr size_t kBytesMax = 100;
+  const std::string_view line = body.substr(0, body.find('\n'));
+  std::string out;
+  for (const unsigned char c : line.substr(0, kBytesMax)) {
+    out += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
+  }
+  return line.size() > kBytesMax ? out + "..." : out;
+}
+
+// Who else may have answered.
+std::string_view GuessOf(const AdminAnswer& answer) {
+  const auto says = [&answer](std::string_view text) {
+    return answer.body.find(text) != std::string::npos;
+  };
+  if (says("{\"detail\":")) return "it looks like a model server (vLLM, SGLang)";
+  if (says("\"code\":\"route_not_found\"") || says("\"code\":\"model_not_found\"")) {
+    return "it looks like a Gateway's listener";
+  }
+  if (answer.content_type.starts_with("text/html")) return "it looks like a web site";
+  return "it is another program";
+}
+
+// Our own refusals begin like kubectl's.
+bool IsOurs(const AdminAnswer& answer) {
+  if (answer.status == 200) return !answer.content_type.starts_with("text/html");
+  return answer.body.starts_with("error: ") || answer.body.starts_with("Error from server");
+}
+
+// True if the gateway's answer is in `body`.
+bool Ask(const std::string& admin, const std::string& target, std::string* body,
+         std::ostream& err) {
   absl::StatusOr<SocketAddress> address = SocketAddress::Parse(admin);
   if (!address.ok()) {
     err << "penstock: --admin: " << address.status().message() << "\n";
-    return 1;
+    return false;
   }
   absl::StatusOr<AdminAnswer> answer = AdminGet(*address, target);
   if (!answer.ok()) {
     err << "penstock: no answer from a gateway at " << admin << ": " << answer.status().message()
         << "\n";
-    return 1;
+    return false;
+  }
+  if (!IsOurs(*answer)) {
+    err << "penstock: what listens at " << admin
+        << " is not the admin port of a gateway: " << GuessOf(*answer) << ", which answers "
+        << answer->status << " \"" << Excerpt(answer->body)
+        << "\"; --admin says where the gateway's is\n";
+    return false;
   }
   if (answer->status != 200) {
-    err << "penstock: " << answer->body;
-    return 1;
+    err << answer->body;
+    return false;
   }
-  out << answer->body;
-  return 0;
+  *body = std::move(answer->body);
+  return true;
+}
+
+std::string GetTarget(const GetFlags& flags) {
+  // "pool/qwen" as well as "pool qwen".
+  const size_t slash = flags.kind.find('/');
+  std::string target = "/get?kind=" + PercentEncode(flags.kind.substr(0, slash));
+  std::string names = slash == std::string::npos ? "" : flags.kind.substr(slash + 1);
+  for (const std::string& name : flags.names) names += (names.empty() ? "" : ",") + name;
+  if (!names.empty()) target += "&name=" + PercentEncode(names);
+  if (!flags.ns.empty()) target += "&namespace=" + PercentEncode(flags.ns);
+  if (!flags.output.empty()) target += "&output=" + PercentEncode(flags.output);
+  if (flags.watch) target += "&watch=true";
+  return target;
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// The rows that were not there a moment ago; a document as a whole.
+void PrintChanges(const std::string& before, const std::string& now, bool is_table,
+                  std::ostream& out) {
+  if (before == now) return;
+  if (!is_table) {
+    out << now << std::flush;
+    return;
+  }
+  const std::vector<std::string> old_lines = Lines(before);
+  const std::set<std::string> known(old_lines.begin(), old_lines.end());
+  const std::vector<std::string> lines = Lines(now);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    // Columns may have become wider: then the titles are said again.
+    if (!known.contains(lines[i])) out << lines[i] << "\n";
+  }
+  out << std::flush;
+}
+
+// False as soon as nobody reads standard output any more: `get --watch | head`.
+bool WaitWhileRead(int ms) {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return poll(&output, 1, ms) <= 0;
 }
 
 }  // namespace
 
-int RunGet(const std::string& kind, const std::string& admin, std::ostream& out,
-           std::ostream& err) {
-  return Ask(admin, "/get?kind=" + PercentEncode(kind), out, err);
+int RunGet(const GetFlags& flags, std::ostream& out, std::ostream& err) {
+  const std::string target = GetTarget(flags);
+  const bool is_table = flags.output.empty() || flags.output == "wide";
+  std::string shown;
+  if (!Ask(flags.admin, target, &shown, err)) return 1;
+  if (shown.empty()) err << "No resources found\n";
+  out << shown << std::flush;
+  while (flags.watch && out) {
+    if (!WaitWhileRead(kWatchIntervalMs)) return 0;
+    std::string now;
+    if (!Ask(flags.admin, target, &now, err)) return 1;
+    PrintChanges(shown, now, is_table, out);
+    shown = std::move(now);
+  }
+  return 0;
 }
 
-int RunExplain(const std::string& request_id, const std::string& admin, std::ostream& out,
-               std::ostream& err) {
-  return Ask(admin, "/explain?id=" + PercentEncode(request_id), out, err);
+int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err) {
+  if (flags.request_id.empty() && !flags.last && flags.pool.empty()) {
+    err << "penstock explain: which request? wanted an ID, --last or --pool POOL\n";
+    return 1;
+  }
+  std::string target = "/explain?";
+  if (!flags.request_id.empty()) {
+    target += "id=" + PercentEncode(flags.request_id);
+  } else {
+    target += flags.pool.empty() ? "last=true" : "pool=" + PercentEncode(flags.pool);
+  }
+  if (!flags.output.empty()) target += "&output=" + PercentEncode(flags.output);
+  std::string text;
+  if (!Ask(flags.admin, target, &text, err)) return 1;
+  out << text;
+  return 0;
 }
 
 }  // namespace gw

@@ -45,9 +45,13 @@ int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& opti
     out << fmt::format("skipped: {} of kind {}\n", Count(static_cast<size_t>(count), "object"),
                        kind);
   }
-  for (const std::string& warning : translation.warnings) out << "warning: " << warning << '\n';
+  std::vector<std::string> all_warnings = translation.warnings;
+  for (const std::string& file : loaded.empty) {
+    all_warnings.push_back((file == "-" ? "standard input" : file) + ": is empty");
+  }
+  for (const std::string& warning : all_warnings) out << "warning: " << warning << '\n';
   const size_t refused = api::RefusedCount(translation.status);
-  const size_t warnings = translation.warnings.size();
+  const size_t warnings = all_warnings.size();
   out << fmt::format("{} in {}: {}; {}{}\n",
                      Count(resources.object_count() + resources.invalid.size(), "object"),
                      Count(loaded.files.size(), "file"), Served(*translation.snapshot),

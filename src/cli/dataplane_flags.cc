@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "base/suggest.h"
 
 namespace gw {
 namespace {
@@ -42,6 +43,10 @@ constexpr std::array kLimits = {
           [](DataplaneOptions& o) -> size_t& { return o.idle_upstream_connections_max; }, false},
     Limit{"model_list_bytes", [](DataplaneOptions& o) -> size_t& { return o.model_list_bytes_max; },
           true},
+    Limit{"model_list_cache_entries",
+          [](DataplaneOptions& o) -> size_t& { return o.model_list_cache_entries_max; }, false},
+    Limit{"model_list_cache_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.model_list_cache_bytes_max; }, true},
     Limit{"prefill_response_bytes",
           [](DataplaneOptions& o) -> size_t& { return o.prefill_response_bytes_max; }, true},
     Limit{"held_response_bytes",
@@ -131,8 +136,10 @@ absl::StatusOr<typename Table::const_pointer> Find(const Table& table, std::stri
     if (!known.empty()) known += ", ";
     known += entry.name;
   }
+  std::vector<std::string_view> names;
+  for (const auto& entry : table) names.emplace_back(entry.name);
   return absl::InvalidArgumentError("unknown name \"" + std::string(name) + "\": wanted one of " +
-                                    known);
+                                    known + DidYouMean(name, names));
 }
 
 absl::Status BadValue(std::string_view name, std::string_view wanted, std::string_view got) {

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/version.h"
 #include "cli/ask.h"
+#include "cli/ask_flags.h"
 #include "cli/check.h"
 #include "cli/command_help.h"
 #include "cli/dataplane_flags.h"
@@ -32,6 +33,7 @@ struct Flags {
   bool no_request_log = false;
   int scrape_interval_ms = 50;
   double scrape_load_max = 0.05;
+  int silent_s = 30;
   int drain_s = 600;
   size_t prefix_index_mb = 256;
   size_t body_mb = 32;
@@ -42,9 +44,8 @@ struct Flags {
   std::vector<std::string> gateway_classes;
   std::vector<std::string> picker_names;
   SimFlags sim;
-  std::string admin = "127.0.0.1:9090";
-  std::string kind;
-  std::string request_id;
+  GetFlags get{.admin = "127.0.0.1:9090", .kind = {}};
+  ExplainFlags explain{.admin = "127.0.0.1:9090"};
   std::string shell;
   std::string manual_command;
   std::string manual_folder;
@@ -150,6 +151,11 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
                    "Largest share of a replica's time spent on scrapes")
       ->capture_default_str()
       ->check(CLI::Range(0.001, 1.0));
+  serve
+      ->add_option("--silent-seconds", flags.silent_s,
+                   "Without a first byte, and 10 times longer than its peers: others are preferred")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
   serve->add_option("--prefix-index-mb", flags.prefix_index_mb, "Byte budget of the prefix index")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
@@ -240,27 +246,6 @@ CLI::App* AddSim(CLI::App& app, Flags& all) {
   return sim;
 }
 
-CLI::App* AddGet(CLI::App& app, Flags& flags) {
-  CLI::App* get = app.add_subcommand("get", "Objects of a running gateway, with their conditions");
-  get->add_option("KIND", flags.kind,
-                  "endpoints, or objects with their conditions: all, gatewayclasses, gateways, "
-                  "httproutes, pools, models, objectives, rewrites, policies")
-      ->required();
-  get->add_option("--admin", flags.admin, "Admin port of the gateway")
-      ->capture_default_str()
-      ->type_name("ADDR:PORT");
-  return get;
-}
-
-CLI::App* AddExplain(CLI::App& app, Flags& flags) {
-  CLI::App* explain = app.add_subcommand("explain", "Where a request went, and why");
-  explain->add_option("ID", flags.request_id, "The request's x-request-id")->required();
-  explain->add_option("--admin", flags.admin, "Admin port of the gateway")
-      ->capture_default_str()
-      ->type_name("ADDR:PORT");
-  return explain;
-}
-
 TranslateOptions TranslateFlags(const Flags& flags) {
   TranslateOptions translate;
   translate.gateway_classes = {flags.gateway_classes.begin(), flags.gateway_classes.end()};
@@ -273,6 +258,7 @@ void ApplyServeFlags(Flags* flags) {
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
   flags->serve.scrape.load_ratio_max = flags->scrape_load_max;
+  flags->serve.scrape.silent_after = std::chrono::seconds(flags->silent_s);
   flags->serve.dataplane.drain_timeout = std::chrono::seconds(flags->drain_s);
   flags->serve.dataplane.request_body_bytes_max = flags->body_mb << 20;
   flags->serve.prefix_index_bytes_max = flags->prefix_index_mb << 20;
@@ -386,8 +372,9 @@ int RunCommand(int argc, char** argv) {
   CLI::App* serve = AddServe(app, flags);
   CLI::App* check = AddCheck(app, flags);
   CLI::App* sim = AddSim(app, flags);
-  CLI::App* get = AddGet(app, flags);
-  CLI::App* explain = AddExplain(app, flags);
+  CLI::App* get = AddGet(app, flags.get);
+  CLI::App* describe = AddDescribe(app, flags.get);
+  CLI::App* explain = AddExplain(app, flags.explain);
   CLI::App* completion = AddCompletion(app, flags);
   CLI::App* manual = AddManual(app, flags);
   if (const std::string error = UnknownCommand(Describe(app), argc, argv); !error.empty()) {
@@ -411,8 +398,8 @@ int RunCommand(int argc, char** argv) {
                     std::cerr);
   }
   if (sim->parsed()) return RunSim(flags.sim);
-  if (get->parsed()) return RunGet(flags.kind, flags.admin, std::cout, std::cerr);
-  if (explain->parsed()) return RunExplain(flags.request_id, flags.admin, std::cout, std::cerr);
+  if (get->parsed() || describe->parsed()) return RunGet(flags.get, std::cout, std::cerr);
+  if (explain->parsed()) return RunExplain(flags.explain, std::cout, std::cerr);
   if (completion->parsed()) {
     std::cout << CompletionScript(Describe(app), flags.shell);
     return 0;

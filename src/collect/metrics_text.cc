@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <initializer_list>
+#include <limits>
 #include <vector>
 
 #include "base/check.h"
@@ -50,17 +51,36 @@ namespace {
 // After a name comes its label set, or the value.
 bool EndsName(char c) { return c == '{' || c == ' ' || c == '\t'; }
 
+// True if there is a number, which may be one that cannot be: NaN, negative, out of range.
 bool ParseValue(std::string_view text, double* value) {
   const size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string_view::npos) return false;
   text.remove_prefix(begin);
   if (!text.empty() && text[0] == '+') text.remove_prefix(1);  // from_chars takes no plus sign
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
-  if (error != std::errc()) return false;
+  if (error == std::errc::result_out_of_range) *value = INFINITY;
+  if (error == std::errc::invalid_argument) return false;
   const std::string_view rest = text.substr(static_cast<size_t>(end - text.data()));
   // A time stamp may follow.
-  if (!rest.empty() && rest[0] != ' ' && rest[0] != '\t' && rest[0] != '\r') return false;
-  return std::isfinite(*value) && *value >= 0;
+  return rest.empty() || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '\r';
+}
+
+// What the values of one name may come to.
+double MaxOf(MetricsScanner::Wanted wanted) {
+  switch (wanted) {
+    case MetricsScanner::kWaiting:
+    case MetricsScanner::kRunning:
+      return MetricsScanner::requests_max;
+    case MetricsScanner::kKvCache:
+      return MetricsScanner::ratio_max;
+    case MetricsScanner::kBlockTokens:
+    case MetricsScanner::kBlocks:
+      return std::numeric_limits<uint32_t>::max();
+    case MetricsScanner::kStart:
+    case MetricsScanner::kWantedCount:
+      break;
+  }
+  return 1e12;  // seconds since 1970, a long time from now
 }
 
 bool ParseCount(std::string_view text, uint32_t* value) {
@@ -272,9 +292,11 @@ bool MetricsScanner::Line(std::string_view line) {
           sample_.lora.base_model.empty()) {
         sample_.lora.base_model = LabelValue(labels, "model_name");
       }
-    } else if (details_ == Details::kRead && name.kind == MetricNames::Kind::kLora) {
+    } else if (details_ == Details::kSkip || !std::isfinite(value) || value < 0) {
+      break;
+    } else if (name.kind == MetricNames::Kind::kLora) {
       ReadLora(labels, value);
-    } else if (details_ == Details::kRead && !RepeatsAnotherRank(name, labels)) {
+    } else if (!RepeatsAnotherRank(name, labels)) {
       ReadCacheConfig(labels);
     }
     break;
@@ -284,8 +306,12 @@ bool MetricsScanner::Line(std::string_view line) {
 
 void MetricsScanner::Add(Wanted wanted, uint8_t rank, double value) {
   Series& series = series_[wanted];
+  if (!(value >= 0 && value <= MaxOf(wanted))) {  // NaN, too
+    series.refused_rank = std::min(series.refused_rank, rank);
+    return;
+  }
   if (rank > series.rank) return;
-  if (rank < series.rank) series = Series{.rank = rank};
+  if (rank < series.rank) series = Series{.rank = rank, .refused_rank = series.refused_rank};
   series.sum += value;
   ++series.count;
 }
@@ -327,6 +353,14 @@ bool MetricsScanner::RepeatsAnotherRank(const MetricName& name, std::string_view
   return false;
 }
 
+// The values of an older name do not matter where the newest is found.
+bool MetricsScanner::IsRefused(Wanted wanted) const {
+  const Series& series = series_[wanted];
+  if (series.refused_rank != 255 && series.refused_rank <= series.rank) return true;
+  const bool is_mean = wanted == kKvCache || wanted == kBlockTokens;
+  return !is_mean && series.sum > MaxOf(wanted);
+}
+
 bool MetricsScanner::AllLoadFound() const {
   return series_[kWaiting].rank == 0 && series_[kRunning].rank == 0 && series_[kKvCache].rank == 0;
 }
@@ -344,6 +378,10 @@ const MetricsSample& MetricsScanner::Finish() {
   const auto count_of = [](double value) {
     return static_cast<uint32_t>(std::min(value, 4294967295.0));
   };
+  sample_.refused = 0;
+  for (uint8_t wanted = 0; wanted < kWantedCount; ++wanted) {
+    if (IsRefused(static_cast<Wanted>(wanted))) sample_.refused |= 1u << wanted;
+  }
   sample_.waiting_found = found(kWaiting);
   sample_.running_found = found(kRunning);
   sample_.kv_cache_found = found(kKvCache);

@@ -13,8 +13,10 @@
 //   LoRA adapters                   the series with the largest value, which is its time
 // SGLang can report each tensor-parallel rank: all of one engine repeat the same requests, so that
 // one of them counts: of each data-parallel rank the first one met, without data parallelism rank
-// 0. A renamed metric counts under its newest name found. Lines that are not understood, and values
-// that are negative or not finite, are as good as absent.
+// 0. A renamed metric counts under its newest name found. Lines that are not understood are as good
+// as absent. So is a value that cannot be (negative, not finite, beyond what any server reaches, or
+// a sum of such size), but that there was one is told: what the other series add up to is not the
+// whole, and nothing of a decision may overflow.
 
 #pragma once
 
@@ -52,6 +54,9 @@ struct MetricsSample {
   uint32_t cache_blocks = 0;
   double process_start_s = 0;  // since 1970; 0: not found
 
+  // A bit for each MetricsScanner::Wanted of which the page has a value that cannot be.
+  uint8_t refused = 0;
+
   LoraReport lora;
 
   bool any_load_found() const { return waiting_found || running_found || kv_cache_found; }
@@ -77,6 +82,12 @@ class MetricsScanner {
   // kRead: adapters and cache configuration too, for which the whole page must be scanned.
   enum class Details : uint8_t { kSkip, kRead };
 
+  // No server holds as many requests. Floats count exactly up to here, and sums of a thousand
+  // endpoints do not overflow.
+  static constexpr double requests_max = 1e6;
+  // A little above 1 is rounding, far above is another unit.
+  static constexpr double ratio_max = 2;
+
   // A longer line is skipped and counted.
   static constexpr size_t line_bytes_max = 64 * 1024;
 
@@ -94,6 +105,7 @@ class MetricsScanner {
   // What one value is made of: the best name found so far and its series.
   struct Series {
     uint8_t rank = 255;
+    uint8_t refused_rank = 255;  // best name with a value that cannot be
     uint32_t count = 0;
     double sum = 0;
   };
@@ -102,6 +114,7 @@ class MetricsScanner {
   // A tensor or pipeline rank beside the one that reports its engine's requests.
   bool RepeatsAnotherRank(const MetricName& name, std::string_view labels);
   void Add(Wanted wanted, uint8_t rank, double value);
+  bool IsRefused(Wanted wanted) const;
   void ReadLora(std::string_view labels, double value);
   void ReadCacheConfig(std::string_view labels);
   bool AllLoadFound() const;

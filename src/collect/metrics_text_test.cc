@@ -246,6 +246,42 @@ TEST(MetricsText, LinesThatAreNotUnderstoodAreAsGoodAsAbsent) {
   }
 }
 
+TEST(MetricsText, ValuesThatCannotBeAreRefusedAndTold) {
+  constexpr unsigned kWaiting = 1u << MetricsScanner::kWaiting;
+  const auto page = [](std::string waiting) {
+    return ParseMetrics(Runtime::kVllm,
+                        "vllm:num_requests_waiting " + waiting + "\nvllm:num_requests_running 3\n");
+  };
+  for (const char* value : {"1e39", "1e300", "1e999", "-1e999", "-1", "-0.5", "NaN", "nan", "+Inf",
+                            "-inf", "1000001"}) {
+    const MetricsSample sample = page(value);
+    EXPECT_EQ(sample.refused, kWaiting) << value;
+    EXPECT_FALSE(sample.waiting_found) << value;
+    EXPECT_EQ(sample.running_requests, 3) << value;
+  }
+  for (const char* value : {"0", "-0", "1e-300", "1000000", "x", ""}) {
+    EXPECT_EQ(page(value).refused, 0u) << value;
+  }
+}
+
+TEST(MetricsText, ASumThatCannotBeIsRefused) {
+  std::string page;
+  for (int engine = 0; engine < 3; ++engine) {
+    page += "vllm:num_requests_running{engine=\"" + std::to_string(engine) + "\"} 400000\n";
+  }
+  EXPECT_EQ(ParseMetrics(Runtime::kVllm, page).refused, 1u << MetricsScanner::kRunning);
+  const MetricsSample part =
+      ParseMetrics(Runtime::kVllm, "vllm:kv_cache_usage_perc 0.5\nvllm:kv_cache_usage_perc 1e38\n");
+  EXPECT_EQ(part.refused, 1u << MetricsScanner::kKvCache) << "half of the engines is not the mean";
+}
+
+TEST(MetricsText, OfARenamedMetricTheOldNamesValueDoesNotMatter) {
+  const MetricsSample sample =
+      ParseMetrics(Runtime::kVllm, "vllm:gpu_cache_usage_perc -1\nvllm:kv_cache_usage_perc 0.5\n");
+  EXPECT_EQ(sample.refused, 0u);
+  EXPECT_EQ(sample.kv_cache_utilization_ratio, 0.5f);
+}
+
 TEST(MetricsText, FormsOfAValue) {
   const auto waiting = [](std::string rest) {
     return ParseMetrics(Runtime::kVllm, "vllm:num_requests_waiting" + rest).waiting_requests;
@@ -363,6 +399,8 @@ MetricsSample SlowParse(const std::string& page) {
   for (std::string text; std::getline(lines, text);) {
     SlowLine line;
     if (!SlowParseLine(text, &line)) continue;
+    const bool is_ratio = line.name.find("cache_usage") != std::string::npos;
+    if (line.name.find("lora") == std::string::npos && line.value > (is_ratio ? 2 : 1e6)) continue;
     if (line.name == "vllm:num_requests_waiting") {
       sample.waiting_found = true;
       sample.waiting_requests += static_cast<float>(line.value);

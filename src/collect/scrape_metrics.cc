@@ -16,6 +16,13 @@ Counter& Probes(MetricRegistry& registry, std::string_view result) {
                              {{"result", std::string(result)}});
 }
 
+std::shared_ptr<Counter> Silences(MetricRegistry& registry, const std::string& pool_id,
+                                  const char* reason) {
+  return registry.ShareCounter("penstock_silences_total",
+                               "Endpoints that answered nothing while others did, by what.",
+                               {{"pool", pool_id}, {"reason", reason}});
+}
+
 }  // namespace
 
 std::string_view NameOf(ScrapeFailure failure) {
@@ -38,6 +45,26 @@ std::string_view NameOf(ScrapeFailure failure) {
   CHECK(false);
 }
 
+std::string_view NameOf(MetricsScanner::Wanted value) {
+  switch (value) {
+    case MetricsScanner::kWaiting:
+      return "waiting_requests";
+    case MetricsScanner::kRunning:
+      return "running_requests";
+    case MetricsScanner::kKvCache:
+      return "kv_cache_utilization_ratio";
+    case MetricsScanner::kBlockTokens:
+      return "cache_block_tokens";
+    case MetricsScanner::kBlocks:
+      return "cache_blocks";
+    case MetricsScanner::kStart:
+      return "process_start_time";
+    case MetricsScanner::kWantedCount:
+      break;
+  }
+  CHECK(false);
+}
+
 ScrapeMetrics::ScrapeMetrics(MetricRegistry& r)
     : registry(r),
       scrapes(r.AddCounter("penstock_scrapes_total", "Metrics pages read from endpoints.")),
@@ -52,14 +79,27 @@ ScrapeMetrics::ScrapeMetrics(MetricRegistry& r)
                                 "Metrics pages that could not be read, by reason.",
                                 {{"reason", std::string(NameOf(static_cast<ScrapeFailure>(i)))}});
   }
+  for (uint8_t i = 0; i < MetricsScanner::kWantedCount; ++i) {
+    refused_values[i] = &r.AddCounter(
+        "penstock_scrape_refused_values_total", "Values of metrics pages that cannot be, by value.",
+        {{"value", std::string(NameOf(static_cast<MetricsScanner::Wanted>(i)))}});
+  }
+}
+
+void ShowScrapeSeries(MetricRegistry& registry, const std::string& pool_id) {
+  for (const char* reason : {"metrics", "requests"}) Silences(registry, pool_id, reason);
+}
+
+void ScrapeMetrics::CountSilence(const std::string& pool_id, const char* reason) {
+  Silences(registry, pool_id, reason)->Add();
 }
 
 void ScrapeMetrics::CountEjection(const std::string& pool_id) {
   // The family that requests' failures are counted in (exchange).
   registry
-      .AddCounter("penstock_ejections_total", "Endpoints taken out of use after failures.",
-                  {{"pool", pool_id}})
-      .Add();
+      .ShareCounter("penstock_ejections_total", "Endpoints taken out of use after failures.",
+                    {{"pool", pool_id}})
+      ->Add();
 }
 
 }  // namespace gw

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <string_view>
 
+#include "collect/metrics_text.h"
 #include "stats/metrics.h"
 
 namespace gw {
@@ -21,11 +23,18 @@ enum class ScrapeFailure : uint8_t {
 inline constexpr size_t kScrapeFailures = 7;
 std::string_view NameOf(ScrapeFailure failure);
 
+// The values of a page, as the label of what is refused of them calls them.
+std::string_view NameOf(MetricsScanner::Wanted value);
+
+// Makes the series of a pool, so that they stand at 0 before anything is counted.
+void ShowScrapeSeries(MetricRegistry& registry, const std::string& pool_id);
+
 struct ScrapeMetrics {
   explicit ScrapeMetrics(MetricRegistry& registry);
 
   void CountFailure(ScrapeFailure failure) { failures[static_cast<size_t>(failure)]->Add(); }
   void CountEjection(const std::string& pool_id);
+  void CountSilence(const std::string& pool_id, const char* reason);
 
   MetricRegistry& registry;
   Counter& scrapes;
@@ -34,6 +43,7 @@ struct ScrapeMetrics {
   Counter& probes_failed;
   Gauge& endpoints;
   std::array<Counter*, kScrapeFailures> failures;
+  std::array<Counter*, MetricsScanner::kWantedCount> refused_values;
 };
 
 }  // namespace gw

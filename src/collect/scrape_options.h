@@ -29,6 +29,16 @@ struct ScrapeOptions {
   // on every connection's first page and then no sooner than this, or on all pages once adapters
   // are seen.
   Duration details_interval = std::chrono::seconds(1);
+  // When an endpoint counts as silent (silence_watch.h): after that many scrapes without an answer;
+  // or after that time without a first byte, if it is also that many times what its peers need.
+  uint32_t silent_scrapes = 3;
+  Duration silent_after = std::chrono::seconds(30);
+  uint32_t silent_peer_factor = 10;
+  // Until a silent endpoint that has no request left may have one; doubles with each in vain.
+  Duration silent_trial = std::chrono::seconds(30);
+  Duration silent_trial_max = std::chrono::seconds(300);
+  // Between two looks at that.
+  Duration silence_look = std::chrono::seconds(1);
   HealthOptions health;
   uint64_t seed = 1;  // of the endpoints' phases
 };

@@ -215,6 +215,7 @@ void ScrapeTarget::Complete() {
   const int status = head.status;
   if (!head.keep_alive) stream_.reset();
   fresh_connection_ = false;
+  identity_.state->unanswered_scrapes.store(0, std::memory_order_relaxed);
   if (job_ == Job::kScrape) {
     CompleteScrape(status);
   } else {
@@ -237,15 +238,13 @@ void ScrapeTarget::CompleteProbe(int status) {
 void ScrapeTarget::CompleteScrape(int status) {
   if (status != 200) {
     // The answer is complete and the connection in order: it is kept.
-    metrics_.CountFailure(ScrapeFailure::kStatus);
-    pacer_.OnFailure();
+    CountFailure(ScrapeFailure::kStatus);
     Rest();
     return;
   }
   const MetricsSample& sample = scanner_.Finish();
   if (!sample.any_load_found()) {
-    metrics_.CountFailure(ScrapeFailure::kNoMetrics);
-    pacer_.OnFailure();
+    CountFailure(ScrapeFailure::kNoMetrics);
     Rest();
     return;
   }
@@ -254,15 +253,37 @@ void ScrapeTarget::CompleteScrape(int status) {
   metrics_.duration.Observe(ToSeconds(took));
   pacer_.OnAnswer(took, sample.waiting_requests == 0 && sample.running_requests == 0);
   Rest();
+  identity_.state->scrape_failures.store(0, std::memory_order_relaxed);
   Apply(sample);
+}
+
+bool ScrapeTarget::CountRefused(const MetricsSample& sample) {
+  using Scanner = MetricsScanner;
+  for (size_t i = 0; sample.refused != 0 && i < Scanner::kWantedCount; ++i) {
+    if ((sample.refused & 1u << i) != 0) metrics_.refused_values[i]->Add();
+  }
+  // A KV-cache use that is never a number is as good as not reported; requests are what a server
+  // must be able to count.
+  constexpr unsigned kRequests = 1u << Scanner::kWaiting | 1u << Scanner::kRunning;
+  const unsigned needed = reported_kv_cache_ ? kRequests | 1u << Scanner::kKvCache : kRequests;
+  return (sample.refused & needed) == 0;
 }
 
 void ScrapeTarget::Apply(const MetricsSample& sample) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   EndpointState& state = *identity_.state;
-  if (sample.waiting_found) state.waiting_requests.store(sample.waiting_requests, kRelaxed);
-  if (sample.running_found) state.running_requests.store(sample.running_requests, kRelaxed);
-  if (sample.kv_cache_found) {
+  const bool whole = CountRefused(sample);
+  const auto good = [&sample](bool found, MetricsScanner::Wanted value) {
+    return found && (sample.refused & 1u << value) == 0;
+  };
+  if (good(sample.waiting_found, MetricsScanner::kWaiting)) {
+    state.waiting_requests.store(sample.waiting_requests, kRelaxed);
+  }
+  if (good(sample.running_found, MetricsScanner::kRunning)) {
+    state.running_requests.store(sample.running_requests, kRelaxed);
+  }
+  if (good(sample.kv_cache_found, MetricsScanner::kKvCache)) {
+    reported_kv_cache_ = true;
     state.kv_cache_utilization_ratio.store(sample.kv_cache_utilization_ratio, kRelaxed);
   }
   if (sample.cache_block_tokens != 0) {
@@ -278,6 +299,7 @@ void ScrapeTarget::Apply(const MetricsSample& sample) {
   ApplyLora(sample);
   ApplyStart(sample);
   state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max).count(), kRelaxed);
+  if (!whole) return;
   state.scraped_at_ns.store(loop_.clock().Now().time_since_epoch().count(),
                             std::memory_order_release);
 }
@@ -311,6 +333,12 @@ void ScrapeTarget::ApplyStart(const MetricsSample& sample) {
   process_start_s_ = sample.process_start_s;
 }
 
+void ScrapeTarget::CountFailure(ScrapeFailure failure) {
+  metrics_.CountFailure(failure);
+  pacer_.OnFailure();
+  identity_.state->scrape_failures.fetch_add(1, std::memory_order_relaxed);
+}
+
 void ScrapeTarget::Rest() { phase_ = Phase::kResting; }
 
 void ScrapeTarget::Fail(ScrapeFailure failure, bool counts, EndpointFailure kind) {
@@ -321,8 +349,10 @@ void ScrapeTarget::Fail(ScrapeFailure failure, bool counts, EndpointFailure kind
     metrics_.probes_failed.Add();
     counts = true;  // whatever went wrong, the probe did not succeed
   } else {
-    metrics_.CountFailure(failure);
-    pacer_.OnFailure();
+    CountFailure(failure);
+    const bool unanswered =
+        failure == ScrapeFailure::kTimeout || (counts && kind != EndpointFailure::kConnectRefused);
+    if (unanswered) identity_.state->unanswered_scrapes.fetch_add(1, std::memory_order_relaxed);
   }
   EndpointState& state = *identity_.state;
   // Also when it is ejected already: requests may have gone there for want of another endpoint.

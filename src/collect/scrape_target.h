@@ -71,8 +71,11 @@ class ScrapeTarget final : private StreamObserver {
   void CompleteScrape(int status);
   void CompleteProbe(int status);
   void Apply(const MetricsSample& sample);
+  // False if the page leaves open how loaded the endpoint is: its age is that of the last good one.
+  bool CountRefused(const MetricsSample& sample);
   void ApplyLora(const MetricsSample& sample);
   void ApplyStart(const MetricsSample& sample);
+  void CountFailure(ScrapeFailure failure);
   void Rest();
   // Ends the exchange. `counts`: as a failure of the endpoint's health, too.
   void Fail(ScrapeFailure failure, bool counts, EndpointFailure kind = EndpointFailure::kNoAnswer);
@@ -90,6 +93,7 @@ class ScrapeTarget final : private StreamObserver {
   bool fresh_connection_ = false;  // has not carried an answer yet
   bool saw_answer_bytes_ = false;
   bool has_adapters_ = false;
+  bool reported_kv_cache_ = false;
   bool reads_details_ = false;
   bool due_at_once_ = false;
   TimePoint read_details_at_{};

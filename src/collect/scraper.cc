@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "collect/scrape_target.h"
+#include "collect/silence_watch.h"
 
 namespace gw {
 namespace {
@@ -30,6 +31,7 @@ struct MetricsScraper::Impl {
         reader(snapshots),
         metrics(registry),
         random(scrape_options.seed),
+        silence(options),
         timer(event_loop, [this] { Tick(); }) {
     timer.Start(Duration(0));
   }
@@ -39,6 +41,10 @@ struct MetricsScraper::Impl {
     if (newest != followed) Follow(newest);
     const TimePoint now = loop.now();
     for (const auto& target : targets) target->Tick(now);
+    if (now - looked_at >= options.silence_look) {
+      looked_at = now;
+      silence.Look(now, [this](const auto&... what) { TellSilence(what...); });
+    }
     timer.Start(targets.empty() ? kTickWithoutTargets : kTick);
   }
 
@@ -64,6 +70,21 @@ struct MetricsScraper::Impl {
       }
     }
     metrics.endpoints.Set(static_cast<double>(scraped));
+    std::vector<SilenceWatch::Subject> subjects;
+    for (const auto& target : targets) {
+      const ScrapeTarget::Identity& identity = target->identity();
+      // What a Service's endpoints serve, and how long that takes, is not known.
+      if (identity.scraped) subjects.push_back({identity.state, identity.pool_id, identity.name});
+    }
+    silence.Follow(std::move(subjects));
+  }
+
+  void TellSilence(const SilenceWatch::Subject& subject, uint8_t what, bool begins) {
+    const char* reason = what == Silence::kMetrics ? "metrics" : "requests";
+    if (begins) metrics.CountSilence(subject.pool_id, reason);
+    Log(begins ? LogLevel::kWarning : LogLevel::kInfo,
+        begins ? "Endpoint silent, others are preferred" : "Endpoint answers again",
+        {{"endpoint", subject.name}, {"pool", subject.pool_id}, {"reason", reason}});
   }
 
   // One for each address. Of several pools that hold it the first InferencePool says how it is
@@ -116,6 +137,8 @@ struct MetricsScraper::Impl {
   ScrapeMetrics metrics;
   Random random;
   std::vector<std::unique_ptr<ScrapeTarget>> targets;
+  SilenceWatch silence;
+  TimePoint looked_at{};
   Timer timer;
 };
 

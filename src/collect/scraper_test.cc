@@ -192,6 +192,35 @@ TEST_F(ScraperTest, AFailedScrapeKeepsValuesAndAgeAndIsCountedByReason) {
   EXPECT_GT(StateOf(a).scraped_at_ns, scraped_at);
 }
 
+TEST_F(ScraperTest, AValueThatCannotBeLeavesTheLastGoodOneAndItsAge) {
+  FakeModelServer& a = AddServer(Page(3, 4, 0.5));
+  Publish({&a});
+  WaitFor([&] { return StateOf(a).waiting_requests == 3; });
+  const auto refused = [&](std::string value) {
+    return metrics_.AddCounter("penstock_scrape_refused_values_total", "", {{"value", value}})
+        .value();
+  };
+  const std::string running = "vllm:num_requests_running 6\n";
+  a.page = running + "vllm:num_requests_waiting 1e39\nvllm:kv_cache_usage_perc 0.25\n";
+  WaitFor([&] { return refused("waiting_requests") > 0; });
+  const int64_t scraped_at = StateOf(a).scraped_at_ns;
+  WaitFor([&] { return refused("waiting_requests") > 3; });
+  EXPECT_EQ(StateOf(a).waiting_requests, 3);
+  EXPECT_EQ(StateOf(a).running_requests, 6);
+  EXPECT_EQ(StateOf(a).kv_cache_utilization_ratio, 0.25f);
+  EXPECT_EQ(StateOf(a).scraped_at_ns, scraped_at);
+  a.page = running + "vllm:num_requests_waiting 2\nvllm:kv_cache_usage_perc 0.25\n";
+  WaitFor([&] { return StateOf(a).scraped_at_ns > scraped_at; });
+  EXPECT_EQ(StateOf(a).waiting_requests, 2);
+}
+
+TEST_F(ScraperTest, AKvCacheUseThatWasNeverANumberIsAsGoodAsNotReported) {
+  FakeModelServer& a = AddServer("vllm:num_requests_waiting 3\nvllm:kv_cache_usage_perc NaN\n");
+  Publish({&a});
+  WaitFor([&] { return StateOf(a).scraped_at_ns != 0; });
+  EXPECT_EQ(StateOf(a).waiting_requests, 3);
+}
+
 TEST_F(ScraperTest, APageBeyondTheLimitIsRefused) {
   options_.page_bytes_max = 10'000;
   FakeModelServer& a = AddServer(std::string(20'000, '#') + "\n" + Page(1, 1, 0));

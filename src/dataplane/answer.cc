@@ -63,42 +63,15 @@ void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
     }
     target = origin_form;
   }
-  WriteUpstreamHead(parser_.head(),
-                    {target, exchange_.request_id(), client_ip_, body_bytes, read_here}, head);
+  WriteUpstreamHead(
+      parser_.head(),
+      {target, exchange_.request_id(), client_ip_, body_bytes, read_here, exchange_.model_field()},
+      head);
 }
 
 void DownstreamConnection::StartTryTimer() {
   if (!exchange_.rule()->try_timeout || try_timer_.active()) return;
   try_timer_.Start(*exchange_.rule()->try_timeout);
-}
-
-void DownstreamConnection::ListModels() {
-  SetState(State::kWaiting);
-  const std::string key = KeyOf(exchange_.model_rules());
-  const uint64_t generation = exchange_.snapshot().generation;
-  const TimePoint now = worker_.loop().now();
-  const std::string* cached =
-      worker_.model_lists().Find(generation, key, now, worker_.options().model_list_cache_time);
-  if (cached != nullptr) {
-    status_ = 200;
-    RespondWith({200, kJson, *cached, 0}, keep_alive_, Outcome::kComplete);
-    return;
-  }
-  model_fetch_ = std::make_unique<ModelListFetch>(
-      worker_.upstreams(),
-      PlanModelList(exchange_.snapshot(), exchange_.model_rules(), now,
-                    worker_.environment().random),
-      [this](std::string_view limit) { worker_.CountLimit(limit); });
-  model_fetch_->Start([this, generation, key](const std::string& body) {
-    auto finished = std::move(model_fetch_);
-    if (body.empty()) {
-      Respond(Rejection::kNoEndpoint);
-    } else {
-      worker_.model_lists().Put(generation, key, worker_.loop().now(), body);
-      RespondWith({200, kJson, body, 0}, keep_alive_, Outcome::kComplete);
-    }
-    ContinueInput();
-  });
 }
 
 void DownstreamConnection::Respond(Rejection rejection) {
@@ -126,6 +99,7 @@ void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Ou
   if (answer.retry_after_s > 0) {
     http::AppendHeader(&head, "retry-after", static_cast<uint64_t>(answer.retry_after_s));
   }
+  head += answer.fields;
   const bool http10 = parser_.head().minor_version == 0;
   if (!response_keep_alive_) {
     http::AppendHeader(&head, "connection", "close");
@@ -147,7 +121,7 @@ void DownstreamConnection::FinishExchange(Outcome outcome) {
   request_timer_.Stop();
   keepalive_timer_.Stop();
   CancelHalves();
-  model_fetch_.reset();
+  model_ticket_.reset();
   pieces_.clear();
   pieces_bytes_ = 0;
   held_.clear();

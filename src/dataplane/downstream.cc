@@ -106,7 +106,7 @@ void DownstreamConnection::BufferPipelined() {
       return;
     }
     if (!pipelined_.empty() && worker_.held().full()) {
-      worker_.CountLimit("held_bytes");
+      exchange_.CountLimit("held_bytes");
       if (stream_->peer_gone()) OnClientGone();
       return;
     }
@@ -152,12 +152,12 @@ void DownstreamConnection::Consume(std::string_view in) {
       case http::H1Event::kBody:
         if (state_ != State::kBody) break;
         if (body_.size() + step.body.size() > worker_.options().request_body_bytes_max) {
-          worker_.CountLimit("request_body_bytes");
+          exchange_.CountLimit("request_body_bytes");
           Respond(Rejection::kBodyTooLarge);
           break;
         }
         if (KeepBody(step.body)) break;
-        worker_.CountLimit("held_bytes");
+        exchange_.CountLimit("held_bytes");
         Respond(Rejection::kTooManyBytesHeld);
         break;
       case http::H1Event::kEnd:
@@ -187,7 +187,7 @@ bool DownstreamConnection::KeepBody(std::string_view bytes) {
 }
 
 void DownstreamConnection::RefuseBody() {
-  worker_.CountLimit("held_bytes");
+  exchange_.CountLimit("held_bytes");
   Respond(Rejection::kTooManyBytesHeld);
 }
 
@@ -209,7 +209,7 @@ void DownstreamConnection::WatchBody() {
 
 void DownstreamConnection::OnBodyTimeout() {
   const Duration pause = worker_.loop().now() - body_read_at_;
-  worker_.CountLimit(pause >= worker_.options().client_body_timeout ? "client_body_timeout"
+  exchange_.CountLimit(pause >= worker_.options().client_body_timeout ? "client_body_timeout"
                                                                     : "body_bytes_per_second");
   Respond(Rejection::kBodyTimeout);
 }
@@ -243,14 +243,14 @@ void DownstreamConnection::OnHead() {
   }
   if (head.framing == http::BodyFraming::kLength) {
     if (head.content_length > worker_.options().request_body_bytes_max) {
-      worker_.CountLimit("request_body_bytes");
+      exchange_.CountLimit("request_body_bytes");
       Respond(Rejection::kBodyTooLarge);
       return;
     }
     body_.Reserve(head.content_length);
   }
   if (worker_.held().over()) {
-    worker_.CountLimit("held_bytes");
+    exchange_.CountLimit("held_bytes");
     Respond(Rejection::kTooManyBytesHeld);
     return;
   }
@@ -268,7 +268,9 @@ void DownstreamConnection::OnHead() {
 void DownstreamConnection::OnBodyEnd() {
   body_unread_ = false;
   timer_.Stop();
-  Act(exchange_.OnRequestBody(body_.view(), worker_.loop().now()));
+  const Step step = exchange_.OnRequestBody(body_.view(), worker_.loop().now());
+  StartRequestTimers();
+  Act(step);
 }
 
 }  // namespace gw

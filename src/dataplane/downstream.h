@@ -93,12 +93,14 @@ class DownstreamConnection final : public StreamObserver,
   void Act(const Step& step);
   void Dispatch();
   void ListModels();
+  void AnswerModels(const ModelListAnswer& list);
   void Respond(Rejection rejection);
   struct Answer {
     int status;
     std::string_view content_type;
     std::string_view body;
-    int retry_after_s;  // 0: none
+    int retry_after_s;             // 0: none
+    std::string_view fields = {};  // further lines of the head
   };
   void RespondWith(const Answer& answer, bool keep_alive, Outcome outcome);
   void WriteRequestHead(uint64_t body_bytes, bool read_here, std::string* head);
@@ -164,8 +166,8 @@ class DownstreamConnection final : public StreamObserver,
 
   // The response that is passed on.
   UpstreamConnection* upstream_ = nullptr;
-  std::unique_ptr<ModelListFetch> model_fetch_;
-  std::unique_ptr<PrefillLeg> prefill_;  // made at the first disaggregated request
+  std::unique_ptr<ModelLists::Ticket> model_ticket_;  // waits for a model list
+  std::unique_ptr<PrefillLeg> prefill_;               // made at the first disaggregated request
   std::string upstream_head_;
   std::string response_head_;
   bool response_head_sent_ = false;

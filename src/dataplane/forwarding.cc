@@ -1,5 +1,6 @@
 #include "dataplane/forwarding.h"
 
+#include "exchange/exchange.h"
 #include "http/h1_writer.h"
 
 namespace gw {
@@ -65,10 +66,14 @@ void WriteUpstreamHead(const http::RequestHead& head, const ForwardedRequest& re
     }
     if (hop_by_hop.Contains(field.name)) continue;
     if (request.read_here && EqualsIgnoreCase(field.name, "accept-encoding")) continue;
+    if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
     http::AppendHeader(out, field.name, field.value);
   }
   if (request.read_here) http::AppendHeader(out, "accept-encoding", "identity");
   if (!has_host) http::AppendHeader(out, "host", head.authority);
+  if (request.model_name && !request.model_name->empty()) {
+    http::AppendHeader(out, kModelNameField, *request.model_name);
+  }
   http::AppendHeader(out, "x-request-id", request.request_id);
   WriteForwardedFor(head.headers, request.client_ip, out);
   http::AppendHeader(out, "x-forwarded-proto",

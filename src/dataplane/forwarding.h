@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ struct ForwardedRequest {
   std::string_view client_ip;
   uint64_t body_bytes = 0;
   bool read_here = false;  // the gateway reads the answer itself: asked for as it is, not coded
+  // The model's name for kModelNameField in place of the client's field; empty: no such field.
+  std::optional<std::string_view> model_name = {};
 };
 
 // Writes the head of the request to an endpoint: the client's end-to-end fields as they are and in

@@ -34,7 +34,7 @@ void DownstreamConnection::WatchIdle() {
 
 void DownstreamConnection::OnIdleTimeout() {
   if (!out_.empty()) {
-    worker_.CountLimit("client_write_timeout");
+    exchange_.CountLimit("client_write_timeout");
     Close();
     return;
   }
@@ -45,8 +45,12 @@ void DownstreamConnection::OnIdleTimeout() {
   Close();
 }
 
+// At the head, or where the rule depends on it behind the body: the time runs from the head on.
 void DownstreamConnection::StartRequestTimers() {
-  if (exchange_.rule()->request_timeout) request_timer_.Start(*exchange_.rule()->request_timeout);
+  const RouteRule* rule = exchange_.rule();
+  if (rule == nullptr || !rule->request_timeout || request_timer_.active()) return;
+  const Duration passed = worker_.loop().now() - exchange_.began();
+  request_timer_.Start(std::max(Duration::zero(), *rule->request_timeout - passed));
 }
 
 void DownstreamConnection::OnTimer() {
@@ -56,7 +60,7 @@ void DownstreamConnection::OnTimer() {
       break;
     case State::kWaiting:
       // A client that takes nothing for this long holds a model server's work for nobody.
-      worker_.CountLimit("client_write_timeout");
+      exchange_.CountLimit("client_write_timeout");
       OnClientGone();
       break;
     case State::kHead:
@@ -71,7 +75,7 @@ void DownstreamConnection::OnTimer() {
       Close();
       break;
     case State::kClosing:
-      worker_.CountLimit("client_write_timeout");
+      exchange_.CountLimit("client_write_timeout");
       Close();
       break;
     case State::kClosed:
@@ -80,7 +84,7 @@ void DownstreamConnection::OnTimer() {
 }
 
 void DownstreamConnection::OnRequestTimeout() {
-  worker_.CountLimit("route_request_timeout");
+  exchange_.CountLimit("route_request_timeout");
   if (state_ == State::kBody) {
     body_unread_ = true;
     Respond(Rejection::kTimeout);
@@ -98,7 +102,7 @@ void DownstreamConnection::OnRequestTimeout() {
 void DownstreamConnection::OnTryTimeout() {
   const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
   if (state_ != State::kWaiting || !tried) return;
-  worker_.CountLimit("route_backend_request_timeout");
+  exchange_.CountLimit("route_backend_request_timeout");
   if (response_head_sent_) {
     BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
     return;

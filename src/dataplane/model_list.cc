@@ -1,11 +1,19 @@
 #include "dataplane/model_list.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
 namespace gw {
 
 // One pool asked for its list: an endpoint, and the next one if that one does not tell.
 class ModelListFetch::Question final : public UpstreamHandler {
  public:
-  Question(ModelListFetch& fetch, const ModelListPlan::Candidates& candidates)
+  Question(ModelListFetch& fetch, const std::vector<const Endpoint*>& candidates)
       : fetch_(fetch),
         candidates_(candidates),
         timer_(fetch.upstreams_.loop(), [this] { OnTimeout(); }) {}
@@ -14,29 +22,34 @@ class ModelListFetch::Question final : public UpstreamHandler {
   }
   void Ask() {
     const std::string& address = candidates_[next_]->address;
-    status_ = 0;
-    body_.clear();
-    head_ = "GET /v1/models HTTP/1.1\r\nhost: " + address + "\r\naccept: application/json\r\n\r\n";
+    answer_ = {};
+    head_ = "GET /v1/models HTTP/1.1\r\nhost: " + address + "\r\naccept: application/json\r\n" +
+            fetch_.fields_ + "\r\n";
     timer_.Start(fetch_.upstreams_.options().model_list_timeout);
     connection_ = fetch_.upstreams_.Acquire(address);
     connection_->Send({head_, {}, false}, this);
   }
-  std::string_view answer() const { return ok_ ? std::string_view(body_) : std::string_view(); }
+  ModelListAnswer& answer() { return answer_; }
 
-  void OnUpstreamHead(const http::ResponseHead& head) override { status_ = head.status; }
+  void OnUpstreamHead(const http::ResponseHead& head) override {
+    answer_.status = head.status;
+    const http::HeaderField* type = head.headers.Find("content-type");
+    answer_.content_type.assign(type != nullptr ? type->value : "application/json");
+    answer_.fields = FieldsOfAnswer(head);
+  }
   void OnUpstreamBody(std::string_view piece) override {
-    if (status_ == 0) return;
-    if (body_.size() + piece.size() > fetch_.upstreams_.options().model_list_bytes_max) {
+    if (answer_.status == 0) return;
+    if (answer_.body.size() + piece.size() > fetch_.upstreams_.options().model_list_bytes_max) {
       fetch_.on_limit_("model_list_bytes");
-      status_ = 0;
+      answer_ = {};
     } else {
-      body_ += piece;
+      answer_.body += piece;
     }
   }
   void OnUpstreamFlush() override {}
   void OnUpstreamEnd() override {
     connection_ = nullptr;
-    Close(status_ == 200);
+    Close();
   }
   void OnUpstreamFailed(TryFailure failure) override {
     connection_ = nullptr;
@@ -46,7 +59,8 @@ class ModelListFetch::Question final : public UpstreamHandler {
       Ask();
       return;
     }
-    Close(false);
+    answer_ = {};
+    Close();
   }
 
  private:
@@ -54,77 +68,184 @@ class ModelListFetch::Question final : public UpstreamHandler {
     fetch_.on_limit_("model_list_timeout");
     connection_->Cancel();
     connection_ = nullptr;
-    Close(false);
+    answer_ = {};
+    Close();
   }
-  void Close(bool ok) {
+  // Who is refused by one is refused by all.
+  bool IsFinal() const {
+    return answer_.status == 200 || answer_.status == 401 || answer_.status == 403;
+  }
+  void Close() {
     timer_.Stop();
-    if (!ok && ++next_ < candidates_.size()) {
+    if (!IsFinal() && ++next_ < candidates_.size()) {
       Ask();
       return;
     }
-    ok_ = ok;
     fetch_.OnAnswer();
   }
 
   ModelListFetch& fetch_;
-  const ModelListPlan::Candidates& candidates_;
+  const std::vector<const Endpoint*>& candidates_;
   UpstreamConnection* connection_ = nullptr;
   std::string head_;
-  std::string body_;
+  ModelListAnswer answer_;
   Timer timer_;
   size_t next_ = 0;
-  int status_ = 0;
   bool asked_again_ = false;
-  bool ok_ = false;
 };
 
-ModelListFetch::ModelListFetch(UpstreamPool& upstreams, ModelListPlan plan, OnLimit on_limit)
-    : upstreams_(upstreams), plan_(std::move(plan)), on_limit_(std::move(on_limit)) {}
+ModelListFetch::ModelListFetch(UpstreamPool& upstreams, std::shared_ptr<const Snapshot> snapshot,
+                               ModelListPlan plan, std::string fields, OnLimit on_limit)
+    : upstreams_(upstreams),
+      snapshot_(std::move(snapshot)),
+      plan_(std::move(plan)),
+      fields_(std::move(fields)),
+      on_limit_(std::move(on_limit)) {}
 
 ModelListFetch::~ModelListFetch() = default;
 
 void ModelListFetch::Start(Done done) {
   done_ = std::move(done);
-  for (const ModelListPlan::Candidates& candidates : plan_.ask) {
-    questions_.push_back(std::make_unique<Question>(*this, candidates));
+  for (const ModelListPlan::Part& part : plan_.parts) {
+    questions_.push_back(std::make_unique<Question>(*this, part.candidates));
+    if (!part.candidates.empty()) ++open_;
   }
-  open_ = questions_.size();
-  if (open_ == 0) {
-    Finish();
-    return;
+  ++open_;  // for this function
+  for (size_t i = 0; i < questions_.size(); ++i) {
+    if (!plan_.parts[i].candidates.empty()) questions_[i]->Ask();
   }
-  for (auto& question : questions_) question->Ask();
+  OnAnswer();
 }
 
 void ModelListFetch::OnAnswer() {
-  if (--open_ == 0) Finish();
-}
-
-void ModelListFetch::Finish() {
-  std::vector<std::string_view> answers;
-  for (const auto& question : questions_) {
-    if (!question->answer().empty()) answers.push_back(question->answer());
-  }
-  const std::string merged = MergeModelAnswers(plan_, std::move(answers));
+  if (--open_ > 0) return;
+  std::vector<ModelListAnswer> answers;
+  for (const auto& question : questions_) answers.push_back(std::move(question->answer()));
   Done done = std::move(done_);
-  done(merged);
+  done(MergeModelAnswers(plan_, answers));
 }
 
-const std::string* ModelListCache::Find(uint64_t generation, const std::string& key, TimePoint now,
-                                        Duration max_age) const {
-  if (generation != generation_) return nullptr;
-  auto it = entries_.find(key);
-  if (it == entries_.end() || now - it->second.at > max_age) return nullptr;
-  return &it->second.body;
+ModelListStore::ModelListStore(const DataplaneOptions& options, uint64_t seed)
+    : options_(options), seed_(seed) {}
+
+ModelListStore::Key ModelListStore::KeyFor(std::string_view text) const {
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(text.data(), text.size(), seed_);
+  return {hash.high64, hash.low64};
 }
 
-void ModelListCache::Put(uint64_t generation, const std::string& key, TimePoint now,
-                         std::string body) {
-  if (generation != generation_) {
-    entries_.clear();
-    generation_ = generation;
+ModelListStore::Found ModelListStore::Find(const Key& key, TimePoint now,
+                                           const std::shared_ptr<Waiter>& waiter,
+                                           SharedModelList* list) {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(key);
+  if (it != entries_.end() && it->second.list != nullptr) {
+    if (now - it->second.at <= options_.model_list_cache_time) {
+      *list = it->second.list;
+      return Found::kList;
+    }
+    Drop(key);
   }
-  entries_[key] = {now, std::move(body)};
+  const bool others_ask = entries_.contains(key);
+  entries_[key].waiters.push_back(waiter);
+  return others_ask ? Found::kOthersAsk : Found::kNobodyAsks;
+}
+
+void ModelListStore::Leave(const Key& key, const std::shared_ptr<Waiter>& waiter) {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(key);
+  if (it != entries_.end()) std::erase(it->second.waiters, waiter);
+}
+
+std::string_view ModelListStore::Settle(const Key& key, TimePoint now, SharedModelList list) {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(key);
+  CHECK(it != entries_.end() && it->second.list == nullptr);
+  // Under the lock: a loop may go as soon as its waiters have left.
+  for (const std::shared_ptr<Waiter>& waiter : it->second.waiters) {
+    waiter->loop->Post([waiter, list] {
+      const auto done = std::exchange(waiter->done, nullptr);
+      if (done) done(*list);
+    });
+  }
+  const size_t bytes = BytesOf(*list);
+  if (list->status == 0 || options_.model_list_cache_time == Duration::zero() ||
+      bytes > options_.model_list_cache_bytes_max) {
+    entries_.erase(it);
+    return {};
+  }
+  it->second = {std::move(list), now, {}, kept_.insert(kept_.end(), key)};
+  kept_bytes_ += bytes;
+  while (now - entries_.at(kept_.front()).at > options_.model_list_cache_time) Drop(kept_.front());
+  std::string_view reached;
+  while (kept_.size() > options_.model_list_cache_entries_max) {
+    reached = "model_list_cache_entries";
+    Drop(kept_.front());
+  }
+  while (kept_bytes_ > options_.model_list_cache_bytes_max) {
+    reached = "model_list_cache_bytes";
+    Drop(kept_.front());
+  }
+  return reached;
+}
+
+void ModelListStore::Drop(const Key& key) {
+  const auto it = entries_.find(key);
+  CHECK(it != entries_.end() && it->second.list != nullptr);
+  kept_bytes_ -= BytesOf(*it->second.list);
+  kept_.erase(it->second.place);  // `key` may be a part of it, and is not used any more
+  entries_.erase(it);
+}
+
+size_t ModelListStore::BytesOf(const ModelListAnswer& list) {
+  return sizeof(Entry) + sizeof(ModelListAnswer) + list.content_type.size() + list.fields.size() +
+         list.body.size();
+}
+
+ModelLists::ModelLists(UpstreamPool& upstreams, ModelListStore& store,
+                       ModelListFetch::OnLimit on_limit)
+    : upstreams_(upstreams), store_(store), on_limit_(std::move(on_limit)) {}
+
+ModelLists::~ModelLists() {
+  // Other workers' clients may wait for what this one began.
+  const auto nobody = std::make_shared<const ModelListAnswer>();
+  for (const auto& [key, fetch] : fetches_) {
+    store_.Settle(key, upstreams_.loop().now(), nobody);
+  }
+}
+
+ModelLists::Ticket::Ticket(ModelListStore& store, const ModelListStore::Key& key,
+                           std::shared_ptr<ModelListStore::Waiter> waiter)
+    : store_(store), key_(key), waiter_(std::move(waiter)) {}
+
+ModelLists::Ticket::~Ticket() {
+  waiter_->done = nullptr;
+  store_.Leave(key_, waiter_);
+}
+
+SharedModelList ModelLists::Get(const std::shared_ptr<const Snapshot>& snapshot,
+                                const ModelListRules& rules, std::string fields, Random& random,
+                                Done done, std::unique_ptr<Ticket>* ticket) {
+  EventLoop& loop = upstreams_.loop();
+  const ModelListStore::Key key = store_.KeyFor(KeyOf(*snapshot, rules, fields));
+  const auto waiter =
+      std::make_shared<ModelListStore::Waiter>(ModelListStore::Waiter{&loop, std::move(done)});
+  SharedModelList list;
+  const ModelListStore::Found found = store_.Find(key, loop.now(), waiter, &list);
+  if (found == ModelListStore::Found::kList) return list;
+  *ticket = std::make_unique<Ticket>(store_, key, waiter);
+  if (found == ModelListStore::Found::kOthersAsk) return nullptr;
+  auto fetch = std::make_unique<ModelListFetch>(upstreams_, snapshot,
+                                                PlanModelList(*snapshot, rules, loop.now(), random),
+                                                std::move(fields), on_limit_);
+  ModelListFetch& started = *(fetches_[key] = std::move(fetch));
+  started.Start([this, key](ModelListAnswer answer) {
+    const auto finished = std::move(fetches_.at(key));
+    fetches_.erase(key);
+    const std::string_view limit = store_.Settle(
+        key, upstreams_.loop().now(), std::make_shared<const ModelListAnswer>(std::move(answer)));
+    if (!limit.empty()) on_limit_(limit);
+  });
+  return nullptr;
 }
 
 }  // namespace gw

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
 #include "base/clock.h"
 #include "http/head.h"
@@ -22,8 +23,11 @@ struct DataplaneOptions {
   size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
-  size_t idle_upstream_connections_max = 256;    // per worker and endpoint: the oldest is closed
-  size_t model_list_bytes_max = 1u << 20;        // that endpoint's list is left out
+  size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
+  size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out
+  // Merged lists that are kept, of all workers together: the oldest leave before their time.
+  size_t model_list_cache_entries_max = 1024;
+  size_t model_list_cache_bytes_max = 16u << 20;
   size_t prefill_response_bytes_max = 8u << 20;  // that prefill half has failed
   // Of a pair's stream before its first output: it goes out, and no other pair is tried.
   size_t held_response_bytes_max = 64 * 1024;
@@ -49,6 +53,42 @@ struct DataplaneOptions {
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
   Duration model_list_cache_time = std::chrono::seconds(2);
+};
+
+// What may be counted as a limit that was reached, shown at 0 before it is. Heads have a family of
+// their own.
+inline constexpr std::string_view kCountedLimits[] = {
+    "body_bytes_per_second",
+    "client_body_timeout",
+    "client_header_timeout",
+    "client_write_timeout",
+    "connect_timeout",
+    "downstream_connections",
+    "drain_idle_grace",
+    "drain_timeout",
+    "held_bytes",
+    "held_response_bytes",
+    "idle_upstream_connections",
+    "keep_alive_timeout",
+    "linger_bytes",
+    "linger_timeout",
+    "model_label_values",
+    "model_list_bytes",
+    "model_list_timeout",
+    "model_name_bytes",
+    "open_files",
+    "pipelined_bytes",
+    "prefill_error_timeout",
+    "prefill_response_bytes",
+    "reads_per_turn",
+    "request_body_bytes",
+    "response_head_bytes",
+    "response_head_fields",
+    "response_headers_timeout",
+    "route_backend_request_timeout",
+    "route_request_timeout",
+    "stream_idle_timeout",
+    "upstream_keep_alive_timeout",
 };
 
 }  // namespace gw

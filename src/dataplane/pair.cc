@@ -56,7 +56,7 @@ void DownstreamConnection::OnPrefillFailed(TryFailure failure) {
   ActOnHalf(exchange_.OnPrefillFailed(failure, worker_.loop().now()));
 }
 
-void DownstreamConnection::OnPrefillLimit(std::string_view limit) { worker_.CountLimit(limit); }
+void DownstreamConnection::OnPrefillLimit(std::string_view limit) { exchange_.CountLimit(limit); }
 
 void DownstreamConnection::OnBootstrapTimeout() {
   if (state_ != State::kWaiting || response_head_sent_ || !exchange_.awaits_kv_cache()) return;
@@ -77,7 +77,7 @@ bool DownstreamConnection::HoldPieces() {
   }
   const bool room = share_.Grow(HeldNow());
   if (!room || held_.size() > worker_.options().held_response_bytes_max) {
-    worker_.CountLimit(room ? "held_response_bytes" : "held_bytes");
+    exchange_.CountLimit(room ? "held_response_bytes" : "held_bytes");
     exchange_.ReleaseResponse(now);
   }
   return exchange_.holds_response();

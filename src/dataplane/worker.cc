@@ -15,11 +15,25 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       upstreams_(
           *loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); },
           [this] { return FreeDescriptors(); }),
+      own_model_lists_(shared.model_lists == nullptr
+                           ? std::make_unique<ModelListStore>(shared.options, seed)
+                           : nullptr),
+      model_lists_(upstreams_, own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
+                   [this](std::string_view limit) { CountLimit(limit); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
                                           "Client connections accepted.")) {
   environment_.log_requests = shared.log_requests;
+  // At 0 from the beginning: an alert on a series that is missing never fires.
+  for (const std::string_view limit : kCountedLimits) environment_.metrics.LimitOf(limit);
+  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) AcceptFailures(error);
+  for (size_t i = 0; i < kHeadErrors; ++i) {
+    const auto error = static_cast<http::HeadError>(i == 0 ? 1 : i);  // kNone is not counted
+    refused_heads_[i] = &shared.metrics.AddCounter("penstock_refused_heads_total",
+                                                   "Request heads that were refused, by reason.",
+                                                   {{"reason", std::string(http::NameOf(error))}});
+  }
 }
 
 absl::StatusOr<std::unique_ptr<ProxyWorker>> ProxyWorker::Start(const Shared& shared,
@@ -190,13 +204,15 @@ bool ProxyWorker::FreeDescriptors() {
   return connections_.size() < open;
 }
 
-bool ProxyWorker::OnAcceptFailure(int error) {
+Counter& ProxyWorker::AcceptFailures(int error) {
   const char* const name = strerrorname_np(error);
-  shared_.metrics
-      .AddCounter("penstock_accept_failures_total",
-                  "Connections of clients that could not be accepted at once.",
-                  {{"reason", name != nullptr ? name : "other"}})
-      .Add();
+  return shared_.metrics.AddCounter("penstock_accept_failures_total",
+                                    "Connections of clients that could not be accepted at once.",
+                                    {{"reason", name != nullptr ? name : "other"}});
+}
+
+bool ProxyWorker::OnAcceptFailure(int error) {
+  AcceptFailures(error).Add();
   CountLimit("open_files");
   return FreeDescriptors();
 }
@@ -241,18 +257,10 @@ void ProxyWorker::Drain(std::function<void()> done) {
   });
 }
 
-void ProxyWorker::CountLimit(std::string_view limit) {
-  shared_.metrics
-      .AddCounter("penstock_limit_reached_total", "How often a limit was reached, by its name.",
-                  {{"limit", std::string(limit)}})
-      .Add();
-}
+void ProxyWorker::CountLimit(std::string_view limit) { environment_.metrics.CountLimit(limit); }
 
 void ProxyWorker::CountRefusedHead(http::HeadError error) {
-  shared_.metrics
-      .AddCounter("penstock_refused_heads_total", "Request heads that were refused, by reason.",
-                  {{"reason", std::string(http::NameOf(error))}})
-      .Add();
+  refused_heads_[static_cast<size_t>(error)]->Add();
 }
 
 }  // namespace gw

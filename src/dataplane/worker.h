@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -39,6 +40,8 @@ class ProxyWorker {
     HeldBytes& held;
     std::string bind_ip;  // address of all listeners
     bool log_requests = true;
+    // Of all workers; nullptr: this worker has one of its own.
+    ModelListStore* model_lists = nullptr;
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.
@@ -61,7 +64,7 @@ class ProxyWorker {
   const DataplaneOptions& options() const { return shared_.options; }
   ExchangeEnvironment& environment() { return environment_; }
   UpstreamPool& upstreams() { return upstreams_; }
-  ModelListCache& model_lists() { return model_lists_; }
+  ModelLists& model_lists() { return model_lists_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
   std::vector<iovec>& parts() { return parts_; }
@@ -89,6 +92,7 @@ class ProxyWorker {
   void UpdateAccepting();
   DownstreamConnection* LongestIdle();
   bool FreeDescriptors();
+  Counter& AcceptFailures(int error);
   bool OnAcceptFailure(int error);
 
   const Shared shared_;
@@ -96,7 +100,8 @@ class ProxyWorker {
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
   UpstreamPool upstreams_;
-  ModelListCache model_lists_;
+  const std::unique_ptr<ModelListStore> own_model_lists_;
+  ModelLists model_lists_;
   std::vector<iovec> parts_;
   std::map<uint16_t, std::unique_ptr<Listener>> listeners_;
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
@@ -112,6 +117,9 @@ class ProxyWorker {
   bool stopping_ = false;
   Gauge& connection_gauge_;
   Counter& accepted_;
+  static constexpr size_t kHeadErrors =
+      static_cast<size_t>(http::HeadError::kExpectationFailed) + 1;
+  std::array<Counter*, kHeadErrors> refused_heads_;
   std::thread thread_;
 };
 

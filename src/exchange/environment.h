@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/clock.h"
@@ -31,7 +32,7 @@ struct ExchangeEnvironment {
   std::vector<EndpointView> views;
   std::vector<uint32_t> slots;
   std::vector<uint32_t> hits;
-  RequestRecord record;
+  std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
   bool log_requests = true;
 };

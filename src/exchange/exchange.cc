@@ -22,6 +22,16 @@ std::string NewRequestId(Random& random) {
   return id;
 }
 
+// Whose error shape the client knows: "/v1/messages/count_tokens" is Anthropic's, too.
+ApiKind DialectOf(ApiKind api, std::string_view path) {
+  const bool anthropic = path.find("/v1/messages") != std::string_view::npos;
+  return api == ApiKind::kOther && anthropic ? ApiKind::kMessages : api;
+}
+
+// An answer that does not show that there is such a model: a name that it is about must not use up
+// the metrics' labels.
+bool RefusesName(int status) { return status == 401 || status == 403 || status == 404; }
+
 // The objective that the client names decides, else the InferenceModel.
 Criticality FindCriticality(const PoolEntry& pool, const http::RequestHead& head,
                             const ModelBinding* model) {
@@ -48,9 +58,12 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   head_ = nullptr;
   target_ = {};
   request_id_.clear();
+  routes_ = nullptr;
   rule_ = nullptr;
   model_rules_.clear();
   pool_ = nullptr;
+  body_outcome_.reset();
+  names_model_field_ = false;
   model_ = nullptr;
   request_.api = ApiKind::kOther;
   request_.requested_model.clear();
@@ -71,6 +84,7 @@ void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
   tried_slots_.clear();
   tries_ = 0;
   stale_tries_ = 0;
+  notes_.Reset();
   pair_.Reset();
   event_stream_ = false;
   content_coded_ = false;
@@ -101,90 +115,8 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
   if (!target) return Reject(Rejection::kBadRequest);
   target_ = *target;
   request_.api = ClassifyApi(head.method, target_.path);
-  return RouteToPool();
-}
-
-Step Exchange::RouteToPool() {
-  const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(port_) : nullptr;
-  if (listener == nullptr || !listener->routes) return Reject(Rejection::kShuttingDown);
-  rule_ = listener->routes->Match(http::HostWithoutPort(head_->authority), target_.path,
-                                  target_.query, *head_);
-  if (rule_ == nullptr) return Reject(Rejection::kNoRoute);
-  if (!rule_->unsupported.empty()) {
-    detail_ = rule_->unsupported;
-    return Reject(Rejection::kRuleUnsupported);
-  }
-  if (request_.api == ApiKind::kModels) {
-    model_rules_ = RulesOfModelList(*snapshot_, *listener->routes, *rule_, target_.path);
-    if (!model_rules_.empty()) return {Step::Kind::kReadBody, Rejection::kNone};
-    request_.api = ApiKind::kOther;
-  }
-  const Destination* destination = rule_->Choose(env_.random);
-  if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
-    return Reject(Rejection::kNoValidDestination);
-  }
-  CHECK(destination->pool < snapshot_->pools.size());
-  pool_ = snapshot_->pools[destination->pool].get();
-  if (!pool_->unservable.empty()) {
-    detail_ = pool_->unservable;
-    return Reject(Rejection::kPoolUnservable);
-  }
-  if (pool_->pool.kind == Pool::Kind::kService) request_.api = ApiKind::kOther;
-  return {Step::Kind::kReadBody, Rejection::kNone};
-}
-
-Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
-  body_ = body;
-  edit_.Begin(body);
-  if (request_.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
-  if (request_.api != ApiKind::kOther) {
-    Step step = ParseBody();
-    if (step.kind == Step::Kind::kRespond) return step;
-  }
-  return Admit(now);
-}
-
-Step Exchange::ParseBody() {
-  const size_t prompt_chars_max =
-      pool_->uses_prefix ? pool_->prefix.block_chars * pool_->prefix.blocks_max : 0;
-  const ParseOutcome outcome = env_.parser.Parse(body_, prompt_chars_max, &request_);
-  if (outcome != ParseOutcome::kOk) {
-    detail_ = MessageOf(outcome);
-    if (outcome == ParseOutcome::kModelTooLong) env_.metrics.CountLimit("model_name_bytes");
-    if (outcome == ParseOutcome::kBadField) {
-      detail_ += ": ";
-      detail_ += env_.parser.detail();
-    }
-    return Reject(Rejection::kMalformedBody);
-  }
-  if (!MapModel()) {
-    detail_ = "The model `" + request_.requested_model + "` does not exist.";
-    return Reject(Rejection::kUnknownModel);
-  }
-  SpliceModel(&edit_);
-  if (pool_->uses_prefix) {
-    HashBlocks(env_.parser.prompt(), PrefixSeed(request_.target_model, request_.cache_salt),
-               pool_->prefix, &request_.prefix_blocks);
-  }
-  return {Step::Kind::kForward, Rejection::kNone};
-}
-
-// A rewrite says what is asked for in place of the name, an InferenceModel what is sent for that.
-// False: nobody declares the name.
-bool Exchange::MapModel() {
-  const std::vector<TargetModel>* rewrite = pool_->rewrites.Find(request_.requested_model);
-  request_.target_model =
-      rewrite == nullptr ? request_.requested_model : ChooseTarget(*rewrite, env_.random);
-  if (pool_->models.takes_any_name()) return true;
-  model_ = pool_->models.Find(request_.target_model);
-  if (model_ == nullptr) return false;
-  request_.target_model = model_->Choose(env_.random);
-  return true;
-}
-
-void Exchange::SpliceModel(BodyEdit* edit) const {
-  if (request_.target_model == request_.requested_model) return;
-  edit->Replace(request_.model_value, QuoteJson(request_.target_model));
+  if (request_.api == ApiKind::kModels) request_.requested_model = ModelOfPath(target_.path);
+  return RouteByHead();
 }
 
 Step Exchange::Admit(TimePoint now) {
@@ -237,6 +169,7 @@ void Exchange::DispatchWhole(TimePoint now) {
   ++tries_;
   dispatched_ = now;
   hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
+  notes_.Dispatch(decision_, nullptr, now);
   tried_slots_.push_back(hold_.state->slot);
   LearnPrefix(decision_);
   CountDispatch(decision_);
@@ -251,15 +184,25 @@ void Exchange::LearnPrefix(const Decision& decision) {
 
 // `decision`: whose prefix cache is to be used.
 void Exchange::CountDispatch(const Decision& decision) {
-  if (series_ == nullptr) {
-    using ModelName = ExchangeMetrics::ModelName;
-    const bool invented = pool_->models.takes_any_name();
-    series_ = &env_.metrics.For(pool_->pool.id, request_.requested_model,
-                                invented ? ModelName::kInvented : ModelName::kConfigured);
-  }
+  if (series_ == nullptr) FindSeries(ExchangeMetrics::ModelName::kUnproven);
   series_->in_flight.Add(1);
   series_->prefix_blocks.Add(request_.prefix_blocks.size());
   series_->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
+}
+
+// `invented`: what is known of a name of the client's own choice.
+void Exchange::FindSeries(ExchangeMetrics::ModelName invented) {
+  const bool configured = !pool_->models.takes_any_name() || request_.requested_model.empty();
+  std::shared_ptr<ExchangeSeries> series =
+      env_.metrics.For(pool_->pool.id, request_.requested_model, request_.target_model,
+                       configured ? ExchangeMetrics::ModelName::kConfigured : invented);
+  if (series == series_) return;
+  if (series_ != nullptr && hold_.state != nullptr) {
+    // The pool may have gone and come back: its gauge need not be the same.
+    series_->in_flight.Add(-1);
+    series->in_flight.Add(1);
+  }
+  series_ = std::move(series);
 }
 
 void Exchange::ReleaseTry() {
@@ -293,11 +236,15 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
 
 Step Exchange::OnTryFailed(TryFailure failure, TimePoint now) {
   CHECK(hold_.state != nullptr);
+  notes_.Fail(NameOf(failure), now);
+  if (failure == TryFailure::kConnectTimeout) notes_.Limit("connect_timeout");
+  if (failure == TryFailure::kResponseTimeout) notes_.Limit("response_headers_timeout");
   if (pair_.active) return OnHalfFailed(Half::kDecode, failure, now);
   if (failure == TryFailure::kStaleConnection && stale_tries_ < kStaleTriesMax) {
     // It is most likely there: asked again at once, over a fresh connection.
     ++stale_tries_;
     ++tries_;
+    notes_.Again(now);
     env_.metrics.CountRetry(pool_->pool.id, failure);
     return {Step::Kind::kForward, Rejection::kNone};
   }
@@ -319,6 +266,10 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
     if (step.kind != Step::Kind::kContinue) return step;
   }
   upstream_status_ = head.status;
+  notes_.Responded(now);
+  if (pool_->models.takes_any_name() && !RefusesName(head.status)) {
+    FindSeries(ExchangeMetrics::ModelName::kInvented);
+  }
   const http::HeaderField* type = head.headers.Find("content-type");
   event_stream_ = type != nullptr && type->value.size() >= 17 &&
                   http::EqualsIgnoreCase(type->value.substr(0, 17), "text/event-stream");
@@ -343,6 +294,7 @@ void Exchange::OnFirstByte(TimePoint now) {
   saw_first_byte_ = true;
   first_byte_ = now;
   RecordSuccess(*hold_.state);
+  hold_.Answered(now - dispatched_);
   hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
   if (pair_.active) OnKvCacheArrived(now);
   series_->ttft.Observe(ToSeconds(now - began_));
@@ -387,7 +339,7 @@ bool Exchange::may_try_again() const {
 
 std::string Exchange::RejectionBody(Rejection rejection) const {
   const RejectionInfo& info = InfoOf(rejection);
-  return ErrorBody(request_.api, info.status, info.code, rejection_text());
+  return ErrorBody(DialectOf(request_.api, target_.path), info.status, info.code, rejection_text());
 }
 
 std::string_view Exchange::rejection_text() const {

@@ -16,13 +16,16 @@
 // pair's stream is held until it carries output (holds_response), since a KV cache that cannot be
 // fetched shows as an error event behind vLLM's first, empty one.
 //
-// End is called exactly once for every Begin, whatever happened, and gives back everything that the
-// request held. Used by one worker thread, for request after request: so each allocates little.
+// Rule and pool are found at the head, unless they depend on the model that the body names.
+//
+// End is called exactly once for every Begin, whatever happened, and gives everything back. Used by
+// one worker thread, for request after request, so that a request allocates little.
 
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +36,7 @@
 #include "exchange/pair.h"
 #include "exchange/rejection.h"
 #include "exchange/step.h"
+#include "exchange/try_notes.h"
 #include "http/head.h"
 #include "http/url.h"
 #include "inference/body_edit.h"
@@ -94,11 +98,17 @@ class Exchange {
   Outcome OutcomeOfLeaving() const;
 
   bool active() const { return active_; }
+  TimePoint began() const { return began_; }
   std::string_view request_id() const { return request_id_; }
-  const Snapshot& snapshot() const { return *snapshot_; }
-  const RouteRule* rule() const { return rule_; }
+  const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  const RouteRule* rule() const { return rule_; }  // nullptr until the body has come, maybe
   const ModelListRules& model_rules() const { return model_rules_; }  // of kListModels
   const PoolEntry* pool() const { return pool_; }
+  // After OnRequestHead: what the body says decides something, so that it must not stay coded.
+  bool reads_body() const;
+  // The value of kModelNameField in place of the client's own (empty: the field must not be sent);
+  // nullopt: the client's is left alone.
+  std::optional<std::string_view> model_field() const;
   const Endpoint& endpoint() const { return *decision_.endpoint; }
   const InferenceRequest& request() const { return request_; }
   BodyEdit& body() { return edit_; }
@@ -112,27 +122,42 @@ class Exchange {
   bool is_event_stream() const { return event_stream_; }
   bool is_coded() const { return content_coded_; }
   const http::Target& target() const { return target_; }
-
-  // The body and status line facts of a rejection, in the client's dialect.
-  std::string RejectionBody(Rejection rejection) const;
-  void set_rejection(Rejection rejection) { rejection_ = rejection; }  // of the front end's own
+  std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
   std::string_view rejection_text() const;
+  // Of the front end's own: a rejection; a limit that this request has reached.
+  void set_rejection(Rejection rejection) { rejection_ = rejection; }
+  void CountLimit(std::string_view limit);
+  // The model list does not hold the one that was asked for; kUnknownModel says so.
+  void OnModelNotListed();
 
  private:
   Step Reject(Rejection rejection);
-  Step RouteToPool();
-  Step ParseBody();
+
+  // body.cc
+  Step RouteByHead();
+  Step FindRule(const RouteModel& model);
+  Step FindPool();
+  const ModelTable* DeclaredModels(const Destination& destination) const;
+  bool RuleChoosesByModel() const;
+  const Destination* ChooseDestination();
+  size_t PromptCharsMax() const;
+  void ReadBody();
+  Step RefuseBody();
+  Step TakeBody();
+  bool MapModel();
+  Step RefuseModel();
+  void SpliceModel(BodyEdit* edit) const;
+
   Step Admit(TimePoint now);
   Step ScheduleTry(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void FillPrefixHits();
-  bool MapModel();
-  void SpliceModel(BodyEdit* edit) const;
   int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
   void LearnPrefix(const Decision& decision);
   void CountDispatch(const Decision& decision);
+  void FindSeries(ExchangeMetrics::ModelName invented);
   void ReleaseTry();
   // What a failed try says about the endpoint's health.
   void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
@@ -157,7 +182,6 @@ class Exchange {
 
   void FillPhases();
   void FillRecord(Outcome outcome, int status, TimePoint now);
-
   ExchangeEnvironment& env_;
   bool active_ = false;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -167,12 +191,15 @@ class Exchange {
   const http::RequestHead* head_ = nullptr;
   http::Target target_;
   std::string request_id_;
+  const RouteTable* routes_ = nullptr;
   const RouteRule* rule_ = nullptr;
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
   const ModelBinding* model_ = nullptr;  // of the pool's InferenceModels
   InferenceRequest request_;
   std::string_view body_;
+  std::optional<ParseOutcome> body_outcome_;  // nullopt: it is not read
+  bool names_model_field_ = false;            // the route was found by the body's model
   BodyEdit edit_;
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;
@@ -185,6 +212,7 @@ class Exchange {
   int tries_ = 0;
   int stale_tries_ = 0;  // of them
   TimePoint dispatched_;
+  TryNotes notes_;
 
   // The response.
   ResponseReader reader_;
@@ -194,7 +222,7 @@ class Exchange {
   TimePoint first_byte_;
   TimePoint last_byte_;
   bool saw_first_byte_ = false;
-  ExchangeSeries* series_ = nullptr;
+  std::shared_ptr<ExchangeSeries> series_;
 };
 
 }  // namespace gw

@@ -116,7 +116,11 @@ TEST_F(ExchangeTest, PathWithoutRouteIsNotFound) {
   exchange_.End(Outcome::kRejected, 404, clock_.Now());
 }
 
-TEST_F(ExchangeTest, BodyWithoutModelIsRefused) {
+TEST_F(ExchangeTest, BodyWithoutModelIsRefusedWhereModelsAreDeclared) {
+  Head("/v1/chat/completions");
+  EXPECT_EQ(Body(R"({"messages":[]})").kind, Step::Kind::kForward) << "the server has a default";
+  exchange_.End(Outcome::kComplete, 200, clock_.Now());
+  Configure(1, RoutingStrategy::kDefault, {{"known", Criticality::kCritical, {}}});
   Head("/v1/chat/completions");
   const Step step = Body(R"({"messages":[]})");
   EXPECT_EQ(step.kind, Step::Kind::kRespond);
@@ -248,6 +252,7 @@ TEST_F(ExchangeTest, InventedModelNamesCostNoOtherLabelItsValue) {
         .AddCounter("penstock_requests_total", "",
                     {{"pool", "default/qwen"},
                      {"model", model},
+                     {"target_model", model},
                      {"status", "200"},
                      {"outcome", "complete"}})
         .value();
@@ -263,6 +268,34 @@ TEST_F(ExchangeTest, InventedModelNamesCostNoOtherLabelItsValue) {
   Configure(1, RoutingStrategy::kDefault, {{"known", Criticality::kCritical, {}}});
   ask("known");
   EXPECT_EQ(count("known"), 1u) << "what is configured is not counted among them";
+}
+
+TEST_F(ExchangeTest, AModelNameThatTheServerRefusesHasNoLabel) {
+  const auto ask = [&](int status) {
+    ASSERT_EQ(Chat("hi", "m").kind, Step::Kind::kForward);
+    http::ResponseHead head;
+    head.status = status;
+    exchange_.OnResponseHead(head, clock_.Now());
+    exchange_.End(Outcome::kComplete, status, clock_.Now());
+  };
+  const auto count = [&](const std::string& model, const std::string& status) {
+    return registry_
+        .AddCounter("penstock_requests_total", "",
+                    {{"pool", "default/qwen"},
+                     {"model", model},
+                     {"target_model", model},
+                     {"status", status},
+                     {"outcome", "complete"}})
+        .value();
+  };
+  ask(404);
+  EXPECT_EQ(count("", "404"), 1u);
+  EXPECT_FALSE(registry_.HasOpenValue("default/qwen", "m"));
+  ask(200);
+  ask(404);
+  EXPECT_EQ(count("m", "200"), 1u);
+  EXPECT_EQ(count("m", "404"), 1u) << "it was taken once";
+  EXPECT_EQ(InFlight(), 0);
 }
 
 TEST_F(ExchangeTest, BrokenStreamIsEndedWithAnErrorEvent) {

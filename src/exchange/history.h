@@ -3,13 +3,17 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace gw {
 
@@ -18,6 +22,7 @@ struct RequestRecord {
   std::string request_id;
   std::string client;
   std::string method;
+  std::string host;
   std::string path;
   std::string route;
   std::string pool;
@@ -27,6 +32,7 @@ struct RequestRecord {
   std::string endpoint;       // its address
   std::string_view outcome;
   std::string_view reason;
+  TimePoint ended{};  // to tell which worker's is the newest
   int status = 0;
   int tries = 0;
   bool stream = false;
@@ -40,20 +46,51 @@ struct RequestRecord {
   uint32_t prefill_candidates = 0;
   double prefill_score = 0;
   std::vector<std::pair<std::string_view, float>> prefill_scores;
-  double prefill_ms = 0;
-  double transfer_ms = 0;
+  double prefill_ms = -1;
+  double transfer_ms = -1;
   uint32_t prefix_hit_blocks = 0;  // where the prompt is computed: at the prefill half, if split
   uint32_t prefix_blocks = 0;
   uint32_t candidates = 0;
   double score = 0;
-  double queue_ms = 0;
-  double ttft_ms = 0;
+  // Since the request's first byte; below 0: it did not come to that.
+  double body_ms = -1;      // the whole body is here, and is looked at
+  double queue_ms = -1;     // the last try is dispatched
+  double response_ms = -1;  // the head of its answer has come
+  double ttft_ms = -1;      // the first byte of its body
   double total_ms = 0;
   int64_t prompt_tokens = -1;
   int64_t cached_tokens = -1;
   int64_t completion_tokens = -1;
   // The chosen endpoint's weighted score of each scorer.
   std::vector<std::pair<std::string_view, float>> scores;
+  int32_t in_flight_requests = 0;  // of our own there, before this one
+  std::string_view limit;          // the last one that was reached, by its name
+
+  // The best that lost that decision; scores in the order of `scores`.
+  struct Loser {
+    std::string endpoint_name;
+    std::string endpoint;
+    float score = 0;
+    float scores[8] = {};
+    int32_t in_flight_requests = 0;
+  };
+  std::array<Loser, 3> losers;
+  size_t loser_count = 0;
+
+  // All tries, the last one too.
+  struct Try {
+    std::string endpoint_name;
+    std::string endpoint;
+    std::string prefill_name;  // of a pair
+    float score = 0;
+    int32_t in_flight_requests = 0;
+    std::string_view reason;  // why it did not lead to the answer; empty: it did
+    double began_ms = 0;
+    double took_ms = 0;
+  };
+  static constexpr size_t kTriesMax = 8;
+  std::array<Try, kTriesMax> all_tries;
+  size_t try_count = 0;
 };
 
 // One writer (the worker), any readers.
@@ -61,15 +98,21 @@ class RequestHistory {
  public:
   explicit RequestHistory(size_t records = 1024) : records_(records) {}
 
-  // Swaps the record in; `record` receives the one that it replaces, so that its memory is used
-  // again.
-  void Put(RequestRecord* record);
+  // Swaps the record in; `*record` receives the one that it replaces, so that its memory is used
+  // again (at first a new one).
+  void Put(std::unique_ptr<RequestRecord>* record);
   // The newest record of that id.
   std::optional<RequestRecord> Find(std::string_view request_id) const;
+  // The newest record of that pool, or of all if `pool` is empty.
+  std::optional<RequestRecord> FindLast(std::string_view pool) const;
 
  private:
+  template <typename Wanted>
+  std::optional<RequestRecord> Newest(Wanted wanted) const;
+
   mutable std::mutex mutex_;
-  std::vector<RequestRecord> records_;
+  // Records are large: they stay where they are. Null: not used yet.
+  std::vector<std::unique_ptr<RequestRecord>> records_;
   size_t next_ = 0;
 };
 

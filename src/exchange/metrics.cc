@@ -48,115 +48,205 @@ std::string_view NameOf(TryFailure failure) {
 
 namespace {
 
-Labels PoolAndModel(std::string_view pool, std::string_view model) {
-  return {{"pool", std::string(pool)}, {"model", std::string(model)}};
+// Models of one pool that are shown before they are asked for.
+constexpr size_t kShownModelsMax = MetricRegistry::open_values_max;
+
+Labels OfPool(std::string_view pool) { return {{"pool", std::string(pool)}}; }
+
+Labels OfModel(std::string_view pool, std::string_view model, std::string_view target_model) {
+  return {{"pool", std::string(pool)},
+          {"model", std::string(model)},
+          {"target_model", std::string(target_model)}};
 }
 
-Counter& AddDecision(MetricRegistry& registry, std::string_view pool, const char* decision) {
-  return registry.AddCounter("penstock_disaggregation_decisions_total",
-                             "Requests to pools that serve disaggregated, by how they were sent.",
-                             {{"pool", std::string(pool)}, {"decision", decision}});
+std::shared_ptr<Counter> ShareDecision(MetricRegistry& registry, std::string_view pool,
+                                       const char* decision) {
+  return registry.ShareCounter("penstock_disaggregation_decisions_total",
+                               "Requests to pools that serve disaggregated, by how they were sent.",
+                               {{"pool", std::string(pool)}, {"decision", decision}});
 }
 
-Histogram& AddPhase(MetricRegistry& registry, std::string_view pool, const char* phase) {
-  return registry.AddHistogram("penstock_phase_duration_seconds",
-                               "Phases of disaggregated requests.", LatencyBuckets(),
-                               {{"pool", std::string(pool)}, {"phase", phase}});
+std::shared_ptr<Histogram> SharePhase(MetricRegistry& registry, std::string_view pool,
+                                      const char* phase) {
+  return registry.ShareHistogram("penstock_phase_duration_seconds",
+                                 "Phases of disaggregated requests.", LatencyBuckets(),
+                                 {{"pool", std::string(pool)}, {"phase", phase}});
+}
+
+std::shared_ptr<Counter> ShareHalfFailure(MetricRegistry& registry, std::string_view pool,
+                                          const char* half, TryFailure reason) {
+  return registry.ShareCounter(
+      "penstock_half_failures_total",
+      "Halves of disaggregated requests that failed, by half and reason.",
+      {{"pool", std::string(pool)}, {"half", half}, {"reason", std::string(NameOf(reason))}});
 }
 
 }  // namespace
 
 ExchangeSeries::ExchangeSeries(MetricRegistry& registry, std::string_view pool,
-                               std::string_view model)
-    : in_flight(registry.AddGauge("penstock_requests_in_flight",
-                                  "Requests dispatched to an endpoint and not finished.",
-                                  {{"pool", std::string(pool)}})),
-      duration(registry.AddHistogram("penstock_request_duration_seconds",
-                                     "From the request's head to the end of its response.",
-                                     LatencyBuckets(), PoolAndModel(pool, model))),
-      ttft(
-          registry.AddHistogram("penstock_time_to_first_token_seconds",
-                                "From the request's head to the first byte of the response's body.",
-                                LatencyBuckets(), PoolAndModel(pool, model))),
-      inter_token(registry.AddHistogram("penstock_inter_token_latency_seconds",
-                                        "Gaps between the pieces of a streamed response.",
-                                        InterTokenBuckets(), PoolAndModel(pool, model))),
-      prompt_tokens(registry.AddCounter("penstock_prompt_tokens_total",
-                                        "Prompt tokens, as the model servers report them.",
-                                        PoolAndModel(pool, model))),
-      cached_tokens(registry.AddCounter(
+                               std::string_view model, std::string_view target_model)
+    : in_flight(Hold(registry.ShareGauge("penstock_requests_in_flight",
+                                         "Requests dispatched to an endpoint and not finished.",
+                                         OfPool(pool)))),
+      duration(Hold(registry.ShareHistogram("penstock_request_duration_seconds",
+                                            "From the request's head to the end of its response.",
+                                            LatencyBuckets(), OfModel(pool, model, target_model)))),
+      ttft(Hold(registry.ShareHistogram(
+          "penstock_time_to_first_token_seconds",
+          "From the request's head to the first byte of the response's body.", LatencyBuckets(),
+          OfModel(pool, model, target_model)))),
+      inter_token(Hold(registry.ShareHistogram(
+          "penstock_inter_token_latency_seconds", "Gaps between the pieces of a streamed response.",
+          InterTokenBuckets(), OfModel(pool, model, target_model)))),
+      prompt_tokens(Hold(registry.ShareCounter("penstock_prompt_tokens_total",
+                                               "Prompt tokens, as the model servers report them.",
+                                               OfModel(pool, model, target_model)))),
+      cached_tokens(Hold(registry.ShareCounter(
           "penstock_cached_prompt_tokens_total",
           "Prompt tokens found in a prefix cache, as the model servers report them.",
-          PoolAndModel(pool, model))),
-      completion_tokens(registry.AddCounter("penstock_completion_tokens_total",
-                                            "Generated tokens, as the model servers report them.",
-                                            PoolAndModel(pool, model))),
-      prefix_hit_blocks(
-          registry.AddCounter("penstock_prefix_hit_blocks_total",
-                              "Leading prompt blocks believed to be cached at the endpoint chosen.",
-                              {{"pool", std::string(pool)}})),
-      prefix_blocks(registry.AddCounter("penstock_prefix_blocks_total",
-                                        "Prompt blocks of dispatched requests.",
-                                        {{"pool", std::string(pool)}})),
+          OfModel(pool, model, target_model)))),
+      completion_tokens(Hold(registry.ShareCounter(
+          "penstock_completion_tokens_total", "Generated tokens, as the model servers report them.",
+          OfModel(pool, model, target_model)))),
+      prefix_hit_blocks(Hold(registry.ShareCounter(
+          "penstock_prefix_hit_blocks_total",
+          "Leading prompt blocks believed to be cached at the endpoint chosen.", OfPool(pool)))),
+      prefix_blocks(Hold(registry.ShareCounter(
+          "penstock_prefix_blocks_total", "Prompt blocks of dispatched requests.", OfPool(pool)))),
       registry_(registry),
-      labels_(PoolAndModel(pool, model)) {}
+      labels_(OfModel(pool, model, target_model)) {}
 
-PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
-    : prefill(AddPhase(registry, pool, "prefill")),
-      transfer(AddPhase(registry, pool, "transfer")),
-      decode(AddPhase(registry, pool, "decode")),
-      pairs(AddDecision(registry, pool, "prefill-decode")),
-      alone(AddDecision(registry, pool, "decode-only")),
-      recomputed(
-          registry.AddCounter("penstock_prefill_recomputed_total",
-                              "Disaggregated requests whose prefill half handed over no KV cache.",
-                              {{"pool", std::string(pool)}})),
-      bootstrap_timeouts(
-          registry.AddCounter("penstock_bootstrap_timeouts_total",
-                              "Pairs whose KV cache did not arrive at the decode half in time.",
-                              {{"pool", std::string(pool)}})),
-      leases_abandoned(registry.AddCounter(
-          "penstock_kv_leases_abandoned_total",
-          "KV caches that a prefill endpoint keeps until its lease ends, their decode half having "
-          "failed or its client having left.",
-          {{"pool", std::string(pool)}})),
-      leases_expired(registry.AddCounter(
-          "penstock_kv_leases_expired_total",
-          "Decode halves whose first byte came after the lease of their KV cache had ended.",
-          {{"pool", std::string(pool)}})) {}
-
-void ExchangeSeries::CountRequest(int status, Outcome outcome) {
+Counter& ExchangeSeries::RequestsOf(int status, Outcome outcome) {
   const uint32_t key = static_cast<uint32_t>(status) << 8 | static_cast<uint32_t>(outcome);
   Counter*& counter = requests_[key];
   if (counter == nullptr) {
     Labels labels = labels_;
     labels.emplace_back("status", std::to_string(status));
     labels.emplace_back("outcome", std::string(NameOf(outcome)));
-    counter =
-        &registry_.AddCounter("penstock_requests_total",
-                              "Requests ended, by the status sent and how they ended.", labels);
+    counter = &Hold(registry_.ShareCounter("penstock_requests_total",
+                                           "Requests ended, by the status sent and how they ended.",
+                                           labels));
   }
-  counter->Add();
+  return *counter;
 }
 
-ExchangeMetrics::ExchangeMetrics(MetricRegistry& registry) : registry_(registry) {}
+TrySeries::TrySeries(MetricRegistry& registry, std::string_view pool)
+    : ejections(
+          Hold(registry.ShareCounter("penstock_ejections_total",
+                                     "Endpoints taken out of use after failures.", OfPool(pool)))) {
+  for (size_t i = 0; i < kTryFailures; ++i) {
+    Labels labels = OfPool(pool);
+    labels.emplace_back("reason", NameOf(static_cast<TryFailure>(i)));
+    retries[i] = &Hold(registry.ShareCounter(
+        "penstock_retries_total", "Tries after the first, by what went wrong before.", labels));
+  }
+}
 
-ExchangeSeries& ExchangeMetrics::For(std::string_view pool, std::string_view model,
-                                     ModelName from) {
+PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
+    : prefill(Hold(SharePhase(registry, pool, "prefill"))),
+      transfer(Hold(SharePhase(registry, pool, "transfer"))),
+      decode(Hold(SharePhase(registry, pool, "decode"))),
+      pairs(Hold(ShareDecision(registry, pool, "prefill-decode"))),
+      alone(Hold(ShareDecision(registry, pool, "decode-only"))),
+      recomputed(Hold(registry.ShareCounter(
+          "penstock_prefill_recomputed_total",
+          "Disaggregated requests whose prefill half handed over no KV cache.", OfPool(pool)))),
+      bootstrap_timeouts(Hold(registry.ShareCounter(
+          "penstock_bootstrap_timeouts_total",
+          "Pairs whose KV cache did not arrive at the decode half in time.", OfPool(pool)))),
+      leases_abandoned(Hold(registry.ShareCounter(
+          "penstock_kv_leases_abandoned_total",
+          "KV caches that a prefill endpoint keeps until its lease ends, their decode half having "
+          "failed or its client having left.",
+          OfPool(pool)))),
+      leases_expired(Hold(registry.ShareCounter(
+          "penstock_kv_leases_expired_total",
+          "Decode halves whose first byte came after the lease of their KV cache had ended.",
+          OfPool(pool)))) {
+  for (size_t i = 0; i < kTryFailures; ++i) {
+    const auto reason = static_cast<TryFailure>(i);
+    prefill_failures[i] = &Hold(ShareHalfFailure(registry, pool, "prefill", reason));
+    decode_failures[i] = &Hold(ShareHalfFailure(registry, pool, "decode", reason));
+  }
+}
+
+void ShowSeries(MetricRegistry& registry, const Snapshot& snapshot) {
+  // Of requests that are answered before a pool is known.
+  ExchangeSeries(registry, "", "", "");
+  for (const auto& entry : snapshot.pools) {
+    const std::string& pool = entry->pool.id;
+    TrySeries(registry, pool);
+    if (entry->disaggregation != nullptr) PhaseSeries(registry, pool);
+    if (entry->models.takes_any_name()) {
+      ExchangeSeries(registry, pool, "", "").RequestsOf(200, Outcome::kComplete);
+    }
+    size_t shown = 0;
+    for (const std::string& name : entry->models.names()) {
+      if (shown++ == kShownModelsMax) break;
+      const std::vector<TargetModel>& targets = entry->models.Find(name)->targets;
+      if (targets.empty()) {
+        ExchangeSeries(registry, pool, name, name).RequestsOf(200, Outcome::kComplete);
+      }
+      for (const TargetModel& target : targets) {
+        ExchangeSeries(registry, pool, name, target.name).RequestsOf(200, Outcome::kComplete);
+      }
+    }
+  }
+}
+
+ExchangeMetrics::ExchangeMetrics(MetricRegistry& registry) : registry_(registry) {
+  for (size_t i = 0; i < RejectionCount(); ++i) {
+    const auto rejection = static_cast<Rejection>(i);
+    rejections_.push_back(
+        rejection == Rejection::kNone
+            ? nullptr
+            : &registry_.AddCounter("penstock_rejections_total",
+                                    "Requests that the gateway answered itself, by reason.",
+                                    {{"reason", std::string(InfoOf(rejection).code)}}));
+  }
+}
+
+void ExchangeMetrics::ForgetRemoved() {
+  const uint64_t removals = registry_.removals();
+  if (removals == removals_) return;
+  removals_ = removals;
+  series_.clear();
+  tries_.clear();
+  phases_.clear();
+}
+
+std::shared_ptr<ExchangeSeries> ExchangeMetrics::For(std::string_view pool, std::string_view model,
+                                                     std::string_view target_model,
+                                                     ModelName from) {
+  ForgetRemoved();
   key_.assign(pool);
   key_ += '\n';
   key_ += model;
+  key_ += '\n';
+  key_ += target_model;
   auto it = series_.find(key_);
-  if (it != series_.end()) return *it->second;
+  if (it != series_.end()) return it->second;
+  if (from == ModelName::kUnproven && !registry_.HasOpenValue(pool, model)) {
+    return For(pool, "", "", ModelName::kConfigured);
+  }
   if (from == ModelName::kInvented && !registry_.AdmitsOpenValue(pool, model)) {
     CountLimit("model_label_values");
-    return For(pool, "other", ModelName::kConfigured);
+    return For(pool, "other", "other", ModelName::kConfigured);
   }
-  auto series = std::make_unique<ExchangeSeries>(registry_, pool, model);
-  return *series_.emplace(key_, std::move(series)).first->second;
+  auto series = std::make_shared<ExchangeSeries>(registry_, pool, model, target_model);
+  return series_.emplace(key_, std::move(series)).first->second;
+}
+
+TrySeries& ExchangeMetrics::TriesOf(std::string_view pool) {
+  ForgetRemoved();
+  key_.assign(pool);
+  std::unique_ptr<TrySeries>& series = tries_[key_];
+  if (series == nullptr) series = std::make_unique<TrySeries>(registry_, pool);
+  return *series;
 }
 
 PhaseSeries& ExchangeMetrics::PhasesOf(std::string_view pool) {
+  ForgetRemoved();
   key_.assign(pool);
   std::unique_ptr<PhaseSeries>& series = phases_[key_];
   if (series == nullptr) series = std::make_unique<PhaseSeries>(registry_, pool);
@@ -170,43 +260,29 @@ void ExchangeMetrics::CountDisaggregation(std::string_view pool, bool alone) {
 
 void ExchangeMetrics::CountHalfFailure(std::string_view pool, std::string_view half,
                                        TryFailure reason) {
-  registry_
-      .AddCounter("penstock_half_failures_total",
-                  "Halves of disaggregated requests that failed, by half and reason.",
-                  {{"pool", std::string(pool)},
-                   {"half", std::string(half)},
-                   {"reason", std::string(NameOf(reason))}})
-      .Add();
+  PhaseSeries& series = PhasesOf(pool);
+  auto& failures = half == "prefill" ? series.prefill_failures : series.decode_failures;
+  failures[static_cast<size_t>(reason)]->Add();
 }
 
 void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
-  registry_
-      .AddCounter("penstock_retries_total", "Tries after the first, by what went wrong before.",
-                  {{"pool", std::string(pool)}, {"reason", std::string(NameOf(failure))}})
-      .Add();
+  TriesOf(pool).retries[static_cast<size_t>(failure)]->Add();
 }
 
-void ExchangeMetrics::CountEjection(std::string_view pool) {
-  registry_
-      .AddCounter("penstock_ejections_total", "Endpoints taken out of use after failures.",
-                  {{"pool", std::string(pool)}})
-      .Add();
-}
+void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
 
 void ExchangeMetrics::CountRejection(Rejection rejection) {
-  registry_
-      .AddCounter("penstock_rejections_total",
-                  "Requests that the gateway answered itself, by reason.",
-                  {{"reason", std::string(InfoOf(rejection).code)}})
-      .Add();
+  Counter* counter = rejections_[static_cast<size_t>(rejection)];
+  if (counter != nullptr) counter->Add();
 }
 
-void ExchangeMetrics::CountLimit(std::string_view limit) {
-  // The family that the data plane's limits are counted in.
-  registry_
-      .AddCounter("penstock_limit_reached_total", "How often a limit was reached, by its name.",
-                  {{"limit", std::string(limit)}})
-      .Add();
+Counter& ExchangeMetrics::LimitOf(std::string_view limit) {
+  const auto it = limits_.find(limit);
+  if (it != limits_.end()) return *it->second;
+  Counter& counter = registry_.AddCounter("penstock_limit_reached_total",
+                                          "How often a limit was reached, by its name.",
+                                          {{"limit", std::string(limit)}});
+  return *limits_.emplace(limit, &counter).first->second;
 }
 
 }  // namespace gw

@@ -1,16 +1,18 @@
-// Metrics of exchanges. Handles are found once per (pool, model) and worker and then used without a
-// lock.
+// Metrics of exchanges. Handles are found once per worker and then used without a lock.
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "exchange/rejection.h"
+#include "snapshot/snapshot.h"
 #include "stats/metrics.h"
 
 namespace gw {
@@ -40,14 +42,31 @@ enum class TryFailure : uint8_t {
   kBootstrapTimeout,  // the KV cache has not arrived in time
   kLocalResources,    // the gateway itself has no descriptor, port or memory for a connection
 };
+inline constexpr size_t kTryFailures = static_cast<size_t>(TryFailure::kLocalResources) + 1;
 std::string_view NameOf(TryFailure failure);
 
-// The series of one pool and model.
-class ExchangeSeries {
- public:
-  ExchangeSeries(MetricRegistry& registry, std::string_view pool, std::string_view model);
+// Keeps handles of series that may leave the page before those who count with them are done.
+class SeriesHolder {
+ protected:
+  template <typename Metric>
+  Metric& Hold(std::shared_ptr<Metric> metric) {
+    Metric& held = *metric;
+    held_.push_back(std::move(metric));
+    return held;
+  }
 
-  void CountRequest(int status, Outcome outcome);
+ private:
+  std::vector<std::shared_ptr<const void>> held_;
+};
+
+// The series of one pool, model and target model.
+class ExchangeSeries : private SeriesHolder {
+ public:
+  ExchangeSeries(MetricRegistry& registry, std::string_view pool, std::string_view model,
+                 std::string_view target_model);
+
+  void CountRequest(int status, Outcome outcome) { RequestsOf(status, outcome).Add(); }
+  Counter& RequestsOf(int status, Outcome outcome);
 
   Gauge& in_flight;
   Histogram& duration;
@@ -65,8 +84,17 @@ class ExchangeSeries {
   std::map<uint32_t, Counter*> requests_;
 };
 
+// What befell the tries of one pool's requests.
+class TrySeries : private SeriesHolder {
+ public:
+  TrySeries(MetricRegistry& registry, std::string_view pool);
+
+  Counter& ejections;
+  std::array<Counter*, kTryFailures> retries;
+};
+
 // The series of one pool that serves disaggregated.
-class PhaseSeries {
+class PhaseSeries : private SeriesHolder {
  public:
   PhaseSeries(MetricRegistry& registry, std::string_view pool);
 
@@ -79,7 +107,14 @@ class PhaseSeries {
   Counter& bootstrap_timeouts;
   Counter& leases_abandoned;
   Counter& leases_expired;
+  std::array<Counter*, kTryFailures> prefill_failures;
+  std::array<Counter*, kTryFailures> decode_failures;
 };
+
+// Makes the series of a configuration, so that they stand at 0 before anything is counted: an alert
+// on a series that is not there never fires. Those of names that are not configured, and of other
+// statuses than 200, begin with their first event.
+void ShowSeries(MetricRegistry& registry, const Snapshot& snapshot);
 
 // One per worker. Not thread-safe; the registry behind it is.
 class ExchangeMetrics {
@@ -87,25 +122,37 @@ class ExchangeMetrics {
   explicit ExchangeMetrics(MetricRegistry& registry);
 
   // Where the model's name comes from: the pool's InferenceModels (or it is empty), or a client of
-  // a pool that takes any.
-  enum class ModelName : uint8_t { kConfigured, kInvented };
-  // The series for a pool and a model. Of invented names the first of each pool have series of
-  // their own (MetricRegistry::open_values_max); the rest share the model "other", which is
-  // counted.
-  ExchangeSeries& For(std::string_view pool, std::string_view model, ModelName from);
+  // a pool that takes any; such a name counts for nothing until a model server has taken it.
+  enum class ModelName : uint8_t { kConfigured, kUnproven, kInvented };
+  // The series for a pool, a requested model and a target model. Of invented names the first of
+  // each pool have series of their own (MetricRegistry::open_values_max); the rest share the model
+  // "other", which is counted. An unproven one has that of an invented one if there is one, else
+  // the empty model's. To be held by who counts with them: the pool may go meanwhile.
+  std::shared_ptr<ExchangeSeries> For(std::string_view pool, std::string_view model,
+                                      std::string_view target_model, ModelName from);
   PhaseSeries& PhasesOf(std::string_view pool);
   void CountDisaggregation(std::string_view pool, bool alone);
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
   void CountRejection(Rejection rejection);
-  void CountLimit(std::string_view limit);
+  void CountLimit(std::string_view limit) { LimitOf(limit).Add(); }
+  // Made if missing: shown at 0.
+  Counter& LimitOf(std::string_view limit);
 
  private:
+  TrySeries& TriesOf(std::string_view pool);
+  // Lets go of what was found before series were removed: a pool of the same name may be another.
+  void ForgetRemoved();
+
   MetricRegistry& registry_;
+  uint64_t removals_ = 0;
   std::string key_;
-  absl::flat_hash_map<std::string, std::unique_ptr<ExchangeSeries>> series_;
+  absl::flat_hash_map<std::string, std::shared_ptr<ExchangeSeries>> series_;
+  absl::flat_hash_map<std::string, std::unique_ptr<TrySeries>> tries_;
   absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
+  std::map<std::string, Counter*, std::less<>> limits_;
+  std::vector<Counter*> rejections_;  // by Rejection
 };
 
 }  // namespace gw

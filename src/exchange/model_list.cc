@@ -3,13 +3,33 @@
 #include <algorithm>
 #include <set>
 
+#include "base/check.h"
+#include "http/h1_writer.h"
+#include "inference/model_list.h"
 #include "inference/parser.h"
-#include "inference/response.h"
 #include "scheduling/profile.h"
 
 namespace gw {
-
 namespace {
+
+// Who asks, in the ways that model servers and what stands before them know.
+constexpr std::string_view kFieldsOfQuestion[] = {
+    "authorization",       "api-key",        "x-api-key", "cookie",
+    "openai-organization", "openai-project", "origin",
+};
+constexpr std::string_view kFieldsOfAnswer[] = {"vary", "www-authenticate"};
+
+bool IsOneOf(std::string_view name, std::span<const std::string_view> names) {
+  return std::any_of(names.begin(), names.end(), [&](std::string_view other) {
+    return name.size() == other.size() && http::EqualsIgnoreCase(name, other);
+  });
+}
+
+bool IsCors(std::string_view name) {
+  constexpr std::string_view kPrefix = "access-control-";
+  return name.size() > kPrefix.size() &&
+         http::EqualsIgnoreCase(name.substr(0, kPrefix.size()), kPrefix);
+}
 
 // The pools that `rule` leads to and that list models; in `pools`, each once.
 void AddListedPools(const Snapshot& snapshot, const RouteRule& rule, std::set<uint32_t>* seen,
@@ -30,19 +50,93 @@ std::vector<const PoolEntry*> ListedPools(const Snapshot& snapshot, const ModelL
   return pools;
 }
 
+// A catalogue beside the model servers: the route says that it answers.
+bool LeadsToServicesOnly(const Snapshot& snapshot, const RouteRule& rule) {
+  return !rule.destinations.empty() &&
+         std::all_of(rule.destinations.begin(), rule.destinations.end(),
+                     [&](const Destination& destination) {
+                       return destination.kind == Destination::Kind::kPool &&
+                              snapshot.pools[destination.pool]->pool.kind == Pool::Kind::kService;
+                     });
+}
+
+bool IsRefusal(int status) { return status == 401 || status == 403; }
+
+// Puts a list together, each name once.
+class Merger {
+ public:
+  void Add(const ModelTable& models, const std::vector<ListedModel>& told) {
+    if (models.takes_any_name()) {
+      for (const ListedModel& model : told) AddModel(model.id, std::string(model.json));
+      return;
+    }
+    for (const std::string& name : models.names()) AddName(*models.Find(name), told);
+  }
+  std::string Take() { return std::move(body_) + "]}"; }
+
+ private:
+  void AddName(const ModelBinding& binding, const std::vector<ListedModel>& told) {
+    const std::string& name = binding.requested_model;
+    const auto find = [&](const std::string& id) {
+      return std::find_if(told.begin(), told.end(),
+                          [&](const ListedModel& model) { return model.id == id; });
+    };
+    auto model = binding.targets.empty() ? find(name) : told.end();
+    for (const TargetModel& target : binding.targets) {
+      if (model == told.end()) model = find(target.name);
+    }
+    if (model != told.end()) {
+      AddModel(name, WithId(*model, name));
+    } else {
+      // An adapter that is not loaded yet, or nobody tells.
+      AddModel(name, "{\"id\":" + QuoteJson(name) +
+                         ",\"object\":\"model\",\"created\":0,\"owned_by\":\"penstock\"}");
+    }
+  }
+  void AddModel(const std::string& id, const std::string& json) {
+    if (!seen_.insert(id).second) return;
+    if (!body_.ends_with('[')) body_ += ',';
+    body_ += json;
+  }
+
+  std::string body_ = "{\"object\":\"list\",\"data\":[";
+  std::set<std::string> seen_;
+};
+
 }  // namespace
 
 ModelListRules RulesOfModelList(const Snapshot& snapshot, const RouteTable& routes,
                                 const RouteRule& rule, std::string_view path) {
+  if (LeadsToServicesOnly(snapshot, rule)) return {};
   ModelListRules rules = routes.RulesFor(rule, path);
   if (ListedPools(snapshot, rules).empty()) rules.clear();
   return rules;
 }
 
-std::string KeyOf(const ModelListRules& rules) {
-  std::string key;
-  for (const RouteRule* rule : rules) key.append(rule->name).push_back('\n');
-  return key;
+std::string FieldsOfQuestion(const http::RequestHead& head) {
+  std::string fields;
+  for (const http::HeaderField& field : head.headers) {
+    if (IsOneOf(field.name, kFieldsOfQuestion)) {
+      http::AppendHeader(&fields, field.name, field.value);
+    }
+  }
+  return fields;
+}
+
+std::string FieldsOfAnswer(const http::ResponseHead& head) {
+  std::string fields;
+  for (const http::HeaderField& field : head.headers) {
+    if (IsCors(field.name) || IsOneOf(field.name, kFieldsOfAnswer)) {
+      http::AppendHeader(&fields, field.name, field.value);
+    }
+  }
+  return fields;
+}
+
+std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules, std::string_view fields) {
+  std::string key = std::to_string(snapshot.generation);
+  for (const RouteRule* rule : rules) key.append("\n").append(rule->name);
+  return key.append("\n\n").append(fields);
 }
 
 ModelListPlan PlanModelList(const Snapshot& snapshot, const ModelListRules& rules, TimePoint now,
@@ -51,29 +145,57 @@ ModelListPlan PlanModelList(const Snapshot& snapshot, const ModelListRules& rule
   const InferenceRequest request;
   std::vector<EndpointView> views;
   for (const PoolEntry* entry : ListedPools(snapshot, rules)) {
-    for (const std::string& name : entry->models.names()) {
-      plan.configured += plan.configured.empty() ? "{\"object\":\"list\",\"data\":[" : ",";
-      plan.configured += "{\"id\":" + QuoteJson(name) +
-                         ",\"object\":\"model\",\"created\":0,\"owned_by\":\"penstock\"}";
-    }
-    if (!entry->models.takes_any_name()) continue;
+    ModelListPlan::Part& part = plan.parts.emplace_back();
+    part.pool = entry;
     SampleEndpoints(entry->pool, request, now, {}, &views);
     if (views.empty()) continue;
     const size_t first = random.Below(views.size());
-    ModelListPlan::Candidates& candidates = plan.ask.emplace_back();
     for (size_t i = 0; i < std::min(views.size(), ModelListPlan::kAsksMax); ++i) {
-      candidates.push_back(views[(first + i) % views.size()].endpoint);
+      part.candidates.push_back(views[(first + i) % views.size()].endpoint);
     }
   }
-  if (!plan.configured.empty()) plan.configured += "]}";
   return plan;
 }
 
-std::string MergeModelAnswers(const ModelListPlan& plan, std::vector<std::string_view> answers) {
-  if (!plan.configured.empty()) answers.insert(answers.begin(), plan.configured);
-  std::string merged;
-  if (!MergeModelLists(answers.data(), answers.size(), &merged)) merged.clear();
+ModelListAnswer MergeModelAnswers(const ModelListPlan& plan,
+                                  std::span<const ModelListAnswer> answers) {
+  CHECK(answers.size() == plan.parts.size());
+  ModelListAnswer merged;
+  Merger merger;
+  const ModelListAnswer* refusal = nullptr;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const ModelTable& models = plan.parts[i].pool->models;
+    const ModelListAnswer& answer = answers[i];
+    const auto told = answer.status == 200 ? ReadModelList(answer.body) : std::nullopt;
+    const bool refused = IsRefusal(answer.status) ||
+                         (models.takes_any_name() && answer.status >= 400 && answer.status < 500);
+    // A refused client is not told the names either; they would be of no use to it.
+    if (refused && (refusal == nullptr || !IsRefusal(refusal->status))) refusal = &answer;
+    if (refused || (!told && models.takes_any_name())) continue;
+    // The only list there is, and nothing to change in it.
+    if (answers.size() == 1 && models.takes_any_name()) return answer;
+    merger.Add(models, told ? *told : std::vector<ListedModel>());
+    merged.status = 200;
+    if (told && merged.fields.empty()) merged.fields = answer.fields;
+  }
+  if (merged.status == 0) return refusal != nullptr ? *refusal : merged;
+  merged.content_type = "application/json";
+  merged.body = merger.Take();
   return merged;
+}
+
+ModelListAnswer PickModel(const ModelListAnswer& list, std::string_view name) {
+  if (list.status != 200) return list;
+  ModelListAnswer picked{404, list.content_type, list.fields, ""};
+  const std::optional<std::vector<ListedModel>> models = ReadModelList(list.body);
+  if (!models) return picked;
+  for (const ListedModel& model : *models) {
+    if (model.id != name) continue;
+    picked.status = 200;
+    picked.body = model.json;
+    break;
+  }
+  return picked;
 }
 
 }  // namespace gw

@@ -45,8 +45,23 @@ void EndpointHold::Take(const Endpoint& endpoint, int64_t prompt) {
   state = endpoint.state;
   prompt_tokens = prompt;
   context_tokens = 0;
+  awaits = true;
   state->in_flight_requests.fetch_add(1, std::memory_order_relaxed);
   state->pending_prompt_tokens.fetch_add(prompt_tokens, std::memory_order_relaxed);
+  state->awaiting_requests.fetch_add(1, std::memory_order_relaxed);
+  state->dispatched_requests.fetch_add(1, std::memory_order_relaxed);
+}
+
+void EndpointHold::Answered(Duration took) {
+  if (!awaits) return;
+  awaits = false;
+  state->awaiting_requests.fetch_sub(1, std::memory_order_relaxed);
+  state->first_bytes.fetch_add(1, std::memory_order_relaxed);
+  state->first_byte_ns_sum.fetch_add(took.count(), std::memory_order_relaxed);
+  int64_t longest = state->first_byte_ns_longest.load(std::memory_order_relaxed);
+  while (took.count() > longest && !state->first_byte_ns_longest.compare_exchange_weak(
+                                       longest, took.count(), std::memory_order_relaxed)) {
+  }
 }
 
 void EndpointHold::StartDecoding(int64_t context) {
@@ -58,6 +73,8 @@ void EndpointHold::StartDecoding(int64_t context) {
 
 void EndpointHold::Release() {
   if (!state) return;
+  if (awaits) state->awaiting_requests.fetch_sub(1, std::memory_order_relaxed);
+  awaits = false;
   state->in_flight_requests.fetch_sub(1, std::memory_order_relaxed);
   state->pending_prompt_tokens.fetch_sub(prompt_tokens, std::memory_order_relaxed);
   state->decoding_context_tokens.fetch_sub(context_tokens, std::memory_order_relaxed);
@@ -183,6 +200,7 @@ Step Exchange::DispatchPair(TimePoint now) {
   pair_.dispatched = now;
   pair_.hold.Take(prefill, UncachedTokens(pair_.decision));
   hold_.Take(*decision_.endpoint, 0);
+  notes_.Dispatch(decision_, &prefill, now);
   const Disaggregation& split = *pool_->disaggregation;
   if (split.prefill_uses_prefix) LearnPrefix(pair_.decision);
   if (split.decode_uses_prefix) LearnPrefix(decision_);
@@ -216,6 +234,7 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   pair_.prefill = Pair::Prefill::kDone;
   pair_.prefill_ended = now;
   RecordSuccess(*pair_.hold.state);
+  pair_.hold.Answered(now - pair_.dispatched);
   pair_.hold.Release();
   Phases().prefill.Observe(ToSeconds(now - pair_.dispatched));
   if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
@@ -309,6 +328,7 @@ void Exchange::EndLease() {
 Step Exchange::OnHalfFailed(Half half, TryFailure failure, TimePoint now) {
   const bool prefill_failed = half == Half::kPrefill;
   pair_.failed_half = prefill_failed ? "prefill" : "decode";
+  notes_.Fail(NameOf(failure), now);
   env_.metrics.CountHalfFailure(pool_->pool.id, pair_.failed_half, failure);
   const EndpointHold& failed = prefill_failed ? pair_.hold : hold_;
   ChargeEndpoint(*failed.state, failure, now);
@@ -373,6 +393,7 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   ++tries_;
   ++pair_.tries;
   hold_.Take(*decision_.endpoint, 0);
+  notes_.Dispatch(decision_, pair_.decision.endpoint, now);
   if (split.decode_uses_prefix) LearnPrefix(decision_);
   series_->in_flight.Add(1);
   return {Step::Kind::kForward, Rejection::kNone};
@@ -397,6 +418,7 @@ Step Exchange::TryAnotherPair(TimePoint now) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   env_.metrics.CountRetry(pool_->pool.id, TryFailure::kErrorStatus);
+  notes_.Fail(NameOf(TryFailure::kErrorStatus), now);
   EndLease();
   ReleaseTry();
   upstream_status_ = 0;

@@ -1,6 +1,9 @@
 // What remains of an exchange: counters, histograms, one line in the log, one record in the
 // history.
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/check.h"
 #include "base/log.h"
 #include "exchange/exchange.h"
@@ -20,6 +23,25 @@ void FillScores(const Decision& decision, std::vector<std::pair<std::string_view
     scores->emplace_back(decision.profile->scorers()[i].scorer->name(), decision.scores[i]);
   }
 }
+
+void FillLosers(const Decision& decision, RequestRecord* record) {
+  static_assert(Decision::kLosersMax == std::tuple_size_v<decltype(record->losers)> &&
+                Decision::kScorersMax == std::size(RequestRecord::Loser{}.scores));
+  record->loser_count = decision.loser_count;
+  for (size_t i = 0; i < decision.loser_count; ++i) {
+    const Loser& loser = decision.losers[i];
+    RequestRecord::Loser& told = record->losers[i];
+    told.endpoint_name = loser.endpoint->name;
+    told.endpoint = loser.endpoint->address;
+    told.score = loser.score;
+    told.in_flight_requests = loser.in_flight_requests;
+    std::ranges::copy(loser.scores, told.scores);
+  }
+}
+
+// What there is not is null in the log.
+double OrNull(double value) { return value < 0 ? std::nan("") : value; }
+double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
 
 void LogRecord(const RequestRecord& record) {
   if (!LogEnabled(LogLevel::kInfo)) return;
@@ -43,12 +65,12 @@ void LogRecord(const RequestRecord& record) {
       {"prefix_blocks", record.prefix_blocks},
       {"candidates", record.candidates},
       {"score", record.score},
-      {"queue_ms", record.queue_ms},
-      {"ttft_ms", record.ttft_ms},
+      {"queue_ms", OrNull(record.queue_ms)},
+      {"ttft_ms", OrNull(record.ttft_ms)},
       {"total_ms", record.total_ms},
-      {"prompt_tokens", record.prompt_tokens},
-      {"cached_tokens", record.cached_tokens},
-      {"completion_tokens", record.completion_tokens},
+      {"prompt_tokens", OrNull(record.prompt_tokens)},
+      {"cached_tokens", OrNull(record.cached_tokens)},
+      {"completion_tokens", OrNull(record.completion_tokens)},
       // Of disaggregated requests only.
       {"disaggregation", record.disaggregation},
       {"prefill_pod", record.prefill_name},
@@ -56,8 +78,8 @@ void LogRecord(const RequestRecord& record) {
       {"failed_half", record.failed_half},
       {"prefill_status", record.prefill_status},
       {"recomputed", record.recomputed},
-      {"prefill_ms", record.prefill_ms},
-      {"transfer_ms", record.transfer_ms},
+      {"prefill_ms", OrNull(record.prefill_ms)},
+      {"transfer_ms", OrNull(record.transfer_ms)},
   };
   constexpr size_t kDisaggregatedOnly = 8;
   const size_t left_out = record.disaggregation.empty() ? kDisaggregatedOnly : 0;
@@ -77,15 +99,16 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   if (outcome == Outcome::kRejected) env_.metrics.CountRejection(rejection_);
   if (series_ == nullptr) {
     // Never dispatched: no endpoint has said that there is such a model.
-    series_ = &env_.metrics.For(pool_ != nullptr ? std::string_view(pool_->pool.id) : "", "",
-                                ExchangeMetrics::ModelName::kConfigured);
+    series_ = env_.metrics.For(pool_ != nullptr ? std::string_view(pool_->pool.id) : "", "", "",
+                               ExchangeMetrics::ModelName::kConfigured);
   }
   series_->CountRequest(status, outcome);
   series_->duration.Observe(ToSeconds(now - began_));
-  CountTokens(reader_.usage(), series_);
+  CountTokens(reader_.usage(), series_.get());
   FillRecord(outcome, status, now);
-  if (env_.log_requests) LogRecord(env_.record);
+  if (env_.log_requests) LogRecord(*env_.record);
   env_.history.Put(&env_.record);
+  series_.reset();
   reader_.Reset(ApiKind::kOther, false);
   snapshot_.reset();
   head_ = nullptr;
@@ -104,8 +127,13 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   pair_.Reset();
 }
 
+void Exchange::CountLimit(std::string_view limit) {
+  env_.metrics.CountLimit(limit);
+  notes_.Limit(limit);
+}
+
 void Exchange::FillPhases() {
-  RequestRecord& record = env_.record;
+  RequestRecord& record = *env_.record;
   const bool paired = pair_.decision.endpoint != nullptr;
   record.disaggregation = paired ? "prefill-decode" : pair_.alone ? "decode-only" : "";
   record.prefill_name.assign(paired ? std::string_view(pair_.decision.endpoint->name) : "");
@@ -118,18 +146,19 @@ void Exchange::FillPhases() {
   record.prefill_score = pair_.decision.score;
   FillScores(pair_.decision, &record.prefill_scores);
   if (paired) record.prefix_hit_blocks = pair_.decision.prefix_hit_blocks;
-  record.prefill_ms = prefilled ? ToMillis(pair_.prefill_ended - pair_.dispatched) : 0;
+  record.prefill_ms = prefilled ? ToMillis(pair_.prefill_ended - pair_.dispatched) : -1;
   record.transfer_ms =
-      prefilled && saw_first_byte_ ? ToMillis(first_byte_ - pair_.prefill_ended) : 0;
+      prefilled && saw_first_byte_ ? ToMillis(first_byte_ - pair_.prefill_ended) : -1;
 }
 
 void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
-  RequestRecord& record = env_.record;
+  RequestRecord& record = *env_.record;
   const Usage& usage = reader_.usage();
   const Endpoint* endpoint = decision_.endpoint;
   record.request_id = request_id_;
   record.client = client_ip_;
   record.method.assign(head_ != nullptr ? head_->method : "");
+  record.host.assign(head_ != nullptr ? head_->authority : "");
   record.path.assign(target_.path);
   record.route.assign(rule_ != nullptr ? std::string_view(rule_->route) : "");
   record.pool.assign(pool_ != nullptr ? std::string_view(pool_->pool.id) : "");
@@ -146,14 +175,18 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.prefix_blocks = static_cast<uint32_t>(request_.prefix_blocks.size());
   record.candidates = decision_.candidates;
   record.score = decision_.score;
-  record.queue_ms = tries_ > 0 ? ToMillis(dispatched_ - began_) : 0;
-  record.ttft_ms = saw_first_byte_ ? ToMillis(first_byte_ - began_) : 0;
+  record.queue_ms = tries_ > 0 ? ToMillis(dispatched_ - began_) : -1;
+  record.ttft_ms = saw_first_byte_ ? ToMillis(first_byte_ - began_) : -1;
   record.total_ms = ToMillis(now - began_);
+  record.ended = now;
   record.prompt_tokens = usage.prompt_tokens;
   record.cached_tokens = usage.cached_tokens;
   record.completion_tokens = usage.completion_tokens;
   FillPhases();
   FillScores(decision_, &record.scores);
+  record.in_flight_requests = decision_.in_flight_requests;
+  FillLosers(decision_, &record);
+  notes_.Fill(began_, now, &record);
 }
 
 }  // namespace gw

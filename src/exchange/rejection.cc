@@ -45,6 +45,8 @@ const RejectionInfo& InfoOf(Rejection rejection) {
   return kTable[index];
 }
 
+size_t RejectionCount() { return std::size(kTable); }
+
 Rejection RejectionFor(http::HeadError error) {
   switch (http::StatusOf(error)) {
     case 414:

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -45,6 +46,7 @@ struct RejectionInfo {
   int retry_after_s;      // 0: no Retry-After
 };
 const RejectionInfo& InfoOf(Rejection rejection);
+size_t RejectionCount();  // with kNone
 
 // What a refused head is answered with.
 Rejection RejectionFor(http::HeadError error);

@@ -32,8 +32,8 @@ void BodyEdit::Set(std::span<const Member> members) {
   internal::JsonItems items(body_);
   std::string_view value;
   const auto offset_of = [this](const char* p) { return static_cast<size_t>(p - body_.data()); };
-  size_t end = 0;             // of the value before
-  bool any_kept = false;      // some member before this one stays
+  size_t end = body_.find('{') + 1;  // of the value before
+  bool any_kept = false;             // some member before this one stays
   bool drop_to_next = false;  // what was removed had none before it: it goes up to the next key
   size_t drop_from = 0;
   while (items.Next(&value)) {

@@ -31,13 +31,13 @@ class BodyEdit {
   };
 
   // Forgets everything. `body` must stay as it is for as long as the parts are used.
-  // REQUIRES: body is valid JSON, white space around it allowed
+  // REQUIRES: for Set: body is valid JSON, white space around it and a byte order mark allowed
   void Begin(std::string_view body);
   // Replaces a range of the body. Ranges of different calls must not overlap.
   void Replace(const ByteRange& at, std::string_view text);
   // Sets top-level members, under whatever escapes their names stand in the body. One that is there
   // several times is set each time.
-  // REQUIRES: body is an object with members; called once, members have different names
+  // REQUIRES: body is an object; called once, members have different names
   void Set(std::span<const Member> members);
 
   // The pieces of the edited body, in order. Valid until the next edit.

@@ -33,6 +33,7 @@ TEST(BodyEdit, ReplacesAddsAndRemoves) {
   EXPECT_EQ(Edited(R"({"a": 1, "b":2})", {{"b", ""}}), R"({"a": 1})");
   EXPECT_EQ(Edited(R"({"a": 1, "b":2})", {{"a", ""}, {"b", ""}}), "{}");
   EXPECT_EQ(Edited(R"({"a": 1})", {{"a", ""}, {"b", "2"}}), R"({"b": 2})");
+  EXPECT_EQ(Edited(" {} ", {{"b", "2"}, {"c", "3"}, {"d", ""}}), R"( {"b": 2, "c": 3} )");
   EXPECT_EQ(Edited(R"({"a": 1})", {{"b", "2", true}}), R"({"a": 1})");
   EXPECT_EQ(Edited(R"({"a": 1})", {{"a", "2", true}}), R"({"a": 2})");
 }

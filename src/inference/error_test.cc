@@ -94,38 +94,5 @@ TEST(ErrorEvent, IsSeenAsAnErrorWhereverTheStreamBrokeOff) {
   }
 }
 
-bool Merge(const std::vector<std::string_view>& bodies, std::string* out) {
-  return MergeModelLists(bodies.data(), bodies.size(), out);
-}
-
-TEST(MergeModelLists, TakesEachIdOnceInOrderAndKeepsItsBytes) {
-  std::string merged;
-  EXPECT_TRUE(Merge({R"({"object":"list","data":[ {"id":"a", "created":1.50},{"id":"b"} ]})",
-                     R"({"data":[{"id":"b","x":1},{"id" : "c"}],"object":"list"})"},
-                    &merged));
-  EXPECT_EQ(merged,
-            R"({"object":"list","data":[{"id":"a", "created":1.50},{"id":"b"},{"id" : "c"}]})");
-}
-
-TEST(MergeModelLists, PassesOverWhatIsNoModelList) {
-  std::string merged;
-  EXPECT_TRUE(Merge({"", "<html>", "[]", R"({"error":{}})", R"({"data":3})",
-                     R"({"x":[{"id":"x"}],"data":[7,"s",{"id":4},{},{"id":"a"}]})"},
-                    &merged));
-  EXPECT_EQ(merged, R"({"object":"list","data":[{"id":"a"}]})");
-  EXPECT_FALSE(Merge({"", R"({"detail":"Not Found"})"}, &merged));
-  EXPECT_FALSE(Merge({}, &merged));
-  EXPECT_TRUE(Merge({R"({"data":[]})"}, &merged));
-  EXPECT_EQ(merged, R"({"object":"list","data":[]})");
-}
-
-TEST(MergeModelLists, MergesRecordedLists) {
-  const std::string newer = internal::RecordedBody("vllm-0.32.0/models.response");
-  const std::string older = internal::RecordedBody("vllm-0.14.1/models.response");
-  std::string merged;
-  ASSERT_TRUE(Merge({newer, older}, &merged));
-  EXPECT_EQ(merged, newer);  // the same three models
-}
-
 }  // namespace
 }  // namespace gw

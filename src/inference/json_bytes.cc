@@ -41,6 +41,38 @@ const char* NumberEnd(const char* p, const char* end) {
   return p;
 }
 
+// The length of what Python's json writes and reads for a number that is none; 0 for anything else.
+size_t SpecialNumber(std::string_view text) {
+  for (std::string_view word : {"NaN", "Infinity", "-Infinity"}) {
+    if (text.starts_with(word)) return word.size();
+  }
+  return 0;
+}
+
+// The end of the container that begins at `p`, or `p` if it has none.
+const char* ContainerEnd(const char* p, const char* end) {
+  const char* start = p;
+  size_t depth = 0;
+  while (p < end) {
+    if (*p == '"') {
+      p = SkipString(p, end);
+      continue;
+    }
+    if (*p == '{' || *p == '[') ++depth;
+    if ((*p == '}' || *p == ']') && --depth == 0) return p + 1;
+    ++p;
+  }
+  return start;
+}
+
+// Puts a 0 in the place of `length` bytes and returns their end; if there are none, the next byte.
+char* Blank(char* p, size_t length) {
+  if (length == 0) return p + 1;
+  std::memset(p, ' ', length);
+  *p = '0';
+  return p + length;
+}
+
 // Takes one character of a string's inside; -1 for what is no ASCII character.
 int TakeChar(std::string_view* text) {
   if (text->empty()) return -1;
@@ -67,7 +99,7 @@ int TakeChar(std::string_view* text) {
 }  // namespace
 
 JsonItems::JsonItems(std::string_view container)
-    : p_(container.data()), end_(container.data() + container.size()) {
+    : p_(WithoutByteOrderMark(container).data()), end_(container.data() + container.size()) {
   SkipSpace();
   if (p_ < end_) object_ = *p_++ == '{';
 }
@@ -219,22 +251,34 @@ void JsonItemsFromBack::SkipValue() {
   }
 }
 
-std::string WithoutHugeNumbers(std::string_view text, size_t padding) {
+std::string Simplified(std::string_view text, size_t depth_max, size_t padding) {
   std::string copy;
   copy.reserve(text.size() + padding);
   copy.assign(text);
   char* p = copy.data();
   const char* end = p + copy.size();
+  size_t depth = 0;
   while (p < end) {
+    const std::string_view rest(p, static_cast<size_t>(end - p));
     if (*p == '"') {
       p += SkipString(p, end) - p;
+    } else if (*p == '{' || *p == '[') {
+      if (depth == depth_max) {
+        const size_t length = static_cast<size_t>(ContainerEnd(p, end) - p);
+        if (length == 0) return copy;  // it has no end: no text that could be read
+        p = Blank(p, length);
+      } else {
+        ++depth;
+        ++p;
+      }
+    } else if (*p == '}' || *p == ']') {
+      if (depth > 0) --depth;
+      ++p;
+    } else if (const size_t length = SpecialNumber(rest); length > 0) {
+      p = Blank(p, length);
     } else if (*p == '-' || IsDigit(*p)) {
       const size_t length = static_cast<size_t>(NumberEnd(p, end) - p);
-      if (MayBeHuge(std::string_view(p, length))) {
-        std::memset(p, ' ', length);
-        *p = '0';
-      }
-      p += length;
+      p = MayBeHuge(rest.substr(0, length)) ? Blank(p, length) : p + length;
       // What is no number, or follows one directly, stays and makes the parser refuse the text. It
       // is passed over whole, so that no run of digits is read twice.
       while (p < end && (IsDigit(*p) || *p == '-' || *p == '+' || *p == '.')) ++p;

@@ -60,7 +60,8 @@ inline const char* SkipString(const char* p, const char* end) {
 // Clients write the model before the messages or after them; walking from its side passes over none
 // of the prompt.
 //
-// REQUIRES: `container` is valid JSON text of one object or array, white space around it allowed
+// REQUIRES: `container` is valid JSON text of one object or array, white space around it and a byte
+// order mark allowed
 class JsonItems {
  public:
   explicit JsonItems(std::string_view container);
@@ -100,9 +101,15 @@ class JsonItemsFromBack {
   bool first_ = true;
 };
 
-// Copies `text` with every number that may not fit 64 bits (19 characters or more, or an exponent)
-// replaced by 0 and spaces, so that offsets stay. Strings are left alone. `text` need not be valid.
-// The copy has `padding` bytes of capacity past its end.
-std::string WithoutHugeNumbers(std::string_view text, size_t padding);
+// Some clients begin a text with U+FEFF, which Python's json passes over.
+inline std::string_view WithoutByteOrderMark(std::string_view text) {
+  return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
+}
+
+// Copies `text` with what model servers read and simdjson does not replaced by 0 and spaces, so
+// that offsets stay: numbers that may not fit 64 bits (19 characters or more, or an exponent), NaN
+// and the infinities, and containers within `depth_max` others. Strings are left alone. `text` need
+// not be valid. The copy has `padding` bytes of capacity past its end.
+std::string Simplified(std::string_view text, size_t depth_max, size_t padding);
 
 }  // namespace gw::internal

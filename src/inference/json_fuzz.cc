@@ -58,6 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(parser.prompt().size() <= request.prompt_chars);
   const std::string prompt(parser.prompt());
 
+  if (request.requested_model.empty()) return 0;
   request.target_model = "an\"other";
   gw::BodyEdit edit;
   edit.Begin(body.view());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "inference/form.h"
 #include "inference/json_bytes.h"
 #include "inference/render.h"
 
@@ -32,7 +33,8 @@ struct Members {
   size_t model_position = kAbsent;
   size_t tools_position = kAbsent;
   size_t prompt_position = 0;  // of the member that holds most of the bytes
-  bool duplicate = false;
+  bool model_twice = false;
+  bool stream_twice = false;
 };
 
 Members ReadMembers(object body) {
@@ -43,11 +45,11 @@ Members ReadMembers(object body) {
     const std::string_view key = field.key;
     const auto value = field.value.is_null() ? std::nullopt : std::optional(field.value);
     if (key == "model") {
-      members.duplicate |= members.model_position != kAbsent;
+      members.model_twice |= members.model_position != kAbsent;
       members.model = value;
       members.model_position = position;
     } else if (key == "stream") {
-      members.duplicate |= stream_seen;
+      members.stream_twice |= stream_seen;
       members.stream = value;
       stream_seen = true;
     } else if (key == "messages") {
@@ -94,6 +96,34 @@ std::string_view RawValue(std::string_view body, const Members& members, size_t 
   return ItemAt(JsonItemsFromBack(body), members.count - 1 - position);
 }
 
+ByteRange RangeOf(std::string_view part, std::string_view body) {
+  return {static_cast<size_t>(part.data() - body.data()), part.size()};
+}
+
+// What pydantic, which reads the bodies of vLLM and SGLang, takes for true. What it takes for
+// neither true nor false is the model server's to refuse.
+bool IsTrue(element value) {
+  bool boolean = false;
+  if (value.get(boolean) == simdjson::SUCCESS) return boolean;
+  double number = 0;
+  if (value.get(number) == simdjson::SUCCESS) return number == 1;
+  std::string_view text;
+  if (value.get(text) != simdjson::SUCCESS || text.size() > 4) return false;
+  char lower[4];
+  std::transform(text.begin(), text.end(), lower, [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
+  const std::string_view word(lower, text.size());
+  return word == "true" || word == "t" || word == "yes" || word == "y" || word == "on" ||
+         word == "1";
+}
+
+// A body whose type does not say so may be JSON all the same, and is to some model servers.
+bool LooksLikeJson(std::string_view body) {
+  const size_t at = internal::WithoutByteOrderMark(body).find_first_not_of(" \t\r\n");
+  return at != std::string_view::npos && internal::WithoutByteOrderMark(body)[at] == '{';
+}
+
 }  // namespace
 
 std::string_view MessageOf(ParseOutcome outcome) {
@@ -104,8 +134,6 @@ std::string_view MessageOf(ParseOutcome outcome) {
       return "the request body is not valid JSON";
     case ParseOutcome::kNotAnObject:
       return "the request body is not a JSON object";
-    case ParseOutcome::kNoModel:
-      return "the request body has no \"model\"";
     case ParseOutcome::kBadModel:
       return "\"model\" in the request body is not a string";
     case ParseOutcome::kModelTooLong:
@@ -114,6 +142,8 @@ std::string_view MessageOf(ParseOutcome outcome) {
       return "the request body has \"model\" or \"stream\" more than once";
     case ParseOutcome::kBadField:
       return "a field of the request body has the wrong type";
+    case ParseOutcome::kUnclearForm:
+      return "the form does not name its \"model\" in the one way that all parsers read alike";
   }
   return "";
 }
@@ -122,9 +152,11 @@ struct InferenceParser::Impl {
   ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
   ParseOutcome ParseDocument(std::string_view body, element* root);
   ParseOutcome ReadRequest(const Members& members, InferenceRequest* request);
+  ParseOutcome ReadModel(const Members& members, InferenceRequest* request);
+  ParseOutcome FindInJson(std::string_view body, InferenceRequest* request);
 
   simdjson::dom::parser parser;
-  std::string copy;  // of a body with huge numbers
+  std::string copy;  // of a body that simdjson does not read as it is
   std::string prompt;
   std::string_view detail;
 };
@@ -134,20 +166,22 @@ ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_c
   prompt.clear();
   detail = {};
   element root;
-  if (const ParseOutcome outcome = ParseDocument(body, &root); outcome != ParseOutcome::kOk) {
+  const std::string_view text = internal::WithoutByteOrderMark(body);
+  if (const ParseOutcome outcome = ParseDocument(text, &root); outcome != ParseOutcome::kOk) {
     return outcome;
   }
   object top;
   if (root.get(top) != simdjson::SUCCESS) return ParseOutcome::kNotAnObject;
   Members members = ReadMembers(top);
-  if (members.duplicate) return ParseOutcome::kDuplicateKey;
+  if (members.model_twice || members.stream_twice) return ParseOutcome::kDuplicateKey;
   if (const ParseOutcome outcome = ReadRequest(members, request); outcome != ParseOutcome::kOk) {
     return outcome;
   }
-  const std::string_view model = RawValue(body, members, members.model_position);
-  request->model_value = {static_cast<size_t>(model.data() - body.data()), model.size()};
+  if (!request->requested_model.empty()) {
+    request->model_value = RangeOf(RawValue(text, members, members.model_position), body);
+  }
   if (members.tools_position != kAbsent) {
-    members.prompt.tools_json = RawValue(body, members, members.tools_position);
+    members.prompt.tools_json = RawValue(text, members, members.tools_position);
   }
   detail = PromptRenderer(&prompt, prompt_chars_max).Render(members.prompt, request);
   return detail.empty() ? ParseOutcome::kOk : ParseOutcome::kBadField;
@@ -164,28 +198,20 @@ ParseOutcome InferenceParser::Impl::ParseDocument(std::string_view body, element
     }
   }
   simdjson::error_code error = parser.parse(body.data(), body.size(), false).get(*root);
-  if (error == simdjson::NUMBER_ERROR) {
-    // JSON puts no limit on numbers and Python reads any; simdjson stops at 64 bits.
-    copy = internal::WithoutHugeNumbers(body, kPadding);
+  if (error == simdjson::NUMBER_ERROR || error == simdjson::DEPTH_ERROR ||
+      error == simdjson::TAPE_ERROR || error == simdjson::N_ATOM_ERROR) {
+    // JSON puts no limit on numbers and depth, and Python reads NaN; simdjson does not.
+    copy = internal::Simplified(body, kDepthMax - 8, kPadding);
     error = parser.parse(copy.data(), copy.size(), false).get(*root);
   }
   return error == simdjson::SUCCESS ? ParseOutcome::kOk : ParseOutcome::kMalformedJson;
 }
 
 ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, InferenceRequest* request) {
-  if (!members.model) return ParseOutcome::kNoModel;
-  std::string_view model;
-  if (members.model->get(model) != simdjson::SUCCESS) return ParseOutcome::kBadModel;
-  if (model.empty()) return ParseOutcome::kNoModel;
-  static_assert(InferenceParser::model_name_bytes_max == 1024);  // as MessageOf says
-  if (model.size() > InferenceParser::model_name_bytes_max) return ParseOutcome::kModelTooLong;
-  request->requested_model = model;
-  request->target_model = model;
-  request->stream = false;
-  if (members.stream && members.stream->get(request->stream) != simdjson::SUCCESS) {
-    detail = "stream";
-    return ParseOutcome::kBadField;
+  if (const ParseOutcome outcome = ReadModel(members, request); outcome != ParseOutcome::kOk) {
+    return outcome;
   }
+  request->stream = members.stream && IsTrue(*members.stream);
   request->cache_salt.clear();
   if (members.cache_salt) {
     std::string_view salt;
@@ -202,15 +228,99 @@ ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, Inferenc
   return ParseOutcome::kOk;
 }
 
+// vLLM takes a model that is missing, null or empty for its own.
+ParseOutcome InferenceParser::Impl::ReadModel(const Members& members, InferenceRequest* request) {
+  std::string_view model;
+  if (members.model && members.model->get(model) != simdjson::SUCCESS) {
+    return ParseOutcome::kBadModel;
+  }
+  static_assert(InferenceParser::model_name_bytes_max == 1024);  // as MessageOf says
+  if (model.size() > InferenceParser::model_name_bytes_max) return ParseOutcome::kModelTooLong;
+  request->requested_model = model;
+  request->target_model = model;
+  request->model_value = {};
+  request->model_place = ModelPlace::kJson;
+  return ParseOutcome::kOk;
+}
+
+ParseOutcome InferenceParser::Impl::FindInJson(std::string_view body, InferenceRequest* request) {
+  element root;
+  const std::string_view text = internal::WithoutByteOrderMark(body);
+  if (const ParseOutcome outcome = ParseDocument(text, &root); outcome != ParseOutcome::kOk) {
+    return outcome;
+  }
+  object top;
+  if (root.get(top) != simdjson::SUCCESS) return ParseOutcome::kOk;
+  const Members members = ReadMembers(top);
+  if (members.model_twice) return ParseOutcome::kDuplicateKey;
+  // An API of its own may have a "model" that is no name.
+  if (!members.model || !members.model->is_string()) return ParseOutcome::kOk;
+  const ParseOutcome outcome = ReadModel(members, request);
+  if (outcome == ParseOutcome::kOk && !request->requested_model.empty()) {
+    request->model_value = RangeOf(RawValue(text, members, members.model_position), body);
+  }
+  return outcome;
+}
+
 InferenceParser::InferenceParser() : impl_(std::make_unique<Impl>()) {}
 InferenceParser::~InferenceParser() = default;
 
 ParseOutcome InferenceParser::Parse(std::string_view body, size_t prompt_chars_max,
                                     InferenceRequest* request) {
   const ParseOutcome outcome = impl_->Parse(body, prompt_chars_max, request);
+  GiveBack();
+  return outcome;
+}
+
+void InferenceParser::GiveBack() {
   if (impl_->parser.capacity() > kKeptCapacityBytes) impl_->parser = simdjson::dom::parser();
   if (impl_->copy.capacity() > kKeptCopyBytes) std::string().swap(impl_->copy);
-  return outcome;
+}
+
+ParseOutcome InferenceParser::FindModel(std::string_view content_type, std::string_view body,
+                                        InferenceRequest* request) {
+  request->requested_model.clear();
+  request->target_model.clear();
+  request->model_value = {};
+  if (body.empty()) return ParseOutcome::kOk;
+  const FormKind form = FormKindOf(content_type);
+  FormField field;
+  if (form != FormKind::kNone) {
+    const FormOutcome outcome = FindFormField(content_type, body, "model", &field);
+    if (outcome == FormOutcome::kUnclear) return ParseOutcome::kUnclearForm;
+    if (field.value.size() > model_name_bytes_max) return ParseOutcome::kModelTooLong;
+  }
+  // "curl -d" says that it sends a form, whatever it sends.
+  const bool says_json =
+      IsJsonType(content_type) || content_type.empty() || form == FormKind::kUrlEncoded;
+  if (form != FormKind::kMultipart && (IsJsonType(content_type) || LooksLikeJson(body))) {
+    const ParseOutcome outcome = impl_->FindInJson(body, request);
+    GiveBack();
+    if (outcome != ParseOutcome::kOk && (says_json || outcome != ParseOutcome::kMalformedJson)) {
+      return outcome;
+    }
+  }
+  if (field.value.empty()) return ParseOutcome::kOk;
+  // A form to one server and JSON to another.
+  if (!request->requested_model.empty()) return ParseOutcome::kUnclearForm;
+  request->requested_model = field.value;
+  request->target_model = field.value;
+  request->model_value = field.place;
+  request->model_place =
+      form == FormKind::kMultipart ? ModelPlace::kMultipartForm : ModelPlace::kUrlEncodedForm;
+  return ParseOutcome::kOk;
+}
+
+std::string ModelText(ModelPlace place, std::string_view model) {
+  switch (place) {
+    case ModelPlace::kJson:
+      return QuoteJson(model);
+    case ModelPlace::kUrlEncodedForm:
+      return FormText(FormKind::kUrlEncoded, model);
+    case ModelPlace::kMultipartForm:
+      return FormText(FormKind::kMultipart, model);
+  }
+  return "";
 }
 
 bool InferenceParser::IsObject(std::string_view text) {

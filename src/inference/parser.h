@@ -14,15 +14,15 @@ namespace gw {
 
 enum class ParseOutcome : uint8_t {
   kOk,
-  kMalformedJson,  // not JSON, not UTF-8, half a surrogate pair, or nested deeper than kDepthMax
+  kMalformedJson,  // not JSON as Python reads it, not UTF-8, or half a surrogate pair
   kNotAnObject,
-  kNoModel,       // missing or empty
   kBadModel,      // not a string
   kModelTooLong,  // longer than model_name_bytes_max
   kDuplicateKey,  // `model` or `stream` twice: two parsers could read two requests
   kBadField,      // a field that routing reads has the wrong type; detail() names it
+  kUnclearForm,   // two parsers of forms could read two models
 };
-// The sentence for the client, e.g. "the request body has no \"model\"".
+// The sentence for the client, e.g. "the request body is not a JSON object".
 std::string_view MessageOf(ParseOutcome outcome);
 
 // One per worker: reuses its buffers. Not thread-safe.
@@ -30,7 +30,8 @@ class InferenceParser {
  public:
   // Bytes that must be readable (not initialised) past the end of a body given to Parse.
   static constexpr size_t kPadding = 64;
-  // Containers inside each other, the body itself included.
+  // Containers inside each other, the body itself included. What is deeper is passed over: nothing
+  // that routing reads is.
   static constexpr size_t kDepthMax = 128;
   // The name goes into the log, the history and the labels of metrics, all of which keep it. An
   // InferenceModel's has at most 256 characters, a path on a model server is hardly longer.
@@ -39,12 +40,18 @@ class InferenceParser {
   InferenceParser();
   ~InferenceParser();
 
-  // Fills `request` (api must be set). `prompt()` then holds the rendered text, cut at
-  // `prompt_chars_max`; prompt_chars counts all of it. Of a batch the first prompt is rendered.
-  // A prompt field that is missing is left to the model server, which knows what it accepts.
-  // After an outcome other than kOk the request is not to be used.
-  // REQUIRES: kPadding readable bytes after body.end()
+  // Fills `request` (api must be set); a body may name no model. `prompt()` then holds the rendered
+  // text, cut at `prompt_chars_max`; prompt_chars counts all of it. Of a batch the first prompt is
+  // rendered. A prompt field that is missing is left to the model server, which knows what it
+  // accepts. After an outcome other than kOk the request is not to be used. REQUIRES: kPadding
+  // readable bytes after body.end()
   ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
+
+  // Of a body of any API, JSON or a form, only the model; nothing is named by what is neither.
+  // Fills the members of `request` that speak of it; they are empty after an outcome other than
+  // kOk. REQUIRES: kPadding readable bytes after body.end()
+  ParseOutcome FindModel(std::string_view content_type, std::string_view body,
+                         InferenceRequest* request);
 
   // True if `text` is one JSON object, by the same rules.
   // REQUIRES: kPadding readable bytes after text.end()
@@ -58,9 +65,14 @@ class InferenceParser {
   std::string_view detail() const;
 
  private:
+  void GiveBack();
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// The bytes that name `model` in that place.
+std::string ModelText(ModelPlace place, std::string_view model);
 
 // `text` as a JSON string token, quotes included; bytes that are not UTF-8 become U+FFFD.
 std::string QuoteJson(std::string_view text);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "inference/body_edit.h"
 #include "inference/json_bytes.h"
 #include "inference/recorded.h"
 
@@ -97,19 +98,22 @@ TEST(InferenceParser, TellsWhyItRefuses) {
       {R"({"model":"m","x":"\ud800"})", ParseOutcome::kMalformedJson},
       {R"({"model":"m","x":"\x"})", ParseOutcome::kMalformedJson},
       {R"({"model":"m","x":01})", ParseOutcome::kMalformedJson},
-      {R"({"model":"m","x":NaN})", ParseOutcome::kMalformedJson},
+      {R"({"model":"m","x":nan})", ParseOutcome::kMalformedJson},
+      {R"({"model":"m","x":[NaN,-Infinity,Infinity]})", ParseOutcome::kOk},
       {"{\"model\":\"m\",\"x\":\"\xff\"}", ParseOutcome::kMalformedJson},
       {"{\"model\":\"m\",\"x\":\"\n\"}", ParseOutcome::kMalformedJson},
-      {"\xEF\xBB\xBF{\"model\":\"m\"}", ParseOutcome::kMalformedJson},
-      {"{\"model\":\"m\",\"x\":" + deep + "}", ParseOutcome::kMalformedJson},
+      {"\xEF\xBB\xBF{\"model\":\"m\"}", ParseOutcome::kOk},
+      {"\xEF\xBB\xBF\xEF\xBB\xBF{\"model\":\"m\"}", ParseOutcome::kMalformedJson},
+      {"{\"model\":\"m\",\"x\":" + deep + "}", ParseOutcome::kOk},
+      {"{\"model\":\"m\",\"x\":" + deep + "]}", ParseOutcome::kMalformedJson},
       {"{\"model\":\"m\",\"x\":" + allowed + "}", ParseOutcome::kOk},
       {"[]", ParseOutcome::kNotAnObject},
       {"\"model\"", ParseOutcome::kNotAnObject},
       {"17", ParseOutcome::kNotAnObject},
-      {"{}", ParseOutcome::kNoModel},
-      {R"({"model":""})", ParseOutcome::kNoModel},
-      {R"({"model":null})", ParseOutcome::kNoModel},
-      {R"({"x":{"model":"m"}})", ParseOutcome::kNoModel},
+      {"{}", ParseOutcome::kOk},
+      {R"({"model":""})", ParseOutcome::kOk},
+      {R"({"model":null})", ParseOutcome::kOk},
+      {R"({"x":{"model":"m"}})", ParseOutcome::kOk},
       {R"({"model":3})", ParseOutcome::kBadModel},
       {R"({"model":["m"]})", ParseOutcome::kBadModel},
       {R"({"model":"m","model":"m"})", ParseOutcome::kDuplicateKey},
@@ -118,8 +122,6 @@ TEST(InferenceParser, TellsWhyItRefuses) {
       {R"({"model":"m","stream":true,"stream":false})", ParseOutcome::kDuplicateKey},
       {R"({"model":"m","stream":null,"\u0073tream":true})", ParseOutcome::kDuplicateKey},
       {R"({"model":"m","x":{"model":1,"model":2}})", ParseOutcome::kOk},
-      {R"({"model":"m","stream":"true"})", ParseOutcome::kBadField, "stream"},
-      {R"({"model":"m","stream":1})", ParseOutcome::kBadField, "stream"},
       {R"({"model":"m","stream":null})", ParseOutcome::kOk},
       {R"({"model":"m","cache_salt":7})", ParseOutcome::kBadField, "cache_salt"},
       {R"({"model":"m","cache_salt":null})", ParseOutcome::kOk},
@@ -135,6 +137,116 @@ TEST(InferenceParser, TellsWhyItRefuses) {
     EXPECT_EQ(parsed.outcome, c.outcome) << c.body;
     EXPECT_EQ(parsed.detail, c.detail) << c.body;
     EXPECT_EQ(MessageOf(parsed.outcome).empty(), parsed.outcome == ParseOutcome::kOk) << c.body;
+  }
+}
+
+TEST(InferenceParser, ABodyMayNameNoModel) {
+  for (const char* body : {"{}", R"({"model":""})", R"({"messages":[],"model":null})",
+                           R"({"x":{"model":"m"}})", R"({"tools":[1],"messages":[]})"}) {
+    const Parsed parsed = Parse(body);
+    EXPECT_EQ(parsed.outcome, ParseOutcome::kOk) << body;
+    EXPECT_EQ(parsed.request.requested_model, "") << body;
+    EXPECT_EQ(parsed.request.target_model, "") << body;
+    EXPECT_EQ(parsed.model_bytes, "") << body;
+  }
+}
+
+TEST(InferenceParser, ReadsStreamAsPydanticDoes) {
+  for (const char* yes : {"true", "1", "1.0", R"("true")", R"("True")", R"("on")", R"("Y")"}) {
+    EXPECT_TRUE(Parse(std::string(R"({"model":"m","stream":)") + yes + "}").request.stream) << yes;
+  }
+  for (const char* no : {"false", "0", "null", R"("false")", R"("")", "2", "[]", R"(" true")"}) {
+    const Parsed parsed = Parse(std::string(R"({"model":"m","stream":)") + no + "}");
+    EXPECT_EQ(parsed.outcome, ParseOutcome::kOk);
+    EXPECT_FALSE(parsed.request.stream) << no;
+  }
+}
+
+TEST(InferenceParser, FindsTheModelBehindAByteOrderMark) {
+  const std::string body = "\xEF\xBB\xBF {\"model\": \"m\",\"messages\":[],\"tools\":[1]}";
+  const Parsed parsed = Parse(body);
+  EXPECT_EQ(parsed.model_bytes, "\"m\"");
+  BodyEdit edit;
+  edit.Begin(body);
+  edit.Set({{{"model", "\"n\""}, {"stream", "true"}}});
+  EXPECT_EQ(edit.ToString(),
+            "\xEF\xBB\xBF {\"model\": \"n\",\"messages\":[],\"tools\":[1], "
+            "\"stream\": true}");
+}
+
+struct Found {
+  ParseOutcome outcome;
+  std::string model;
+  std::string with_other;  // the body with "a b/c" in its place
+};
+
+Found Find(std::string_view content_type, std::string_view body) {
+  static InferenceParser parser;
+  const std::string padded = Padded(body);
+  const std::string_view view(padded.data(), body.size());
+  InferenceRequest request;
+  request.requested_model = "before";
+  Found found;
+  found.outcome = parser.FindModel(content_type, view, &request);
+  found.model = request.requested_model;
+  BodyEdit edit;
+  edit.Begin(view);
+  if (!found.model.empty()) {
+    edit.Replace(request.model_value, ModelText(request.model_place, "a b/c"));
+  }
+  found.with_other = edit.ToString();
+  return found;
+}
+
+TEST(FindModel, ReadsJsonOfAnyApi) {
+  for (const char* type : {"application/json", "application/json; charset=utf-8", "", "text/plain",
+                           "application/vnd.x+json", "application/x-www-form-urlencoded"}) {
+    const Found found = Find(type, R"( {"query":"q","model" : "m","documents":["=&x;"]})");
+    EXPECT_EQ(found.outcome, ParseOutcome::kOk) << type;
+    EXPECT_EQ(found.model, "m") << type;
+    EXPECT_EQ(found.with_other, R"( {"query":"q","model" : "a b/c","documents":["=&x;"]})");
+  }
+}
+
+TEST(FindModel, NothingIsNamedByWhatNamesNothing) {
+  for (const char* body : {"", "{}", "[]", R"({"model":null})", R"({"model":{"name":"x"}})", "7",
+                           R"([{"model":"m"}])"}) {
+    EXPECT_EQ(Find("application/json", body).outcome, ParseOutcome::kOk) << body;
+    EXPECT_EQ(Find("application/json", body).model, "") << body;
+  }
+  for (const char* body : {"{\"model\":\"m\"}\n{\"model\":\"n\"}", "{binary", "RIFF{"}) {
+    EXPECT_EQ(Find("application/octet-stream", body).outcome, ParseOutcome::kOk) << body;
+    EXPECT_EQ(Find("application/octet-stream", body).model, "") << body;
+  }
+  EXPECT_EQ(Find("application/x-www-form-urlencoded", "models=m&x").model, "");
+}
+
+TEST(FindModel, RefusesWhatTwoServersCouldReadDifferently) {
+  EXPECT_EQ(Find("application/json", "not json").outcome, ParseOutcome::kMalformedJson);
+  EXPECT_EQ(Find("", R"({"model":"m")").outcome, ParseOutcome::kMalformedJson);
+  EXPECT_EQ(Find("application/json", R"({"model":"m","model":"n"})").outcome,
+            ParseOutcome::kDuplicateKey);
+  EXPECT_EQ(Find("application/json", R"({"model":")" + std::string(1025, 'x') + "\"}").outcome,
+            ParseOutcome::kModelTooLong);
+  EXPECT_EQ(Find("application/x-www-form-urlencoded", R"({"model":"m","x":"&model=n&"})").outcome,
+            ParseOutcome::kUnclearForm);
+}
+
+TEST(FindModel, ReadsForms) {
+  const Found url = Find("application/x-www-form-urlencoded", "prompt=a%26b;c&mod%65l=x%2Fy+z&n=1");
+  EXPECT_EQ(url.model, "x/y z");
+  EXPECT_EQ(url.with_other, "prompt=a%26b;c&mod%65l=a%20b%2Fc&n=1");
+  const std::string before =
+      "--x.y\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a;b.wav\"\r\n"
+      "Content-Type: audio/wav\r\n\r\nRIFF\r\n--x.\r\n\r\n--x.y\r\n"
+      "content-disposition: form-data; name=model\r\n\r\n";
+  const std::string after = "\r\n--x.y--\r\n";
+  for (const char* type : {"multipart/form-data; boundary=x.y",
+                           "Multipart/Form-Data;charset=UTF-8 ; boundary=\"x.y\""}) {
+    const Found form = Find(type, before + "whisper-1" + after);
+    EXPECT_EQ(form.outcome, ParseOutcome::kOk) << type;
+    EXPECT_EQ(form.model, "whisper-1");
+    EXPECT_EQ(form.with_other, before + "a b/c" + after);
   }
 }
 

@@ -17,6 +17,7 @@ constexpr KnownPath kKnownPaths[] = {
     {"POST", "/v1/responses", ApiKind::kResponses},
     {"POST", "/v1/messages", ApiKind::kMessages},
     {"GET", "/v1/models", ApiKind::kModels},
+    {"HEAD", "/v1/models", ApiKind::kModels},
 };
 
 int HexValue(char c) {
@@ -48,7 +49,29 @@ bool EndsWithDecoded(std::string_view path, std::string_view suffix) {
   return true;
 }
 
+std::string Decoded(std::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool encoded = text[i] == '%' && i + 2 < text.size() && HexValue(text[i + 1]) >= 0 &&
+                         HexValue(text[i + 2]) >= 0;
+    decoded +=
+        encoded ? static_cast<char>(HexValue(text[i + 1]) * 16 + HexValue(text[i + 2])) : text[i];
+    if (encoded) i += 2;
+  }
+  return decoded;
+}
+
 }  // namespace
+
+std::string ModelOfPath(std::string_view path) {
+  constexpr std::string_view kBefore = "/v1/models/";
+  if (path.find(kBefore) == std::string_view::npos && path.find('%') == std::string_view::npos) {
+    return "";
+  }
+  const std::string decoded = Decoded(path.substr(0, path.find('?')));
+  const size_t at = decoded.find(kBefore);
+  return at == std::string::npos ? "" : decoded.substr(at + kBefore.size());
+}
 
 ApiKind ClassifyApi(std::string_view method, std::string_view path) {
   path = path.substr(0, path.find('?'));
@@ -59,7 +82,8 @@ ApiKind ClassifyApi(std::string_view method, std::string_view path) {
       return known.api;
     }
   }
-  return ApiKind::kOther;
+  const bool reads = method == "GET" || method == "HEAD";
+  return reads && !ModelOfPath(path).empty() ? ApiKind::kModels : ApiKind::kOther;
 }
 
 std::string_view NameOf(ApiKind api) {

@@ -21,9 +21,11 @@ enum class ApiKind : uint8_t {
   kEmbeddings,
   kResponses,
   kMessages,  // Anthropic
-  kModels,    // GET /v1/models
+  kModels,    // GET or HEAD, /v1/models or /v1/models/NAME
 };
 ApiKind ClassifyApi(std::string_view method, std::string_view path);
+// NAME of a path that is kModels, decoded; empty for the whole list.
+std::string ModelOfPath(std::string_view path);
 std::string_view NameOf(ApiKind api);
 
 // A range of the body's bytes.
@@ -32,11 +34,15 @@ struct ByteRange {
   size_t length = 0;
 };
 
+// How a body says the model's name: decides what another name looks like in its place.
+enum class ModelPlace : uint8_t { kJson, kUrlEncodedForm, kMultipartForm };
+
 struct InferenceRequest {
   ApiKind api = ApiKind::kOther;
-  std::string requested_model;  // decoded; empty for kOther
+  std::string requested_model;  // decoded; empty if the body names none, or was not looked at
   std::string target_model;     // after rewrite; equal to requested_model without one
-  ByteRange model_value;        // the JSON string token, quotes included
+  ByteRange model_value;        // of JSON the string token, quotes included; empty without a name
+  ModelPlace model_place = ModelPlace::kJson;
   bool stream = false;
   uint32_t prompts = 1;       // above 1 for a batch of completions or embeddings
   uint32_t samples = 1;       // "n": sequences generated for each prompt

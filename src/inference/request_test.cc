@@ -12,6 +12,8 @@ TEST(ClassifyApi, KnowsThePathsAndAnyPrefixOfThem) {
   EXPECT_EQ(ClassifyApi("POST", "/v1/responses"), ApiKind::kResponses);
   EXPECT_EQ(ClassifyApi("POST", "/v1/messages"), ApiKind::kMessages);
   EXPECT_EQ(ClassifyApi("GET", "/v1/models"), ApiKind::kModels);
+  EXPECT_EQ(ClassifyApi("HEAD", "/v1/models"), ApiKind::kModels);
+  EXPECT_EQ(ClassifyApi("GET", "/team/v1/models/org/small"), ApiKind::kModels);
   EXPECT_EQ(ClassifyApi("POST", "/team/a/v1/chat/completions"), ApiKind::kChatCompletions);
 }
 
@@ -34,11 +36,23 @@ TEST(ClassifyApi, ReadsAPathAsModelServersDecodeIt) {
 TEST(ClassifyApi, EverythingElseIsOther) {
   EXPECT_EQ(ClassifyApi("GET", "/v1/chat/completions"), ApiKind::kOther);
   EXPECT_EQ(ClassifyApi("POST", "/v1/models"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("POST", "/v1/models/m"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("GET", "/v1/models/"), ApiKind::kOther);
+  EXPECT_EQ(ClassifyApi("GET", "/v1/modelsx/m"), ApiKind::kOther);
   EXPECT_EQ(ClassifyApi("POST", "/v1/chat/completions/"), ApiKind::kOther);
   EXPECT_EQ(ClassifyApi("POST", "/v1/chat/completions/render"), ApiKind::kOther);
   EXPECT_EQ(ClassifyApi("POST", "/v1/messages/count_tokens"), ApiKind::kOther);
   EXPECT_EQ(ClassifyApi("POST", "/V1/Completions"), ApiKind::kOther);
   EXPECT_EQ(ClassifyApi("", ""), ApiKind::kOther);
+}
+
+TEST(ModelOfPath, IsWhatFollowsAsServersDecodeIt) {
+  EXPECT_EQ(ModelOfPath("/v1/models"), "");
+  EXPECT_EQ(ModelOfPath("/v1/models/m?x=y"), "m");
+  EXPECT_EQ(ModelOfPath("/a/v1/models/org/small"), "org/small");
+  EXPECT_EQ(ModelOfPath("/v1/models/org%2fsmall%20b"), "org/small b");
+  EXPECT_EQ(ModelOfPath("/v1/model%73/100%"), "100%");
+  EXPECT_EQ(ModelOfPath("/v1/embeddings"), "");
 }
 
 }  // namespace

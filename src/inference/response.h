@@ -49,8 +49,4 @@ std::string ErrorBody(ApiKind api, int status, std::string_view code, std::strin
 std::string ErrorEvent(ApiKind api, int status, std::string_view code, std::string_view message,
                        bool mid_event);
 
-// The merged answer to GET /v1/models: the objects of `data` of all bodies, each id once, in order.
-// A body that is not a model list is skipped; returns false if none was one.
-bool MergeModelLists(const std::string_view* bodies, size_t count, std::string* out);
-
 }  // namespace gw

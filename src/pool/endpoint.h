@@ -34,6 +34,14 @@ struct LoraAdapters {
   bool operator==(const LoraAdapters&) const = default;
 };
 
+// Bits of EndpointState::silence: it takes connections and answers nothing, while others answer
+// (collect/silence_watch.h). Such an endpoint is asked when nothing else is left.
+struct Silence {
+  static constexpr uint8_t kMetrics = 1;
+  static constexpr uint8_t kRequests = 2;
+  static constexpr uint8_t kTrial = 4;  // it may have one request, to see whether it answers again
+};
+
 // Live state of one address, shared by all workers, all pools that hold the address, and all
 // Snapshots: it survives reloads. Every member may be read by any thread at any time.
 //
@@ -63,6 +71,8 @@ class alignas(64) EndpointState {
   // gateways and direct clients have there.
   std::atomic<float> foreign_requests{0};
   std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected (pool/health.h)
+  // What it does not answer (Silence); written by `collect`.
+  std::atomic<uint8_t> silence{0};
   // 0: the model server reports no adapters. Otherwise unique among all states and all their
   // versions, so that a reader may keep a copy and compare before it takes the lock.
   std::atomic<uint32_t> lora_version{0};
@@ -75,6 +85,17 @@ class alignas(64) EndpointState {
   // Health, written through pool/health.h.
   std::atomic<uint32_t> consecutive_failures{0};
   std::atomic<uint32_t> ejections{0};  // in a row, for the back-off
+
+  std::atomic<uint32_t> scrape_failures{0};     // in a row, whatever went wrong
+  std::atomic<uint32_t> unanswered_scrapes{0};  // in a row: nothing came, or not the whole page
+  std::atomic<int64_t> silent_since_ns{0};      // 0: it answers
+
+  // What came of requests, for whoever looks on. A request awaits until its first byte, or its end.
+  std::atomic<int32_t> awaiting_requests{0};
+  std::atomic<uint64_t> dispatched_requests{0};
+  std::atomic<uint64_t> first_bytes{0};
+  std::atomic<int64_t> first_byte_ns_sum{0};      // from dispatch
+  std::atomic<int64_t> first_byte_ns_longest{0};  // since `collect` last took it
 
   std::shared_ptr<const LoraAdapters> lora() const;
   void set_lora(std::shared_ptr<const LoraAdapters> lora);

@@ -57,6 +57,13 @@ bool RecordProbeSuccess(EndpointState& state);
 inline bool IsEjected(const EndpointState& state) {
   return state.ejected_until_ns.load(std::memory_order_relaxed) != 0;
 }
+// It answers nothing (Silence), and is not to have one more request to see whether it does again.
+inline bool IsSilent(const EndpointState& state) {
+  const uint8_t silence = state.silence.load(std::memory_order_relaxed);
+  if (silence == 0) return false;
+  const bool may_try = (silence & Silence::kTrial) != 0 && (silence & Silence::kMetrics) == 0;
+  return !may_try || state.in_flight_requests.load(std::memory_order_relaxed) > 0;
+}
 // Ejected, and the back-off has passed.
 bool IsProbeDue(const EndpointState& state, TimePoint now);
 

@@ -1,7 +1,6 @@
 #include "routing/route_table.h"
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 #include <utility>
 
@@ -131,22 +130,29 @@ bool PathFits(const RouteMatch& match, std::string_view path) {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
-bool ConditionsHold(const RouteMatch& match, std::string_view query,
-                    const http::RequestHead& head) {
-  if (!match.method.empty() && match.method != head.method) return false;
-  for (const HeaderMatch& wanted : match.headers) {
-    if (wanted.regex != nullptr ? !HeaderFits(head.headers, wanted)
-                                : !HeaderEquals(head.headers, wanted)) {
-      return false;
-    }
+bool IsOnModelName(const HeaderMatch& wanted) {
+  return wanted.name.size() == kModelNameField.size() &&
+         http::EqualsIgnoreCase(wanted.name, kModelNameField);
+}
+
+bool HeaderHolds(const HeaderMatch& wanted, const http::HeaderList& headers,
+                 const RouteModel& model) {
+  if (model.is != RouteModel::Is::kAsSent && IsOnModelName(wanted)) {
+    if (model.is == RouteModel::Is::kAny) return true;
+    return wanted.regex != nullptr ? wanted.regex->Matches(model.name) : wanted.value == model.name;
   }
-  for (const HeaderMatch& wanted : match.query) {
-    if (!QueryHolds(wanted, query)) return false;
-  }
-  return true;
+  return wanted.regex != nullptr ? HeaderFits(headers, wanted) : HeaderEquals(headers, wanted);
+}
+
+bool TakesAllOfItsPath(const RouteMatch& match) {
+  return match.method.empty() && match.headers.empty() && match.query.empty();
 }
 
 }  // namespace
+
+bool ChoosesByModel(const RouteMatch& match) {
+  return std::any_of(match.headers.begin(), match.headers.end(), IsOnModelName);
+}
 
 const Destination* RouteRule::Choose(Random& random) const {
   if (total_weight == 0) return nullptr;
@@ -156,6 +162,22 @@ const Destination* RouteRule::Choose(Random& random) const {
     draw -= destination.weight;
   }
   CHECK(false);  // total_weight is the sum of the weights
+}
+
+const Destination* RouteRule::Choose(Random& random,
+                                     const std::function<bool(const Destination&)>& fits) const {
+  uint64_t total = 0;
+  for (const Destination& destination : destinations) {
+    if (fits(destination)) total += destination.weight;
+  }
+  if (total == 0) return nullptr;
+  uint64_t draw = random.Below(total);
+  for (const Destination& destination : destinations) {
+    if (!fits(destination)) continue;
+    if (draw < destination.weight) return &destination;
+    draw -= destination.weight;
+  }
+  CHECK(false);  // draw < total
 }
 
 template <typename T>
@@ -203,6 +225,7 @@ std::shared_ptr<const RouteTable> RouteTable::Build(std::vector<Entry> entries,
 RouteTable::RouteTable(std::vector<Entry> entries,
                        const std::vector<std::string>& listener_hostnames)
     : entries_(std::move(entries)) {
+  for (const Entry& entry : entries_) matches_model_name_ |= ChoosesByModel(entry.match);
   for (const std::string& hostname : listener_hostnames) listeners_.At(hostname);
   for (uint32_t begin = 0, end = 0; begin < entries_.size(); begin = end) {
     while (end < entries_.size() && PlaceKey(entries_[end]) == PlaceKey(entries_[begin])) ++end;
@@ -230,18 +253,19 @@ void RouteTable::AddRange(Range range) {
 }
 
 const RouteRule* RouteTable::Match(std::string_view host, std::string_view path,
-                                   std::string_view query, const http::RequestHead& head) const {
+                                   std::string_view query, const http::RequestHead& head,
+                                   const RouteModel& model) const {
   char lower[kHostMax];
   if (host.size() > kHostMax) host = {};
   std::transform(host.begin(), host.end(), lower, Lower);
   const std::string_view name(lower, host.size());
   std::string storage;
-  path = http::NormalPath(path, &storage);
+  const Question question{http::NormalPath(path, &storage), query, head, model};
 
   const RouteRule* rule = nullptr;
   listeners_.ForEachMatch(name, [&](const Listener& listener) {
     listener.hosts.ForEachMatch(name, [&](const PathGroup& group) {
-      rule = MatchPath(group, path, query, head);
+      rule = MatchPath(group, question);
       return rule != nullptr;
     });
     return true;  // listeners hide each other
@@ -253,30 +277,49 @@ std::vector<const RouteRule*> RouteTable::RulesFor(const RouteRule& rule,
                                                    std::string_view path) const {
   std::string storage;
   path = http::NormalPath(path, &storage);
-  std::map<uint32_t, const RouteRule*> by_place;
-  for (const Entry& entry : entries_) {
-    if (entry.rule->route == rule.route && PathFits(entry.match, path)) {
-      by_place.emplace(entry.rule_index, entry.rule.get());
-    }
-  }
   std::vector<const RouteRule*> rules;
-  for (const auto& [place, of_route] : by_place) rules.push_back(of_route);
+  const Entry* of_host = nullptr;  // the rules are the same under each of the route's hostnames
+  for (const Entry& entry : entries_) {
+    if (of_host == nullptr && entry.rule.get() == &rule) of_host = &entry;
+  }
+  if (of_host == nullptr) return rules;
+  for (const Entry& entry : entries_) {
+    if (entry.listener_hostname != of_host->listener_hostname ||
+        entry.hostname != of_host->hostname || !PathFits(entry.match, path)) {
+      continue;
+    }
+    const bool counts = entry.rule->route == rule.route || ChoosesByModel(entry.match);
+    if (counts && std::find(rules.begin(), rules.end(), entry.rule.get()) == rules.end()) {
+      rules.push_back(entry.rule.get());
+    }
+    if (TakesAllOfItsPath(entry.match)) break;
+  }
   return rules;
 }
 
-const RouteRule* RouteTable::MatchPath(const PathGroup& group, std::string_view path,
-                                       std::string_view query,
-                                       const http::RequestHead& head) const {
+bool RouteTable::ConditionsHold(const RouteMatch& match, const Question& question) {
+  if (!match.method.empty() && match.method != question.head.method) return false;
+  for (const HeaderMatch& wanted : match.headers) {
+    if (!HeaderHolds(wanted, question.head.headers, question.model)) return false;
+  }
+  for (const HeaderMatch& wanted : match.query) {
+    if (!QueryHolds(wanted, question.query)) return false;
+  }
+  return true;
+}
+
+const RouteRule* RouteTable::MatchPath(const PathGroup& group, const Question& question) const {
+  const std::string_view path = question.path;
   if (!group.exact.empty()) {
     const auto it = group.exact.find(path);
     if (it != group.exact.end()) {
-      if (const RouteRule* rule = MatchRange(it->second, query, head)) return rule;
+      if (const RouteRule* rule = MatchRange(it->second, question)) return rule;
     }
   }
   for (const Range& range : group.regexes) {
     if (!path.starts_with('/')) break;  // the asterisk of OPTIONS is no path
     if (!entries_[range.begin].match.path_regex->Matches(path)) continue;
-    if (const RouteRule* rule = MatchRange(range, query, head)) return rule;
+    if (const RouteRule* rule = MatchRange(range, question)) return rule;
   }
   // Lengths that occur in the table and not the path's own slashes, of which a client may send
   // thousands.
@@ -286,15 +329,14 @@ const RouteRule* RouteTable::MatchPath(const PathGroup& group, std::string_view 
     if (!at_element_end) continue;
     const auto it = group.prefix.find(path.substr(0, length));
     if (it == group.prefix.end()) continue;
-    if (const RouteRule* rule = MatchRange(it->second, query, head)) return rule;
+    if (const RouteRule* rule = MatchRange(it->second, question)) return rule;
   }
   return nullptr;
 }
 
-const RouteRule* RouteTable::MatchRange(Range range, std::string_view query,
-                                        const http::RequestHead& head) const {
+const RouteRule* RouteTable::MatchRange(Range range, const Question& question) const {
   for (uint32_t i = range.begin; i < range.end; ++i) {
-    if (ConditionsHold(entries_[i].match, query, head)) return entries_[i].rule.get();
+    if (ConditionsHold(entries_[i].match, question)) return entries_[i].rule.get();
   }
   return nullptr;
 }

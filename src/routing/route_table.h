@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,21 @@ struct HeaderMatch {
   std::shared_ptr<const Regex> regex = nullptr;  // set: fits the value in place of `value`
 };
 
+// The header field that stands for the model a request's body names, as in the inference
+// extension's body-based routing: the gateway sets it.
+inline constexpr std::string_view kModelNameField = "X-Gateway-Model-Name";
+
+// What a condition on kModelNameField is compared with.
+struct RouteModel {
+  enum class Is : uint8_t {
+    kAsSent,  // the head's own field: the body names no model
+    kNamed,   // `name`, whatever the head says
+    kAny,     // such conditions hold: who asks what there is has not chosen a model yet
+  };
+  Is is = Is::kAsSent;
+  std::string_view name = {};
+};
+
 struct RouteMatch {
   enum class PathType : uint8_t { kExact, kRegex, kPrefix };  // in the order of precedence
   PathType path_type = PathType::kPrefix;
@@ -44,6 +60,9 @@ struct RouteMatch {
   std::vector<HeaderMatch> headers;
   std::vector<HeaderMatch> query;
 };
+
+// Some condition is on kModelNameField.
+bool ChoosesByModel(const RouteMatch& match);
 
 // One rule of one HTTPRoute.
 struct RouteRule {
@@ -59,6 +78,9 @@ struct RouteRule {
 
   // Chooses by weight. nullptr if total_weight is 0.
   const Destination* Choose(Random& random) const;
+  // The same among those that fit.
+  const Destination* Choose(Random& random,
+                            const std::function<bool(const Destination&)>& fits) const;
 };
 
 // Matching takes a few hash look-ups however many routes there are: hostnames, exact paths and
@@ -98,10 +120,14 @@ class RouteTable {
   // http::NormalPath writes it, the method with case; a header field sent several times counts as
   // its values joined by commas; of a repeated query parameter the first counts.
   const RouteRule* Match(std::string_view host, std::string_view path, std::string_view query,
-                         const http::RequestHead& head) const;
+                         const http::RequestHead& head, const RouteModel& model = {}) const;
+  // Some condition is on kModelNameField.
+  bool matches_model_name() const { return matches_model_name_; }
 
-  // The rules of `rule`'s own HTTPRoute, in their order there, that a request for `path` could come
-  // to with some method, header fields and query. The route's hostnames are the same for all.
+  // The rules that a request for `path` could come to with some method, header fields and query, in
+  // the order they are tried: of `rule`'s own HTTPRoute, and of others that choose by the model's
+  // name. What stands behind a match without such conditions is out of reach. The route's hostnames
+  // are the same for all its rules.
   std::vector<const RouteRule*> RulesFor(const RouteRule& rule, std::string_view path) const;
 
   // All entries, in the order they are tried for a request that more than one of them fits.
@@ -137,12 +163,18 @@ class RouteTable {
 
   RouteTable(std::vector<Entry> entries, const std::vector<std::string>& listener_hostnames);
   void AddRange(Range range);
-  const RouteRule* MatchPath(const PathGroup& group, std::string_view path, std::string_view query,
-                             const http::RequestHead& head) const;
-  const RouteRule* MatchRange(Range range, std::string_view query,
-                              const http::RequestHead& head) const;
+  struct Question {
+    std::string_view path;
+    std::string_view query;
+    const http::RequestHead& head;
+    const RouteModel& model;
+  };
+  static bool ConditionsHold(const RouteMatch& match, const Question& question);
+  const RouteRule* MatchPath(const PathGroup& group, const Question& question) const;
+  const RouteRule* MatchRange(Range range, const Question& question) const;
 
   std::vector<Entry> entries_;
+  bool matches_model_name_ = false;
   HostMap<Listener> listeners_;
 };
 

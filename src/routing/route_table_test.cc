@@ -302,31 +302,80 @@ TEST(RouteTable, TiesGoToTheOlderRouteThenByNameThenByOrder) {
   EXPECT_EQ(table->entries()[2].rule_index, 1u);
 }
 
+Entry Of(std::string route, uint32_t place, Entry entry) {
+  auto rule = std::make_shared<RouteRule>(*entry.rule);
+  rule->route = entry.route = std::move(route);
+  entry.rule_index = place;
+  entry.rule = rule;
+  return entry;
+}
+
+using Names = std::vector<std::string>;
+
+Names NamesFor(const RouteTable& table, const RouteRule& rule, std::string_view path) {
+  Names names;
+  for (const RouteRule* found : table.RulesFor(rule, path)) names.push_back(found->name);
+  return names;
+}
+
 TEST(RouteTable, RulesOfOneRouteForAPathWhateverElseTheyAskFor) {
-  const auto of = [](std::string route, uint32_t place, Entry entry) {
-    auto rule = std::make_shared<RouteRule>(*entry.rule);
-    rule->route = entry.route = std::move(route);
-    entry.rule_index = place;
-    entry.rule = rule;
-    return entry;
-  };
   std::vector<Entry> entries = {
-      of("default/a", 2, Prefix("all", "/")),
-      of("default/a", 0, Prefix("by header", "/v1")),
-      of("default/a", 1, Exact("chat", "/v1/chat/completions")),
-      of("default/a", 3, Prefix("elsewhere", "/v1/model")),
-      of("default/a", 4, Exact("models", "/v1/models")),
-      of("default/b", 0, Prefix("other route", "/v1")),
+      Of("default/a", 2, Prefix("all", "/")),
+      Of("default/a", 0, Prefix("by header", "/v1")),
+      Of("default/a", 1, Exact("chat", "/v1/chat/completions")),
+      Of("default/a", 3, Prefix("elsewhere", "/v1/model")),
+      Of("default/a", 4, Exact("by query", "/v1/models")),
+      Of("default/a", 5, Prefix("short", "/v2")),
+      Of("default/b", 0, Exact("other route", "/v1/models")),
   };
   entries[1].match.headers.push_back({"x-model", "a"});
+  entries[4].match.query.push_back({"x", "a"});
+  entries[6].match.headers.push_back({"x-model", "a"});
   entries.push_back(entries[1]);  // of another hostname
   entries.back().hostname = "a.example.com";
-  const RouteRule rule = *entries[0].rule;
-  const auto table = RouteTable::Build(std::move(entries), {"*"});
-  std::vector<std::string> names;
-  for (const RouteRule* found : table->RulesFor(rule, "/v1/models")) names.push_back(found->name);
-  EXPECT_EQ(names, (std::vector<std::string>{"by header", "all", "models"}));
-  EXPECT_EQ(table->RulesFor(rule, "/v1/%6dodels"), table->RulesFor(rule, "/v1/models"));
+  const auto table = RouteTable::Build(entries, {"*"});
+  const RouteRule& all = *entries[0].rule;
+  EXPECT_EQ(NamesFor(*table, all, "/v1/models"), (Names{"by query", "by header", "all"}));
+  EXPECT_EQ(NamesFor(*table, all, "/v1/%6dodels"), (Names{"by query", "by header", "all"}));
+  // "/v2" asks for nothing else, so that no request for such a path comes to "/".
+  EXPECT_EQ(NamesFor(*table, all, "/v2/v1/models"), (Names{"short"}));
+}
+
+TEST(RouteTable, RulesOfOtherRoutesThatChooseByTheModelsNameCount) {
+  std::vector<Entry> entries = {
+      Of("default/small", 0, Prefix("small", "/")),
+      Of("default/large", 0, Prefix("large", "/")),
+      Of("default/plain", 0, Prefix("plain", "/")),
+  };
+  entries[0].match.headers.push_back({"X-Gateway-Model-Name", "small"});
+  entries[1].match.headers.push_back({"x-gateway-model-name", "large"});
+  entries[2].match.headers.push_back({"x-else", "1"});
+  const RouteRule& small = *entries[0].rule;
+  EXPECT_EQ(NamesFor(*RouteTable::Build(entries, {"*"}), small, "/v1/models"),
+            (Names{"large", "small"}));
+}
+
+TEST(RouteTable, AConditionOnTheModelsNameIsComparedWithWhatTheBodySays) {
+  std::vector<Entry> entries = {Prefix("small", "/"), Prefix("large", "/"), Prefix("other", "/")};
+  entries[0].match.headers.push_back({"X-Gateway-Model-Name", "org/small"});
+  entries[1].match.headers.push_back(
+      {"x-gateway-model-name", "", *Regex::Compile("org/(large|huge)")});
+  EXPECT_FALSE(RouteTable::Build({entries[2]}, {"*"})->matches_model_name());
+  const auto table = RouteTable::Build(entries, {"*"});
+  EXPECT_TRUE(table->matches_model_name());
+  http::RequestHead head;
+  head.method = "POST";
+  head.headers.Add("x-gateway-model-name", "org/small");
+  const auto winner = [&](const RouteModel& model) {
+    return table->Match("a", "/v1/chat/completions", "", head, model)->name;
+  };
+  using enum RouteModel::Is;
+  EXPECT_EQ(winner({}), "small");
+  EXPECT_EQ(winner({kNamed, "org/small"}), "small");
+  EXPECT_EQ(winner({kNamed, "org/huge"}), "large");
+  EXPECT_EQ(winner({kNamed, "ORG/small"}), "other");
+  EXPECT_EQ(winner({kNamed, ""}), "other");
+  EXPECT_NE(winner({kAny}), "other");
 }
 
 TEST(RouteRule, DrawsDestinationsByWeight) {
@@ -357,6 +406,21 @@ TEST(RouteRule, DrawsEveryUnitOfWeightEquallyOften) {
     const uint32_t wanted[] = {0, 1, 1, 2};
     EXPECT_EQ(rule.Choose(random)->pool, wanted[same.Below(4)]);
   }
+}
+
+TEST(RouteRule, DrawsByWeightAmongThoseThatFit) {
+  RouteRule rule;
+  rule.destinations = {
+      {.pool = 0, .weight = 1000}, {.pool = 1, .weight = 1}, {.pool = 2, .weight = 2}};
+  rule.total_weight = 1003;
+  Random random(5);
+  Random same(5);
+  const auto fits = [](const Destination& destination) { return destination.pool > 0; };
+  for (int i = 0; i < 1000; ++i) {
+    const uint32_t wanted[] = {1, 2, 2};
+    EXPECT_EQ(rule.Choose(random, fits)->pool, wanted[same.Below(3)]);
+  }
+  EXPECT_EQ(rule.Choose(random, [](const Destination&) { return false; }), nullptr);
 }
 
 TEST(RouteRule, WithoutWeightChoosesNothing) {

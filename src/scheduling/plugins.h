@@ -26,8 +26,8 @@ std::unique_ptr<Scorer> NewInFlightScorer();
 // 8192.
 std::unique_ptr<Scorer> NewPendingTokensScorer();
 
-// "prefix-cache": saved / (saved + rest): tokens of the prompt that the candidate is believed to
-// hold, beyond 48 and beyond what every candidate holds; and those left to compute, at most 512.
+// "prefix-cache": saved / min(prompt, saved + 512), all in tokens; `saved` is what the candidate is
+// believed to hold of the prompt beyond 48 and beyond what every candidate holds.
 std::unique_ptr<Scorer> NewPrefixCacheScorer();
 
 // "lora-affinity": adapter active 1, room for it 0.5, waiting to be loaded 0.25, no room 0. 1 for

@@ -72,6 +72,33 @@ EndpointView Sample(const Endpoint& endpoint, std::string_view model, int64_t no
   return view;
 }
 
+// The best of the candidates that were not chosen, by one walk over the totals: nearly all are
+// turned away by one comparison.
+void FillLosers(std::span<const EndpointView> candidates, size_t chosen,
+                const SchedulingScratch& scratch, Decision* decision) {
+  size_t best[Decision::kLosersMax];
+  size_t found = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const float total = scratch.totals[i];
+    if (i == chosen) continue;
+    if (found == Decision::kLosersMax && !(total > scratch.totals[best[found - 1]])) continue;
+    size_t at = std::min(found, Decision::kLosersMax - 1);
+    for (; at > 0 && total > scratch.totals[best[at - 1]]; --at) best[at] = best[at - 1];
+    best[at] = i;
+    found = std::min(found + 1, Decision::kLosersMax);
+  }
+  decision->loser_count = found;
+  for (size_t n = 0; n < found; ++n) {
+    Loser& loser = decision->losers[n];
+    loser.endpoint = candidates[best[n]].endpoint;
+    loser.score = scratch.totals[best[n]];
+    loser.in_flight_requests = candidates[best[n]].in_flight_requests;
+    for (size_t s = 0; s < decision->scorer_count; ++s) {
+      loser.scores[s] = scratch.scores[s * candidates.size() + best[n]];
+    }
+  }
+}
+
 }  // namespace
 
 Profile::Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters,
@@ -101,7 +128,9 @@ Decision Profile::Schedule(const InferenceRequest& request, std::vector<Endpoint
     const std::span<float> row(scratch->scores.data() + s * count, count);
     scorers_[s].scorer->Score(request, *candidates, row);
     for (size_t i = 0; i < count; ++i) {
-      row[i] = scorers_[s].weight * std::clamp(row[i], 0.0f, 1.0f);
+      // What is not a number scores nothing: one such term must not decide for all candidates.
+      const float score = row[i] >= 0 ? std::min(row[i], 1.0f) : 0.0f;
+      row[i] = scorers_[s].weight * score;
       scratch->totals[i] += row[i];
     }
   }
@@ -117,6 +146,8 @@ Decision Profile::Schedule(const InferenceRequest& request, std::vector<Endpoint
   for (size_t s = 0; s < scorers_.size(); ++s) {
     decision.scores[s] = scratch->scores[s * count + chosen];
   }
+  decision.in_flight_requests = view.in_flight_requests;
+  FillLosers(*candidates, chosen, *scratch, &decision);
   return decision;
 }
 
@@ -139,7 +170,8 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
       __builtin_prefetch(ahead + 64);
     }
     const Endpoint& endpoint = pool.endpoints[i];
-    if (IsEjected(*endpoint.state) || is_excluded(endpoint.state->slot)) continue;
+    if (IsEjected(*endpoint.state) || IsSilent(*endpoint.state)) continue;
+    if (is_excluded(endpoint.state->slot)) continue;
     views->push_back(Sample(endpoint, request.target_model, now_ns, pool.metrics_age_max));
   }
   if (!views->empty()) return;

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,6 +22,15 @@ namespace gw {
 // Which endpoint, and why. `endpoint` is nullptr if no candidate is left.
 class Profile;
 
+// A candidate that was not chosen.
+struct Loser {
+  static constexpr size_t kScorersMax = 8;
+  const Endpoint* endpoint = nullptr;
+  float score = 0;
+  float scores[kScorersMax] = {};
+  int32_t in_flight_requests = 0;
+};
+
 struct Decision {
   const Endpoint* endpoint = nullptr;
   const Profile* profile = nullptr;  // that made it
@@ -28,9 +38,14 @@ struct Decision {
   uint32_t candidates = 0;
   float score = 0;
   // The chosen endpoint's weighted score of each scorer, in the profile's order.
-  static constexpr size_t kScorersMax = 8;
+  static constexpr size_t kScorersMax = Loser::kScorersMax;
   float scores[kScorersMax] = {};
   size_t scorer_count = 0;
+  int32_t in_flight_requests = 0;  // of our own at the chosen endpoint, before this one
+  // The best that were not chosen, best first.
+  static constexpr size_t kLosersMax = 3;
+  std::array<Loser, kLosersMax> losers = {};
+  size_t loser_count = 0;
 };
 
 struct WeightedScorer {
@@ -64,8 +79,8 @@ class Profile {
 };
 
 // Samples the endpoints of a pool, once, for one decision. `excluded` are slots already tried by
-// this request; ejected endpoints are left out unless nothing else is left. prefix_hit_blocks
-// and prefix_hit_tokens are left 0: the caller fills them from the index.
+// this request; ejected and silent endpoints are left out unless nothing else is left.
+// prefix_hit_blocks and prefix_hit_tokens are left 0: the caller fills them from the index.
 void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoint now,
                      std::span<const uint32_t> excluded, std::vector<EndpointView>* views);
 

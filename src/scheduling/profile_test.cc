@@ -149,7 +149,7 @@ TEST_F(Scheduling, NoCandidateNoEndpoint) {
 
 TEST_F(Scheduling, TheDecisionSaysWhatEachScorerContributed) {
   TestPool pool(2);
-  request_.prompt_tokens_estimate = 432;
+  request_.prompt_tokens_estimate = 384;
   auto views = Views({{.waiting = 0, .kv = 0.5, .hit_tokens = 240}, {.waiting = 8, .kv = 0.5}});
   views[0].endpoint = &pool.pool.endpoints[0];
   views[1].endpoint = &pool.pool.endpoints[1];

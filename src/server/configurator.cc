@@ -70,7 +70,6 @@ void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
   // Addresses that no Snapshot and no request holds any more leave the prefix index before their
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
-  for (const std::string& limit : loaded.limits) AddLimitCounter(metrics_, limit).Add();
   const uint64_t generation = this->generation() + 1;
   const config::Merged merged = last_good_.Merge(loaded, now_unix_s);
   Translation translation = Translate(merged.resources, options_, endpoints_, generation, holders_);
@@ -78,6 +77,7 @@ void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
   const size_t refused = api::RefusedCount(translation.status);
   const size_t stale = merged.resources.stale.size();
   store_.Publish(translation.snapshot);
+  auto kept = std::make_shared<const api::ResourceSet>(merged.resources);
   LogChanges(merged);
   LogRefused(translation.status, refused);
   LogWarnings(translation.warnings);
@@ -88,8 +88,10 @@ void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
     refused_ = refused;
     stale_ = stale;
     status_ = std::move(translation.status);
+    resources_ = std::move(kept);
     load_error_ = absl::StrJoin(merged.source_errors, "; ");
   }
+  for (const std::string& limit : loaded.limits) AddLimitCounter(metrics_, limit).Add();
   (whole ? reloads_ok_ : reloads_failed_).Add();
   generation_gauge_.Set(static_cast<double>(generation));
   failed_gauge_.Set(whole && stale == 0 ? 0 : 1);
@@ -147,6 +149,11 @@ api::StatusSet Configurator::status() const {
 uint64_t Configurator::generation() const {
   std::lock_guard lock(mutex_);
   return generation_;
+}
+
+std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
+  std::lock_guard lock(mutex_);
+  return resources_;
 }
 
 size_t Configurator::refused() const {

@@ -35,6 +35,8 @@ class Configurator {
   // Any thread. With what the listeners' ports say.
   api::StatusSet status() const;
   uint64_t generation() const;
+  // What the published configuration was made of.
+  std::shared_ptr<const api::ResourceSet> resources() const;
   size_t refused() const;          // objects that are not served as they were written
   size_t stale() const;            // objects served at an older version than was written
   std::string load_error() const;  // of files that could not be read; empty if all could
@@ -57,6 +59,7 @@ class Configurator {
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;
   api::StatusSet status_;
+  std::shared_ptr<const api::ResourceSet> resources_ = std::make_shared<api::ResourceSet>();
   size_t refused_ = 0;
   size_t stale_ = 0;
   std::string load_error_;

@@ -5,18 +5,13 @@
 #include <string>
 
 #include "base/clock.h"
-#include "exchange/history.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
 
 // Live state of every endpoint of every pool, as JSON.
 std::string EndpointsPage(const Snapshot& snapshot, TimePoint now);
-// The same as a table for people.
-std::string EndpointsTable(const Snapshot& snapshot, TimePoint now);
 // Listeners, routes and pools of the Snapshot that is served, as JSON.
 std::string ConfigPage(const Snapshot& snapshot);
-// Where a request went and why, for people.
-std::string ExplainText(const RequestRecord& record);
 
 }  // namespace gw

@@ -22,6 +22,9 @@
 #include "dataplane/worker.h"
 #include "http/url.h"
 #include "server/configurator.h"
+#include "server/explain.h"
+#include "server/gateway_metrics.h"
+#include "server/get.h"
 #include "server/pages.h"
 
 namespace gw {
@@ -114,7 +117,8 @@ class ServerImpl final : public Server {
   explicit ServerImpl(const ServerOptions& options)
       : options_(WithSeed(WithinDescriptors(options))),
         index_(IndexOptions(options)),
-        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)) {}
+        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)),
+        model_lists_(options_.dataplane, SeedFromSystem()) {}
   ~ServerImpl() override {
     watcher_.reset();
     scraper_.reset();
@@ -146,7 +150,6 @@ class ServerImpl final : public Server {
   void LogStart(const config::LoadResult& loaded) const;
   absl::Status StartWorkers();
   absl::Status StartAdmin();
-  void RegisterMetrics();
   void OnLoaded(const config::LoadResult& result);
   void OpenListeners();  // REQUIRES: opening_ is held
   ListenErrors FindTakenPorts() const;
@@ -160,7 +163,9 @@ class ServerImpl final : public Server {
   PrefixIndex index_;
   HeldBytes held_{options_.dataplane.held_bytes_max};
   SnapshotStore snapshots_;
+  PoolSeries pool_series_{metrics_, snapshots_};
   Configurator configurator_;
+  ModelListStore model_lists_;
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
@@ -188,8 +193,9 @@ absl::Status ServerImpl::Start() {
   config::LoadResult loaded = config::LoadFiles(options_.paths, options_.file_limits);
   if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error());
   LogStart(loaded);
-  RegisterMetrics();
+  RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
   configurator_.Apply(loaded, UnixNow());
+  pool_series_.Reconcile();
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
@@ -218,9 +224,14 @@ void ServerImpl::LogStart(const config::LoadResult& loaded) const {
 
 absl::Status ServerImpl::StartWorkers() {
   const int count = WorkersOf(options_);
-  const ProxyWorker::Shared shared{snapshots_,           index_, metrics_,
-                                   options_.dataplane,   held_,  options_.bind_ip,
-                                   options_.log_requests};
+  const ProxyWorker::Shared shared{snapshots_,
+                                   index_,
+                                   metrics_,
+                                   options_.dataplane,
+                                   held_,
+                                   options_.bind_ip,
+                                   options_.log_requests,
+                                   &model_lists_};
   for (int i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
                      ProxyWorker::Start(shared, *options_.seed + i));
@@ -234,6 +245,7 @@ absl::Status ServerImpl::StartAdmin() {
   handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
   handlers["/readyz"] = [this](const AdminRequest&) { return Ready(); };
   handlers["/metrics"] = [this](const AdminRequest&) {
+    pool_series_.Reconcile();
     return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Render()};
   };
   handlers["/endpoints"] = [this](const AdminRequest&) {
@@ -251,52 +263,11 @@ absl::Status ServerImpl::StartAdmin() {
   return absl::OkStatus();
 }
 
-void ServerImpl::RegisterMetrics() {
-  metrics_.AddCallback("penstock_prefix_index_bytes", "Memory of the prefix index.", "gauge",
-                       [this](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(index_.stats().bytes));
-                       });
-  metrics_.AddCallback("penstock_prefix_index_blocks", "Prompt blocks in the prefix index.",
-                       "gauge", [this](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(index_.stats().blocks));
-                       });
-  metrics_.AddCallback("penstock_prefix_index_evicted_blocks_total",
-                       "Prompt blocks that left the prefix index for newer ones.", "counter",
-                       [this](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(index_.stats().evicted_blocks));
-                       });
-  metrics_.AddCallback(
-      "penstock_held_bytes",
-      "Bytes of requests and answers that are held, beyond 4 KiB of each client.", "gauge",
-      [this](const MetricRegistry::Sink& sink) { sink({}, static_cast<double>(held_.held())); });
-  metrics_.AddCallback("penstock_log_lines_dropped_total",
-                       "Log lines dropped because the writer could not keep up, or standard error "
-                       "did not take them.",
-                       "counter", [](const MetricRegistry::Sink& sink) {
-                         sink({}, static_cast<double>(dropped_log_lines()));
-                       });
-  metrics_.AddCallback("penstock_pool_endpoints", "Endpoints of a pool, by state.", "gauge",
-                       [this](const MetricRegistry::Sink& sink) {
-                         const auto snapshot = snapshots_.Load();
-                         if (!snapshot) return;
-                         for (const auto& entry : snapshot->pools) {
-                           size_t ejected = 0;
-                           for (const Endpoint& endpoint : entry->pool.endpoints) {
-                             ejected += endpoint.state->ejected_until_ns.load() != 0;
-                           }
-                           const double total = static_cast<double>(entry->pool.endpoints.size());
-                           sink({{"pool", entry->pool.id}, {"state", "ready"}},
-                                total - static_cast<double>(ejected));
-                           sink({{"pool", entry->pool.id}, {"state", "ejected"}},
-                                static_cast<double>(ejected));
-                         }
-                       });
-}
-
 void ServerImpl::OnLoaded(const config::LoadResult& result) {
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   std::lock_guard opening(opening_);
   configurator_.Apply(result, UnixNow());
+  pool_series_.Reconcile();
   OpenListeners();
 }
 
@@ -382,28 +353,31 @@ AdminResponse ServerImpl::Ready() const {
 }
 
 AdminResponse ServerImpl::Get(const AdminRequest& request) const {
-  const std::string kind = http::QueryParam(request.query, "kind").value_or("all");
-  if (kind == "endpoints") {
-    return {.body = EndpointsTable(*snapshots_.Load(), RealClock().Now())};
-  }
-  const std::string kind_name = api::KindFromArgument(kind);
-  if (kind_name.empty() && kind != "all") {
-    return {.status = 404,
-            .body = "unknown kind \"" + kind +
-                    "\": wanted all, gatewayclasses, gateways, httproutes, pools, models, "
-                    "objectives, rewrites, policies or endpoints\n"};
-  }
-  const std::string shown = api::FormatStatus(api::OfKind(configurator_.status(), kind_name));
-  // An empty answer would leave open whether the kind or its objects are missing.
-  return {.body = shown.empty() ? "none\n" : shown};
+  const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
+  const std::shared_ptr<const api::ResourceSet> resources = configurator_.resources();
+  const api::StatusSet status = configurator_.status();
+  return AnswerGet({*snapshot, *resources, status, RealClock().Now()}, request.query);
 }
 
 AdminResponse ServerImpl::Explain(const AdminRequest& request) const {
-  const std::string id = http::QueryParam(request.query, "id").value_or("");
+  const std::optional<std::string> id = http::QueryParam(request.query, "id");
+  const std::string pool = http::QueryParam(request.query, "pool").value_or("");
+  std::optional<RequestRecord> found;
   for (const auto& worker : workers_) {
-    if (auto record = worker->history().Find(id)) return {.body = ExplainText(*record)};
+    auto record = id ? worker->history().Find(*id) : worker->history().FindLast(pool);
+    if (record && (!found || record->ended > found->ended)) found = std::move(record);
   }
-  return {.status = 404, .body = "no request \"" + id + "\" among the last ones of this gateway\n"};
+  if (!found) {
+    const std::string wanted = id             ? "request \"" + *id + "\""
+                               : pool.empty() ? "request"
+                                              : "request to pool \"" + pool + "\"";
+    return {.status = 404,
+            .body = "error: no " + wanted + " among the last ones of this gateway\n"};
+  }
+  if (http::QueryParam(request.query, "output").value_or("") == "json") {
+    return {.content_type = "application/json", .body = ToJson(*found) + "\n"};
+  }
+  return {.body = ExplainText(*found)};
 }
 
 int ServerImpl::RunUntilSignal() {

@@ -160,13 +160,27 @@ std::span<const double> LatencyBuckets() { return kLatencyBuckets; }
 std::span<const double> InterTokenBuckets() { return kInterTokenBuckets; }
 
 struct MetricRegistry::Impl {
+  template <typename Metric>
+  struct Series {
+    template <typename... Args>
+    Series(std::string label_text, const Labels& label_list, Args&&... args)
+        : text(std::move(label_text)), labels(label_list), metric(args...) {}
+    const std::string text;
+    const Labels labels;
+    bool permanent = false;  // somebody has a reference; under the registry's lock
+    Metric metric;
+  };
+  // Keyed by LabelText.
+  template <typename Metric>
+  using AllSeries = std::map<std::string, std::shared_ptr<Series<Metric>>, std::less<>>;
+
   struct Family {
     std::string help;
     std::string type;
-    // One of these four is filled, by type. Keyed by LabelText.
-    std::map<std::string, std::unique_ptr<Counter>> counters;
-    std::map<std::string, std::unique_ptr<Gauge>> gauges;
-    std::map<std::string, std::unique_ptr<Histogram>> histograms;
+    // One of these four is filled, by type.
+    AllSeries<Counter> counters;
+    AllSeries<Gauge> gauges;
+    AllSeries<Histogram> histograms;
     std::vector<std::function<void(const Sink&)>> callbacks;
   };
 
@@ -182,14 +196,77 @@ struct MetricRegistry::Impl {
   }
 
   template <typename Metric, typename... Args>
-  static Metric& FindSeries(std::map<std::string, std::unique_ptr<Metric>>& series,
-                            const Labels& labels, Args&&... args) {
+  static std::shared_ptr<Series<Metric>> FindSeries(AllSeries<Metric>& series, const Labels& labels,
+                                                    bool permanent, Args&&... args) {
     std::string key = LabelText(labels);
     auto it = series.find(key);
     if (it == series.end()) {
-      it = series.emplace(std::move(key), std::make_unique<Metric>(args...)).first;
+      auto made = std::make_shared<Series<Metric>>(key, labels, args...);
+      it = series.emplace(std::move(key), std::move(made)).first;
     }
-    return *it->second;
+    it->second->permanent |= permanent;
+    return it->second;
+  }
+
+  std::shared_ptr<Series<Counter>> FindCounter(std::string_view name, std::string_view help,
+                                               const Labels& labels, bool permanent) {
+    const std::lock_guard lock(mutex);
+    Family& family = FindFamily(name, help, "counter");
+    CHECK(family.callbacks.empty());
+    return FindSeries(family.counters, labels, permanent);
+  }
+
+  std::shared_ptr<Series<Gauge>> FindGauge(std::string_view name, std::string_view help,
+                                           const Labels& labels, bool permanent) {
+    const std::lock_guard lock(mutex);
+    Family& family = FindFamily(name, help, "gauge");
+    CHECK(family.callbacks.empty());
+    return FindSeries(family.gauges, labels, permanent);
+  }
+
+  std::shared_ptr<Series<Histogram>> FindHistogram(std::string_view name, std::string_view help,
+                                                   std::span<const double> upper_bounds,
+                                                   const Labels& labels, bool permanent) {
+    const std::lock_guard lock(mutex);
+    Family& family = FindFamily(name, help, "histogram");
+    auto series = FindSeries(family.histograms, labels, permanent, upper_bounds);
+    CHECK(std::ranges::equal(series->metric.upper_bounds(), upper_bounds));
+    return series;
+  }
+
+  // In the order of their names. What is in them is guarded by the lock, they themselves stay.
+  std::vector<std::pair<const std::string*, Family*>> AllFamilies() {
+    const std::lock_guard lock(mutex);
+    std::vector<std::pair<const std::string*, Family*>> all;
+    for (auto& [name, family] : families) all.emplace_back(&name, &family);
+    return all;
+  }
+
+  template <typename Metric>
+  std::vector<std::shared_ptr<Series<Metric>>> CopyOf(const AllSeries<Metric>& series) const {
+    std::vector<std::shared_ptr<Series<Metric>>> copy;
+    const std::lock_guard lock(mutex);
+    copy.reserve(series.size());
+    for (const auto& [text, each] : series) copy.push_back(each);
+    return copy;
+  }
+
+  template <typename Metric>
+  void RenderSeries(const std::string& name, const AllSeries<Metric>& series,
+                    std::string* page) const {
+    for (const auto& each : CopyOf(series)) AppendValue(page, name, each->text, each->metric);
+  }
+
+  template <typename Metric>
+  static bool Remove(AllSeries<Metric>& series, std::string_view label,
+                     const std::function<bool(std::string_view)>& gone) {
+    const auto is_gone = [&](const auto& entry) {
+      if (entry.second->permanent) return false;
+      return std::ranges::any_of(entry.second->labels, [&](const auto& pair) {
+        return pair.first == label && gone(pair.second);
+      });
+    };
+    return std::erase_if(series, is_gone) > 0;
   }
 
   mutable std::mutex mutex;  // guards the maps, not the metrics in them
@@ -202,28 +279,52 @@ MetricRegistry::~MetricRegistry() = default;
 
 Counter& MetricRegistry::AddCounter(std::string_view name, std::string_view help,
                                     const Labels& labels) {
-  const std::lock_guard lock(impl_->mutex);
-  Impl::Family& family = impl_->FindFamily(name, help, "counter");
-  CHECK(family.callbacks.empty());
-  return Impl::FindSeries(family.counters, labels);
+  return impl_->FindCounter(name, help, labels, true)->metric;
 }
 
 Gauge& MetricRegistry::AddGauge(std::string_view name, std::string_view help,
                                 const Labels& labels) {
-  const std::lock_guard lock(impl_->mutex);
-  Impl::Family& family = impl_->FindFamily(name, help, "gauge");
-  CHECK(family.callbacks.empty());
-  return Impl::FindSeries(family.gauges, labels);
+  return impl_->FindGauge(name, help, labels, true)->metric;
 }
 
 Histogram& MetricRegistry::AddHistogram(std::string_view name, std::string_view help,
                                         std::span<const double> upper_bounds,
                                         const Labels& labels) {
+  return impl_->FindHistogram(name, help, upper_bounds, labels, true)->metric;
+}
+
+std::shared_ptr<Counter> MetricRegistry::ShareCounter(std::string_view name, std::string_view help,
+                                                      const Labels& labels) {
+  auto series = impl_->FindCounter(name, help, labels, false);
+  return {series, &series->metric};
+}
+
+std::shared_ptr<Gauge> MetricRegistry::ShareGauge(std::string_view name, std::string_view help,
+                                                  const Labels& labels) {
+  auto series = impl_->FindGauge(name, help, labels, false);
+  return {series, &series->metric};
+}
+
+std::shared_ptr<Histogram> MetricRegistry::ShareHistogram(std::string_view name,
+                                                          std::string_view help,
+                                                          std::span<const double> upper_bounds,
+                                                          const Labels& labels) {
+  auto series = impl_->FindHistogram(name, help, upper_bounds, labels, false);
+  return {series, &series->metric};
+}
+
+void MetricRegistry::RemoveSeries(std::string_view name,
+                                  const std::function<bool(std::string_view)>& gone) {
+  bool removed = false;
+  for (auto& [family_name, family] : impl_->AllFamilies()) {
+    const std::lock_guard lock(impl_->mutex);
+    removed |= Impl::Remove(family->counters, name, gone);
+    removed |= Impl::Remove(family->gauges, name, gone);
+    removed |= Impl::Remove(family->histograms, name, gone);
+  }
   const std::lock_guard lock(impl_->mutex);
-  Impl::Family& family = impl_->FindFamily(name, help, "histogram");
-  Histogram& histogram = Impl::FindSeries(family.histograms, labels, upper_bounds);
-  CHECK(std::ranges::equal(histogram.upper_bounds(), upper_bounds));
-  return histogram;
+  std::erase_if(impl_->open_values, [&](const auto& scope) { return gone(scope.first); });
+  if (removed) removals_.fetch_add(1, std::memory_order_release);
 }
 
 bool MetricRegistry::AdmitsOpenValue(std::string_view scope, std::string_view value) {
@@ -234,6 +335,13 @@ bool MetricRegistry::AdmitsOpenValue(std::string_view scope, std::string_view va
   if (values.size() >= open_values_max) return false;
   values.emplace(value);
   return true;
+}
+
+bool MetricRegistry::HasOpenValue(std::string_view scope, std::string_view value) const {
+  value = value.substr(0, label_value_bytes_max);
+  const std::lock_guard lock(impl_->mutex);
+  const auto values = impl_->open_values.find(scope);
+  return values != impl_->open_values.end() && values->second.contains(value);
 }
 
 void MetricRegistry::AddCallback(std::string_view name, std::string_view help,
@@ -266,18 +374,14 @@ std::string MetricRegistry::Render() const {
   }
 
   std::string page;
-  const std::lock_guard lock(impl_->mutex);
-  for (const auto& [name, family] : impl_->families) {
-    page.append("# HELP ").append(name).push_back(' ');
-    AppendEscapedHelp(&page, family.help);
-    page.append("\n# TYPE ").append(name).append(" ").append(family.type).push_back('\n');
-    for (const auto& [labels, counter] : family.counters)
-      AppendValue(&page, name, labels, *counter);
-    for (const auto& [labels, gauge] : family.gauges) AppendValue(&page, name, labels, *gauge);
-    for (const auto& [labels, histogram] : family.histograms) {
-      AppendValue(&page, name, labels, *histogram);
-    }
-    if (const auto it = collected.find(name); it != collected.end()) page.append(it->second);
+  for (const auto& [name, family] : impl_->AllFamilies()) {
+    page.append("# HELP ").append(*name).push_back(' ');
+    AppendEscapedHelp(&page, family->help);
+    page.append("\n# TYPE ").append(*name).append(" ").append(family->type).push_back('\n');
+    impl_->RenderSeries(*name, family->counters, &page);
+    impl_->RenderSeries(*name, family->gauges, &page);
+    impl_->RenderSeries(*name, family->histograms, &page);
+    if (const auto it = collected.find(*name); it != collected.end()) page.append(it->second);
   }
   return page;
 }

@@ -1,12 +1,14 @@
 // Counters, gauges and histograms for Prometheus, cheap enough for the request path.
 //
 // Each metric keeps one cache line per shard; a thread always writes its own shard (ThreadShard),
-// so that workers share nothing. Reading sums the shards. Handles live as long as the registry:
-// look one up once (a lock), keep the reference, then use it without any.
+// so that workers share nothing. Reading sums the shards. Look a metric up once (a lock), keep the
+// handle, then use it without any.
 //
-//   Counter& retries = registry.AddCounter("penstock_retries_total", "Tries after the first.",
-//                                          {{"pool", id}});
-//   retries.Add();
+//   Counter& scrapes = registry.AddCounter("penstock_scrapes_total", "Metrics pages read.");
+//   scrapes.Add();
+//
+// Series of things that come and go (pools) are shared with who counts them: what is removed from
+// the page stays where handles of it are, and counts for nobody.
 
 #pragma once
 
@@ -107,6 +109,21 @@ class MetricRegistry {
   Histogram& AddHistogram(std::string_view name, std::string_view help,
                           std::span<const double> upper_bounds, const Labels& labels = {});
 
+  // The same for series that RemoveSeries may take away. Of one series either these or those above.
+  std::shared_ptr<Counter> ShareCounter(std::string_view name, std::string_view help,
+                                        const Labels& labels);
+  std::shared_ptr<Gauge> ShareGauge(std::string_view name, std::string_view help,
+                                    const Labels& labels);
+  std::shared_ptr<Histogram> ShareHistogram(std::string_view name, std::string_view help,
+                                            std::span<const double> upper_bounds,
+                                            const Labels& labels);
+
+  // Removes the shared series that have the label `name` with a value for which `gone` is true, and
+  // what AdmitsOpenValue keeps of scopes of which it is.
+  void RemoveSeries(std::string_view name, const std::function<bool(std::string_view)>& gone);
+  // Grows with every RemoveSeries that removed something: kept handles may be of removed series.
+  uint64_t removals() const { return removals_.load(std::memory_order_acquire); }
+
   // Values computed when the page is rendered (endpoints ready, index bytes): `collect` is called
   // with a sink for (labels, value), on the thread that renders, without the registry's lock.
   // `type` is "gauge" or "counter". What `collect` refers to must outlive the registry's last
@@ -115,7 +132,8 @@ class MetricRegistry {
   void AddCallback(std::string_view name, std::string_view help, std::string_view type,
                    std::function<void(const Sink&)> collect);
 
-  // Prometheus text format 0.0.4, families in the order of their names.
+  // Prometheus text format 0.0.4, families in the order of their names. The lock is held only to
+  // copy one family's handles at a time: nobody who counts waits for a page.
   std::string Render() const;
   // Name and help of every family, for the test that holds docs/metrics.md against the code.
   std::vector<std::pair<std::string, std::string>> Families() const;
@@ -125,6 +143,8 @@ class MetricRegistry {
   // that label: all that did not come from the client stays told apart. Thread-safe; the same for
   // all workers.
   bool AdmitsOpenValue(std::string_view scope, std::string_view value);
+  // True if it is one of those that AdmitsOpenValue was asked for and admitted.
+  bool HasOpenValue(std::string_view scope, std::string_view value) const;
 
   static constexpr size_t open_values_max = 200;
   static constexpr size_t label_value_bytes_max = 512;
@@ -132,6 +152,7 @@ class MetricRegistry {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  std::atomic<uint64_t> removals_{0};
 };
 
 }  // namespace gw

@@ -295,7 +295,11 @@ TEST(MetricRegistry, TheFirstValuesThatClientsInventKeepTheirOwnSeries) {
   EXPECT_FALSE(registry.AdmitsOpenValue("default/a", "one more"));
   EXPECT_FALSE(registry.AdmitsOpenValue("default/a", "one more"));
   EXPECT_TRUE(registry.AdmitsOpenValue("default/a", "model-3"));
+  EXPECT_TRUE(registry.HasOpenValue("default/a", "model-3"));
+  EXPECT_FALSE(registry.HasOpenValue("default/a", "one more"));
+  EXPECT_FALSE(registry.HasOpenValue("default/b", "one more"));
   EXPECT_TRUE(registry.AdmitsOpenValue("default/b", "one more")) << "each scope on its own";
+  EXPECT_TRUE(registry.HasOpenValue("default/b", "one more"));
 }
 
 TEST(MetricRegistry, LabelsThatClientsDoNotChooseHaveNoLimit) {
@@ -318,6 +322,57 @@ TEST(MetricRegistry, CallbacksOfOneNameStandTogetherAndMayUseTheRegistry) {
   EXPECT_EQ(page.At("penstock_ready", {{"pool", "a"}}), 1);
   EXPECT_EQ(page.At("penstock_ready", {{"pool", "b"}}), 1);
   EXPECT_EQ(page.At("penstock_renders_total"), 2);
+}
+
+TEST(MetricRegistry, RemovedSeriesLeaveThePageAndStayWithWhoHoldsThem) {
+  MetricRegistry registry;
+  const auto of = [&](const char* pool) {
+    return registry.ShareCounter("penstock_x_total", "X.", {{"pool", pool}});
+  };
+  const std::shared_ptr<Counter> gone = of("gone");
+  of("stays")->Add();
+  registry.AddCounter("penstock_y_total", "Y.", {{"pool", "gone"}}).Add();
+  const std::shared_ptr<Histogram> histogram =
+      registry.ShareHistogram("penstock_h", "H.", LatencyBuckets(), {{"pool", "gone"}});
+  registry.RemoveSeries("pool", [](std::string_view pool) { return pool == "gone"; });
+  EXPECT_EQ(registry.removals(), 1u);
+  gone->Add(7);
+  histogram->Observe(1);
+  const Page page = Read(registry.Render());
+  EXPECT_EQ(page.At("penstock_x_total", {{"pool", "stays"}}), 1);
+  EXPECT_EQ(page.At("penstock_y_total", {{"pool", "gone"}}), 1) << "somebody has a reference to it";
+  EXPECT_EQ(page.samples.size(), 2u);
+  EXPECT_EQ(of("gone")->value(), 0u) << "a pool of the same name is another";
+  registry.RemoveSeries("pool", [](std::string_view pool) { return pool == "nobody"; });
+  EXPECT_EQ(registry.removals(), 1u);
+}
+
+TEST(MetricRegistry, APoolThatIsGoneForgetsTheNamesOfItsClients) {
+  MetricRegistry registry;
+  for (size_t i = 0; i < MetricRegistry::open_values_max; ++i) {
+    registry.AdmitsOpenValue("a", std::to_string(i));
+  }
+  EXPECT_FALSE(registry.AdmitsOpenValue("a", "more"));
+  registry.RemoveSeries("pool", [](std::string_view pool) { return pool == "a"; });
+  EXPECT_TRUE(registry.AdmitsOpenValue("a", "more"));
+}
+
+// Whoever counts for the first time needs the lock: a page that is being rendered must not have it.
+TEST(MetricRegistry, SeriesMayBeMadeAndRemovedWhileAPageIsRendered) {
+  MetricRegistry registry;
+  std::atomic<bool> done{false};
+  registry.AddCounter("penstock_stays_total", "S.").Add();
+  std::thread renders([&] {
+    while (!done) EXPECT_THAT(registry.Render(), HasSubstr("penstock_stays_total 1\n"));
+  });
+  for (int i = 0; i < 2000; ++i) {
+    const Labels labels = {{"pool", std::to_string(i % 50)}};
+    registry.ShareCounter("penstock_x_total", "X.", labels)->Add();
+    registry.ShareHistogram("penstock_h", "H.", LatencyBuckets(), labels)->Observe(1);
+    if (i % 7 == 0) registry.RemoveSeries("pool", [](std::string_view pool) { return pool < "3"; });
+  }
+  done = true;
+  renders.join();
 }
 
 TEST(MetricRegistryDeathTest, ANameHasOneTypeAndOneSetOfBounds) {

@@ -124,6 +124,9 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     rule->stream_keepalive = route.stream_keepalive;
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
+    for (const std::optional<RouteMatch>& match : result.matches.back()) {
+      result.chooses_by_model |= match && ChoosesByModel(*match);
+    }
     const std::string foreign =
         ForeignText(context, api::kGatewayGroup, "HTTPRoute", route.meta, spec.name);
     if (!foreign.empty()) {

@@ -22,6 +22,7 @@ struct RouteRules {
   std::vector<const api::InferencePool*> pools;  // that the rules lead to
   size_t unsupported = 0;                        // rules that need something that is not built
   std::string unsupported_text;                  // which, and what they need
+  bool chooses_by_model = false;                 // some match is on kModelNameField
 
   // Appends an entry for each match of each rule, for requests to `hostname` at that listener. They
   // are answered 500 if `refused` says why.

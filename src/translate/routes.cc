@@ -150,6 +150,9 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
     match.accepted = Pending(fmt::format("Gateway {}/{} is not accepted", ref.ns, ref.name));
   } else if (match.accepted.ok() && all_unsupported) {
     match.accepted = Refused("UnsupportedValue", rules.unsupported_text);
+  } else if (match.accepted.ok() && rules.chooses_by_model) {
+    match.accepted.message =
+        fmt::format("{} is set from the model that the request's body names", kModelNameField);
   }
   for (ListenerState* listener : match.listeners) {
     if (!attached_.insert(listener).second) continue;

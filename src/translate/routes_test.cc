@@ -32,6 +32,20 @@ TEST(Route, AttachesToAGatewayOfItsNamespace) {
   EXPECT_EQ(RuleFor(translation, 80, "a.com", "/")->route, "default/route");
 }
 
+TEST(Route, SaysThatTheModelsNameIsSetFromTheBody) {
+  Scenario scenario;
+  scenario.AddGateway();
+  scenario.AddPool();
+  api::HttpRoute& route = scenario.AddRoute();
+  scenario.AddPoolRef(route.rules[0], "pool");
+  const auto message = [&] {
+    return MessageOf(ParentConditions(scenario.Run(), "HTTPRoute", "route"), "Accepted");
+  };
+  EXPECT_EQ(message(), "");
+  route.rules[0].matches[0].headers.push_back({.name = "x-gateway-model-name", .value = "m"});
+  EXPECT_EQ(message(), "X-Gateway-Model-Name is set from the model that the request's body names");
+}
+
 TEST(Route, ChoosesListenersBySectionNameAndPort) {
   Scenario scenario;
   api::Gateway& gateway = scenario.AddGateway();

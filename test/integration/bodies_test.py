@@ -5,8 +5,8 @@ import random
 import re
 import unittest
 
-from harness import (INFERENCE_GROUP, STREAM_HEADERS, GatewayTest, answer, chat_answer, chat_body,
-                     event, http_route, inference_model, inference_pool, pod, pool_of)
+from harness import (STREAM_HEADERS, GatewayTest, answer, chat_answer, chat_body, event,
+                     inference_model, pool_of)
 
 CHAT = "/v1/chat/completions"
 WORDS = "Words enough for a few blocks of a prefix. " * 5
@@ -115,10 +115,9 @@ class ModelTest(GatewayTest):
                      b'{"model":"a","mod\\u0065l":"a"}',
                      b'{"model":"a","stream":true,"stream":false}',
                      b'{"model":"a"', b'{"model":"a"}}', b'{"model":"a"} {"model":"b"}',
-                     b"{'model':'a'}", b'{"model":"a",}', b'\xef\xbb\xbf{"model":"a"}',
+                     b"{'model':'a'}", b'{"model":"a",}', b'{"model":"a","x":nan}',
                      b'{"model":"\xff"}', b'{"model":"\\ud800"}', b'["model"]', b'"model"', b"",
-                     b"null", b"{}", b'{"model":""}', b'{"model":null}', b'{"model":7}',
-                     b'{"model":["a"]}', b'{"Model":"a"}', b'{"model":"a","stream":"yes"}'):
+                     b"null", b'{"model":7}', b'{"model":["a"]}'):
             client.request("POST", CHAT, body=body)
             response = client.read_response()
             self.assertEqual(answered(response), (400, "invalid_body"), body)
@@ -129,11 +128,12 @@ class ModelTest(GatewayTest):
         self.assertEqual(client.read_response().status, 200)
         self.assertEqual(len(self.server.requests), 1)
 
-    def test_nesting_has_a_limit(self):
+    def test_nesting_has_no_limit(self):
         gateway = self.start()
-        for depth, status in ((100, 200), (200_000, 400)):
+        for depth in (100, 128, 200_000):
             body = b'{"model":"a","x":' + b"[" * depth + b"]" * depth + b"}"
-            self.assertEqual(gateway.post(CHAT, body).status, status, depth)
+            self.assertEqual(gateway.post(CHAT, body).status, 200, depth)
+            self.assertEqual(gateway.post(CHAT, body[:-2] + b"}").status, 400, depth)
 
     def test_idle_clients_keep_little_memory(self):
         gateway = self.start()
@@ -220,8 +220,7 @@ class ApiTest(GatewayTest):
 
     def test_other_paths_are_forwarded_without_being_read(self):
         server = self.model_server(answer(200, b"done"))
-        gateway = self.gateway(pool_of([server], strategy="PREFIX_CACHE") +
-                               [inference_model("alias", targets={"target": 1})])
+        gateway = self.gateway(pool_of([server], strategy="PREFIX_CACHE"))
         for method, path, body in (
                 ("POST", "/v1/audio/transcriptions", bytes(range(256)) * 10),
                 ("POST", "/v1/load_lora_adapter", b'{"model":"alias","model":"twice"'),
@@ -234,72 +233,6 @@ class ApiTest(GatewayTest):
             self.assertEqual((server.requests[-1].method, server.requests[-1].path,
                               server.requests[-1].body), (method, path, body or b""))
         self.assertEqual(gateway.wait_handled(1)[0]["requested_model"], "")
-
-
-class ModelListTest(GatewayTest):
-    def two_pools(self, *objects):
-        self.first = self.model_server(chat_answer(), model="first-model")
-        self.second = self.model_server(chat_answer(), model="second-model")
-        reference = {"kind": "InferencePool", "group": INFERENCE_GROUP}
-        return self.gateway([
-            http_route(backendRefs=[{"name": n, **reference} for n in ("first", "second")]),
-            inference_pool(self.first.port, "first"), inference_pool(self.second.port, "second"),
-            pod("first-0", self.first.address, "first"),
-            pod("second-0", self.second.address, "second"), *objects])
-
-    def ids(self, response):
-        self.assertEqual(response.status, 200, response)
-        body = response.json()
-        self.assertEqual(body["object"], "list")
-        self.assertEqual({m["object"] for m in body["data"]}, {"model"})
-        return [m["id"] for m in body["data"]]
-
-    def asked(self, server):
-        return [r for r in server.probes if r.path == "/v1/models"]
-
-    def test_models_of_all_pools_are_listed_once(self):
-        gateway = self.two_pools()
-        self.assertEqual(sorted(self.ids(gateway.get("/v1/models"))),
-                         ["first-model", "second-model"])
-
-    def test_pools_with_models_of_their_own_are_not_asked(self):
-        gateway = self.two_pools(
-            inference_model("public", pool="first", targets={"first-model": 1}),
-            inference_model("also-public", pool="first"))
-        self.assertEqual(sorted(self.ids(gateway.get("/v1/models"))),
-                         ["also-public", "public", "second-model"])
-        self.assertEqual(self.asked(self.first), [])
-
-    def test_the_list_is_kept_for_a_while(self):
-        server = self.model_server(chat_answer())
-        gateway = self.gateway(pool_of([server]), arguments=("--workers", "1"))
-        client = self.client(gateway)
-        for _ in range(50):
-            client.request("GET", "/v1/models?x=y")
-            self.assertEqual(self.ids(client.read_response()), ["test-model"])
-        self.assertLess(len(self.asked(server)), 50)
-
-    def test_a_pool_whose_first_endpoint_is_down_still_lists(self):
-        servers = [self.model_server(chat_answer()) for _ in range(2)]
-        servers[0].refuse()
-        gateway = self.gateway(pool_of(servers), arguments=("--workers", "1"))
-        client = self.client(gateway)
-        for _ in range(10):
-            client.request("GET", "/v1/models")
-            self.assertEqual(self.ids(client.read_response()), ["test-model"])
-
-    def test_a_list_that_nobody_can_give_is_an_error(self):
-        server = self.model_server(answer(500, b"oops"))
-        server.own_paths.discard("/v1/models")
-        gateway = self.gateway(pool_of([server]))
-        response = gateway.get("/v1/models")
-        self.assertEqual(answered(response), (503, "no_endpoint"))
-
-    def test_one_pool_that_cannot_answer_does_not_hide_the_other(self):
-        gateway = self.two_pools()
-        self.first.own_paths.discard("/v1/models")
-        self.first.script = answer(200, b"not a list")
-        self.assertEqual(self.ids(gateway.get("/v1/models")), ["second-model"])
 
 
 if __name__ == "__main__":

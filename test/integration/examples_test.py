@@ -40,11 +40,10 @@ class CheckTest(unittest.TestCase):
                            timeout=DEADLINE_S)
             text = re.sub(r"ssl_certificate .*;", f"ssl_certificate {folder}/cert;", text)
             text = re.sub(r"ssl_certificate_key .*;", f"ssl_certificate_key {folder}/key;", text)
-            # What nginx before 1.25.1 wants, as the comment there says.
-            text = re.sub(r" *http2 on;.*\n", "", text.replace("443 ssl", "443 ssl http2"))
             pathlib.Path(f"{folder}/nginx.conf").write_text(
-                f"pid {folder}/pid; error_log stderr; events {{}}\n"
-                f"http {{ access_log off;\n{text}}}\n")
+                f"pid {folder}/pid; error_log stderr; events {{}}\nhttp {{ access_log off;\n" +
+                "".join(f"{of}_temp_path {folder}/{of};\n" for of in
+                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")) + text + "}\n")
             done = subprocess.run(["nginx", "-t", "-p", folder, "-c", f"{folder}/nginx.conf"],
                                   capture_output=True, text=True, timeout=DEADLINE_S, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)

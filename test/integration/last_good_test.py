@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import pathlib
 import subprocess
 import tempfile
 import unittest
@@ -106,6 +107,14 @@ class SourceTest(LastGoodTest):
         eventually(lambda: gateway.get("/v2/t").body == b"second", "the new file is served")
         self.assertEqual(gateway.get("/v1/t").body, b"good")
 
+    def test_a_limit_of_files_is_named_and_counted(self):
+        gateway = self.gateway(pool_of([self.named("good")]),
+                               arguments=("--limit", "config_depth=20"))
+        gateway.write("deep.yaml", "a: " + "[" * 30 + "]" * 30 + "\n")
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="config_depth")
+        eventually(lambda: b"(limit config_depth)" in gateway.admin("/readyz").body, "it is told")
+        self.assertEqual(gateway.get("/v1/t").body, b"good")
+
     def test_a_fifo_in_place_of_a_file_is_not_opened(self):
         gateway = self.gateway(pool_of([self.named("good")]))
         os.mkfifo(gateway.folder / ".fifo")
@@ -194,6 +203,20 @@ class CheckTest(unittest.TestCase):
         replica["metadata"]["labels"] = labels
         self.assertEqual(self.check(objects + [replica], "--strict")[0], 0)
         self.assertIn("there is no Gateway", self.check([pool, replica])[1])
+
+    def test_an_empty_file_is_a_warning(self):
+        status, out, _ = self.check([])
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"warning: .*\.yaml: is empty")
+
+    def test_every_example_is_good(self):
+        examples = pathlib.Path(__file__).resolve().parents[2] / "examples"
+        folders = [path for path in examples.iterdir() if path.is_dir()]
+        self.assertIn("quickstart", [path.name for path in folders])
+        for folder in folders:
+            with self.subTest(folder.name):
+                status, out, err = run("check", "--strict", str(folder))
+                self.assertEqual((status, err), (0, ""), out)
 
     def test_what_serves_nothing_is_refused(self):
         foreign = copy.deepcopy(gateway_objects(80))

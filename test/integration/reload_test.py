@@ -349,14 +349,15 @@ class ListenerTest(ReloadTest):
             self.assertIn(f"{gateway.address}:{port}", gateway.admin("/readyz").body.decode())
             self.assertIn("in use", gateway.admin("/readyz").body.decode())
             self.assertEqual(gateway.get("/v1/t").body, b"first")
-            shown = gateway.admin("/get?kind=gateways").body.decode()
+            shown = gateway.admin("/get?kind=gateways&output=describe").body.decode()
             first, other = shown.split("Gateway default/other")
             self.assertNotIn("False   Invalid", first)
             self.assertRegex(other, r"Accepted +False +PortUnavailable .*in use")
             self.assertRegex(other, r"Programmed +False +Invalid +no listener is served")
         # The port is free now: the gateway finds out by itself.
         eventually(gateway.is_ready, "ready again")
-        self.assertNotIn("PortUnavailable", gateway.admin("/get?kind=gateways").body.decode())
+        shown = gateway.admin("/get?kind=gateways&output=describe").body.decode()
+        self.assertNotIn("PortUnavailable", shown)
         self.wait_port(gateway, port, True)
 
     def test_a_port_that_is_busy_from_the_beginning(self):

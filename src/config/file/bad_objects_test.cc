@@ -110,7 +110,10 @@ TEST(BadObjects, KindAndVersion) {
       ErrorsOf("- a\n- b\n"),
       ElementsAre("object (a.yaml:1): must be an object (a map with apiVersion and kind), got a "
                   "list (a.yaml:1)"));
-  EXPECT_THAT(ErrorsOf("\nreplicas: 3\n"),
+  // No object at all: a request's body, Helm's values.
+  EXPECT_THAT(ErrorsOf("\nreplicas: 3\n"), testing::IsEmpty());
+  EXPECT_EQ(ObjectsOf("\nreplicas: 3\n").skipped_count(), 1u);
+  EXPECT_THAT(ErrorsOf("\nspec: {}\n"),
               ElementsAre("object (a.yaml:2): apiVersion: is required (a.yaml:2)",
                           "object (a.yaml:2): kind: is required (a.yaml:2)"));
   EXPECT_THAT(ErrorsOf("apiVersion: v1\nkind: List\nitems: 3"),

@@ -2,10 +2,10 @@
 // not be computed there.
 //
 //   saved = max(0, hit - common)                    common = max(48, what every candidate holds)
-//   score = saved / (saved + min(512, prompt - hit))
+//   score = saved / min(prompt, saved + 512)
 //
 // In tokens, because that is what load is paid in: of a long prompt, 2,000 tokens that are held are
-// worth a longer wait whatever is left to compute. Of a short one the rest is the measure: a
+// worth a longer wait however long the rest is. Of a short one it is the share that is saved: a
 // conversation of a few lines is to stay where it is, too.
 //
 // What everybody holds saves nothing by choosing; it must not hide how much more one of them holds.
@@ -36,8 +36,9 @@ class PrefixCacheScorer final : public Scorer {
     for (size_t i = 0; i < candidates.size(); ++i) {
       const auto hit = static_cast<float>(candidates[i].prefix_hit_tokens);
       const float saved = hit - common;
-      const float rest = std::clamp(prompt - hit, 0.0f, kRestTokensMax);
-      scores[i] = saved > 0 ? saved / (saved + rest) : 0.0f;
+      // The prompt's length is an estimate, the hit is counted.
+      const float whole = std::min(std::max(prompt, hit), saved + kRestTokensMax);
+      scores[i] = saved > 0 ? saved / whole : 0.0f;
     }
   }
 };

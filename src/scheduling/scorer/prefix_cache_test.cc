@@ -24,10 +24,10 @@ TEST(PrefixCacheScorer, OfALongPromptTheTokensThatAreSavedCount) {
 }
 
 TEST(PrefixCacheScorer, OfAShortPromptTheShareThatIsSavedCounts) {
-  // 48 / (48 + 104), all of it
-  const auto views = Views({{.hit_tokens = 96}, {.hit_tokens = 200}, {.hit_tokens = 0}});
+  // 48 / 200, 150 / 200
+  const auto views = Views({{.hit_tokens = 96}, {.hit_tokens = 198}, {.hit_tokens = 0}});
   EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(200)),
-              ElementsAre(FloatEq(48.0f / 152), 1, 0));
+              ElementsAre(FloatEq(0.24), FloatEq(0.75), 0));
 }
 
 TEST(PrefixCacheScorer, OneSharedLineIsWorthNothing) {
@@ -42,9 +42,18 @@ TEST(PrefixCacheScorer, WhatEveryCandidateHoldsIsWorthNothingAndHidesNothing) {
               ElementsAre(0, FloatEq(1000.0f / 1512)));
 }
 
-TEST(PrefixCacheScorer, AnEstimateBelowTheHitIsAllOfIt) {
+TEST(PrefixCacheScorer, ABlockMoreOfWhatAllHoldIsWorthABlock) {
+  // 16 / 160
+  const auto views = Views({{.hit_tokens = 144}, {.hit_tokens = 160}});
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(160)),
+              ElementsAre(0, FloatEq(0.1)));
+}
+
+TEST(PrefixCacheScorer, APromptIsAtLeastAsLongAsTheHit) {
+  // 112 / 160
   const auto views = Views({{.hit_tokens = 160}, {.hit_tokens = 0}});
-  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(150)), ElementsAre(1, 0));
+  EXPECT_THAT(ScoresOf(*NewPrefixCacheScorer(), views, RequestOf(100)),
+              ElementsAre(FloatEq(0.7), 0));
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ class Gateway:
 
     def wait_scraped(self, condition=lambda endpoint: True, deadline_s=DEADLINE_S):
         """Waits until every endpoint's metrics were read and condition(its fields) is true."""
-        eventually(lambda: all(e["metrics_age_ms"] >= 0 and condition(e)
+        eventually(lambda: all(e["metrics_age_ms"] is not None and condition(e)
                                for e in self.endpoints().values()),
                    "every endpoint scraped", deadline_s)
 

@@ -1,0 +1,56 @@
+// Keeping the record of a request allocates nothing once the history's records have grown. The
+// whole test program's operator new is replaced by one that counts per thread.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "exchange/history.h"
+#include "exchange/try_notes.h"
+
+namespace {
+thread_local size_t allocations = 0;
+}  // namespace
+
+// The pair below matches itself; inlined, it looks to the compiler as if it did not.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace gw {
+namespace {
+
+TEST(Allocation, ARecordThatTakesTheOldestsPlaceAllocatesNothing) {
+  Endpoint endpoint;
+  endpoint.name = "a name that is too long to be kept inside a string";
+  endpoint.address = "[2001:db8:1234:5678:9abc:def0:1234:5678]:8000";
+  const Decision decision{.endpoint = &endpoint};
+  RequestHistory history(4);
+  auto record = std::make_unique<RequestRecord>();
+  TryNotes notes;
+  const auto keep = [&] {
+    notes.Reset();
+    for (int i = 0; i < 20; ++i) {
+      notes.Dispatch(decision, &endpoint, TimePoint());
+      notes.Fail("reset", TimePoint());
+    }
+    notes.Fill(TimePoint(), TimePoint(), record.get());
+    record->request_id = "0123456789abcdef0123456789abcdef";
+    history.Put(&record);
+  };
+  for (int i = 0; i < 10; ++i) keep();
+  const size_t before = allocations;
+  for (int i = 0; i < 100; ++i) keep();
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(history.FindLast("")->try_count, RequestRecord::kTriesMax);
+}
+
+}  // namespace
+}  // namespace gw

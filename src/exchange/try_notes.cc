@@ -1,0 +1,63 @@
+#include "exchange/try_notes.h"
+
+#include <algorithm>
+
+namespace gw {
+
+void TryNotes::Reset() {
+  count_ = 0;
+  body_came_ = {};
+  responded_ = {};
+  limit_ = {};
+}
+
+void TryNotes::Dispatch(const Decision& decision, const Endpoint* prefill, TimePoint now) {
+  count_ = std::min(count_ + 1, RequestRecord::kTriesMax);
+  notes_[count_ - 1] = {.endpoint = decision.endpoint,
+                        .prefill = prefill,
+                        .score = decision.score,
+                        .in_flight_requests = decision.in_flight_requests,
+                        .began = now,
+                        .ended = {},
+                        .reason = {}};
+}
+
+void TryNotes::Again(TimePoint now) {
+  if (count_ == 0) return;
+  const Note last = notes_[count_ - 1];
+  count_ = std::min(count_ + 1, RequestRecord::kTriesMax);
+  notes_[count_ - 1] = last;
+  notes_[count_ - 1].began = now;
+  notes_[count_ - 1].reason = {};
+}
+
+void TryNotes::Fail(std::string_view reason, TimePoint now) {
+  if (count_ == 0 || !notes_[count_ - 1].reason.empty()) return;
+  notes_[count_ - 1].reason = reason;
+  notes_[count_ - 1].ended = now;
+  responded_ = {};
+}
+
+void TryNotes::Fill(TimePoint began, TimePoint now, RequestRecord* record) const {
+  const auto since_began = [began](TimePoint at) {
+    return at == TimePoint() ? -1 : ToMillis(at - began);
+  };
+  record->limit = limit_;
+  record->body_ms = since_began(body_came_);
+  record->response_ms = since_began(responded_);
+  record->try_count = count_;
+  for (size_t i = 0; i < count_; ++i) {
+    const Note& note = notes_[i];
+    RequestRecord::Try& told = record->all_tries[i];
+    told.endpoint_name = note.endpoint->name;
+    told.endpoint = note.endpoint->address;
+    told.prefill_name.assign(note.prefill != nullptr ? std::string_view(note.prefill->name) : "");
+    told.score = note.score;
+    told.in_flight_requests = note.in_flight_requests;
+    told.reason = note.reason;
+    told.began_ms = ToMillis(note.began - began);
+    told.took_ms = ToMillis((note.reason.empty() ? now : note.ended) - note.began);
+  }
+}
+
+}  // namespace gw

@@ -1,0 +1,51 @@
+// TryNotes: what became of the tries of one request, for its record in the history. Nothing is
+// allocated: endpoints are those of the Snapshot that the request pins.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/clock.h"
+#include "exchange/history.h"
+#include "scheduling/profile.h"
+
+namespace gw {
+
+class TryNotes {
+ public:
+  void Reset();
+  void BodyCame(TimePoint now) { body_came_ = now; }
+  // The try under way is answered with a head.
+  void Responded(TimePoint now) { responded_ = now; }
+  // A try begins. `prefill`: of the other half's endpoint, or nullptr.
+  void Dispatch(const Decision& decision, const Endpoint* prefill, TimePoint now);
+  // The same once more, over a fresh connection.
+  void Again(TimePoint now);
+  // The try under way, if there is one, did not lead to the answer.
+  void Fail(std::string_view reason, TimePoint now);
+  // The last one that was reached; a name from the program's text.
+  void Limit(std::string_view limit) { limit_ = limit; }
+  // The request, which began at `began`, is over. The strings of `*record` keep their memory.
+  void Fill(TimePoint began, TimePoint now, RequestRecord* record) const;
+
+ private:
+  struct Note {
+    const Endpoint* endpoint;
+    const Endpoint* prefill;
+    float score;
+    int32_t in_flight_requests;
+    TimePoint began;
+    TimePoint ended;
+    std::string_view reason;  // empty: under way
+  };
+  // Further ones take the place of the last.
+  Note notes_[RequestRecord::kTriesMax];
+  size_t count_ = 0;
+  TimePoint body_came_{};
+  TimePoint responded_{};
+  std::string_view limit_;
+};
+
+}  // namespace gw

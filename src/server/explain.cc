@@ -1,0 +1,125 @@
+#include "server/explain.h"
+
+#include <fmt/format.h>
+
+#include <span>
+
+namespace gw {
+namespace {
+
+using Scores = std::vector<std::pair<std::string_view, float>>;
+
+std::string OrNone(const std::string& text) { return text.empty() ? "none" : text; }
+
+std::string ScoresText(const Scores& scores, double sum) {
+  std::string out = fmt::format("score {:.3f}:", sum);
+  for (const auto& [name, score] : scores) out += fmt::format(" {} {:.3f}", name, score);
+  return out;
+}
+
+std::string RequestText(const RequestRecord& record) {
+  std::string out =
+      fmt::format("request {}: status {}, {}", record.request_id,
+                  record.status == 0 ? "none" : std::to_string(record.status), record.outcome);
+  if (!record.reason.empty()) out += fmt::format(" ({})", record.reason);
+  if (!record.limit.empty()) out += fmt::format(", limit {} reached", record.limit);
+  out += '\n';
+  if (!record.method.empty()) {
+    out +=
+        fmt::format("  {} {} host {} from {} -> route {} -> pool {}\n", record.method, record.path,
+                    OrNone(record.host), record.client, OrNone(record.route), OrNone(record.pool));
+  }
+  if (!record.requested_model.empty()) {
+    out += fmt::format("  model {}", record.requested_model);
+    if (record.target_model != record.requested_model) {
+      out += fmt::format(", sent on as {}", record.target_model);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string TriesText(const RequestRecord& record) {
+  std::string out;
+  for (size_t i = 0; i < record.try_count; ++i) {
+    const RequestRecord::Try& told = record.all_tries[i];
+    out += fmt::format("  try {} at {:.2f} ms: {} ({})", i + 1, told.began_ms, told.endpoint_name,
+                       told.endpoint);
+    if (!told.prefill_name.empty()) out += fmt::format(", prefill at {}", told.prefill_name);
+    out += fmt::format(", {} of ours in flight there, took {:.2f} ms", told.in_flight_requests,
+                       told.took_ms);
+    out += told.reason.empty() ? "\n" : fmt::format(", failed: {}\n", told.reason);
+  }
+  if (record.try_count == RequestRecord::kTriesMax)
+    out += "  (of further tries the last is told)\n";
+  return out;
+}
+
+// Why the last try went where it went.
+std::string DecisionText(const RequestRecord& record) {
+  std::string out = fmt::format("  chosen from {} candidate{}: {} ({}), {}\n", record.candidates,
+                                record.candidates == 1 ? "" : "s", record.endpoint_name,
+                                record.endpoint, ScoresText(record.scores, record.score));
+  for (const RequestRecord::Loser& loser : std::span(record.losers).first(record.loser_count)) {
+    Scores scores = record.scores;
+    for (size_t i = 0; i < scores.size(); ++i) scores[i].second = loser.scores[i];
+    out += fmt::format("    before {} ({}), {} of ours in flight there, {}\n", loser.endpoint_name,
+                       loser.endpoint, loser.in_flight_requests, ScoresText(scores, loser.score));
+  }
+  if (record.disaggregation == "prefill-decode") {
+    out += fmt::format("  prefill half at {} ({}), chosen from {}, {}\n", record.prefill_name,
+                       record.prefill_endpoint, record.prefill_candidates,
+                       ScoresText(record.prefill_scores, record.prefill_score));
+  } else if (!record.disaggregation.empty()) {
+    out += "  not split: that endpoint did both halves\n";
+  }
+  if (record.prefix_blocks > 0) {
+    out += fmt::format("  {} of {} prompt blocks believed cached there\n", record.prefix_hit_blocks,
+                       record.prefix_blocks);
+  }
+  if (!record.failed_half.empty()) out += fmt::format("  the {} half failed\n", record.failed_half);
+  return out;
+}
+
+std::string TimesText(const RequestRecord& record) {
+  std::string out = "  times:";
+  const auto add = [&out](std::string_view stage, double ms) {
+    if (ms >= 0) out += fmt::format(" {} {:.2f} ms,", stage, ms);
+  };
+  add("body", record.body_ms);
+  add("dispatched", record.queue_ms);
+  add("response", record.response_ms);
+  add("first byte", record.ttft_ms);
+  out += fmt::format(" end {:.2f} ms, from the request's first byte on\n", record.total_ms);
+  if (record.prefill_status != 0) {
+    out += fmt::format("  prefill answered {}", record.prefill_status);
+    if (record.prefill_ms >= 0) out += fmt::format(" after {:.2f} ms", record.prefill_ms);
+    if (record.transfer_ms >= 0) {
+      out += fmt::format(", decode's first byte {:.2f} ms later", record.transfer_ms);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string TokensText(const RequestRecord& record) {
+  if (record.prompt_tokens < 0 && record.completion_tokens < 0) return "";
+  std::string out = "  tokens:";
+  if (record.prompt_tokens >= 0) out += fmt::format(" prompt {}", record.prompt_tokens);
+  if (record.cached_tokens >= 0) out += fmt::format(" (cached {})", record.cached_tokens);
+  if (record.completion_tokens >= 0) {
+    out += fmt::format("{} completion {}", record.prompt_tokens >= 0 ? "," : "",
+                       record.completion_tokens);
+  }
+  return out + '\n';
+}
+
+}  // namespace
+
+std::string ExplainText(const RequestRecord& record) {
+  std::string out = RequestText(record) + TriesText(record);
+  if (!record.endpoint_name.empty()) out += DecisionText(record);
+  return out + TimesText(record) + TokensText(record);
+}
+
+}  // namespace gw

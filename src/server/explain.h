@@ -1,0 +1,14 @@
+// `penstock explain`, as the admin port answers it.
+
+#pragma once
+
+#include <string>
+
+#include "exchange/history.h"
+
+namespace gw {
+
+// Where a request went and why, for people. What it did not come to is not told.
+std::string ExplainText(const RequestRecord& record);
+
+}  // namespace gw

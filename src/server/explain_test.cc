@@ -1,0 +1,86 @@
+#include "server/explain.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace gw {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+RequestRecord Answered() {
+  RequestRecord record;
+  record.request_id = "r1";
+  record.client = "127.0.0.1";
+  record.method = "POST";
+  record.path = "/v1/chat/completions";
+  record.host = "llm.example";
+  record.route = "default/route";
+  record.pool = "default/qwen";
+  record.requested_model = record.target_model = "m";
+  record.outcome = "complete";
+  record.status = 200;
+  record.endpoint_name = "qwen-1";
+  record.endpoint = "127.0.0.12:8000";
+  record.candidates = 3;
+  record.score = 3.5;
+  record.scores = {{"queue-depth", 1.5f}, {"in-flight", 2.0f}};
+  record.loser_count = 1;
+  record.losers[0] = {"qwen-0", "127.0.0.11:8000", 2.25f, {0.25f, 2.0f}, 7};
+  record.try_count = 2;
+  record.all_tries[0] = {"qwen-2", "127.0.0.13:8000", "", 4.0f, 1, "connect_refused", 0.5, 0.25};
+  record.all_tries[1] = {"qwen-1", "127.0.0.12:8000", "", 3.5f, 2, "", 0.75, 20};
+  record.body_ms = 0.1;
+  record.queue_ms = 0.75;
+  record.response_ms = 10;
+  record.ttft_ms = 12.5;
+  record.total_ms = 20.75;
+  record.prompt_tokens = 7;
+  record.completion_tokens = 3;
+  return record;
+}
+
+TEST(ExplainText, TellsWhereARequestWentAndWhy) {
+  EXPECT_EQ(
+      ExplainText(Answered()),
+      "request r1: status 200, complete\n"
+      "  POST /v1/chat/completions host llm.example from 127.0.0.1 -> route default/route -> "
+      "pool default/qwen\n"
+      "  model m\n"
+      "  try 1 at 0.50 ms: qwen-2 (127.0.0.13:8000), 1 of ours in flight there, took 0.25 ms, "
+      "failed: connect_refused\n"
+      "  try 2 at 0.75 ms: qwen-1 (127.0.0.12:8000), 2 of ours in flight there, took 20.00 "
+      "ms\n"
+      "  chosen from 3 candidates: qwen-1 (127.0.0.12:8000), score 3.500: queue-depth 1.500 "
+      "in-flight 2.000\n"
+      "    before qwen-0 (127.0.0.11:8000), 7 of ours in flight there, score 2.250: "
+      "queue-depth 0.250 in-flight 2.000\n"
+      "  times: body 0.10 ms, dispatched 0.75 ms, response 10.00 ms, first byte 12.50 ms, end "
+      "20.75 ms, from the request's first byte on\n"
+      "  tokens: prompt 7, completion 3\n");
+}
+
+TEST(ExplainText, WhatARequestDidNotComeToIsNotTold) {
+  RequestRecord record;
+  record.request_id = "r2";
+  record.outcome = "rejected";
+  record.reason = "body_too_large";
+  record.limit = "request_body_bytes";
+  record.method = "POST";
+  record.path = "/v1/x";
+  record.client = "127.0.0.1";
+  record.status = 413;
+  record.total_ms = 0.25;
+  const std::string text = ExplainText(record);
+  EXPECT_THAT(text, HasSubstr("status 413, rejected (body_too_large), limit request_body_bytes "
+                              "reached\n"));
+  EXPECT_THAT(text, HasSubstr("host none from 127.0.0.1 -> route none -> pool none\n"));
+  EXPECT_THAT(text, HasSubstr("  times: end 0.25 ms, from the request's first byte on\n"));
+  for (const char* absent : {"try", "chosen", "first byte ", "tokens", "0.00", "-1"}) {
+    EXPECT_THAT(text, Not(HasSubstr(std::string("  ") + absent))) << absent;
+  }
+}
+
+}  // namespace
+}  // namespace gw

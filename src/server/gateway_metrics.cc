@@ -1,0 +1,172 @@
+#include "server/gateway_metrics.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "collect/scrape_metrics.h"
+#include "exchange/metrics.h"
+#include "server/endpoint_report.h"
+
+namespace gw {
+namespace {
+
+using Sink = MetricRegistry::Sink;
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+// One number of every endpoint, as a family. Absent: the endpoint has no such series.
+struct EndpointFamily {
+  const char* name;
+  const char* type;
+  const char* help;
+  std::optional<double> (*value)(const EndpointReport& report, const EndpointState& state);
+};
+
+constexpr EndpointFamily kEndpointFamilies[] = {
+    {"penstock_endpoint_in_flight_requests", "gauge",
+     "Requests dispatched to an endpoint and not finished.",
+     [](const auto& report, const auto&) -> std::optional<double> { return report.in_flight; }},
+    {"penstock_endpoint_pending_prompt_tokens", "gauge",
+     "Prompt tokens dispatched to an endpoint whose first byte has not come.",
+     [](const auto& report, const auto&) -> std::optional<double> {
+       return static_cast<double>(report.pending_prompt_tokens);
+     }},
+    {"penstock_endpoint_waiting_requests", "gauge", "Queued at an endpoint, as it reports.",
+     [](const auto& report, const auto&) { return report.waiting; }},
+    {"penstock_endpoint_running_requests", "gauge", "Served at an endpoint, as it reports.",
+     [](const auto& report, const auto&) { return report.running; }},
+    {"penstock_endpoint_kv_cache_utilization_ratio", "gauge",
+     "Use of an endpoint's KV cache, as it reports.",
+     [](const auto& report, const auto&) { return report.kv_cache_utilization_ratio; }},
+    {"penstock_endpoint_metrics_age_seconds", "gauge", "How long ago an endpoint reported these.",
+     [](const auto& report, const auto&) -> std::optional<double> {
+       if (!report.metrics_age) return std::nullopt;
+       return ToSeconds(*report.metrics_age);
+     }},
+    {"penstock_endpoint_requests_total", "counter", "Requests dispatched to an endpoint.",
+     [](const auto& report, const auto&) -> std::optional<double> {
+       return static_cast<double>(report.requests);
+     }},
+    {"penstock_endpoint_first_bytes_total", "counter",
+     "Requests whose first byte an endpoint has answered.",
+     [](const auto&, const auto& state) -> std::optional<double> {
+       return static_cast<double>(state.first_bytes.load(kRelaxed));
+     }},
+    {"penstock_endpoint_first_byte_seconds_total", "counter",
+     "What those first bytes took together, from their dispatch.",
+     [](const auto&, const auto& state) -> std::optional<double> {
+       return ToSeconds(Duration(state.first_byte_ns_sum.load(kRelaxed)));
+     }},
+};
+
+// Calls `visit` for the endpoints that have series of their own. The number of the others.
+template <typename Visit>
+size_t ForEachShown(const Snapshot& snapshot, Visit visit) {
+  size_t seen = 0;
+  for (const auto& entry : snapshot.pools) {
+    for (const Endpoint& endpoint : entry->pool.endpoints) {
+      if (seen++ < kEndpointSeriesMax) visit(entry->pool, endpoint);
+    }
+  }
+  return seen - std::min(seen, kEndpointSeriesMax);
+}
+
+Labels OfEndpoint(const Pool& pool, const Endpoint& endpoint) {
+  return {{"pool", pool.id}, {"pod", endpoint.name}, {"endpoint", endpoint.address}};
+}
+
+void RegisterEndpoints(MetricRegistry& metrics, const SnapshotStore& snapshots) {
+  for (const EndpointFamily& family : kEndpointFamilies) {
+    metrics.AddCallback(
+        family.name, family.help, family.type, [&snapshots, &family](const Sink& sink) {
+          const TimePoint now = RealClock().Now();
+          ForEachShown(*snapshots.Load(), [&](const Pool& pool, const Endpoint& endpoint) {
+            const EndpointReport report = ReportOf(pool, *endpoint.state, now);
+            if (const auto value = family.value(report, *endpoint.state)) {
+              sink(OfEndpoint(pool, endpoint), *value);
+            }
+          });
+        });
+  }
+  metrics.AddCallback("penstock_endpoint_series_left_out",
+                      "Endpoints beyond the number that have series of their own.", "gauge",
+                      [&snapshots](const Sink& sink) {
+                        const auto nothing = [](const Pool&, const Endpoint&) {};
+                        sink({}, static_cast<double>(ForEachShown(*snapshots.Load(), nothing)));
+                      });
+}
+
+void TellPools(const Snapshot& snapshot, const Sink& sink) {
+  const TimePoint now = RealClock().Now();
+  for (const auto& entry : snapshot.pools) {
+    size_t counts[kEndpointWords] = {};
+    for (const Endpoint& endpoint : entry->pool.endpoints) {
+      ++counts[static_cast<size_t>(ReportOf(entry->pool, *endpoint.state, now).word)];
+    }
+    for (size_t i = 0; i < kEndpointWords; ++i) {
+      const std::string_view state = NameOf(static_cast<EndpointWord>(i));
+      sink({{"pool", entry->pool.id}, {"state", std::string(state)}},
+           static_cast<double>(counts[i]));
+    }
+  }
+}
+
+void RegisterPools(MetricRegistry& metrics, const SnapshotStore& snapshots) {
+  metrics.AddCallback("penstock_pool_endpoints", "Endpoints of a pool, by state.", "gauge",
+                      [&snapshots](const Sink& sink) { TellPools(*snapshots.Load(), sink); });
+}
+
+}  // namespace
+
+void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapshots,
+                            const PrefixIndex& index, const HeldBytes& held) {
+  metrics.AddCallback(
+      "penstock_prefix_index_bytes", "Memory of the prefix index.", "gauge",
+      [&index](const Sink& sink) { sink({}, static_cast<double>(index.stats().bytes)); });
+  metrics.AddCallback(
+      "penstock_prefix_index_blocks", "Prompt blocks in the prefix index.", "gauge",
+      [&index](const Sink& sink) { sink({}, static_cast<double>(index.stats().blocks)); });
+  metrics.AddCallback(
+      "penstock_prefix_index_evicted_blocks_total",
+      "Prompt blocks that left the prefix index for newer ones.", "counter",
+      [&index](const Sink& sink) { sink({}, static_cast<double>(index.stats().evicted_blocks)); });
+  metrics.AddCallback("penstock_held_bytes",
+                      "Bytes of requests and answers that are held, beyond 4 KiB of each client.",
+                      "gauge",
+                      [&held](const Sink& sink) { sink({}, static_cast<double>(held.held())); });
+  metrics.AddCallback("penstock_log_lines_dropped_total",
+                      "Log lines dropped because the writer could not keep up, or standard error "
+                      "did not take them.",
+                      "counter",
+                      [](const Sink& sink) { sink({}, static_cast<double>(dropped_log_lines())); });
+  metrics.AddCallback("penstock_build_info", "1; the labels say which binary runs.", "gauge",
+                      [](const Sink& sink) {
+                        sink({{"version", std::string(Version().version)},
+                              {"commit", std::string(Version().commit)}},
+                             1);
+                      });
+  RegisterPools(metrics, snapshots);
+  RegisterEndpoints(metrics, snapshots);
+}
+
+void PoolSeries::Reconcile() {
+  const std::lock_guard lock(mutex_);
+  const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
+  std::set<std::string_view> known = {""};
+  for (const auto& entry : snapshot->pools) known.insert(entry->pool.id);
+  metrics_.RemoveSeries("pool", [&known](std::string_view pool) { return !known.contains(pool); });
+  if (snapshot->generation == shown_generation_) return;
+  shown_generation_ = snapshot->generation;
+  ShowSeries(metrics_, *snapshot);
+  for (const auto& entry : snapshot->pools) {
+    if (entry->pool.kind == Pool::Kind::kInferencePool) ShowScrapeSeries(metrics_, entry->pool.id);
+  }
+}
+
+}  // namespace gw

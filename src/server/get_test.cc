@@ -1,0 +1,159 @@
+#include "server/get.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pool/health.h"
+
+namespace gw {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// A pool "default/qwen" of three Pods, one of which is not ready, and a pool nothing routes to.
+class GetTest : public ::testing::Test {
+ protected:
+  GetTest() {
+    auto entry = std::make_shared<PoolEntry>();
+    entry->pool.ns = "default";
+    entry->pool.name = "qwen";
+    entry->pool.id = "default/qwen";
+    for (const char* name : {"a", "b"}) {
+      Endpoint endpoint;
+      endpoint.ns = "default";
+      endpoint.name = name;
+      endpoint.address = std::string("127.0.0.") + (*name == 'a' ? "11" : "12") + ":8000";
+      endpoint.state = table_.Get(endpoint.address);
+      endpoint.state->scraped_at_ns = Now();
+      entry->pool.endpoints.push_back(endpoint);
+    }
+    pool_ = entry;
+    snapshot_.pools.push_back(entry);
+    for (const char* name : {"a", "b", "c"}) {
+      api::Pod pod;
+      pod.meta.name = name;
+      pod.ip = "127.0.0.1";
+      pod.ready = *name != 'c';
+      resources_.pods[{"default", name}] = pod;
+    }
+    for (const char* name : {"idle", "qwen"}) {
+      api::ObjectStatus status;
+      status.source = {"pool.yaml", 3};
+      api::ParentStatus parent;
+      parent.parent_ref.kind = "Gateway";
+      parent.parent_ref.name = "gw";
+      api::Condition accepted;
+      accepted.type = accepted.reason = "Accepted";
+      accepted.status = api::ConditionStatus::kTrue;
+      parent.conditions = {accepted};
+      status.parents = {parent};
+      status_.emplace(
+          api::ObjectRef{"inference.networking.k8s.io", "v1", "InferencePool", "default", name},
+          status);
+    }
+  }
+
+  EndpointState& StateOf(size_t i) { return *pool_->pool.endpoints[i].state; }
+  int64_t Now() const { return clock_.Now().time_since_epoch().count(); }
+  AdminResponse Get(std::string_view query) {
+    return AnswerGet({snapshot_, resources_, status_, clock_.Now()}, query);
+  }
+
+  ManualClock clock_;
+  EndpointTable table_;
+  std::shared_ptr<const PoolEntry> pool_;
+  Snapshot snapshot_;
+  api::ResourceSet resources_;
+  api::StatusSet status_;
+};
+
+TEST_F(GetTest, PoolsAreATable) {
+  StateOf(0).in_flight_requests = 2;
+  StateOf(0).waiting_requests = 3;
+  RecordFailure(StateOf(1), clock_.Now(), EndpointFailure::kConnectRefused);
+  const std::string text = Get("kind=pools").body;
+  EXPECT_THAT(text, MatchesRegex("NAMESPACE +NAME +RUNTIME +STRATEGY +READY +IN-FLIGHT +WAITING "
+                                 "+RUNNING +ACCEPTED +MESSAGE\n"
+                                 "default +idle +- +- +- +- +- +- +True +-\n"
+                                 "default +qwen +vllm +- +1/2 +2 +3 +0 +True +-\n"));
+  EXPECT_THAT(Get("kind=pools&output=wide").body, HasSubstr("pool.yaml:3"));
+}
+
+TEST_F(GetTest, OneIsAskedForByItsName) {
+  EXPECT_THAT(Get("kind=pool&name=qwen").body, Not(HasSubstr("idle")));
+  EXPECT_THAT(Get("kind=endpoints&name=127.0.0.12:8000").body, Not(HasSubstr("127.0.0.11")));
+  EXPECT_EQ(Get("kind=pods&namespace=elsewhere").body, "");
+  const AdminResponse none = Get("kind=pool&name=llama");
+  EXPECT_EQ(none.status, 404);
+  EXPECT_EQ(
+      none.body,
+      "Error from server (NotFound): inferencepools.inference.networking.k8s.io \"llama\" not "
+      "found\n");
+  EXPECT_EQ(Get("kind=po&name=z").body, "Error from server (NotFound): pods \"z\" not found\n");
+}
+
+TEST_F(GetTest, AKindThatThereIsNotIsRefusedWithThoseThatThereAre) {
+  const AdminResponse none = Get("kind=podz");
+  EXPECT_EQ(none.status, 404);
+  EXPECT_THAT(none.body, StartsWith("error: the server doesn't have a resource type \"podz\""));
+  EXPECT_THAT(none.body, HasSubstr("policies, pods and endpoints\n"));
+  EXPECT_EQ(Get("kind=pods&output=xml").status, 400);
+}
+
+TEST_F(GetTest, PodsAreToldAlsoWhereTheyServeNothing) {
+  EXPECT_THAT(Get("kind=pods").body,
+              MatchesRegex("NAMESPACE +NAME +READY +STATUS +IP +POOLS +STATE\n"
+                           "default +a +1/1 +Running +127.0.0.1 +default/qwen +ready\n"
+                           "default +b +1/1 +Running +127.0.0.1 +default/qwen +ready\n"
+                           "default +c +0/1 +Running +127.0.0.1 +<none> +-\n"));
+}
+
+TEST_F(GetTest, AnEndpointSaysWhatIsWrongWithIt) {
+  const auto state = [&] {
+    const std::string text = Get("kind=endpoints&name=a").body;
+    return text.substr(text.find_last_of(' ') + 1);
+  };
+  EXPECT_EQ(state(), "ready\n");
+  clock_.Advance(std::chrono::seconds(3));
+  EXPECT_EQ(state(), "stale\n") << "the age of what is shown is beyond the limit";
+  StateOf(0).silence = Silence::kMetrics;
+  EXPECT_EQ(state(), "silent\n");
+  RecordFailure(StateOf(0), clock_.Now(), EndpointFailure::kConnectRefused);
+  EXPECT_EQ(state(), "ejected\n");
+  EXPECT_THAT(Get("kind=endpoints&name=a").body, HasSubstr(" 1.0s "));
+}
+
+TEST_F(GetTest, WhatAnEndpointNeverSaidIsAbsent) {
+  StateOf(0).scraped_at_ns = 0;
+  EXPECT_THAT(Get("kind=endpoints&name=a").body,
+              MatchesRegex("POOL +POD +ENDPOINT +ROLE +IN-FLIGHT +PENDING +WAITING +RUNNING +KV "
+                           "+AGE-MS +FAILURES +EJECTED +STATE\n"
+                           "default/qwen +a +127.0.0.11:8000 +both +0 +0 +- +- +- +- +0 +- "
+                           "+unknown\n"));
+  EXPECT_THAT(Get("kind=endpoints&name=a&output=json").body, HasSubstr("\"metrics_age_ms\": null"));
+}
+
+TEST_F(GetTest, DocumentsAreOneObjectOrAList) {
+  const std::string list = Get("kind=pools&output=json").body;
+  EXPECT_THAT(list, HasSubstr("\"kind\": \"List\""));
+  const std::string one = Get("kind=pools&name=qwen&output=yaml").body;
+  EXPECT_THAT(one, StartsWith("apiVersion: inference.networking.k8s.io/v1\nkind: InferencePool\n"));
+  EXPECT_THAT(one, HasSubstr("    readyEndpoints: 2\n"));
+}
+
+TEST_F(GetTest, ConditionsAreDescribed) {
+  EXPECT_THAT(Get("").body, HasSubstr("InferencePool default/qwen (pool.yaml:3)\n"));
+  const std::string one = Get("kind=pool&name=qwen&output=describe").body;
+  EXPECT_THAT(one, StartsWith("InferencePool default/qwen (pool.yaml:3)\n"));
+  EXPECT_THAT(one, Not(HasSubstr("idle")));
+}
+
+TEST_F(GetTest, WhatMovesByItselfIsNotWatched) {
+  EXPECT_THAT(Get("kind=endpoints&watch=true").body, Not(HasSubstr("AGE-MS")));
+}
+
+}  // namespace
+}  // namespace gw

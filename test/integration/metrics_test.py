@@ -1,0 +1,137 @@
+"""The metrics page against docs/metrics.md, and what comes and goes on it."""
+
+import pathlib
+import re
+import unittest
+
+from harness import (GatewayTest, PairTest, chat_answer, eventually, http_route, inference_model,
+                     pool_of)
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+ROW = re.compile(r"^\| `(penstock_\w+)` \| (\w+) \| ([\w, ]*)\| ")
+
+
+def documented():
+    """{family: (type, labels)} of the tables."""
+    families = {}
+    for line in DOCS.read_text().splitlines():
+        if match := ROW.match(line):
+            name, kind, labels = match.groups()
+            families[name] = (kind, {label.strip() for label in labels.split(",")} - {""})
+    return families
+
+
+def shown(page):
+    """The same of a page; of a family without a sample the labels are None."""
+    labels = {}
+    for name, of_sample, _ in page.samples:
+        if page.types.get(name) is None:
+            name = re.sub(r"_(bucket|sum|count)$", "", name)
+        labels.setdefault(name, set()).update(set(of_sample) - {"le"})
+    return {name: (kind, labels.get(name)) for name, kind in page.types.items()}
+
+
+class DocumentedTest(PairTest):
+    runtime = "vllm"
+
+    def test_the_page_has_what_is_documented_and_nothing_else(self):
+        # A pool that serves disaggregated has the families that others have, too.
+        gateway = self.start([self.good_prefill()], [self.good_decode()])
+        gateway.wait_scraped()
+        page, docs = shown(gateway.metrics()), documented()
+        self.assertGreater(len(docs), 40)
+        self.assertEqual(sorted(set(docs) - set(page)), [], "documented, not shown")
+        self.assertEqual(sorted(set(page) - set(docs)), [], "shown, not documented")
+        for name, (kind, labels) in page.items():
+            with self.subTest(name):
+                # At 0 before anything happens: an alert on a missing series never fires.
+                self.assertIsNotNone(labels, "no sample")
+                self.assertEqual((kind, labels), docs[name])
+
+    def test_every_reason_that_is_shown_is_documented(self):
+        text = DOCS.read_text()
+        configuration = (DOCS.parent / "configuration.md").read_text()
+        gateway = self.start([self.good_prefill()], [self.good_decode()])
+        values = {(name, label, value) for name, labels, _ in gateway.metrics().samples
+                  for label, value in labels.items()
+                  if label in ("reason", "limit", "result", "state", "outcome", "value", "half")}
+        for name, label, value in sorted(values):
+            with self.subTest(name, **{label: value}):
+                if name == "penstock_rejections_total":
+                    continue  # the code of the error that the client gets
+                where = configuration if label == "limit" else text
+                self.assertIn(f"`{value}`", where)
+
+
+    def test_every_limit_that_the_program_counts_is_shown_at_0(self):
+        counted = set()
+        for path in (DOCS.parents[1] / "src").rglob("*.cc"):
+            if not path.name.endswith("_test.cc"):
+                counted |= set(re.findall(r'(?:CountLimit|on_limit_)\("(\w+)"\)', path.read_text()))
+        gateway = self.start([self.good_prefill()], [self.good_decode()])
+        shown_limits = {labels["limit"] for name, labels, _ in gateway.metrics().samples
+                        if name == "penstock_limit_reached_total"}
+        self.assertGreater(len(counted), 10)
+        self.assertEqual(sorted(counted - shown_limits), [])
+
+
+class ComeAndGoTest(GatewayTest):
+    def test_the_series_of_a_pool_that_is_gone_are_gone(self):
+        a, b = (self.model_server(chat_answer(), name=name) for name in "ab")
+        objects = pool_of([a], "pool-a") + [inference_model("m", "pool-a")]
+        other = [o for o in pool_of([b], "pool-b") if o["kind"] != "HTTPRoute"]
+        gateway = self.gateway(objects + other + [
+            http_route("pool-b", "/b", name="b")])
+        gateway.wait_metric("penstock_requests_total", 0, pool="default/pool-a", model="m",
+                            status="200", outcome="complete")
+        self.assertIn("default/pool-a", gateway.metrics().text)
+        self.assertEqual(gateway.chat(model="m").status, 200)
+        gateway.wait_metric("penstock_requests_total", 1, pool="default/pool-a", model="m",
+                            target_model="m", status="200")
+        gateway.write("objects.yaml", other + [http_route("pool-b", "/", name="b")])
+        eventually(lambda: "pool-a" not in gateway.metrics().text, "pool-a gone")
+        self.assertEqual(gateway.chat(model="m").status, 200)
+        gateway.wait_metric("penstock_requests_total", 1, pool="default/pool-b", status="200")
+        gateway.write("objects.yaml", objects)
+        # It is another pool of that name: counted from nothing, and counted.
+        gateway.wait_metric("penstock_pool_endpoints", 1, pool="default/pool-a")
+        eventually(lambda: gateway.chat(model="m").status == 200 and gateway.metrics().sum(
+            "penstock_requests_total", pool="default/pool-a", outcome="complete") > 0, "counted")
+
+    def test_requests_are_told_apart_by_their_target_and_their_endpoint(self):
+        server = self.model_server(chat_answer())
+        gateway = self.gateway(pool_of([server]) + [
+            inference_model("both", targets={"left": 1, "right": 1})])
+        for _ in range(30):
+            self.assertEqual(gateway.chat(model="both").status, 200)
+        gateway.wait_metric("penstock_requests_total", 30, model="both", status="200")
+        for target in ("left", "right"):
+            self.assertGreater(gateway.metrics().sum("penstock_requests_total", model="both",
+                                                     target_model=target), 0)
+        gateway.wait_metric("penstock_endpoint_requests_total", 30, pod=server.name)
+        gateway.wait_metric("penstock_endpoint_first_bytes_total", 30,
+                            endpoint=f"{server.address}:{server.port}")
+
+
+class OutOfRangeTest(GatewayTest):
+    def test_a_value_that_cannot_be_is_refused_counted_and_never_shown(self):
+        servers = [self.model_server(chat_answer()) for _ in range(2)]
+        servers[0].metrics_page = (b"vllm:num_requests_waiting 1e39\nvllm:num_requests_running 1\n"
+                                   b"vllm:kv_cache_usage_perc -inf\n")
+        gateway = self.gateway(pool_of(servers))
+        eventually(lambda: gateway.metrics().sum("penstock_scrape_refused_values_total",
+                                                 value="waiting_requests") > 1, "counted")
+        self.assertGreater(gateway.metrics().sum("penstock_scrape_refused_values_total",
+                                                 value="kv_cache_utilization_ratio"), 0)
+        endpoints = gateway.endpoints()
+        self.assertIsNone(endpoints[servers[0].name]["waiting"])
+        self.assertEqual(endpoints[servers[0].name]["state"], "unknown")
+        eventually(lambda: gateway.endpoints()[servers[1].name]["state"] == "ready", "read")
+        # One whose load is not known ranks behind the other.
+        for _ in range(10):
+            self.assertEqual(gateway.chat().status, 200)
+        self.assertEqual(len([r for r in servers[0].requests if r.method == "POST"]), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
