@@ -4,8 +4,8 @@ import json
 import socket
 import unittest
 
-from harness import (Gate, GatewayTest, PairTest, answer, chat_answer, chat_body, chat_events, event,
-                     hang, http_route, pool_of, prefill_answer, stream_answer)
+from harness import (Gate, GatewayTest, PairTest, answer, chat_answer, chat_body, chat_events,
+                     event, hang, http_route, pool_of, prefill_answer, stream_answer)
 
 CHAT = "/v1/chat/completions"
 KEEPALIVE = "penstock.dev/stream-keepalive"
