@@ -183,6 +183,13 @@ std::optional<Duration> ParseDuration(std::string_view text) {
   return total;
 }
 
+std::optional<Duration> ParseStreamKeepalive(std::string_view text) {
+  const std::optional<Duration> interval = ParseDuration(text);
+  const bool fits =
+      interval && *interval >= std::chrono::milliseconds(100) && *interval <= std::chrono::hours(1);
+  return fits ? interval : std::nullopt;
+}
+
 std::optional<int64_t> ParseTime(std::string_view text) {
   const auto year = TakeNumber(&text, 4);
   if (!year || !TakeChar(&text, '-')) return std::nullopt;

@@ -211,10 +211,22 @@ RouteRule ReadRule(const Value& value, const std::string& ns, int index,
   return rule;
 }
 
+void ReadKeepalive(const ObjectInput& in, HttpRoute* route) {
+  const auto found = in.meta.annotations.find(kStreamKeepaliveAnnotation);
+  if (found == in.meta.annotations.end()) return;
+  route->stream_keepalive = ParseStreamKeepalive(found->second);
+  if (route->stream_keepalive) return;
+  in.top.Get("metadata")
+      .At("annotations")
+      .At(found->first)
+      .Error(std::string(kStreamKeepaliveWanted) + ", got " + Quoted(found->second));
+}
+
 }  // namespace
 
 HttpRoute ReadHttpRoute(ObjectInput& in) {
   HttpRoute route;
+  ReadKeepalive(in, &route);
   MapReader spec = in.top.Require("spec").Map();
   route.parent_refs = ReadParentRefs(spec.Get("parentRefs"), in.meta.ns);
   for (const Value& item : spec.Get("hostnames").List(0, 16)) {

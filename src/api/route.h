@@ -65,8 +65,9 @@ struct HttpRoute {
   ObjectMeta meta;
   std::string version = "v1";
   std::vector<ParentRef> parent_refs;
-  std::vector<std::string> hostnames;    // lower case, "*.example.com" for a wildcard
-  std::vector<RouteRule> rules;          // at least one
+  std::vector<std::string> hostnames;  // lower case, "*.example.com" for a wildcard
+  std::vector<RouteRule> rules;        // at least one
+  std::optional<Duration> stream_keepalive;
   std::vector<Unsupported> unsupported;  // `index` is the rule's
 };
 

@@ -41,8 +41,11 @@ void DownstreamConnection::Act(const Step& step) {
 
 void DownstreamConnection::Dispatch() {
   SetState(State::kWaiting);
+  upstream_status_ = 0;
   BodyEdit& body = exchange_.body();
-  WriteRequestHead(body.size(), exchange_.asks_usage(), &upstream_head_);
+  // First, as it depends on nothing but the request: the answer must be plain to be begun by us.
+  const bool early = StartKeepalive();
+  WriteRequestHead(body.size(), early || exchange_.asks_usage(), &upstream_head_);
   upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address, ReuseOfNextTry());
   StartTryTimer();
   upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
@@ -76,6 +79,10 @@ void DownstreamConnection::StartTryTimer() {
 void DownstreamConnection::Respond(Rejection rejection) {
   const RejectionInfo& info = InfoOf(rejection);
   exchange_.set_rejection(rejection);
+  if (early_head_) {
+    EndEarlyStream(Outcome::kRejected, EarlyErrorEvent(exchange_, rejection));
+    return;
+  }
   const std::string body = exchange_.RejectionBody(rejection);
   RespondWith({info.status, kJson, body, info.retry_after_s}, keep_alive_ && !body_unread_,
               Outcome::kRejected);
@@ -118,6 +125,7 @@ void DownstreamConnection::RespondWith(const Answer& answer, bool keep_alive, Ou
 
 void DownstreamConnection::FinishExchange(Outcome outcome) {
   request_timer_.Stop();
+  keepalive_timer_.Stop();
   CancelHalves();
   coded_.reset();
   model_ticket_.reset();

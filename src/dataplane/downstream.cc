@@ -26,6 +26,7 @@ DownstreamConnection::DownstreamConnection(ProxyWorker& worker, uint16_t port,
       timer_(worker.loop(), [this] { OnTimer(); }),
       request_timer_(worker.loop(), [this] { OnRequestTimeout(); }),
       try_timer_(worker.loop(), [this] { OnTryTimeout(); }),
+      keepalive_timer_(worker.loop(), [this] { OnKeepalive(); }),
       bootstrap_timer_(worker.loop(), [this] { OnBootstrapTimeout(); }) {
   stream_->set_observer(this);
   WatchIdle();
@@ -234,6 +235,9 @@ void DownstreamConnection::OnHead() {
   SetState(State::kBody);
   status_ = 0;
   response_head_sent_ = false;
+  early_head_ = false;
+  upstream_status_ = 0;
+  misfit_ = false;
   exchange_.Begin(worker_.SnapshotFor(port_), port_, client_ip_, worker_.loop().now());
   const Step step = exchange_.OnRequestHead(head);
   if (step.kind != Step::Kind::kReadBody) {

@@ -19,6 +19,7 @@
 #include "dataplane/model_list.h"
 #include "dataplane/prefill_leg.h"
 #include "dataplane/upstream.h"
+#include "exchange/early_stream.h"
 #include "exchange/exchange.h"
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
@@ -112,6 +113,13 @@ class DownstreamConnection final : public StreamObserver,
   void DecodeBody();
   void OnBodyDecoded(CodedBody::Outcome outcome);
 
+  // stream_keepalive.cc
+  bool StartKeepalive();
+  void OnKeepalive();
+  bool BeginEarlyStream(std::string* head);
+  bool KeepMisfit();
+  void EndEarlyStream(Outcome outcome, const std::string& event);
+
   // pair.cc
   void DispatchPrefill();
   void StartBootstrapTimer();
@@ -131,6 +139,7 @@ class DownstreamConnection final : public StreamObserver,
   void OnIdleTimeout();
   void BreakOff(Outcome outcome, Rejection rejection);
   void EndResponse(bool delimited);
+  void EndUnfinished(Outcome outcome, std::string_view event);
   void StartRequestTimers();
   void OnTimer();
   void OnRequestTimeout();
@@ -169,6 +178,8 @@ class DownstreamConnection final : public StreamObserver,
   std::string upstream_head_;
   std::string response_head_;
   bool response_head_sent_ = false;
+  bool early_head_ = false;  // a head of our own was sent: the answer is an event stream
+  bool misfit_ = false;      // the endpoint's answer is not, so it becomes an error event
   DownstreamFraming framing_ = DownstreamFraming::kNoBody;
   std::vector<std::string_view> pieces_;
   size_t pieces_bytes_ = 0;
@@ -179,6 +190,7 @@ class DownstreamConnection final : public StreamObserver,
   Timer timer_;            // header, body, keep-alive, linger, stalled write
   Timer request_timer_;    // the rule's request timeout
   Timer try_timer_;        // the rule's backendRequest timeout
+  Timer keepalive_timer_;  // of an event stream, until its first byte
   Timer bootstrap_timer_;  // of a disaggregated request, until its KV cache has arrived
 };
 

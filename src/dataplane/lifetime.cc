@@ -8,6 +8,7 @@ namespace gw {
 
 void DownstreamConnection::BecomeIdle() {
   parser_.Reset();
+  early_head_ = false;
   ClearForIdle(&upstream_head_);
   ClearForIdle(&response_head_);
   ClearForIdle(&held_);
@@ -179,6 +180,7 @@ void DownstreamConnection::Close() {
   timer_.Stop();
   request_timer_.Stop();
   try_timer_.Stop();
+  keepalive_timer_.Stop();
   bootstrap_timer_.Stop();
   if (upstream_ != nullptr || exchange_.active()) FinishExchange(Outcome::kClientLeft);
   stream_.reset();

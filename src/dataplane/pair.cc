@@ -13,7 +13,8 @@ void DownstreamConnection::DispatchPrefill() {
     prefill_ = std::make_unique<PrefillLeg>(worker_.upstreams(), worker_.held(), *this);
   }
   BodyEdit& body = exchange_.prefill_body();
-  WriteRequestHead(body.size(), exchange_.needs_prefill_answer(), prefill_->head());
+  const bool early = StartKeepalive();
+  WriteRequestHead(body.size(), early || exchange_.needs_prefill_answer(), prefill_->head());
   prefill_->Send(exchange_.prefill_endpoint().address, body.parts(),
                  exchange_.needs_prefill_answer(), ReuseOfNextTry());
   StartTryTimer();
@@ -95,10 +96,15 @@ void DownstreamConnection::DropResponse() {
   pieces_bytes_ = 0;
   held_.clear();
   share_.Set(HeldNow());
-  status_ = 0;
+  misfit_ = false;
+  status_ = early_head_ ? 200 : 0;
 }
 
 void DownstreamConnection::Relay(const HeldAnswer& answer) {
+  if (early_head_) {
+    EndEarlyStream(Outcome::kErrorEvent, EarlyErrorEvent(exchange_, answer.status, answer.body));
+    return;
+  }
   const std::string_view type =
       answer.content_type.empty() ? "application/json" : std::string_view(answer.content_type);
   RespondWith({answer.status, type, answer.body, 0}, keep_alive_ && !body_unread_,

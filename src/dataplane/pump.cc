@@ -15,12 +15,21 @@ void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
   // A refused decode half is the end of its prefill half.
   if (head.status >= 400 && prefill_ != nullptr) prefill_->Cancel();
   upstream_status_ = head.status;
+  if (early_head_) {
+    misfit_ = head.status > 299 || !exchange_.response().plain_stream();
+    return;
+  }
   response_keep_alive_ = keep_alive_ && !draining_;
   const ForwardedResponse response{exchange_.request_id(), parser_.head().method == "HEAD",
                                    parser_.head().minor_version == 0, response_keep_alive_,
                                    exchange_.response().filtered()};
   // Held back until the first byte of the body: until then another endpoint may still be tried.
   framing_ = WriteDownstreamHead(head, response, &response_head_);
+  // Nobody else can be asked: then the client need not wait to see that its stream has begun.
+  if (exchange_.response().event_stream() && framing_ != DownstreamFraming::kNoBody &&
+      !exchange_.may_try_again()) {
+    FlushPieces(false);
+  }
 }
 
 void DownstreamConnection::OnUpstreamBody(std::string_view piece) {
@@ -31,12 +40,16 @@ void DownstreamConnection::OnUpstreamBody(std::string_view piece) {
 }
 
 void DownstreamConnection::OnUpstreamFlush() {
-  if (!HoldPieces()) FlushPieces(false);
+  if (!KeepMisfit() && !HoldPieces()) FlushPieces(false);
 }
 
 void DownstreamConnection::OnUpstreamEnd() {
   upstream_ = nullptr;
   exchange_.OnResponseEnd(worker_.loop().now());
+  if (KeepMisfit()) {
+    EndEarlyStream(Outcome::kErrorEvent, EarlyErrorEvent(exchange_, upstream_status_, held_));
+    return;
+  }
   if (HoldPieces()) {
     if (!exchange_.holds_response()) return;          // another pair is at work
     exchange_.ReleaseResponse(worker_.loop().now());  // an answer without output
@@ -77,9 +90,13 @@ void DownstreamConnection::BreakOff(Outcome outcome, Rejection rejection) {
     EndResponse(framing_ == DownstreamFraming::kChunked);
     return;
   }
-  const std::string event = exchange_.ErrorEventFor(rejection);
-  if (!event.empty() && framing_ != DownstreamFraming::kNoBody &&
-      framing_ != DownstreamFraming::kLength) {
+  const bool fits =
+      framing_ != DownstreamFraming::kNoBody && framing_ != DownstreamFraming::kLength;
+  EndUnfinished(outcome, fits ? exchange_.ErrorEventFor(rejection) : "");
+}
+
+void DownstreamConnection::EndUnfinished(Outcome outcome, std::string_view event) {
+  if (!event.empty()) {
     char size_line[20];
     std::vector<iovec> parts;
     if (framing_ == DownstreamFraming::kChunked) {
@@ -111,8 +128,10 @@ void DownstreamConnection::FlushPieces(bool last) {
   };
   if (!response_head_sent_) {
     response_head_sent_ = true;
-    status_ = upstream_status_;
-    add(response_head_);
+    if (!early_head_) {
+      status_ = upstream_status_;
+      add(response_head_);
+    }
   }
   if (!held_.empty()) {
     pieces_.insert(pieces_.begin(), held_);
@@ -125,6 +144,7 @@ void DownstreamConnection::FlushPieces(bool last) {
   }
   char size_line[20];
   if (pieces_bytes_ > 0) {
+    if (keepalive_timer_.active()) keepalive_timer_.Stop();
     if (chunked) add({size_line, http::FormatChunkSize(pieces_bytes_, size_line)});
     for (std::string_view piece : pieces_) add(piece);
     if (chunked) add(last ? "\r\n0\r\n\r\n" : "\r\n");

@@ -10,7 +10,7 @@ namespace gw {
 ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop)
     : shared_(shared),
       loop_(std::move(loop)),
-      environment_(loop_->clock(), seed, shared.index, shared.metrics),
+      environment_(loop_->clock(), seed, shared.index, shared.metrics, shared.options.exchange),
       reader_(shared.snapshots),
       upstreams_(
           *loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); },

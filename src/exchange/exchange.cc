@@ -104,7 +104,9 @@ void Exchange::OnRefusedHead() { request_id_ = NewRequestId(env_.random); }
 Step Exchange::OnRequestHead(const http::RequestHead& head) {
   head_ = &head;
   const http::HeaderField* id = head.headers.Find("x-request-id");
-  if (id != nullptr && !id->value.empty() && id->value.size() <= kRequestIdMax) {
+  const bool too_long = id != nullptr && id->value.size() > kRequestIdMax;
+  if (too_long) env_.metrics.CountLimit("request_id_bytes");
+  if (id != nullptr && !id->value.empty() && !too_long) {
     request_id_.assign(id->value);
   } else {
     request_id_ = NewRequestId(env_.random);
@@ -333,8 +335,11 @@ std::string Exchange::ErrorEventFor(Rejection rejection) const {
 
 std::string Exchange::RejectionBody(Rejection rejection) const {
   const RejectionInfo& info = InfoOf(rejection);
-  return ErrorBody(DialectOf(request_.api, target_.path), info.status, info.code,
-                   detail_.empty() ? info.text : detail_);
+  return ErrorBody(DialectOf(request_.api, target_.path), info.status, info.code, rejection_text());
+}
+
+std::string_view Exchange::rejection_text() const {
+  return detail_.empty() ? InfoOf(rejection_).text : detail_;
 }
 
 }  // namespace gw

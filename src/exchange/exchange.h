@@ -65,14 +65,13 @@ class Exchange {
   bool holds_response() const;
   // After the pieces of one read, while holds_response(). Answers as OnResponseHead does.
   Step OnResponseHeld(TimePoint now);
-  // What is held goes out all the same: the front end's limit is reached, or the stream has ended.
+  // What is held goes out all the same: a limit is reached, or the stream has ended.
   void ReleaseResponse(TimePoint now);
   // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
   // kContinue: the decode half goes on.
   Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
   Step OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now);
-  // REQUIRES: awaits_kv_cache()
-  Step OnBootstrapTimeout(TimePoint now);
+  Step OnBootstrapTimeout(TimePoint now);  // REQUIRES: awaits_kv_cache()
   // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
   Step OnPairTimeout(TimePoint now);
   // The response broke off after parts of it were sent, which is charged to the endpoint; true if
@@ -80,10 +79,11 @@ class Exchange {
   bool OnStreamBroken(TimePoint now);
   // What a broken stream is ended with: an error event, or nothing if the body is not a stream.
   std::string ErrorEventFor(Rejection rejection) const;
+  // A try that has a head may still fail and be followed by another one.
+  bool may_try_again() const;
   // `status`: what was sent to the client; 0 if nothing was.
   void End(Outcome outcome, int status, TimePoint now);
-  // The outcome of a response that ended in order.
-  Outcome OutcomeOfEnd() const;
+  Outcome OutcomeOfEnd() const;  // of a response that ended in order
   // The client left with all that came: SDKs do at the last event, before the end of the message.
   Outcome OutcomeOfLeaving() const;
 
@@ -120,6 +120,7 @@ class Exchange {
   // What must be undone before OnRequestBody, in the order in which it was applied.
   std::span<const http::ContentCoding> body_codings() const { return body_codings_; }
   std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
+  std::string_view rejection_text() const;
   // Of the front end's own: a rejection; a limit that this request has reached.
   void set_rejection(Rejection rejection) { rejection_ = rejection; }
   void CountLimit(std::string_view limit);
@@ -159,6 +160,7 @@ class Exchange {
   void ReleaseTry();
   void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
   void ChargeStatus(EndpointState& state, int status, TimePoint now);
+  int RepeatsMax() const;
   bool MayRepeat();    // after the tries that have failed
   bool MayTryAgain();  // the same, and tries are left
 

@@ -76,10 +76,13 @@ bool Exchange::is_repeatable() const {
   return false;
 }
 
+int Exchange::RepeatsMax() const {
+  if (pool_->pool.kind == Pool::Kind::kInferencePool) return Tries::kRepeatsMax;
+  return is_repeatable() ? Tries::kRetriesMax : 0;
+}
+
 bool Exchange::MayRepeat() {
-  const bool generates = pool_->pool.kind == Pool::Kind::kInferencePool;
-  const int repeats_max = generates ? Tries::kRepeatsMax : is_repeatable() ? Tries::kRetriesMax : 0;
-  if (failed_.whole_failures <= repeats_max) return true;
+  if (failed_.whole_failures <= RepeatsMax()) return true;
   CountLimit("repeats");
   return false;
 }
@@ -89,6 +92,12 @@ bool Exchange::MayTryAgain() {
   if (tries_ - failed_.stale <= Tries::kRetriesMax) return true;
   CountLimit("retries");
   return false;
+}
+
+bool Exchange::may_try_again() const {
+  if (pair_.active || pool_ == nullptr) return true;
+  return failed_.whole_failures < RepeatsMax() && tries_ - failed_.stale <= Tries::kRetriesMax &&
+         tried_slots_.size() < pool_->pool.endpoints.size();
 }
 
 Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {

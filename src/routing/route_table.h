@@ -69,9 +69,10 @@ struct RouteRule {
   std::string route;  // "default/inference-route", for logs and metrics
   std::string name;   // "default/inference-route/0"
   std::vector<Destination> destinations;
-  uint64_t total_weight = 0;                // 0: every request is answered 500
-  std::optional<Duration> request_timeout;  // client's view, whole exchange
-  std::optional<Duration> try_timeout;      // each try
+  uint64_t total_weight = 0;                 // 0: every request is answered 500
+  std::optional<Duration> request_timeout;   // client's view, whole exchange
+  std::optional<Duration> try_timeout;       // each try
+  std::optional<Duration> stream_keepalive;  // of event streams that have no byte yet
   // Set if the rule needs something that is not built: it is answered 500 with this text.
   std::string unsupported;
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct PoolEntry {
   SaturationLimits saturation;
   // Model servers are asked for the usage of streams whose client does not ask for it.
   bool asks_stream_usage = false;
+  std::optional<Duration> stream_keepalive;  // of event streams that have no byte yet
   // Set if the pool cannot be served: requests get 500 with this text.
   std::string unservable;
 };

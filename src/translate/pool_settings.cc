@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "api/names.h"
 #include "base/suggest.h"
 
 namespace gw::internal {
@@ -60,15 +61,21 @@ void ReadOwn(const std::string& key, const std::string& value, PoolSettings* set
       settings->errors.push_back(
           fmt::format("annotation {}: must be \"true\" or \"false\", got \"{}\"", key, value));
     }
+  } else if (key == api::kStreamKeepaliveAnnotation) {
+    settings->stream_keepalive = api::ParseStreamKeepalive(value);
+    if (settings->stream_keepalive) return;
+    settings->errors.push_back(
+        fmt::format("annotation {}: {}, got \"{}\"", key, api::kStreamKeepaliveWanted, value));
   } else if (key == kPickerAnnotation) {
     settings->builtin_picker = value == "built-in";
     if (settings->builtin_picker) return;
     settings->errors.push_back(
         fmt::format("annotation {}: must be built-in, got \"{}\"", key, value));
   } else {
-    settings->errors.push_back(fmt::format("annotation {}: unknown; known are {}, {}, {} and {}",
-                                           key, kPickerAnnotation, kPrefixBlockCharsAnnotation,
-                                           kPrefixBlocksMaxAnnotation, kStreamUsageAnnotation));
+    settings->errors.push_back(
+        fmt::format("annotation {}: unknown; known are {}, {}, {}, {} and {}", key,
+                    kPickerAnnotation, kPrefixBlockCharsAnnotation, kPrefixBlocksMaxAnnotation,
+                    api::kStreamKeepaliveAnnotation, kStreamUsageAnnotation));
   }
 }
 

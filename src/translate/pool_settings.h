@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,7 @@ struct PoolSettings {
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   PrefixOptions prefix;
   bool asks_stream_usage = false;
+  std::optional<Duration> stream_keepalive;
   bool builtin_picker = false;  // asked for
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.

@@ -161,6 +161,7 @@ void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
   entry->pool.strategy = settings.strategy;
   entry->prefix = settings.prefix;
   entry->asks_stream_usage = settings.asks_stream_usage;
+  entry->stream_keepalive = settings.stream_keepalive;
   entry->models = ModelTable(std::move(models));
   entry->rewrites = policy.rewrites;
   entry->priorities = policy.priorities;

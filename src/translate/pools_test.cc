@@ -200,11 +200,10 @@ TEST(Pool, WithoutAnnotationsRunsVllmByDefaultStrategy) {
 
 TEST(Pool, AnnotationsChooseStrategyAndPrefixHashing) {
   PoolScenario scenario;
-  scenario.pool->meta.annotations = {{api::kStrategyAnnotation, "PREFIX_CACHE"},
-                                     {api::kRuntimeAnnotation, "trt-llm"},
-                                     {"penstock.dev/prefix-block-chars", "128"},
-                                     {"penstock.dev/prefix-blocks-max", "512"},
-                                     {"example.com/other", "anything"}};
+  scenario.pool->meta.annotations = {
+      {api::kStrategyAnnotation, "PREFIX_CACHE"}, {api::kRuntimeAnnotation, "trt-llm"},
+      {"penstock.dev/prefix-block-chars", "128"}, {"penstock.dev/prefix-blocks-max", "512"},
+      {"penstock.dev/stream-keepalive", "15s"},   {"example.com/other", "anything"}};
   const Translation translation = scenario.Run();
   EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted");
   const PoolEntry& entry = EntryOf(translation);
@@ -214,6 +213,7 @@ TEST(Pool, AnnotationsChooseStrategyAndPrefixHashing) {
   EXPECT_TRUE(entry.uses_prefix);
   EXPECT_EQ(entry.prefix.block_chars, 128u);
   EXPECT_EQ(entry.prefix.blocks_max, 512u);
+  EXPECT_EQ(entry.stream_keepalive, std::chrono::seconds(15));
 }
 
 TEST(Pool, SaysWhichOfItsPodsHaveNoAddress) {
@@ -248,8 +248,13 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
        "must be 1..16384, got \"99999999999999999999\""},
       {"penstock.dev/prefix-block-char", "64",
        "unknown; known are penstock.dev/picker, penstock.dev/prefix-block-chars, "
-       "penstock.dev/prefix-blocks-max and penstock.dev/stream-usage"},
+       "penstock.dev/prefix-blocks-max, penstock.dev/stream-keepalive and "
+       "penstock.dev/stream-usage"},
       {"penstock.dev/stream-usage", "yes", "must be \"true\" or \"false\", got \"yes\""},
+      {"penstock.dev/stream-keepalive", "15",
+       "must be a duration of 100ms to 1h, such as 15s, got \"15\""},
+      {"penstock.dev/stream-keepalive", "0s",
+       "must be a duration of 100ms to 1h, such as 15s, got \"0s\""},
   };
   for (const auto& c : kCases) {
     PoolScenario scenario;

@@ -122,6 +122,7 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->name = fmt::format("{}/{}", result.route, i);
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
+    rule->stream_keepalive = route.stream_keepalive;
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
     for (const std::optional<RouteMatch>& match : result.matches.back()) {
       result.chooses_by_model |= match && ChoosesByModel(*match);

@@ -272,6 +272,14 @@ TEST(Route, CarriesItsTimeoutsAndZeroMeansNone) {
   EXPECT_EQ(RuleFor(translation, 80, "a.com", "/unlimited")->try_timeout, std::nullopt);
 }
 
+TEST(Route, CarriesItsStreamKeepalive) {
+  Scenario scenario;
+  scenario.AddGateway();
+  scenario.AddRoute().stream_keepalive = std::chrono::seconds(15);
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(RuleFor(translation, 80, "a.com", "/")->stream_keepalive, std::chrono::seconds(15));
+}
+
 TEST(Route, MatchesByMethodHeadersAndQuery) {
   Scenario scenario;
   scenario.AddGateway();

@@ -355,6 +355,13 @@ class HeaderTest(ProxyTest):
         self.assertEqual(request.get("x-forwarded-for"), "127.0.0.1")
         self.assertTrue(request.get("x-request-id"))
 
+    def test_an_id_that_is_too_long_is_replaced(self):
+        gateway = self.start(echo)
+        for size in (128, 129):
+            response = gateway.get("/v1/t", headers=[("X-Request-Id", "i" * size)])
+            self.assertEqual(response.get("x-request-id") == "i" * size, size == 128)
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="request_id_bytes")
+
     def test_every_request_has_an_id(self):
         gateway = self.start(echo)
         made = gateway.get("/v1/t").get("x-request-id")

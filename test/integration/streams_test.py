@@ -216,7 +216,8 @@ class ClientLeavesTest(StreamTest):
                     self.wait_upstream_closed()
                     line = gateway.wait_handled(1)[0]
                     self.assertEqual((line["outcome"], line["tries"]), ("client_left", 1))
-                    self.assertEqual(line["status"], 0, "nothing was sent")
+                    # Of the only endpoint the head may have been passed on.
+                    self.assertIn(line["status"], (0, 200) if script is head_alone else (0,))
 
     def test_a_head_that_is_held_back_was_not_sent(self):
         sent = Gate("the head")
@@ -229,7 +230,9 @@ class ClientLeavesTest(StreamTest):
             sent.open()
             hang()(request, connection)
 
-        gateway = self.start(script, arguments=("--workers", "1"))
+        self.server = self.model_server(script)
+        gateway = self.gateway(pool_of([self.server, self.model_server(script)]),
+                               arguments=("--workers", "1"))
         client = self.ask(gateway)
         sent.wait()
         # The one worker has read the head before it has answered these.

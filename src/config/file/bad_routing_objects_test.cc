@@ -197,5 +197,15 @@ TEST(BadObjects, HttpRouteRules) {
       "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
 }
 
+TEST(BadObjects, HttpRouteAnnotations) {
+  ExpectErrors(
+      {
+          {"metadata: {name: r, annotations: {penstock.dev/stream-keepalive: 15x}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/stream-keepalive\"]: "
+           "must be a duration of 100ms to 1h, such as 15s, got \"15x\" (a.yaml:3)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n");
+}
+
 }  // namespace
 }  // namespace gw::config

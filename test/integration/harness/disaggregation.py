@@ -85,7 +85,7 @@ class PairTest(GatewayTest):
         return script
 
     def start(self, prefill, decode, objects=(), prefix=False, annotations=None, arguments=(),
-              **rule):
+              route_annotations=None, **rule):
         self.prefill = [self.model_server(script, name=f"prefill-{i}")
                         for i, script in enumerate(prefill)]
         self.decode = [self.model_server(script, name=f"decode-{i}")
@@ -94,6 +94,7 @@ class PairTest(GatewayTest):
         for server in servers:
             server.metrics_page = SGLANG_PAGE if self.runtime == "sglang" else None
         route = http_route(**rule)
+        route["metadata"]["annotations"] = route_annotations or {}
         pool = inference_pool(servers[0].port)
         del pool["spec"]["extensionRef"]
         self.penstock = self.gateway(
