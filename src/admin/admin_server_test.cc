@@ -298,7 +298,8 @@ TEST_F(AdminServerTest, APortIsSharedOnlyWithWhoAsksForIt) {
   auto second = AdminServer::Start(server_->local(), std::move(handlers), limits);
   ASSERT_TRUE(second.ok()) << second.status();
   server_->StopListening();
-  // What the first accepted before is still answered by it, and the kernel deals the rest by chance.
+  // What the first accepted before is still answered by it, and the kernel deals the rest by
+  // chance.
   RunUntil([&] {
     for (int i = 0; i < 20; ++i) {
       if (AdminGet((*second)->local(), "/healthz")->body != "second\n") return false;

@@ -13,10 +13,15 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 
+constexpr uint64_t kBytesMax = uint64_t{4} << 30;
+constexpr uint64_t kCountMax = 1 << 20;
+constexpr uint64_t kMillisMax = milliseconds(hours(24)).count();
+
 struct Limit {
   std::string_view name;
   size_t& (*field)(DataplaneOptions&);
   bool is_bytes;
+  uint64_t count_max = kCountMax;  // of what is no bytes
 };
 
 constexpr std::array kLimits = {
@@ -34,6 +39,8 @@ constexpr std::array kLimits = {
           [](DataplaneOptions& o) -> size_t& { return o.request_body_bytes_max; }, true},
     Limit{"request_body_ratio",
           [](DataplaneOptions& o) -> size_t& { return o.request_body_ratio_max; }, false},
+    Limit{"json_depth", [](DataplaneOptions& o) -> size_t& { return o.exchange.json_depth_max; },
+          false, kJsonDepthMax},
     Limit{"held_bytes", [](DataplaneOptions& o) -> size_t& { return o.held_bytes_max; }, true},
     Limit{"body_bytes_per_second",
           [](DataplaneOptions& o) -> size_t& { return o.body_bytes_per_second_min; }, true},
@@ -108,10 +115,6 @@ std::optional<uint64_t> ReadNumber(std::string_view text, std::initializer_list<
   }
   return std::nullopt;
 }
-
-constexpr uint64_t kBytesMax = uint64_t{4} << 30;
-constexpr uint64_t kCountMax = 1 << 20;
-constexpr uint64_t kMillisMax = milliseconds(hours(24)).count();
 
 std::string BytesText(uint64_t bytes) {
   for (const auto& [unit, shift] : {std::pair{"MiB", 20}, {"KiB", 10}}) {
@@ -188,11 +191,11 @@ absl::Status SetLimit(std::string_view assignment, DataplaneOptions* options) {
       limit->is_bytes
           ? ReadNumber(text, {{"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}},
                        kBytesMax)
-          : ReadNumber(text, {{"", 1}}, kCountMax);
+          : ReadNumber(text, {{"", 1}}, limit->count_max);
   if (!value || *value == 0) {
     return BadValue(limit->name,
                     limit->is_bytes ? "bytes from 1 to 4GiB, such as 65536 or 64KiB"
-                                    : "a number from 1 to 1048576",
+                                    : absl::StrCat("a number from 1 to ", limit->count_max),
                     text);
   }
   limit->field(*options) = *value;

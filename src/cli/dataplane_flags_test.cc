@@ -50,6 +50,8 @@ TEST(DataplaneFlags, SayWhatWasWanted) {
                             "=99999999999999999999", "=1 KiB"}) {
     EXPECT_THAT(LimitError("pipelined_bytes" + std::string(value)), HasSubstr("must be bytes"));
   }
+  EXPECT_EQ(LimitError("json_depth=1001"),
+            "json_depth: must be a number from 1 to 1000, got \"1001\"");
   EXPECT_EQ(LimitError("downstream_connections=1KiB"),
             "downstream_connections: must be a number from 1 to 1048576, got \"1KiB\"");
   EXPECT_EQ(TimeoutError("connect_timeout=5"),

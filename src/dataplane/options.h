@@ -7,11 +7,14 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "exchange/options.h"
 #include "http/head.h"
 
 namespace gw {
 
 struct DataplaneOptions {
+  ExchangeOptions exchange;
+
   // Limits.
   http::HeadLimits request_head;              // 431, 414
   http::HeadLimits response_head;             // 502
@@ -74,6 +77,7 @@ inline constexpr std::string_view kCountedLimits[] = {
     "held_bytes",
     "held_response_bytes",
     "idle_upstream_connections",
+    "json_depth",
     "keep_alive_timeout",
     "linger_bytes",
     "linger_timeout",

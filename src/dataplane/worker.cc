@@ -10,7 +10,7 @@ namespace gw {
 ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop)
     : shared_(shared),
       loop_(std::move(loop)),
-      environment_(loop_->clock(), seed, shared.index, shared.metrics),
+      environment_(loop_->clock(), seed, shared.index, shared.metrics, shared.options.exchange),
       reader_(shared.snapshots),
       upstreams_(
           *loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); },
@@ -119,6 +119,7 @@ absl::Status ProxyWorker::OpenListener(uint16_t port) {
   ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::FromIp(shared_.bind_ip, port));
   Listener::Options options;
   options.reuse_port = true;
+  if (shared_.handed != nullptr) options.handed = shared_.handed->Find(address);
   options.keep_alive = shared_.options.tcp_keep_alive;
   options.on_exhausted = [this](int error) { return OnAcceptFailure(error); };
   ASSIGN_OR_RETURN(listeners_[port], Listener::New(*loop_, address, options,

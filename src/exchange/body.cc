@@ -196,6 +196,11 @@ Step Exchange::RefuseBody() {
   const ParseOutcome outcome = *body_outcome_;
   detail_ = MessageOf(outcome);
   if (outcome == ParseOutcome::kModelTooLong) CountLimit("model_name_bytes");
+  if (outcome == ParseOutcome::kTooDeep) {
+    CountLimit("json_depth");
+    detail_ = "the request body is nested deeper than " + std::to_string(env_.parser.depth_max()) +
+              " levels (limit json_depth)";
+  }
   if (outcome == ParseOutcome::kBadField) {
     detail_ += ": ";
     detail_ += env_.parser.detail();

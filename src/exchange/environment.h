@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "exchange/history.h"
 #include "exchange/metrics.h"
+#include "exchange/options.h"
 #include "inference/parser.h"
 #include "prefix/index.h"
 #include "scheduling/profile.h"
@@ -26,9 +27,11 @@ struct PoolSample {
 
 // Outlives the exchanges. Used on the worker's thread.
 struct ExchangeEnvironment {
-  ExchangeEnvironment(const Clock& c, uint64_t seed, PrefixIndex& i, MetricRegistry& registry)
-      : clock(c), random(seed), index(i), metrics(registry) {}
+  ExchangeEnvironment(const Clock& c, uint64_t seed, PrefixIndex& i, MetricRegistry& registry,
+                      const ExchangeOptions& o = {})
+      : options(o), clock(c), random(seed), index(i), metrics(registry), parser(o.json_depth_max) {}
 
+  const ExchangeOptions options;
   const Clock& clock;  // wall time for log lines only; steps are given their time
   Random random;
   PrefixIndex& index;

@@ -49,22 +49,6 @@ size_t SpecialNumber(std::string_view text) {
   return 0;
 }
 
-// The end of the container that begins at `p`, or `p` if it has none.
-const char* ContainerEnd(const char* p, const char* end) {
-  const char* start = p;
-  size_t depth = 0;
-  while (p < end) {
-    if (*p == '"') {
-      p = SkipString(p, end);
-      continue;
-    }
-    if (*p == '{' || *p == '[') ++depth;
-    if ((*p == '}' || *p == ']') && --depth == 0) return p + 1;
-    ++p;
-  }
-  return start;
-}
-
 // Puts a 0 in the place of `length` bytes and returns their end; if there are none, the next byte.
 char* Blank(char* p, size_t length) {
   if (length == 0) return p + 1;
@@ -251,29 +235,16 @@ void JsonItemsFromBack::SkipValue() {
   }
 }
 
-std::string Simplified(std::string_view text, size_t depth_max, size_t padding) {
+std::string Simplified(std::string_view text, size_t padding) {
   std::string copy;
   copy.reserve(text.size() + padding);
   copy.assign(text);
   char* p = copy.data();
   const char* end = p + copy.size();
-  size_t depth = 0;
   while (p < end) {
     const std::string_view rest(p, static_cast<size_t>(end - p));
     if (*p == '"') {
       p += SkipString(p, end) - p;
-    } else if (*p == '{' || *p == '[') {
-      if (depth == depth_max) {
-        const size_t length = static_cast<size_t>(ContainerEnd(p, end) - p);
-        if (length == 0) return copy;  // it has no end: no text that could be read
-        p = Blank(p, length);
-      } else {
-        ++depth;
-        ++p;
-      }
-    } else if (*p == '}' || *p == ']') {
-      if (depth > 0) --depth;
-      ++p;
     } else if (const size_t length = SpecialNumber(rest); length > 0) {
       p = Blank(p, length);
     } else if (*p == '-' || IsDigit(*p)) {

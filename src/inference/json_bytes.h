@@ -108,8 +108,8 @@ inline std::string_view WithoutByteOrderMark(std::string_view text) {
 
 // Copies `text` with what model servers read and simdjson does not replaced by 0 and spaces, so
 // that offsets stay: numbers that may not fit 64 bits (19 characters or more, or an exponent), NaN
-// and the infinities, and containers within `depth_max` others. Strings are left alone. `text` need
-// not be valid. The copy has `padding` bytes of capacity past its end.
-std::string Simplified(std::string_view text, size_t depth_max, size_t padding);
+// and the infinities. Strings are left alone. `text` need not be valid. The copy has `padding`
+// bytes of capacity past its end.
+std::string Simplified(std::string_view text, size_t padding);
 
 }  // namespace gw::internal

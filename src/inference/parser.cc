@@ -132,6 +132,8 @@ std::string_view MessageOf(ParseOutcome outcome) {
       return "";
     case ParseOutcome::kMalformedJson:
       return "the request body is not valid JSON";
+    case ParseOutcome::kTooDeep:
+      return "the request body is nested too deep";
     case ParseOutcome::kNotAnObject:
       return "the request body is not a JSON object";
     case ParseOutcome::kBadModel:
@@ -149,12 +151,14 @@ std::string_view MessageOf(ParseOutcome outcome) {
 }
 
 struct InferenceParser::Impl {
+  explicit Impl(size_t depth) : depth_max(depth) {}
   ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
   ParseOutcome ParseDocument(std::string_view body, element* root);
   ParseOutcome ReadRequest(const Members& members, InferenceRequest* request);
   ParseOutcome ReadModel(const Members& members, InferenceRequest* request);
   ParseOutcome FindInJson(std::string_view body, InferenceRequest* request);
 
+  const size_t depth_max;
   simdjson::dom::parser parser;
   std::string copy;  // of a body that simdjson does not read as it is
   std::string prompt;
@@ -193,17 +197,19 @@ ParseOutcome InferenceParser::Impl::ParseDocument(std::string_view body, element
   if (body.size() > parser.capacity()) {
     // Powers of two, so that growing bodies do not mean an allocation each.
     const size_t capacity = std::max(std::bit_ceil(body.size()), kCapacityBytesMin);
-    if (parser.allocate(capacity, kDepthMax) != simdjson::SUCCESS) {
+    // simdjson refuses the container that reaches its number.
+    if (parser.allocate(capacity, depth_max + 1) != simdjson::SUCCESS) {
       return ParseOutcome::kMalformedJson;
     }
   }
   simdjson::error_code error = parser.parse(body.data(), body.size(), false).get(*root);
-  if (error == simdjson::NUMBER_ERROR || error == simdjson::DEPTH_ERROR ||
-      error == simdjson::TAPE_ERROR || error == simdjson::N_ATOM_ERROR) {
-    // JSON puts no limit on numbers and depth, and Python reads NaN; simdjson does not.
-    copy = internal::Simplified(body, kDepthMax - 8, kPadding);
+  if (error == simdjson::NUMBER_ERROR || error == simdjson::TAPE_ERROR ||
+      error == simdjson::N_ATOM_ERROR) {
+    // JSON puts no limit on numbers, and Python reads NaN; simdjson does not.
+    copy = internal::Simplified(body, kPadding);
     error = parser.parse(copy.data(), copy.size(), false).get(*root);
   }
+  if (error == simdjson::DEPTH_ERROR) return ParseOutcome::kTooDeep;
   return error == simdjson::SUCCESS ? ParseOutcome::kOk : ParseOutcome::kMalformedJson;
 }
 
@@ -262,7 +268,7 @@ ParseOutcome InferenceParser::Impl::FindInJson(std::string_view body, InferenceR
   return outcome;
 }
 
-InferenceParser::InferenceParser() : impl_(std::make_unique<Impl>()) {}
+InferenceParser::InferenceParser(size_t depth_max) : impl_(std::make_unique<Impl>(depth_max)) {}
 InferenceParser::~InferenceParser() = default;
 
 ParseOutcome InferenceParser::Parse(std::string_view body, size_t prompt_chars_max,
@@ -330,5 +336,6 @@ bool InferenceParser::IsObject(std::string_view text) {
 
 std::string_view InferenceParser::prompt() const { return impl_->prompt; }
 std::string_view InferenceParser::detail() const { return impl_->detail; }
+size_t InferenceParser::depth_max() const { return impl_->depth_max; }
 
 }  // namespace gw

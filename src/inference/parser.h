@@ -15,6 +15,7 @@ namespace gw {
 enum class ParseOutcome : uint8_t {
   kOk,
   kMalformedJson,  // not JSON as Python reads it, not UTF-8, or half a surrogate pair
+  kTooDeep,        // more than depth_max() containers inside each other
   kNotAnObject,
   kBadModel,      // not a string
   kModelTooLong,  // longer than model_name_bytes_max
@@ -30,14 +31,13 @@ class InferenceParser {
  public:
   // Bytes that must be readable (not initialised) past the end of a body given to Parse.
   static constexpr size_t kPadding = 64;
-  // Containers inside each other, the body itself included. What is deeper is passed over: nothing
-  // that routing reads is.
-  static constexpr size_t kDepthMax = 128;
   // The name goes into the log, the history and the labels of metrics, all of which keep it. An
   // InferenceModel's has at most 256 characters, a path on a model server is hardly longer.
   static constexpr size_t model_name_bytes_max = 1024;
 
-  InferenceParser();
+  // `depth_max`: containers inside each other, the body itself included and those that hold nothing
+  // left out. Rendering a prompt recurses by them.
+  explicit InferenceParser(size_t depth_max = 128);
   ~InferenceParser();
 
   // Fills `request` (api must be set); a body may name no model. `prompt()` then holds the rendered
@@ -63,6 +63,7 @@ class InferenceParser {
   std::string_view prompt() const;
   // The field that kBadField speaks of.
   std::string_view detail() const;
+  size_t depth_max() const;
 
  private:
   void GiveBack();

@@ -128,12 +128,32 @@ class ModelTest(GatewayTest):
         self.assertEqual(client.read_response().status, 200)
         self.assertEqual(len(self.server.requests), 1)
 
-    def test_nesting_has_no_limit(self):
+    def test_nesting_has_a_limit_where_it_is_read(self):
+        def body(depth):
+            return b'{"model":"a","x":' + b"[" * (depth - 1) + b"1" + b"]" * (depth - 1) + b"}"
         gateway = self.start()
-        for depth in (100, 128, 200_000):
-            body = b'{"model":"a","x":' + b"[" * depth + b"]" * depth + b"}"
-            self.assertEqual(gateway.post(CHAT, body).status, 200, depth)
-            self.assertEqual(gateway.post(CHAT, body[:-2] + b"}").status, 400, depth)
+        self.assertEqual(gateway.post(CHAT, body(128)).status, 200)
+        for path, depth in ((CHAT, 129), ("/v1/messages", 200_000)):
+            response = gateway.post(path, body(depth))
+            self.assertEqual(response.status, 400)
+            self.assertEqual(response.json()["error"]["message"],
+                             "the request body is nested deeper than 128 levels (limit json_depth)")
+        self.assertEqual(gateway.post("/v1/messages", body(129)).json()["type"], "error")
+        gateway.wait_metric("penstock_limit_reached_total", 3, limit="json_depth")
+        # Braces in strings are no levels, and what is not read passes.
+        self.assertEqual(gateway.post(CHAT, chat_body("{[" * 1000)).status, 200)
+        self.assertEqual(gateway.post("/v1/other", body(200_000)).status, 200)
+        self.assertEqual(self.server.requests[-1].body, body(200_000))
+
+    def test_the_limit_of_nesting_is_set_by_its_name(self):
+        server = self.model_server(answer(200, b"{}"))
+        gateway = self.gateway(pool_of([server]) + [inference_model("a")],
+                               arguments=("--limit", "json_depth=2"))
+        for path in (CHAT, "/v1/other"):
+            self.assertEqual(gateway.post(path, b'{"model":"a","x":[1]}').status, 200)
+            refused = gateway.post(path, b'{"model":"a","x":[[1]]}')
+            self.assertEqual(answered(refused), (400, "invalid_body"))
+            self.assertIn("deeper than 2 levels", refused.json()["error"]["message"])
 
     def test_idle_clients_keep_little_memory(self):
         gateway = self.start()
