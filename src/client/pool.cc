@@ -19,9 +19,7 @@ ClientPool::ClientPool(EventLoop& loop, const ClientOptions& options, Hooks hook
     : loop_(loop),
       options_(options),
       hooks_(std::move(hooks)),
-      sweep_(loop, [this] { CloseExpired(); }) {
-  sweep_.Start(kSweepInterval);
-}
+      sweep_(loop, [this] { CloseExpired(); }) {}
 
 ClientPool::~ClientPool() = default;
 
@@ -65,6 +63,7 @@ void ClientPool::PutBack(H1Connection* connection) {
   }
   idle.push_back(connection);
   ++idle_count_;
+  if (!sweep_.active()) sweep_.Start(kSweepInterval);
 }
 
 void ClientPool::Remove(H1Connection* connection) {
@@ -136,7 +135,7 @@ void ClientPool::CloseExpired() {
     connection->Cancel();
   }
   absl::erase_if(idle_, [](const auto& entry) { return entry.second.empty(); });
-  sweep_.Start(kSweepInterval);
+  if (idle_count_ > 0) sweep_.Start(kSweepInterval);
 }
 
 }  // namespace gw
