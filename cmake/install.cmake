@@ -5,6 +5,7 @@ include(GNUInstallDirs)
 install(TARGETS penstock RUNTIME)
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "*.json")
+install(FILES deploy/systemd/penstock.socket DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/systemd)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(CODE "set(penstock \"$<TARGET_FILE:penstock>\")

@@ -24,7 +24,7 @@ class AdminServer::Impl {
   }
 
   absl::Status Start(const SocketAddress& address) {
-    if (!limits_.share_port) {
+    if (!limits_.share_port && limits_.handed < 0) {
       const absl::Status status = CheckNobodyListens(address);
       if (!status.ok())
         return absl::Status(status.code(), "admin: " + std::string(status.message()));
@@ -32,6 +32,7 @@ class AdminServer::Impl {
     // Always, so that a later process can share the port if it asks to.
     Listener::Options options;
     options.reuse_port = true;
+    options.handed = limits_.handed;
     absl::StatusOr<std::unique_ptr<Listener>> listener =
         Listener::New(*loop_, address, options,
                       [this](std::unique_ptr<Stream> stream) { Accept(std::move(stream)); });

@@ -57,6 +57,7 @@ class AdminServer {
     std::function<void()> on_connections_reached = [] {};
     // Other processes may listen on the port, too: one takes over from the other.
     bool share_port = false;
+    int handed = -1;  // a listening socket that is used, see Listener::Options
     size_t head_bytes = 16 * 1024;
     Duration idle = std::chrono::seconds(60);   // between requests, and for a whole head
     Duration write = std::chrono::seconds(30);  // without progress while an answer is sent

@@ -119,6 +119,7 @@ absl::Status ProxyWorker::OpenListener(uint16_t port) {
   ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::FromIp(shared_.bind_ip, port));
   Listener::Options options;
   options.reuse_port = true;
+  if (shared_.handed != nullptr) options.handed = shared_.handed->Find(address);
   options.keep_alive = shared_.options.tcp_keep_alive;
   options.on_exhausted = [this](int error) { return OnAcceptFailure(error); };
   ASSIGN_OR_RETURN(listeners_[port], Listener::New(*loop_, address, options,

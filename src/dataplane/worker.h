@@ -25,6 +25,7 @@
 #include "dataplane/upstream.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
+#include "net/handed_sockets.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
 
@@ -43,6 +44,7 @@ class ProxyWorker {
     bool log_requests = true;
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
+    const HandedSockets* handed = nullptr;  // used for listeners on their addresses
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.

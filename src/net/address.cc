@@ -100,7 +100,16 @@ SocketAddress SocketAddress::FromSockaddr(const sockaddr* address, socklen_t len
   const size_t wanted = family == AF_INET    ? sizeof(sockaddr_in)
                         : family == AF_INET6 ? sizeof(sockaddr_in6)
                                              : 0;
-  if (wanted != 0 && length >= wanted) std::memcpy(&result.storage_, address, wanted);
+  if (wanted == 0 || length < wanted) return result;
+  std::memcpy(&result.storage_, address, wanted);
+  const in6_addr& ipv6 = result.storage_.sin6_addr;
+  if (family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&ipv6)) return result;
+  sockaddr_in ipv4{};
+  ipv4.sin_family = AF_INET;
+  ipv4.sin_port = result.storage_.sin6_port;
+  std::memcpy(&ipv4.sin_addr, &ipv6.s6_addr[12], sizeof(ipv4.sin_addr));
+  result.storage_ = {};
+  std::memcpy(&result.storage_, &ipv4, sizeof(ipv4));
   return result;
 }
 

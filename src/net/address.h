@@ -22,6 +22,7 @@ class SocketAddress {
   // IPv4 one is taken, or else the first.
   static absl::StatusOr<SocketAddress> Resolve(const std::string& text);
   static absl::StatusOr<SocketAddress> FromIp(std::string_view ip, uint16_t port);
+  // An IPv4 address that comes through a socket for both families (::ffff:192.0.2.1) is that.
   static SocketAddress FromSockaddr(const sockaddr* address, socklen_t length);
 
   std::string ToString() const;  // "127.0.0.1:8080"

@@ -77,11 +77,17 @@ void EpollLoop::Wake() {
 
 int EpollLoop::Watch(int fd, uint32_t events, IoHandler* handler) {
   ++watched_;  // until Forget, which is called even if the kernel refuses
+  return Resume(fd, events, handler);
+}
+
+int EpollLoop::Resume(int fd, uint32_t events, IoHandler* handler) {
   epoll_event event{};
   event.events = events;
   event.data.ptr = handler;
   return epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
+
+void EpollLoop::Suspend(int fd) { CHECK(epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr) == 0); }
 
 void EpollLoop::Rewatch(int fd, uint32_t events, IoHandler* handler) {
   epoll_event event{};

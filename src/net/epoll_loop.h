@@ -54,6 +54,10 @@ class EpollLoop final : public EventLoop {
   int Watch(int fd, uint32_t events, IoHandler* handler);
   // Changes what is watched for.
   void Rewatch(int fd, uint32_t events, IoHandler* handler);
+  // Stops watching, and starts it again as Watch does: for what Rewatch cannot change, and for
+  // descriptors whose file stays open elsewhere. An event that was read before may still be told.
+  void Suspend(int fd);
+  int Resume(int fd, uint32_t events, IoHandler* handler);
   // To be called once when a handler that was given to Watch is destroyed: drops its events from
   // the batch that is being handled.
   void Forget(const IoHandler* handler);

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -35,6 +36,8 @@ class TcpListener final : public Listener, private internal::IoHandler {
   TcpListener(EpollLoop& loop, int fd, const Options& options, OnAccept on_accept)
       : loop_(loop),
         fd_(fd),
+        shared_(options.handed >= 0),
+        backlog_(options.backlog),
         on_exhausted_(options.on_exhausted),
         on_accept_(std::move(on_accept)),
         local_(internal::LocalAddress(fd)),
@@ -42,21 +45,29 @@ class TcpListener final : public Listener, private internal::IoHandler {
 
   ~TcpListener() override {
     if (destroyed_ != nullptr) *destroyed_ = true;
+    // Closing does not end it for a socket that others hold open.
+    if (watched_) loop_.Suspend(fd_);
     loop_.Forget(this);
     close(fd_);
   }
 
-  int Watch() { return loop_.Watch(fd_, EPOLLIN, this); }
+  int Watch() {
+    const int error = loop_.Watch(fd_, Events(), this);
+    watched_ = error == 0;
+    return error;
+  }
 
   const SocketAddress& local() const override { return local_; }
   uint64_t accept_failures() const override { return accept_failures_; }
 
   void AcceptLast() override {
-    RefuseNewConnections();
+    if (!shared_) RefuseNewConnections();
     bool destroyed = false;
     destroyed_ = &destroyed;
-    while (!rest_.active() && AcceptOne()) {
+    // Of a shared socket no more than can have waited: more come all the time.
+    for (int left = backlog_; !rest_.active() && AcceptOne(); --left) {
       if (destroyed) return;
+      if (shared_ && left <= 0) break;
     }
     destroyed_ = nullptr;
   }
@@ -74,8 +85,22 @@ class TcpListener final : public Listener, private internal::IoHandler {
  private:
   bool accepting() const { return !paused_ && !rest_.active(); }
 
-  // Level-triggered: what is left in the backlog is told again.
-  void UpdateWatch() { loop_.Rewatch(fd_, accepting() ? uint32_t{EPOLLIN} : 0, this); }
+  // Level-triggered: what is left in the backlog is told again. Of the loops that watch a shared
+  // socket one is woken for a connection, not all.
+  uint32_t Events() const { return shared_ ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN; }
+
+  void UpdateWatch() {
+    if (!shared_) return loop_.Rewatch(fd_, accepting() ? Events() : 0, this);
+    // The kernel does not change what is watched with EPOLLEXCLUSIVE.
+    if (watched_ == accepting()) return;
+    if (watched_) {
+      loop_.Suspend(fd_);
+      watched_ = false;
+    } else {
+      watched_ = loop_.Resume(fd_, Events(), this) == 0;
+      if (!watched_) rest_.Start(kRest);
+    }
+  }
 
   // Drops segments with SYN and without ACK, the first ones of connections: otherwise one could be
   // established between the last accept and the close, and be reset. Its client sends the segment
@@ -141,6 +166,8 @@ class TcpListener final : public Listener, private internal::IoHandler {
 
   EpollLoop& loop_;
   const int fd_;
+  const bool shared_;  // the socket is not ours alone, and stays when this listener goes
+  const int backlog_;
   const std::function<bool(int)> on_exhausted_;
   OnAccept on_accept_;
   const SocketAddress local_;
@@ -148,6 +175,7 @@ class TcpListener final : public Listener, private internal::IoHandler {
   TimePoint logged_{};
   uint64_t accept_failures_ = 0;
   bool paused_ = false;
+  bool watched_ = false;
   bool* destroyed_ = nullptr;  // set while OnEvents runs: tells it that `this` is gone
 };
 
@@ -175,15 +203,24 @@ absl::StatusOr<int> BindSocket(const SocketAddress& address, bool reuse_port) {
   return ListenError(address, error);
 }
 
+// A descriptor of our own for the same socket. What is accepted inherits its options.
+absl::StatusOr<int> Duplicate(const SocketAddress& address, int handed) {
+  const int fd = fcntl(handed, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return ListenError(address, errno);
+  internal::SetNoDelay(fd);
+  return fd;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::New(EventLoop& loop,
                                                         const SocketAddress& address,
                                                         const Options& options,
                                                         OnAccept on_accept) {
-  ASSIGN_OR_RETURN(const int fd, BindSocket(address, options.reuse_port));
+  ASSIGN_OR_RETURN(const int fd, options.handed >= 0 ? Duplicate(address, options.handed)
+                                                     : BindSocket(address, options.reuse_port));
   if (options.keep_alive > Duration::zero()) internal::SetKeepAlive(fd, options.keep_alive);
-  if (listen(fd, options.backlog) != 0) {
+  if (options.handed < 0 && listen(fd, options.backlog) != 0) {
     const int error = errno;
     close(fd);
     return ListenError(address, error);

@@ -92,6 +92,9 @@ class Listener {
  public:
   struct Options {
     bool reuse_port = false;  // several loops listen on the same address
+    // A listening socket that is used instead of one of our own, see handed_sockets.h; it stays the
+    // caller's. Several loops may use it: each connection goes to one of them.
+    int handed = -1;
     int backlog = 4096;
     Duration keep_alive{};  // of every stream that is accepted, see Stream::KeepAlive; 0: none
     // Accepting failed with this errno for want of descriptors or memory. True: some are free
@@ -113,7 +116,8 @@ class Listener {
   // Accepts what has arrived, also while paused, and refuses what has not: connections still in the
   // backlog of a listener that is destroyed are reset. First packets are dropped from here on
   // (their clients send them again); connections whose first packet was answered before are still
-  // accepted. Behind it comes the destructor, at once or after another call.
+  // accepted. Behind it comes the destructor, at once or after another call. A socket that was
+  // handed over goes on taking connections for whoever uses it next.
   virtual void AcceptLast() = 0;
   // Stops and resumes accepting (connection limit reached); the backlog fills meanwhile.
   virtual void Pause() = 0;

@@ -210,10 +210,13 @@ void TcpStream::Deliver(bool readable, bool writable) {
 
 int NewTcpSocket(int family) {
   const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-  if (fd < 0) return -1;
+  if (fd >= 0) SetNoDelay(fd);
+  return fd;
+}
+
+void SetNoDelay(int fd) {
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  return fd;
 }
 
 void SetKeepAlive(int fd, Duration idle) {

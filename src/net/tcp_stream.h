@@ -63,6 +63,9 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
 // Makes a non-blocking TCP socket without Nagle's delay. Returns -1 and sets errno on failure.
 int NewTcpSocket(int family);
 
+// No waiting for more to send. What is accepted from a listening socket inherits it.
+void SetNoDelay(int fd);
+
 // See Stream::KeepAlive. What is accepted from a listening socket inherits it.
 void SetKeepAlive(int fd, Duration idle);
 

@@ -16,6 +16,7 @@
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
+#include "net/handed_sockets.h"
 #include "net/port_holder.h"
 #include "net/supervisor.h"
 #include "pool/health.h"
@@ -89,6 +90,10 @@ class ServerImpl final : public Server {
   void OnLoaded(const config::LoadResult& result);
   void OpenListeners();  // REQUIRES: opening_ is held
   ListenErrors FindTakenPorts() const;
+  SocketAddress ListenerAddress(uint16_t port) const {  // --bind was checked
+    return SocketAddress::FromIp(options_.bind_ip, port).value_or(SocketAddress());
+  }
+  void TellUnusedSockets();  // REQUIRES: opening_ is held
   AdminResponse Ready() const;
   AdminResponse Get(const AdminRequest& request) const;
   AdminResponse Explain(const AdminRequest& request) const;
@@ -98,6 +103,7 @@ class ServerImpl final : public Server {
   static void ReopenLog();
   bool Drain(SignalReader& signals);
 
+  const HandedSockets handed_ = HandedSockets::Take();  // before any thread
   const ServerOptions options_;
   MetricRegistry metrics_;
   PrefixIndex index_;
@@ -112,8 +118,9 @@ class ServerImpl final : public Server {
   std::unique_ptr<config::FileWatcher> watcher_;
   // Snapshots are published and listeners opened by the watcher's thread and RunUntilSignal's.
   std::mutex opening_;
-  std::set<uint16_t> own_ports_;  // that a worker listens on; under opening_
-  ListenErrors raw_errors_;       // as the system said them; under opening_
+  std::set<uint16_t> own_ports_;             // that a worker listens on; under opening_
+  ListenErrors raw_errors_;                  // as the system said them; under opening_
+  std::vector<std::string> unused_sockets_;  // that were told last; under opening_
   SocketAddress admin_address_;
   std::atomic<bool> listening_{false};
   std::atomic<bool> draining_{false};
@@ -123,7 +130,8 @@ absl::Status ServerImpl::Start() {
   // Signals are read by RunUntilSignal; blocked here so that no other thread takes them.
   BlockSignals();
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
-  ASSIGN_OR_RETURN(admin_address_, AdminAddressOf(options_.admin_address, options_.takeover));
+  ASSIGN_OR_RETURN(admin_address_,
+                   AdminAddressOf(options_.admin_address, options_.takeover, handed_));
   for (const std::string& path : options_.paths) {
     if (path == "-") return absl::InvalidArgumentError("-f -: only penstock check reads that");
   }
@@ -156,7 +164,8 @@ void ServerImpl::LogStart(const config::LoadResult& loaded) const {
        {"files", loaded.files.size()},
        {"objects", loaded.parsed.objects.size()},
        {"paths", absl::StrJoin(options_.paths, ", ")},
-       {"workers", WorkersOf(options_)}});
+       {"workers", WorkersOf(options_)},
+       {"sockets", absl::StrJoin(handed_.Names(), ", ")}});
 }
 
 absl::Status ServerImpl::StartWorkers() {
@@ -168,7 +177,8 @@ absl::Status ServerImpl::StartWorkers() {
                                    held_,
                                    options_.bind_ip,
                                    options_.log_requests,
-                                   &model_lists_};
+                                   &model_lists_,
+                                   &handed_};
   for (int i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
                      ProxyWorker::Start(shared, *options_.seed + i));
@@ -201,6 +211,7 @@ absl::Status ServerImpl::StartAdmin() {
   AdminServer::Limits limits;
   limits.connections = options_.dataplane.admin_connections_max;
   limits.share_port = options_.takeover;
+  limits.handed = handed_.Find(admin_address_);
   limits.on_connections_reached =
       [&reached = metrics_.AddCounter("penstock_limit_reached_total",
                                       "How often a limit was reached, by its name.",
@@ -225,9 +236,9 @@ ListenErrors ServerImpl::FindTakenPorts() const {
   if (options_.takeover) return taken;
   for (const ListenerEntry& entry : snapshot->listeners) {
     if (own_ports_.contains(entry.port)) continue;
-    const absl::StatusOr<SocketAddress> address =
-        SocketAddress::FromIp(options_.bind_ip, entry.port);
-    const absl::Status status = address.ok() ? CheckNobodyListens(*address) : address.status();
+    const SocketAddress address = ListenerAddress(entry.port);
+    if (handed_.Find(address) >= 0) continue;
+    const absl::Status status = CheckNobodyListens(address);
     if (!status.ok()) taken.emplace(entry.port, status.message());
   }
   return taken;
@@ -262,6 +273,20 @@ void ServerImpl::OpenListeners() {
   }
   configurator_.SetListenErrors(Explained(*all_errors));
   listening_ = true;
+  TellUnusedSockets();
+}
+
+// Whoever connects to one of those waits until a listener takes it.
+void ServerImpl::TellUnusedSockets() {
+  std::set<int> used = {handed_.Find(admin_address_)};
+  for (const uint16_t port : own_ports_) used.insert(handed_.Find(ListenerAddress(port)));
+  std::vector<std::string> unused = handed_.Names(used);
+  if (unused == unused_sockets_) return;
+  unused_sockets_ = std::move(unused);
+  for (const std::string& name : unused_sockets_) {
+    Log(LogLevel::kWarning, "No listener has the address of a socket that was handed over",
+        {{"socket", name}});
+  }
 }
 
 // The errors with the listeners that wanted the ports, and with who has them. Each is logged once,

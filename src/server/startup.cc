@@ -33,7 +33,8 @@ absl::Status CheckBindIp(const std::string& ip) {
                                     std::string(local.message()));
 }
 
-absl::StatusOr<SocketAddress> AdminAddressOf(const std::string& text, bool shared) {
+absl::StatusOr<SocketAddress> AdminAddressOf(const std::string& text, bool shared,
+                                             const HandedSockets& handed) {
   const auto refused = [](absl::string_view why) {
     return absl::InvalidArgumentError("--admin: " + std::string(why));
   };
@@ -43,6 +44,7 @@ absl::StatusOr<SocketAddress> AdminAddressOf(const std::string& text, bool share
   if (!local.ok()) {
     return refused("must be an address of this machine, got " + std::string(local.message()));
   }
+  shared |= handed.Find(*address) >= 0;
   const absl::Status free = shared ? absl::OkStatus() : CheckNobodyListens(*address);
   if (free.ok()) return *address;
   if (!absl::IsAlreadyExists(free)) return refused(free.message());

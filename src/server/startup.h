@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "net/address.h"
+#include "net/handed_sockets.h"
 #include "server/server.h"
 
 namespace gw {
@@ -13,8 +14,9 @@ namespace gw {
 // taken.
 absl::Status CheckBindIp(const std::string& ip);
 
-// --admin: looked up, one of this machine, and free unless `shared`.
-absl::StatusOr<SocketAddress> AdminAddressOf(const std::string& text, bool shared);
+// --admin: looked up, one of this machine, and free unless `shared` or one of `handed`.
+absl::StatusOr<SocketAddress> AdminAddressOf(const std::string& text, bool shared,
+                                             const HandedSockets& handed);
 
 int WorkersOf(const ServerOptions& options);
 

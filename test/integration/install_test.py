@@ -98,7 +98,9 @@ class InstallTest(unittest.TestCase):
                            "share/man/man1/penstock-serve.1",
                            "share/bash-completion/completions/penstock",
                            "share/zsh/vendor-completions/_penstock",
-                           "lib/systemd/system/penstock.service", "share/doc/penstock/LICENSE",
+                           "lib/systemd/system/penstock.service",
+                           "share/doc/penstock/examples/systemd/penstock.socket",
+                           "share/doc/penstock/LICENSE",
                            "share/doc/penstock/examples/quickstart/pool.yaml"):
                 self.assertIn(f"opt/gw/{wanted}", found)
             unit = pathlib.Path(root, "opt/gw/lib/systemd/system/penstock.service").read_text()

@@ -240,7 +240,10 @@ class BodyFramingTest(ProxyTest):
         client = self.client(gateway)
         client.request("GET", "/v1/t")
         self.assertEqual(client.read_response().body, b"hi")
-        self.assertNotIn(b"103", bytes(client.received))
+        received = bytes(client.received)
+        self.assertTrue(received.startswith(b"HTTP/1.1 200 "), received)
+        self.assertEqual(received.count(b"HTTP/1.1 "), 1)
+        self.assertNotIn(b"</x>", received)
 
     def test_what_follows_an_answer_unasked_reaches_nobody(self):
         def script(request, connection):

@@ -1,6 +1,8 @@
 """A new gateway takes the ports of an old one over, and no connection is refused or reset."""
 
+import os
 import pathlib
+import re
 import signal
 import socket
 import tempfile
@@ -8,7 +10,7 @@ import threading
 import unittest
 
 from harness import (Client, Gate, Gateway, GatewayTest, answer, chat_body, chat_events,
-                     eventually, pool_of, stream_answer)
+                     eventually, gateway_objects, pool_of, stream_answer)
 
 CHAT = "/v1/chat/completions"
 
@@ -103,6 +105,90 @@ class TakeoverTest(GatewayTest):
                          rf"use, by \S*penstock \(process {old.process.pid}\)")
         # Before a file was read.
         self.assertEqual([l["message"] for l in second.lines if l["message"] == "Starting"], [])
+
+
+class SocketActivationTest(GatewayTest):
+    """The listening sockets are the service manager's, and outlive the gateway."""
+
+    def socket_of(self, address, port=0, family=socket.AF_INET):
+        listening = socket.create_server((address, port), family=family, backlog=4096,
+                                         dualstack_ipv6=family == socket.AF_INET6)
+        self.addCleanup(listening.close)
+        return listening
+
+    def handed(self, name, address, sockets, **options):
+        """A gateway that answers `name`."""
+        server = self.model_server(answer(200, name.encode()), name=name)
+        gateway = Gateway(address, pool_of([server]), port=sockets["http"].getsockname()[1],
+                          sockets=sockets, **options)
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    def test_a_restart_under_load_refuses_no_connection(self):
+        address = self.addresses.take()
+        sockets = {"http": self.socket_of(address), "admin": self.socket_of(address)}
+        admin_port = sockets["admin"].getsockname()[1]
+        old = self.handed("old", address, sockets, admin_port=admin_port,
+                          arguments=("--workers", "3"))
+        traffic = Traffic(old)
+        self.addCleanup(traffic.stop)
+        eventually(lambda: traffic.count(b"old") > 50, "the old one serves")
+        # The old one is gone before there is a new one: who connects meanwhile waits.
+        old.signal(signal.SIGTERM)
+        self.assertEqual(old.wait_exit(), 0)
+        new = self.handed("new", address, sockets, admin_port=admin_port,
+                          arguments=("--workers", "3"))
+        eventually(lambda: traffic.count(b"new") > 50, "the new one serves")
+        traffic.stop()
+        self.assertEqual(traffic.failures, [])
+        # Neither has opened a port itself, and nothing that they start would have the sockets.
+        for gateway in (old, new):
+            line = gateway.wait_line("Starting")
+            self.assertEqual(line["sockets"], f"http ({address}:{gateway.port}), "
+                             f"admin ({address}:{admin_port})")
+        folder = pathlib.Path("/proc", str(new.process.pid))
+        self.assertTrue(int(re.search(r"flags:\s+(\d+)", (folder / "fdinfo/3").read_text())[1], 8) &
+                        os.O_CLOEXEC)
+        listening = {os.readlink(link) for link in (folder / "fd").iterdir()
+                     if os.path.exists(link) and "socket:" in os.readlink(link)}
+        self.assertTrue({f"socket:[{os.fstat(s.fileno()).st_ino}]" for s in sockets.values()}
+                        <= listening)
+
+    def test_a_socket_without_a_listener_is_told_by_name_and_used_once_there_is_one(self):
+        address = self.addresses.take()
+        sockets = {"http": self.socket_of(address), "later": self.socket_of(address)}
+        later = sockets["later"].getsockname()[1]
+        gateway = self.handed("it", address, sockets)
+        told = "No listener has the address of a socket that was handed over"
+        gateway.wait_line(told, socket=f"later ({address}:{later})")
+        with Client(address, later) as client:
+            client.request("GET", "/v1/t")
+            gateway.write("gateway.yaml", gateway_objects(later))
+            self.assertEqual(client.read_response().body, b"it")
+        # And the other one waits now, until its listener is back.
+        gateway.wait_line(told, socket=f"http ({address}:{gateway.port})")
+        with gateway.connect() as client:
+            client.request("GET", "/v1/t")
+            gateway.write("gateway.yaml", gateway_objects(gateway.port))
+            self.assertEqual(client.read_response().body, b"it")
+
+    def test_a_socket_for_both_families_serves_the_listeners_of_all_addresses(self):
+        server = self.model_server(answer(200, b"it"))
+        both = self.socket_of("::", family=socket.AF_INET6)
+        gateway = Gateway(self.addresses.take(), pool_of([server]), bind="0.0.0.0",
+                          port=both.getsockname()[1], sockets={"http": both})
+        self.addCleanup(gateway.stop)
+        self.assertEqual(gateway.get("/v1/t").body, b"it")
+        # An IPv4 client is one, though it came through a socket of IPv6.
+        self.assertEqual(server.requests[-1].get("x-forwarded-for"), "127.0.0.1")
+        self.assertNotIn("No listener has the address of a socket that was handed over",
+                         [line["message"] for line in gateway.lines])
+
+    def test_sockets_meant_for_another_process_are_left_alone(self):
+        gateway = self.gateway(pool_of([self.model_server(answer(200, b"it"))]),
+                               environment={"LISTEN_FDS": "1", "LISTEN_PID": "1"})
+        self.assertEqual(gateway.get("/v1/t").body, b"it")
+        self.assertEqual(gateway.wait_line("Starting")["sockets"], "")
 
 
 class SupervisorTest(GatewayTest):

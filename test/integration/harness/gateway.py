@@ -1,7 +1,9 @@
 """The real gateway as a child process, and the base class of tests that run one."""
 
 import atexit
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
@@ -45,11 +47,32 @@ def penstock():
     return os.path.abspath(path)
 
 
+@contextlib.contextmanager
+def _handed_over(sockets):
+    """What starts a program with listening sockets {name: socket}, as systemd does: a launcher, the
+    descriptors to pass, environment variables."""
+    if not sockets:
+        yield [], (), {}
+        return
+    # Not among those that the launcher makes of them.
+    descriptors = [fcntl.fcntl(s, fcntl.F_DUPFD, 100) for s in sockets.values()]
+    moves = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(descriptors))
+    closes = " ".join(f"{fd}<&-" for fd in descriptors)
+    launcher = ["bash", "-c", f'exec {moves} {closes}; LISTEN_PID=$$ exec "$@"', "launcher"]
+    try:
+        yield launcher, descriptors, {"LISTEN_FDS": str(len(sockets)),
+                                      "LISTEN_FDNAMES": ":".join(sockets)}
+    finally:
+        for fd in descriptors:
+            os.close(fd)
+
+
 class Gateway:
     """`penstock serve` on a folder of objects. stop() ends it; so does the end of the test."""
 
     def __init__(self, address, objects, arguments=(), environment=None,
-                 port=None, admin_port=None, wait_ready=True, stderr=subprocess.STDOUT):
+                 port=None, admin_port=None, wait_ready=True, stderr=subprocess.STDOUT,
+                 sockets=None, bind=None):
         self.address = address
         self.port = port or free_port(address)
         self.admin_port = admin_port or free_port(address)
@@ -61,11 +84,13 @@ class Gateway:
         self.write("gateway.yaml", gateway_objects(self.port))
         if objects:
             self.write("objects.yaml", objects)
-        command = [penstock(), "serve", "-f", str(self.folder), "--bind", address,
+        command = [penstock(), "serve", "-f", str(self.folder), "--bind", bind or address,
                    "--admin", f"{address}:{self.admin_port}", *arguments]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
-            env={**os.environ, **(environment or {})}, preexec_fn=_die_with_parent)
+        with _handed_over(sockets or {}) as (launcher, descriptors, variables):
+            self.process = subprocess.Popen(
+                [*launcher, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=stderr, env={**os.environ, **(environment or {}), **variables},
+                preexec_fn=_die_with_parent, pass_fds=descriptors)
         _children.add(self.process)
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
