@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
