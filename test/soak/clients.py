@@ -32,7 +32,7 @@ class Client:
 
     def __init__(self, number, options, address, over, report):
         self.number, self.address, self.over, self.report = number, address, over, report
-        self.deadline_s = 90 * options.factor
+        self.deadline_s = 120 * options.factor
         self.chance = random.Random(f"{options.seed} {number}")
         self.requests = 0
 
@@ -110,11 +110,12 @@ class Client:
     async def take(self, reader, id_, count, stream, slow, leaves):
         """Reads one answer and reports it; false if the connection is of no more use."""
         since = time.monotonic()
-        answer = Answer(self.chance.randrange(count + 1) if leaves else None)
+        answer = Answer(self.chance.randrange(count + 1) if leaves else None, self.deadline_s)
         try:
-            await asyncio.wait_for(answer.read(reader, slow), self.deadline_s)
-        except asyncio.TimeoutError:
-            self.report(wrong=f"{id_}: no end within {self.deadline_s:g} s, status "
+            async with asyncio.timeout(None) as answer.timeout:
+                await answer.read(reader, slow)
+        except TimeoutError:
+            self.report(wrong=f"{id_}: nothing for {self.deadline_s:g} s, status "
                               f"{answer.status}: {bytes(answer.body[-200:])!r}")
             return False
         text = answer.body.decode("latin1")
@@ -135,7 +136,7 @@ class Client:
             if not ahead:
                 writer.write(self.chance.choice(BEHIND))
             rest = await asyncio.wait_for(reader.read(1 << 16), 0.2)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
         except OSError:
             return
@@ -153,7 +154,7 @@ class Client:
             for _ in range(self.chance.randrange(30)):
                 writer.write(b"x" * 100_000)
                 await asyncio.wait_for(writer.drain(), self.deadline_s)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self.report(wrong=f"client {self.number}: its refusal did not come, or its bytes "
                               "were not taken")
         except OSError:
@@ -163,16 +164,21 @@ class Client:
 class Answer:
     """One answer, as far as it came."""
 
-    def __init__(self, leave_after):
+    def __init__(self, leave_after, deadline_s):
         self.status, self.id, self.body = 0, None, bytearray()
         self.whole = self.left = False
         self.leave_after = leave_after  # so many pieces; None: never
+        self.deadline_s, self.timeout = deadline_s, None  # of one piece
+
+    def wait_on(self):
+        self.timeout.reschedule(asyncio.get_running_loop().time() + self.deadline_s)
 
     async def read(self, reader, slow):
         try:
             if self.leave_after == 0:
                 self.left = True
                 return
+            self.wait_on()
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
             self.status = int(head[9:12])
             if named := re.search(r"(?mi)^x-request-id: (\S+)\r$", head):
@@ -190,6 +196,7 @@ class Answer:
             if not piece:
                 return
             self.body += piece
+            self.wait_on()
             if slow:
                 await asyncio.sleep(0.02)
         self.whole = True
@@ -199,6 +206,7 @@ class Answer:
         while size := int(await reader.readuntil(b"\r\n"), 16):
             self.body += (await reader.readexactly(size + 2))[:size]
             chunks += 1
+            self.wait_on()
             if chunks == self.leave_after:
                 self.left = True
                 return
