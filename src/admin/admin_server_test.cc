@@ -298,11 +298,14 @@ TEST_F(AdminServerTest, APortIsSharedOnlyWithWhoAsksForIt) {
   auto second = AdminServer::Start(server_->local(), std::move(handlers), limits);
   ASSERT_TRUE(second.ok()) << second.status();
   server_->StopListening();
-  // What the first accepted before is still answered by it.
-  RunUntil([&] { return AdminGet((*second)->local(), "/healthz")->body == "second\n"; });
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(AdminGet((*second)->local(), "/healthz")->body, "second\n");
-  }
+  // What the first accepted before is still answered by it, and the kernel deals the rest by
+  // chance.
+  RunUntil([&] {
+    for (int i = 0; i < 20; ++i) {
+      if (AdminGet((*second)->local(), "/healthz")->body != "second\n") return false;
+    }
+    return true;
+  });
 }
 
 TEST_F(AdminServerTest, StoppingClosesOpenConnections) {

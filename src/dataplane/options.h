@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "client/options.h"
 #include "exchange/options.h"
 #include "http/head.h"
 
@@ -62,6 +63,18 @@ struct DataplaneOptions {
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
   Duration model_list_cache_time = std::chrono::seconds(2);
+
+  // What of these holds for connections to endpoints.
+  ClientOptions client() const {
+    return {.response_head = response_head,
+            .idle_connections_max = idle_upstream_connections_max,
+            .reads_per_turn_max = reads_per_turn_max,
+            .connect_timeout = connect_timeout,
+            .response_timeout = response_headers_timeout,
+            .idle_timeout = stream_idle_timeout,
+            .keep_alive_timeout = upstream_keep_alive_timeout,
+            .tcp_keep_alive = tcp_keep_alive};
+  }
 };
 
 // What may be counted as a limit that was reached, shown at 0 before it is. Heads have a family of

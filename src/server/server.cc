@@ -12,7 +12,6 @@
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "base/version.h"
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
@@ -88,7 +87,6 @@ class ServerImpl final : public Server {
     return metrics_.AddCounter("penstock_limit_reached_total",
                                "How often a limit was reached, by its name.", {{"limit", limit}});
   }
-  void LogStart(const config::LoadResult& loaded) const;
   absl::Status StartWorkers();
   absl::Status StartAdmin();
   void OnLoaded(const config::LoadResult& result);
@@ -126,6 +124,7 @@ class ServerImpl final : public Server {
   ListenErrors raw_errors_;                  // as the system said them; under opening_
   std::vector<std::string> unused_sockets_;  // that were told last; under opening_
   SocketAddress admin_address_;
+  size_t files_ = 0;  // that were read at the start
   std::atomic<bool> listening_{false};
   std::atomic<bool> draining_{false};
 };
@@ -141,7 +140,8 @@ absl::Status ServerImpl::Start() {
   }
   config::LoadResult loaded = config::LoadFiles(options_.paths, options_.file_limits);
   if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error());
-  LogStart(loaded);
+  LogStart(options_, loaded, absl::StrJoin(handed_.Names(), ", "));
+  files_ = loaded.files.size();
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
   configurator_.Apply(loaded, UnixNow());
   pool_series_.Reconcile();
@@ -158,18 +158,6 @@ absl::Status ServerImpl::Start() {
       options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); },
       watch);
   return absl::OkStatus();
-}
-
-void ServerImpl::LogStart(const config::LoadResult& loaded) const {
-  Log(LogLevel::kInfo, "Starting",
-      {{"version", Version().version},
-       {"commit", Version().commit},
-       {"seed", *options_.seed},
-       {"files", loaded.files.size()},
-       {"objects", loaded.parsed.objects.size()},
-       {"paths", absl::StrJoin(options_.paths, ", ")},
-       {"workers", WorkersOf(options_)},
-       {"sockets", absl::StrJoin(handed_.Names(), ", ")}});
 }
 
 absl::Status ServerImpl::StartWorkers() {
@@ -428,7 +416,7 @@ int ServerImpl::RunUntilSignal() {
   SignalReader signals;
   {
     std::lock_guard opening(opening_);
-    Log(LogLevel::kInfo, "Listening", {{"ports", own_ports_.size()}});
+    LogListening(files_, *snapshots_.Load(), own_ports_, options_.bind_ip);
   }
   NotifySupervisor("READY=1");
   for (;;) {
