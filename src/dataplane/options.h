@@ -29,6 +29,7 @@ struct DataplaneOptions {
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
   size_t admin_connections_max = 64;           // the longest idle one is closed
+  size_t admin_linger_bytes_max = 1u << 20;    // sent after an answer of the admin port: closed
   size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
   size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out
   // Merged lists that are kept, of all workers together: the oldest leave before their time.
@@ -103,11 +104,11 @@ inline constexpr std::string_view kCountedLimits[] = {
     "pipelined_bytes",
     "prefill_error_timeout",
     "repeats",
-    "request_id_bytes",
     "retries",
     "socket_memory",
     "prefill_response_bytes",
     "reads_per_turn",
+    "request_id_bytes",
     "request_body_bytes",
     "request_body_ratio",
     "response_head_bytes",

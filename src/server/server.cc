@@ -83,6 +83,10 @@ class ServerImpl final : public Server {
     if (!all) translate.address = options.bind_ip;
     return translate;
   }
+  Counter& LimitReached(const char* limit) {
+    return metrics_.AddCounter("penstock_limit_reached_total",
+                               "How often a limit was reached, by its name.", {{"limit", limit}});
+  }
   absl::Status StartWorkers();
   absl::Status StartAdmin();
   void OnLoaded(const config::LoadResult& result);
@@ -200,10 +204,11 @@ absl::Status ServerImpl::StartAdmin() {
   limits.connections = options_.dataplane.admin_connections_max;
   limits.share_port = options_.takeover;
   limits.handed = handed_.Find(admin_address_);
-  limits.on_connections_reached =
-      [&reached = metrics_.AddCounter("penstock_limit_reached_total",
-                                      "How often a limit was reached, by its name.",
-                                      {{"limit", "admin_connections"}})] { reached.Add(); };
+  limits.linger_bytes = options_.dataplane.admin_linger_bytes_max;
+  limits.on_connections_reached = [&reached = LimitReached("admin_connections")] { reached.Add(); };
+  limits.on_linger_bytes_reached = [&reached = LimitReached("admin_linger_bytes")] {
+    reached.Add();
+  };
   ASSIGN_OR_RETURN(admin_, AdminServer::Start(admin_address_, std::move(handlers), limits));
   Log(LogLevel::kInfo, "Admin port listens", {{"address", admin_->local().ToString()}});
   return absl::OkStatus();
@@ -463,12 +468,7 @@ bool ServerImpl::Drain(SignalReader& signals) {
       countdown->Wait(options_.dataplane.drain_timeout, [&] { return again.load(); });
   over = true;
   second.join();
-  if (!drained && !again) {
-    metrics_
-        .AddCounter("penstock_limit_reached_total", "How often a limit was reached, by its name.",
-                    {{"limit", "drain_timeout"}})
-        .Add();
-  }
+  if (!drained && !again) LimitReached("drain_timeout").Add();
   Log(drained ? LogLevel::kInfo : LogLevel::kWarning,
       drained ? "Drained" : "Drain ended early, what was in flight is broken off",
       {{"second_signal", again.load()}});
