@@ -22,19 +22,6 @@ std::span<const std::string_view> HealthPaths(Runtime runtime) {
 
 constexpr http::HeaderField kFields[] = {{"user-agent", "penstock"}, {"accept", "text/plain"}};
 
-std::vector<std::string> SplitAdapters(std::string_view list) {
-  std::vector<std::string> names;
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
-    std::string_view name = list.substr(0, comma);
-    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
-    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
-    if (!name.empty()) names.emplace_back(name);
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return names;
-}
-
 }  // namespace
 
 ScrapeTarget::ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics& metrics,
@@ -46,10 +33,11 @@ ScrapeTarget::ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics
       options_(options),
       identity_(std::move(identity)),
       pacer_(options),
-      // What a target before this one, of another runtime, read of adapters is checked, too.
-      has_adapters_(identity_.state->lora_version.load(std::memory_order_relaxed) != 0),
       first_due_(first_due),
-      scanner_(identity_.runtime) {}
+      scanner_(identity_.runtime) {
+  // What a target before this one, of another runtime, read of adapters is checked, too.
+  memory_.has_adapters = identity_.state->lora_version.load(std::memory_order_relaxed) != 0;
+}
 
 ScrapeTarget::~ScrapeTarget() { CancelCall(); }
 
@@ -125,7 +113,7 @@ void ScrapeTarget::Send(Reuse reuse) {
       client_.Send(identity_.name, {.target = path, .authority = identity_.name, .fields = kFields},
                    reuse, this);
   if (job_ != Job::kScrape) return;
-  reads_details_ = call_->connecting() || has_adapters_ ||
+  reads_details_ = call_->connecting() || memory_.has_adapters ||
                    began_ - read_details_at_ >= options_.details_interval;
   if (reads_details_) read_details_at_ = began_;
   scanner_.Begin(reads_details_ ? MetricsScanner::Details::kRead : MetricsScanner::Details::kSkip);
@@ -200,80 +188,18 @@ void ScrapeTarget::CompleteScrape() {
   Apply(sample);
 }
 
-bool ScrapeTarget::CountRefused(const MetricsSample& sample) {
-  using Scanner = MetricsScanner;
-  for (size_t i = 0; sample.refused != 0 && i < Scanner::kWantedCount; ++i) {
+void ScrapeTarget::Apply(const MetricsSample& sample) {
+  for (size_t i = 0; sample.refused != 0 && i < MetricsScanner::kWantedCount; ++i) {
     if ((sample.refused & 1u << i) != 0) metrics_.refused_values[i]->Add();
   }
-  // A KV-cache use that is never a number is as good as not reported; requests are what a server
-  // must be able to count.
-  constexpr unsigned kRequests = 1u << Scanner::kWaiting | 1u << Scanner::kRunning;
-  const unsigned needed = reported_kv_cache_ ? kRequests | 1u << Scanner::kKvCache : kRequests;
-  return (sample.refused & needed) == 0;
-}
-
-void ScrapeTarget::Apply(const MetricsSample& sample) {
-  constexpr auto kRelaxed = std::memory_order_relaxed;
   EndpointState& state = *identity_.state;
-  const bool whole = CountRefused(sample);
-  const auto good = [&sample](bool found, MetricsScanner::Wanted value) {
-    return found && (sample.refused & 1u << value) == 0;
-  };
-  if (good(sample.waiting_found, MetricsScanner::kWaiting)) {
-    state.waiting_requests.store(sample.waiting_requests, kRelaxed);
-  }
-  if (good(sample.running_found, MetricsScanner::kRunning)) {
-    state.running_requests.store(sample.running_requests, kRelaxed);
-  }
-  if (good(sample.kv_cache_found, MetricsScanner::kKvCache)) {
-    reported_kv_cache_ = true;
-    state.kv_cache_utilization_ratio.store(sample.kv_cache_utilization_ratio, kRelaxed);
-  }
-  if (sample.cache_block_tokens != 0) {
-    state.cache_block_tokens.store(sample.cache_block_tokens, kRelaxed);
-  }
-  if (sample.cache_blocks != 0) state.cache_blocks.store(sample.cache_blocks, kRelaxed);
-  // The page was made between our request and now. Taking the larger of our counts at both ends
-  // errs towards fewer foreign requests, so that a request of our own that ended in between is not
-  // mistaken for one.
-  const int32_t own = std::max(in_flight_at_start_, state.in_flight_requests.load(kRelaxed));
-  const float total = state.waiting_requests.load(kRelaxed) + state.running_requests.load(kRelaxed);
-  state.foreign_requests.store(std::max(0.0f, total - static_cast<float>(own)), kRelaxed);
-  ApplyLora(sample);
-  ApplyStart(sample);
-  state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max).count(), kRelaxed);
-  if (!whole) return;
-  state.scraped_at_ns.store(loop_.clock().Now().time_since_epoch().count(),
-                            std::memory_order_release);
-}
-
-void ScrapeTarget::ApplyLora(const MetricsSample& sample) {
-  if (!reads_details_) return;
-  if (!sample.lora_found) {
-    // A server that was started anew has used no adapter yet.
-    if (has_adapters_) identity_.state->set_lora(nullptr);
-    has_adapters_ = false;
-    return;
-  }
-  if (has_adapters_ && sample.lora == adapters_) return;
-  has_adapters_ = true;
-  adapters_ = sample.lora;
-  auto adapters = std::make_shared<LoraAdapters>();
-  adapters->max_active = adapters_.max_active;
-  adapters->base_model = adapters_.base_model;
-  adapters->running = SplitAdapters(adapters_.running);
-  adapters->waiting = SplitAdapters(adapters_.waiting);
-  identity_.state->set_lora(std::move(adapters));
-}
-
-void ScrapeTarget::ApplyStart(const MetricsSample& sample) {
-  if (sample.process_start_s == 0) return;
-  if (process_start_s_ != 0 && process_start_s_ != sample.process_start_s) {
-    index_.RemoveEndpoint(identity_.state->slot);
-    Log(LogLevel::kInfo, "Model server was started anew, its prefix cache is empty",
-        {{"endpoint", identity_.name}, {"pool", identity_.pool_id}});
-  }
-  process_start_s_ = sample.process_start_s;
+  state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max).count(),
+                           std::memory_order_relaxed);
+  const PageReading reading{in_flight_at_start_, reads_details_, loop_.clock().Now()};
+  if (!ApplyPage(sample, reading, &memory_, &state).restarted) return;
+  index_.RemoveEndpoint(state.slot);
+  Log(LogLevel::kInfo, "Model server was started anew, its prefix cache is empty",
+      {{"endpoint", identity_.name}, {"pool", identity_.pool_id}});
 }
 
 void ScrapeTarget::CountFailure(ScrapeFailure failure) {

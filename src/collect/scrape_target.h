@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "client/pool.h"
+#include "collect/apply_page.h"
 #include "collect/metrics_text.h"
 #include "collect/scrape_metrics.h"
 #include "collect/scrape_options.h"
@@ -66,10 +67,6 @@ class ScrapeTarget final : private ResponseHandler {
   void CompleteScrape();
   void CompleteProbe();
   void Apply(const MetricsSample& sample);
-  // False if the page leaves open how loaded the endpoint is: its age is that of the last good one.
-  bool CountRefused(const MetricsSample& sample);
-  void ApplyLora(const MetricsSample& sample);
-  void ApplyStart(const MetricsSample& sample);
   void CountFailure(ScrapeFailure failure);
   void CancelCall();
   // Ends the exchange. `counts`: as a failure of the endpoint's health, too.
@@ -88,15 +85,12 @@ class ScrapeTarget final : private ResponseHandler {
 
   Job job_ = Job::kScrape;
   int status_ = 0;  // of the answer under way
-  bool has_adapters_ = false;
-  bool reported_kv_cache_ = false;
   bool reads_details_ = false;
   bool due_at_once_ = false;
   bool told_ejected_ = false;
   bool may_bring_back_ = false;  // the probe under way was begun after the back-off
   TimePoint doubt_probed_at_{};
   TimePoint read_details_at_{};
-  double process_start_s_ = 0;  // as last reported; 0: never
   size_t body_bytes_ = 0;
   size_t health_path_ = 0;  // of the probe under way
   int32_t in_flight_at_start_ = 0;
@@ -108,7 +102,7 @@ class ScrapeTarget final : private ResponseHandler {
   std::unique_ptr<Connector> connector_;  // to see whether somebody listens
   ClientCall* call_ = nullptr;
   MetricsScanner scanner_;
-  LoraReport adapters_;  // as last reported, to notice a change
+  PageMemory memory_;
 };
 
 }  // namespace gw
