@@ -233,7 +233,9 @@ class Bench:
         runs = {name: [] for name in names}
         for name in names:  # warm up
             wrk(script, proxies[name][1], connections, 1)
-        for _ in range(self.arguments.rounds):
+        for round_ in range(self.arguments.rounds):
+            print(f"bench: {title}: round {round_ + 1} of {self.arguments.rounds}",
+                  file=sys.stderr, flush=True)
             for name in names:
                 process, port = proxies[name]
                 before = cpu_seconds(process.pid)

@@ -2,75 +2,59 @@
 
 #include <utility>
 
-#include "sim/server/text.h"
-
 namespace gw::sim {
 namespace {
 
-constexpr Duration kConnectTimeout = std::chrono::seconds(5);
 constexpr Duration kRetryInterval = std::chrono::seconds(1);
 
 }  // namespace
 
-KvFetch::KvFetch(EventLoop& loop, const SocketAddress& address, std::string_view path,
+KvFetch::KvFetch(ClientPool& client, const SocketAddress& address, std::string_view path,
                  std::string_view key, Duration lost_patience, Done done)
-    : loop_(loop),
-      address_(address),
-      request_(Concat({"POST ", path, " HTTP/1.1\r\nhost: ", address.ToString(),
-                       "\r\nconnection: close\r\ncontent-length: ", Digits(key.size()), "\r\n\r\n",
-                       key})),
+    : client_(client),
+      address_(address.ToString()),
+      path_(path),
+      key_(key),
+      body_{key_},
       lost_patience_(lost_patience),
       done_(std::move(done)),
-      lost_since_(loop.now()),
-      retry_(loop, [this] { Connect(); }) {
-  Connect();
+      lost_since_(client.loop().now()),
+      retry_(client.loop(), [this] { Send(); }) {
+  Send();
 }
 
-void KvFetch::Connect() {
-  connector_ = Connector::New(loop_, address_, kConnectTimeout, [this](auto stream) {
-    if (!stream.ok()) return Lose();
-    stream_ = *std::move(stream);
-    stream_->set_observer(this);
-    parser_.Reset(false);
-    Send();
-  });
+KvFetch::~KvFetch() {
+  if (call_ != nullptr) call_->Cancel();
 }
 
-// A request is small, and the socket is new: what it does not take at once is a failure.
 void KvFetch::Send() {
-  const iovec part{const_cast<char*>(request_.data()), request_.size()};
-  if (stream_->Write({&part, 1}).state != IoState::kOk) return Lose();
-  lost_since_ = TimePoint::max();
+  constexpr http::HeaderField kFields[] = {{"connection", "close"}};
+  call_ = client_.Send(address_,
+                       {.method = "POST",
+                        .target = path_,
+                        .authority = address_,
+                        .fields = kFields,
+                        .has_body = true,
+                        .parts = body_},
+                       Reuse::kNone, this);
 }
 
-void KvFetch::OnReadable() {
-  for (;;) {
-    const IoResult read = stream_->Read(loop_.scratch());
-    if (read.state == IoState::kWouldBlock) return;
-    if (read.state != IoState::kOk) return Lose();
-    std::string_view in(loop_.scratch().data(), read.bytes);
-    for (;;) {
-      const http::H1Step step = parser_.Next(in);
-      if (step.event == http::H1Event::kNeedMore) break;
-      if (step.event == http::H1Event::kError) return Finish(Outcome::kRefused);
-      if (step.event == http::H1Event::kEnd) {
-        return Finish(parser_.head().status == 200 ? Outcome::kDone : Outcome::kRefused);
-      }
-      in.remove_prefix(step.consumed);
-    }
-  }
+void KvFetch::OnResponseEnd() {
+  call_ = nullptr;
+  Finish(status_ == 200 ? Outcome::kDone : Outcome::kRefused);
 }
 
-void KvFetch::Lose() {
-  stream_.reset();
+void KvFetch::OnResponseFailed(const ClientError& error) {
+  call_ = nullptr;
+  if (error.failure == ClientFailure::kBadResponse) return Finish(Outcome::kRefused);
   // Only the time without a connection counts, not the time that was waited on one.
-  if (lost_since_ == TimePoint::max()) lost_since_ = loop_.now();
-  if (loop_.now() - lost_since_ >= lost_patience_) return Finish(Outcome::kLost);
+  const TimePoint now = client_.loop().now();
+  if (error.failure == ClientFailure::kClosed) lost_since_ = now;
+  if (now - lost_since_ >= lost_patience_) return Finish(Outcome::kLost);
   retry_.Start(kRetryInterval);
 }
 
 void KvFetch::Finish(Outcome outcome) {
-  stream_.reset();
   const Done done = std::move(done_);
   done(outcome);
 }

@@ -14,17 +14,15 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 
-#include "http/h1_parser.h"
-#include "net/event_loop.h"
-#include "net/stream.h"
+#include "client/pool.h"
+#include "net/address.h"
 
 namespace gw::sim {
 
-class KvFetch final : private StreamObserver {
+class KvFetch final : private ResponseHandler {
  public:
   enum class Outcome : uint8_t {
     kDone,
@@ -36,28 +34,30 @@ class KvFetch final : private StreamObserver {
   using Done = std::function<void(Outcome)>;
 
   // `path` is "/kv" or "/release".
-  KvFetch(EventLoop& loop, const SocketAddress& address, std::string_view path,
+  KvFetch(ClientPool& client, const SocketAddress& address, std::string_view path,
           std::string_view key, Duration lost_patience, Done done);
+  ~KvFetch();
 
  private:
-  void OnReadable() override;
-  void OnWritable() override {}
+  void OnResponseHead(const http::ResponseHead& head) override { status_ = head.status; }
+  void OnResponseBody(std::string_view) override {}
+  void OnResponseEnd() override;
+  void OnResponseFailed(const ClientError& error) override;
 
-  void Connect();
   void Send();
-  void Lose();
   void Finish(Outcome outcome);
 
-  EventLoop& loop_;
-  const SocketAddress address_;
-  const std::string request_;
+  ClientPool& client_;
+  const std::string address_;
+  const std::string path_;
+  const std::string key_;
+  const std::string_view body_[1];
   const Duration lost_patience_;
   Done done_;
   TimePoint lost_since_;
   Timer retry_;
-  std::unique_ptr<Connector> connector_;
-  std::unique_ptr<Stream> stream_;
-  http::ResponseParser parser_;
+  ClientCall* call_ = nullptr;
+  int status_ = 0;
 };
 
 }  // namespace gw::sim

@@ -16,6 +16,9 @@ constexpr Duration kLagMax = std::chrono::seconds(1);
 // Iterations in one round of the loop before sockets have their turn.
 constexpr int kStepsPerRound = 64;
 
+// A transfer is answered when it is done, however long that takes.
+constexpr ClientOptions kTransferOptions = {.response_timeout = std::chrono::hours(24)};
+
 double UnixSeconds(EventLoop& loop) { return static_cast<double>(loop.clock().UnixNanos()) * 1e-9; }
 
 }  // namespace
@@ -31,6 +34,7 @@ Replica::Replica(EventLoop& loop, const SimOptions& options, uint32_t index,
       context_tokens_max_(static_cast<uint32_t>(
           std::min<uint64_t>(options.context_tokens_max,
                              uint64_t{options.spec.kv_blocks} * options.spec.block_tokens))),
+      client_(loop, kTransferOptions, {}),
       graveyard_timer_(loop, [this] { graveyard_.clear(); }),
       engine_(std::make_unique<Engine>(options.spec)),
       step_timer_(loop, [this] { RunSteps(); }),

@@ -140,6 +140,7 @@ class Replica final : private ConnectionOwner, private KvOwner {
   FaultControl* const control_;
   const double started_unix_s_;
   const uint32_t context_tokens_max_;
+  ClientPool client_;  // for transfers
 
   std::unique_ptr<Listener> listener_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;

@@ -225,7 +225,7 @@ void Replica::FetchKv(Generation* g) {
                                                                     : kVllmHandshakeTime;
   for (size_t i = 0; i < g->keys.size(); ++i) {
     g->fetches.push_back(std::make_unique<KvFetch>(
-        loop_, g->peers[i], "/kv", g->keys[i], patience,
+        client_, g->peers[i], "/kv", g->keys[i], patience,
         [this, id = g->id](KvFetch::Outcome outcome) { OnFetched(id, outcome); }));
   }
 }
@@ -285,7 +285,7 @@ void Replica::EndTransfer(Generation* g) {
       g->half == Half::kDecode && g->submitted && !g->kv_arrived && !g->peers.empty();
   if (unfetched && options_.runtime == Runtime::kVllm && releases_.size() < kReleasesMax) {
     releases_[g->id] =
-        std::make_unique<KvFetch>(loop_, g->peers[0], "/release", g->keys[0], Duration{},
+        std::make_unique<KvFetch>(client_, g->peers[0], "/release", g->keys[0], Duration{},
                                   [this, id = g->id](KvFetch::Outcome) { releases_.erase(id); });
   }
   g->fetches.clear();

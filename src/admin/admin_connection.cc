@@ -11,7 +11,6 @@ namespace {
 
 // How long the peer may go on sending after our last answer before the connection is cut.
 constexpr Duration kLinger = std::chrono::seconds(2);
-constexpr size_t kLingerBytes = 1 << 20;
 constexpr std::string_view kAllow = "GET, HEAD";
 constexpr std::string_view kAllowPut = "GET, HEAD, PUT";
 // A buffer that one large answer has grown is not kept.
@@ -197,12 +196,15 @@ void AdminConnection::OnAnswerWritten() {
   stream_->ReadAgainLater();
 }
 
+// One read per turn, as ever.
 void AdminConnection::Discard() {
   const IoResult read = stream_->Read(loop_.scratch());
   discarded_ += read.bytes;
-  if (read.state == IoState::kOk && discarded_ <= kLingerBytes) {
+  const bool too_much = discarded_ > limits_.linger_bytes;
+  if (too_much) limits_.on_linger_bytes_reached();
+  if (read.state == IoState::kOk && !too_much) {
     stream_->ReadAgainLater();
-  } else if (read.state != IoState::kWouldBlock) {
+  } else if (read.state != IoState::kWouldBlock || too_much) {
     Close();
   }
 }

@@ -130,6 +130,25 @@ TEST_F(AdminConnectionTest, PeerThatNeverClosesAfterTheLastAnswerIsCutOff) {
   EXPECT_EQ(closed_, 1);
 }
 
+TEST_F(AdminConnectionTest, PeerThatSendsOnAfterTheLastAnswerIsCutOffAndCounted) {
+  // limits_ is what the connection looks at: it was made with a reference to it.
+  limits_.linger_bytes = 200'000;
+  int reached = 0;
+  limits_.on_linger_bytes_reached = [&reached] { ++reached; };
+  WriteText(*client_, "GET /small HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  Settle();
+  const std::string rest(100'000, 'x');
+  WriteText(*client_, rest);
+  Settle();
+  EXPECT_EQ(closed_, 0);
+  for (int i = 0; i < 4; ++i) {
+    WriteText(*client_, rest);
+    Settle();
+  }
+  EXPECT_EQ(closed_, 1);
+  EXPECT_EQ(reached, 1);
+}
+
 TEST_F(AdminConnectionTest, PeerThatClosesEndsTheConnection) {
   client_.reset();
   RunLoopUntil(*loop_, [&] { return closed_ == 1; });

@@ -11,8 +11,8 @@
 // Outcomes of its own: 404 unknown path, 405 another method than the path has, 400/414/431/505 as
 // the parser judges, 413 a request with a body. At the limit of connections the longest idle one
 // makes room for a new one, which is closed itself only while all others are being answered. A
-// connection that sends no complete request head in time, and one that does not read its answer in
-// time are closed.
+// connection that sends no complete request head in time, one that does not read its answer in
+// time, and one that sends on after its last answer, longer or more than is allowed, are closed.
 
 #pragma once
 
@@ -55,6 +55,10 @@ class AdminServer {
     size_t connections = 64;  // of --limit admin_connections
     // Called on the admin thread when `connections` are open and one more comes.
     std::function<void()> on_connections_reached = [] {};
+    // What a client may send after its last answer; then it is closed, and this is called, on the
+    // admin thread.
+    size_t linger_bytes = 1 << 20;  // of --limit admin_linger_bytes
+    std::function<void()> on_linger_bytes_reached = [] {};
     // Other processes may listen on the port, too: one takes over from the other.
     bool share_port = false;
     int handed = -1;  // a listening socket that is used, see Listener::Options

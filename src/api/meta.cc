@@ -25,6 +25,16 @@ std::string_view ObjectMeta::annotation(std::string_view key) const {
   return found == annotations.end() ? std::string_view() : std::string_view(found->second);
 }
 
+std::string ObjectMeta::Where(std::string_view path) const {
+  const auto found = lines.find(path);
+  if (found == lines.end() || source.file.empty()) return "";
+  return " (" + SourceRef{source.file, found->second}.ToString() + ")";
+}
+
+std::string ObjectMeta::WhereAnnotation(std::string_view key) const {
+  return Where("metadata.annotations[\"" + std::string(key) + "\"]");
+}
+
 bool LabelsMatch(const StringMap& wanted, const StringMap& labels) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& pair) {
     const auto found = labels.find(pair.first);

@@ -22,9 +22,6 @@ inline constexpr char kLlmdGroup[] = "llm-d.ai";
 inline constexpr char kTrafficPolicyGroup[] = "inferenceextension.alibabacloud.com";
 inline constexpr char kPenstockGroup[] = "penstock.dev";
 
-// On a Pod: the port that model server listens on, in place of the pool's.
-inline constexpr char kTargetPortAnnotation[] = "penstock.dev/target-port";
-
 using StringMap = std::map<std::string, std::string>;
 
 // Where an object was read.
@@ -73,10 +70,16 @@ struct ObjectMeta {
   int64_t creation_unix_s = 0;  // 0 unless given
   bool terminating = false;     // a deletionTimestamp is set
   SourceRef source;
+  // The lines of fields that are judged after the whole object was read, by their path.
+  std::map<std::string, int, std::less<>> lines;
 
   ObjectKey key() const { return {ns, name}; }
   // "" if there is no such annotation.
   std::string_view annotation(std::string_view key) const;
+  // " (pool.yaml:12)", to stand behind a message about the field of that path; "" if its line is
+  // not known.
+  std::string Where(std::string_view path) const;
+  std::string WhereAnnotation(std::string_view key) const;
 };
 
 // A field that the specification allows and Penstock does not honour.

@@ -34,9 +34,7 @@ bool IsIpAddress(std::string_view text);
 
 // A Gateway API duration (GEP-2257): one to four of 1-5 digits and h, m, s or ms: "1h30m", "500ms".
 std::optional<Duration> ParseDuration(std::string_view text);
-// The annotation of InferencePools and HTTPRoutes that has event streams begin before their first
-// byte, and its value: a duration of 100ms to 1h.
-inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// The value of kStreamKeepaliveAnnotation.
 inline constexpr char kStreamKeepaliveWanted[] = "must be a duration of 100ms to 1h, such as 15s";
 std::optional<Duration> ParseStreamKeepalive(std::string_view text);
 // An RFC 3339 time, "2026-01-02T03:04:05Z" with optional fraction and offset, in seconds since

@@ -250,7 +250,10 @@ void Parser::AddObject(const Node& document, const SourceRef& source) {
     ObjectInput in{top, std::move(meta), ref.group, ref.version, problems};
     Object object = kind->read(in);
     top.Finish();
-    if (problems.empty()) parsed.object = std::make_shared<const Object>(std::move(object));
+    if (problems.empty()) {
+      std::visit([&](auto& of_kind) { of_kind.meta.lines = problems.TakeLines(); }, object);
+      parsed.object = std::make_shared<const Object>(std::move(object));
+    }
   }
   if (!problems.empty()) {
     Refuse(document, std::move(ref), source, problems.Take(), parsed.generation);
@@ -327,6 +330,7 @@ bool Parser::AddForeign(const Node& document, const ObjectRef& ref, const Source
   const Node* metadata = document.Find("metadata");
   foreign.meta = ReadMeta(Value(metadata, "metadata", source.line, problems), true, source);
   if (!problems->empty()) return false;
+  foreign.meta.lines = problems->TakeLines();
   foreign.group = ref.group;
   foreign.version = ref.version;
   foreign.kind = ref.kind;

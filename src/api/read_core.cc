@@ -1,3 +1,4 @@
+#include "api/annotations.h"
 #include "api/core_fields.h"
 #include "api/kinds.h"
 #include "api/names.h"
@@ -7,7 +8,6 @@ namespace {
 
 constexpr size_t kTextMax = 1u << 20;
 constexpr size_t kListMax = 100'000;
-constexpr std::string_view kOwnPrefix = "penstock.dev/";
 
 // "8000" -> 8000.
 std::optional<int> PortFromText(std::string_view text) {
@@ -81,14 +81,17 @@ SliceEndpoint ReadSliceEndpoint(const Value& value, bool addresses_are_ip) {
   return endpoint;
 }
 
+// Ours and the inference extension's; kubectl's and others' may be many.
+bool IsJudgedLater(std::string_view annotation) {
+  return annotation.starts_with("penstock.dev/") || annotation.starts_with("inference.");
+}
+
 void ReadPodAnnotations(const ObjectInput& in, Pod* pod) {
   for (const auto& [key, value] : in.meta.annotations) {
-    if (!key.starts_with(kOwnPrefix)) continue;
-    std::string error;
-    if (key != kTargetPortAnnotation) {
-      error = std::string("unknown annotation, known is ") + kTargetPortAnnotation;
-    } else if (pod->target_port = PortFromText(value); !pod->target_port) {
-      error = "must be 1..65535, got " + Quoted(value);
+    std::string error = WhyUnknown("Pod", key);
+    if (key == kTargetPortAnnotation) {
+      pod->target_port = PortFromText(value);
+      if (!pod->target_port) error = "must be 1..65535, got " + Quoted(value);
     }
     if (!error.empty()) in.top.Get("metadata").At("annotations").At(key).Error(error);
   }
@@ -105,7 +108,11 @@ ObjectMeta ReadMeta(const Value& metadata, bool namespaced, const SourceRef& sou
   const Value ns = in.Get("namespace");
   if (ns.present() && namespaced) meta.ns = ns.DnsLabel();
   meta.labels = in.Get("labels").Labels();
-  meta.annotations = in.Get("annotations").Strings();
+  const Value annotations = in.Get("annotations");
+  meta.annotations = annotations.Strings();
+  for (const auto& [key, value] : meta.annotations) {
+    if (IsJudgedLater(key)) annotations.At(key).Keep();
+  }
   meta.generation = in.Get("generation").Integer(0, INT64_MAX).value_or(1);
   const Value created = in.Get("creationTimestamp");
   const auto is_time = [](std::string_view text) { return ParseTime(text).has_value(); };

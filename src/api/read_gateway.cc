@@ -120,8 +120,9 @@ Listener ReadListener(const Value& value, const std::string& ns, int index,
   const Value hostname = in.Get("hostname");
   listener.hostname = hostname.Hostname();
   listener.port = in.Require("port").Port().value_or(0);
-  listener.protocol =
-      in.Require("protocol").TextLike(IsProtocol, "a protocol such as HTTP or HTTPS");
+  const Value protocol = in.Require("protocol");
+  listener.protocol = protocol.TextLike(IsProtocol, "a protocol such as HTTP or HTTPS");
+  protocol.Keep();
   const Value tls = in.Get("tls");
   if (tls.present()) {
     listener.tls = ReadTls(tls, ns, index, unsupported);
@@ -137,7 +138,10 @@ Listener ReadListener(const Value& value, const std::string& ns, int index,
   if ((listener.protocol == "TCP" || listener.protocol == "UDP") && hostname.present()) {
     hostname.Error("must not be given for protocol " + listener.protocol);
   }
-  listener.allowed_routes = ReadAllowedRoutes(in.Get("allowedRoutes"));
+  value.Keep();
+  const Value allowed = in.Get("allowedRoutes");
+  listener.allowed_routes = ReadAllowedRoutes(allowed);
+  allowed.Keep();
   return listener;
 }
 
@@ -158,10 +162,10 @@ GatewayAddress ReadAddress(const Value& value) {
 GatewayClass ReadGatewayClass(ObjectInput& in) {
   GatewayClass result;
   MapReader spec = in.top.Require("spec").Map();
-  result.controller_name = spec.Require("controllerName")
-                               .TextLike(IsControllerName,
-                                         "a domain and a path such as "
-                                         "\"penstock.dev/gateway-controller\"");
+  const Value controller = spec.Require("controllerName");
+  result.controller_name = controller.TextLike(
+      IsControllerName, "a domain and a path such as \"penstock.dev/gateway-controller\"");
+  controller.Keep();
   result.description = spec.Get("description").Text(0, 64);
   const Value parameters = spec.Get("parametersRef");
   if (parameters.present()) result.parameters_ref = ReadParametersRef(parameters, true);
@@ -174,7 +178,9 @@ GatewayClass ReadGatewayClass(ObjectInput& in) {
 Gateway ReadGateway(ObjectInput& in) {
   Gateway result;
   MapReader spec = in.top.Require("spec").Map();
-  result.gateway_class_name = spec.Require("gatewayClassName").Text(1, 253);
+  const Value class_name = spec.Require("gatewayClassName");
+  result.gateway_class_name = class_name.Text(1, 253);
+  class_name.Keep();
   std::vector<std::string> names;
   for (const Value& item : spec.Require("listeners").List(1, 64)) {
     const int index = static_cast<int>(result.listeners.size());

@@ -69,6 +69,7 @@ void ReadPoolV1(MapReader& spec, InferencePool* pool) {
     NoteUnsupported(protocol, -1, &pool->unsupported);
   }
   const Value extension = spec.Get("endpointPickerRef");
+  extension.Keep();
   if (extension.present()) pool->extension_ref = ReadExtensionRef(extension, false);
 }
 
@@ -78,6 +79,7 @@ void ReadPoolV1Alpha2(MapReader& spec, InferencePool* pool) {
   if (selector.present() && pool->selector.empty()) selector.Error("must not be empty");
   pool->target_ports.push_back(spec.Require("targetPortNumber").Port().value_or(0));
   const Value extension = spec.Get("extensionRef");
+  extension.Keep();
   if (extension.present()) pool->extension_ref = ReadExtensionRef(extension, true);
 }
 
@@ -134,6 +136,7 @@ Disaggregation ReadDisaggregation(const Value& value, std::vector<Unsupported>* 
   }
   pd.role_label = in.Require("pdRoleLabelName").TextLike(IsLabelKey, "a label key");
   const Value transfer = in.Get("kvTransfer");
+  transfer.Keep();
   if (transfer.present()) pd.bootstrap_port = transfer.Map().Get("bootstrapPort").Port();
   return pd;
 }
@@ -160,7 +163,9 @@ InferenceModel ReadInferenceModel(ObjectInput& in) {
                                                    Criticality::kSheddable};
   InferenceModel model;
   MapReader spec = in.top.Require("spec").Map();
-  model.model_name = spec.Require("modelName").Text(1, 256);
+  const Value name = spec.Require("modelName");
+  model.model_name = name.Text(1, 256);
+  name.Keep();
   const Value criticality = spec.Get("criticality");
   if (criticality.present()) {
     model.criticality = kCriticalities[criticality.OneOf({"Critical", "Standard", "Sheddable"}, 1)];
@@ -173,6 +178,7 @@ InferenceModel ReadInferenceModel(ObjectInput& in) {
     targets.Error("must all have a weight or none");
   }
   const Value pool = spec.Require("poolRef");
+  pool.Keep();
   if (pool.present()) model.pool_ref = ReadPoolRef(pool, kInferenceXGroup);
   model.meta = std::move(in.meta);
   return model;
@@ -186,6 +192,7 @@ InferenceObjective ReadInferenceObjective(ObjectInput& in) {
     objective.priority = static_cast<int>(*priority);
   }
   const Value pool = spec.Require("poolRef");
+  pool.Keep();
   if (pool.present()) objective.pool_ref = ReadPoolRef(pool, kInferenceGroup);
   objective.meta = std::move(in.meta);
   return objective;
@@ -196,8 +203,10 @@ InferenceModelRewrite ReadInferenceModelRewrite(ObjectInput& in) {
   rewrite.group = in.group;
   MapReader spec = in.top.Require("spec").Map();
   const Value pool = spec.Require("poolRef");
+  pool.Keep();
   if (pool.present()) rewrite.pool_ref = ReadPoolRef(pool, kInferenceGroup);
   for (const Value& item : spec.Require("rules").List(1, 256)) {
+    item.Keep();
     MapReader map = item.Map();
     InferenceModelRewrite::Rule rule;
     bool any = false;
@@ -224,8 +233,10 @@ InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in) {
   InferenceTrafficPolicy policy;
   MapReader spec = in.top.Require("spec").Map();
   const Value pool = spec.Require("poolRef");
+  pool.Keep();
   if (pool.present()) policy.pool_name = pool.Map().Require("name").Text(1, 253);
   const Value runtime = spec.Get("modelServerRuntime");
+  runtime.Keep();
   if (runtime.present()) {
     static constexpr const char* kRuntimes[] = {"sglang", "vllm", "trt-llm", "trt-llm"};
     policy.runtime = kRuntimes[runtime.OneOf({"sglang", "vllm", "trt-llm", "trtllm-serve"}, 0)];

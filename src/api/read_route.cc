@@ -1,6 +1,7 @@
 #include <set>
 #include <tuple>
 
+#include "api/annotations.h"
 #include "api/kinds.h"
 #include "api/names.h"
 
@@ -66,6 +67,7 @@ std::vector<ParentRef> ReadParentRefs(const Value& value, const std::string& ns)
   std::set<std::tuple<Parent, std::string, int>> seen;
   std::map<Parent, bool> whole;  // whether it was named without section and port
   for (const Value& item : value.List(0, 32)) {
+    item.Keep();
     ParentRef ref = ReadParentRef(item, ns);
     const Parent parent{ref.group, ref.kind, ref.ns, ref.name};
     const bool is_whole = ref.section_name.empty() && !ref.port;
@@ -95,7 +97,9 @@ std::vector<ValueMatch> ReadValueMatches(const Value& value, bool headers) {
     const Value name = in.Require("name");
     match.name = name.TextLike(IsHttpToken,
                                headers ? "the name of a header" : "the name of a query parameter");
-    match.value = in.Require("value").Text(1, headers ? 4096 : 1024);
+    const Value text = in.Require("value");
+    match.value = text.Text(1, headers ? 4096 : 1024);
+    text.Keep(value.path() + "[" + (headers ? Lower(match.name) : match.name) + "].value");
     if (match.name.empty()) continue;
     if (!written.insert(match.name).second) name.Error("is given twice");
     if (headers) match.name = Lower(match.name);
@@ -117,6 +121,7 @@ RouteMatch ReadMatch(const Value& value) {
     match.path_type = kTypes[type.OneOf({"Exact", "PathPrefix", "RegularExpression"}, 1)];
     const Value text = path.Get("value");
     if (text.present()) match.path = text.Text(1, 1024);
+    text.Keep();
     const bool is_path = match.path_type != PathMatchType::kRegularExpression;
     if (is_path && text.IsText() && !match.path.empty()) {
       const std::string_view fault = PathFault(match.path);
@@ -203,6 +208,7 @@ RouteRule ReadRule(const Value& value, const std::string& ns, int index,
   if (rule.matches.empty()) rule.matches.emplace_back();
   ReadFilters(in.Get("filters"), index, unsupported);
   for (const Value& item : in.Get("backendRefs").List(0, 16)) {
+    item.Keep();
     rule.backend_refs.push_back(ReadBackendRef(item, ns, index, unsupported));
   }
   ReadTimeouts(in.Get("timeouts"), &rule);
@@ -232,6 +238,7 @@ HttpRoute ReadHttpRoute(ObjectInput& in) {
   for (const Value& item : spec.Get("hostnames").List(0, 16)) {
     route.hostnames.push_back(item.Hostname());
   }
+  spec.Get("parentRefs").Keep();
   NoteUnsupported(spec.Get("useDefaultGateways"), -1, &route.unsupported);
   const Value rules = spec.Get("rules");
   size_t matches = 0;

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,7 +26,7 @@
 
 namespace gw::api {
 
-// The errors of one object. Beyond kErrorsMax they are only counted.
+// The errors of one object, beyond kErrorsMax only counted; and lines of its fields.
 class Problems {
  public:
   static constexpr size_t kErrorsMax = 64;
@@ -36,11 +37,15 @@ class Problems {
   bool empty() const { return errors_.empty(); }
   const std::string& file() const { return file_; }
   std::vector<std::string> Take();
+  // Where fields stand that others will judge (ObjectMeta::lines).
+  void Keep(std::string path, int line) { lines_[std::move(path)] = line; }
+  std::map<std::string, int, std::less<>> TakeLines() { return std::move(lines_); }
 
  private:
   std::string file_;
   std::vector<std::string> errors_;
   size_t more_ = 0;
+  std::map<std::string, int, std::less<>> lines_;
 };
 
 class MapReader;
@@ -57,6 +62,9 @@ class Value {
   const std::string& path() const { return path_; }
   std::string where() const { return SourceRef{problems_->file(), line_}.ToString(); }
   void Error(std::string_view message) const { problems_->Add(path_, message, line_); }
+  // Keeps the line for those who judge the field later, under its path or another name.
+  void Keep() const { Keep(path_); }
+  void Keep(std::string path) const { problems_->Keep(std::move(path), line_); }
 
   // Text of `min` to `max` characters. "" after an error.
   std::string Text(size_t min, size_t max) const;

@@ -163,6 +163,90 @@ INSTANTIATE_TEST_SUITE_P(All, CheckManifest, ::testing::ValuesIn(kAllManifests),
                            return name;
                          });
 
+TEST(Check, WhatIsWrongWithAnObjectSaysInWhichLine) {
+  const Checked checked = CheckText(kGateway + std::string(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: route
+spec:
+  parentRefs:
+  - name: gateway
+  - name: other
+  rules:
+  - matches:
+    - headers: [{name: X-A, value: b}]
+    - path:
+        type: RegularExpression
+        value: "("
+    backendRefs:
+    - {name: service, port: 80}
+    - {group: inference.networking.k8s.io, kind: InferencePool, name: nowhere}
+---
+apiVersion: inference.networking.k8s.io/v1
+kind: InferencePool
+metadata:
+  name: pool
+  annotations:
+    example.com/other: x
+    inference.networking.x-k8s.io/routing-strategy: FAST
+    penstock.dev/prefix-blocks-max: "0"
+spec: {selector: {matchLabels: {a: b}}, targetPorts: [{number: 80}]}
+---
+apiVersion: inference.networking.x-k8s.io/v1alpha2
+kind: InferenceModel
+metadata: {name: model}
+spec:
+  modelName: m
+  poolRef: {name: nowhere}
+)"));
+  EXPECT_EQ(checked.exit_status, 1);
+  for (const char* text :
+       {"Service default/service does not exist (", ":30); InferencePool default/nowhere of group ",
+        "does not exist (", ":31)", "Gateway default/other does not exist (", ":22)",
+        "spec.rules[0].matches[1].path.value: must be a regular expression", ":28)",
+        "routing-strategy: must be DEFAULT or PREFIX_CACHE, got \"FAST\" (", ":39)",
+        "prefix-blocks-max: must be 1..16384, got \"0\" (", ":40)", "spec.poolRef: ", ":48)"}) {
+    EXPECT_THAT(checked.out, HasSubstr(text));
+  }
+}
+
+TEST(Check, AnAnnotationOfOursThatNobodyReadsIsAWarning) {
+  const Checked checked = CheckText(kGateway + std::string(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: route
+  annotations:
+    penstock.dev/stream-keepalives: 15s
+    penstock.dev/stream-usage: "true"
+    example.com/other: x
+spec: {parentRefs: [{name: gateway}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: service, annotations: {penstock.dev/retries: "1"}}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: ns, annotations: {penstock.dev/x: "1"}}
+)"));
+  EXPECT_EQ(checked.exit_status, 0) << checked.out;
+  EXPECT_THAT(checked.out, HasSubstr("warning: HTTPRoute default/route: annotation "
+                                     "penstock.dev/stream-keepalives: unknown, did you mean "
+                                     "\"penstock.dev/stream-keepalive\"? ("));
+  EXPECT_THAT(checked.out, HasSubstr("yaml:20)"));
+  EXPECT_THAT(checked.out, HasSubstr("penstock.dev/stream-usage: is not read on this kind, only on "
+                                     "InferencePool ("));
+  EXPECT_THAT(checked.out, HasSubstr("warning: Service default/service: annotation "
+                                     "penstock.dev/retries: unknown, this kind has none under "
+                                     "penstock.dev/ ("));
+  EXPECT_THAT(checked.out, HasSubstr("warning: Namespace ns: annotation penstock.dev/x: unknown"));
+  EXPECT_THAT(checked.out, HasSubstr("4 warnings"));
+  EXPECT_THAT(checked.out, Not(HasSubstr("example.com/other")));
+}
+
 TEST(Check, OfAPathThatDoesNotExistFails) {
   config::TestFolder folder;
   const Checked checked = Check({folder / "missing.yaml"});

@@ -50,6 +50,8 @@ constexpr std::array kLimits = {
           [](DataplaneOptions& o) -> size_t& { return o.downstream_connections_max; }, false},
     Limit{"admin_connections",
           [](DataplaneOptions& o) -> size_t& { return o.admin_connections_max; }, false},
+    Limit{"admin_linger_bytes",
+          [](DataplaneOptions& o) -> size_t& { return o.admin_linger_bytes_max; }, true},
     Limit{"idle_upstream_connections",
           [](DataplaneOptions& o) -> size_t& { return o.idle_upstream_connections_max; }, false},
     Limit{"model_list_bytes", [](DataplaneOptions& o) -> size_t& { return o.model_list_bytes_max; },

@@ -8,9 +8,11 @@
 #include <sstream>
 #include <string>
 
+#include "api/annotations.h"
+#include "api/inference.h"
 #include "api/parse.h"
 #include "config/file/yaml.h"
-#include "translate/disaggregation.h"
+#include "translate/judge.h"
 #include "translate/pool_settings.h"
 
 namespace gw {
@@ -42,7 +44,7 @@ std::vector<std::string> Texts(const api::Node& list) {
 }
 
 // Every annotation that the schema offers for a kind, each with the values it offers.
-std::map<std::string, std::vector<std::string>> Annotations(const std::string& kind) {
+std::map<std::string, std::vector<std::string>> Annotations(std::string_view kind) {
   std::map<std::string, std::vector<std::string>> out;
   const api::Node schema = Schema();
   for (const api::Node& rule : At(schema, {"allOf"}).items) {
@@ -88,28 +90,55 @@ TEST(Schema, OffersOnlyAnnotationsAndValuesOfPoolsThatAreTaken) {
   }
 }
 
-TEST(Schema, OffersOnlyAnnotationsOfPodsAndPoliciesThatAreTaken) {
-  for (const auto& [kind, frame] :
-       {std::pair("Pod", "apiVersion: v1\nkind: Pod\n"),
-        std::pair("InferenceTrafficPolicy",
-                  "apiVersion: inferenceextension.alibabacloud.com/v1alpha1\n"
-                  "kind: InferenceTrafficPolicy\nspec: {poolRef: {name: p}}\n")}) {
-    const auto annotations = Annotations(kind);
-    EXPECT_FALSE(annotations.empty()) << kind;
-    for (const auto& [key, values] : annotations) {
-      ASSERT_FALSE(values.empty()) << key;
-      const std::string text = std::string(frame) + "metadata: {name: a, annotations: {" + key +
-                               ": '" + values[0] + "'}}";
-      api::Parser parser;
-      parser.Add(config::ReadYaml(text).documents.at(0), "a.yaml");
-      EXPECT_THAT(parser.Take().objects.at(0).errors, testing::IsEmpty()) << key;
-    }
+TEST(Schema, HasTheAnnotationsThatTheCodeKnowsAndNoOthers) {
+  std::set<std::string> known;
+  for (const api::OwnAnnotation& own : api::OwnAnnotations()) {
+    known.insert(std::string(own.kind) + " " + std::string(own.name));
   }
-  EXPECT_TRUE(Annotations("Pod").contains(api::kTargetPortAnnotation));
-  EXPECT_TRUE(
-      Annotations("InferenceTrafficPolicy").contains(internal::kBootstrapTimeoutAnnotation));
-  EXPECT_TRUE(
-      Annotations("InferenceTrafficPolicy").contains(internal::kUncachedTokensMinAnnotation));
+  for (const char* name : {api::kRuntimeAnnotation, api::kStrategyAnnotation}) {
+    known.insert("InferencePool " + std::string(name));
+  }
+  std::set<std::string> offered;
+  std::set<std::string> kinds;
+  for (const std::string& read : api::Parser::KindsRead()) {
+    kinds.insert(read.substr(read.find(' ') + 1));
+  }
+  for (const std::string& kind : kinds) {
+    for (const auto& [name, values] : Annotations(kind)) offered.insert(kind + " " + name);
+  }
+  EXPECT_EQ(offered, known);
+}
+
+// What is wrong with an object that has this annotation; also what translate finds.
+std::string ErrorsWith(const std::string& frame, const std::string& key, const std::string& value) {
+  const std::string text =
+      frame + "metadata: {name: a, annotations: {" + key + ": '" + value + "'}}";
+  api::Parser parser;
+  parser.Add(config::ReadYaml(text).documents.at(0), "a.yaml");
+  const api::Parsed parsed = parser.Take();
+  const api::ParsedObject& object = parsed.objects.at(0);
+  return object.errors.empty() ? RefusedAlone(*object.object) : object.errors.front();
+}
+
+TEST(Schema, OffersOnlyAnnotationsAndValuesThatAreTaken) {
+  const std::map<std::string_view, std::string> frames = {
+      {"HTTPRoute", "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nspec: {}\n"},
+      {"InferencePool",
+       "apiVersion: inference.networking.k8s.io/v1\nkind: InferencePool\n"
+       "spec: {selector: {matchLabels: {a: b}}, targetPorts: [{number: 80}]}\n"},
+      {"InferenceTrafficPolicy",
+       "apiVersion: inferenceextension.alibabacloud.com/v1alpha1\n"
+       "kind: InferenceTrafficPolicy\nspec: {poolRef: {name: p}}\n"},
+      {"Pod", "apiVersion: v1\nkind: Pod\n"}};
+  for (const api::OwnAnnotation& own : api::OwnAnnotations()) {
+    ASSERT_TRUE(frames.contains(own.kind)) << own.kind;
+    const std::string& frame = frames.at(own.kind);
+    const std::string key(own.name);
+    const std::vector<std::string> values = Annotations(own.kind)[key];
+    EXPECT_FALSE(values.empty()) << key;
+    for (const std::string& value : values) EXPECT_EQ(ErrorsWith(frame, key, value), "") << key;
+    EXPECT_THAT(ErrorsWith(frame, key, "no such value"), testing::HasSubstr("must be")) << key;
+  }
 }
 
 }  // namespace

@@ -1,12 +1,8 @@
-// ScrapeTarget: one endpoint as the scraper sees it: its connection, its pace, the exchange under
-// way.
-//
-//   resting --due--> connecting --> answering --> resting
-//              \------(connection kept)---^
+// ScrapeTarget: one endpoint as the scraper sees it: its pace, and the exchange under way.
 //
 // Tick is called every few milliseconds and begins what is due or gives up what has timed out; all
-// else happens when the socket is ready. A kept connection that the server has closed meanwhile is
-// replaced by a fresh one without counting a failure.
+// else comes from the loop. A kept connection that the server has closed meanwhile is replaced by a
+// fresh one without counting a failure.
 
 #pragma once
 
@@ -14,11 +10,12 @@
 #include <string>
 #include <string_view>
 
+#include "client/pool.h"
+#include "collect/apply_page.h"
 #include "collect/metrics_text.h"
 #include "collect/scrape_metrics.h"
 #include "collect/scrape_options.h"
 #include "collect/scrape_pacer.h"
-#include "http/h1_parser.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
 #include "pool/endpoint.h"
@@ -26,7 +23,7 @@
 
 namespace gw {
 
-class ScrapeTarget final : private StreamObserver {
+class ScrapeTarget final : private ResponseHandler {
  public:
   struct Identity {
     std::shared_ptr<EndpointState> state;
@@ -45,8 +42,9 @@ class ScrapeTarget final : private StreamObserver {
   };
 
   // `first_due`: when the first scrape may begin. The references outlive the target.
-  ScrapeTarget(EventLoop& loop, PrefixIndex& index, ScrapeMetrics& metrics,
+  ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics& metrics,
                const ScrapeOptions& options, Identity identity, TimePoint first_due);
+  ~ScrapeTarget();
 
   const Identity& identity() const { return identity_; }
 
@@ -54,35 +52,30 @@ class ScrapeTarget final : private StreamObserver {
   void Tick(TimePoint now);
 
  private:
-  enum class Phase : uint8_t { kResting, kConnecting, kAnswering };
   enum class Job : uint8_t { kScrape, kProbe };
 
-  void OnReadable() override;
-  void OnWritable() override {}
+  void OnResponseHead(const http::ResponseHead& head) override;
+  void OnResponseBody(std::string_view piece) override;
+  void OnResponseEnd() override;
+  void OnResponseFailed(const ClientError& error) override;
 
+  bool resting() const { return call_ == nullptr && connector_ == nullptr; }
   void Begin(Job job, TimePoint now);
   void Connect();
-  void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
-  void Send();
-  // False once the exchange is over or the stream is gone.
-  bool Consume(std::string_view bytes);
-  void OnClosed();
-  void Complete();
-  void CompleteScrape(int status);
-  void CompleteProbe(int status);
+  void OnConnected(const absl::Status& status);
+  void Send(Reuse reuse);
+  void CompleteScrape();
+  void CompleteProbe();
   void Apply(const MetricsSample& sample);
-  // False if the page leaves open how loaded the endpoint is: its age is that of the last good one.
-  bool CountRefused(const MetricsSample& sample);
-  void ApplyLora(const MetricsSample& sample);
-  void ApplyStart(const MetricsSample& sample);
   void CountFailure(ScrapeFailure failure);
-  void Rest();
+  void CancelCall();
   // Ends the exchange. `counts`: as a failure of the endpoint's health, too.
   void Fail(ScrapeFailure failure, bool counts, EndpointFailure kind = EndpointFailure::kNoAnswer);
   void FailProbe(ScrapeFailure failure, bool asked, TimePoint now);
   void TellEjected();
   void CameBack();
 
+  ClientPool& client_;
   EventLoop& loop_;
   PrefixIndex& index_;
   ScrapeMetrics& metrics_;
@@ -90,32 +83,26 @@ class ScrapeTarget final : private StreamObserver {
   const Identity identity_;
   ScrapePacer pacer_;
 
-  Phase phase_ = Phase::kResting;
   Job job_ = Job::kScrape;
-  bool fresh_connection_ = false;  // has not carried an answer yet
-  bool saw_answer_bytes_ = false;
-  bool has_adapters_ = false;
-  bool reported_kv_cache_ = false;
+  int status_ = 0;  // of the answer under way
   bool reads_details_ = false;
   bool due_at_once_ = false;
   bool told_ejected_ = false;
   bool may_bring_back_ = false;  // the probe under way was begun after the back-off
   TimePoint doubt_probed_at_{};
   TimePoint read_details_at_{};
-  double process_start_s_ = 0;  // as last reported; 0: never
   size_t body_bytes_ = 0;
   size_t health_path_ = 0;  // of the probe under way
   int32_t in_flight_at_start_ = 0;
   TimePoint first_due_;
   TimePoint began_{};
-  TimePoint sent_{};
+  TimePoint sent_{};  // or later, while connecting
   bool ever_began_ = false;
 
-  std::unique_ptr<Connector> connector_;
-  std::unique_ptr<Stream> stream_;
-  http::ResponseParser parser_;
+  std::unique_ptr<Connector> connector_;  // to see whether somebody listens
+  ClientCall* call_ = nullptr;
   MetricsScanner scanner_;
-  LoraReport adapters_;  // as last reported, to notice a change
+  PageMemory memory_;
 };
 
 }  // namespace gw

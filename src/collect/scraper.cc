@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "client/pool.h"
 #include "collect/scrape_target.h"
 #include "collect/silence_watch.h"
 
@@ -19,6 +20,17 @@ namespace {
 constexpr Duration kTick = std::chrono::milliseconds(2);
 // How often a new Snapshot is looked for while there is nothing to scrape.
 constexpr Duration kTickWithoutTargets = std::chrono::milliseconds(20);
+// A server that closes its idle connections is seen to do it.
+constexpr Duration kKeepAlive = std::chrono::seconds(60);
+
+ClientOptions ClientOptionsOf(const ScrapeOptions& options) {
+  return {.idle_connections_max = 2,
+          .connect_timeout = options.timeout,
+          .response_timeout = options.timeout,
+          .idle_timeout = options.timeout,
+          .keep_alive_timeout = kKeepAlive,
+          .trusted_idle_time = kKeepAlive};
+}
 
 }  // namespace
 
@@ -28,6 +40,8 @@ struct MetricsScraper::Impl {
       : loop(event_loop),
         index(prefix_index),
         options(scrape_options),
+        client_options(ClientOptionsOf(options)),
+        client(event_loop, client_options, {}),
         reader(snapshots),
         metrics(registry),
         random(scrape_options.seed),
@@ -125,13 +139,15 @@ struct MetricsScraper::Impl {
 
   std::unique_ptr<ScrapeTarget> Make(ScrapeTarget::Identity identity) {
     const Duration phase = std::chrono::duration_cast<Duration>(options.interval * random.Unit());
-    return std::make_unique<ScrapeTarget>(loop, index, metrics, options, std::move(identity),
+    return std::make_unique<ScrapeTarget>(client, index, metrics, options, std::move(identity),
                                           loop.now() + phase);
   }
 
   EventLoop& loop;
   PrefixIndex& index;
   const ScrapeOptions options;
+  const ClientOptions client_options;
+  ClientPool client;
   SnapshotReader reader;
   std::shared_ptr<const Snapshot> followed;
   ScrapeMetrics metrics;

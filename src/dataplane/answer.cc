@@ -45,19 +45,19 @@ void DownstreamConnection::Dispatch() {
   BodyEdit& body = exchange_.body();
   // First, as it depends on nothing but the request: the answer must be plain to be begun by us.
   const bool early = StartKeepalive();
-  WriteRequestHead(body.size(), early || exchange_.asks_usage(), &upstream_head_);
-  upstream_ = worker_.upstreams().Acquire(exchange_.endpoint().address, ReuseOfNextTry());
   StartTryTimer();
-  upstream_->Send({upstream_head_, body.parts(), parser_.head().method == "HEAD"}, this);
+  upstream_ = worker_.upstreams().Send(exchange_.endpoint().address,
+                                       ForwardedTry(&body, early || exchange_.asks_usage()),
+                                       ReuseOfNextTry(), this);
 }
 
-void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
-                                            std::string* head) {
+// The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too.
+ClientRequest DownstreamConnection::ForwardedTry(BodyEdit* body, bool read_here) {
   std::string_view target = parser_.head().target;
-  std::string origin_form;
   if (target.front() != '/') {
     // An absolute target is sent on in the one form that servers read alike; its authority goes
     // into Host.
+    std::string& origin_form = worker_.origin_form();
     origin_form = exchange_.target().path;
     if (!exchange_.target().query.empty()) {
       origin_form += '?';
@@ -65,10 +65,11 @@ void DownstreamConnection::WriteRequestHead(uint64_t body_bytes, bool read_here,
     }
     target = origin_form;
   }
-  WriteUpstreamHead(parser_.head(),
-                    {target, exchange_.request_id(), client_ip_, body_bytes, read_here,
-                     exchange_.model_field(), !exchange_.body_codings().empty()},
-                    head);
+  ClientRequest request = worker_.forwarder().Forward(
+      parser_.head(), {target, exchange_.request_id(), client_ip_, body->size() > 0, read_here,
+                       exchange_.model_field(), !exchange_.body_codings().empty()});
+  request.parts = body->parts();
+  return request;
 }
 
 void DownstreamConnection::StartTryTimer() {

@@ -7,8 +7,8 @@ namespace gw {
 
 void DownstreamConnection::DecodeBody() {
   SetState(State::kWaiting);
-  coded_ =
-      std::make_unique<CodedBody>(worker_.decode_queue(), exchange_.body_codings(), body_.view());
+  coded_ = std::make_unique<CodedBody>(worker_.decode_queue(), worker_.held(),
+                                       exchange_.body_codings(), body_.view());
   const CodedBody::Outcome outcome = coded_->Start([this](CodedBody::Outcome later) {
     OnBodyDecoded(later);
     ContinueInput();
@@ -20,7 +20,7 @@ void DownstreamConnection::OnBodyDecoded(CodedBody::Outcome outcome) {
   const std::unique_ptr<CodedBody> coded = std::move(coded_);
   switch (outcome) {
     case CodedBody::Outcome::kDone:
-      body_ = std::move(coded->decoded());
+      body_ = coded->Take();
       if (!share_.Grow(HeldNow())) {
         RefuseBody();
         return;
@@ -28,6 +28,10 @@ void DownstreamConnection::OnBodyDecoded(CodedBody::Outcome outcome) {
       TakeBody();
       return;
     case CodedBody::Outcome::kTooLarge:
+      if (coded->over_budget()) {
+        RefuseBody();
+        return;
+      }
       worker_.CountLimit("request_body_bytes");
       Respond(Rejection::kBodyTooLarge);
       return;

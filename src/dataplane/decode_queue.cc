@@ -13,9 +13,9 @@ constexpr int kTurnCalls = 4;
 
 }  // namespace
 
-CodedBody::CodedBody(DecodeQueue& queue, std::span<const http::ContentCoding> codings,
-                     std::string_view coded)
-    : queue_(queue), codings_(codings), coded_(coded), rest_(coded) {}
+CodedBody::CodedBody(DecodeQueue& queue, HeldBytes& held,
+                     std::span<const http::ContentCoding> codings, std::string_view coded)
+    : queue_(queue), codings_(codings), coded_(coded), rest_(coded), share_(held) {}
 
 CodedBody::~CodedBody() { queue_.Remove(this); }
 
@@ -37,6 +37,11 @@ CodedBody::Outcome CodedBody::Slice() {
   for (int call = 0; call < kTurnCalls && decoded_.size() - before < kTurnBytes; ++call) {
     size_t written = 0;
     const Outcome outcome = decoder_->Decode(&rest_, true, queue_.slice_, &written);
+    over_budget_ = !share_.Grow(decoded_.size() + written);
+    if (over_budget_) {
+      decoder_.reset();
+      return Outcome::kTooLarge;
+    }
     decoded_.Append({queue_.slice_.data(), written});
     if (outcome == Outcome::kMore) continue;
     decoder_.reset();
@@ -50,7 +55,13 @@ CodedBody::Outcome CodedBody::Slice() {
 void CodedBody::Forget() {
   decoder_.reset();
   decoded_.Free();
+  share_.Set(0);
   rest_ = coded_;
+}
+
+BodyBuffer CodedBody::Take() {
+  share_.Set(0);
+  return std::move(decoded_);
 }
 
 DecodeQueue::DecodeQueue(EventLoop& loop, const DataplaneOptions& options)

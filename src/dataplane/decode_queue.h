@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/body_buffer.h"
+#include "dataplane/held_bytes.h"
 #include "dataplane/options.h"
 #include "http/content_decoder.h"
 #include "net/event_loop.h"
@@ -25,14 +26,17 @@ class DecodeQueue;
 class CodedBody {
  public:
   using Outcome = http::ContentDecoder::Outcome;
-  // `coded` and `codings` outlive it.
-  CodedBody(DecodeQueue& queue, std::span<const http::ContentCoding> codings,
+  // Everything referred to outlives it. What is decoded counts among the `held` bytes as it grows.
+  CodedBody(DecodeQueue& queue, HeldBytes& held, std::span<const http::ContentCoding> codings,
             std::string_view coded);
   ~CodedBody();
 
   // The outcome, or kMore: then `done` is called with it, from the loop; it may destroy this.
+  // kTooLarge with over_budget(): there was no more room among the held bytes.
   Outcome Start(std::function<void(Outcome)> done);
-  BodyBuffer& decoded() { return decoded_; }
+  bool over_budget() const { return over_budget_; }
+  // The whole body, from here on the caller's, who counts it.
+  BodyBuffer Take();
 
  private:
   friend class DecodeQueue;
@@ -45,6 +49,8 @@ class CodedBody {
   std::string_view rest_;
   std::optional<http::ContentDecoder> decoder_;  // while it is its turn
   BodyBuffer decoded_;
+  HeldBytes::Share share_;
+  bool over_budget_ = false;
   std::function<void(Outcome)> done_;
 };
 

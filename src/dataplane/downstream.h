@@ -12,13 +12,13 @@
 #include <string_view>
 #include <vector>
 
+#include "client/pool.h"
 #include "dataplane/body_buffer.h"
 #include "dataplane/decode_queue.h"
 #include "dataplane/forwarding.h"
 #include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/prefill_leg.h"
-#include "dataplane/upstream.h"
 #include "exchange/early_stream.h"
 #include "exchange/exchange.h"
 #include "http/h1_parser.h"
@@ -31,7 +31,7 @@ namespace gw {
 class ProxyWorker;
 
 class DownstreamConnection final : public StreamObserver,
-                                   public UpstreamHandler,
+                                   public ResponseHandler,
                                    public internal::ListNode,  // the worker's, idle or sending
                                    public PrefillObserver {
  public:
@@ -54,11 +54,11 @@ class DownstreamConnection final : public StreamObserver,
   void OnReadable() override;
   void OnWritable() override;
 
-  void OnUpstreamHead(const http::ResponseHead& head) override;
-  void OnUpstreamBody(std::string_view piece) override;
-  void OnUpstreamFlush() override;
-  void OnUpstreamEnd() override;
-  void OnUpstreamFailed(TryFailure failure, bool sent_whole) override;
+  void OnResponseHead(const http::ResponseHead& head) override;
+  void OnResponseBody(std::string_view piece) override;
+  void OnResponseFlush() override;
+  void OnResponseEnd() override;
+  void OnResponseFailed(const ClientError& error) override;
 
   void OnPrefillEnd(HeldAnswer answer) override;
   void OnPrefillFailed(TryFailure failure, bool sent_whole) override;
@@ -105,7 +105,7 @@ class DownstreamConnection final : public StreamObserver,
     std::string_view fields = {};  // further lines of the head
   };
   void RespondWith(const Answer& answer, bool keep_alive, Outcome outcome);
-  void WriteRequestHead(uint64_t body_bytes, bool read_here, std::string* head);
+  ClientRequest ForwardedTry(BodyEdit* body, bool read_here);
   void StartTryTimer();
   Reuse ReuseOfNextTry() const;
 
@@ -172,10 +172,9 @@ class DownstreamConnection final : public StreamObserver,
   Duration body_time_{};      // that the body has had so far
 
   // The response that is passed on.
-  UpstreamConnection* upstream_ = nullptr;
+  ClientCall* upstream_ = nullptr;
   std::unique_ptr<ModelLists::Ticket> model_ticket_;  // waits for a model list
   std::unique_ptr<PrefillLeg> prefill_;               // made at the first disaggregated request
-  std::string upstream_head_;
   std::string response_head_;
   bool response_head_sent_ = false;
   bool early_head_ = false;  // a head of our own was sent: the answer is an event stream

@@ -28,67 +28,75 @@ bool IsRewrittenInRequest(std::string_view name) {
   }
 }
 
-void WriteForwardedFor(const http::HeaderList& headers, std::string_view client_ip,
-                       std::string* out) {
-  std::string value;
+void SetForwardedFor(const http::HeaderList& headers, std::string_view client_ip,
+                     std::string* value) {
+  value->clear();
   for (const http::HeaderField& field : headers) {
     if (!EqualsIgnoreCase(field.name, "x-forwarded-for")) continue;
     if (field.value.empty()) continue;
-    value += field.value;
-    value += ", ";
+    *value += field.value;
+    *value += ", ";
   }
-  value += client_ip;
-  http::AppendHeader(out, "x-forwarded-for", value);
+  *value += client_ip;
 }
 
 }  // namespace
 
-void WriteUpstreamHead(const http::RequestHead& head, const ForwardedRequest& request,
-                       std::string* out) {
-  out->clear();
-  http::AppendRequestLine(out, head.method, request.target);
-  const http::HeaderField* forwarded_proto = nullptr;
-  const http::HeaderField* forwarded_host = nullptr;
-  bool has_host = false;
+ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
+                                        const ForwardedRequest& request) {
+  fields_.clear();
+  std::string_view proto = "http";
+  std::string_view host = head.authority;
   const http::HopByHopFields hop_by_hop(head.headers);
   for (const http::HeaderField& field : head.headers) {
-    if (field.name.size() == 4 && EqualsIgnoreCase(field.name, "host")) {
-      // Never hop-by-hop, whatever Connection says; the authority of an absolute target overrides
-      // it.
-      if (!has_host) http::AppendHeader(out, field.name, head.authority);
-      has_host = true;
-      continue;
-    }
+    // Never hop-by-hop, whatever Connection says; the authority of an absolute target overrides it.
+    if (field.name.size() == 4 && EqualsIgnoreCase(field.name, "host")) continue;
     if (IsRewrittenInRequest(field.name)) {
-      if (EqualsIgnoreCase(field.name, "x-forwarded-proto")) forwarded_proto = &field;
-      if (EqualsIgnoreCase(field.name, "x-forwarded-host")) forwarded_host = &field;
+      if (EqualsIgnoreCase(field.name, "x-forwarded-proto")) proto = field.value;
+      if (EqualsIgnoreCase(field.name, "x-forwarded-host")) host = field.value;
       continue;
     }
     if (hop_by_hop.Contains(field.name)) continue;
     if (request.read_here && EqualsIgnoreCase(field.name, "accept-encoding")) continue;
     if (request.decoded && EqualsIgnoreCase(field.name, "content-encoding")) continue;
     if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
-    http::AppendHeader(out, field.name, field.value);
+    fields_.push_back(field);
   }
-  if (request.read_here) http::AppendHeader(out, "accept-encoding", "identity");
-  if (!has_host) http::AppendHeader(out, "host", head.authority);
+  if (request.read_here) fields_.push_back({"accept-encoding", "identity"});
   if (request.model_name && !request.model_name->empty()) {
-    http::AppendHeader(out, kModelNameField, *request.model_name);
+    fields_.push_back({kModelNameField, *request.model_name});
   }
-  http::AppendHeader(out, "x-request-id", request.request_id);
-  WriteForwardedFor(head.headers, request.client_ip, out);
-  http::AppendHeader(out, "x-forwarded-proto",
-                     forwarded_proto != nullptr ? forwarded_proto->value : "http");
-  if (forwarded_host != nullptr) {
-    http::AppendHeader(out, "x-forwarded-host", forwarded_host->value);
-  } else if (!head.authority.empty()) {
-    http::AppendHeader(out, "x-forwarded-host", head.authority);
-  }
+  SetForwardedFor(head.headers, request.client_ip, &forwarded_for_);
+  fields_.push_back({"x-request-id", request.request_id});
+  fields_.push_back({"x-forwarded-for", forwarded_for_});
+  fields_.push_back({"x-forwarded-proto", proto});
+  if (!host.empty()) fields_.push_back({"x-forwarded-host", host});
   // A body that was announced is announced again, even an empty one.
-  if (request.body_bytes > 0 || head.framing != http::BodyFraming::kNone || head.method == "POST") {
-    http::AppendHeader(out, "content-length", request.body_bytes);
+  const bool has_body =
+      request.has_body || head.framing != http::BodyFraming::kNone || head.method == "POST";
+  return {head.method, request.target, head.authority, fields_, has_body, {}};
+}
+
+TryFailure TryFailureOf(ClientFailure failure) {
+  switch (failure) {
+    case ClientFailure::kConnectRefused:
+      return TryFailure::kConnectRefused;
+    case ClientFailure::kConnectTimeout:
+      return TryFailure::kConnectTimeout;
+    case ClientFailure::kUnreachable:
+      return TryFailure::kUnreachable;
+    case ClientFailure::kLocalResources:
+      return TryFailure::kLocalResources;
+    case ClientFailure::kStaleConnection:
+      return TryFailure::kStaleConnection;
+    case ClientFailure::kClosed:
+      return TryFailure::kReset;
+    case ClientFailure::kBadResponse:
+      return TryFailure::kBadResponse;
+    case ClientFailure::kTimeout:
+      return TryFailure::kResponseTimeout;
   }
-  http::AppendHeadEnd(out);
+  return TryFailure::kReset;
 }
 
 DownstreamFraming WriteDownstreamHead(const http::ResponseHead& head,

@@ -1,4 +1,4 @@
-// The heads that are sent on: what a proxy must drop, keep and add (RFC 9110 section 7.6).
+// What is sent on: which fields a proxy must drop, keep and add (RFC 9110 section 7.6).
 
 #pragma once
 
@@ -6,7 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "client/request.h"
+#include "exchange/metrics.h"
 #include "http/head.h"
 
 namespace gw {
@@ -15,18 +18,27 @@ struct ForwardedRequest {
   std::string_view target;
   std::string_view request_id;
   std::string_view client_ip;
-  uint64_t body_bytes = 0;
+  bool has_body = false;
   bool read_here = false;  // the gateway reads the answer itself: asked for as it is, not coded
   // The model's name for kModelNameField in place of the client's field; empty: no such field.
   std::optional<std::string_view> model_name = {};
   bool decoded = false;  // the body goes on without the coding that it came with
 };
 
-// Writes the head of the request to an endpoint: the client's end-to-end fields as they are and in
-// order, with x-request-id, x-forwarded-for, -proto and -host made right, and Content-Length set
-// to what is sent (the body was buffered).
-void WriteUpstreamHead(const http::RequestHead& head, const ForwardedRequest& request,
-                       std::string* out);
+// The request to an endpoint, without its body's parts: the client's end-to-end fields as they are
+// and in order, with x-request-id, x-forwarded-for, -proto and -host made right.
+class RequestForwarder {
+ public:
+  // Views of the result are valid until the next call, as long as `head` and `request`'s are.
+  ClientRequest Forward(const http::RequestHead& head, const ForwardedRequest& request);
+
+ private:
+  std::vector<http::HeaderField> fields_;
+  std::string forwarded_for_;
+};
+
+// What a failure of the connection to an endpoint is to the request.
+TryFailure TryFailureOf(ClientFailure failure);
 
 // How the response's body is framed towards the client.
 enum class DownstreamFraming : uint8_t { kNoBody, kLength, kChunked, kToClose };

@@ -9,7 +9,6 @@ namespace gw {
 void DownstreamConnection::BecomeIdle() {
   parser_.Reset();
   early_head_ = false;
-  ClearForIdle(&upstream_head_);
   ClearForIdle(&response_head_);
   ClearForIdle(&held_);
   if (prefill_ != nullptr) prefill_->ClearForIdle();

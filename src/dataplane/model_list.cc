@@ -11,50 +11,50 @@
 namespace gw {
 
 // One pool asked for its list: an endpoint, and the next one if that one does not tell.
-class ModelListFetch::Question final : public UpstreamHandler {
+class ModelListFetch::Question final : public ResponseHandler {
  public:
   Question(ModelListFetch& fetch, const std::vector<const Endpoint*>& candidates)
       : fetch_(fetch),
         candidates_(candidates),
         timer_(fetch.upstreams_.loop(), [this] { OnTimeout(); }) {}
   ~Question() {
-    if (connection_ != nullptr) connection_->Cancel();
+    if (call_ != nullptr) call_->Cancel();
   }
   void Ask() {
     const std::string& address = candidates_[next_]->address;
     answer_ = {};
-    head_ = "GET /v1/models HTTP/1.1\r\nhost: " + address + "\r\naccept: application/json\r\n" +
-            fetch_.fields_ + "\r\n";
-    timer_.Start(fetch_.upstreams_.options().model_list_timeout);
-    connection_ = fetch_.upstreams_.Acquire(address);
-    connection_->Send({head_, {}, false}, this);
+    std::vector<http::HeaderField> fields{{"accept", "application/json"}};
+    for (const auto& [name, value] : fetch_.fields_) fields.push_back({name, value});
+    timer_.Start(fetch_.options_.model_list_timeout);
+    // That a kept connection is found closed says nothing of the endpoint: it is asked once more.
+    call_ = fetch_.upstreams_.Send(address,
+                                   {.target = "/v1/models", .authority = address, .fields = fields},
+                                   asked_again_ ? Reuse::kNone : Reuse::kTrusted, this);
   }
   ModelListAnswer& answer() { return answer_; }
 
-  void OnUpstreamHead(const http::ResponseHead& head) override {
+  void OnResponseHead(const http::ResponseHead& head) override {
     answer_.status = head.status;
     const http::HeaderField* type = head.headers.Find("content-type");
     answer_.content_type.assign(type != nullptr ? type->value : "application/json");
     answer_.fields = FieldsOfAnswer(head);
   }
-  void OnUpstreamBody(std::string_view piece) override {
+  void OnResponseBody(std::string_view piece) override {
     if (answer_.status == 0) return;
-    if (answer_.body.size() + piece.size() > fetch_.upstreams_.options().model_list_bytes_max) {
+    if (answer_.body.size() + piece.size() > fetch_.options_.model_list_bytes_max) {
       fetch_.on_limit_("model_list_bytes");
       answer_ = {};
     } else {
       answer_.body += piece;
     }
   }
-  void OnUpstreamFlush() override {}
-  void OnUpstreamEnd() override {
-    connection_ = nullptr;
+  void OnResponseEnd() override {
+    call_ = nullptr;
     Close();
   }
-  void OnUpstreamFailed(TryFailure failure, bool) override {
-    connection_ = nullptr;
-    // That it closed an idle connection says nothing of the endpoint: it is asked once more.
-    if (failure == TryFailure::kStaleConnection && !asked_again_) {
+  void OnResponseFailed(const ClientError& error) override {
+    call_ = nullptr;
+    if (error.failure == ClientFailure::kStaleConnection && !asked_again_) {
       asked_again_ = true;
       Ask();
       return;
@@ -66,8 +66,8 @@ class ModelListFetch::Question final : public UpstreamHandler {
  private:
   void OnTimeout() {
     fetch_.on_limit_("model_list_timeout");
-    connection_->Cancel();
-    connection_ = nullptr;
+    call_->Cancel();
+    call_ = nullptr;
     answer_ = {};
     Close();
   }
@@ -86,17 +86,18 @@ class ModelListFetch::Question final : public UpstreamHandler {
 
   ModelListFetch& fetch_;
   const std::vector<const Endpoint*>& candidates_;
-  UpstreamConnection* connection_ = nullptr;
-  std::string head_;
+  ClientCall* call_ = nullptr;
   ModelListAnswer answer_;
   Timer timer_;
   size_t next_ = 0;
   bool asked_again_ = false;
 };
 
-ModelListFetch::ModelListFetch(UpstreamPool& upstreams, std::shared_ptr<const Snapshot> snapshot,
-                               ModelListPlan plan, std::string fields, OnLimit on_limit)
+ModelListFetch::ModelListFetch(ClientPool& upstreams, const DataplaneOptions& options,
+                               std::shared_ptr<const Snapshot> snapshot, ModelListPlan plan,
+                               OwnedFields fields, OnLimit on_limit)
     : upstreams_(upstreams),
+      options_(options),
       snapshot_(std::move(snapshot)),
       plan_(std::move(plan)),
       fields_(std::move(fields)),
@@ -201,9 +202,9 @@ size_t ModelListStore::BytesOf(const ModelListAnswer& list) {
          list.body.size();
 }
 
-ModelLists::ModelLists(UpstreamPool& upstreams, ModelListStore& store,
-                       ModelListFetch::OnLimit on_limit)
-    : upstreams_(upstreams), store_(store), on_limit_(std::move(on_limit)) {}
+ModelLists::ModelLists(ClientPool& upstreams, const DataplaneOptions& options,
+                       ModelListStore& store, ModelListFetch::OnLimit on_limit)
+    : upstreams_(upstreams), options_(options), store_(store), on_limit_(std::move(on_limit)) {}
 
 ModelLists::~ModelLists() {
   // Other workers' clients may wait for what this one began.
@@ -223,7 +224,7 @@ ModelLists::Ticket::~Ticket() {
 }
 
 SharedModelList ModelLists::Get(const std::shared_ptr<const Snapshot>& snapshot,
-                                const ModelListRules& rules, std::string fields, Random& random,
+                                const ModelListRules& rules, OwnedFields fields, Random& random,
                                 Done done, std::unique_ptr<Ticket>* ticket) {
   EventLoop& loop = upstreams_.loop();
   const ModelListStore::Key key = store_.KeyFor(KeyOf(*snapshot, rules, fields));
@@ -234,7 +235,7 @@ SharedModelList ModelLists::Get(const std::shared_ptr<const Snapshot>& snapshot,
   if (found == ModelListStore::Found::kList) return list;
   *ticket = std::make_unique<Ticket>(store_, key, waiter);
   if (found == ModelListStore::Found::kOthersAsk) return nullptr;
-  auto fetch = std::make_unique<ModelListFetch>(upstreams_, snapshot,
+  auto fetch = std::make_unique<ModelListFetch>(upstreams_, options_, snapshot,
                                                 PlanModelList(*snapshot, rules, loop.now(), random),
                                                 std::move(fields), on_limit_);
   ModelListFetch& started = *(fetches_[key] = std::move(fetch));

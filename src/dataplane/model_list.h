@@ -15,7 +15,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "dataplane/upstream.h"
+#include "client/pool.h"
+#include "dataplane/options.h"
 #include "exchange/model_list.h"
 
 namespace gw {
@@ -80,10 +81,11 @@ class ModelListFetch {
   using Done = std::function<void(ModelListAnswer list)>;
   using OnLimit = std::function<void(std::string_view limit)>;
 
-  // `fields`: header lines that the endpoints are asked with. `on_limit` is told of each limit and
-  // time-out that is reached.
-  ModelListFetch(UpstreamPool& upstreams, std::shared_ptr<const Snapshot> snapshot,
-                 ModelListPlan plan, std::string fields, OnLimit on_limit);
+  // `fields`: that the endpoints are asked with. `on_limit` is told of each limit and time-out that
+  // is reached.
+  ModelListFetch(ClientPool& upstreams, const DataplaneOptions& options,
+                 std::shared_ptr<const Snapshot> snapshot, ModelListPlan plan, OwnedFields fields,
+                 OnLimit on_limit);
   ~ModelListFetch();
   void Start(Done done);
 
@@ -91,10 +93,11 @@ class ModelListFetch {
   class Question;
   void OnAnswer();
 
-  UpstreamPool& upstreams_;
+  ClientPool& upstreams_;
+  const DataplaneOptions& options_;
   const std::shared_ptr<const Snapshot> snapshot_;  // what the plan is of
   const ModelListPlan plan_;
-  const std::string fields_;
+  const OwnedFields fields_;
   const OnLimit on_limit_;
   Done done_;
   std::vector<std::unique_ptr<Question>> questions_;
@@ -104,7 +107,8 @@ class ModelListFetch {
 // The lists of one worker: those that it puts together, and the requests of its clients for any.
 class ModelLists {
  public:
-  ModelLists(UpstreamPool& upstreams, ModelListStore& store, ModelListFetch::OnLimit on_limit);
+  ModelLists(ClientPool& upstreams, const DataplaneOptions& options, ModelListStore& store,
+             ModelListFetch::OnLimit on_limit);
   ~ModelLists();
 
   // One request that waits. Destroying it leaves.
@@ -123,11 +127,12 @@ class ModelLists {
 
   // The list, if it is there; otherwise `*ticket` is set, and `done` is called in a later round.
   SharedModelList Get(const std::shared_ptr<const Snapshot>& snapshot, const ModelListRules& rules,
-                      std::string fields, Random& random, Done done,
+                      OwnedFields fields, Random& random, Done done,
                       std::unique_ptr<Ticket>* ticket);
 
  private:
-  UpstreamPool& upstreams_;
+  ClientPool& upstreams_;
+  const DataplaneOptions& options_;
   ModelListStore& store_;
   const ModelListFetch::OnLimit on_limit_;
   absl::flat_hash_map<ModelListStore::Key, std::unique_ptr<ModelListFetch>> fetches_;

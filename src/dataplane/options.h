@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "client/options.h"
 #include "exchange/options.h"
 #include "http/head.h"
 
@@ -28,6 +29,7 @@ struct DataplaneOptions {
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
   size_t admin_connections_max = 64;           // the longest idle one is closed
+  size_t admin_linger_bytes_max = 1u << 20;    // sent after an answer of the admin port: closed
   size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
   size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out
   // Merged lists that are kept, of all workers together: the oldest leave before their time.
@@ -61,6 +63,18 @@ struct DataplaneOptions {
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
   Duration model_list_cache_time = std::chrono::seconds(2);
+
+  // What of these holds for connections to endpoints.
+  ClientOptions client() const {
+    return {.response_head = response_head,
+            .idle_connections_max = idle_upstream_connections_max,
+            .reads_per_turn_max = reads_per_turn_max,
+            .connect_timeout = connect_timeout,
+            .response_timeout = response_headers_timeout,
+            .idle_timeout = stream_idle_timeout,
+            .keep_alive_timeout = upstream_keep_alive_timeout,
+            .tcp_keep_alive = tcp_keep_alive};
+  }
 };
 
 // What may be counted as a limit that was reached, shown at 0 before it is. Heads have a family of
@@ -94,6 +108,7 @@ inline constexpr std::string_view kCountedLimits[] = {
     "socket_memory",
     "prefill_response_bytes",
     "reads_per_turn",
+    "request_id_bytes",
     "request_body_bytes",
     "request_body_ratio",
     "response_head_bytes",

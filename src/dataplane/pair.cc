@@ -10,13 +10,14 @@ void DownstreamConnection::DispatchPrefill() {
   SetState(State::kWaiting);
   StartBootstrapTimer();
   if (prefill_ == nullptr) {
-    prefill_ = std::make_unique<PrefillLeg>(worker_.upstreams(), worker_.held(), *this);
+    prefill_ =
+        std::make_unique<PrefillLeg>(worker_.upstreams(), worker_.options(), worker_.held(), *this);
   }
   BodyEdit& body = exchange_.prefill_body();
   const bool early = StartKeepalive();
-  WriteRequestHead(body.size(), early || exchange_.needs_prefill_answer(), prefill_->head());
-  prefill_->Send(exchange_.prefill_endpoint().address, body.parts(),
-                 exchange_.needs_prefill_answer(), ReuseOfNextTry());
+  const bool keep_success = exchange_.needs_prefill_answer();
+  prefill_->Send(exchange_.prefill_endpoint().address, ForwardedTry(&body, early || keep_success),
+                 keep_success, ReuseOfNextTry());
   StartTryTimer();
 }
 
@@ -36,7 +37,7 @@ void DownstreamConnection::CancelHalves() {
   bootstrap_timer_.Stop();
   if (prefill_ != nullptr) prefill_->Cancel();
   if (upstream_ == nullptr) return;
-  UpstreamConnection* upstream = std::exchange(upstream_, nullptr);
+  ClientCall* upstream = std::exchange(upstream_, nullptr);
   upstream->Cancel();
 }
 

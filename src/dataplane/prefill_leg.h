@@ -9,8 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "client/pool.h"
 #include "dataplane/held_bytes.h"
-#include "dataplane/upstream.h"
+#include "dataplane/options.h"
 #include "exchange/pair.h"
 
 namespace gw {
@@ -25,40 +26,40 @@ class PrefillObserver {
   ~PrefillObserver() = default;
 };
 
-class PrefillLeg final : public UpstreamHandler {
+class PrefillLeg final : public ResponseHandler {
  public:
-  // `pool`, `held` and `observer` outlive the leg.
-  PrefillLeg(UpstreamPool& pool, HeldBytes& held, PrefillObserver& observer)
+  // Everything referred to outlives the leg.
+  PrefillLeg(ClientPool& pool, const DataplaneOptions& options, HeldBytes& held,
+             PrefillObserver& observer)
       : pool_(pool),
+        options_(options),
         observer_(observer),
         share_(held),
         error_timer_(pool.loop(), [this] { OnErrorTimeout(); }) {}
   ~PrefillLeg() { Cancel(); }
 
-  // The head to send is written here first.
-  std::string* head() { return &head_; }
-  // `parts` stay valid until the leg has ended. `keep_success`: a 200 is wanted with its body.
-  void Send(const std::string& address, std::span<const std::string_view> parts, bool keep_success,
+  // The parts of `request` stay valid until the leg has ended. `keep_success`: a 200 is wanted with
+  // its body.
+  void Send(const std::string& address, const ClientRequest& request, bool keep_success,
             Reuse reuse);
   // Ends it by closing its connection; the observer hears nothing.
   void Cancel();
   // Between requests. REQUIRES: !active()
   void ClearForIdle();
-  bool active() const { return connection_ != nullptr; }
+  bool active() const { return call_ != nullptr; }
 
-  void OnUpstreamHead(const http::ResponseHead& head) override;
-  void OnUpstreamBody(std::string_view piece) override;
-  void OnUpstreamFlush() override {}
-  void OnUpstreamEnd() override;
-  void OnUpstreamFailed(TryFailure failure, bool sent_whole) override;
+  void OnResponseHead(const http::ResponseHead& head) override;
+  void OnResponseBody(std::string_view piece) override;
+  void OnResponseEnd() override;
+  void OnResponseFailed(const ClientError& error) override;
 
  private:
   void OnErrorTimeout();
 
-  UpstreamPool& pool_;
+  ClientPool& pool_;
+  const DataplaneOptions& options_;
   PrefillObserver& observer_;
-  UpstreamConnection* connection_ = nullptr;
-  std::string head_;
+  ClientCall* call_ = nullptr;
   HeldAnswer answer_;
   HeldBytes::Share share_;
   bool keep_success_ = false;

@@ -6,7 +6,7 @@
 
 namespace gw {
 
-void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
+void DownstreamConnection::OnResponseHead(const http::ResponseHead& head) {
   const Step step = exchange_.OnResponseHead(head, worker_.loop().now());
   if (step.kind != Step::Kind::kContinue) {
     ActOnHalf(step);
@@ -32,18 +32,18 @@ void DownstreamConnection::OnUpstreamHead(const http::ResponseHead& head) {
   }
 }
 
-void DownstreamConnection::OnUpstreamBody(std::string_view piece) {
+void DownstreamConnection::OnResponseBody(std::string_view piece) {
   exchange_.OnResponseBody(piece, worker_.loop().now());
   if (framing_ == DownstreamFraming::kNoBody) return;
   pieces_.push_back(piece);
   pieces_bytes_ += piece.size();
 }
 
-void DownstreamConnection::OnUpstreamFlush() {
+void DownstreamConnection::OnResponseFlush() {
   if (!KeepMisfit() && !HoldPieces()) FlushPieces(false);
 }
 
-void DownstreamConnection::OnUpstreamEnd() {
+void DownstreamConnection::OnResponseEnd() {
   upstream_ = nullptr;
   exchange_.OnResponseEnd(worker_.loop().now());
   if (KeepMisfit()) {
@@ -66,19 +66,19 @@ void DownstreamConnection::EndResponse(bool delimited) {
   ContinueInput();
 }
 
-void DownstreamConnection::OnUpstreamFailed(TryFailure failure, bool sent_whole) {
+void DownstreamConnection::OnResponseFailed(const ClientError& error) {
   const TimePoint now = worker_.loop().now();
   upstream_ = nullptr;
   CancelHalves();
   if (response_head_sent_ || exchange_.response().saw_last_event()) {
     if (exchange_.OnStreamBroken(now)) exchange_.ReleaseResponse(now);
-    BreakOff(Outcome::kUpstreamBroke, failure == TryFailure::kResponseTimeout
+    BreakOff(Outcome::kUpstreamBroke, error.failure == ClientFailure::kTimeout
                                           ? Rejection::kTimeout
                                           : Rejection::kConnectFailed);
     return;
   }
   DropResponse();
-  Act(exchange_.OnTryFailed(failure, sent_whole, now));
+  Act(exchange_.OnTryFailed(TryFailureOf(error.failure), error.sent_whole, now));
   ContinueInput();
 }
 

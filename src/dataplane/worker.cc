@@ -12,14 +12,16 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       loop_(std::move(loop)),
       environment_(loop_->clock(), seed, shared.index, shared.metrics, shared.options.exchange),
       reader_(shared.snapshots),
+      client_options_(shared.options.client()),
       upstreams_(
-          *loop_, shared.options, [this](std::string_view limit) { CountLimit(limit); },
-          [this] { return FreeDescriptors(); }),
+          *loop_, client_options_,
+          {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); }}),
       decode_queue_(*loop_, shared.options),
       own_model_lists_(shared.model_lists == nullptr
                            ? std::make_unique<ModelListStore>(shared.options, seed)
                            : nullptr),
-      model_lists_(upstreams_, own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
+      model_lists_(upstreams_, shared.options,
+                   own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
                    [this](std::string_view limit) { CountLimit(limit); }),
       closing_timer_(*loop_, [this] { CloseLast(); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",

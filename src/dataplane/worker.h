@@ -17,12 +17,12 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "client/pool.h"
 #include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
 #include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
-#include "dataplane/upstream.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
@@ -67,12 +67,15 @@ class ProxyWorker {
   EventLoop& loop() { return *loop_; }
   const DataplaneOptions& options() const { return shared_.options; }
   ExchangeEnvironment& environment() { return environment_; }
-  UpstreamPool& upstreams() { return upstreams_; }
+  ClientPool& upstreams() { return upstreams_; }
   ModelLists& model_lists() { return model_lists_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
+  // Room for what one request needs for a moment.
   std::vector<iovec>& parts() { return parts_; }
+  RequestForwarder& forwarder() { return forwarder_; }
+  std::string& origin_form() { return origin_form_; }
   void CountLimit(std::string_view limit);
   void CountRefusedHead(http::HeadError error);
   void Remove(DownstreamConnection* connection);
@@ -106,11 +109,14 @@ class ProxyWorker {
   std::unique_ptr<EventLoop> loop_;
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
-  UpstreamPool upstreams_;
+  const ClientOptions client_options_;
+  ClientPool upstreams_;
   DecodeQueue decode_queue_;
   const std::unique_ptr<ModelListStore> own_model_lists_;
   ModelLists model_lists_;
   std::vector<iovec> parts_;
+  RequestForwarder forwarder_;
+  std::string origin_form_;
   std::map<uint16_t, std::unique_ptr<Listener>> listeners_;
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.

@@ -160,6 +160,8 @@ class Exchange {
   void ReleaseTry();
   void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
   void ChargeStatus(EndpointState& state, int status, TimePoint now);
+  Step RepeatStale(bool sent_whole, TimePoint now);
+  bool HasOtherInUse(TimePoint now);
   int RepeatsMax() const;
   bool MayRepeat();    // after the tries that have failed
   bool MayTryAgain();  // the same, and tries are left

@@ -205,10 +205,40 @@ TEST_F(ExchangeTest, AStaleConnectionIsOneOfTheTriesThatWereSentWhole) {
   const std::string first = exchange_.endpoint().address;
   ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, true, clock_.Now()).kind,
             Step::Kind::kForward);
-  EXPECT_EQ(exchange_.endpoint().address, first);
+  EXPECT_NE(exchange_.endpoint().address, first) << "it may be the last try";
   EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kReset, true, clock_.Now()).kind,
             Step::Kind::kRespond);
   exchange_.End(Outcome::kRejected, 502, clock_.Now());
+}
+
+TEST_F(ExchangeTest, AStaleConnectionThatDidNotTakeTheRequestIsTriedAgainAtTheSameEndpoint) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  const std::string first = exchange_.endpoint().address;
+  ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, false, clock_.Now()).kind,
+            Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, first);
+  exchange_.End(Outcome::kClientLeft, 0, clock_.Now());
+  EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(ExchangeTest, AStaleConnectionIsNotHeldAgainstItsEndpoint) {
+  Configure(2, RoutingStrategy::kDefault, {});
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  const std::string first = exchange_.endpoint().address;
+  ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, true, clock_.Now()).kind,
+            Step::Kind::kForward);
+  ASSERT_NE(exchange_.endpoint().address, first);
+  ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now()).kind,
+            Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, first) << "the other one is dead";
+  Answer("application/json", "{}");
+  Finish();
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, true, clock_.Now()).kind,
+            Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, first) << "no other one is in use";
+  Answer("application/json", "{}");
+  Finish();
 }
 
 TEST_F(ExchangeTest, WhatWasNotSentWholeIsTriedTwiceMore) {

@@ -229,6 +229,9 @@ std::shared_ptr<ExchangeSeries> ExchangeMetrics::For(std::string_view pool, std:
                                                      std::string_view target_model,
                                                      ModelName from) {
   ForgetRemoved();
+  // What a label does not show makes no series of its own: clients choose names, and how long.
+  model = model.substr(0, MetricRegistry::label_value_bytes_max);
+  target_model = target_model.substr(0, MetricRegistry::label_value_bytes_max);
   key_.assign(pool);
   key_ += '\n';
   key_ += model;

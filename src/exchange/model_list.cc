@@ -113,12 +113,10 @@ ModelListRules RulesOfModelList(const Snapshot& snapshot, const RouteTable& rout
   return rules;
 }
 
-std::string FieldsOfQuestion(const http::RequestHead& head) {
-  std::string fields;
+OwnedFields FieldsOfQuestion(const http::RequestHead& head) {
+  OwnedFields fields;
   for (const http::HeaderField& field : head.headers) {
-    if (IsOneOf(field.name, kFieldsOfQuestion)) {
-      http::AppendHeader(&fields, field.name, field.value);
-    }
+    if (IsOneOf(field.name, kFieldsOfQuestion)) fields.emplace_back(field.name, field.value);
   }
   return fields;
 }
@@ -133,10 +131,13 @@ std::string FieldsOfAnswer(const http::ResponseHead& head) {
   return fields;
 }
 
-std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules, std::string_view fields) {
+std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules,
+                  const OwnedFields& fields) {
   std::string key = std::to_string(snapshot.generation);
   for (const RouteRule* rule : rules) key.append("\n").append(rule->name);
-  return key.append("\n\n").append(fields);
+  key += "\n";
+  for (const auto& [name, value] : fields) key.append("\n").append(name).append(":").append(value);
+  return key;
 }
 
 ModelListPlan PlanModelList(const Snapshot& snapshot, const ModelListRules& rules, TimePoint now,

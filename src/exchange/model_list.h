@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -35,6 +36,8 @@ struct ModelListPlan {
 
   std::vector<Part> parts;
 };
+// Names and values of header fields.
+using OwnedFields = std::vector<std::pair<std::string, std::string>>;
 using ModelListRules = std::vector<const RouteRule*>;
 
 // What an endpoint answered, and what the client gets.
@@ -52,12 +55,12 @@ ModelListRules RulesOfModelList(const Snapshot& snapshot, const RouteTable& rout
 
 // The header fields of the request that the endpoints are asked with: who asks, and from which web
 // page.
-std::string FieldsOfQuestion(const http::RequestHead& head);
+OwnedFields FieldsOfQuestion(const http::RequestHead& head);
 // The lines of the answer's header fields that are passed on: what says who may read it.
 std::string FieldsOfAnswer(const http::ResponseHead& head);
 
 // What a list of these rules is remembered by. Clients' paths do not make more of them.
-std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules, std::string_view fields);
+std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules, const OwnedFields& fields);
 
 // `snapshot` must outlive the plan.
 ModelListPlan PlanModelList(const Snapshot& snapshot, const ModelListRules& rules, TimePoint now,

@@ -1,5 +1,7 @@
 // Tries that came to no answer: what each says of its endpoint, and whether there is another one.
 
+#include <vector>
+
 #include "base/check.h"
 #include "exchange/exchange.h"
 #include "pool/health.h"
@@ -94,6 +96,38 @@ bool Exchange::MayTryAgain() {
   return false;
 }
 
+// Besides those that were tried.
+bool Exchange::HasOtherInUse(TimePoint now) {
+  env_.TakeSample(pool_->pool, request_, now, tried_slots_);
+  for (const EndpointView& view : env_.views) {
+    const EndpointState& state = *view.endpoint->state;
+    if (StandingOf(state, view.in_flight_requests, now) == Standing::kInUse && !IsSilent(state)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The endpoint is most likely there, and is asked again over a fresh connection. It may also have
+// taken the request and closed, and may do so again: what was sent whole goes elsewhere, as that
+// may be its last try.
+Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
+  ++failed_.stale;
+  env_.metrics.CountRetry(pool_->pool.id, TryFailure::kStaleConnection);
+  if (!sent_whole || pool_->disaggregation != nullptr || !HasOtherInUse(now)) {
+    ++tries_;
+    notes_.Again(now);
+    return {Step::Kind::kForward, Rejection::kNone};
+  }
+  const uint32_t slot = hold_.state->slot;
+  ReleaseTry();
+  upstream_status_ = 0;
+  response_.Drop();
+  const Step step = ScheduleTry(now);
+  std::erase(tried_slots_, slot);  // nothing is held against it
+  return step;
+}
+
 bool Exchange::may_try_again() const {
   if (pair_.active || pool_ == nullptr) return true;
   return failed_.whole_failures < RepeatsMax() && tries_ - failed_.stale <= Tries::kRetriesMax &&
@@ -108,14 +142,7 @@ Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
   if (pair_.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
   failed_.Fail(failure, sent_whole);
   const bool stale = failure == TryFailure::kStaleConnection;
-  if (stale && failed_.stale < Tries::kStaleMax && MayRepeat()) {
-    // It is most likely there: asked again at once, over a fresh connection.
-    ++failed_.stale;
-    ++tries_;
-    notes_.Again(now);
-    env_.metrics.CountRetry(pool_->pool.id, failure);
-    return {Step::Kind::kForward, Rejection::kNone};
-  }
+  if (stale && failed_.stale < Tries::kStaleMax && MayRepeat()) return RepeatStale(sent_whole, now);
   ChargeEndpoint(*hold_.state, failure, now);
   ReleaseTry();
   upstream_status_ = 0;

@@ -13,8 +13,9 @@ struct Tries {
   // Of them, to an InferencePool, after a try that was sent whole: whoever had it may have acted on
   // it, and died of it.
   static constexpr int kRepeatsMax = 1;
-  // Beside kRetriesMax, not kRepeatsMax: at the same endpoint, whose kept-alive connection was
-  // closed as it was used. The next connection there is a fresh one.
+  // Beside kRetriesMax, not kRepeatsMax: after a kept-alive connection that was closed as it was
+  // used. Sent whole, it goes to another endpoint that is in use, if there is one; else to the
+  // same.
   static constexpr int kStaleMax = 1;
 
   int stale = 0;               // tries over such a connection that were followed by another one

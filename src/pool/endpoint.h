@@ -87,7 +87,9 @@ class alignas(64) EndpointState {
   std::atomic<uint32_t> cache_blocks{0};        // 0: not reported
   // Health, written through pool/health.h.
   std::atomic<uint32_t> consecutive_failures{0};
-  std::atomic<uint32_t> ejections{0};  // in a row, for the back-off
+  std::atomic<int64_t> row_began_ns{0};     // the first of them
+  std::atomic<uint64_t> row_dispatched{0};  // dispatched_requests then
+  std::atomic<uint32_t> ejections{0};       // in a row, for the back-off
   std::atomic<uint32_t> trial_successes{0};
   std::atomic<uint8_t> ejection_cause{0};  // an EndpointFailure
   std::atomic<bool> health_doubted{false};

@@ -66,6 +66,22 @@ bool Eject(EndpointState& state, int64_t seen_until_ns, int64_t now_ns, Endpoint
   return true;
 }
 
+// The failures in a row, this one included: 1 if the row starts anew with it.
+uint32_t CountInRow(EndpointState& state, int64_t now_ns, uint32_t failures_max) {
+  uint32_t failures = state.consecutive_failures.fetch_add(1, kRelaxed) + 1;
+  const uint64_t dispatched = state.dispatched_requests.load(kRelaxed);
+  const uint64_t since = dispatched - state.row_dispatched.load(kRelaxed);
+  if (failures >= failures_max && since > 2 * uint64_t{failures}) {
+    failures = 1;
+    state.consecutive_failures.store(1, kRelaxed);
+  }
+  if (failures == 1) {
+    state.row_began_ns.store(now_ns, kRelaxed);
+    state.row_dispatched.store(dispatched, kRelaxed);
+  }
+  return failures;
+}
+
 }  // namespace
 
 std::string_view NameOf(EndpointFailure failure) {
@@ -107,10 +123,10 @@ bool RecordFailure(EndpointState& state, TimePoint now, EndpointFailure failure,
       state.ejections.store(0, kRelaxed);
       state.returned_at_ns.store(0, kRelaxed);
     }
-    const uint32_t failures = state.consecutive_failures.fetch_add(1, kRelaxed) + 1;
     const uint32_t failures_max = failure == EndpointFailure::kConnectRefused
                                       ? options.refusals_in_row_max
                                       : options.failures_in_row_max;
+    const uint32_t failures = CountInRow(state, now_ns, failures_max);
     const bool on_probation = state.ejections.load(kRelaxed) != 0;
     if (!on_probation && failures < failures_max) {
       state.health_doubted.store(true, kRelaxed);
@@ -121,11 +137,15 @@ bool RecordFailure(EndpointState& state, TimePoint now, EndpointFailure failure,
 }
 
 void RecordSuccess(EndpointState& state, TimePoint now, TimePoint dispatched) {
+  const int64_t dispatched_ns = dispatched.time_since_epoch().count();
   // Loads first: in the common case the line is only read, and stays shared between the workers.
+  if (state.consecutive_failures.load(kRelaxed) != 0) {
+    if (dispatched_ns < state.row_began_ns.load(kRelaxed)) return;
+    state.consecutive_failures.store(0, kRelaxed);
+  }
   if (state.penalty.load(kRelaxed) != 0) ChangePenalty(state, now, 0.5f, 0);
-  if (state.consecutive_failures.load(kRelaxed) != 0) state.consecutive_failures.store(0, kRelaxed);
   const int64_t returned_ns = state.returned_at_ns.load(kRelaxed);
-  if (returned_ns == 0 || dispatched.time_since_epoch().count() < returned_ns) return;
+  if (returned_ns == 0 || dispatched_ns < returned_ns) return;
   state.ejections.store(0, kRelaxed);
   if (state.trial_successes.fetch_add(1, kRelaxed) + 1 >= kTrialSuccesses) {
     state.returned_at_ns.store(0, kRelaxed);

@@ -13,6 +13,11 @@
 // waits in a queue. Each failure, and each 503, puts the endpoint's health in doubt, which asks for
 // a probe now: if that fails, it ejects.
 //
+// A success ends the row if it was dispatched after the row's first failure: an endpoint that has
+// begun to fail whatever it gets still finishes the long streams that it has, one after the other.
+// Where answers are long such a success comes late, so a row does not eject if most of what was
+// dispatched meanwhile has not failed: it starts anew with the newest failure.
+//
 // Ejection is a preference. The endpoints that refuse (nobody listens, or the probe fails) are
 // asked when nothing else is left. The others, which take connections and fail requests, are asked
 // before that, and also as soon as less than a quarter of the pool would be in use otherwise: what
@@ -28,7 +33,8 @@
 // the next, then four and so on, unless the others have nothing left.
 //
 // Penalty: each failure and each refusal adds a quarter, half of it is gone after 5 s, and a
-// success takes half of the rest. The endpoint's score is divided by 1 + penalty, in every profile.
+// success that is not of before the row takes half of the rest. The endpoint's score is divided by
+// 1 + penalty, in every profile.
 //
 // What the gateway itself lacks (descriptors, ports, a route) is not recorded here.
 //

@@ -53,6 +53,36 @@ TEST_F(Health, ASuccessBetweenFailuresStartsTheRowAnew) {
   EXPECT_TRUE(Fail());
 }
 
+TEST_F(Health, AnEndpointThatFailsAtOnceAndStillFinishesItsStreamsIsEjected) {
+  const TimePoint before = clock_.Now();
+  clock_.Advance(seconds(1));
+  const auto stream_ends = [&] { RecordSuccess(state_, clock_.Now(), before); };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(IsEjected(state_)) << i;
+    state_.dispatched_requests.fetch_add(1);
+    clock_.Advance(milliseconds(100));
+    Fail();
+    const float penalty = PenaltyOf(state_, clock_.Now());
+    if (i < 2) stream_ends();
+    EXPECT_FLOAT_EQ(PenaltyOf(state_, clock_.Now()), penalty) << "and does not look idle for it";
+  }
+  EXPECT_TRUE(IsEjected(state_));
+}
+
+TEST_F(Health, AFewOfManyLongStreamsThatFailDoNotEject) {
+  // One of ten fails at once; the others last so long that none has ended yet.
+  for (int i = 0; i < 1000; ++i) {
+    state_.dispatched_requests.fetch_add(1);
+    clock_.Advance(milliseconds(100));
+    EXPECT_FALSE(i % 10 == 0 && Fail()) << i;
+  }
+  for (int i = 0; i < 6 && !IsEjected(state_); ++i) {  // now all of them
+    state_.dispatched_requests.fetch_add(1);
+    Fail();
+  }
+  EXPECT_TRUE(IsEjected(state_));
+}
+
 TEST_F(Health, OfStatusesOnly5xxEjectsWithout501And503) {
   for (int status : {200, 204, 400, 401, 404, 422, 429, 501, 503}) {
     EndpointState state(0);
@@ -249,8 +279,10 @@ struct Oracle {
   double until = 0;
   double returned = -1;  // since the last ejection
   int row = 0;           // of failures
-  int ejections = 0;     // in a row
-  int successes = 0;     // on trial
+  double row_began = 0;
+  int dispatched = 0;  // since then
+  int ejections = 0;   // in a row
+  int successes = 0;   // on trial
   double penalty = 0;
   double penalty_at = 0;
 
@@ -276,14 +308,19 @@ struct Oracle {
       ejections = 0;
       returned = -1;
     }
-    ++row;
+    if (++row >= (refused ? 1 : 3) && dispatched > 2 * row) row = 1;
+    if (row == 1) {
+      row_began = now;
+      dispatched = 0;
+    }
     const bool enough = ejected || ejections > 0 || row >= 3 || refused;
     if (enough) Eject(now, hard ? 10 : 60);
   }
-  void Succeed(double now, double dispatched) {
-    SetPenalty(now, Penalty(now) / 2);
+  void Succeed(double now, double sent) {
+    if (row > 0 && sent < row_began) return;
     row = 0;
-    if (returned < 0 || dispatched < returned) return;
+    SetPenalty(now, Penalty(now) / 2);
+    if (returned < 0 || sent < returned) return;
     ejections = 0;
     if (++successes >= 3) returned = -1;
   }
@@ -312,6 +349,9 @@ TEST(HealthProperty, DoesWhatItsHeaderSays) {
       const TimePoint now = clock.Now();
       const double at = ToSeconds(now.time_since_epoch());
       const Duration ago = milliseconds(125) * random.Below(40);
+      const uint64_t dispatches = random.Below(8);
+      oracle.dispatched += static_cast<int>(dispatches);
+      state.dispatched_requests += dispatches;
       constexpr EndpointFailure kKinds[] = {
           EndpointFailure::kConnectRefused, EndpointFailure::kConnectTimeout,
           EndpointFailure::kNoAnswer, EndpointFailure::kBadAnswer, EndpointFailure::kErrorStatus};

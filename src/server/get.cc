@@ -106,10 +106,11 @@ AdminResponse AnswerGet(const GetSources& sources, std::string_view query) {
   const std::string kind = KindOf(argument);
   const bool all = argument == "all";
   if (kind.empty() && !all) {
+    const std::string meant = MeantResource(argument);
     return {.status = 404,
             .body = fmt::format(
-                "error: the server doesn't have a resource type \"{}\"; it has all, {}\n", argument,
-                AllResources())};
+                "error: the server doesn't have a resource type \"{}\"{} It has all, {}\n",
+                argument, meant.empty() ? "." : meant, AllResources())};
   }
   GetFilter filter{.ns = http::QueryParam(query, "namespace").value_or(""), .names = Names(query)};
   std::vector<GetRow> rows = RowsOf(sources, kind, filter);

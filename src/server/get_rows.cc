@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/suggest.h"
 #include "pool/health.h"
 
 namespace gw {
@@ -387,6 +388,12 @@ std::string AllResources() {
     all += (all.empty() ? "" : last ? " and " : ", ") + std::string(entry.argument);
   }
   return all;
+}
+
+std::string MeantResource(std::string_view argument) {
+  std::vector<std::string_view> known = {"all"};
+  for (const KindEntry& entry : kKinds) known.insert(known.end(), {entry.argument, entry.kind});
+  return DidYouMean(argument, known);
 }
 
 Document EndpointDocument(const Pool& pool, const Endpoint& endpoint, TimePoint now) {

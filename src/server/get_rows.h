@@ -41,6 +41,8 @@ std::vector<GetRow> RowsOf(const GetSources& sources, std::string_view kind,
 std::string ResourceOf(std::string_view kind);
 // For messages: "gatewayclasses, gateways, ... and endpoints".
 std::string AllResources();
+// `, did you mean "pods"?`, or "" if no kind has a name like it.
+std::string MeantResource(std::string_view argument);
 
 // One endpoint, as /endpoints and `get endpoints -o json` tell it.
 Document EndpointDocument(const Pool& pool, const Endpoint& endpoint, TimePoint now);

@@ -99,7 +99,11 @@ TEST_F(GetTest, AKindThatThereIsNotIsRefusedWithThoseThatThereAre) {
   const AdminResponse none = Get("kind=podz");
   EXPECT_EQ(none.status, 404);
   EXPECT_THAT(none.body, StartsWith("error: the server doesn't have a resource type \"podz\""));
+  EXPECT_THAT(none.body, HasSubstr(", did you mean \"pods\"? It has all, gatewayclasses, "));
   EXPECT_THAT(none.body, HasSubstr("policies, pods and endpoints\n"));
+  EXPECT_THAT(Get("kind=endpiont").body, HasSubstr("did you mean \"Endpoint\"?"));
+  EXPECT_THAT(Get("kind=httprout").body, HasSubstr("did you mean \"HTTPRoute\"?"));
+  EXPECT_THAT(Get("kind=deployments").body, HasSubstr("\"deployments\". It has all, "));
   EXPECT_EQ(Get("kind=pods&output=xml").status, 400);
 }
 

@@ -12,7 +12,6 @@
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "base/version.h"
 #include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
@@ -84,7 +83,10 @@ class ServerImpl final : public Server {
     if (!all) translate.address = options.bind_ip;
     return translate;
   }
-  void LogStart(const config::LoadResult& loaded) const;
+  Counter& LimitReached(const char* limit) {
+    return metrics_.AddCounter("penstock_limit_reached_total",
+                               "How often a limit was reached, by its name.", {{"limit", limit}});
+  }
   absl::Status StartWorkers();
   absl::Status StartAdmin();
   void OnLoaded(const config::LoadResult& result);
@@ -122,6 +124,7 @@ class ServerImpl final : public Server {
   ListenErrors raw_errors_;                  // as the system said them; under opening_
   std::vector<std::string> unused_sockets_;  // that were told last; under opening_
   SocketAddress admin_address_;
+  size_t files_ = 0;  // that were read at the start
   std::atomic<bool> listening_{false};
   std::atomic<bool> draining_{false};
 };
@@ -137,7 +140,8 @@ absl::Status ServerImpl::Start() {
   }
   config::LoadResult loaded = config::LoadFiles(options_.paths, options_.file_limits);
   if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error());
-  LogStart(loaded);
+  LogStart(options_, loaded, absl::StrJoin(handed_.Names(), ", "));
+  files_ = loaded.files.size();
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
   configurator_.Apply(loaded, UnixNow());
   pool_series_.Reconcile();
@@ -154,18 +158,6 @@ absl::Status ServerImpl::Start() {
       options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); },
       watch);
   return absl::OkStatus();
-}
-
-void ServerImpl::LogStart(const config::LoadResult& loaded) const {
-  Log(LogLevel::kInfo, "Starting",
-      {{"version", Version().version},
-       {"commit", Version().commit},
-       {"seed", *options_.seed},
-       {"files", loaded.files.size()},
-       {"objects", loaded.parsed.objects.size()},
-       {"paths", absl::StrJoin(options_.paths, ", ")},
-       {"workers", WorkersOf(options_)},
-       {"sockets", absl::StrJoin(handed_.Names(), ", ")}});
 }
 
 absl::Status ServerImpl::StartWorkers() {
@@ -212,10 +204,11 @@ absl::Status ServerImpl::StartAdmin() {
   limits.connections = options_.dataplane.admin_connections_max;
   limits.share_port = options_.takeover;
   limits.handed = handed_.Find(admin_address_);
-  limits.on_connections_reached =
-      [&reached = metrics_.AddCounter("penstock_limit_reached_total",
-                                      "How often a limit was reached, by its name.",
-                                      {{"limit", "admin_connections"}})] { reached.Add(); };
+  limits.linger_bytes = options_.dataplane.admin_linger_bytes_max;
+  limits.on_connections_reached = [&reached = LimitReached("admin_connections")] { reached.Add(); };
+  limits.on_linger_bytes_reached = [&reached = LimitReached("admin_linger_bytes")] {
+    reached.Add();
+  };
   ASSIGN_OR_RETURN(admin_, AdminServer::Start(admin_address_, std::move(handlers), limits));
   Log(LogLevel::kInfo, "Admin port listens", {{"address", admin_->local().ToString()}});
   return absl::OkStatus();
@@ -423,7 +416,7 @@ int ServerImpl::RunUntilSignal() {
   SignalReader signals;
   {
     std::lock_guard opening(opening_);
-    Log(LogLevel::kInfo, "Listening", {{"ports", own_ports_.size()}});
+    LogListening(files_, *snapshots_.Load(), own_ports_, options_.bind_ip);
   }
   NotifySupervisor("READY=1");
   for (;;) {
@@ -475,12 +468,7 @@ bool ServerImpl::Drain(SignalReader& signals) {
       countdown->Wait(options_.dataplane.drain_timeout, [&] { return again.load(); });
   over = true;
   second.join();
-  if (!drained && !again) {
-    metrics_
-        .AddCounter("penstock_limit_reached_total", "How often a limit was reached, by its name.",
-                    {{"limit", "drain_timeout"}})
-        .Add();
-  }
+  if (!drained && !again) LimitReached("drain_timeout").Add();
   Log(drained ? LogLevel::kInfo : LogLevel::kWarning,
       drained ? "Drained" : "Drain ended early, what was in flight is broken off",
       {{"second_signal", again.load()}});

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <thread>
 
+#include "absl/strings/str_join.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "net/port_holder.h"
 #include "net/stream.h"
 
@@ -72,6 +74,48 @@ ServerOptions WithinDescriptors(ServerOptions options) {
     most = std::max<size_t>(clients, 1);
   }
   return options;
+}
+
+std::string ListenersText(const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
+                          const std::string& bind_ip) {
+  constexpr size_t kNamedMax = 50;
+  std::string text;
+  size_t named = 0;
+  size_t more = 0;
+  for (const ListenerEntry& entry : snapshot.listeners) {
+    const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(bind_ip, entry.port);
+    if (!open_ports.contains(entry.port) || !address.ok()) continue;
+    for (const std::string& name : entry.names) {
+      if (named == kNamedMax) {
+        ++more;
+        continue;
+      }
+      text += (named++ == 0 ? "" : ", ") + name + " " + address->ToString();
+    }
+  }
+  return more == 0 ? text : text + " and " + std::to_string(more) + " more";
+}
+
+void LogStart(const ServerOptions& options, const config::LoadResult& loaded,
+              const std::string& sockets) {
+  Log(LogLevel::kInfo, "Starting",
+      {{"version", Version().version},
+       {"commit", Version().commit},
+       {"seed", *options.seed},
+       {"files", loaded.files.size()},
+       {"objects", loaded.parsed.objects.size()},
+       {"paths", absl::StrJoin(options.paths, ", ")},
+       {"workers", WorkersOf(options)},
+       {"sockets", sockets}});
+}
+
+void LogListening(size_t files, const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
+                  const std::string& bind_ip) {
+  Log(LogLevel::kInfo, "Listening",
+      {{"version", Version().version},
+       {"files", files},
+       {"ports", open_ports.size()},
+       {"listeners", ListenersText(snapshot, open_ports, bind_ip)}});
 }
 
 std::string WithHolder(std::string error, uint16_t port) {

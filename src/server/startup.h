@@ -1,12 +1,18 @@
 // What is judged before anything is opened or published, so that a mistake in a flag is told at
-// once and by the flag's name.
+// once and by the flag's name; and what the log says of the start.
 
 #pragma once
 
+#include <cstdint>
+#include <set>
+#include <string>
+
 #include "base/status.h"
+#include "config/file/load.h"
 #include "net/address.h"
 #include "net/handed_sockets.h"
 #include "server/server.h"
+#include "snapshot/snapshot.h"
 
 namespace gw {
 
@@ -24,6 +30,17 @@ int WorkersOf(const ServerOptions& options);
 // accepted needs a second descriptor, towards its endpoint; without it the request would fail at an
 // endpoint that is well.
 ServerOptions WithinDescriptors(ServerOptions options);
+
+// "default/gateway/http 0.0.0.0:80, default/gateway/other 0.0.0.0:81": the listeners whose ports
+// are open, for the log; of many the first.
+std::string ListenersText(const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
+                          const std::string& bind_ip);
+
+// The lines that begin and end the start. REQUIRES: options.seed
+void LogStart(const ServerOptions& options, const config::LoadResult& loaded,
+              const std::string& sockets);
+void LogListening(size_t files, const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
+                  const std::string& bind_ip);
 
 // `error` with what is known of who has the port.
 std::string WithHolder(std::string error, uint16_t port);

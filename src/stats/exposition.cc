@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/escape.h"
+
 namespace gw {
 namespace {
 
@@ -70,14 +72,10 @@ std::string CleanLabelValue(std::string_view value, size_t bytes_max) {
   clean.reserve(value.size() < bytes_max ? value.size() : bytes_max);
   while (!value.empty()) {
     const size_t length = CharacterLength(value);
-    const size_t taken = length == 0 ? 1 : length;
-    if (clean.size() + taken > bytes_max) break;
-    if (length == 0) {
-      clean.push_back('?');
-    } else {
-      clean.append(value.substr(0, length));
-    }
-    value.remove_prefix(taken);
+    const std::string shown = length == 0 ? "?" : Printable(value.substr(0, length));
+    if (clean.size() + shown.size() > bytes_max) break;
+    clean.append(shown);
+    value.remove_prefix(length == 0 ? 1 : length);
   }
   return clean;
 }

@@ -17,8 +17,9 @@ void AppendEscapedLabelValue(std::string* out, std::string_view value);
 // Appends `help` with backslash and line feed escaped.
 void AppendEscapedHelp(std::string* out, std::string_view help);
 
-// `value` cut to at most `bytes_max` bytes between two characters, every byte that is not part of
-// well-formed UTF-8 replaced by "?".
+// `value` as a label may carry it to whoever looks at it: control characters as base/escape.h
+// writes them, every byte that is not part of well-formed UTF-8 replaced by "?"; cut to at most
+// `bytes_max` bytes between two characters.
 std::string CleanLabelValue(std::string_view value, size_t bytes_max);
 
 }  // namespace gw

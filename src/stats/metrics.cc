@@ -328,20 +328,20 @@ void MetricRegistry::RemoveSeries(std::string_view name,
 }
 
 bool MetricRegistry::AdmitsOpenValue(std::string_view scope, std::string_view value) {
-  value = value.substr(0, label_value_bytes_max);
+  const std::string shown = CleanLabelValue(value, label_value_bytes_max);
   const std::lock_guard lock(impl_->mutex);
   auto& values = impl_->open_values.try_emplace(std::string(scope)).first->second;
-  if (values.contains(value)) return true;
+  if (values.contains(shown)) return true;
   if (values.size() >= open_values_max) return false;
-  values.emplace(value);
+  values.emplace(shown);
   return true;
 }
 
 bool MetricRegistry::HasOpenValue(std::string_view scope, std::string_view value) const {
-  value = value.substr(0, label_value_bytes_max);
+  const std::string shown = CleanLabelValue(value, label_value_bytes_max);
   const std::lock_guard lock(impl_->mutex);
   const auto values = impl_->open_values.find(scope);
-  return values != impl_->open_values.end() && values->second.contains(value);
+  return values != impl_->open_values.end() && values->second.contains(shown);
 }
 
 void MetricRegistry::AddCallback(std::string_view name, std::string_view help,

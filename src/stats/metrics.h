@@ -99,9 +99,10 @@ class MetricRegistry {
   // The metric of that name and those labels (in any order), made on first use. Names follow
   // Prometheus conventions (penstock_..._total, _seconds, _bytes); `help` is one sentence, the
   // first one given stays. Thread-safe. A label value is cut at label_value_bytes_max; bytes that
-  // are not UTF-8 become "?", since a scraper refuses a page with them. Label values come from the
-  // configuration and from this program; those that clients invent go through AdmitsOpenValue, or
-  // memory grows with every name they think of.
+  // are not UTF-8 become "?", since a scraper refuses a page with them, and control characters are
+  // escaped ("\u001b"), since the page is shown. Label values come from the configuration and from
+  // this program; those that clients invent go through AdmitsOpenValue, or memory grows with every
+  // name they think of.
   //
   // REQUIRES: a name always has the same type, and the same bounds if it is a histogram
   Counter& AddCounter(std::string_view name, std::string_view help, const Labels& labels = {});
@@ -139,9 +140,9 @@ class MetricRegistry {
   std::vector<std::pair<std::string, std::string>> Families() const;
 
   // For a label whose values clients choose: true if `value` is one of the first open_values_max
-  // different ones of `scope` (of one pool, say). The label of any other is to be "other", and only
-  // that label: all that did not come from the client stays told apart. Thread-safe; the same for
-  // all workers.
+  // different ones of `scope` (of one pool, say), told apart by what a label shows of them. The
+  // label of any other is to be "other", and only that label: all that did not come from the client
+  // stays told apart. Thread-safe; the same for all workers.
   bool AdmitsOpenValue(std::string_view scope, std::string_view value);
   // True if it is one of those that AdmitsOpenValue was asked for and admitted.
   bool HasOpenValue(std::string_view scope, std::string_view value) const;

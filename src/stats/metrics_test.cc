@@ -202,18 +202,8 @@ TEST(MetricRegistry, LabelsThatLookAlikeWhenJoinedAreDifferentSeries) {
 }
 
 TEST(MetricRegistry, AnyLabelValueReadsBackAsItWas) {
-  const std::string values[] = {"",
-                                " ",
-                                "\\",
-                                "\"",
-                                "\n",
-                                "\\n",
-                                "a\\\"b\n\nc",
-                                "{x=\"y\"} 1",
-                                "Qwen/Qwen3-32B",
-                                "größe 模型 🙂",
-                                std::string(1, '\0') + "x",
-                                "tab\tand\rreturn"};
+  const std::string values[] = {
+      "", " ", "\\", "\"", "\\n", "a\\\"bc", "{x=\"y\"} 1", "Qwen/Qwen3-32B", "größe 模型 🙂"};
   MetricRegistry registry;
   double n = 0;
   for (const std::string& value : values) {
@@ -243,6 +233,33 @@ TEST(MetricRegistry, BytesThatAreNotUtf8BecomeQuestionMarks) {
     registry.AddGauge("penstock_x", "X.", {{"model", value}}).Set(1);
     EXPECT_EQ(Read(registry.Render()).At("penstock_x", {{"model", clean}}), 1);
   }
+}
+
+TEST(MetricRegistry, ControlCharactersAreShownEscaped) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"a\nb", "a\\nb"},
+      {std::string(1, '\0') + "x", "\\u0000x"},
+      {"tab\tand\rreturn", "tab\\tand\\rreturn"},
+      {"\x1b[2J", "\\u001b[2J"},
+      {"\x7f", "\\u007f"},
+      {"\xc2\x9b", "\\u009b"},          // of C1, as UTF-8
+      {"\xe2\x80\xa8", "\\u2028"},      // a line separator
+      {"a\xe2\x80\xaez", "a\\u202ez"},  // turns the direction of writing
+  };
+  for (const auto& [value, clean] : cases) {
+    MetricRegistry registry;
+    registry.AddGauge("penstock_x", "X.", {{"model", value}}).Set(1);
+    const std::string text = registry.Render();
+    EXPECT_EQ(Read(text).At("penstock_x", {{"model", clean}}), 1);
+    for (const char c : text) EXPECT_TRUE(c == '\n' || static_cast<uint8_t>(c) >= 0x20);
+  }
+}
+
+TEST(MetricRegistry, AnEscapeIsNotCut) {
+  MetricRegistry registry;
+  const size_t most = MetricRegistry::label_value_bytes_max;
+  registry.AddGauge("penstock_x", "X.", {{"model", std::string(most - 5, 'm') + "\x1b"}}).Set(1);
+  EXPECT_EQ(Read(registry.Render()).At("penstock_x", {{"model", std::string(most - 5, 'm')}}), 1);
 }
 
 TEST(MetricRegistry, ALongLabelValueIsCutBetweenCharacters) {
@@ -300,6 +317,15 @@ TEST(MetricRegistry, TheFirstValuesThatClientsInventKeepTheirOwnSeries) {
   EXPECT_FALSE(registry.HasOpenValue("default/b", "one more"));
   EXPECT_TRUE(registry.AdmitsOpenValue("default/b", "one more")) << "each scope on its own";
   EXPECT_TRUE(registry.HasOpenValue("default/b", "one more"));
+}
+
+TEST(MetricRegistry, ValuesThatClientsInventAreToldApartByWhatIsShown) {
+  MetricRegistry registry;
+  const std::string most(MetricRegistry::label_value_bytes_max, 'm');
+  for (int i = 0; i < 2 * static_cast<int>(MetricRegistry::open_values_max); ++i) {
+    EXPECT_TRUE(registry.AdmitsOpenValue("default/a", most + std::to_string(i)));
+  }
+  EXPECT_TRUE(registry.AdmitsOpenValue("default/a", "another"));
 }
 
 TEST(MetricRegistry, LabelsThatClientsDoNotChooseHaveNoLimit) {

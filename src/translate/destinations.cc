@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "api/annotations.h"
 #include "base/suggest.h"
 
 namespace gw::internal {

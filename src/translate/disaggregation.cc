@@ -7,13 +7,13 @@
 #include <optional>
 #include <string_view>
 
+#include "api/annotations.h"
 #include "api/names.h"
 #include "scheduling/registry.h"
 
 namespace gw::internal {
 namespace {
 
-constexpr std::string_view kOwnPrefix = "penstock.dev/";
 constexpr uint64_t kUncachedTokensMinMax = 1'000'000'000;
 
 // The policy's own settings.
@@ -23,33 +23,32 @@ struct Settings {
   std::vector<std::string> errors;
 };
 
+// What is wrong with the value, "" if nothing is.
+std::string ReadAnnotation(const std::string& key, const std::string& value, Settings* settings) {
+  if (std::string why = api::WhyUnknown("InferenceTrafficPolicy", key); !why.empty()) return why;
+  if (key == api::kBootstrapTimeoutAnnotation) {
+    settings->bootstrap_timeout = api::ParseDuration(value);
+    if (settings->bootstrap_timeout && *settings->bootstrap_timeout > Duration(0)) return "";
+    return fmt::format("must be a duration above 0 like 30s, got \"{}\"", value);
+  }
+  if (key == api::kUncachedTokensMinAnnotation) {
+    uint64_t number = 0;
+    const char* end = value.data() + value.size();
+    const auto [stopped, error] = std::from_chars(value.data(), end, number);
+    settings->uncached_tokens_min = number;
+    if (error == std::errc() && stopped == end && number <= kUncachedTokensMinMax) return "";
+    return fmt::format("must be 0..{}, got \"{}\"", kUncachedTokensMinMax, value);
+  }
+  return "";  // another's
+}
+
 Settings ReadSettings(const api::InferenceTrafficPolicy& policy) {
   Settings settings;
-  const auto wrong = [&settings](const std::string& key, const std::string& value,
-                                 std::string_view wanted) {
-    settings.errors.push_back(
-        fmt::format("annotation {}: must be {}, got \"{}\"", key, wanted, value));
-  };
   for (const auto& [key, value] : policy.meta.annotations) {
-    if (!key.starts_with(kOwnPrefix)) continue;
-    if (key == kBootstrapTimeoutAnnotation) {
-      settings.bootstrap_timeout = api::ParseDuration(value);
-      if (!settings.bootstrap_timeout || *settings.bootstrap_timeout <= Duration(0)) {
-        wrong(key, value, "a duration above 0 like 30s");
-      }
-    } else if (key == kUncachedTokensMinAnnotation) {
-      uint64_t number = 0;
-      const char* end = value.data() + value.size();
-      const auto [stopped, error] = std::from_chars(value.data(), end, number);
-      if (error != std::errc() || stopped != end || number > kUncachedTokensMinMax) {
-        wrong(key, value, fmt::format("0..{}", kUncachedTokensMinMax));
-      }
-      settings.uncached_tokens_min = number;
-    } else {
-      settings.errors.push_back(fmt::format("annotation {}: unknown; known are {} and {}", key,
-                                            kBootstrapTimeoutAnnotation,
-                                            kUncachedTokensMinAnnotation));
-    }
+    const std::string error = ReadAnnotation(key, value, &settings);
+    if (error.empty()) continue;
+    settings.errors.push_back(
+        fmt::format("annotation {}: {}{}", key, error, policy.meta.WhereAnnotation(key)));
   }
   return settings;
 }
@@ -102,10 +101,12 @@ std::vector<std::string> DisaggregationErrors(const api::InferenceTrafficPolicy&
   if (!policy.pd) return errors;
   if (policy.runtime == "trt-llm") {
     errors.push_back(
-        "spec.modelServerRuntime: trt-llm cannot be disaggregated; wanted sglang or vllm");
+        "spec.modelServerRuntime: trt-llm cannot be disaggregated; wanted sglang or vllm" +
+        policy.meta.Where("spec.modelServerRuntime"));
   }
   if (policy.runtime == "sglang" && !policy.pd->bootstrap_port) {
-    errors.push_back("spec.profile.pd.kvTransfer.bootstrapPort: is required for sglang");
+    errors.push_back("spec.profile.pd.kvTransfer.bootstrapPort: is required for sglang" +
+                     policy.meta.Where("spec.profile.pd.kvTransfer"));
   }
   return errors;
 }

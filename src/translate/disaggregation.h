@@ -11,10 +11,6 @@
 
 namespace gw::internal {
 
-// Annotations of an InferenceTrafficPolicy.
-inline constexpr char kBootstrapTimeoutAnnotation[] = "penstock.dev/bootstrap-timeout";
-inline constexpr char kUncachedTokensMinAnnotation[] = "penstock.dev/uncached-tokens-min";
-
 // What of the policy cannot be served, with the field's name. Empty: all of it can.
 std::vector<std::string> DisaggregationErrors(const api::InferenceTrafficPolicy& policy);
 

@@ -35,12 +35,14 @@ bool IsOursByName(const Context& context, const std::string& class_name) {
          !context.IsInvalid(api::kGatewayGroup, "GatewayClass", "", class_name);
 }
 
-Verdict ClassMissing(const Context& context, const std::string& name) {
+Verdict ClassMissing(const Context& context, const api::Gateway& gateway) {
+  const std::string& name = gateway.gateway_class_name;
   const bool invalid = context.IsInvalid(api::kGatewayGroup, "GatewayClass", "", name);
   std::string message =
       fmt::format("spec.gatewayClassName: GatewayClass {} {}", name,
                   context.WhyMissing(api::kGatewayGroup, "GatewayClass", "", name));
   if (!invalid) message += fmt::format("; --gateway-class {} serves it without one", name);
+  message += gateway.meta.Where("spec.gatewayClassName");
   return Refused("Invalid", message);
 }
 
@@ -53,8 +55,9 @@ void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) 
   } else if (context.options.only_controller) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
     const std::string message = fmt::format(
-        "spec.controllerName: nobody serves {} here, ours are {}", gateway_class.controller_name,
-        fmt::join(context.options.controller_names, " and "));
+        "spec.controllerName: nobody serves {} here, ours are {}{}", gateway_class.controller_name,
+        fmt::join(context.options.controller_names, " and "),
+        gateway_class.meta.Where("spec.controllerName"));
     SetVerdict(&status.conditions, "Accepted", Refused("Unsupported", message), generation);
   }
 }
@@ -80,14 +83,15 @@ Verdict ListenerVerdict(const api::Gateway& gateway, const api::Listener& listen
   if (listener.protocol != "HTTP") {
     return Refused(
         "UnsupportedProtocol",
-        fmt::format("protocol {} is not supported yet, only HTTP is", listener.protocol));
+        fmt::format("protocol {} is not supported yet, only HTTP is{}", listener.protocol,
+                    gateway.meta.Where(fmt::format("spec.listeners[{}].protocol", index))));
   }
   const std::string unsupported = UnsupportedText(gateway.unsupported, index);
   return unsupported.empty() ? Holds("Accepted") : Refused("UnsupportedValue", unsupported);
 }
 
 // Fills supported_kinds and the verdict on allowedRoutes.kinds.
-void ResolveKinds(ListenerState* state) {
+void ResolveKinds(const api::Gateway& gateway, int index, ListenerState* state) {
   state->resolved = Holds("ResolvedRefs");
   // A protocol that is not served takes no kind of route.
   if (state->spec->protocol != "HTTP") return;
@@ -104,8 +108,10 @@ void ResolveKinds(ListenerState* state) {
   }
   if (!unknown.empty()) {
     state->resolved = Refused(
-        "InvalidRouteKinds", fmt::format("allowedRoutes.kinds: only HTTPRoute is supported, got {}",
-                                         fmt::join(unknown, ", ")));
+        "InvalidRouteKinds",
+        fmt::format("allowedRoutes.kinds: only HTTPRoute is supported, got {}{}",
+                    fmt::join(unknown, ", "),
+                    gateway.meta.Where(fmt::format("spec.listeners[{}].allowedRoutes", index))));
   }
 }
 
@@ -133,8 +139,8 @@ void FindConflicts(std::vector<ListenerState>* listeners) {
       if (reason == nullptr) continue;
       state.conflict_reason = reason;
       state.conflict_message = fmt::format(
-          "port {} is also listener {}'s, protocol {}, hostname \"{}\"", state.spec->port,
-          other.spec->name, other.spec->protocol, other.spec->hostname);
+          "port {} is also listener {}'s, protocol {}, hostname \"{}\"{}", state.spec->port,
+          other.spec->name, other.spec->protocol, other.spec->hostname, state.where);
       break;
     }
   }
@@ -151,8 +157,9 @@ GatewayState ReadGateway(const api::Gateway& gateway, std::string controller_nam
     added.spec = &listener;
     added.name = gateway.meta.ns + "/" + gateway.meta.name + "/" + listener.name;
     const int index = static_cast<int>(state.listeners.size()) - 1;
+    added.where = gateway.meta.Where(fmt::format("spec.listeners[{}]", index));
     added.accepted = ListenerVerdict(gateway, listener, index);
-    ResolveKinds(&added);
+    ResolveKinds(gateway, index, &added);
   }
   FindConflicts(&state.listeners);
   for (ListenerState& listener : state.listeners) {
@@ -197,10 +204,11 @@ void FindTaken(Context& context, GatewayStates* states) {
       contender.listener->served = false;
       contender.listener->conflict_reason = "HostnameConflict";
       contender.listener->conflict_message = fmt::format(
-          "port {} with hostname \"{}\" is listener {}'s, {}", port, hostname,
+          "port {} with hostname \"{}\" is listener {}'s, {}{}", port, hostname,
           owner->listener->name,
           WhyFirst(owner->gateway->gateway->meta.creation_unix_s,
-                   contender.gateway->gateway->meta.creation_unix_s, !rank(*owner).second));
+                   contender.gateway->gateway->meta.creation_unix_s, !rank(*owner).second),
+          contender.listener->where);
     }
   }
 }
@@ -211,8 +219,9 @@ void WriteForeignGateway(Context& context, const api::Gateway& gateway,
   api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
   const Verdict refused = Refused(
       "Invalid", fmt::format("spec.gatewayClassName: GatewayClass {} is of controller {}, which "
-                             "is not ours: no port is opened",
-                             gateway_class.meta.name, gateway_class.controller_name));
+                             "is not ours: no port is opened{}",
+                             gateway_class.meta.name, gateway_class.controller_name,
+                             gateway.meta.Where("spec.gatewayClassName")));
   SetVerdict(&status.conditions, "Accepted", refused, gateway.meta.generation);
   SetVerdict(&status.conditions, "Programmed", refused, gateway.meta.generation);
 }
@@ -264,8 +273,7 @@ GatewayStates ReadGateways(Context& context) {
     } else if (it != classes.end()) {
       WriteForeignGateway(context, gateway, it->second);
     } else if (context.options.only_controller) {
-      states.emplace(key,
-                     ReadGateway(gateway, context.own_name(), ClassMissing(context, class_name)));
+      states.emplace(key, ReadGateway(gateway, context.own_name(), ClassMissing(context, gateway)));
     }
   }
   FindTaken(context, &states);

@@ -12,7 +12,8 @@ namespace gw::internal {
 
 struct ListenerState {
   const api::Listener* spec = nullptr;
-  std::string name;  // "default/inference-gateway/http-llm"
+  std::string name;   // "default/inference-gateway/http-llm"
+  std::string where;  // " (gateway.yaml:12)"
   Verdict accepted;
   Verdict resolved;
   std::string conflict_reason;  // empty: it conflicts with no other listener

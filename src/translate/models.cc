@@ -44,6 +44,7 @@ Verdict PoolMissing(const Context& context, const api::InferenceModel& model) {
       message += fmt::format("; one of group {} does", group);
     }
   }
+  message += model.meta.Where("spec.poolRef");
   // On a cluster the pool may still come.
   return context.options.only_controller ? Refused("PoolNotFound", message) : Pending(message);
 }
@@ -82,9 +83,10 @@ ModelBindings ReadModels(Context& context) {
         bindings[pool].push_back(BindingOf(*model));
         context.holders[PlaceOf(*model)] = model->meta.name;
       } else {
-        verdict = Refused("ModelNameInUse",
-                          fmt::format("InferenceModel {} holds model name \"{}\" in this pool",
-                                      holder->second, model->model_name));
+        verdict = Refused(
+            "ModelNameInUse",
+            fmt::format("InferenceModel {} holds model name \"{}\" in this pool{}", holder->second,
+                        model->model_name, model->meta.Where("spec.modelName")));
       }
     }
     api::ObjectStatus& status = context.StatusOf(RefOf(*model), model->meta.source);

@@ -40,16 +40,18 @@ Verdict ApplyPolicy(Context& context, const api::InferenceTrafficPolicy& policy,
     of_pool.unservable = fmt::format("InferenceTrafficPolicy {}: {}", policy.meta.name, refused);
   }
   if (!found) {
-    const std::string message = fmt::format("spec.poolRef: InferencePool {}/{} does not exist",
-                                            policy.meta.ns, policy.pool_name);
+    const std::string message =
+        fmt::format("spec.poolRef: InferencePool {}/{} does not exist{}", policy.meta.ns,
+                    policy.pool_name, policy.meta.Where("spec.poolRef"));
     return context.options.only_controller ? Refused("TargetNotFound", message) : Pending(message);
   }
   if (older != nullptr) {
     return Refused("Conflicted",
-                   fmt::format("InferencePool {}/{} already has InferenceTrafficPolicy {}, {}",
+                   fmt::format("InferencePool {}/{} already has InferenceTrafficPolicy {}, {}{}",
                                policy.meta.ns, policy.pool_name, older->meta.name,
                                WhyFirst(older->meta.creation_unix_s, policy.meta.creation_unix_s,
-                                        context.Holds(PlaceOf(policy), older->meta.name))));
+                                        context.Holds(PlaceOf(policy), older->meta.name)),
+                               policy.meta.Where("spec.poolRef")));
   }
   if (refused.empty()) return Holds("Accepted");
   return Refused(kNotBuilt, fmt::format("{}; requests to InferencePool {}/{} are answered 500",
@@ -68,11 +70,13 @@ auto OldestFirst(const Objects& objects) {
 }
 
 // The pool's policies; nullptr and why not, if there is no such pool.
-PoolPolicy* FindPolicies(const Context& context, const api::PoolRef& ref, const std::string& ns,
-                         PoolPolicies* policies, Verdict* missing) {
+PoolPolicy* FindPolicies(const Context& context, const api::PoolRef& ref,
+                         const api::ObjectMeta& meta, PoolPolicies* policies, Verdict* missing) {
+  const std::string& ns = meta.ns;
   if (ref.kind != "InferencePool") {
-    *missing = Refused("InvalidKind",
-                       fmt::format("spec.poolRef.kind: must be InferencePool, got {}", ref.kind));
+    *missing =
+        Refused("InvalidKind", fmt::format("spec.poolRef.kind: must be InferencePool, got {}{}",
+                                           ref.kind, meta.Where("spec.poolRef")));
     return nullptr;
   }
   if (context.resources.FindPool(ref.group, ns, ref.name) != nullptr) {
@@ -85,6 +89,7 @@ PoolPolicy* FindPolicies(const Context& context, const api::PoolRef& ref, const 
     if (ref.group == group || !context.resources.FindPool(group, ns, ref.name)) continue;
     message += fmt::format("; one of group {} does", group);
   }
+  message += meta.Where("spec.poolRef");
   // On a cluster the pool may still come.
   *missing = context.options.only_controller ? Refused("PoolNotFound", message) : Pending(message);
   return nullptr;
@@ -107,19 +112,21 @@ std::vector<TargetModel> TargetsOf(const std::vector<api::TargetModel>& specs) {
 Verdict ApplyRewrite(const Context& context, const api::InferenceModelRewrite& rewrite,
                      PoolPolicies* policies) {
   Verdict missing;
-  PoolPolicy* policy = FindPolicies(context, rewrite.pool_ref, rewrite.meta.ns, policies, &missing);
+  PoolPolicy* policy = FindPolicies(context, rewrite.pool_ref, rewrite.meta, policies, &missing);
   if (policy == nullptr) return missing;
   std::vector<std::string> notes;
   for (size_t i = 0; i < rewrite.rules.size(); ++i) {
+    const std::string where = rewrite.meta.Where(fmt::format("spec.rules[{}]", i));
     const api::InferenceModelRewrite::Rule& rule = rewrite.rules[i];
     const std::vector<TargetModel> targets = TargetsOf(rule.targets);
     for (const std::string& model : rule.models) {
       if (policy->rewrites.Add(model, targets)) continue;
-      notes.push_back(
-          fmt::format("spec.rules[{}]: model \"{}\" has a rule that goes before", i, model));
+      notes.push_back(fmt::format("spec.rules[{}]: model \"{}\" has a rule that goes before{}", i,
+                                  model, where));
     }
     if (!rule.models.empty() || policy->rewrites.AddForAnyName(targets)) continue;
-    notes.push_back(fmt::format("spec.rules[{}]: another rule for all models goes before", i));
+    notes.push_back(
+        fmt::format("spec.rules[{}]: another rule for all models goes before{}", i, where));
   }
   return Holds("Accepted", Join(notes));
 }
@@ -128,14 +135,14 @@ Verdict ApplyObjective(const Context& context, const api::InferenceObjective& ob
                        PoolPolicies* policies) {
   Verdict missing;
   PoolPolicy* policy =
-      FindPolicies(context, objective.pool_ref, objective.meta.ns, policies, &missing);
+      FindPolicies(context, objective.pool_ref, objective.meta, policies, &missing);
   if (policy == nullptr) return missing;
   const int priority = objective.priority.value_or(0);
   if (!policy->priorities.emplace(objective.meta.name, priority).second) {
     return Refused("Conflicted",
-                   fmt::format("InferencePool {}/{} has an InferenceObjective {} of group {}",
+                   fmt::format("InferencePool {}/{} has an InferenceObjective {} of group {}{}",
                                objective.meta.ns, objective.pool_ref.name, objective.meta.name,
-                               api::kLlmdGroup));
+                               api::kLlmdGroup, objective.meta.Where("spec.poolRef")));
   }
   return Holds("Accepted", priority < 0 ? "sheddable: answered 429 while the pool is saturated"
                                         : "always admitted");

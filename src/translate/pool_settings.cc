@@ -5,7 +5,9 @@
 #include <charconv>
 #include <string_view>
 
+#include "api/annotations.h"
 #include "api/names.h"
+#include "base/check.h"
 #include "base/suggest.h"
 
 namespace gw::internal {
@@ -36,47 +38,56 @@ constexpr RuntimeName kRuntimeNames[] = {
     {"trtllm", Runtime::kTrtLlm},  {"triton-tensorrt-llm", Runtime::kTriton},
     {"triton", Runtime::kTriton}};
 
-void ReadNumber(const std::string& key, const std::string& value, size_t min, size_t max,
-                size_t* target, std::vector<std::string>* errors) {
+// These return what is wrong with the value, "" if nothing is.
+
+std::string ReadNumber(const std::string& value, size_t min, size_t max, size_t* target) {
   size_t number = 0;
   const char* end = value.data() + value.size();
   const auto [stopped, error] = std::from_chars(value.data(), end, number);
-  if (error == std::errc() && stopped == end && number >= min && number <= max) {
-    *target = number;
-  } else {
-    errors->push_back(
-        fmt::format("annotation {}: must be {}..{}, got \"{}\"", key, min, max, value));
+  if (error != std::errc() || stopped != end || number < min || number > max) {
+    return fmt::format("must be {}..{}, got \"{}\"", min, max, value);
   }
+  *target = number;
+  return "";
 }
 
-void ReadOwn(const std::string& key, const std::string& value, PoolSettings* settings) {
-  if (key == kPrefixBlockCharsAnnotation) {
-    ReadNumber(key, value, kBlockCharsMin, kBlockCharsMax, &settings->prefix.block_chars,
-               &settings->errors);
-  } else if (key == kPrefixBlocksMaxAnnotation) {
-    ReadNumber(key, value, 1, kBlocksMaxMax, &settings->prefix.blocks_max, &settings->errors);
-  } else if (key == kStreamUsageAnnotation) {
-    settings->asks_stream_usage = value == "true";
-    if (value != "true" && value != "false") {
-      settings->errors.push_back(
-          fmt::format("annotation {}: must be \"true\" or \"false\", got \"{}\"", key, value));
-    }
-  } else if (key == api::kStreamKeepaliveAnnotation) {
-    settings->stream_keepalive = api::ParseStreamKeepalive(value);
-    if (settings->stream_keepalive) return;
-    settings->errors.push_back(
-        fmt::format("annotation {}: {}, got \"{}\"", key, api::kStreamKeepaliveWanted, value));
-  } else if (key == kPickerAnnotation) {
-    settings->builtin_picker = value == "built-in";
-    if (settings->builtin_picker) return;
-    settings->errors.push_back(
-        fmt::format("annotation {}: must be built-in, got \"{}\"", key, value));
-  } else {
-    settings->errors.push_back(
-        fmt::format("annotation {}: unknown; known are {}, {}, {}, {} and {}", key,
-                    kPickerAnnotation, kPrefixBlockCharsAnnotation, kPrefixBlocksMaxAnnotation,
-                    api::kStreamKeepaliveAnnotation, kStreamUsageAnnotation));
+std::string ReadOwn(const std::string& key, const std::string& value, PoolSettings* settings) {
+  if (std::string why = api::WhyUnknown("InferencePool", key); !why.empty()) return why;
+  if (key == api::kPrefixBlockCharsAnnotation) {
+    return ReadNumber(value, kBlockCharsMin, kBlockCharsMax, &settings->prefix.block_chars);
   }
+  if (key == api::kPrefixBlocksMaxAnnotation) {
+    return ReadNumber(value, 1, kBlocksMaxMax, &settings->prefix.blocks_max);
+  }
+  if (key == api::kStreamUsageAnnotation) {
+    settings->asks_stream_usage = value == "true";
+    if (value == "true" || value == "false") return "";
+    return fmt::format("must be \"true\" or \"false\", got \"{}\"", value);
+  }
+  if (key == api::kStreamKeepaliveAnnotation) {
+    settings->stream_keepalive = api::ParseStreamKeepalive(value);
+    if (settings->stream_keepalive) return "";
+    return fmt::format("{}, got \"{}\"", api::kStreamKeepaliveWanted, value);
+  }
+  CHECK(key == api::kPickerAnnotation);
+  settings->builtin_picker = value == "built-in";
+  return settings->builtin_picker ? "" : fmt::format("must be built-in, got \"{}\"", value);
+}
+
+std::string ReadAnnotation(const std::string& key, const std::string& value,
+                           PoolSettings* settings) {
+  if (key == api::kRuntimeAnnotation) {
+    return ReadRuntime(value, &settings->runtime) ? "" : RuntimeWanted(value);
+  }
+  if (key == api::kStrategyAnnotation) {
+    if (value == "PREFIX_CACHE") settings->strategy = RoutingStrategy::kPrefixCache;
+    if (value == "PREFIX_CACHE" || value == "DEFAULT") return "";
+    return fmt::format("must be DEFAULT or PREFIX_CACHE, got \"{}\"{}", value,
+                       DidYouMean(value, kStrategies));
+  }
+  if (key.starts_with(kOwnPrefix)) return ReadOwn(key, value, settings);
+  const std::string meant = DidYouMean(key, kExtensionAnnotations);
+  return meant.empty() ? "" : "unknown" + meant;
 }
 
 }  // namespace
@@ -102,23 +113,10 @@ std::string RuntimeWanted(std::string_view got) {
 PoolSettings ReadPoolSettings(const api::InferencePool& pool) {
   PoolSettings settings;
   for (const auto& [key, value] : pool.meta.annotations) {
-    if (key == api::kRuntimeAnnotation) {
-      if (!ReadRuntime(value, &settings.runtime)) {
-        settings.errors.push_back(fmt::format("annotation {}: {}", key, RuntimeWanted(value)));
-      }
-    } else if (key == api::kStrategyAnnotation) {
-      if (value == "PREFIX_CACHE") {
-        settings.strategy = RoutingStrategy::kPrefixCache;
-      } else if (value != "DEFAULT") {
-        settings.errors.push_back(
-            fmt::format("annotation {}: must be DEFAULT or PREFIX_CACHE, got \"{}\"{}", key, value,
-                        DidYouMean(value, kStrategies)));
-      }
-    } else if (key.starts_with(kOwnPrefix)) {
-      ReadOwn(key, value, &settings);
-    } else if (const std::string meant = DidYouMean(key, kExtensionAnnotations); !meant.empty()) {
-      settings.errors.push_back(fmt::format("annotation {}: unknown{}", key, meant));
-    }
+    const std::string error = ReadAnnotation(key, value, &settings);
+    if (error.empty()) continue;
+    settings.errors.push_back(
+        fmt::format("annotation {}: {}{}", key, error, pool.meta.WhereAnnotation(key)));
   }
   return settings;
 }

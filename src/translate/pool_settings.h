@@ -13,15 +13,6 @@
 
 namespace gw::internal {
 
-// Prefix hashing of one pool; both are positive numbers.
-inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
-inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
-// "true": the gateway asks for the usage of streams whose client does not.
-inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
-
-// "built-in": our picker, whatever Service the pool's reference names.
-inline constexpr char kPickerAnnotation[] = "penstock.dev/picker";
-
 struct PoolSettings {
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;

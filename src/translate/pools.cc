@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "api/annotations.h"
 #include "base/check.h"
 #include "scheduling/registry.h"
 #include "translate/disaggregation.h"
@@ -45,7 +46,8 @@ Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool,
                                              ref.kind, pool.meta.ns, ref.name));
   }
   const auto invalid = [&](const std::string& why) {
-    return Refused("InvalidExtensionRef", fmt::format("{}: {}", pool.extension_field(), why));
+    return Refused("InvalidExtensionRef", fmt::format("{}: {}{}", pool.extension_field(), why,
+                                                      pool.meta.Where(pool.extension_field())));
   };
   if (!ref.group.empty() || ref.kind != "Service") {
     return invalid(fmt::format("must be a Service, got {}{}{}", ref.group,
@@ -65,7 +67,7 @@ Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool,
     return invalid(
         fmt::format("Service {}/{} is an external endpoint picker, which is not supported yet; "
                     "annotation {}: built-in, or --picker-names {}, lets the built-in one pick",
-                    pool.meta.ns, ref.name, kPickerAnnotation, ref.name));
+                    pool.meta.ns, ref.name, api::kPickerAnnotation, ref.name));
   }
   if (context.IsInvalid("", "Service", pool.meta.ns, ref.name)) {
     return invalid(fmt::format("Service {}/{} is invalid", pool.meta.ns, ref.name));

@@ -247,6 +247,9 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/prefix-blocks-max", "99999999999999999999",
        "must be 1..16384, got \"99999999999999999999\""},
       {"penstock.dev/prefix-block-char", "64",
+       "unknown, did you mean \"penstock.dev/prefix-block-chars\"?"},
+      {"penstock.dev/target-port", "64", "is not read on this kind, only on Pod"},
+      {"penstock.dev/strategy", "64",
        "unknown; known are penstock.dev/picker, penstock.dev/prefix-block-chars, "
        "penstock.dev/prefix-blocks-max, penstock.dev/stream-keepalive and "
        "penstock.dev/stream-usage"},

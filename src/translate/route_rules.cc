@@ -12,30 +12,34 @@ namespace gw::internal {
 namespace {
 
 // Null, and an error added, if the text of that field is no regular expression.
-std::shared_ptr<const Regex> CompileOrSay(const std::string& pattern, const std::string& field,
+std::shared_ptr<const Regex> CompileOrSay(const api::ObjectMeta& meta, const std::string& pattern,
+                                          const std::string& field,
                                           std::vector<std::string>* errors) {
   absl::StatusOr<std::shared_ptr<const Regex>> regex = Regex::Compile(pattern);
   if (regex.ok()) return *std::move(regex);
-  errors->push_back(fmt::format("{}: must be a regular expression of RE2's syntax, got \"{}\": {}",
-                                field, pattern, std::string(regex.status().message())));
+  errors->push_back(
+      fmt::format("{}: must be a regular expression of RE2's syntax, got \"{}\": {}{}", field,
+                  pattern, std::string(regex.status().message()), meta.Where(field)));
   return nullptr;
 }
 
-std::vector<HeaderMatch> ValuesOf(const std::vector<api::ValueMatch>& matches,
+std::vector<HeaderMatch> ValuesOf(const api::ObjectMeta& meta,
+                                  const std::vector<api::ValueMatch>& matches,
                                   const std::string& field, std::vector<std::string>* errors) {
   std::vector<HeaderMatch> values;
   for (const api::ValueMatch& match : matches) {
     HeaderMatch& value = values.emplace_back(HeaderMatch{match.name, match.value});
     if (match.type != api::ValueMatchType::kRegularExpression) continue;
-    value.regex = CompileOrSay(match.value, fmt::format("{}[{}].value", field, match.name), errors);
+    value.regex =
+        CompileOrSay(meta, match.value, fmt::format("{}[{}].value", field, match.name), errors);
   }
   return values;
 }
 
 // nullopt, and errors added, if it holds what is no regular expression: whom the match is meant for
 // cannot be told, so it is left out, and the rule's other matches are answered 500.
-std::optional<RouteMatch> MatchOf(const api::RouteMatch& match, const std::string& field,
-                                  std::vector<std::string>* errors) {
+std::optional<RouteMatch> MatchOf(const api::ObjectMeta& meta, const api::RouteMatch& match,
+                                  const std::string& field, std::vector<std::string>* errors) {
   const size_t errors_before = errors->size();
   RouteMatch result;
   result.path = match.path;
@@ -48,11 +52,11 @@ std::optional<RouteMatch> MatchOf(const api::RouteMatch& match, const std::strin
       break;
     case api::PathMatchType::kRegularExpression:
       result.path_type = RouteMatch::PathType::kRegex;
-      result.path_regex = CompileOrSay(match.path, field + ".path.value", errors);
+      result.path_regex = CompileOrSay(meta, match.path, field + ".path.value", errors);
   }
   result.method = match.method;
-  result.headers = ValuesOf(match.headers, field + ".headers", errors);
-  result.query = ValuesOf(match.query_params, field + ".queryParams", errors);
+  result.headers = ValuesOf(meta, match.headers, field + ".headers", errors);
+  result.query = ValuesOf(meta, match.query_params, field + ".queryParams", errors);
   if (errors->size() > errors_before) return std::nullopt;
   return result;
 }
@@ -72,27 +76,30 @@ RouteRules::Matches MatchesOf(const api::HttpRoute& route, size_t index, std::st
   RouteRules::Matches matches;
   const std::vector<api::RouteMatch>& specs = route.rules[index].matches;
   for (size_t i = 0; i < specs.size(); ++i) {
-    matches.push_back(
-        MatchOf(specs[i], fmt::format("spec.rules[{}].matches[{}]", index, i), &errors));
+    matches.push_back(MatchOf(route.meta, specs[i],
+                              fmt::format("spec.rules[{}].matches[{}]", index, i), &errors));
   }
   *unsupported = Join(errors);
   return matches;
 }
 
 // Adds the rule's destinations and what does not resolve.
-void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& route,
-                 const api::RouteRule& spec, RouteRule* rule, RouteRules* result) {
-  for (const api::BackendRef& ref : spec.backend_refs) {
-    const ResolvedRef resolved = Resolve(context, pools, route, ref);
+void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& route, size_t index,
+                 RouteRule* rule, RouteRules* result) {
+  const std::vector<api::BackendRef>& refs = route.rules[index].backend_refs;
+  for (size_t i = 0; i < refs.size(); ++i) {
+    const ResolvedRef resolved = Resolve(context, pools, route, refs[i]);
     rule->destinations.push_back(resolved.destination);
     rule->total_weight += resolved.destination.weight;
     if (resolved.pool != nullptr) result->pools.push_back(resolved.pool);
     if (resolved.reason.empty()) continue;
+    const std::string message = resolved.message + route.meta.Where(fmt::format(
+                                                       "spec.rules[{}].backendRefs[{}]", index, i));
     // One condition has one reason: the first. The message has them all.
     if (result->resolved.ok()) {
-      result->resolved = Refused(resolved.reason, resolved.message);
+      result->resolved = Refused(resolved.reason, message);
     } else {
-      result->resolved.message += "; " + resolved.message;
+      result->resolved.message += "; " + message;
     }
   }
 }
@@ -132,7 +139,7 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     if (!foreign.empty()) {
       rule->unsupported += (rule->unsupported.empty() ? "" : "; ") + foreign;
     }
-    ResolveRefs(context, pools, route, spec, rule.get(), &result);
+    ResolveRefs(context, pools, route, i, rule.get(), &result);
     if (!rule->unsupported.empty()) {
       dropped.push_back(fmt::format("Dropped Rule {}: {}", i, rule->unsupported));
     }

@@ -115,6 +115,7 @@ class Attacher {
   GatewayStates& gateways_;
   PoolSet& pools_;
   Attachments attachments_;
+  std::string where_;  // of the parentRef: " (route.yaml:7)"
   // Listeners the route is attached to already: two parentRefs may select one.
   std::set<const ListenerState*> attached_;
 };
@@ -123,7 +124,9 @@ void Attacher::Attach(const api::HttpRoute& route) {
   const RouteRules rules = MakeRules(context_, pools_, route);
   attached_.clear();
   api::ObjectStatus& status = context_.StatusOf(RefOf(route), route.meta.source);
-  for (const api::ParentRef& ref : route.parent_refs) {
+  for (size_t i = 0; i < route.parent_refs.size(); ++i) {
+    const api::ParentRef& ref = route.parent_refs[i];
+    where_ = route.meta.Where(fmt::format("spec.parentRefs[{}]", i));
     const bool is_gateway = ref.group == api::kGatewayGroup && ref.kind == "Gateway";
     const auto it = gateways_.find({ref.ns, ref.name});
     if (is_gateway && it != gateways_.end()) {
@@ -136,7 +139,8 @@ void Attacher::Attach(const api::HttpRoute& route) {
   }
   if (route.parent_refs.empty() && context_.options.only_controller) {
     SetVerdict(&status.conditions, "Accepted",
-               Refused("NoMatchingParent", "spec.parentRefs is empty: no listener takes the route"),
+               Refused("NoMatchingParent", "spec.parentRefs is empty: no listener takes the route" +
+                                               route.meta.Where("spec.parentRefs")),
                route.meta.generation);
   }
 }
@@ -145,6 +149,7 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
                         const api::HttpRoute& route, const RouteRules& rules,
                         api::ObjectStatus* status) {
   ParentMatch match = MatchParent(context_, gateway, route, ref);
+  if (!match.accepted.ok()) match.accepted.message += where_;
   const bool all_unsupported = rules.unsupported == rules.rules.size();
   if (match.accepted.ok() && !gateway.accepted.ok()) {
     match.accepted = Pending(fmt::format("Gateway {}/{} is not accepted", ref.ns, ref.name));
@@ -193,7 +198,7 @@ void Attacher::WriteMissing(const api::ParentRef& ref, const api::HttpRoute& rou
       is_gateway ? fmt::format("Gateway {}/{} {}", ref.ns, ref.name,
                                context_.WhyMissing(ref.group, ref.kind, ref.ns, ref.name))
                  : fmt::format("parentRefs: must be a Gateway, got {}/{}", ref.group, ref.kind);
-  SetVerdict(&parent.conditions, "Accepted", Refused("NoMatchingParent", message),
+  SetVerdict(&parent.conditions, "Accepted", Refused("NoMatchingParent", message + where_),
              route.meta.generation);
   SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, route.meta.generation);
 }
@@ -203,11 +208,11 @@ void Attacher::WriteNotOurs(const api::ParentRef& ref, const api::HttpRoute& rou
   api::ParentStatus& parent = status->parents.emplace_back();
   parent.parent_ref = ref;
   parent.controller_name = context_.own_name();
-  SetVerdict(
-      &parent.conditions, "Accepted",
-      Refused("NoMatchingParent",
-              fmt::format("Gateway {}/{} is of a class that nobody serves here", ref.ns, ref.name)),
-      route.meta.generation);
+  SetVerdict(&parent.conditions, "Accepted",
+             Refused("NoMatchingParent",
+                     fmt::format("Gateway {}/{} is of a class that nobody serves here{}", ref.ns,
+                                 ref.name, where_)),
+             route.meta.generation);
   SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, route.meta.generation);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/names.h"
+#include "translate/annotations.h"
 #include "translate/context.h"
 #include "translate/foreign.h"
 #include "translate/gateways.h"
@@ -79,6 +80,7 @@ Translation Translate(const api::ResourceSet& resources, const TranslateOptions&
   pools.WriteStatus(context, attachments.links);
   internal::WriteGatewayStatus(context, gateways);
   internal::WriteForeign(context);
+  internal::WarnOfUnknownAnnotations(context);
   internal::WriteInvalid(context);
   internal::WriteStale(context);
 

@@ -111,6 +111,18 @@ class AdminPlacesTest(GatewayTest):
         held[-1].request("GET", "/healthz")
         self.assertEqual(held[-1].read_response().status, 200)
 
+    def test_what_is_sent_after_the_last_answer_is_limited_and_counted(self):
+        gateway = self.gateway(pool_of([self.model_server(chat_answer())]),
+                               arguments=("--limit", "admin_linger_bytes=64KiB"))
+        with Client(gateway.address, gateway.admin_port) as client:
+            client.send(b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n")
+            self.assertEqual(client.read_response().status, 413)
+            try:
+                client.send(bytes(10_000_000))
+            except OSError:
+                pass  # it was cut off
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="admin_linger_bytes")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -291,6 +291,7 @@ class MixedTest(PairTest):
 
     def test_pairs_are_of_one_runtime(self):
         vllm_prefill, vllm_decode = self.start_mixed(self.good_prefill())
+        self.penstock.wait_scraped()  # until then those that were are preferred
         for _ in range(40):
             self.assertEqual(self.chat().status, 200)
         lines = self.penstock.wait_handled(40)

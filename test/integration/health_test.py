@@ -61,6 +61,19 @@ class HealthTest(GatewayTest):
         self.assertGreater(gateway.metrics().sum("penstock_retries_total", reason="bad_response"),
                            0)
 
+    def test_a_replica_that_takes_requests_over_kept_connections_and_closes_costs_no_answer(self):
+        fails = threading.Event()
+
+        def takes_and_closes(request, connection):
+            if fails.is_set():
+                connection.close()
+            else:
+                chat_answer()(request, connection)
+        gateway = self.start(takes_and_closes, chat_answer())
+        self.assertEqual(self.load(gateway, 4, 10), [200] * 40)
+        fails.set()
+        self.assertEqual(self.load(gateway, 4, 10), [200] * 40)
+
     def test_a_replica_that_answers_500_draws_little(self):
         self.assertEqual(set(self.black_hole(answer(500, b"{}"))[0]), {500})
 

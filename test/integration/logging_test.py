@@ -94,6 +94,14 @@ class FormTest(GatewayTest):
             self.assertLessEqual(set(line) - {"time", "level", "message"},
                                  documented[line["message"]], line)
 
+    def test_the_start_names_version_files_and_listeners(self):
+        gateway = self.start()
+        line = gateway.wait_line("Listening", ports=1)
+        self.assertEqual(line["listeners"],
+                         f"default/inference-gateway/http-llm {gateway.address}:{gateway.port}")
+        self.assertGreaterEqual(line["files"], 1)
+        self.assertIn(line["version"], run("--version")[1])
+
     def test_text(self):
         gateway = self.start("--log-format", "text")
         gateway.get("/v1/t")

@@ -2,8 +2,8 @@
 
 import unittest
 
-from harness import (INFERENCE_GROUP, GatewayTest, answer, chat_body, hang, http_route,
-                     inference_model, pool_of)
+from harness import (INFERENCE_GROUP, GatewayTest, answer, chat_answer, chat_body, hang,
+                     http_route, inference_model, pool_of)
 
 CHAT = "/v1/chat/completions"
 URL_ENCODED = "application/x-www-form-urlencoded"
@@ -287,6 +287,27 @@ class LabelTest(NamesTest):
         self.assertEqual(metrics.sum("penstock_limit_reached_total", limit="model_label_values"), 0)
         # A name that was taken once keeps its series.
         self.assertEqual(metrics.sum("penstock_time_to_first_token_seconds_count", model="real"), 1)
+
+    def test_no_name_breaks_the_page_or_the_terminal_of_who_reads_it(self):
+        gateway = self.gateway(pool_of([self.model_server(chat_answer())]),
+                               arguments=("--workers", "1"))
+        names = {"a\nevil_total 1": "a\\nevil_total 1", "\x1b[2J": "\\u001b[2J", "q\"}\\": "q\"}\\",
+                 "\u202e\u0000\x7f\x9b": "\\u202e\\u0000\\u007f\\u009b",
+                 "ü" * 500: "ü" * 256}
+        for name in names:
+            response = gateway.chat(model=name)
+            self.assertEqual(response.status, 200, response)
+        # Names that differ where no label shows it are one series, however many they are.
+        long = "x" * 512
+        for i in range(3):
+            self.assertEqual(gateway.chat(model=f"{long}{i}").status, 200)
+        gateway.wait_handled(len(names) + 3)
+        metrics = gateway.metrics()
+        for shown in names.values():
+            self.assertEqual(metrics.sum("penstock_requests_total", model=shown, status="200"), 1,
+                             shown)
+        self.assertEqual(metrics.sum("penstock_requests_total", model=long), 3)
+        self.assertEqual([c for c in metrics.text if c != "\n" and not c.isprintable()], [])
 
 
 if __name__ == "__main__":

@@ -3,25 +3,25 @@
 
     make soak SOAK_SECONDS=600          # or: test/soak/soak.py --seconds 600 --clients 500
 
-Streams of many clients, each token of each of them checked, while replicas are killed, stopped
-(SIGSTOP) and turned into black holes (garbage; an immediate 500; head and one byte, then closed),
-the gateway is stopped for a moment, its configuration is loaded every second and broken now and
-then, and some clients read slowly, leave, or send on behind their answer. Two replicas are always
-whole, so no request may fail but one whose own replica was disturbed under it: a stream that breaks
-off after its first token, or the 500 that a replica answered. Prints a line every five seconds.
+Streams of many clients, each token of each of them checked (clients.py), while replicas are killed,
+stopped (SIGSTOP), taken out of the configuration and turned into black holes (garbage; an immediate
+500; head and one byte, then closed), the gateway is stopped for a moment, its configuration is
+loaded every second and broken now and then (faults.py), and clients read slowly, leave, pipeline,
+or send on behind their answer. Two replicas are always whole, so judge.py knows of each request
+whether it may have failed, and how often it may have been executed. At the end nothing is held, the
+memory is what it was after the first part, and the gateway ends in order.
 
-PENSTOCK is the binary; --factor stretches all waiting, for one built with sanitizers.
+Prints a line every ten seconds, what was wrong as soon as it is known, and figures at the end.
+PENSTOCK is the binary; of one that is built with sanitizers the memory is not judged, and --factor
+stretches all waiting.
 """
 
 import argparse
 import asyncio
-import collections
-import json
 import os
 import pathlib
-import random
 import re
-import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,309 +30,208 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
-from harness import Addresses, gateway_objects, http_route, inference_pool, penstock, pod
+from harness import Addresses, Metrics, penstock
 
-MODEL = "m"
-REPLICAS = 7
-WHOLE = 2  # never disturbed
-PORT, ADMIN_PORT, REPLICA_PORT = 8080, 9909, 8000
-FAULTS = ("kill", "stop", "garbage", "500", "cut", "freeze-gateway", "broken-edit")
-TOKEN = re.compile(r"([0-9a-f]+)\.(\d+)@(r\d)")
+from clients import Client
+from faults import PORT, REPLICAS, Configuration, Faults, Replica
+from judge import Judge
 
-
-class Replica:
-    def __init__(self, name, address):
-        self.name, self.address = name, address
-        self.disturbed = []  # [from, until] in time.monotonic()
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-B", HERE / "replica.py", self.name, self.address, str(REPLICA_PORT)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        self.process.stdout.readline()
-
-    def was_disturbed(self, since, factor):
-        """Since then, or so shortly before that it was in effect still."""
-        return any(until >= since - 2 * factor for _, until in self.disturbed)
-
-    async def set_mode(self, mode):
-        reader, writer = await asyncio.open_connection(self.address, REPLICA_PORT)
-        writer.write(b"POST /mode HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
-                     % (len(mode), mode.encode()))
-        await reader.readuntil(b"\r\n\r\n")
-        writer.close()
-
-    async def seen(self):
-        reader, writer = await asyncio.open_connection(self.address, REPLICA_PORT, limit=1 << 28)
-        writer.write(b"GET /seen HTTP/1.1\r\nHost: x\r\n\r\n")
-        head = await reader.readuntil(b"\r\n\r\n")
-        size = int(re.search(rb"Content-Length: (\d+)", head)[1])
-        body = await reader.readexactly(size)
-        writer.close()
-        return json.loads(body)
+ADMIN_PORT = 9909
+LINE_S = 10
+WRONG_SHOWN_MAX = 20  # with each line, and at the end
+# Of the resident memory after the first 40 % (median of the samples from 20 % on) and at the end
+# (median of the last 20 %).
+GROWTH_MAX, GROWTH_KIB_MAX = 1.05, 4096
+PREFIX_INDEX_MB = 4  # full before the first 20 % are over
+# On a machine that is busy the clients may be late, which is no fault of the gateway's.
+NEVER_LATE = ("--timeout", "keep_alive_timeout=1h", "--timeout", "client_header_timeout=1h",
+              "--timeout", "client_body_timeout=1h")
 
 
 class Soak:
     def __init__(self, options):
         self.options = options
-        self.factor = options.factor
-        self.random = random.Random(options.seed)
-        self.endings = collections.Counter()
-        self.faults = collections.Counter()
-        self.wrong = []  # what must not be
-        self.memory = []  # (seconds, KiB)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="penstock-soak-"))
+        self.objects = self.folder / "objects"
+        self.objects.mkdir()
         addresses = Addresses().take(REPLICAS + 1)
         self.address = addresses[0]
-        self.replicas = [Replica(f"r{i}", a) for i, a in enumerate(addresses[1:])]
-        self.by_name = {r.name: r for r in self.replicas}
-        self.began = time.monotonic()
+        self.replicas = [Replica(i, a, self.folder) for i, a in enumerate(addresses[1:])]
+        self.configuration = Configuration(self.objects, self.replicas)
+        self.gateway = None
+        self.memory = []  # KiB
+        self.shown = 0
+        binary = pathlib.Path(penstock()).read_bytes()
+        self.sanitized = b"__asan_init" in binary or b"__tsan_init" in binary
+
+    def over(self):
+        return self.seconds() > self.options.seconds or self.gateway.poll() is not None
+
+    def seconds(self):
+        return time.monotonic() - self.began
 
     # The gateway
-
-    def write(self, text):
-        new = self.folder / ".objects.new"
-        new.write_text(text)
-        os.replace(new, self.folder / "objects.yaml")
-
-    def objects(self, round_):
-        pool = inference_pool(REPLICA_PORT, annotations={"soak": str(round_)})
-        items = gateway_objects(PORT) + [http_route(), pool] + [
-            pod(r.name, r.address) for r in self.replicas]
-        return "\n---\n".join(json.dumps(o) for o in items)
 
     def start(self):
         for replica in self.replicas:
             replica.start()
-        self.write(self.objects(0))
+        self.configuration.write(self.configuration.text())
         self.log = open(self.folder / "gateway.log", "wb")
         self.gateway = subprocess.Popen(
-            [penstock(), "serve", "-f", self.folder, "--bind", self.address, "--no-request-log",
-             "--admin", f"{self.address}:{ADMIN_PORT}", "--workers", "2"],
+            [penstock(), "serve", "-f", self.objects, "--bind", self.address, "--no-request-log",
+             "--admin", f"{self.address}:{ADMIN_PORT}", "--workers", "2",
+             "--prefix-index-mb", str(PREFIX_INDEX_MB), *NEVER_LATE],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+
+    async def ask(self, path):
+        """(status, body) of the admin port; (0, "") if it does not answer."""
+        try:
+            reader, writer = await asyncio.open_connection(self.address, ADMIN_PORT)
+            try:
+                writer.write(b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                             % path.encode())
+                head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+            finally:
+                writer.close()
+            return int(head[9:12]), body.decode()
+        except (OSError, ValueError):
+            return 0, ""
+
+    async def eventually(self, condition):
+        """The first true value of `await condition()`, or the last one."""
+        end = time.monotonic() + 60 * self.options.factor
+        while not (value := await condition()) and time.monotonic() < end:
+            await asyncio.sleep(0.2)
+        return value
 
     def resident(self):
         with open(f"/proc/{self.gateway.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
+            return int((re.search(r"VmRSS:\s+(\d+)", file.read()) or [0, 0])[1])
 
-    # Clients
-
-    async def client(self, seed):
-        chance = random.Random(seed)
-        await asyncio.sleep(chance.random() * 2)
-        number = 0
-        while not self.over():
-            number += 1
-            nonce = f"{seed:04x}{number:06x}"
-            since = time.monotonic()
-            try:
-                ending = await asyncio.wait_for(self.ask(chance, nonce, since), 90 * self.factor)
-            except asyncio.TimeoutError:
-                ending = "hung"
-                self.wrong.append(f"{nonce}: no end within {90 * self.factor:g} s")
-            except OSError as e:
-                ending = "refused"
-                self.wrong.append(f"{nonce}: {e!r}")
-            self.endings[ending] += 1
-
-    async def ask(self, chance, nonce, since):
-        reader, writer = await asyncio.open_connection(self.address, PORT, limit=1 << 20)
-        try:
-            stream = chance.random() < 0.9
-            count = chance.randrange(1, 120)
-            body = json.dumps({"model": MODEL, "stream": stream, "max_tokens": count,
-                               "user": nonce, "pace": chance.choice((0.01, 0.05, 0.1)),
-                               "messages": [{"role": "user", "content": "x" * 100}]}).encode()
-            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: soak\r\n"
-                         b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-            if chance.random() < 0.05:
-                await asyncio.sleep(chance.random() * 2)
-                return "left"
-            slow = 0.2 if chance.random() < 0.1 else 0
-            text, status, whole = await self.read(reader, slow)
-            if chance.random() < 0.1:  # behind its answer: no request, or one that is cut
-                writer.write(chance.choice((b"\x00" * 5000, b"POST / HTTP/1.1\r\nContent-")))
-                await asyncio.sleep(0.1)
-            return self.judge(nonce, count, since, text, status, whole, stream)
-        finally:
-            writer.transport.abort()
-
-    async def read(self, reader, slow):
-        """Text of the tokens, status, and whether the message has its end."""
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin1")
-            body = b""
-            if length := re.search(r"(?i)content-length: (\d+)", head):
-                body = await reader.readexactly(int(length[1]))
-                return body.decode(), int(head[9:12]), True
-            while size := int(await reader.readuntil(b"\r\n"), 16):
-                body += (await reader.readexactly(size + 2))[:size]
-                await asyncio.sleep(slow)
-            return body.decode(), int(head[9:12]), True
-        except (asyncio.IncompleteReadError, ValueError):
-            return (body.decode(), int(head[9:12]), False) if "head" in locals() else ("", 0, False)
-        except ConnectionError:
-            return body.decode() if "body" in locals() else "", 0, False
-
-    def judge(self, nonce, count, since, text, status, whole, stream):
-        tokens = TOKEN.findall(text)
-        names = {name for _, _, name in tokens} | set(re.findall(r'"message": ?"(r\d)"', text))
-        right = [(nonce, str(i)) for i in range(len(tokens))]
-        if [token[:2] for token in tokens] != right or len(names) > 1 or len(tokens) > count:
-            self.wrong.append(f"{nonce}: mixed, lost or repeated: {text[:300]!r}")
-            return "wrong"
-        complete = whole and status == 200 and len(tokens) == count
-        if complete and (not stream or text.rstrip().endswith("[DONE]")):
-            return "complete"
-        if whole and status == 200:
-            self.wrong.append(f"{nonce}: has an end and {len(tokens)} of {count} tokens")
-            return "short"
-        # A replica that was disturbed under it, or any that is a black hole if none is named.
-        suspects = [self.by_name[n] for n in names] or (self.replicas if status == 200 else [])
-        if any(r.was_disturbed(since, self.factor) for r in suspects):
-            return "500 of a replica" if status == 500 else "broken under it"
-        self.wrong.append(f"{nonce}: status {status}, {len(tokens)} of {count} tokens, of "
-                          f"{names or 'nobody'}, at {since - self.began:.1f} s: {text[-200:]!r}")
-        return "failed"
-
-    # Disturbances
-
-    def over(self):
-        return time.monotonic() - self.began > self.options.seconds
-
-    async def disturb(self):
-        while not self.over():
-            fault = self.random.choice(FAULTS)
-            self.faults[fault] += 1
-            await getattr(self, fault.replace("-", "_"), self.black_hole)(fault)
-            await asyncio.sleep(self.random.random())
-
-    def victim(self):
-        replica = self.random.choice(self.replicas[WHOLE:])
-        replica.disturbed.append([time.monotonic(), float("inf")])
-        return replica
-
-    async def kill(self, _):
-        replica = self.victim()
-        replica.process.kill()
-        replica.process.wait()
-        await asyncio.sleep(self.random.random() * 2)
-        await asyncio.to_thread(replica.start)
-        replica.disturbed[-1][1] = time.monotonic()
-
-    async def stop(self, _):
-        replica = self.victim()
-        replica.process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(self.random.random() * 3)
-        replica.process.send_signal(signal.SIGCONT)
-        replica.disturbed[-1][1] = time.monotonic()
-
-    async def black_hole(self, mode):
-        replica = self.victim()
-        await replica.set_mode(mode)
-        await asyncio.sleep(1 + self.random.random() * 2)
-        await replica.set_mode("normal")
-        replica.disturbed[-1][1] = time.monotonic()
-
-    async def freeze_gateway(self, _):
-        self.gateway.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(self.random.random() * 2)
-        self.gateway.send_signal(signal.SIGCONT)
-
-    async def broken_edit(self, _):
-        self.editing = True
-        broken = self.objects(-1).replace('"backendRefs"', '"backendRefz"')
-        self.write(self.random.choice((broken, broken[:700], "", "{")))
-        await asyncio.sleep(1.5)
-        self.editing = False
-
-    async def reload(self):
-        self.editing = False
-        round_ = 0
-        while not self.over():
-            round_ += 1
-            if not self.editing:
-                self.write(self.objects(round_))
-            await asyncio.sleep(1)
-
-    async def watch(self):
-        while not self.over() and self.gateway.poll() is None:
-            await asyncio.sleep(5)
-            seconds = time.monotonic() - self.began
-            self.memory.append((seconds, self.resident()))
-            print(f"soak: {seconds:4.0f} s, {self.memory[-1][1] // 1024} MiB, "
-                  f"{dict(self.endings)}, faults {sum(self.faults.values())}, "
-                  f"wrong {len(self.wrong)}", flush=True)
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.gateway.pid}/fd"))
 
     # The whole
 
     async def run(self):
         self.start()
-        await self.ready()
+
+        async def ready():
+            return (await self.ask("/readyz"))[0] == 200
         self.began = time.monotonic()
-        await asyncio.gather(self.disturb(), self.reload(), self.watch(),
-                             *(self.client(i) for i in range(self.options.clients)))
-        for replica in self.replicas[:WHOLE]:
-            for nonce, times in (await replica.seen()).items():
-                if times > 2:
-                    self.wrong.append(f"{nonce}: came to {replica.name} {times} times")
-        self.check_memory()
-        self.end()
+        if not await self.eventually(ready):
+            raise SystemExit(f"soak: the gateway is not ready, see {self.folder}/gateway.log")
+        descriptors = self.descriptors()
+        self.began = time.monotonic()
+        self.faults = Faults(self.options, self.replicas, self.configuration, self.gateway,
+                             self.over)
+        self.judge = Judge(self.replicas, self.faults)
+        clients = [Client(i, self.options, (self.address, PORT), self.over, self.judge.report)
+                   for i in range(self.options.clients)]
+        watch = asyncio.create_task(self.watch())
+        await asyncio.gather(self.faults.run(), *(client.run() for client in clients))
+        watch.cancel()
+        self.judge.finish()
+        await self.judge_end(descriptors)
         return self.report()
 
-    async def ready(self):
-        for _ in range(int(600 * self.factor)):
-            try:
-                reader, writer = await asyncio.open_connection(self.address, ADMIN_PORT)
-                writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
-                if b" 200 " in await reader.readline():
-                    return
-                writer.close()
-            except OSError:
-                pass
-            await asyncio.sleep(0.1)
-        raise SystemExit(f"soak: the gateway is not ready, see {self.folder}/gateway.log")
+    async def watch(self):
+        while True:
+            await asyncio.sleep(LINE_S)
+            self.judge.judge()
+            self.memory.append(self.resident())
+            print(f"soak: {self.seconds():4.0f} s, {self.memory[-1] // 1024} MiB, "
+                  f"{self.judge.tokens} tokens, {dict(self.judge.endings)}, faults "
+                  f"{self.faults.counts.total()}, wrong {len(self.judge.wrong)}", flush=True)
+            self.show()
 
-    def check_memory(self):
-        """Flat: the last third's least is no more than the first third's most and a little."""
-        third = len(self.memory) // 3
-        if third < 3:
-            return
-        first = max(kib for _, kib in self.memory[third:2 * third])
-        last = min(kib for _, kib in self.memory[-third:])
-        if last > first * 1.1 + 8192:
-            self.wrong.append(f"memory grew from {first} to {last} KiB")
+    def show(self):
+        for line in self.judge.wrong[self.shown:][:WRONG_SHOWN_MAX]:
+            print(f"soak: WRONG {line}", flush=True)
+        self.shown = len(self.judge.wrong)
 
-    def end(self):
-        if self.gateway.poll() is not None:
-            self.wrong.append(f"the gateway ended by itself: {self.gateway.returncode}")
-        self.gateway.terminate()
-        try:
-            status = self.gateway.wait(60 * self.factor)
-            if status != 0:
-                self.wrong.append(f"the gateway ended with {status}")
-        except subprocess.TimeoutExpired:
-            self.wrong.append("the gateway did not end after SIGTERM")
-            self.gateway.kill()
-        self.log.close()
+    # The end
+
+    async def judge_end(self, descriptors):
+        self.metrics = Metrics("")
+        if self.gateway.poll() is None:
+            await self.judge_held(descriptors)
+            self.judge_memory()
+        else:
+            self.judge.wrong.append(f"the gateway ended by itself: {self.gateway.returncode}")
+        self.end_gateway()
         text = (self.folder / "gateway.log").read_text(errors="replace")
-        for mark in ("Sanitizer", "CHECK failed"):
+        for mark in ("Sanitizer", "runtime error", "CHECK failed"):
             if mark in text:
-                self.wrong.append(f"{mark} in {self.folder}/gateway.log")
+                self.judge.wrong.append(f"{mark!r} in the log")
+
+    async def judge_held(self, descriptors):
+        """Every request has ended, so nothing is held for any."""
+        gauges = ("penstock_requests_in_flight", "penstock_endpoint_in_flight_requests",
+                  "penstock_endpoint_pending_prompt_tokens", "penstock_held_bytes",
+                  "penstock_downstream_connections")
+
+        async def nothing_held():
+            self.metrics = Metrics((await self.ask("/metrics"))[1])
+            held = {gauge: self.metrics.sum(gauge) for gauge in gauges}
+            # Of the admin port, scrapes and probes there may be a few more than at the start.
+            held["descriptors"] = max(0, self.descriptors() - descriptors - 2 * REPLICAS - 2)
+            self.held = {name: value for name, value in held.items() if value}
+            return self.metrics.samples and not self.held
+        if not await self.eventually(nothing_held):
+            self.judge.wrong.append(f"held at the end: {self.held}")
+
+    def judge_memory(self):
+        fifth = len(self.memory) // 5
+        if fifth < 2 or self.sanitized:
+            return
+        first = statistics.median(self.memory[fifth:2 * fifth])
+        last = statistics.median(self.memory[-fifth:])
+        if last > first * GROWTH_MAX + GROWTH_KIB_MAX:
+            self.judge.wrong.append(f"memory grew from {first:.0f} to {last:.0f} KiB: "
+                                    f"{self.memory}")
+
+    def end_gateway(self):
+        if self.gateway.poll() is None:
+            self.gateway.terminate()
+            try:
+                if status := self.gateway.wait(60 * self.options.factor):
+                    self.judge.wrong.append(f"the gateway ended with {status}")
+            except subprocess.TimeoutExpired:
+                self.judge.wrong.append("the gateway did not end after SIGTERM")
+                self.gateway.kill()
+                self.gateway.wait()
+        self.log.close()
 
     def kill_all(self):
-        for process in [r.process for r in self.replicas] + [getattr(self, "gateway", None)]:
+        for process in [r.process for r in self.replicas] + [self.gateway]:
             if process is not None and process.poll() is None:
                 process.kill()
+                process.wait()
 
     def report(self):
-        print(f"soak: endings {dict(self.endings)}")
-        print(f"soak: faults {dict(self.faults)}")
-        for line in self.wrong[:20]:
-            print(f"soak: WRONG {line}")
-        ok = not self.wrong and self.endings["complete"] > 0
-        print(f"soak: {'ok' if ok else f'{len(self.wrong)} wrong'}, log in {self.folder}")
+        self.show()
+        judge = self.judge
+        print(f"soak: {sum(judge.endings.values())} requests, {judge.tokens} tokens: "
+              f"{dict(judge.endings)}")
+        print(f"soak: faults {dict(self.faults.counts)}, {self.configuration.reloads} reloads")
+        print(f"soak: executed twice {judge.repeats}")
+        for fault, draws in judge.drawn.items():
+            print(f"soak: black hole {fault}: {len(draws)} times, drew {sum(draws)}, half of "
+                  f"them at most {statistics.median_low(draws or [0])}, each at most "
+                  f"{max(draws, default=0)}")
+        for name in ("penstock_retries_total", "penstock_rejections_total",
+                     "penstock_limit_reached_total", "penstock_ejections_total",
+                     "penstock_silences_total", "penstock_probes_total"):
+            samples = {"/".join(v for k, v in labels.items() if k != "pool"): int(number)
+                       for n, labels, number in self.metrics.samples if n == name and number}
+            print(f"soak: {name} {samples}")
+        fifth = max(1, len(self.memory) // 5)
+        if len(self.memory) >= 2:
+            print(f"soak: memory {self.memory[fifth - 1]} KiB after a fifth, {self.memory[-1]} at "
+                  f"the end, at most {max(self.memory)}")
+        ok = not judge.wrong and judge.endings["complete"] > 0
+        print(f"soak: {'ok' if ok else f'{len(judge.wrong)} wrong'}, logs in {self.folder}")
         return 0 if ok else 1
 
 
@@ -343,7 +242,8 @@ def main():
     parser.add_argument("--factor", type=float, default=1)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     options = parser.parse_args()
-    print(f"soak: {options.seconds:g} s, {options.clients} clients, seed {options.seed}")
+    print(f"soak: {options.seconds:g} s, {options.clients} clients, seed {options.seed}",
+          flush=True)
     soak = Soak(options)
     try:
         sys.exit(asyncio.run(soak.run()))

@@ -23,10 +23,12 @@ def start_servers(*names, **options):
     """
     servers = [VllmServer(name, GatewayTest.addresses.take(), **options) for name in names]
     for server in servers:
+        print(f"starting vLLM {server.name}", file=sys.stderr, flush=True)
         unittest.addModuleCleanup(server.kill)
         server.start()
     for server in servers:
         server.wait_ready()
+        print(f"vLLM {server.name} is ready", file=sys.stderr, flush=True)
     return servers
 
 

@@ -327,8 +327,8 @@ TEST(BadObjects, CoreKinds) {
                   "1..65535, got \"80000\" (a.yaml:6)"));
   EXPECT_THAT(ErrorsOf("apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  annotations:\n"
                        "    penstock.dev/port: \"8000\"\n"),
-              ElementsAre("Pod default/x: metadata.annotations[\"penstock.dev/port\"]: unknown "
-                          "annotation, known is penstock.dev/target-port (a.yaml:6)"));
+              ElementsAre("Pod default/x: metadata.annotations[\"penstock.dev/port\"]: unknown; "
+                          "known are penstock.dev/target-port (a.yaml:6)"));
   EXPECT_THAT(ErrorsOf("apiVersion: v1\nkind: Pod\nmetadata: {name: x, label: {app: a}}\n"),
               ElementsAre("Pod default/x: metadata.label: unknown field, did you mean \"labels\"? "
                           "(a.yaml:3)"));

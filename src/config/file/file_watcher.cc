@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -45,6 +46,19 @@ Signature Look(const std::vector<std::string>& paths, const FileLimits& limits) 
   return signature;
 }
 
+// The files that have objects which can be served, or have broken ones now in whose place those are
+// that were `served` before. A file that cannot be read may be any of those.
+std::set<std::string> FilesOfObjects(const LoadResult& loaded,
+                                     const std::set<std::string>& served) {
+  std::set<std::string> files;
+  for (const api::ParsedObject& object : loaded.parsed.objects) {
+    const std::string& file = object.source.file;
+    if (object.object != nullptr || served.contains(file)) files.insert(file);
+  }
+  if (!loaded.ok()) files.insert(served.begin(), served.end());
+  return files;
+}
+
 class FileWatcherImpl final : public FileWatcher {
  public:
   FileWatcherImpl(const std::vector<std::string>& paths, const LoadResult& loaded,
@@ -54,7 +68,7 @@ class FileWatcherImpl final : public FileWatcher {
         options_(options),
         debounce_(options.quiet, options.quiet_max, options.writing_max),
         hash_(loaded.hash),
-        had_objects_(!loaded.parsed.objects.empty()),
+        served_files_(FilesOfObjects(loaded, {})),
         stop_fd_(eventfd(0, EFD_CLOEXEC)),
         ask_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     CHECK(stop_fd_ >= 0 && ask_fd_ >= 0);
@@ -101,7 +115,7 @@ class FileWatcherImpl final : public FileWatcher {
   Duration poll_interval_{};
   std::optional<Inotify> inotify_;
   uint64_t hash_;                        // of what was reported last
-  bool had_objects_;                     // in what was reported last
+  std::set<std::string> served_files_;   // that what was reported last may be served from
   std::optional<TimePoint> gone_since_;  // every object was seen to be gone
   std::optional<TimePoint> look_again_;
   Signature seen_;
@@ -157,15 +171,17 @@ bool FileWatcherImpl::Reload() {
   if (result.hash == hash_) gone_since_.reset();
   if (result.hash == hash_ || !IsConfirmed(result)) return false;
   hash_ = result.hash;
-  had_objects_ = !result.parsed.objects.empty();
+  served_files_ = FilesOfObjects(result, served_files_);
   LogSkipped(result);
   on_change_(result);
   return true;
 }
 
-// A checkout, a restore or a mount takes all files away and brings them back.
+// A checkout, a restore or a mount takes all files away and brings them back. What is left
+// meanwhile may be files that never served anything, with objects that are refused.
 bool FileWatcherImpl::IsConfirmed(const LoadResult& result) {
-  const bool gone = had_objects_ && result.parsed.objects.empty() && result.ok();
+  const bool gone =
+      !served_files_.empty() && FilesOfObjects(result, served_files_).empty() && result.ok();
   const TimePoint now = RealClock().Now();
   if (!gone) {
     gone_since_.reset();

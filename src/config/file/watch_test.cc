@@ -258,6 +258,35 @@ TEST(Watch, ThatEveryObjectIsGoneMustBeSeenTwice) {
   EXPECT_THAT(PodNames(watched.Next()), ElementsAre("b"));
 }
 
+TEST(Watch, ThatOnlyRefusedObjectsAreLeftMustBeSeenTwice) {
+  TestFolder folder;
+  folder.Write("a.yaml", Pod("a"));
+  folder.Write("refused.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: [wrong]}\n");
+  WatchOptions options = Watched::Quick();
+  options.gone_confirmed_after = std::chrono::hours(1);
+  Watched watched({folder.path()}, options);
+  folder.Remove("a.yaml");
+  std::promise<bool> read;
+  watched.watcher().LoadNow([&](bool reported) { read.set_value(reported); });
+  EXPECT_FALSE(read.get_future().get());
+  folder.Write("b.yaml", Pod("b"));
+  EXPECT_THAT(PodNames(watched.Next()), ElementsAre("b"));
+}
+
+TEST(Watch, AnEditThatBreaksTheOnlyObjectIsReportedAtOnceAndItsRemovalSeenTwice) {
+  TestFolder folder;
+  folder.Write("a.yaml", Pod("a"));
+  WatchOptions options = Watched::Quick();
+  options.gone_confirmed_after = std::chrono::hours(1);
+  Watched watched({folder.path()}, options);
+  folder.Write("a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: 1}\n");
+  EXPECT_THAT(PodNames(watched.Next()), IsEmpty());
+  folder.Remove("a.yaml");
+  std::promise<bool> read;
+  watched.watcher().LoadNow([&](bool reported) { read.set_value(reported); });
+  EXPECT_FALSE(read.get_future().get());
+}
+
 TEST(Inotify, AFileIsBeingWrittenUntilItIsClosed) {
   TestFolder folder;
   Inotify inotify;

@@ -1,0 +1,40 @@
+// The annotations under penstock.dev/: which kinds act on which. One that is not among them was
+// meant to do something, so that it is never passed over in silence.
+
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "api/meta.h"
+
+namespace gw::api {
+
+// Of a Pod: the port that model server listens on, in place of the pool's.
+inline constexpr char kTargetPortAnnotation[] = "penstock.dev/target-port";
+// Of an InferencePool. "built-in": our picker, whatever Service the pool's reference names.
+inline constexpr char kPickerAnnotation[] = "penstock.dev/picker";
+// Prefix hashing of one pool; both are positive numbers.
+inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
+inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
+// "true": the gateway asks for the usage of streams whose client does not.
+inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
+// Of an InferencePool or an HTTPRoute: event streams begin before their first byte.
+inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// Of an InferenceTrafficPolicy.
+inline constexpr char kBootstrapTimeoutAnnotation[] = "penstock.dev/bootstrap-timeout";
+inline constexpr char kUncachedTokensMinAnnotation[] = "penstock.dev/uncached-tokens-min";
+
+struct OwnAnnotation {
+  std::string_view kind;
+  std::string_view name;
+};
+std::span<const OwnAnnotation> OwnAnnotations();
+
+// What is wrong with an annotation under penstock.dev/ that objects of this kind do not have:
+// `unknown, did you mean "penstock.dev/picker"?`. "" if they have it, and for all other
+// annotations.
+std::string WhyUnknown(std::string_view kind, std::string_view annotation);
+
+}  // namespace gw::api

@@ -1,0 +1,85 @@
+// ClientPool: the HTTP client of one event loop. Keeps idle connections to any number of servers
+// for reuse; a connection carries one request at a time.
+//
+// A limit or time-out that is reached is told to `on_limit` by name: connect_timeout, open_files,
+// local_ports, socket_memory, tcp_keep_alive, reads_per_turn, response_head_bytes,
+// response_head_fields, response_headers_timeout, stream_idle_timeout, idle_upstream_connections,
+// upstream_keep_alive_timeout.
+//
+// On the loop's thread, all of it.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/status.h"
+#include "client/options.h"
+#include "client/request.h"
+#include "net/event_loop.h"
+
+namespace gw {
+
+class H1Connection;
+
+// Which idle connection may carry a request: any (what was idle for longer than trusted_idle_time
+// is looked at), one that its server has not closed as far as the kernel knows, or none.
+enum class Reuse : uint8_t { kTrusted, kVerified, kNone };
+
+class ClientPool {
+ public:
+  struct Hooks {
+    std::function<void(std::string_view limit)> on_limit = [](std::string_view) {};
+    // There is no descriptor for a new connection: called before it is tried once more.
+    std::function<void()> free_descriptors = [] {};
+  };
+
+  // `options` outlive the pool.
+  ClientPool(EventLoop& loop, const ClientOptions& options, Hooks hooks);
+  ~ClientPool();
+
+  // Sends `request` to `address` ("10.0.0.1:8000"), over an idle connection if `reuse` allows one
+  // and there is one, otherwise over a new one. `handler` is not called before this has returned.
+  // REQUIRES: `address` is valid (SocketAddress::Parse)
+  ClientCall* Send(const std::string& address, const ClientRequest& request, Reuse reuse,
+                   ResponseHandler* handler);
+
+  // Closes as many idle connections, the longest idle first; returns how many.
+  size_t CloseLongestIdle(size_t most);
+  size_t idle_connections() const { return idle_count_; }
+  EventLoop& loop() { return loop_; }
+
+ private:
+  friend class H1Connection;
+  using Owned = std::unique_ptr<H1Connection>;
+
+  const ClientOptions& options() const { return options_; }
+  void Limit(std::string_view name) { hooks_.on_limit(name); }
+  void PutBack(H1Connection* connection);
+  // Forgets a closed connection; it is deleted when the loop comes round.
+  void Remove(H1Connection* connection);
+  void CloseExpired();
+  H1Connection* TakeIdle(const std::string& address, Reuse reuse);
+  // No connection for a reason of our own, or of the network: one line in a while says so.
+  void LogOwnTrouble(const std::string& address, const absl::Status& status);
+  // One idle connection was found closed by its server: its others are no better.
+  void CloseIdleOf(const std::string& address);
+
+  EventLoop& loop_;
+  const ClientOptions& options_;
+  const Hooks hooks_;
+  absl::flat_hash_map<H1Connection*, Owned> all_;
+  absl::flat_hash_map<std::string, std::vector<H1Connection*>> idle_;
+  size_t idle_count_ = 0;
+  std::vector<Owned> removed_;
+  TimePoint own_trouble_logged_{};
+  uint64_t own_troubles_ = 0;  // that are in no line yet
+  Timer sweep_;
+};
+
+}  // namespace gw
