@@ -6,17 +6,18 @@
 #include <vector>
 
 #include "base/check.h"
-#include "prefix/removals.h"
+#include "prefix/endpoints.h"
 #include "prefix/shard.h"
 #include "prefix/survivors.h"
 
 namespace gw {
 namespace {
 
+using internal::Endpoints;
 using internal::IndexShard;
-using internal::kSegmentBlocks;
-using internal::Removals;
+using internal::kRunBlocksMax;
 using internal::Survivors;
+using internal::Touch;
 
 // Counters of Match, on a cache line per few threads.
 struct alignas(64) Counters {
@@ -32,14 +33,8 @@ size_t ThreadStripe() {
   return stripe;
 }
 
-size_t SegmentCount(std::span<const uint64_t> hashes) {
-  return (hashes.size() + kSegmentBlocks - 1) / kSegmentBlocks;
-}
-
-std::span<const uint64_t> Segment(std::span<const uint64_t> hashes, size_t i) {
-  const size_t begin = i * kSegmentBlocks;
-  return hashes.subspan(begin, std::min(kSegmentBlocks, hashes.size() - begin));
-}
+// Walks of one insertion. More than one are needed where other threads insert the same prompt.
+constexpr int kWalksMax = 8;
 
 }  // namespace
 
@@ -47,46 +42,71 @@ struct PrefixIndex::Impl {
   explicit Impl(const Options& options);
 
   size_t fixed_bytes() const;
-  // The shard of a segment, by the name of its first block. A segment lies in one shard, so that it
-  // takes one lock; by chaining, the name of its first block is the same wherever the segment is
-  // met. Sharding by block would take a lock per block; sharding by the first block of the prompt
-  // would put all requests with one system prompt behind one lock and into one shard's memory.
-  IndexShard& ShardOf(std::span<const uint64_t> segment) {
-    const uint64_t mixed = segment.front() * 0xD6E8FEB86659FD93;
+  // The shard of a run, by its name: a long prompt's runs spread over all, and no lock is held for
+  // more than one of them.
+  IndexShard& ShardOf(uint64_t name) {
+    const uint64_t mixed = name * 0xD6E8FEB86659FD93;
     return *shards[(mixed >> 40) & (shards.size() - 1)];
   }
-
-  // While one segment is looked up, the blocks of the one after it are loaded, and the table of the
-  // one after that. A segment number that does not exist is passed over.
-  void Prefetch(std::span<const uint64_t> hashes, size_t segments, size_t blocks, size_t table) {
-    if (table < segments) {
-      const auto segment = Segment(hashes, table);
-      ShardOf(segment).PrefetchTable(segment);
-    }
-    if (blocks < segments) {
-      const auto segment = Segment(hashes, blocks);
-      ShardOf(segment).PrefetchBlocks(segment);
-    }
-  }
+  bool Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held, bool may_append);
+  bool AddRuns(std::span<const uint64_t> hashes, size_t base, const Touch& touch);
 
   const Options options;
-  Removals removals;
+  Endpoints endpoints;
   std::vector<std::unique_ptr<IndexShard>> shards;
   Counters counters[kCounterStripes];
 };
 
 PrefixIndex::Impl::Impl(const Options& options)
-    : options(options), removals(options.endpoints_max), shards(options.shards) {
+    : options(options), endpoints(options.endpoints_max), shards(options.shards) {
   const size_t fixed = fixed_bytes();
   const size_t left = options.bytes_max > fixed ? options.bytes_max - fixed : 0;
   for (auto& shard : shards) {
-    shard = std::make_unique<IndexShard>(left / options.shards, &removals);
+    shard = std::make_unique<IndexShard>(left / options.shards, &endpoints);
   }
 }
 
 size_t PrefixIndex::Impl::fixed_bytes() const {
   return sizeof(PrefixIndex) + sizeof(Impl) + shards.size() * sizeof(shards[0]) +
-         options.endpoints_max * sizeof(std::atomic<uint32_t>);
+         Endpoints::FixedBytes(options.endpoints_max);
+}
+
+// One walk over the runs that the prompt meets, and what is new behind them. False: another thread
+// wrote some of that meanwhile, so that a run was met which the touch's endpoint is not said to
+// hold.
+bool PrefixIndex::Impl::Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held,
+                             bool may_append) {
+  size_t at = 0;
+  uint64_t name = 0;
+  IndexShard::Met last;
+  while (at < hashes.size()) {
+    const auto rest = hashes.subspan(at);
+    const auto base = static_cast<uint32_t>(at);
+    const auto met = ShardOf(rest.front()).Use(rest, base, touch, held > base ? held - base : 0);
+    if (met.blocks == 0) break;
+    name = rest.front();
+    last = met;
+    at += met.blocks;
+  }
+  if (may_append && last.to_its_end && last.blocks < kRunBlocksMax && at < hashes.size()) {
+    const size_t count = std::min<size_t>(kRunBlocksMax - last.blocks, hashes.size() - at);
+    if (!ShardOf(name).Append(name, last.blocks, hashes.subspan(at, count), touch)) return false;
+    at += count;
+  }
+  return AddRuns(hashes, at, touch);
+}
+
+// The last one first: what was written first is forgotten first, and the end of a prompt is of no
+// use without its beginning.
+bool PrefixIndex::Impl::AddRuns(std::span<const uint64_t> hashes, size_t base, const Touch& touch) {
+  bool added = true;
+  const size_t runs = (hashes.size() - base + kRunBlocksMax - 1) / kRunBlocksMax;
+  for (size_t i = runs; i-- > 0;) {
+    const size_t at = base + i * kRunBlocksMax;
+    const auto rest = hashes.subspan(at);
+    added &= ShardOf(rest.front()).Add(rest, static_cast<uint32_t>(at), touch);
+  }
+  return added;
 }
 
 PrefixIndex::PrefixIndex(const Options& options) {
@@ -101,17 +121,15 @@ void PrefixIndex::Match(std::span<const uint64_t> hashes, std::span<const uint32
                         std::span<uint32_t> hit_blocks) {
   CHECK(slots.size() == hit_blocks.size());
   Survivors survivors(slots, hit_blocks);
-  uint32_t held = 0;
-  const size_t segments = survivors.none() ? 0 : SegmentCount(hashes);
-  impl_->Prefetch(hashes, segments, 0, 1);
-  for (size_t i = 0; i < segments; ++i) {
-    impl_->Prefetch(hashes, segments, i + 1, i + 2);
-    const auto segment = Segment(hashes, i);
-    const size_t count = impl_->ShardOf(segment).Match(segment, held, &survivors);
-    held += static_cast<uint32_t>(count);
-    if (count < segment.size()) break;
+  size_t at = 0;
+  while (at < hashes.size() && !survivors.none()) {
+    const auto rest = hashes.subspan(at);
+    const auto met =
+        impl_->ShardOf(rest.front()).Match(rest, static_cast<uint32_t>(at), &survivors);
+    if (met.blocks == 0) break;
+    at += met.blocks;
   }
-  survivors.Finish(held);
+  const uint32_t held = survivors.Finish(static_cast<uint32_t>(at));
   Counters& counters = impl_->counters[ThreadStripe()];
   counters.lookups.fetch_add(1, std::memory_order_relaxed);
   counters.looked_up_blocks.fetch_add(hashes.size(), std::memory_order_relaxed);
@@ -121,20 +139,15 @@ void PrefixIndex::Match(std::span<const uint64_t> hashes, std::span<const uint32
 void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held) {
   CHECK(slot < impl_->options.endpoints_max && held <= hashes.size());
   if (held == hashes.size()) return;
-  // From the end, so that the beginning, without which the rest cannot be found, is the last used.
-  const size_t segments = SegmentCount(hashes);
-  impl_->Prefetch(hashes, segments, segments - 1, segments - 2);
-  // A segment that is held in part goes in whole.
-  for (size_t i = segments; i-- > held / kSegmentBlocks;) {
-    impl_->Prefetch(hashes, segments, i - 1, i - 2);
-    const auto segment = Segment(hashes, i);
-    impl_->ShardOf(segment).Insert(segment, static_cast<uint16_t>(slot));
+  const Touch touch{slot, impl_->endpoints.Touch()};
+  // To append may fail for want of room, and then it will again.
+  for (int i = 0; i < kWalksMax && !impl_->Walk(hashes, touch, held, i % 2 == 0); ++i) {
   }
 }
 
 void PrefixIndex::RemoveEndpoint(uint32_t slot) {
   CHECK(slot < impl_->options.endpoints_max);
-  impl_->removals.Remove(slot);
+  impl_->endpoints.Remove(slot);
 }
 
 PrefixIndex::Stats PrefixIndex::stats() const {

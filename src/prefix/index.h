@@ -1,10 +1,15 @@
 // PrefixIndex: which endpoint is believed to hold which prompt block, learned from what was sent.
 //
-// One byte budget for the whole index, accounted exactly and split evenly over the shards; when a
-// shard's part is used up, its least recently used blocks go first. One short lock per 16 blocks,
-// spread over the shards by hash, so that no global lock stands on the request path. Removing an
-// endpoint is O(1): stale holders are told by the number of the removal, and forgotten when their
-// block is next met. Any thread may call.
+// What is kept are runs: stretches of blocks of one prompt that were new when it was inserted, up
+// to 256 blocks, with who holds how much of each (prefix/run.h). A prompt that leaves a run goes on
+// in another one.
+//
+// One byte budget for the whole index, accounted exactly and split evenly over the shards; it is
+// taken as it fills. When a shard's part is used up, what was written longest ago and not met since
+// goes first, the ends of prompts before their beginnings. One short lock per run, spread over the
+// shards by hash, so that no global lock stands on the request path. Removing an endpoint is O(1):
+// stale holders are told by the time of the removal, and forgotten when their run is next met. Any
+// thread may call.
 
 #pragma once
 

@@ -7,370 +7,249 @@
 namespace gw::internal {
 namespace {
 
-// Places of the table per 100 cells. At 60 % full a search ends after 1.8 places where the block is
-// there and after 3.6 where it is not (Knuth, volume 3, 6.4), mostly within one cache line; at 80 %
-// it would be 3 and 13.
-constexpr size_t kPlacesPer100Cells = 167;
+// Runs take from one cell to twenty; where all take one, a search looks at three of them.
+constexpr size_t kCellsPerBucket = 2;
 // Cell numbers have 32 bits.
 constexpr size_t kCellsMax = size_t{1} << 31;
-
-// Spreads hashes that are not random (tests, counters) as well.
-uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>((hash * 0x9E3779B97F4A7C15) >> 32); }
-
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
-uint32_t GroupOf(uint32_t slot) { return slot / HolderGroup::kSlots; }
-
-void SetBit(HolderGroup* group, uint32_t slot) {
-  const uint32_t bit = slot % HolderGroup::kSlots;
-  group->bits[bit / 64] |= uint64_t{1} << (bit % 64);
-}
+// Runs that were met and get another round before room is made at the cost of one that was met:
+// a lock is not held for a walk over all of them.
+constexpr int kRoundsMax = 64;
 
 }  // namespace
 
-IndexShard::IndexShard(size_t bytes_max, const Removals* removals) : removals_(removals) {
+IndexShard::IndexShard(size_t bytes_max, const Endpoints* endpoints)
+    : holders_(&cells_, endpoints) {
   const size_t fixed = sizeof(*this) + sizeof(Cell);
   const size_t bytes = bytes_max > fixed ? bytes_max - fixed : 0;
-  const size_t bytes_per_100_cells = 100 * sizeof(Cell) + kPlacesPer100Cells * sizeof(uint64_t);
-  const size_t cells = std::min(
-      bytes / bytes_per_100_cells * 100 + bytes % bytes_per_100_cells * 100 / bytes_per_100_cells,
-      kCellsMax);
-  table_size_ = cells * kPlacesPer100Cells / 100;
-  // The search for a block that is not there ends at an empty place.
-  if (table_size_ <= cells) return;
-  cells_max_ = cells;
-  static_assert(sizeof(table_[0]) == sizeof(uint64_t));
-  table_.reset(static_cast<std::atomic<uint64_t>*>(std::calloc(table_size_, sizeof(uint64_t))));
-  cells_.reset(static_cast<Cell*>(std::malloc((cells_max_ + 1) * sizeof(Cell))));
-  CHECK(table_ != nullptr && cells_ != nullptr);
+  constexpr size_t kBytesPerBucket = kCellsPerBucket * sizeof(Cell) + sizeof(uint32_t);
+  bucket_count_ = std::min(bytes / kBytesPerBucket, kCellsMax / kCellsPerBucket);
+  cells_.Reserve(bucket_count_ * kCellsPerBucket);
+  if (bucket_count_ == 0) return;
+  buckets_.reset(static_cast<uint32_t*>(std::calloc(bucket_count_, sizeof(uint32_t))));
+  CHECK(buckets_ != nullptr);
 }
 
-size_t IndexShard::Match(std::span<const uint64_t> hashes, uint32_t first_block,
-                         Survivors* survivors) {
-  if (cells_max_ == 0) return 0;
-  uint32_t met[kSegmentBlocks];
-  size_t met_count = 0;
-  size_t held = 0;
-  const std::lock_guard lock(mutex_);
-  const uint32_t epoch = removals_->epoch();
-  for (const uint64_t hash : hashes) {
-    const uint32_t cell = Find(hash);
-    if (cell == 0) break;
-    if (!Refresh(cell, epoch)) {
-      RemoveBlock(cell);
-      break;
-    }
-    met[met_count++] = cell;
-    const Block& block = cells_[cell].block;
-    const uint32_t number = first_block + static_cast<uint32_t>(held);
-    if (block.many()) {
-      survivors->KeepMany(cells_.get(), block.first_group(), number);
-    } else {
-      survivors->KeepFew(std::span(block.holders, block.count), number);
-    }
-    if (survivors->none()) break;
-    ++held;
-  }
-  MarkUsed(std::span(met, met_count));
-  return held;
+// Multiplying instead of dividing by the count (Lemire, 2016). The first product spreads hashes
+// that are not random (tests, counters) as well.
+uint32_t* IndexShard::Bucket(uint64_t name) const {
+  const uint64_t mixed = (name * 0x9E3779B97F4A7C15) >> 32;
+  return &buckets_[(mixed * bucket_count_) >> 32];
 }
 
-// Evicting a block costs a miss in the table; those of a segment's victims overlap.
-inline void IndexShard::PrefetchVictims(size_t cells) const {
-  uint32_t victim = oldest_;
-  for (; cells > 0 && victim != 0; --cells) {
-    const Block& block = cells_[victim].block;
-    __builtin_prefetch(&table_[PlaceOf(TagOf(block.hash))]);
-    victim = block.newer;
-  }
-}
-
-void IndexShard::Insert(std::span<const uint64_t> hashes, uint16_t slot) {
-  if (cells_max_ == 0) return;
-  const std::lock_guard lock(mutex_);
-  const uint32_t epoch = removals_->epoch();
-  if (unused_cells() < hashes.size()) PrefetchVictims(hashes.size() - unused_cells());
-  for (size_t i = hashes.size(); i-- > 0;) AddHolder(FindOrAdd(hashes[i], epoch), slot);
-}
-
-// Multiplying instead of dividing by the size (Lemire, 2016): tags are evenly spread over 32 bits.
-size_t IndexShard::PlaceOf(uint32_t tag) const { return (tag * table_size_) >> 32; }
-
-// How far behind `home` place `i` is, going around the end.
-size_t IndexShard::Distance(size_t home, size_t i) const {
-  return i >= home ? i - home : i + table_size_ - home;
-}
-
-void IndexShard::PrefetchTable(std::span<const uint64_t> hashes) const {
-  if (cells_max_ == 0) return;
-  for (const uint64_t hash : hashes) __builtin_prefetch(&table_[PlaceOf(TagOf(hash))]);
-}
-
-void IndexShard::PrefetchBlocks(std::span<const uint64_t> hashes) const {
-  if (cells_max_ == 0) return;
-  for (const uint64_t hash : hashes) {
-    const uint32_t tag = TagOf(hash);
-    // The table always has empty places, but seen while it changes the search could miss them.
-    constexpr int kStepsMax = 16;
-    for (size_t i = PlaceOf(tag), steps = 0; steps < kStepsMax; i = Next(i), ++steps) {
-      const uint64_t entry = table_[i].load(kRelaxed);
-      if (entry == 0) break;
-      if (entry >> 32 != tag) continue;
-      __builtin_prefetch(&cells_[static_cast<uint32_t>(entry)]);
-      break;
-    }
-  }
-}
-
-uint32_t IndexShard::Find(uint64_t hash) const {
-  const uint32_t tag = TagOf(hash);
-  for (size_t i = PlaceOf(tag);; i = Next(i)) {
-    const uint64_t entry = table_[i].load(kRelaxed);
-    if (entry == 0) return 0;
-    if (entry >> 32 != tag) continue;
-    const uint32_t cell = static_cast<uint32_t>(entry);
-    if (cells_[cell].block.hash == hash) return cell;
-  }
-}
-
-void IndexShard::AddToTable(uint64_t hash, uint32_t cell) {
-  size_t i = PlaceOf(TagOf(hash));
-  while (table_[i].load(kRelaxed) != 0) i = Next(i);
-  table_[i].store(uint64_t{TagOf(hash)} << 32 | cell, kRelaxed);
-}
-
-// Closes the gap by moving later entries back (Knuth, volume 3, algorithm 6.4R), so that searches
-// stay short however much comes and goes.
-void IndexShard::EraseFromTable(uint64_t hash, uint32_t cell) {
-  const uint64_t erased = uint64_t{TagOf(hash)} << 32 | cell;
-  size_t gap = PlaceOf(TagOf(hash));
-  while (table_[gap].load(kRelaxed) != erased) gap = Next(gap);
-  for (size_t i = Next(gap);; i = Next(i)) {
-    const uint64_t entry = table_[i].load(kRelaxed);
-    if (entry == 0) break;
-    const size_t home = PlaceOf(static_cast<uint32_t>(entry >> 32));
-    // An entry may move to the gap unless its search begins behind it.
-    if (Distance(home, i) < Distance(gap, i)) continue;
-    table_[gap].store(entry, kRelaxed);
-    gap = i;
-  }
-  table_[gap].store(0, kRelaxed);
-}
-
-// Returns 0 if there is no room for another block.
-uint32_t IndexShard::FindOrAdd(uint64_t hash, uint32_t epoch) {
-  uint32_t cell = Find(hash);
-  if (cell != 0) {
-    Refresh(cell, epoch);
-    MarkUsed({&cell, 1});
-    return cell;
-  }
-  if (!Reserve(1, 0)) return 0;
-  cell = Allocate();
-  cells_[cell].block =
-      Block{.hash = hash, .newer = 0, .older = 0, .epoch = epoch, .count = 0, .holders = {}};
-  AddToTable(hash, cell);
-  LinkNewest(cell, cell);
-  ++blocks_;
+uint32_t IndexShard::Find(uint64_t name) const {
+  uint32_t cell = *Bucket(name);
+  while (cell != 0 && cells_[cell].run.name != name) cell = cells_[cell].run.next;
   return cell;
 }
 
-void IndexShard::AddHolder(uint32_t cell, uint16_t slot) {
-  if (cell == 0) return;
-  Block& block = cells_[cell].block;
-  if (block.many()) {
-    AddToGroups(cell, slot);
-    return;
-  }
-  const auto end = block.holders + block.count;
-  if (std::find(block.holders, end, slot) != end) return;
-  if (block.count < Block::kFewHolders) {
-    block.holders[block.count++] = slot;
-  } else {
-    SpreadHolders(cell, slot);
-  }
+// The cell that holds the hashes of blocks 1 + number * kCellHashes and on.
+uint32_t* IndexShard::HashCell(Run& run, uint32_t number) {
+  return run.hash_cells() > 1 ? &cells_[run.hashes].numbers[number] : &run.hashes;
 }
 
-// Turns the few holders of a block and one more into groups. Leaves them as they are if there is no
-// room.
-void IndexShard::SpreadHolders(uint32_t cell, uint16_t slot) {
-  Block& block = cells_[cell].block;
-  uint16_t slots[Block::kFewHolders + 1];
-  std::copy_n(block.holders, Block::kFewHolders, slots);
-  slots[Block::kFewHolders] = slot;
-  std::sort(std::begin(slots), std::end(slots));
-  size_t groups = 1;
-  for (size_t i = 1; i < std::size(slots); ++i)
-    groups += GroupOf(slots[i]) != GroupOf(slots[i - 1]);
-  if (!Reserve(groups, cell)) return;
-  uint32_t last = 0;
-  for (const uint16_t holder : slots) {
-    if (last == 0 || cells_[last].holders.group != GroupOf(holder)) {
-      const uint32_t next = Allocate();
-      cells_[next].holders = HolderGroup{.next = 0, .group = GroupOf(holder), .bits = {}};
-      if (last == 0) {
-        block.set_first_group(next);
-      } else {
-        cells_[last].holders.next = next;
-      }
-      last = next;
+// How many leading blocks of the run the prompt has. REQUIRES: the first one is the prompt's
+uint32_t IndexShard::Matched(const Run& run, std::span<const uint64_t> hashes) const {
+  const auto end = static_cast<uint32_t>(std::min<size_t>(run.blocks, hashes.size()));
+  const uint32_t count = run.hash_cells();
+  const uint32_t* numbers = count > 1 ? cells_[run.hashes].numbers : &run.hashes;
+  for (uint32_t i = 0; i < Run::CellsOf(end); ++i) __builtin_prefetch(&cells_[numbers[i]]);
+  uint32_t at = 1;
+  for (uint32_t i = 0; at < end; ++i) {
+    const uint32_t* cell = cells_[numbers[i]].hashes;
+    const uint64_t* wanted = hashes.data() + at;
+    const uint32_t size = std::min(end - at, kCellHashes);
+    uint32_t differ = 0;
+    for (uint32_t j = 0; j < size; ++j) differ |= cell[j] ^ static_cast<uint32_t>(wanted[j]);
+    if (differ != 0) {
+      uint32_t same = 0;
+      while (cell[same] == static_cast<uint32_t>(wanted[same])) ++same;
+      return at + same;
     }
-    SetBit(&cells_[last].holders, holder);
+    at += size;
   }
+  return end;
 }
 
-void IndexShard::AddToGroups(uint32_t cell, uint16_t slot) {
-  Block& block = cells_[cell].block;
-  uint32_t before = 0;
-  uint32_t group = block.first_group();
-  while (group != 0 && cells_[group].holders.group < GroupOf(slot)) {
-    before = group;
-    group = cells_[group].holders.next;
+IndexShard::Met IndexShard::Match(std::span<const uint64_t> hashes, uint32_t base,
+                                  Survivors* survivors) {
+  if (bucket_count_ == 0) return {};
+  const std::lock_guard lock(mutex_);
+  const uint32_t cell = Find(hashes.front());
+  if (cell == 0) return {};
+  Run& run = cells_[cell].run;
+  if (run.base != base) return {};
+  uint32_t matched = Matched(run, hashes);
+  const uint32_t most = holders_.Refresh(&run);
+  if (most == 0) {
+    Remove(cell);
+    return {};
   }
-  if (group == 0 || cells_[group].holders.group != GroupOf(slot)) {
-    if (!Reserve(1, cell)) return;
-    const uint32_t added = Allocate();
-    cells_[added].holders = HolderGroup{.next = group, .group = GroupOf(slot), .bits = {}};
-    if (before == 0) {
-      block.set_first_group(added);
-    } else {
-      cells_[before].holders.next = added;
-    }
-    group = added;
-  }
-  SetBit(&cells_[group].holders, slot);
+  matched = std::min(matched, most);
+  run.met = static_cast<uint16_t>(std::max<uint32_t>(run.met, matched));
+  survivors->Keep(&holders_, &run, matched);
+  return {matched, matched == run.blocks};
 }
 
-bool IndexShard::Refresh(uint32_t cell, uint32_t epoch) {
-  Block& block = cells_[cell].block;
-  if (block.epoch == epoch) return block.count > 0;
-  if (block.many()) {
-    RefreshGroups(&block);
-  } else {
-    const auto removed = [&](uint16_t slot) { return removals_->RemovedAfter(block.epoch, slot); };
-    const auto end = std::remove_if(block.holders, block.holders + block.count, removed);
-    block.count = static_cast<uint16_t>(end - block.holders);
-  }
-  block.epoch = epoch;
-  return block.count > 0;
+IndexShard::Met IndexShard::Use(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch,
+                                uint32_t held) {
+  if (bucket_count_ == 0) return {};
+  const std::lock_guard lock(mutex_);
+  const uint32_t cell = Find(hashes.front());
+  if (cell == 0) return {};
+  Run& run = cells_[cell].run;
+  if (run.base != base) return {};
+  const uint32_t matched = Matched(run, hashes);
+  run.met = static_cast<uint16_t>(std::max<uint32_t>(run.met, matched));
+  if (matched > held) Hold(cell, touch, matched);
+  return {matched, matched == run.blocks};
 }
 
-void IndexShard::RefreshGroups(Block* block) {
-  uint16_t few[Block::kFewHolders];
-  size_t count = 0;
-  uint32_t before = 0;
-  uint32_t next;
-  uint32_t first = 0;
-  for (uint32_t cell = block->first_group(); cell != 0; cell = next) {
-    HolderGroup& group = cells_[cell].holders;
-    next = group.next;
-    const size_t count_before = count;
-    for (uint32_t bit = 0; bit < HolderGroup::kSlots; ++bit) {
-      const uint64_t mask = uint64_t{1} << (bit % 64);
-      if ((group.bits[bit / 64] & mask) == 0) continue;
-      const uint32_t slot = group.group * HolderGroup::kSlots + bit;
-      if (removals_->RemovedAfter(block->epoch, slot)) {
-        group.bits[bit / 64] &= ~mask;
-      } else {
-        if (count < Block::kFewHolders) few[count] = static_cast<uint16_t>(slot);
-        ++count;
-      }
-    }
-    if (count == count_before) {
-      FreeCell(cell);
-      continue;
-    }
-    if (before == 0) {
-      first = cell;
-    } else {
-      cells_[before].holders.next = cell;
-    }
-    before = cell;
+void IndexShard::Hold(uint32_t cell, const Touch& touch, uint32_t blocks) {
+  Run& run = cells_[cell].run;
+  const size_t table = holders_.TableCells(&run);
+  // What would take a good part of the shard stays a list.
+  if (table != 0 && table <= cells_.max() / 8 && Reserve(table, cell)) holders_.MakeTable(&run);
+  Reserve(Holders::kCellsPerUse, cell);
+  holders_.Add(&run, touch, std::min<uint32_t>(blocks, run.blocks));
+}
+
+bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch) {
+  const auto blocks = static_cast<uint32_t>(std::min<size_t>(hashes.size(), kRunBlocksMax));
+  if (bucket_count_ == 0) return true;
+  const uint32_t hash_cells = Run::CellsOf(blocks);
+  const std::lock_guard lock(mutex_);
+  if (Find(hashes.front()) != 0) return false;
+  if (!Reserve(1 + hash_cells + (hash_cells > 1), 0)) return true;
+  const uint32_t cell = cells_.Allocate();
+  uint32_t* bucket = Bucket(hashes.front());
+  Run& run = cells_[cell].run;
+  run = Run{};
+  run.name = hashes.front();
+  run.next = *bucket;
+  run.base = base;
+  run.blocks = 1;
+  *bucket = cell;
+  LinkNewest(cell);
+  ++blocks_;
+  PutHashes(&run, hashes.subspan(1, blocks - 1));
+  holders_.Add(&run, touch, blocks);
+  return true;
+}
+
+bool IndexShard::Append(uint64_t name, uint32_t blocks, std::span<const uint64_t> hashes,
+                        const Touch& touch) {
+  if (bucket_count_ == 0) return false;
+  const std::lock_guard lock(mutex_);
+  const uint32_t cell = Find(name);
+  if (cell == 0) return false;
+  Run& run = cells_[cell].run;
+  const auto all = static_cast<uint32_t>(blocks + hashes.size());
+  if (run.blocks != blocks || all > kRunBlocksMax) return false;
+  const uint32_t more =
+      Run::CellsOf(all) - run.hash_cells() + (Run::CellsOf(all) > 1 && run.hash_cells() <= 1);
+  if (!Reserve(more, cell) || run.blocks != blocks) return false;
+  holders_.Clamp(&run, blocks);
+  PutHashes(&run, hashes);
+  // Only what was met earns another round, and this is as new as what it was put behind.
+  if (run.met == blocks) run.met = static_cast<uint16_t>(all);
+  Hold(cell, touch, all);
+  return true;
+}
+
+void IndexShard::PutHashes(Run* run, std::span<const uint64_t> hashes) {
+  const auto all = static_cast<uint32_t>(run->blocks + hashes.size());
+  const uint32_t cells_before = run->hash_cells();
+  const uint32_t cells = Run::CellsOf(all);
+  if (cells > 1 && cells_before <= 1) {
+    const uint32_t directory = cells_.Allocate();
+    cells_[directory].numbers[0] = run->hashes;
+    run->hashes = directory;
   }
-  if (before != 0) cells_[before].holders.next = 0;
-  if (count > Block::kFewHolders) {
-    block->set_first_group(first);
-    return;
+  uint32_t* numbers = cells > 1 ? cells_[run->hashes].numbers : &run->hashes;
+  for (uint32_t i = cells_before; i < cells; ++i) numbers[i] = cells_.Allocate();
+  uint32_t at = run->blocks - 1;
+  for (const uint64_t hash : hashes) {
+    cells_[numbers[at / kCellHashes]].hashes[at % kCellHashes] = static_cast<uint32_t>(hash);
+    ++at;
   }
-  for (; first != 0; first = next) {
-    next = cells_[first].holders.next;
-    FreeCell(first);
-  }
-  std::copy_n(few, count, block->holders);
-  block->count = static_cast<uint16_t>(count);
+  run->blocks = static_cast<uint16_t>(all);
+  blocks_ += hashes.size();
 }
 
 bool IndexShard::Reserve(size_t cells, uint32_t kept) {
-  while (unused_cells() < cells) {
-    if (oldest_ == 0 || oldest_ == kept) return false;
-    RemoveBlock(oldest_);
-    ++evicted_blocks_;
+  int rounds = kRoundsMax;
+  while (cells_.unused() < cells) {
+    const uint32_t cell = oldest_;
+    if (cell == 0) return false;
+    Run& run = cells_[cell].run;
+    const bool again = cell == kept || (run.met > 0 && rounds-- > 0);
+    if (!again) {
+      if (run.blocks == 1) {
+        ++evicted_blocks_;
+        Remove(cell);
+      } else {
+        CutLastCell(&run);
+      }
+      continue;
+    }
+    if (cell == kept && newest_ == kept) return false;
+    if (run.met > 0 && cell != kept) {
+      Cut(&run, run.met);
+      run.met = 0;
+    }
+    Unlink(cell);
+    LinkNewest(cell);
   }
   return true;
 }
 
-uint32_t IndexShard::Allocate() {
-  if (first_free_ == 0) return static_cast<uint32_t>(++cells_used_);
-  const uint32_t cell = first_free_;
-  first_free_ = cells_[cell].next_free;
-  --free_cells_;
-  return cell;
-}
+void IndexShard::CutLastCell(Run* run) { Cut(run, 1 + (run->hash_cells() - 1) * kCellHashes); }
 
-void IndexShard::FreeCell(uint32_t cell) {
-  cells_[cell].next_free = first_free_;
-  first_free_ = cell;
-  ++free_cells_;
-}
-
-void IndexShard::RemoveBlock(uint32_t cell) {
-  Block& block = cells_[cell].block;
-  if (block.many()) {
-    uint32_t next;
-    for (uint32_t group = block.first_group(); group != 0; group = next) {
-      next = cells_[group].holders.next;
-      FreeCell(group);
-    }
+void IndexShard::Cut(Run* run, uint32_t blocks) {
+  const uint32_t cells_before = run->hash_cells();
+  const uint32_t cells = Run::CellsOf(blocks);
+  const uint32_t directory = cells_before > 1 ? run->hashes : 0;
+  for (uint32_t i = cells; i < cells_before; ++i) cells_.Free(*HashCell(*run, i));
+  if (directory != 0 && cells <= 1) {
+    run->hashes = cells == 1 ? cells_[directory].numbers[0] : 0;
+    cells_.Free(directory);
   }
-  EraseFromTable(block.hash, cell);
-  Unlink(cell, cell);
-  FreeCell(cell);
-  --blocks_;
+  evicted_blocks_ += run->blocks - blocks;
+  blocks_ -= run->blocks - blocks;
+  run->blocks = static_cast<uint16_t>(blocks);
+  run->met = std::min(run->met, run->blocks);
 }
 
-void IndexShard::LinkNewest(uint32_t newest, uint32_t oldest) {
-  cells_[newest].block.newer = 0;
-  cells_[oldest].block.older = newest_;
-  (newest_ != 0 ? cells_[newest_].block.newer : oldest_) = oldest;
-  newest_ = newest;
+void IndexShard::Remove(uint32_t cell) {
+  Run& run = cells_[cell].run;
+  for (uint32_t i = 0; i < run.hash_cells(); ++i) cells_.Free(*HashCell(run, i));
+  if (run.hash_cells() > 1) cells_.Free(run.hashes);
+  blocks_ -= run.blocks;
+  holders_.FreeAll(&run);
+  uint32_t* link = Bucket(run.name);
+  while (*link != cell) link = &cells_[*link].run.next;
+  *link = run.next;
+  Unlink(cell);
+  cells_.Free(cell);
 }
 
-void IndexShard::Unlink(uint32_t newest, uint32_t oldest) {
-  const uint32_t newer = cells_[newest].block.newer;
-  const uint32_t older = cells_[oldest].block.older;
-  (newer != 0 ? cells_[newer].block.older : newest_) = older;
-  (older != 0 ? cells_[older].block.newer : oldest_) = newer;
+void IndexShard::LinkNewest(uint32_t cell) {
+  Run& run = cells_[cell].run;
+  run.newer = 0;
+  run.older = newest_;
+  (newest_ != 0 ? cells_[newest_].run.newer : oldest_) = cell;
+  newest_ = cell;
 }
 
-// The blocks of a segment were mostly used together before and so stand side by side: they move as
-// one.
-void IndexShard::MarkUsed(std::span<const uint32_t> cells) {
-  size_t end = cells.size();
-  while (end > 0) {
-    size_t begin = end - 1;
-    while (begin > 0 && cells_[cells[begin - 1]].block.older == cells[begin]) --begin;
-    if (cells[begin] != newest_) {
-      Unlink(cells[begin], cells[end - 1]);
-      LinkNewest(cells[begin], cells[end - 1]);
-    }
-    end = begin;
-  }
+void IndexShard::Unlink(uint32_t cell) {
+  const Run& run = cells_[cell].run;
+  (run.newer != 0 ? cells_[run.newer].run.older : newest_) = run.older;
+  (run.older != 0 ? cells_[run.older].run.newer : oldest_) = run.newer;
 }
 
 IndexShard::Stats IndexShard::stats() const {
   const std::lock_guard lock(mutex_);
-  const size_t cells = cells_used_ + (cells_max_ > 0 ? 1 : 0);
-  return {sizeof(*this) + table_size_ * sizeof(uint64_t) + cells * sizeof(Cell), blocks_,
+  return {sizeof(*this) + bucket_count_ * sizeof(uint32_t) + cells_.bytes(), blocks_,
           evicted_blocks_};
 }
 

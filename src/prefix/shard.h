@@ -1,48 +1,49 @@
-// One lock's share of the prefix index: a hash table of blocks, least recently used out first.
+// One lock's share of the prefix index: a hash table of runs, and which of them go first.
 //
-// The table (open addressing, linear probing) holds a tag and a cell number per block, the cells
-// hold the blocks (prefix/cell.h). All memory is reserved at construction and never moved, so no
-// request waits for a table to grow; the system backs a page of it when it is first written.
+// Runs stand in the order in which they were written. Room is made at the oldest: one that was met
+// since goes to the other end again, cut to what was met, and any other loses its end, a cell of
+// hashes at a time. So prompts that never return leave without pushing out what does, and nothing
+// is moved when a run is met.
 
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <span>
 
-#include "prefix/cell.h"
-#include "prefix/removals.h"
+#include "prefix/cell_pool.h"
+#include "prefix/endpoints.h"
+#include "prefix/holders.h"
 #include "prefix/survivors.h"
 
 namespace gw::internal {
 
-// The blocks of a prompt go to the shards in segments of this many: long enough that a lock is
-// taken seldom and their memory accesses overlap, short enough that a prompt spreads over the
-// shards.
-inline constexpr size_t kSegmentBlocks = 16;
-
 class alignas(64) IndexShard {
  public:
-  // Uses at most `bytes_max`, all of itself included; holds nothing if that is too little.
-  // REQUIRES: `removals` outlives the shard
-  IndexShard(size_t bytes_max, const Removals* removals);
+  // What a prompt met of a run.
+  struct Met {
+    uint32_t blocks = 0;  // 0: there is no such run
+    bool to_its_end = false;
+  };
 
-  // Hands the blocks named by `hashes` to `survivors`, up to the first that is not there or that
-  // leaves none. `first_block` is the number of the first in its prompt. Marks the blocks met as
-  // used, the earliest one last. Returns how many were held by a candidate that held all before.
-  // REQUIRES: hashes.size() <= kSegmentBlocks
-  size_t Match(std::span<const uint64_t> hashes, uint32_t first_block, Survivors* survivors);
-  // Adds a holder to each block, the last one first, so that of one prompt the end is evicted
-  // first. REQUIRES: hashes.size() <= kSegmentBlocks
-  void Insert(std::span<const uint64_t> hashes, uint16_t slot);
-  // Start loading what Match and Insert will look at: the table's lines, then, when those have
-  // come, the blocks. Memory is slower than all else here, and these overlap. They take no lock:
-  // what they see may be out of date, and only speed depends on it.
-  void PrefetchTable(std::span<const uint64_t> hashes) const;
-  void PrefetchBlocks(std::span<const uint64_t> hashes) const;
+  // Uses at most `bytes_max`, all of itself included; holds nothing if that is too little.
+  // REQUIRES: `endpoints` outlives the shard
+  IndexShard(size_t bytes_max, const Endpoints* endpoints);
+
+  // All but the last take `hashes`: what is left of a prompt from its block number `base` on. They
+  // look at the run that starts there, and at no more of the prompt than kRunBlocksMax.
+
+  // Hands the holders to `survivors`. A run that nobody holds any more is not there.
+  Met Match(std::span<const uint64_t> hashes, uint32_t base, Survivors* survivors);
+  // The touch's endpoint holds what the prompt meets of the run. It is known to hold `held`.
+  Met Use(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch, uint32_t held);
+  // Writes a run of as many of the blocks as fit one, unless there is no room; false if there is a
+  // run of that name.
+  bool Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch);
+  // Puts `hashes` behind the run of that name and holds all of it; false if the run has not just
+  // `blocks` any more, or no room.
+  bool Append(uint64_t name, uint32_t blocks, std::span<const uint64_t> hashes, const Touch& touch);
 
   struct Stats {
     size_t bytes;
@@ -56,49 +57,28 @@ class alignas(64) IndexShard {
     void operator()(void* memory) const { std::free(memory); }
   };
 
-  uint32_t Find(uint64_t hash) const;
-  size_t PlaceOf(uint32_t tag) const;
-  size_t Next(size_t place) const { return place + 1 < table_size_ ? place + 1 : 0; }
-  size_t Distance(size_t home, size_t place) const;
-  void AddToTable(uint64_t hash, uint32_t cell);
-  void EraseFromTable(uint64_t hash, uint32_t cell);
-  uint32_t FindOrAdd(uint64_t hash, uint32_t epoch);
-  void AddHolder(uint32_t cell, uint16_t slot);
-  void SpreadHolders(uint32_t cell, uint16_t slot);
-  void AddToGroups(uint32_t cell, uint16_t slot);
+  uint32_t* Bucket(uint64_t name) const;
+  uint32_t Find(uint64_t name) const;
+  uint32_t Matched(const Run& run, std::span<const uint64_t> hashes) const;
+  uint32_t* HashCell(Run& run, uint32_t number);
+  // Stores hashes behind the run's blocks. REQUIRES: the cells for them are unused
+  void PutHashes(Run* run, std::span<const uint64_t> hashes);
+  void Hold(uint32_t cell, const Touch& touch, uint32_t blocks);
 
-  // Forgets holders that were removed since the block was last looked at. Returns whether any is
-  // left.
-  bool Refresh(uint32_t cell, uint32_t epoch);
-  void RefreshGroups(Block* block);
-  // Makes `cells` allocations possible, by evicting blocks other than `kept`.
+  // Makes `cells` allocations possible at the cost of runs other than `kept`.
   bool Reserve(size_t cells, uint32_t kept);
-  // Inlined, because GCC drops calls of functions that do nothing but prefetch (it finds them
-  // pure).
-  [[gnu::always_inline]] inline void PrefetchVictims(size_t cells) const;
-  size_t unused_cells() const { return free_cells_ + (cells_max_ - cells_used_); }
-  uint32_t Allocate();
-  void FreeCell(uint32_t cell);
-  void RemoveBlock(uint32_t cell);
-  // The cells from `newest` to `oldest` stand side by side in the order of use, or are one.
-  void LinkNewest(uint32_t newest, uint32_t oldest);
-  void Unlink(uint32_t newest, uint32_t oldest);
-  // Makes the cells the last used, the first of them the very last.
-  void MarkUsed(std::span<const uint32_t> cells);
+  bool MakeRoom(uint32_t kept);
+  void CutLastCell(Run* run);
+  void Cut(Run* run, uint32_t blocks);
+  void Remove(uint32_t cell);
+  void LinkNewest(uint32_t cell);
+  void Unlink(uint32_t cell);
 
   mutable std::mutex mutex_;
-  const Removals* removals_;
-  // Cell 0 is not used: 0 means none.
-  std::unique_ptr<Cell[], Free> cells_;
-  // tag << 32 | cell, 0 for an empty place. The tag is the upper half of the mixed hash and says
-  // where the search begins, so erasing need not look at cells. Written under the lock, read
-  // without it by PrefetchBlocks.
-  std::unique_ptr<std::atomic<uint64_t>[], Free> table_;
-  size_t table_size_ = 0;
-  size_t cells_max_ = 0;   // without cell 0
-  size_t cells_used_ = 0;  // ever; those beyond were never touched
-  size_t free_cells_ = 0;
-  uint32_t first_free_ = 0;
+  CellPool cells_;
+  Holders holders_;
+  std::unique_ptr<uint32_t[], Free> buckets_;
+  size_t bucket_count_ = 0;
   uint32_t newest_ = 0;
   uint32_t oldest_ = 0;
   size_t blocks_ = 0;

@@ -5,6 +5,8 @@
 
 namespace gw::internal {
 
+static_assert(HolderGroup::kSlots == 64);
+
 Survivors::Scratch& Survivors::ThreadScratch() {
   static thread_local Scratch scratch;
   return scratch;
@@ -13,10 +15,7 @@ Survivors::Scratch& Survivors::ThreadScratch() {
 Survivors::Survivors(std::span<const uint32_t> slots, std::span<uint32_t> hit_blocks)
     : slots_(slots), hit_blocks_(hit_blocks), scratch_(ThreadScratch()), count_(slots.size()) {
   std::fill(hit_blocks.begin(), hit_blocks.end(), 0);
-  if (slots.size() > kFewMax) {
-    IndexCandidates();
-    return;
-  }
+  if (slots.size() > kFewMax) return;
   form_ = Form::kFew;
   for (uint32_t i = 0; i < slots.size(); ++i) few_[i] = {slots[i], i};
 }
@@ -32,7 +31,6 @@ void Survivors::IndexCandidates() {
   }
   const uint64_t stamp = scratch_.stamp << 32;
   for (uint32_t i = 0; i < slots_.size(); ++i) positions[slots_[i]] = stamp | i;
-  groups_ = slot_max / HolderGroup::kSlots + 1;
 }
 
 bool Survivors::Find(uint32_t slot, uint32_t* position) const {
@@ -43,89 +41,128 @@ bool Survivors::Find(uint32_t slot, uint32_t* position) const {
 }
 
 void Survivors::SetBits() {
-  scratch_.bits.assign(groups_ * HolderGroup::kWords, 0);
+  IndexCandidates();
+  const uint32_t slot_max = *std::max_element(slots_.begin(), slots_.end());
+  scratch_.bits.assign(slot_max / 64 + 1, 0);
   for (const uint32_t slot : slots_) scratch_.bits[slot / 64] |= uint64_t{1} << (slot % 64);
   form_ = Form::kMany;
 }
 
-void Survivors::DropBits(uint64_t dropped, uint32_t first_slot, uint32_t block) {
-  if (block == 0) return;  // the results start as 0
+void Survivors::Result(uint32_t position, uint32_t blocks) {
+  hit_blocks_[position] = std::max(hit_blocks_[position], blocks);
+  most_ = std::max(most_, blocks);
+}
+
+void Survivors::Drop(uint64_t dropped, uint32_t first_slot, uint32_t blocks) {
+  if (blocks == 0) return;  // the results start as 0
   for (; dropped != 0; dropped &= dropped - 1) {
     const uint32_t slot = first_slot + static_cast<uint32_t>(std::countr_zero(dropped));
-    hit_blocks_[static_cast<uint32_t>(scratch_.positions[slot])] = block;
+    Result(static_cast<uint32_t>(scratch_.positions[slot]), blocks);
   }
 }
 
-void Survivors::KeepFew(std::span<const uint16_t> holders, uint32_t block) {
-  size_t kept = 0;
+void Survivors::Keep(Holders* holders, Run* run, uint32_t met) {
+  if (form_ == Form::kAll) SetBits();
   if (form_ == Form::kFew) {
+    KeepOfFew(holders, run, met);
+  } else {
+    KeepOfMany(holders, run, met);
+  }
+}
+
+void Survivors::KeepOfFew(Holders* holders, Run* run, uint32_t met) {
+  uint32_t held[kFewMax] = {};
+  holders->ForEachListed(run, [&](uint32_t slot, uint32_t blocks) {
     for (size_t i = 0; i < count_; ++i) {
-      if (std::find(holders.begin(), holders.end(), few_[i].slot) != holders.end()) {
-        few_[kept++] = few_[i];
-      } else {
-        hit_blocks_[few_[i].position] = block;
-      }
+      if (few_[i].slot == slot) held[i] = std::max(held[i], blocks);
     }
-    count_ = kept;
-    return;
+  });
+  size_t kept = 0;
+  for (size_t i = 0; i < count_; ++i) {
+    if (run->dense_holders != 0) {
+      held[i] = std::max(held[i], holders->HeldByTable(*run, few_[i].slot));
+    }
+    if (held[i] >= met) {
+      few_[kept++] = few_[i];
+    } else {
+      Result(few_[i].position, run->base + held[i]);
+    }
   }
-  for (const uint16_t slot : holders) {
-    uint32_t position;
-    if (!Find(slot, &position)) continue;
-    if (form_ == Form::kMany && (scratch_.bits[slot / 64] >> (slot % 64) & 1) == 0) continue;
-    few_[kept++] = {slot, position};
-  }
-  if (form_ == Form::kMany) {
-    // Those kept are among them; their results are written again later.
-    for (uint32_t i = 0; i < scratch_.bits.size(); ++i) DropBits(scratch_.bits[i], i * 64, block);
-  }
-  form_ = Form::kFew;
   count_ = kept;
 }
 
-void Survivors::KeepMany(const Cell* cells, uint32_t first_group, uint32_t block) {
-  uint32_t cell = first_group;
-  if (form_ == Form::kFew) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count_; ++i) {
-      const Candidate candidate = few_[i];
-      const uint32_t group = candidate.slot / HolderGroup::kSlots;
-      // Candidates need not be in order of slots, so each looks from the start.
-      for (cell = first_group; cell != 0 && cells[cell].holders.group < group;) {
-        cell = cells[cell].holders.next;
-      }
-      const uint32_t bit = candidate.slot % HolderGroup::kSlots;
-      if (cell != 0 && cells[cell].holders.group == group &&
-          (cells[cell].holders.bits[bit / 64] >> (bit % 64) & 1) != 0) {
-        few_[kept++] = candidate;
-      } else {
-        hit_blocks_[candidate.position] = block;
-      }
+void Survivors::KeepOfMany(Holders* holders, Run* run, uint32_t met) {
+  scratch_.listed.clear();
+  holders->ForEachListed(run, [&](uint32_t slot, uint32_t blocks) {
+    uint32_t position;
+    if (!Find(slot, &position) || !IsHere(slot)) return;
+    if (blocks >= met) {
+      scratch_.listed.push_back(slot);
+    } else {
+      Result(position, run->base + blocks);
     }
-    count_ = kept;
-    return;
+  });
+  if (run->dense_holders != 0) {
+    KeepByTable(holders, run, met);
+  } else {
+    for (uint32_t i = 0; i < scratch_.bits.size(); ++i) {
+      Drop(scratch_.bits[i], i * 64, run->base);
+      scratch_.bits[i] = 0;
+    }
+    count_ = 0;
   }
-  if (form_ == Form::kAll) SetBits();
+  // Those kept by the list may have been dropped above; their results are written again later.
+  for (const uint32_t slot : scratch_.listed) {
+    count_ += !IsHere(slot);
+    scratch_.bits[slot / 64] |= uint64_t{1} << (slot % 64);
+  }
+  if (count_ <= kFewMax) BecomeFew();
+}
+
+void Survivors::KeepByTable(Holders* holders, Run* run, uint32_t met) {
+  HolderGroup* group = holders->GroupAt(run->dense_holders);
   count_ = 0;
-  for (uint32_t group = 0; group < groups_; ++group) {
-    while (cell != 0 && cells[cell].holders.group < group) cell = cells[cell].holders.next;
-    const bool held = cell != 0 && cells[cell].holders.group == group;
-    for (uint32_t i = 0; i < HolderGroup::kWords; ++i) {
-      uint64_t& word = scratch_.bits[group * HolderGroup::kWords + i];
-      const uint64_t bits = held ? cells[cell].holders.bits[i] : 0;
-      DropBits(word & ~bits, (group * HolderGroup::kWords + i) * 64, block);
-      word &= bits;
-      count_ += static_cast<size_t>(std::popcount(word));
-    }
+  for (uint32_t i = 0; i < scratch_.bits.size(); ++i) {
+    uint64_t& here = scratch_.bits[i];
+    while (group != nullptr && group->group < i) group = holders->GroupAt(group->next);
+    const bool is_group = group != nullptr && group->group == i;
+    if (here == 0) continue;
+    const uint64_t who = is_group ? holders->WhoHolds(*run, group, met) : 0;
+    Drop(here & ~who, i * 64, run->base);
+    if (is_group) DropByTable(here & ~who & group->some, *holders, *run, i * 64);
+    here &= who;
+    count_ += static_cast<size_t>(std::popcount(here));
   }
 }
 
-void Survivors::Finish(uint32_t blocks) {
-  if (form_ == Form::kFew) {
-    for (size_t i = 0; i < count_; ++i) hit_blocks_[few_[i].position] = blocks;
-  } else if (form_ == Form::kMany) {
-    for (uint32_t i = 0; i < scratch_.bits.size(); ++i) DropBits(scratch_.bits[i], i * 64, blocks);
+void Survivors::DropByTable(uint64_t dropped, const Holders& holders, const Run& run,
+                            uint32_t first_slot) {
+  for (; dropped != 0; dropped &= dropped - 1) {
+    const uint32_t slot = first_slot + static_cast<uint32_t>(std::countr_zero(dropped));
+    Result(static_cast<uint32_t>(scratch_.positions[slot]),
+           run.base + holders.HeldByTable(run, slot));
   }
+}
+
+void Survivors::BecomeFew() {
+  count_ = 0;
+  for (uint32_t i = 0; i < scratch_.bits.size(); ++i) {
+    for (uint64_t left = scratch_.bits[i]; left != 0; left &= left - 1) {
+      const uint32_t slot = i * 64 + static_cast<uint32_t>(std::countr_zero(left));
+      few_[count_++] = {slot, static_cast<uint32_t>(scratch_.positions[slot])};
+    }
+  }
+  form_ = Form::kFew;
+}
+
+uint32_t Survivors::Finish(uint32_t blocks) {
+  if (blocks == 0) return most_;
+  if (form_ == Form::kFew) {
+    for (size_t i = 0; i < count_; ++i) Result(few_[i].position, blocks);
+  } else if (form_ == Form::kMany) {
+    for (uint32_t i = 0; i < scratch_.bits.size(); ++i) Drop(scratch_.bits[i], i * 64, blocks);
+  }
+  return most_;
 }
 
 }  // namespace gw::internal

@@ -1,8 +1,8 @@
 // The candidates that hold every block of a prompt so far, and how far each of the others came.
 //
-// Blocks come in order; each one keeps the candidates that hold it and drops the rest, for whom its
-// number is the result. Every candidate is dropped at most once, so a match costs
-// O(candidates + blocks * holders / 64), not their product.
+// Runs come in order; each one keeps the candidates that hold as much of it as was met, and drops
+// the rest, for whom what they hold is the result. Every candidate is dropped at most once, so a
+// match costs O(candidates + runs * listed holders + runs * slots / 64), not their product.
 
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "prefix/cell.h"
+#include "prefix/holders.h"
 
 namespace gw::internal {
 
@@ -20,16 +20,15 @@ class Survivors {
   // REQUIRES: slots are distinct; hit_blocks.size() == slots.size()
   Survivors(std::span<const uint32_t> slots, std::span<uint32_t> hit_blocks);
 
-  // Block number `block` is held by these and nobody else.
-  void KeepFew(std::span<const uint16_t> holders, uint32_t block);
-  void KeepMany(const Cell* cells, uint32_t first_group, uint32_t block);
+  // `met` leading blocks of the run are the prompt's.
+  void Keep(Holders* holders, Run* run, uint32_t met);
 
   bool none() const { return count_ == 0; }
-  // Those still here hold all `blocks`.
-  void Finish(uint32_t blocks);
+  // Those still here hold all `blocks`. Returns the most that any candidate holds.
+  uint32_t Finish(uint32_t blocks);
 
  private:
-  // kAll: no block yet, nobody is dropped. kMany: the bits of the scratch. kFew: few_.
+  // kAll: no run yet, nobody is dropped. kMany: the bits of the scratch. kFew: few_.
   enum class Form : uint8_t { kAll, kMany, kFew };
   static constexpr size_t kFewMax = 8;
   struct Candidate {
@@ -40,21 +39,29 @@ class Survivors {
   struct Scratch {
     std::vector<uint64_t> positions;  // by slot: stamp << 32 | position in slots_
     uint64_t stamp = 0;
-    std::vector<uint64_t> bits;  // by slot
+    std::vector<uint64_t> bits;    // by slot
+    std::vector<uint32_t> listed;  // who survives by a run's list
   };
   static Scratch& ThreadScratch();
 
   void IndexCandidates();
   bool Find(uint32_t slot, uint32_t* position) const;
+  bool IsHere(uint32_t slot) const { return scratch_.bits[slot / 64] >> (slot % 64) & 1; }
   void SetBits();
-  void DropBits(uint64_t dropped, uint32_t first_slot, uint32_t block);
+  void KeepOfFew(Holders* holders, Run* run, uint32_t met);
+  void KeepOfMany(Holders* holders, Run* run, uint32_t met);
+  void KeepByTable(Holders* holders, Run* run, uint32_t met);
+  void Drop(uint64_t dropped, uint32_t first_slot, uint32_t blocks);
+  void DropByTable(uint64_t dropped, const Holders& holders, const Run& run, uint32_t first_slot);
+  void Result(uint32_t position, uint32_t blocks);
+  void BecomeFew();
 
   std::span<const uint32_t> slots_;
   std::span<uint32_t> hit_blocks_;
   Scratch& scratch_;
   Form form_ = Form::kAll;
   size_t count_;
-  uint32_t groups_ = 0;  // that scratch_.bits covers
+  uint32_t most_ = 0;
   Candidate few_[kFewMax];
 };
 
