@@ -144,8 +144,6 @@ class Replica final : private ConnectionOwner, private KvOwner {
 
   std::unique_ptr<Listener> listener_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
-  std::vector<std::unique_ptr<Connection>> graveyard_;
-  Timer graveyard_timer_;
   uint64_t next_serial_ = 1;
 
   std::unique_ptr<Engine> engine_;

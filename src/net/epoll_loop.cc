@@ -41,6 +41,7 @@ EpollLoop::~EpollLoop() {
     tasks.swap(tasks_);
   }
   tasks.clear();
+  FreeEnded();
   // A stream that outlives its loop would unlink itself from memory that is gone.
   DCHECK(deferred_.empty() && watched_ == 0);
   close(event_fd_);
@@ -143,7 +144,18 @@ void EpollLoop::RunOnce(Duration max_wait) {
     task = nullptr;  // what the task holds is released before the next one runs
   }
   RunTimers();
+  FreeEnded();
+  DCHECK(ended_.empty());
   in_round_ = false;
+}
+
+// A destructor may end something else.
+void EpollLoop::FreeEnded() {
+  while (!ended_.empty()) {
+    freeing_.swap(ended_);
+    for (const Ended& ended : freeing_) ended.free(ended.object);
+    freeing_.clear();
+  }
 }
 
 // Reads what is ready into the batch. A wait that a signal ended has read nothing, whatever is
