@@ -13,6 +13,7 @@
 
 #include "http/h1_parser.h"
 #include "http/sse.h"
+#include "net/awkward_stream.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
 #include "sim/server/text.h"
@@ -38,6 +39,7 @@ class TestClient final : private StreamObserver {
         return;
       }
       stream_ = *std::move(stream);
+      AwkwardStream::MakePlain(*stream_);
       stream_->set_observer(this);
     });
     RunLoopUntil(loop_, [this] { return refused_ || stream_ != nullptr; });

@@ -37,8 +37,8 @@ DownstreamConnection::~DownstreamConnection() { Close(); }
 void DownstreamConnection::WatchFor(Duration timeout) { timer_.Start(timeout); }
 
 void DownstreamConnection::OnReadable() {
-  if (state_ == State::kClosed) return;
-  if (state_ == State::kLinger || state_ == State::kClosing) {
+  if (stream_ == nullptr) return;
+  if (state_ == State::kClosing) {
     Discard();
   } else if (busy()) {
     BufferPipelined();
@@ -64,8 +64,7 @@ void DownstreamConnection::ReadLoop() {
     }
     const IoResult result = stream_->Read(scratch);
     if (result.bytes > 0) Consume({scratch.data(), result.bytes});
-    if (state_ == State::kClosed || result.state == IoState::kWouldBlock) return;
-    if (state_ == State::kLinger) return;  // which reads for itself
+    if (stream_ == nullptr || result.state == IoState::kWouldBlock) return;
     if (result.state != IoState::kOk) {
       if (result.error_number == ETIMEDOUT) worker_.CountLimit("tcp_keep_alive");
       OnClientGone();
@@ -73,10 +72,11 @@ void DownstreamConnection::ReadLoop() {
     }
   }
   // The request is complete; a client that has already gone is noticed here and not later.
-  if (state_ != State::kClosed && stream_->peer_gone()) OnReadable();
+  if (stream_ != nullptr && stream_->peer_gone()) OnReadable();
 }
 
-// After its answer a client's bytes are thrown away, one read in each turn and not without end.
+// While its last answer is written a client's bytes are thrown away, one read in each turn and not
+// without end.
 void DownstreamConnection::Discard() {
   const size_t limit = worker_.options().linger_bytes_max;
   if (discarded_ > limit) {
@@ -93,7 +93,6 @@ void DownstreamConnection::Discard() {
     stream_->ReadAgainLater();
   } else {
     worker_.CountLimit("linger_bytes");
-    if (state_ == State::kLinger) Close();
   }
 }
 
@@ -132,8 +131,7 @@ void DownstreamConnection::KeepPipelined(std::string_view bytes) {
 
 void DownstreamConnection::Consume(std::string_view in) {
   bool more = true;
-  while (more && state_ != State::kClosed) {
-    if (state_ == State::kLinger) return;
+  while (more && stream_ != nullptr) {
     if (busy()) {
       KeepPipelined(in);
       return;
@@ -217,14 +215,15 @@ void DownstreamConnection::OnBodyTimeout() {
 }
 
 void DownstreamConnection::ContinueInput() {
-  if (state_ == State::kClosed || busy()) return;
+  if (stream_ == nullptr || busy()) return;
   if (!pipelined_.empty()) {
     std::string input;
     input.swap(pipelined_);
     share_.Set(HeldNow());
     Consume(input);
   }
-  if (state_ != State::kClosed && !busy()) stream_->ReadAgainLater();
+  if (stream_ == nullptr || busy() || stream_->drained()) return;
+  stream_->ReadAgainLater();
 }
 
 void DownstreamConnection::OnHead() {

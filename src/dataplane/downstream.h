@@ -24,6 +24,7 @@
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
 #include "net/intrusive_list.h"
+#include "net/orderly_close.h"
 #include "net/stream.h"
 
 namespace gw {
@@ -154,7 +155,8 @@ class DownstreamConnection final : public StreamObserver,
   ProxyWorker& worker_;
   const uint16_t port_;
   const std::string client_ip_;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Stream> stream_;         // until it is closed
+  std::unique_ptr<OrderlyClose> closing_;  // kLinger
   State state_ = State::kIdle;
   http::RequestParser parser_;
   Exchange exchange_;

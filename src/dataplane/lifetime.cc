@@ -69,14 +69,11 @@ void DownstreamConnection::OnTimer() {
     case State::kBody:
       OnBodyTimeout();
       break;
-    case State::kLinger:
-      worker_.CountLimit("linger_timeout");
-      Close();
-      break;
     case State::kClosing:
       exchange_.CountLimit("client_write_timeout");
       Close();
       break;
+    case State::kLinger:
     case State::kClosed:
       break;
   }
@@ -158,8 +155,7 @@ void DownstreamConnection::CloseWhenWritten() {
   }
 }
 
-// Closing with unread bytes in the socket resets the connection, and the reset may overtake the
-// answer: while the client still sends, its side is read and thrown away first.
+// In order if the client still sends.
 void DownstreamConnection::CloseGently() {
   const bool more_came = body_unread_ || !pipelined_.empty() || discarded_ > 0;
   if (!more_came || discarded_ > worker_.options().linger_bytes_max) {
@@ -167,10 +163,18 @@ void DownstreamConnection::CloseGently() {
     return;
   }
   pipelined_.clear();
-  stream_->ShutdownWrite();
   SetState(State::kLinger);
-  WatchFor(worker_.options().linger_timeout);
-  stream_->ReadAgainLater();
+  timer_.Stop();
+  const OrderlyClose::Limits limits{worker_.options().linger_timeout,
+                                    worker_.options().linger_bytes_max - discarded_};
+  closing_ = std::make_unique<OrderlyClose>(worker_.loop(), std::move(stream_), limits,
+                                            [this](OrderlyClose::End end) {
+                                              if (end == OrderlyClose::End::kTime)
+                                                worker_.CountLimit("linger_timeout");
+                                              if (end == OrderlyClose::End::kBytes)
+                                                worker_.CountLimit("linger_bytes");
+                                              Close();
+                                            });
 }
 
 void DownstreamConnection::Close() {
@@ -183,6 +187,7 @@ void DownstreamConnection::Close() {
   bootstrap_timer_.Stop();
   if (upstream_ != nullptr || exchange_.active()) FinishExchange(Outcome::kClientLeft);
   stream_.reset();
+  closing_.reset();
   worker_.Remove(this);
 }
 
