@@ -66,8 +66,6 @@ class KvExporter final : private ConnectionOwner {
   // Resets all connections and forgets all exports, without a call to the owner.
   void Clear();
 
-  size_t exports() const { return exports_.size(); }
-
  private:
   struct Export;
 

@@ -69,11 +69,9 @@ class Replica final : private ConnectionOwner, private KvOwner {
   // replica_paths.cc: what is answered at once.
   void AnswerPath(Connection* connection, Path path, const http::RequestHead& head,
                   std::string* body);
-  void AnswerHealth(Connection* connection);
   void AnswerModels(Connection* connection);
   void AnswerMetrics(Connection* connection);
   void AnswerState(Connection* connection);
-  void AnswerReset(Connection* connection);
   void OrderFault(Connection* connection, std::string_view body, bool restore);
   void RespondJson(Connection* connection, int status, std::string_view body,
                    std::string_view extra = {});

@@ -112,17 +112,6 @@ bool HopByHopFields::Contains(std::string_view name) const {
   return false;
 }
 
-bool IsHopByHop(std::string_view name, const HeaderList& headers) {
-  if (IsAlwaysHopByHop(name)) return true;
-  for (const HeaderField& field : headers) {
-    if (field.name.size() == 10 && EqualsIgnoreCase(field.name, "connection") &&
-        HasListElement(field.value, name)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 void AppendRequestLine(std::string* out, std::string_view method, std::string_view target) {
   constexpr std::string_view kRest = " HTTP/1.1\r\n";
   out->append(method);

@@ -386,11 +386,4 @@ std::string MetricRegistry::Render() const {
   return page;
 }
 
-std::vector<std::pair<std::string, std::string>> MetricRegistry::Families() const {
-  const std::lock_guard lock(impl_->mutex);
-  std::vector<std::pair<std::string, std::string>> families;
-  for (const auto& [name, family] : impl_->families) families.emplace_back(name, family.help);
-  return families;
-}
-
 }  // namespace gw
