@@ -120,7 +120,4 @@ class RequestHistory {
 // One line of the log, for ExchangeEnvironment::log_request: handed to the log's own thread.
 void LogRequest(const RequestRecord& record);
 
-// One JSON object with all fields and scores.
-std::string ToJson(const RequestRecord& record);
-
 }  // namespace gw
