@@ -161,17 +161,6 @@ bool Exchange::IsShort(Criticality criticality, TimePoint now) {
   return any_prefill;
 }
 
-void Exchange::FillPrefixHits() {
-  env_.slots.clear();
-  for (const EndpointView& view : env_.views) env_.slots.push_back(view.slot);
-  env_.hits.assign(env_.slots.size(), 0);
-  env_.index.Match(request_.prefix_blocks, env_.slots, env_.hits);
-  for (size_t i = 0; i < env_.views.size(); ++i) {
-    env_.views[i].prefix_hit_blocks = env_.hits[i];
-    env_.views[i].prefix_hit_tokens = static_cast<uint32_t>(pool_->prefix.TokensOf(env_.hits[i]));
-  }
-}
-
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
   env_.TakeSample(pool, request_, now, tried_slots_);
@@ -204,13 +193,6 @@ void Exchange::DispatchWhole(TimePoint now) {
   tried_slots_.push_back(hold_.state->slot);
   LearnPrefix(decision_);
   CountDispatch(decision_);
-}
-
-// The endpoint is going to have the prompt's blocks.
-void Exchange::LearnPrefix(const Decision& decision) {
-  if (request_.prefix_blocks.empty()) return;
-  env_.index.Insert(request_.prefix_blocks, decision.endpoint->state->slot,
-                    decision.prefix_hit_blocks);
 }
 
 // `decision`: whose prefix cache is to be used.
