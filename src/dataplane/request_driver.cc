@@ -16,7 +16,7 @@ RequestDriver::RequestDriver(ProxyWorker& worker, uint16_t port, std::string cli
       port_(port),
       client_ip_(std::move(client_ip)),
       sink_(sink),
-      exchange_(worker.environment()),
+      exchange_(worker.environment(), this),
       share_(worker.held()),
       body_timer_(worker.loop(), [this] { OnBodyTimeout(); }),
       request_timer_(worker.loop(), [this] { OnRequestTimeout(); }),

@@ -37,6 +37,7 @@ class ProxyWorker;
 
 class RequestDriver final : public ResponseHandler,
                             public PrefillObserver,
+                            public Waiter,
                             public internal::ListNode {  // the worker's, while its body is coming
  public:
   // Everything referred to outlives the driver. `client_ip`: who asks, for the log and for servers.
@@ -76,6 +77,8 @@ class RequestDriver final : public ResponseHandler,
   void OnResponseEnd() override;
   void OnResponseFailed(const ClientError& error) override;
 
+  void OnGateAnswer(GateAnswer answer) override;
+
   void OnPrefillEnd(HeldAnswer answer) override;
   void OnPrefillFailed(TryFailure failure, bool sent_whole) override;
   void OnPrefillLimit(std::string_view limit) override;
@@ -84,7 +87,7 @@ class RequestDriver final : public ResponseHandler,
   enum class State : uint8_t {
     kIdle,     // between requests
     kBody,     // the request's body is being read
-    kWaiting,  // an endpoint works on it, or its response is being passed on
+    kWaiting,  // for a gate, or for an endpoint; or its response is being passed on
   };
 
   void SetState(State state);
@@ -97,6 +100,7 @@ class RequestDriver final : public ResponseHandler,
 
   // answer.cc
   void Act(const Step& step);
+  void Wait();
   void Dispatch();
   ClientRequest ForwardedTry(BodyEdit* body, bool read_here);
   void Respond(Rejection rejection);
@@ -166,6 +170,7 @@ class RequestDriver final : public ResponseHandler,
   int upstream_status_ = 0;
   int status_ = 0;  // sent to the client; 0: nothing was
 
+  Duration keepalive_interval_{};  // of the request in work
   Timer body_timer_;
   Timer request_timer_;    // the rule's request timeout
   Timer try_timer_;        // the rule's backendRequest timeout

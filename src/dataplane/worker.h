@@ -47,6 +47,7 @@ class ProxyWorker {
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses
+    Gate* gate = nullptr;                   // which requests wait for; nullptr: none
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.
@@ -74,6 +75,7 @@ class ProxyWorker {
   DecodeQueue& decode_queue() { return decode_queue_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
+  const std::shared_ptr<const Snapshot>& newest_snapshot() { return reader_.Get(); }
   // Room for what one request needs for a moment.
   std::vector<iovec>& parts() { return parts_; }
   RequestForwarder& forwarder() { return forwarder_; }
@@ -109,6 +111,7 @@ class ProxyWorker {
 
   const Shared shared_;
   std::unique_ptr<EventLoop> loop_;
+  WaitingRoom waiting_room_;
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
   const ClientOptions client_options_;
