@@ -91,18 +91,6 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
   return step.kind == Step::Kind::kReadBody ? ReadCodings() : step;
 }
 
-void Exchange::FillPrefixHits() {
-  env_.slots.clear();
-  for (const EndpointView& view : env_.views) env_.slots.push_back(view.slot);
-  env_.hits.assign(env_.slots.size(), 0);
-  env_.index.Match(parsed_.request.prefix_blocks, env_.slots, env_.hits);
-  for (size_t i = 0; i < env_.views.size(); ++i) {
-    env_.views[i].prefix_hit_blocks = env_.hits[i];
-    env_.views[i].prefix_hit_tokens =
-        static_cast<uint32_t>(routed_.pool()->prefix.TokensOf(env_.hits[i]));
-  }
-}
-
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
   env_.TakeSample(pool, parsed_.request, now, tried_.slots);
@@ -154,13 +142,6 @@ void Exchange::DispatchWhole(TimePoint now) {
   tried_.slots.push_back(tried_.hold.state->slot);
   LearnPrefix(tried_.decision);
   CountDispatch(tried_.decision);
-}
-
-// The endpoint is going to have the prompt's blocks.
-void Exchange::LearnPrefix(const Decision& decision) {
-  if (parsed_.request.prefix_blocks.empty()) return;
-  env_.index.Insert(parsed_.request.prefix_blocks, decision.endpoint->state->slot,
-                    decision.prefix_hit_blocks);
 }
 
 // `decision`: whose prefix cache is to be used.

@@ -100,14 +100,6 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
   return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
 }
 
-int64_t Exchange::UncachedTokens(const Decision& decision) const {
-  const auto tokens = static_cast<int64_t>(parsed_.request.prompt_tokens_estimate);
-  if (parsed_.request.prefix_blocks.empty()) return tokens;
-  // The leading blocks believed to be cached there need no prefill.
-  const size_t cached = routed_.pool()->prefix.TokensOf(decision.prefix_hit_blocks);
-  return std::max<int64_t>(0, tokens - static_cast<int64_t>(cached));
-}
-
 // A runtime whose prefill endpoints are all out of use must not keep the other one's pairs from
 // being chosen.
 bool Exchange::ChoosePair(TimePoint now, Decision* decode, Decision* prefill) {
@@ -222,6 +214,7 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   RecordSuccess(*tried_.pair.hold.state, now, tried_.pair.dispatched);
   tried_.pair.hold.Answered(now - tried_.pair.dispatched);
   tried_.pair.hold.Release();
+  if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_.pair.decision);
   Phases().prefill.Observe(ToSeconds(now - tried_.pair.dispatched));
   if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
   const std::optional<std::string_view> params = FindKvTransferParams(answer.body);

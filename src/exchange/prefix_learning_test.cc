@@ -16,6 +16,8 @@ namespace {
 
 using Blocks = std::vector<uint64_t>;
 
+std::string Text(char c, size_t blocks) { return std::string(blocks * 64, c); }
+
 class PrefixLearning : public testing::Test {
  protected:
   static constexpr uint16_t kPort = 8080;
@@ -103,7 +105,38 @@ class PrefixLearning : public testing::Test {
   Exchange exchange_{environment_};
 };
 
-std::string Text(char c, size_t blocks) { return std::string(blocks * 64, c); }
+// How a request ends that has been dispatched: the status of the answer's head (0: none came),
+// whether a byte of its body came, and the outcome.
+struct Ending {
+  int status;
+  bool first_byte;
+  Outcome outcome;
+  bool served;
+};
+
+TEST_F(PrefixLearning, WhatWasServedIsHeldAgainFromItsEndOn) {
+  const Blocks blocks = BlocksOf(Text('a', 40));
+  for (const Ending& ending :
+       {Ending{200, true, Outcome::kComplete, true}, Ending{200, true, Outcome::kClientLeft, true},
+        Ending{200, true, Outcome::kTimedOut, true},
+        Ending{200, false, Outcome::kClientLeft, false},
+        Ending{0, false, Outcome::kClientLeft, false}, Ending{0, false, Outcome::kRejected, false},
+        Ending{200, true, Outcome::kUpstreamBroke, false},
+        Ending{200, true, Outcome::kErrorEvent, false}, Ending{200, true, Outcome::kAborted, false},
+        Ending{429, true, Outcome::kComplete, false},
+        Ending{500, true, Outcome::kComplete, false}}) {
+    const uint32_t slot = Send(Text('a', 40));
+    EXPECT_EQ(Held(blocks, slot), 40u) << "from its dispatch on";
+    Forget();
+    if (ending.status != 0) Answer(ending.status);
+    if (ending.first_byte) exchange_.OnResponseBody("{}", clock_.Now());
+    exchange_.End(ending.outcome, ending.status, clock_.Now());
+    EXPECT_EQ(Held(blocks, slot), ending.served ? 40u : 0u)
+        << ending.status << " " << NameOf(ending.outcome);
+    EXPECT_EQ(Held(blocks, 1 - slot), 0u);
+    Forget();
+  }
+}
 
 TEST_F(PrefixLearning, LongPromptsAreToldApartBehindTheirFirst256Blocks) {
   const std::string common = Text('a', 300);

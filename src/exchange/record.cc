@@ -93,6 +93,10 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
   LeaveGate();
+  if (WasServed(outcome) &&
+      (!tried_.pair.active || routed_.pool()->disaggregation->decode_uses_prefix)) {
+    RefreshPrefix(tried_.decision);
+  }
   ReleaseTry();
   if (tried_.pair.leased) EndLease();
   if (tried_.pair.active && observed_.saw_first_byte && outcome == Outcome::kComplete) {
