@@ -139,7 +139,7 @@ void Exchange::DispatchWhole(TimePoint now) {
   tried_.dispatched = now;
   tried_.hold.Take(*tried_.decision.endpoint, UncachedTokens(tried_.decision));
   tried_.notes.Dispatch(tried_.decision, nullptr, now);
-  tried_.slots.push_back(tried_.hold.state->slot);
+  tried_.slots.push_back(tried_.hold.state().slot);
   LearnPrefix(tried_.decision);
   CountDispatch(tried_.decision);
 }
@@ -160,7 +160,7 @@ void Exchange::FindSeries(ExchangeMetrics::ModelName invented) {
       routed_.pool()->pool.id, parsed_.request.requested_model, parsed_.request.target_model,
       configured ? ExchangeMetrics::ModelName::kConfigured : invented);
   if (series == observed_.series) return;
-  if (observed_.series != nullptr && tried_.hold.state != nullptr) {
+  if (observed_.series != nullptr && tried_.hold.held()) {
     // The pool may have gone and come back: its gauge need not be the same.
     observed_.series->in_flight.Add(-1);
     series->in_flight.Add(1);
@@ -169,7 +169,7 @@ void Exchange::FindSeries(ExchangeMetrics::ModelName invented) {
 }
 
 void Exchange::ReleaseTry() {
-  if (tried_.hold.state) observed_.series->in_flight.Add(-1);
+  if (tried_.hold.held()) observed_.series->in_flight.Add(-1);
   tried_.hold.Release();
   tried_.pair.hold.Release();
 }
@@ -221,15 +221,15 @@ void Exchange::OnFirstByte(TimePoint now) {
 
 void Exchange::OnResponseEnd(TimePoint now) {
   observed_.response.Finish();
-  if (!tried_.hold.state) return;
+  if (!tried_.hold.held()) return;
   // A stream that begins with 200 and says in its first event that the engine is dead is the 500
   // that it would have been without streaming. An abort is the end of a server that is stopping.
   const bool stream = observed_.response.event_stream();
   const bool failed_in_stream = stream && observed_.response.reader().saw_error_event() &&
                                 observed_.response.reader().output_events() == 0;
   if (stream && observed_.response.reader().saw_abort()) return;
-  ChargeStatus(*tried_.hold.state, failed_in_stream && !tried_.pair.active ? 500 : observed_.status,
-               now);
+  ChargeStatus(tried_.hold.state(),
+               failed_in_stream && !tried_.pair.active ? 500 : observed_.status, now);
 }
 
 bool Exchange::OnStreamBroken(TimePoint now) {
@@ -239,8 +239,8 @@ bool Exchange::OnStreamBroken(TimePoint now) {
     OnResponseEnd(now);
     return true;
   }
-  if (!tried_.hold.state) return false;
-  ChargeEndpoint(*tried_.hold.state, TryFailure::kReset, now);
+  if (!tried_.hold.held()) return false;
+  ChargeEndpoint(tried_.hold.state(), TryFailure::kReset, now);
   if (!tried_.pair.active) return false;
   tried_.pair.failed_half = "decode";
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kReset);

@@ -25,47 +25,6 @@ bool NothingFetched(TryFailure failure) {
 
 }  // namespace
 
-void EndpointHold::Take(const Endpoint& endpoint, int64_t prompt) {
-  CHECK(state == nullptr);
-  state = endpoint.state;
-  prompt_tokens = prompt;
-  context_tokens = 0;
-  awaits = true;
-  state->in_flight_requests.fetch_add(1, std::memory_order_relaxed);
-  state->pending_prompt_tokens.fetch_add(prompt_tokens, std::memory_order_relaxed);
-  state->awaiting_requests.fetch_add(1, std::memory_order_relaxed);
-  state->dispatched_requests.fetch_add(1, std::memory_order_relaxed);
-}
-
-void EndpointHold::Answered(Duration took) {
-  if (!awaits) return;
-  awaits = false;
-  state->awaiting_requests.fetch_sub(1, std::memory_order_relaxed);
-  state->first_bytes.fetch_add(1, std::memory_order_relaxed);
-  state->first_byte_ns_sum.fetch_add(took.count(), std::memory_order_relaxed);
-  int64_t longest = state->first_byte_ns_longest.load(std::memory_order_relaxed);
-  while (took.count() > longest && !state->first_byte_ns_longest.compare_exchange_weak(
-                                       longest, took.count(), std::memory_order_relaxed)) {
-  }
-}
-
-void EndpointHold::StartDecoding(int64_t context) {
-  state->pending_prompt_tokens.fetch_sub(prompt_tokens, std::memory_order_relaxed);
-  prompt_tokens = 0;
-  context_tokens = context;
-  state->decoding_context_tokens.fetch_add(context_tokens, std::memory_order_relaxed);
-}
-
-void EndpointHold::Release() {
-  if (!state) return;
-  if (awaits) state->awaiting_requests.fetch_sub(1, std::memory_order_relaxed);
-  awaits = false;
-  state->in_flight_requests.fetch_sub(1, std::memory_order_relaxed);
-  state->pending_prompt_tokens.fetch_sub(prompt_tokens, std::memory_order_relaxed);
-  state->decoding_context_tokens.fetch_sub(context_tokens, std::memory_order_relaxed);
-  state.reset();
-}
-
 void Pair::Reset() {
   active = false;
   prefill = Prefill::kNone;
@@ -211,7 +170,7 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   }
   tried_.pair.prefill = Pair::Prefill::kDone;
   tried_.pair.prefill_ended = now;
-  RecordSuccess(*tried_.pair.hold.state, now, tried_.pair.dispatched);
+  RecordSuccess(tried_.pair.hold.state(), now, tried_.pair.dispatched);
   tried_.pair.hold.Answered(now - tried_.pair.dispatched);
   tried_.pair.hold.Release();
   if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_.pair.decision);
@@ -241,9 +200,9 @@ Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint no
 void Exchange::EndLatePrefill(TryFailure failure, TimePoint now) {
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "prefill", failure);
   if (failure == TryFailure::kErrorStatus) {
-    ChargeStatus(*tried_.pair.hold.state, tried_.pair.prefill_status, now);
+    ChargeStatus(tried_.pair.hold.state(), tried_.pair.prefill_status, now);
   } else {
-    ChargeEndpoint(*tried_.pair.hold.state, failure, now);
+    ChargeEndpoint(tried_.pair.hold.state(), failure, now);
   }
   tried_.pair.prefill = Pair::Prefill::kNone;
   tried_.pair.hold.Release();
@@ -317,11 +276,11 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, Time
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, tried_.pair.failed_half, failure);
   const EndpointHold& failed = prefill_failed ? tried_.pair.hold : tried_.hold;
   if (failure == TryFailure::kErrorStatus) {
-    ChargeStatus(*failed.state, tried_.pair.answer.status, now);
+    ChargeStatus(failed.state(), tried_.pair.answer.status, now);
   } else {
-    ChargeEndpoint(*failed.state, failure, now);
+    ChargeEndpoint(failed.state(), failure, now);
   }
-  const uint32_t slot = failed.state->slot;
+  const uint32_t slot = failed.state().slot;
   const Decision failed_decision = prefill_failed ? tried_.pair.decision : tried_.decision;
   const bool keep_blocks = !prefill_failed && tried_.pair.leased && NothingFetched(failure) &&
                            now - tried_.pair.prefill_ended < Disaggregation::kLease;
@@ -402,7 +361,7 @@ Step Exchange::TryAnotherPair(int status, TimePoint now) {
   if (tried_.pair.tries >= Pair::kTriesMax || !MayRepeat()) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
-  tried_.slots.push_back(tried_.hold.state->slot);
+  tried_.slots.push_back(tried_.hold.state().slot);
   Decision decode;
   Decision prefill;
   if (!ChoosePair(now, &decode, &prefill)) {
@@ -410,7 +369,7 @@ Step Exchange::TryAnotherPair(int status, TimePoint now) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   env_.metrics.CountRetry(routed_.pool()->pool.id, TryFailure::kErrorStatus);
-  if (status != 0) ChargeStatus(*tried_.hold.state, status, now);
+  if (status != 0) ChargeStatus(tried_.hold.state(), status, now);
   tried_.notes.Fail(NameOf(TryFailure::kErrorStatus), now);
   EndLease();
   ReleaseTry();

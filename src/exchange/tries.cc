@@ -120,7 +120,7 @@ Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
     tried_.notes.Again(now);
     return {Step::Kind::kForward, Rejection::kNone};
   }
-  const uint32_t slot = tried_.hold.state->slot;
+  const uint32_t slot = tried_.hold.state().slot;
   ReleaseTry();
   observed_.Drop();
   const Step step = ScheduleTry(now);
@@ -136,7 +136,7 @@ bool Exchange::may_try_again() const {
 }
 
 Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
-  CHECK(tried_.hold.state != nullptr);
+  CHECK(tried_.hold.held());
   tried_.notes.Fail(NameOf(failure), now);
   if (failure == TryFailure::kConnectTimeout) tried_.notes.Limit("connect_timeout");
   if (failure == TryFailure::kResponseTimeout) tried_.notes.Limit("response_headers_timeout");
@@ -145,7 +145,7 @@ Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
   const bool stale = failure == TryFailure::kStaleConnection;
   if (stale && tried_.failed.stale < Tries::kStaleMax && MayRepeat())
     return RepeatStale(sent_whole, now);
-  ChargeEndpoint(*tried_.hold.state, failure, now);
+  ChargeEndpoint(tried_.hold.state(), failure, now);
   ReleaseTry();
   observed_.Drop();
   if (failure == TryFailure::kResponseTimeout || !MayTryAgain()) {
