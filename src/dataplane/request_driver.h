@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,10 @@ class RequestDriver final : public ResponseHandler,
   void RefuseHead(http::HeadError error);
   // REQUIRES: wants_body()
   void OnBody(std::string_view bytes);
+  // Where a reader may put the next bytes of a body of known length, at most `most`, to hand them
+  // to OnBody without their being copied; if that is all of it there is room for one byte more,
+  // which is not the body's. REQUIRES: body_left() > 0
+  std::span<char> BodyRoom(size_t most);
   void OnBodyPause();  // what had come of it was handed over, and it goes on
   void OnBodyEnd();
   // The sink is not congested any more.
@@ -67,6 +72,8 @@ class RequestDriver final : public ResponseHandler,
   bool active() const { return state_ != State::kIdle; }
   bool wants_body() const { return state_ == State::kBody; }
   bool waits() const { return state_ == State::kWaiting; }
+  // Of a body of known length, how much is to come; 0 if there is no such body.
+  size_t body_left() const;
   bool holds_much() const { return share_.counted() > 0; }
   // Also of a request that has just ended.
   void CountLimit(std::string_view limit) { exchange_.CountLimit(limit); }

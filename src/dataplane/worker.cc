@@ -18,6 +18,8 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
           *loop_, client_options_,
           {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); }}),
       decode_queue_(*loop_, shared.options),
+      spare_bodies_(shared.options.spare_body_bytes_max,
+                    [this] { CountLimit("spare_body_bytes"); }),
       own_model_lists_(shared.model_lists == nullptr
                            ? std::make_unique<ModelListStore>(shared.options, seed)
                            : nullptr),

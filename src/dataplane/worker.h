@@ -25,6 +25,7 @@
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
 #include "dataplane/request_driver.h"
+#include "dataplane/spare_bodies.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
@@ -73,6 +74,7 @@ class ProxyWorker {
   ClientPool& upstreams() { return upstreams_; }
   ModelLists& model_lists() { return model_lists_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
+  SpareBodies& spare_bodies() { return spare_bodies_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
   const std::shared_ptr<const Snapshot>& newest_snapshot() { return reader_.Get(); }
@@ -117,6 +119,7 @@ class ProxyWorker {
   const ClientOptions client_options_;
   ClientPool upstreams_;
   DecodeQueue decode_queue_;
+  SpareBodies spare_bodies_;
   const std::unique_ptr<ModelListStore> own_model_lists_;
   ModelLists model_lists_;
   std::vector<iovec> parts_;
