@@ -2,11 +2,13 @@
 
 #include <utility>
 
+#include "base/mutex.h"
+
 namespace gw {
 
 void RequestHistory::Put(std::unique_ptr<RequestRecord>* record) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::swap(records_[next_], *record);
     next_ = (next_ + 1) % records_.size();
   }
@@ -15,7 +17,7 @@ void RequestHistory::Put(std::unique_ptr<RequestRecord>* record) {
 
 template <typename Wanted>
 std::optional<RequestRecord> RequestHistory::Newest(Wanted wanted) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (size_t back = 1; back <= records_.size(); ++back) {
     const auto& record = records_[(next_ + records_.size() - back) % records_.size()];
     if (record == nullptr) break;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace gw {
 namespace internal {
@@ -37,7 +38,7 @@ EpollLoop::~EpollLoop() {
   // Tasks may own streams and timers of this loop, so they go while it still works.
   std::vector<std::function<void()>> tasks;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     tasks.swap(tasks_);
   }
   tasks.clear();
@@ -61,7 +62,7 @@ void EpollLoop::Stop() {
 void EpollLoop::Post(std::function<void()> task) {
   bool first;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     first = tasks_.empty();
     tasks_.push_back(std::move(task));
   }
@@ -195,7 +196,7 @@ void EpollLoop::RunTimers() {
 // What is posted from here on runs in the next round.
 void EpollLoop::TakeTasks(std::vector<std::function<void()>>* tasks) {
   tasks_posted_ = false;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   tasks->swap(tasks_);
 }
 

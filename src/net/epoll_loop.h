@@ -7,10 +7,10 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "base/mutex.h"
 #include "net/event_loop.h"
 #include "net/intrusive_list.h"
 #include "net/timer_wheel.h"
@@ -101,8 +101,8 @@ class EpollLoop final : public EventLoop {
   std::unique_ptr<char[]> scratch_;
   epoll_event batch_[kBatchEvents];
 
-  std::mutex mutex_;
-  std::vector<std::function<void()>> tasks_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
 };
 
 // New makes the only kind of loop there is.

@@ -4,13 +4,13 @@
 
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <set>
 #include <thread>
 
 #include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/random.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
@@ -88,17 +88,17 @@ class ServerImpl final : public Server {
   absl::Status StartWorkers();
   absl::Status StartAdmin();
   void OnChange(const config::Change& change);
-  void OpenListeners();  // REQUIRES: opening_ is held
-  ListenErrors FindTakenPorts() const;
+  void OpenListeners() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
+  ListenErrors FindTakenPorts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   SocketAddress ListenerAddress(uint16_t port) const {  // --bind was checked
     return SocketAddress::FromIp(options_.bind_ip, port).value_or(SocketAddress());
   }
-  void TellUnusedSockets();  // REQUIRES: opening_ is held
+  void TellUnusedSockets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   AdminResponse Ready() const;
   AdminResponse Get(const AdminRequest& request) const;
   AdminResponse Explain(const AdminRequest& request) const;
   static AdminResponse ChangeLogLevel(const AdminRequest& request);
-  ListenErrors Explained(const ListenErrors& errors);  // REQUIRES: opening_ is held
+  ListenErrors Explained(const ListenErrors& errors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Reload();
   static void ReopenLog();
   bool Drain(SignalReader& signals);
@@ -117,8 +117,8 @@ class ServerImpl final : public Server {
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
   // Snapshots are published and listeners opened by the source's thread and RunUntilSignal's.
-  std::mutex opening_;
-  std::set<uint16_t> own_ports_;             // that a worker listens on; under opening_
+  Mutex opening_;
+  std::set<uint16_t> own_ports_ ABSL_GUARDED_BY(opening_);  // that a worker listens on
   ListenErrors raw_errors_;                  // as the system said them; under opening_
   std::vector<std::string> unused_sockets_;  // that were told last; under opening_
   SocketAddress admin_address_;
@@ -143,7 +143,7 @@ absl::Status ServerImpl::Start() {
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   {
-    std::lock_guard opening(opening_);
+    const MutexLock opening(opening_);
     OpenListeners();
   }
   source_->Start([this](const config::Change& change) { OnChange(change); });
@@ -206,7 +206,7 @@ absl::Status ServerImpl::StartAdmin() {
 
 void ServerImpl::OnChange(const config::Change& change) {
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
-  std::lock_guard opening(opening_);
+  const MutexLock opening(opening_);
   if (!configurator_.Apply(change)) {
     for (auto& worker : workers_) worker->FollowSnapshot();
     return;
@@ -235,14 +235,14 @@ void ServerImpl::OpenListeners() {
   std::set<uint16_t> taken_ports;
   for (const auto& [port, error] : taken) taken_ports.insert(port);
   auto countdown = std::make_shared<Countdown>(workers_.size());
-  auto mutex = std::make_shared<std::mutex>();
+  auto mutex = std::make_shared<Mutex>();
   auto all_errors = std::make_shared<ListenErrors>(taken);
   auto failures = std::make_shared<std::map<uint16_t, size_t>>();  // workers that have not the port
   for (auto& worker : workers_) {
     worker->ApplySnapshot(
         [countdown, mutex, all_errors, failures](ListenErrors errors) {
           {
-            std::lock_guard lock(*mutex);
+            const MutexLock lock(*mutex);
             for (const auto& [port, error] : errors) ++(*failures)[port];
             all_errors->merge(errors);
           }
@@ -251,7 +251,7 @@ void ServerImpl::OpenListeners() {
         taken_ports);
   }
   countdown->Wait(std::chrono::seconds(30), [] { return false; });
-  std::lock_guard lock(*mutex);
+  const MutexLock lock(*mutex);
   own_ports_.clear();
   for (const ListenerEntry& entry : snapshots_.Load()->listeners) {
     const bool nowhere = (*failures)[entry.port] == workers_.size();
@@ -409,7 +409,7 @@ void ServerImpl::ReopenLog() {
 int ServerImpl::RunUntilSignal() {
   SignalReader signals;
   {
-    std::lock_guard opening(opening_);
+    const MutexLock opening(opening_);
     LogListening(files_, *snapshots_.Load(), own_ports_, options_.bind_ip);
   }
   NotifySupervisor("READY=1");
@@ -420,7 +420,7 @@ int ServerImpl::RunUntilSignal() {
     if (signal == SIGTERM || signal == SIGINT) break;
     // Whoever had a port may have left it.
     if (signal || configurator_.listen_errors().empty()) continue;
-    std::lock_guard opening(opening_);
+    const MutexLock opening(opening_);
     OpenListeners();
   }
   const bool drained = Drain(signals);
@@ -437,7 +437,11 @@ bool ServerImpl::Drain(SignalReader& signals) {
   auto countdown = std::make_shared<Countdown>(workers_.size());
   // Another process has taken the ports over: it shall have the next connection, and the next
   // probe.
-  std::set<uint16_t> ports = own_ports_;
+  std::set<uint16_t> ports;
+  {
+    const MutexLock opening(opening_);
+    ports = own_ports_;
+  }
   if (admin_address_.port() != 0) ports.insert(admin_address_.port());
   const bool taken_over = OthersListen(ports);
   if (taken_over) admin_->StopListening();

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/mutex.h"
+
 namespace gw {
 
 const ListenerEntry* Snapshot::FindListener(uint16_t port) const {
@@ -13,7 +15,7 @@ const ListenerEntry* Snapshot::FindListener(uint16_t port) const {
 
 void SnapshotStore::Publish(std::shared_ptr<const Snapshot> snapshot) {
   // What is replaced is destroyed, if nobody else holds it, after the lock is released.
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   current_.swap(snapshot);
   // After the store: a reader that sees the new version finds the new snapshot. One that loads it
   // before it sees the version loads it once more, and that is all.
@@ -21,7 +23,7 @@ void SnapshotStore::Publish(std::shared_ptr<const Snapshot> snapshot) {
 }
 
 std::shared_ptr<const Snapshot> SnapshotStore::Load() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return current_;
 }
 
