@@ -145,8 +145,8 @@ Step Exchange::Admit(TimePoint now) {
 // decode endpoints helps nobody whose prompt waits for prefill.
 bool Exchange::IsShort(Criticality criticality, TimePoint now) {
   const auto has_room = [&](const Pool& pool) {
-    const std::vector<EndpointView>& views = env_.SampleForDecision(pool, request_, now);
-    return gw::Admit(criticality, views, pool_->saturation) == Admission::kAdmitted;
+    const Candidates& candidates = env_.SampleForDecision(pool, request_, now);
+    return gw::Admit(criticality, candidates, pool_->saturation) == Admission::kAdmitted;
   };
   const Disaggregation* split = pool_->disaggregation.get();
   if (split == nullptr) return !has_room(pool_->pool);
@@ -162,21 +162,19 @@ bool Exchange::IsShort(Criticality criticality, TimePoint now) {
 }
 
 void Exchange::FillPrefixHits() {
-  env_.slots.clear();
-  for (const EndpointView& view : env_.views) env_.slots.push_back(view.slot);
-  env_.hits.assign(env_.slots.size(), 0);
-  env_.index.Match(request_.prefix_blocks, env_.slots, env_.hits);
-  for (size_t i = 0; i < env_.views.size(); ++i) {
-    env_.views[i].prefix_hit_blocks = env_.hits[i];
-    env_.views[i].prefix_hit_tokens = static_cast<uint32_t>(pool_->prefix.TokensOf(env_.hits[i]));
+  const std::span<uint32_t> blocks = env_.candidates.mutable_prefix_hit_blocks();
+  const std::span<uint32_t> tokens = env_.candidates.mutable_prefix_hit_tokens();
+  env_.index.Match(request_.prefix_blocks, env_.candidates.slots(), blocks);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    tokens[i] = static_cast<uint32_t>(pool_->prefix.TokensOf(blocks[i]));
   }
 }
 
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
-  env_.TakeSample(pool, request_, now, tried_slots_);
+  env_.TakeSample(pool, request_, now, {.excluded = tried_slots_});
   if (uses_prefix && !request_.prefix_blocks.empty()) FillPrefixHits();
-  return profile.Schedule(request_, &env_.views, env_.random, &env_.scratch);
+  return profile.Schedule(request_, &env_.candidates, env_.random, &env_.scratch);
 }
 
 Step Exchange::ScheduleTry(TimePoint now) {
