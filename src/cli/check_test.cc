@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "config/file/file_source.h"
+#include "config/file/last_good.h"
 #include "config/file/test_folder.h"
 #include "translate/translate.h"
 
@@ -206,7 +206,7 @@ spec:
         "does not exist (", ":31)", "Gateway default/other does not exist (", ":22)",
         "spec.rules[0].matches[1].path.value: must be a regular expression", ":28)",
         "routing-strategy: must be DEFAULT or PREFIX_CACHE, got \"FAST\" (", ":39)",
-        "prefix-blocks-max: must be 1..16384, got \"0\" (", ":40)", "spec.poolRef: ", ":48)"}) {
+        "prefix-blocks-max: must be 1..4194304, got \"0\" (", ":40)", "spec.poolRef: ", ":48)"}) {
     EXPECT_THAT(checked.out, HasSubstr(text));
   }
 }

@@ -135,11 +135,11 @@ absl::Status ProxyWorker::OpenListener(uint16_t port) {
 void ProxyWorker::OnAccept(uint16_t port, std::unique_ptr<Stream> stream) {
   accepted_.Add();
   connection_gauge_.Add(1);
-  auto owned = std::make_unique<DownstreamConnection>(*this, port, std::move(stream));
+  std::unique_ptr<DownstreamConnection> owned = NewH1Downstream(*this, port, std::move(stream));
   DownstreamConnection* connection = owned.get();
   connections_.emplace(connection, std::move(owned));
   MakeRoomFor(connection);
-  connection->OnReadable();
+  connection->Start();
   if (draining_) connection->Drain();
 }
 
@@ -152,17 +152,17 @@ void ProxyWorker::EnterIdle(DownstreamConnection* connection) {
   UpdateAccepting();
 }
 
-void ProxyWorker::EnterBodies(DownstreamConnection* connection) { bodies_.PushBack(connection); }
-
-void ProxyWorker::LeaveList(DownstreamConnection* connection) {
+void ProxyWorker::LeaveIdle(DownstreamConnection* connection) {
   connection->Unlink();
   UpdateAccepting();
 }
 
-bool ProxyWorker::RefuseNewerBodyThan(const DownstreamConnection* connection) {
+void ProxyWorker::EnterBodies(RequestDriver* driver) { bodies_.PushBack(driver); }
+
+bool ProxyWorker::RefuseNewerBodyThan(const RequestDriver* driver) {
   for (internal::ListNode* node = bodies_.prev; node != &bodies_; node = node->prev) {
-    auto* const newest = static_cast<DownstreamConnection*>(node);
-    if (newest == connection) break;
+    auto* const newest = static_cast<RequestDriver*>(node);
+    if (newest == driver) break;
     if (!newest->holds_much()) continue;
     newest->RefuseBody();
     return true;

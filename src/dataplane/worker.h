@@ -20,9 +20,11 @@
 #include "client/pool.h"
 #include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
+#include "dataplane/forwarding.h"
 #include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
+#include "dataplane/request_driver.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
@@ -80,13 +82,13 @@ class ProxyWorker {
   void CountRefusedHead(http::HeadError error);
   void Remove(DownstreamConnection* connection);
   HeldBytes& held() { return shared_.held; }
-  // Clients between requests, who may be closed to make room, and those whose body is coming.
+  // Clients between requests, who may be closed to make room.
   void EnterIdle(DownstreamConnection* connection);
-  void EnterBodies(DownstreamConnection* connection);
-  void LeaveList(DownstreamConnection* connection);
-  // Refuses the newest request whose body is coming and takes room. False if none of those is
-  // newer.
-  bool RefuseNewerBodyThan(const DownstreamConnection* connection);
+  void LeaveIdle(DownstreamConnection* connection);
+  // Requests whose body is coming. They leave by being unlinked.
+  void EnterBodies(RequestDriver* driver);
+  // Refuses the newest of them that takes room. False if none of those is newer.
+  bool RefuseNewerBodyThan(const RequestDriver* driver);
 
  private:
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
@@ -122,7 +124,7 @@ class ProxyWorker {
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
   std::map<uint16_t, std::shared_ptr<const Snapshot>> retired_;
   internal::ListHead idle_;    // of connections_, the longest idle first
-  internal::ListHead bodies_;  // of connections_, the newest last
+  internal::ListHead bodies_;  // requests, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
   std::vector<std::unique_ptr<DownstreamConnection>> removed_;
   std::vector<std::unique_ptr<Listener>> closing_;  // while draining

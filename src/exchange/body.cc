@@ -171,7 +171,7 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
 // Of a body that is read before its pool is known, as much of the prompt as any pool looks at.
 size_t Exchange::PromptCharsMax() const {
   const auto wanted = [](const PoolEntry& pool) {
-    return pool.uses_prefix ? pool.prefix.block_chars * pool.prefix.blocks_max : 0;
+    return pool.uses_prefix ? pool.prefix.chars_max() : 0;
   };
   if (pool_ != nullptr) return wanted(*pool_);
   size_t most = 0;
@@ -224,6 +224,7 @@ Step Exchange::TakeBody() {
     HashBlocks(env_.parser.prompt(), PrefixSeed(request_.target_model, request_.cache_salt),
                pool_->prefix, &request_.prefix_blocks);
   }
+  env_.parser.DropPrompt();
   return {Step::Kind::kForward, Rejection::kNone};
 }
 

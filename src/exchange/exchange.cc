@@ -161,15 +161,6 @@ bool Exchange::IsShort(Criticality criticality, TimePoint now) {
   return any_prefill;
 }
 
-void Exchange::FillPrefixHits() {
-  const std::span<uint32_t> blocks = env_.candidates.mutable_prefix_hit_blocks();
-  const std::span<uint32_t> tokens = env_.candidates.mutable_prefix_hit_tokens();
-  env_.index.Match(request_.prefix_blocks, env_.candidates.slots(), blocks);
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    tokens[i] = static_cast<uint32_t>(pool_->prefix.TokensOf(blocks[i]));
-  }
-}
-
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
   env_.TakeSample(pool, request_, now, {.excluded = tried_slots_});
@@ -202,13 +193,6 @@ void Exchange::DispatchWhole(TimePoint now) {
   tried_slots_.push_back(hold_.state->slot);
   LearnPrefix(decision_);
   CountDispatch(decision_);
-}
-
-// The endpoint is going to have the prompt's blocks.
-void Exchange::LearnPrefix(const Decision& decision) {
-  if (request_.prefix_blocks.empty()) return;
-  env_.index.Insert(request_.prefix_blocks, decision.endpoint->state->slot,
-                    decision.prefix_hit_blocks);
 }
 
 // `decision`: whose prefix cache is to be used.

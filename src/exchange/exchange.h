@@ -151,10 +151,7 @@ class Exchange {
   Step ScheduleTry(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
-  void FillPrefixHits();
-  int64_t UncachedTokens(const Decision& decision) const;
   void DispatchWhole(TimePoint now);
-  void LearnPrefix(const Decision& decision);
   void CountDispatch(const Decision& decision);
   void FindSeries(ExchangeMetrics::ModelName invented);
   void ReleaseTry();
@@ -165,6 +162,13 @@ class Exchange {
   int RepeatsMax() const;
   bool MayRepeat();    // after the tries that have failed
   bool MayTryAgain();  // the same, and tries are left
+
+  // prefix.cc
+  void FillPrefixHits();
+  int64_t UncachedTokens(const Decision& decision) const;
+  void LearnPrefix(const Decision& decision);
+  void RefreshPrefix(const Decision& decision);
+  bool WasServed(Outcome outcome) const;
 
   // pair.cc
   Step ScheduleDisaggregated(TimePoint now);

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "base/check.h"
-#include "http/h1_writer.h"
 #include "inference/model_list.h"
 #include "inference/parser.h"
 #include "scheduling/profile.h"
@@ -121,11 +120,11 @@ OwnedFields FieldsOfQuestion(const http::RequestHead& head) {
   return fields;
 }
 
-std::string FieldsOfAnswer(const http::ResponseHead& head) {
-  std::string fields;
+OwnedFields FieldsOfAnswer(const http::ResponseHead& head) {
+  OwnedFields fields;
   for (const http::HeaderField& field : head.headers) {
     if (IsCors(field.name) || IsOneOf(field.name, kFieldsOfAnswer)) {
-      http::AppendHeader(&fields, field.name, field.value);
+      fields.emplace_back(field.name, field.value);
     }
   }
   return fields;

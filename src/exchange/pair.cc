@@ -100,14 +100,6 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
   return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
 }
 
-int64_t Exchange::UncachedTokens(const Decision& decision) const {
-  const auto tokens = static_cast<int64_t>(request_.prompt_tokens_estimate);
-  if (request_.prefix_blocks.empty()) return tokens;
-  // The leading blocks believed to be cached there need no prefill.
-  const size_t cached = pool_->prefix.TokensOf(decision.prefix_hit_blocks);
-  return std::max<int64_t>(0, tokens - static_cast<int64_t>(cached));
-}
-
 // A runtime whose prefill endpoints are all out of use must not keep the other one's pairs from
 // being chosen.
 bool Exchange::ChoosePair(TimePoint now, Decision* decode, Decision* prefill) {
@@ -220,6 +212,7 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   RecordSuccess(*pair_.hold.state, now, pair_.dispatched);
   pair_.hold.Answered(now - pair_.dispatched);
   pair_.hold.Release();
+  if (pool_->disaggregation->prefill_uses_prefix) RefreshPrefix(pair_.decision);
   Phases().prefill.Observe(ToSeconds(now - pair_.dispatched));
   if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
   const std::optional<std::string_view> params = FindKvTransferParams(answer.body);

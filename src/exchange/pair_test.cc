@@ -326,5 +326,28 @@ TEST_F(PairTest, UsageIsAskedOfTheHalfThatStreams) {
   EXPECT_TRUE(vllm);
 }
 
+TEST_F(PairTest, EachHalfHoldsThePromptAgainFromItsEndOn) {
+  Begin(false, std::string(640, 'p'));
+  ASSERT_TRUE(exchange_.is_pair());
+  const uint32_t slots[] = {exchange_.prefill_endpoint().state->slot,
+                            exchange_.endpoint().state->slot};
+  const auto blocks = exchange_.request().prefix_blocks;
+  const auto held = [&] {
+    std::vector<uint32_t> hits(2);
+    index_.Match(blocks, slots, hits);
+    return hits;
+  };
+  const auto all = static_cast<uint32_t>(blocks.size());
+  using Hits = std::vector<uint32_t>;
+  EXPECT_EQ(held(), (Hits{all, all})) << "from the dispatch on";
+  for (const uint32_t slot : slots) index_.RemoveEndpoint(slot);
+  PrefillEnds(200, kHandedOver);
+  EXPECT_EQ(held(), (Hits{all, 0}));
+  DecodeHead(200, "application/json");
+  DecodeSays("{");
+  DecodeEnds();
+  EXPECT_EQ(held(), (Hits{all, all}));
+}
+
 }  // namespace
 }  // namespace gw

@@ -74,11 +74,26 @@ void BM_Parse(benchmark::State& state) {
   InferenceRequest request;
   request.api = ApiKind::kChatCompletions;
   for (auto _ : state) {
+    benchmark::DoNotOptimize(parser.Parse(body.view(), SIZE_MAX, &request));
+    benchmark::DoNotOptimize(parser.prompt().data());
+    parser.DropPrompt();
+  }
+  SetBytes(state, body.size);
+}
+BENCHMARK(BM_Parse)->Arg(1 << 10)->Arg(16 << 10)->Arg(128 << 10)->Arg(1 << 20)->Arg(4 << 20);
+
+// Where a pool looks at the first 256 blocks alone.
+void BM_ParseCut(benchmark::State& state) {
+  const Body body(static_cast<size_t>(state.range(0)));
+  InferenceParser parser;
+  InferenceRequest request;
+  request.api = ApiKind::kChatCompletions;
+  for (auto _ : state) {
     benchmark::DoNotOptimize(parser.Parse(body.view(), 64 * 256, &request));
   }
   SetBytes(state, body.size);
 }
-BENCHMARK(BM_Parse)->Arg(1 << 10)->Arg(16 << 10)->Arg(128 << 10)->Arg(1 << 20);
+BENCHMARK(BM_ParseCut)->Arg(128 << 10)->Arg(1 << 20)->Arg(4 << 20);
 
 // The part of Parse that finds the model's bytes.
 void BM_WalkBytes(benchmark::State& state) {
@@ -102,7 +117,7 @@ void BM_ParseTokenIds(benchmark::State& state) {
   InferenceRequest request;
   request.api = ApiKind::kCompletions;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(parser.Parse({text.data(), size}, 64 * 256, &request));
+    benchmark::DoNotOptimize(parser.Parse({text.data(), size}, SIZE_MAX, &request));
   }
   SetBytes(state, size);
 }

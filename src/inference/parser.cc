@@ -22,6 +22,7 @@ using simdjson::dom::object;
 constexpr size_t kKeptCapacityBytes = 2 << 20;
 constexpr size_t kCapacityBytesMin = 64 << 10;
 constexpr size_t kKeptCopyBytes = 2 << 20;
+constexpr size_t kKeptPromptBytes = 1 << 20;
 
 constexpr size_t kAbsent = SIZE_MAX;
 
@@ -157,6 +158,10 @@ struct InferenceParser::Impl {
   ParseOutcome ReadRequest(const Members& members, InferenceRequest* request);
   ParseOutcome ReadModel(const Members& members, InferenceRequest* request);
   ParseOutcome FindInJson(std::string_view body, InferenceRequest* request);
+  void DropPrompt() {
+    prompt.clear();
+    if (prompt.capacity() > kKeptPromptBytes) std::string().swap(prompt);
+  }
 
   const size_t depth_max;
   simdjson::dom::parser parser;
@@ -167,7 +172,7 @@ struct InferenceParser::Impl {
 
 ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_chars_max,
                                           InferenceRequest* request) {
-  prompt.clear();
+  DropPrompt();
   detail = {};
   element root;
   const std::string_view text = internal::WithoutByteOrderMark(body);
@@ -187,6 +192,8 @@ ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_c
   if (members.tools_position != kAbsent) {
     members.prompt.tools_json = RawValue(text, members, members.tools_position);
   }
+  // A rendered prompt is hardly longer than its body.
+  prompt.reserve(std::min(body.size(), prompt_chars_max));
   detail = PromptRenderer(&prompt, prompt_chars_max).Render(members.prompt, request);
   return detail.empty() ? ParseOutcome::kOk : ParseOutcome::kBadField;
 }
@@ -335,6 +342,7 @@ bool InferenceParser::IsObject(std::string_view text) {
 }
 
 std::string_view InferenceParser::prompt() const { return impl_->prompt; }
+void InferenceParser::DropPrompt() { impl_->DropPrompt(); }
 std::string_view InferenceParser::detail() const { return impl_->detail; }
 size_t InferenceParser::depth_max() const { return impl_->depth_max; }
 

@@ -61,6 +61,8 @@ class InferenceParser {
   // (inference/render.h): chat: for each message "<|im_start|>" role "\n" content "<|im_end|>\n";
   // tools first if any. Valid until the next Parse.
   std::string_view prompt() const;
+  // It has been read: what a long one took is given back.
+  void DropPrompt();
   // The field that kBadField speaks of.
   std::string_view detail() const;
   size_t depth_max() const;

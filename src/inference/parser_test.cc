@@ -431,6 +431,19 @@ TEST(QuoteJson, IsReadBackAsItWasByAParser) {
   EXPECT_EQ(parser.parse(quoted).get_string().value(), all);
 }
 
+TEST(InferenceParser, APromptOfAMillionTokensIsRenderedWhole) {
+  const std::string text(4'000'000, 'x');
+  std::string body = R"({"prompt":")" + text + R"("})";
+  const size_t size = body.size();
+  body.append(InferenceParser::kPadding, ' ');
+  InferenceParser parser;
+  InferenceRequest request{.api = ApiKind::kCompletions};
+  EXPECT_EQ(parser.Parse({body.data(), size}, SIZE_MAX, &request), ParseOutcome::kOk);
+  EXPECT_TRUE(parser.prompt() == text);
+  parser.DropPrompt();
+  EXPECT_TRUE(parser.prompt().empty());
+}
+
 TEST(RecordedRequests, AreRead) {
   for (const std::string version : {"vllm-0.32.0/", "vllm-0.14.1/"}) {
     const auto read = [&version](const char* name, ApiKind api) {

@@ -11,8 +11,15 @@
 namespace gw {
 
 struct PrefixOptions {
+  static constexpr size_t kNoLimit = SIZE_MAX;
+
   size_t block_chars = 64;
-  size_t blocks_max = 256;
+  size_t blocks_max = kNoLimit;  // of a prompt; those behind are not looked at
+
+  // As many characters of a prompt are looked at.
+  size_t chars_max() const {
+    return blocks_max > kNoLimit / block_chars ? kNoLimit : blocks_max * block_chars;
+  }
 
   // About how many tokens so many blocks of text have: 4 characters each.
   size_t TokensOf(size_t blocks) const { return blocks * block_chars / 4; }

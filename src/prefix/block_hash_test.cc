@@ -30,9 +30,16 @@ TEST(HashBlocks, PartialBlockHasNoHash) {
 }
 
 TEST(HashBlocks, StopsAtTheMostBlocks) {
-  EXPECT_EQ(Hashes(std::string(64 * 300, 'x')).size(), 256u);
   EXPECT_EQ(Hashes(std::string(100, 'x'), 1, {.block_chars = 10, .blocks_max = 3}).size(), 3u);
   EXPECT_EQ(Hashes(std::string(100, 'x'), 1, {.block_chars = 10, .blocks_max = 0}).size(), 0u);
+  EXPECT_EQ(Hashes(std::string(4'000'000, 'x'), 1, {}).size(), 62'500u) << "all by default";
+}
+
+TEST(PrefixOptions, AllBlocksOfAnySizeAreAllCharacters) {
+  EXPECT_EQ(PrefixOptions().chars_max(), SIZE_MAX);
+  EXPECT_EQ((PrefixOptions{.block_chars = 65536, .blocks_max = SIZE_MAX / 65536 + 1}).chars_max(),
+            SIZE_MAX);
+  EXPECT_EQ((PrefixOptions{.block_chars = 64, .blocks_max = 256}).chars_max(), 16384u);
 }
 
 TEST(HashBlocks, TextsShareBlocksUpToWhereTheyDiffer) {

@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -64,7 +65,43 @@ void BM_HashBlocks(benchmark::State& state) {
     benchmark::DoNotOptimize(hashes.data());
   }
 }
-BENCHMARK(BM_HashBlocks)->Arg(2048)->Arg(16384);
+BENCHMARK(BM_HashBlocks)->Arg(2048)->Arg(16384)->Arg(128 << 10)->Arg(1 << 20)->Arg(4 << 20);
+
+void SetBlocks(benchmark::State& state, size_t blocks) {
+  state.counters["ns/block"] =
+      benchmark::Counter(static_cast<double>(state.iterations() * blocks) * 1e-9,
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+// Whole prompts of all lengths, in an index that is full: one that nobody has seen, and that one
+// once more with a turn behind it.
+void BM_WholePrompt(benchmark::State& state) {
+  PrefixIndex index({});
+  const size_t blocks = static_cast<size_t>(state.range(0)) / 64;
+  const std::vector<uint32_t> slots = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  std::vector<uint32_t> hits(slots.size());
+  Random random(5);
+  std::vector<uint64_t> prompt(blocks);
+  for (uint64_t& hash : prompt) hash = random.Next();
+  const auto renew = [&](size_t from) {
+    for (size_t i = from; i < prompt.size(); ++i) prompt[i] += 0x9E3779B97F4A7C15;
+  };
+  while (index.stats().evicted_blocks < 1'000'000) {
+    renew(0);
+    index.Insert(prompt, static_cast<uint32_t>(random.Below(10)));
+  }
+  const bool seen = state.range(1) != 0;
+  for (auto _ : state) {
+    renew(seen ? blocks - blocks / 16 : 0);
+    index.Match(prompt, slots, hits);
+    const auto slot = std::max_element(hits.begin(), hits.end()) - hits.begin();
+    index.Insert(prompt, static_cast<uint32_t>(slot), hits[static_cast<size_t>(slot)]);
+  }
+  SetBlocks(state, blocks);
+}
+BENCHMARK(BM_WholePrompt)
+    ->ArgsProduct({{16 << 10, 128 << 10, 1 << 20, 4 << 20}, {0, 1}})
+    ->ArgNames({"chars", "seen"});
 
 void BM_Match(benchmark::State& state) {
   Loaded& loaded = LoadedFor(static_cast<uint32_t>(state.range(0)));

@@ -17,7 +17,8 @@ namespace {
 // prompt are never full.
 constexpr size_t kBlockCharsMin = 16;
 constexpr size_t kBlockCharsMax = 65536;
-constexpr size_t kBlocksMaxMax = 16384;
+// More than the largest body has of the shortest blocks is a slip.
+constexpr size_t kBlocksMaxMax = 4'194'304;
 
 constexpr std::string_view kOwnPrefix = "penstock.dev/";
 constexpr std::string_view kStrategies[] = {"DEFAULT", "PREFIX_CACHE"};

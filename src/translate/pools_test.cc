@@ -193,7 +193,7 @@ TEST(Pool, WithoutAnnotationsRunsVllmByDefaultStrategy) {
   EXPECT_EQ(entry.load_profile->name(), "LOAD");
   EXPECT_FALSE(entry.uses_prefix);
   EXPECT_EQ(entry.prefix.block_chars, 64u);
-  EXPECT_EQ(entry.prefix.blocks_max, 256u);
+  EXPECT_EQ(entry.prefix.blocks_max, PrefixOptions::kNoLimit);
   EXPECT_TRUE(entry.models.takes_any_name());
   EXPECT_EQ(entry.unservable, "");
 }
@@ -242,10 +242,10 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
        "must be DEFAULT or PREFIX_CACHE, got \"default\", did you mean \"DEFAULT\"?"},
       {"penstock.dev/prefix-block-chars", "15", "must be 16..65536, got \"15\""},
       {"penstock.dev/prefix-block-chars", "64 ", "must be 16..65536, got \"64 \""},
-      {"penstock.dev/prefix-blocks-max", "0", "must be 1..16384, got \"0\""},
-      {"penstock.dev/prefix-blocks-max", "-1", "must be 1..16384, got \"-1\""},
+      {"penstock.dev/prefix-blocks-max", "0", "must be 1..4194304, got \"0\""},
+      {"penstock.dev/prefix-blocks-max", "-1", "must be 1..4194304, got \"-1\""},
       {"penstock.dev/prefix-blocks-max", "99999999999999999999",
-       "must be 1..16384, got \"99999999999999999999\""},
+       "must be 1..4194304, got \"99999999999999999999\""},
       {"penstock.dev/prefix-block-char", "64",
        "unknown, did you mean \"penstock.dev/prefix-block-chars\"?"},
       {"penstock.dev/target-port", "64", "is not read on this kind, only on Pod"},
