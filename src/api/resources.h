@@ -72,8 +72,6 @@ struct ResourceSet {
                                 const std::string& name) const;
   const Service* FindService(const std::string& ns, const std::string& name) const;
 
-  std::vector<const EndpointSlice*> SlicesOf(const std::string& ns,
-                                             const std::string& service) const;
   // Labels of a namespace. One without a Namespace object has only kubernetes.io/metadata.name, as
   // every namespace of a cluster has.
   StringMap NamespaceLabels(const std::string& ns) const;

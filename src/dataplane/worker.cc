@@ -75,6 +75,18 @@ void ProxyWorker::ApplySnapshot(std::function<void(ListenErrors)> done, std::set
   });
 }
 
+void ProxyWorker::FollowSnapshot() {
+  loop_->Post([this] {
+    const std::shared_ptr<const Snapshot>& newest = reader_.Get();
+    if (applied_ == nullptr) return;
+    // One with other listeners may have come meanwhile.
+    for (const ListenerEntry& entry : applied_->listeners) {
+      if (newest->FindListener(entry.port) == nullptr) return;
+    }
+    applied_ = newest;
+  });
+}
+
 void ProxyWorker::ReconcileListeners(const std::set<uint16_t>& taken, ListenErrors* errors) {
   const std::shared_ptr<const Snapshot>& snapshot = reader_.Get();
   std::vector<uint16_t> gone;

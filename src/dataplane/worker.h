@@ -59,6 +59,9 @@ class ProxyWorker {
   // Any thread. Opens and closes listeners as the newest Snapshot wants them, but opens none of
   // `taken`, then calls `done` on the worker's thread with what could not be opened otherwise.
   void ApplySnapshot(std::function<void(ListenErrors errors)> done, std::set<uint16_t> taken = {});
+  // Any thread. The same for a Snapshot whose listeners are the ones before's: what went with that
+  // is not held on to.
+  void FollowSnapshot();
   // Any thread. No new connections; those in flight finish; `done` is called on the worker's thread
   // when none is left, or at once if none was. `closing`: listeners still accept for so long whose
   // first packet they have answered already; others who listen on the same port get the new ones.

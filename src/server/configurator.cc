@@ -1,10 +1,10 @@
 #include "server/configurator.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "api/names.h"
+#include "base/check.h"
 #include "base/log.h"
 
 namespace gw {
@@ -46,8 +46,8 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
                            const std::vector<std::string_view>& source_limits)
     : store_(store),
       index_(index),
-      options_(std::move(options)),
       metrics_(metrics),
+      translator_(std::move(options), endpoints_),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
       generation_gauge_(metrics.AddGauge("penstock_configuration_generation",
@@ -64,31 +64,20 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
   }
 }
 
-void Configurator::Apply(const config::Change& change) {
+bool Configurator::Apply(const config::Change& change) {
   // Addresses that no Snapshot and no request holds any more leave the prefix index before their
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
   const uint64_t generation = this->generation() + 1;
   ChangeResources(change);
-  if (change.remarks != nullptr) remarks_ = change.remarks;
-  Translation translation = Translate(*resources_, options_, endpoints_, generation, holders_);
-  holders_ = std::move(translation.holders);
-  const size_t refused = api::RefusedCount(translation.status);
-  const size_t stale = remarks_->stale.size();
+  Translator::Update update = Translate(change, generation);
   const bool whole = remarks_->errors.empty();
-  const std::string error = absl::StrJoin(remarks_->errors, "; ");
-  store_.Publish(translation.snapshot);
-  LogChanges(change, error);
-  LogRefused(translation.status, refused);
-  LogWarnings(translation.warnings);
-  {
-    std::lock_guard lock(mutex_);
-    generation_ = generation;
-    refused_ = refused;
-    stale_ = stale;
-    status_ = std::move(translation.status);
-    load_error_ = error;
-  }
+  const size_t stale = remarks_->stale.size();
+  store_.Publish(update.snapshot);
+  LogChanges(change, absl::StrJoin(remarks_->errors, "; "));
+  if (update.whole) LogRefused(update.status, api::RefusedCount(update.status));
+  LogWarnings(update.warnings);
+  TakeStatus(update, generation);
   for (const std::string_view limit : change.limits) {
     AddLimitCounter(metrics_, std::string(limit)).Add();
   }
@@ -98,10 +87,38 @@ void Configurator::Apply(const config::Change& change) {
   stale_gauge_.Set(static_cast<double>(stale));
   Log(LogLevel::kInfo, "Configuration published",
       {{"generation", generation},
-       {"listeners", translation.snapshot->listeners.size()},
-       {"pools", translation.snapshot->pools.size()},
-       {"refused", refused},
+       {"listeners", update.snapshot->listeners.size()},
+       {"pools", update.snapshot->pools.size()},
+       {"refused", refused()},
        {"stale", stale}});
+  return update.whole;
+}
+
+// What is refused or stale has conditions of its own, whatever kind it is of.
+Translator::Update Configurator::Translate(const config::Change& change, uint64_t generation) {
+  const bool same_remarks = change.remarks == nullptr || *change.remarks == *remarks_;
+  if (change.remarks != nullptr) remarks_ = change.remarks;
+  return same_remarks ? translator_.Follow(*resources_, change.objects, generation)
+                      : translator_.TranslateAll(*resources_, generation);
+}
+
+void Configurator::TakeStatus(Translator::Update& update, uint64_t generation) {
+  std::lock_guard lock(mutex_);
+  generation_ = generation;
+  stale_ = remarks_->stale.size();
+  load_error_ = absl::StrJoin(remarks_->errors, "; ");
+  if (update.whole) {
+    status_ = std::move(update.status);
+    refused_ = api::RefusedCount(status_);
+    return;
+  }
+  for (auto& [ref, parents] : update.parents) {
+    const auto status = status_.find(ref);
+    CHECK(status != status_.end());
+    refused_ -= api::IsRefused(status->second);
+    status->second.parents = std::move(parents);
+    refused_ += api::IsRefused(status->second);
+  }
 }
 
 void Configurator::ChangeResources(const config::Change& change) {
@@ -142,14 +159,15 @@ void Configurator::LogChanges(const config::Change& change, const std::string& e
 }
 
 // A warning stands in every load until its cause is gone; it is logged when it comes.
-void Configurator::LogWarnings(std::vector<std::string> warnings) {
+void Configurator::LogWarnings(const std::vector<std::string>& warnings) {
   size_t logged = 0;
+  std::set<std::string> now;
   for (const std::string& warning : warnings) {
-    const bool known = std::find(warnings_.begin(), warnings_.end(), warning) != warnings_.end();
-    if (known || logged++ >= kRefusedLoggedMax) continue;
+    const bool is_new = now.insert(warning).second && !warnings_.contains(warning);
+    if (!is_new || logged++ >= kRefusedLoggedMax) continue;
     Log(LogLevel::kWarning, "Served, and probably not meant", {{"warning", warning}});
   }
-  warnings_ = std::move(warnings);
+  warnings_ = std::move(now);
 }
 
 void Configurator::SetListenErrors(ListenErrors errors) {

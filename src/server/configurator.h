@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@
 #include "prefix/index.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
-#include "translate/translate.h"
+#include "translate/translator.h"
 
 namespace gw {
 
@@ -29,8 +30,8 @@ class Configurator {
                TranslateOptions options, const std::vector<std::string_view>& source_limits);
 
   // Takes over what has changed, translates and publishes; the next generation. One caller at a
-  // time.
-  void Apply(const config::Change& change);
+  // time. False: listeners, routes and which pools there are stayed as they were.
+  bool Apply(const config::Change& change);
   // Listeners that a worker could not open; replaces what was said of the generation before.
   void SetListenErrors(ListenErrors errors);
 
@@ -47,18 +48,19 @@ class Configurator {
   std::string WhyNothingListens() const;
 
  private:
-  void LogWarnings(std::vector<std::string> warnings);
+  Translator::Update Translate(const config::Change& change, uint64_t generation);
+  void TakeStatus(Translator::Update& update, uint64_t generation);
+  void LogWarnings(const std::vector<std::string>& warnings);
   void LogChanges(const config::Change& change, const std::string& error) const;
   void ChangeResources(const config::Change& change);
 
   SnapshotStore& store_;
   PrefixIndex& index_;
-  const TranslateOptions options_;
   MetricRegistry& metrics_;
   std::shared_ptr<const config::Remarks> remarks_ = std::make_shared<config::Remarks>();
-  Holders holders_;
-  std::vector<std::string> warnings_;  // of the last load
+  std::set<std::string> warnings_;  // of the last change
   EndpointTable endpoints_;
+  Translator translator_;
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;
   api::StatusSet status_;

@@ -207,7 +207,10 @@ absl::Status ServerImpl::StartAdmin() {
 void ServerImpl::OnChange(const config::Change& change) {
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   std::lock_guard opening(opening_);
-  configurator_.Apply(change);
+  if (!configurator_.Apply(change)) {
+    for (auto& worker : workers_) worker->FollowSnapshot();
+    return;
+  }
   pool_series_.Reconcile();
   OpenListeners();
 }
