@@ -74,6 +74,7 @@ class WorkerTest : public LoopTest {
     rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
     rule->total_weight = 1;
     rule->request_timeout = request_timeout_;
+    rule->stream_keepalive = stream_keepalive_;
     RouteTable::Entry route;
     route.hostname = "*";
     route.match.path = "/v1";
@@ -133,6 +134,7 @@ class WorkerTest : public LoopTest {
   DataplaneOptions options_;
   std::optional<HeldBytes> held_;
   std::optional<Duration> request_timeout_;
+  std::optional<Duration> stream_keepalive_;
   Gate* gate_ = nullptr;
   std::unique_ptr<Listener> endpoint_listener_;
   std::vector<std::unique_ptr<Peer>> served_;
