@@ -81,11 +81,12 @@ class WorkerTest : public LoopTest {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->generation = 1;
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({port_, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{port_, ip_}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     state_ = endpoint.state;
     snapshots_.Publish(snapshot);
     auto worker = ProxyWorker::Start(
-        {snapshots_, index_, metrics_, options_, held_.emplace(options_.held_bytes_max), ip_,
+        {snapshots_, index_, metrics_, options_, held_.emplace(options_.held_bytes_max),
          /*log_requests=*/false},
         1);
     ASSERT_TRUE(worker.ok()) << worker.status();

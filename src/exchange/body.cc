@@ -49,7 +49,7 @@ bool IsFieldValue(std::string_view text) {
 }  // namespace
 
 Step Exchange::RouteByHead() {
-  const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(port_) : nullptr;
+  const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(listener_) : nullptr;
   if (listener == nullptr || !listener->routes) return Reject(Rejection::kShuttingDown);
   routes_ = listener->routes.get();
   const bool lists = request_.api == ApiKind::kModels;

@@ -47,12 +47,12 @@ Criticality FindCriticality(const PoolEntry& pool, const http::RequestHead& head
 
 }  // namespace
 
-void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
+void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
                      std::string_view client_ip, TimePoint now) {
   CHECK(!active_);
   active_ = true;
   snapshot_ = std::move(snapshot);
-  port_ = port;
+  listener_ = listener;
   client_ip_.assign(client_ip);
   began_ = now;
   head_ = nullptr;

@@ -48,8 +48,8 @@ class Exchange {
 
   explicit Exchange(ExchangeEnvironment& environment) : env_(environment) {}
   // A request's first byte was seen at `now`. Pins `snapshot`, which may be null (503).
-  void Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port, std::string_view client_ip,
-             TimePoint now);
+  void Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
+             std::string_view client_ip, TimePoint now);
   // What came is no head that can be understood, so that the request has no id of its own.
   void OnRefusedHead();
   // `head` must stay valid until End.
@@ -192,7 +192,7 @@ class Exchange {
   ExchangeEnvironment& env_;
   bool active_ = false;
   std::shared_ptr<const Snapshot> snapshot_;
-  uint16_t port_ = 0;
+  ListenerKey listener_;
   std::string client_ip_;
   TimePoint began_;
   const http::RequestHead* head_ = nullptr;
