@@ -15,6 +15,9 @@ void RequestDriver::Act(const Step& step) {
     case Step::Kind::kContinue:
     case Step::Kind::kReadBody:
       break;
+    case Step::Kind::kWait:
+      Wait();
+      break;
     case Step::Kind::kForward:
       if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
       Dispatch();
@@ -36,6 +39,16 @@ void RequestDriver::Act(const Step& step) {
       Respond(step.rejection);
       break;
   }
+}
+
+// The route's time for the request runs meanwhile.
+void RequestDriver::Wait() {
+  SetState(State::kWaiting);
+  StartKeepalive();
+}
+
+void RequestDriver::OnGateAnswer(GateAnswer answer) {
+  Act(exchange_.OnGateAnswer(worker_.newest_snapshot(), std::move(answer), worker_.loop().now()));
 }
 
 void RequestDriver::Dispatch() {

@@ -7,8 +7,9 @@ namespace gw {
 
 void RequestDriver::DecodeBody() {
   SetState(State::kWaiting);
-  coded_ = std::make_unique<CodedBody>(worker_.decode_queue(), worker_.held(),
-                                       exchange_.body_codings(), body_.view());
+  coded_ =
+      std::make_unique<CodedBody>(worker_.decode_queue(), worker_.held(), exchange_.body_codings(),
+                                  body_.view(), &worker_.spare_bodies());
   const CodedBody::Outcome outcome =
       coded_->Start([this](CodedBody::Outcome later) { OnBodyDecoded(later); });
   if (outcome != CodedBody::Outcome::kMore) OnBodyDecoded(outcome);

@@ -2,6 +2,7 @@
 
 #include "dataplane/h1_downstream.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -54,15 +55,13 @@ void H1Downstream::SetState(State state) {
 }
 
 void H1Downstream::ReadLoop() {
-  const std::span<char> scratch = worker_.loop().scratch();
   for (size_t reads = 0; state_ != State::kClosed && !busy(); ++reads) {
     if (reads == worker_.options().reads_per_turn_max) {
       worker_.CountLimit("reads_per_turn");
       stream_->ReadAgainLater();
       return;
     }
-    const IoResult result = stream_->Read(scratch);
-    if (result.bytes > 0) Consume({scratch.data(), result.bytes});
+    const IoResult result = ReadOnce();
     if (state_ == State::kClosed || result.state == IoState::kWouldBlock) return;
     if (state_ == State::kLinger) return;  // which reads for itself
     if (result.state != IoState::kOk) {
@@ -73,6 +72,28 @@ void H1Downstream::ReadLoop() {
   }
   // The request is complete; a client that has already gone is noticed here and not later.
   if (state_ != State::kClosed && stream_->peer_gone()) OnReadable();
+}
+
+// A body of known length is read into its place. What comes first may be the beginning of one,
+// which has to be copied there, so that it is not much.
+IoResult H1Downstream::ReadOnce() {
+  constexpr size_t kFirstBytes = 20 * 1024;
+  constexpr size_t kBodyBytes = 256 * 1024;
+  if (const size_t left = driver_.body_left(); left > 0) {
+    const std::span<char> room = driver_.BodyRoom(kBodyBytes);
+    const IoResult result = stream_->Read(room);
+    const size_t of_body = std::min(result.bytes, left);
+    // The body may be gone by the time that what follows it is looked at.
+    const char behind = room[std::min(of_body, room.size() - 1)];
+    if (result.bytes > 0) Consume({room.data(), of_body});
+    if (result.bytes > of_body) Consume({&behind, 1});
+    return result;
+  }
+  const std::span<char> scratch = worker_.loop().scratch();
+  const bool first = state_ == State::kIdle || state_ == State::kHead;
+  const IoResult result = stream_->Read(first ? scratch.first(kFirstBytes) : scratch);
+  if (result.bytes > 0) Consume({scratch.data(), result.bytes});
+  return result;
 }
 
 // After its answer a client's bytes are thrown away, one read in each turn and not without end.

@@ -58,6 +58,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   bool busy() const { return driver_.waits() || state_ == State::kClosing || !out_.empty(); }
   void SetState(State state);
   void ReadLoop();
+  IoResult ReadOnce();
   void Discard();
   void BufferPipelined();
   void KeepPipelined(std::string_view bytes);

@@ -16,7 +16,8 @@ RequestDriver::RequestDriver(ProxyWorker& worker, const ListenerKey& listener,
       listener_(listener),
       client_ip_(std::move(client_ip)),
       sink_(sink),
-      exchange_(worker.environment()),
+      exchange_(worker.environment(), this),
+      body_(&worker.spare_bodies()),
       share_(worker.held()),
       body_timer_(worker.loop(), [this] { OnBodyTimeout(); }),
       request_timer_(worker.loop(), [this] { OnRequestTimeout(); }),
@@ -82,6 +83,16 @@ void RequestDriver::OnBody(std::string_view bytes) {
   } else if (!KeepBody(bytes)) {
     RefuseBody();
   }
+}
+
+size_t RequestDriver::body_left() const {
+  if (!wants_body() || head_->framing != http::BodyFraming::kLength) return 0;
+  return head_->content_length - body_.size();
+}
+
+std::span<char> RequestDriver::BodyRoom(size_t most) {
+  DCHECK(body_left() > 0);
+  return body_.Room(body_left(), most);
 }
 
 // False if there is no room, not even if newer requests give theirs up.

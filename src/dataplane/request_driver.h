@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ class ProxyWorker;
 
 class RequestDriver final : public ResponseHandler,
                             public PrefillObserver,
+                            public Waiter,
                             public internal::ListNode {  // the worker's, while its body is coming
  public:
   // Everything referred to outlives the driver. `client_ip`: who asks, for the log and for servers.
@@ -51,6 +53,10 @@ class RequestDriver final : public ResponseHandler,
   void RefuseHead(http::HeadError error);
   // REQUIRES: wants_body()
   void OnBody(std::string_view bytes);
+  // Where a reader may put the next bytes of a body of known length, at most `most`, to hand them
+  // to OnBody without their being copied; if that is all of it there is room for one byte more,
+  // which is not the body's. REQUIRES: body_left() > 0
+  std::span<char> BodyRoom(size_t most);
   void OnBodyPause();  // what had come of it was handed over, and it goes on
   void OnBodyEnd();
   // The sink is not congested any more.
@@ -67,6 +73,8 @@ class RequestDriver final : public ResponseHandler,
   bool active() const { return state_ != State::kIdle; }
   bool wants_body() const { return state_ == State::kBody; }
   bool waits() const { return state_ == State::kWaiting; }
+  // Of a body of known length, how much is to come; 0 if there is no such body.
+  size_t body_left() const;
   bool holds_much() const { return share_.counted() > 0; }
   // Also of a request that has just ended.
   void CountLimit(std::string_view limit) { exchange_.CountLimit(limit); }
@@ -77,6 +85,8 @@ class RequestDriver final : public ResponseHandler,
   void OnResponseEnd() override;
   void OnResponseFailed(const ClientError& error) override;
 
+  void OnGateAnswer(GateAnswer answer) override;
+
   void OnPrefillEnd(HeldAnswer answer) override;
   void OnPrefillFailed(TryFailure failure, bool sent_whole) override;
   void OnPrefillLimit(std::string_view limit) override;
@@ -85,7 +95,7 @@ class RequestDriver final : public ResponseHandler,
   enum class State : uint8_t {
     kIdle,     // between requests
     kBody,     // the request's body is being read
-    kWaiting,  // an endpoint works on it, or its response is being passed on
+    kWaiting,  // for a gate, or for an endpoint; or its response is being passed on
   };
 
   void SetState(State state);
@@ -98,6 +108,7 @@ class RequestDriver final : public ResponseHandler,
 
   // answer.cc
   void Act(const Step& step);
+  void Wait();
   void Dispatch();
   ClientRequest ForwardedTry(BodyEdit* body, bool read_here);
   void Respond(Rejection rejection);
@@ -167,6 +178,7 @@ class RequestDriver final : public ResponseHandler,
   int upstream_status_ = 0;
   int status_ = 0;  // sent to the client; 0: nothing was
 
+  Duration keepalive_interval_{};  // of the request in work
   Timer body_timer_;
   Timer request_timer_;    // the rule's request timeout
   Timer try_timer_;        // the rule's backendRequest timeout

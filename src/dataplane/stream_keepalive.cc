@@ -21,6 +21,7 @@ constexpr size_t kMisfitBytesMax = 4096;
 bool RequestDriver::StartKeepalive() {
   const std::optional<Duration> interval = StreamKeepaliveOf(exchange_);
   if (!interval || !sink_.has_open_form()) return false;
+  keepalive_interval_ = *interval;
   if (!keepalive_timer_.active()) keepalive_timer_.Start(*interval);
   return true;
 }
@@ -40,7 +41,7 @@ bool RequestDriver::BeginEarlyStream() {
 // Nothing of the body was written for another interval.
 void RequestDriver::OnKeepalive() {
   if (!waits()) return;
-  keepalive_timer_.Start(*StreamKeepaliveOf(exchange_));
+  keepalive_timer_.Start(keepalive_interval_);
   if (sink_.congested()) return;  // it does not take what it got before
   if (response_head_sent_ && !early_head_) {
     const bool takes_comments =

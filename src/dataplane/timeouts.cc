@@ -16,8 +16,10 @@ void RequestDriver::StartRequestTimers() {
 }
 
 void RequestDriver::StartTryTimer() {
-  if (!exchange_.rule()->try_timeout || try_timer_.active()) return;
-  try_timer_.Start(*exchange_.rule()->try_timeout);
+  const RouteRule* rule = exchange_.rule();
+  if (rule != nullptr && rule->try_timeout && !try_timer_.active()) {
+    try_timer_.Start(*rule->try_timeout);
+  }
 }
 
 void RequestDriver::OnRequestTimeout() {

@@ -10,6 +10,7 @@ namespace gw {
 ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop)
     : shared_(shared),
       loop_(std::move(loop)),
+      waiting_room_([loop = loop_.get()](auto task) { loop->Post(std::move(task)); }),
       environment_(loop_->clock(), seed, shared.index, shared.metrics, shared.options.exchange),
       reader_(shared.snapshots),
       client_options_(shared.options.client()),
@@ -17,6 +18,8 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
           *loop_, client_options_,
           {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); }}),
       decode_queue_(*loop_, shared.options),
+      spare_bodies_(shared.options.spare_body_bytes_max,
+                    [this] { CountLimit("spare_body_bytes"); }),
       own_model_lists_(shared.model_lists == nullptr
                            ? std::make_unique<ModelListStore>(shared.options, seed)
                            : nullptr),
@@ -29,6 +32,8 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
                                           "Client connections accepted.")) {
   if (shared.log_requests) environment_.log_request = LogRequest;
+  environment_.gate = shared.gate;
+  environment_.room = &waiting_room_;
   // At 0 from the beginning: an alert on a series that is missing never fires.
   for (const std::string_view limit : kCountedLimits) environment_.metrics.LimitOf(limit);
   for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) AcceptFailures(error);

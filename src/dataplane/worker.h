@@ -25,6 +25,7 @@
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
 #include "dataplane/request_driver.h"
+#include "dataplane/spare_bodies.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
@@ -46,6 +47,7 @@ class ProxyWorker {
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses
+    Gate* gate = nullptr;                   // which requests wait for; nullptr: none
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.
@@ -57,6 +59,9 @@ class ProxyWorker {
   // `taken`, then calls `done` on the worker's thread with what could not be opened otherwise.
   void ApplySnapshot(std::function<void(ListenErrors errors)> done,
                      std::set<ListenerKey> taken = {});
+  // Any thread. The same for a Snapshot whose listeners are the ones before's: what went with that
+  // is not held on to.
+  void FollowSnapshot();
   // Any thread. The same for a Snapshot whose listeners are the ones before's: what went with that
   // is not held on to.
   void FollowSnapshot();
@@ -75,8 +80,10 @@ class ProxyWorker {
   ClientPool& upstreams() { return upstreams_; }
   ModelLists& model_lists() { return model_lists_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
+  SpareBodies& spare_bodies() { return spare_bodies_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(const ListenerKey& listener);
+  const std::shared_ptr<const Snapshot>& newest_snapshot() { return reader_.Get(); }
   // Room for what one request needs for a moment.
   std::vector<iovec>& parts() { return parts_; }
   RequestForwarder& forwarder() { return forwarder_; }
@@ -112,11 +119,13 @@ class ProxyWorker {
 
   const Shared shared_;
   std::unique_ptr<EventLoop> loop_;
+  WaitingRoom waiting_room_;
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
   const ClientOptions client_options_;
   ClientPool upstreams_;
   DecodeQueue decode_queue_;
+  SpareBodies spare_bodies_;
   const std::unique_ptr<ModelListStore> own_model_lists_;
   ModelLists model_lists_;
   std::vector<iovec> parts_;

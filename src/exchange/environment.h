@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "exchange/gate.h"
 #include "exchange/history.h"
 #include "exchange/metrics.h"
 #include "exchange/options.h"
@@ -45,6 +46,9 @@ struct ExchangeEnvironment {
   std::vector<uint32_t> hits;
   std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
+  // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.
+  Gate* gate = nullptr;
+  WaitingRoom* room = nullptr;
   // Where the record of a request goes that has ended; nullptr: nowhere. Does not block.
   void (*log_request)(const RequestRecord&) = nullptr;
 

@@ -10,40 +10,41 @@ void Exchange::FillPrefixHits() {
   env_.slots.clear();
   for (const EndpointView& view : env_.views) env_.slots.push_back(view.slot);
   env_.hits.assign(env_.slots.size(), 0);
-  env_.index.Match(request_.prefix_blocks, env_.slots, env_.hits);
+  env_.index.Match(parsed_.request.prefix_blocks, env_.slots, env_.hits);
   for (size_t i = 0; i < env_.views.size(); ++i) {
     env_.views[i].prefix_hit_blocks = env_.hits[i];
-    env_.views[i].prefix_hit_tokens = static_cast<uint32_t>(pool_->prefix.TokensOf(env_.hits[i]));
+    env_.views[i].prefix_hit_tokens =
+        static_cast<uint32_t>(routed_.pool()->prefix.TokensOf(env_.hits[i]));
   }
 }
 
 int64_t Exchange::UncachedTokens(const Decision& decision) const {
-  const auto tokens = static_cast<int64_t>(request_.prompt_tokens_estimate);
-  if (request_.prefix_blocks.empty()) return tokens;
+  const auto tokens = static_cast<int64_t>(parsed_.request.prompt_tokens_estimate);
+  if (parsed_.request.prefix_blocks.empty()) return tokens;
   // The leading blocks believed to be cached there need no prefill.
-  const size_t cached = pool_->prefix.TokensOf(decision.prefix_hit_blocks);
+  const size_t cached = routed_.pool()->prefix.TokensOf(decision.prefix_hit_blocks);
   return std::max<int64_t>(0, tokens - static_cast<int64_t>(cached));
 }
 
 // The endpoint is going to have the prompt's blocks.
 void Exchange::LearnPrefix(const Decision& decision) {
-  if (request_.prefix_blocks.empty()) return;
-  env_.index.Insert(request_.prefix_blocks, decision.endpoint->state->slot,
+  if (parsed_.request.prefix_blocks.empty()) return;
+  env_.index.Insert(parsed_.request.prefix_blocks, decision.endpoint->state->slot,
                     decision.prefix_hit_blocks);
 }
 
 // It has had them until now: an answer takes seconds to minutes, in which the endpoint forgets what
 // was used less lately, and so may the index have.
 void Exchange::RefreshPrefix(const Decision& decision) {
-  if (request_.prefix_blocks.empty()) return;
-  env_.index.Insert(request_.prefix_blocks, decision.endpoint->state->slot);
+  if (parsed_.request.prefix_blocks.empty()) return;
+  env_.index.Insert(parsed_.request.prefix_blocks, decision.endpoint->state->slot);
 }
 
 // An answer came of it, and if it was cut then not by the endpoint. One that failed or refused may
 // never have looked at the prompt.
 bool Exchange::WasServed(Outcome outcome) const {
-  const bool success = upstream_status_ >= 200 && upstream_status_ <= 299;
-  return saw_first_byte_ && success &&
+  const bool success = observed_.status >= 200 && observed_.status <= 299;
+  return observed_.saw_first_byte && success &&
          (outcome == Outcome::kComplete || outcome == Outcome::kClientLeft ||
           outcome == Outcome::kTimedOut);
 }
