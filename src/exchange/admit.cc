@@ -40,8 +40,8 @@ Step Exchange::Admit(TimePoint now) {
 // decode endpoints helps nobody whose prompt waits for prefill.
 bool Exchange::IsShort(Criticality criticality, TimePoint now) {
   const auto has_room = [&](const Pool& pool) {
-    const std::vector<EndpointView>& views = env_.SampleForDecision(pool, parsed_.request, now);
-    return gw::Admit(criticality, views, routed_.pool()->saturation) == Admission::kAdmitted;
+    const Candidates& candidates = env_.SampleForDecision(pool, parsed_.request, now);
+    return gw::Admit(criticality, candidates, routed_.pool()->saturation) == Admission::kAdmitted;
   };
   const Disaggregation* split = routed_.pool()->disaggregation.get();
   if (split == nullptr) return !has_room(routed_.pool()->pool);

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +15,7 @@
 #include "inference/parser.h"
 #include "prefix/index.h"
 #include "scheduling/profile.h"
+#include "scheduling/sample.h"
 #include "stats/metrics.h"
 
 namespace gw {
@@ -23,7 +23,7 @@ namespace gw {
 // What admission saw of a pool, for the decision that follows it.
 struct PoolSample {
   const Pool* pool = nullptr;  // nullptr: used up
-  std::vector<EndpointView> views;
+  Candidates candidates;
 };
 
 // Outlives the exchanges. Used on the worker's thread.
@@ -40,10 +40,8 @@ struct ExchangeEnvironment {
   InferenceParser parser;
   // Working memory of a decision.
   SchedulingScratch scratch;
-  std::vector<EndpointView> views;
+  Candidates candidates;
   std::vector<PoolSample> samples;
-  std::vector<uint32_t> slots;
-  std::vector<uint32_t> hits;
   std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
   // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.
@@ -53,12 +51,11 @@ struct ExchangeEnvironment {
   void (*log_request)(const RequestRecord&) = nullptr;
 
   // A sample of the pool that the decision which follows at once uses as well.
-  const std::vector<EndpointView>& SampleForDecision(const Pool& pool,
-                                                     const InferenceRequest& request,
-                                                     TimePoint now);
-  // Into `views`: what SampleForDecision saw of the pool, without `excluded`, or a new sample.
+  const Candidates& SampleForDecision(const Pool& pool, const InferenceRequest& request,
+                                      TimePoint now);
+  // Into `candidates`: what SampleForDecision saw of the pool and is eligible, or a new sample.
   void TakeSample(const Pool& pool, const InferenceRequest& request, TimePoint now,
-                  std::span<const uint32_t> excluded);
+                  const Eligible& eligible);
   void ForgetSamples();  // once the decision is made
 };
 

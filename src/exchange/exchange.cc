@@ -93,24 +93,26 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
 
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
-  env_.TakeSample(pool, parsed_.request, now, tried_.slots);
+  env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots});
   if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
   if (!tried_.order.empty()) return ChooseInOrder();
-  return profile.Schedule(parsed_.request, &env_.views, env_.random, &env_.scratch);
+  return profile.Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch);
 }
 
 // Somebody else has decided: the first of theirs that can be asked.
 Decision Exchange::ChooseInOrder() const {
   Decision decision;
   for (const std::string& address : tried_.order) {
-    const auto view = std::find_if(
-        env_.views.begin(), env_.views.end(),
-        [&](const EndpointView& candidate) { return candidate.endpoint->address == address; });
-    if (view == env_.views.end()) continue;
-    decision.endpoint = view->endpoint;
-    decision.prefix_hit_blocks = view->prefix_hit_blocks;
-    decision.candidates = static_cast<uint32_t>(env_.views.size());
-    decision.in_flight_requests = view->in_flight_requests;
+    const auto endpoints = env_.candidates.endpoints();
+    const auto found =
+        std::find_if(endpoints.begin(), endpoints.end(),
+                     [&](const Endpoint* candidate) { return candidate->address == address; });
+    if (found == endpoints.end()) continue;
+    const auto row = static_cast<size_t>(found - endpoints.begin());
+    decision.endpoint = *found;
+    decision.prefix_hit_blocks = env_.candidates.prefix_hit_blocks()[row];
+    decision.candidates = static_cast<uint32_t>(endpoints.size());
+    decision.in_flight_requests = env_.candidates.in_flight_requests()[row];
     break;
   }
   return decision;

@@ -7,14 +7,11 @@
 namespace gw {
 
 void Exchange::FillPrefixHits() {
-  env_.slots.clear();
-  for (const EndpointView& view : env_.views) env_.slots.push_back(view.slot);
-  env_.hits.assign(env_.slots.size(), 0);
-  env_.index.Match(parsed_.request.prefix_blocks, env_.slots, env_.hits);
-  for (size_t i = 0; i < env_.views.size(); ++i) {
-    env_.views[i].prefix_hit_blocks = env_.hits[i];
-    env_.views[i].prefix_hit_tokens =
-        static_cast<uint32_t>(routed_.pool()->prefix.TokensOf(env_.hits[i]));
+  const std::span<uint32_t> blocks = env_.candidates.mutable_prefix_hit_blocks();
+  const std::span<uint32_t> tokens = env_.candidates.mutable_prefix_hit_tokens();
+  env_.index.Match(parsed_.request.prefix_blocks, env_.candidates.slots(), blocks);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    tokens[i] = static_cast<uint32_t>(routed_.pool()->prefix.TokensOf(blocks[i]));
   }
 }
 

@@ -143,9 +143,7 @@ struct EndpointView {
   uint32_t slot = 0;
   int32_t in_flight_requests = 0;
   int64_t pending_prompt_tokens = 0;
-  int64_t decoding_context_tokens = 0;
   float waiting_requests = 0;
-  float running_requests = 0;
   float foreign_requests = 0;
   float kv_cache_utilization_ratio = 0;
   float penalty = 0;  // of what failed there lately: the score is divided by 1 + penalty
