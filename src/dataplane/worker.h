@@ -62,9 +62,6 @@ class ProxyWorker {
   // Any thread. The same for a Snapshot whose listeners are the ones before's: what went with that
   // is not held on to.
   void FollowSnapshot();
-  // Any thread. The same for a Snapshot whose listeners are the ones before's: what went with that
-  // is not held on to.
-  void FollowSnapshot();
   // Any thread. No new connections; those in flight finish; `done` is called on the worker's thread
   // when none is left, or at once if none was. `closing`: listeners still accept for so long whose
   // first packet they have answered already; others who listen on the same port get the new ones.

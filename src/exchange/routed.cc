@@ -56,7 +56,7 @@ void Routed::Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& 
 }
 
 void Routed::BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id) {
-  Begin(std::move(snapshot), 0);
+  Begin(std::move(snapshot), ListenerKey());
   pool_id_.assign(pool_id);
 }
 
