@@ -82,7 +82,8 @@ class WorkerTest : public LoopTest {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->generation = 1;
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({port_, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{port_, ip_}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     state_ = endpoint.state;
     snapshots_.Publish(snapshot);
     auto worker = ProxyWorker::Start({.snapshots = snapshots_,
@@ -90,7 +91,6 @@ class WorkerTest : public LoopTest {
                                       .metrics = metrics_,
                                       .options = options_,
                                       .held = held_.emplace(options_.held_bytes_max),
-                                      .bind_ip = ip_,
                                       .log_requests = false,
                                       .gate = gate_},
                                      1);

@@ -45,7 +45,8 @@ class PrefixLearning : public testing::Test {
     route.rule = rule;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({kPort, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     snapshot_ = snapshot;
   }
 
@@ -54,7 +55,7 @@ class PrefixLearning : public testing::Test {
     text_ = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
     parser_.Reset();
     CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
     CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
     body_ = R"({"model":"m","prompt":")" + prompt + R"("})";
     body_.reserve(body_.size() + InferenceParser::kPadding);

@@ -177,7 +177,7 @@ void Configurator::SetListenErrors(ListenErrors errors) {
 
 api::StatusSet Configurator::status() const {
   std::lock_guard lock(mutex_);
-  return WithListenErrors(status_, listen_errors_);
+  return WithListenErrors(status_, *store_.Load(), listen_errors_);
 }
 
 uint64_t Configurator::generation() const {

@@ -32,7 +32,8 @@ std::string ConfigPage(const Snapshot& snapshot) {
   std::string out = fmt::format("{{\"generation\":{},\n \"listeners\":[", snapshot.generation);
   for (const ListenerEntry& listener : snapshot.listeners) {
     if (&listener != &snapshot.listeners.front()) out += ",\n  ";
-    out += fmt::format("{{\"port\":{},\"names\":[", listener.port);
+    out += fmt::format("{{\"address\":{},\"port\":{},\"names\":[", Quoted(listener.key.ip),
+                       listener.key.port);
     for (size_t i = 0; i < listener.names.size(); ++i) {
       out += (i > 0 ? "," : "") + Quoted(listener.names[i]);
     }
