@@ -46,6 +46,13 @@ foreach(line IN LISTS LAYER_LINES)
     add_test(NAME unit/${folder} COMMAND ${folder}_test)
     set_tests_properties(unit/${folder} PROPERTIES TIMEOUT 600)
     set_property(GLOBAL APPEND PROPERTY PENSTOCK_UNIT_TESTS ${folder}_test)
+    # Once more over streams that behave like TLS (net/awkward_stream.h), but for the tests that
+    # want to know when sockets are full or how a response was cut into chunks.
+    if(folder MATCHES "^(client|collect|dataplane|admin|sim)$")
+      add_test(NAME unit/${folder}_awkward COMMAND ${folder}_test)
+      set_tests_properties(unit/${folder}_awkward PROPERTIES TIMEOUT 600 ENVIRONMENT
+        "PENSTOCK_AWKWARD_STREAMS=1;GTEST_FILTER=-*NobodyTakes*:*TakesNothing*:*AStreamThatStalls*")
+    endif()
   endif()
   if(benchmarks AND NOT PENSTOCK_FUZZ)
     add_executable(${folder}_benchmark EXCLUDE_FROM_ALL ${benchmarks})

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "http/h1_parser.h"
-#include "http/sse.h"
+#include "sim/server/test_client.h"
 
 namespace gw::sim {
 namespace {
@@ -67,10 +67,10 @@ std::vector<std::string> PlacesOf(std::string_view json) {
 }
 
 std::vector<std::string> EventsOf(std::string_view body) {
-  http::SseScanner scanner;
   std::vector<std::string> events;
-  scanner.Feed(body, [&](std::string_view data) { events.emplace_back(data); });
-  EXPECT_TRUE(scanner.at_event_boundary());
+  size_t read = 0;
+  TakeEvents(body, &read, &events);
+  EXPECT_EQ(read, body.size());
   return events;
 }
 

@@ -34,7 +34,7 @@ void Connection::OnReadable() {
       std::string pipelined = std::move(input_);
       input_.clear();
       Consume(pipelined);
-      if (state_ == State::kClosed) return;
+      if (stream_ == nullptr) return;
     }
     if (state_ == State::kBusy) {
       // Whoever closes or half-closes wants nothing more, even if unread bytes stand before the
@@ -51,7 +51,7 @@ void Connection::OnReadable() {
     const std::string_view in(loop_.scratch().data(), read.bytes);
     if (state_ == State::kReading) {
       Consume(in);
-      if (state_ == State::kClosed) return;
+      if (stream_ == nullptr) return;
     } else if (state_ == State::kBusy) {
       input_.append(in);
     }
@@ -229,7 +229,7 @@ void Connection::Flush() {
     out_sent_ = 0;
     if (out_.capacity() > kKeptBufferBytes) out_.shrink_to_fit();
   }
-  if (close_when_written_) Linger();
+  if (close_when_written_) CloseInOrder();
 }
 
 void Connection::OnWritable() {
@@ -257,22 +257,21 @@ void Connection::CloseWhenDone() {
   }
 }
 
-// Closing while bytes of the client are unread would reset the connection, and it might lose the
-// answer.
-void Connection::Linger() {
-  state_ = State::kLinger;
+void Connection::CloseInOrder() {
+  state_ = State::kClosing;
   close_when_written_ = false;
-  timer_.Start(kLingerTime);
-  stream_->ShutdownWrite();
-  stream_->ReadAgainLater();
+  timer_.Stop();
+  closing_.emplace(loop_, std::move(stream_), OrderlyClose::Limits{kLingerTime, SIZE_MAX},
+                   [this](OrderlyClose::End) { Close(Manner::kOrderly); });
 }
 
 void Connection::Close(Manner manner) {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   timer_.Stop();
-  if (manner == Manner::kReset) stream_->ResetOnClose();
+  if (manner == Manner::kReset && stream_ != nullptr) stream_->ResetOnClose();
   stream_.reset();
+  closing_.reset();
   owner_.OnClosed(this);
 }
 

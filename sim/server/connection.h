@@ -6,11 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
+#include "net/orderly_close.h"
 #include "net/stream.h"
 #include "sim/server/answer.h"
 #include "sim/server/options.h"
@@ -82,7 +84,7 @@ class Connection final : public EventSink, private StreamObserver {
   enum class State : uint8_t {
     kReading,  // waits for a request or reads one
     kBusy,     // a request is being answered
-    kLinger,   // the last answer is out: what still comes is thrown away
+    kClosing,  // the last answer is out
     kClosed,
   };
 
@@ -96,13 +98,14 @@ class Connection final : public EventSink, private StreamObserver {
   void AppendHead(int status, std::string_view content_type, std::string_view extra);
   void FinishAnswer();
   void OnTimer();
-  void Linger();
+  void CloseInOrder();
 
   EventLoop& loop_;
   ConnectionOwner& owner_;
   const SimOptions& options_;
   const uint64_t serial_;
   std::unique_ptr<Stream> stream_;
+  std::optional<OrderlyClose> closing_;
   Timer timer_;
   http::RequestParser parser_;
   State state_ = State::kReading;

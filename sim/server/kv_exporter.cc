@@ -25,11 +25,7 @@ struct KvExporter::Export {
 };
 
 KvExporter::KvExporter(EventLoop& loop, const SimOptions& options, KvOwner& owner, bool pushes)
-    : loop_(loop),
-      options_(options),
-      owner_(owner),
-      pushes_(pushes),
-      graveyard_timer_(loop, [this] { graveyard_.clear(); }) {}
+    : loop_(loop), options_(options), owner_(owner), pushes_(pushes) {}
 
 KvExporter::~KvExporter() = default;
 
@@ -121,9 +117,8 @@ void KvExporter::OnClosed(Connection* connection) {
     }
   }
   const auto entry = connections_.find(connection->serial());
-  graveyard_.push_back(std::move(entry->second));
+  loop_.FreeLater(std::move(entry->second));
   connections_.erase(entry);
-  graveyard_timer_.Start({});
 }
 
 void KvExporter::Fetch(Connection* connection, const std::string& key) {

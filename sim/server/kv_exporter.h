@@ -66,8 +66,6 @@ class KvExporter final : private ConnectionOwner {
   // Resets all connections and forgets all exports, without a call to the owner.
   void Clear();
 
-  size_t exports() const { return exports_.size(); }
-
  private:
   struct Export;
 
@@ -90,8 +88,6 @@ class KvExporter final : private ConnectionOwner {
   bool stuck_ = false;
   std::unique_ptr<Listener> listener_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
-  std::vector<std::unique_ptr<Connection>> graveyard_;
-  Timer graveyard_timer_;
   uint64_t next_serial_ = 1;
   std::unordered_map<std::string, std::unique_ptr<Export>> exports_;
   std::unordered_map<uint64_t, std::string> fetched_by_;  // serial of a connection -> key

@@ -35,7 +35,6 @@ Replica::Replica(EventLoop& loop, const SimOptions& options, uint32_t index,
           std::min<uint64_t>(options.context_tokens_max,
                              uint64_t{options.spec.kv_blocks} * options.spec.block_tokens))),
       client_(loop, kTransferOptions, {}),
-      graveyard_timer_(loop, [this] { graveyard_.clear(); }),
       engine_(std::make_unique<Engine>(options.spec)),
       step_timer_(loop, [this] { RunSteps(); }),
       restore_timer_(loop, [this] { Restore().IgnoreError(); }) {
@@ -71,9 +70,8 @@ void Replica::OnClosed(Connection* connection) {
   }
   if (!hanging_.empty()) std::erase(hanging_, connection->serial());
   const auto found = connections_.find(connection->serial());
-  graveyard_.push_back(std::move(found->second));
+  loop_.FreeLater(std::move(found->second));
   connections_.erase(found);
-  graveyard_timer_.Start({});
   CheckStopped();
 }
 

@@ -69,11 +69,9 @@ class Replica final : private ConnectionOwner, private KvOwner {
   // replica_paths.cc: what is answered at once.
   void AnswerPath(Connection* connection, Path path, const http::RequestHead& head,
                   std::string* body);
-  void AnswerHealth(Connection* connection);
   void AnswerModels(Connection* connection);
   void AnswerMetrics(Connection* connection);
   void AnswerState(Connection* connection);
-  void AnswerReset(Connection* connection);
   void OrderFault(Connection* connection, std::string_view body, bool restore);
   void RespondJson(Connection* connection, int status, std::string_view body,
                    std::string_view extra = {});
@@ -144,8 +142,6 @@ class Replica final : private ConnectionOwner, private KvOwner {
 
   std::unique_ptr<Listener> listener_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
-  std::vector<std::unique_ptr<Connection>> graveyard_;
-  Timer graveyard_timer_;
   uint64_t next_serial_ = 1;
 
   std::unique_ptr<Engine> engine_;

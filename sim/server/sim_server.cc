@@ -2,10 +2,10 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <utility>
 
+#include "base/mutex.h"
 #include "sim/server/replica.h"
 #include "sim/server/text.h"
 
@@ -46,17 +46,19 @@ class SimServerImpl final : public SimServer, private FaultControl {
   const std::vector<SocketAddress>& addresses() const override { return addresses_; }
 
   void Stop(Duration patience) override {
-    std::unique_lock lock(mutex_);
+    const auto deadline = RealClock().Now() + patience;
+    const MutexLock lock(mutex_);
     serving_ = replicas_.size();
     for (uint32_t i = 0; i < replicas_.size(); ++i) {
       LoopOf(i).Post([this, i] {
         replicas_[i]->Stop([this] {
-          const std::lock_guard guard(mutex_);
+          const MutexLock guard(mutex_);
           if (--serving_ == 0) stopped_.notify_all();
         });
       });
     }
-    stopped_.wait_for(lock, patience, [this] { return serving_ == 0; });
+    while (serving_ != 0 && mutex_.WaitUntil(stopped_, deadline)) {
+    }
   }
 
  private:
@@ -101,9 +103,9 @@ class SimServerImpl final : public SimServer, private FaultControl {
   std::vector<std::unique_ptr<Replica>> replicas_;
   std::vector<SocketAddress> addresses_;
   std::vector<std::thread> threads_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable stopped_;
-  size_t serving_ = 0;  // guarded by mutex_
+  size_t serving_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

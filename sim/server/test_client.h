@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "http/h1_parser.h"
-#include "http/sse.h"
+#include "net/awkward_stream.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
 #include "sim/server/text.h"
@@ -28,6 +28,16 @@ inline void RunLoopUntil(EventLoop& loop, const std::function<bool()>& condition
   }
 }
 
+// The data of the events in `body` from byte `*from` on, as far as they are whole.
+inline void TakeEvents(std::string_view body, size_t* from, std::vector<std::string>* events) {
+  constexpr std::string_view kData = "data: ";
+  for (size_t end; (end = body.find("\n\n", *from)) != std::string_view::npos; *from = end + 2) {
+    const std::string_view event = body.substr(*from, end - *from);
+    const size_t data = event.find(kData);  // behind it no other field
+    if (data != std::string_view::npos) events->emplace_back(event.substr(data + kData.size()));
+  }
+}
+
 // An HTTP client: one connection, answers in order.
 class TestClient final : private StreamObserver {
  public:
@@ -38,6 +48,7 @@ class TestClient final : private StreamObserver {
         return;
       }
       stream_ = *std::move(stream);
+      AwkwardStream::MakePlain(*stream_);
       stream_->set_observer(this);
     });
     RunLoopUntil(loop_, [this] { return refused_ || stream_ != nullptr; });
@@ -80,7 +91,7 @@ class TestClient final : private StreamObserver {
   // Ready for the next answer of the connection.
   void NextAnswer() {
     parser_.Reset(false);
-    sse_.Reset();
+    events_read_ = 0;
     head_done = message_done = false;
     status = 0;
     headers.clear();
@@ -142,7 +153,7 @@ class TestClient final : private StreamObserver {
           break;
         case http::H1Event::kBody:
           body.append(step.body);
-          sse_.Feed(step.body, [this](std::string_view data) { events.emplace_back(data); });
+          TakeEvents(body, &events_read_, &events);
           break;
         case http::H1Event::kEnd:
           message_done = true;
@@ -158,7 +169,7 @@ class TestClient final : private StreamObserver {
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Stream> stream_;
   http::ResponseParser parser_;
-  http::SseScanner sse_;
+  size_t events_read_ = 0;  // bytes of body
   bool refused_ = false;
 };
 

@@ -48,7 +48,6 @@ AdminConnection::AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream
 }
 
 void AdminConnection::OnReadable() {
-  if (state_ == State::kLingering) return Discard();
   if (state_ == State::kAnswering) return;    // read on when the answer is out
   if (!input_.empty()) return HandleInput();  // a pipelined request waits
   const IoResult read = stream_->Read(loop_.scratch());
@@ -76,6 +75,7 @@ void AdminConnection::HandleInput() {
     input_.erase(0, step.consumed);
     switch (step.event) {
       case http::H1Event::kNeedMore:
+        if (!stream_->drained()) stream_->ReadAgainLater();
         return;
       case http::H1Event::kHead:
         return HandleRequest(parser_.head());
@@ -189,24 +189,13 @@ void AdminConnection::OnAnswerWritten() {
     // Whatever is in input_ or arrived meanwhile gets its turn in the next round.
     return stream_->ReadAgainLater();
   }
-  // Closing with unread bytes would reset the connection, and the peer might lose the answer.
-  state_ = State::kLingering;
-  timer_.Start(kLinger);
-  stream_->ShutdownWrite();
-  stream_->ReadAgainLater();
-}
-
-// One read per turn, as ever.
-void AdminConnection::Discard() {
-  const IoResult read = stream_->Read(loop_.scratch());
-  discarded_ += read.bytes;
-  const bool too_much = discarded_ > limits_.linger_bytes;
-  if (too_much) limits_.on_linger_bytes_reached();
-  if (read.state == IoState::kOk && !too_much) {
-    stream_->ReadAgainLater();
-  } else if (read.state != IoState::kWouldBlock || too_much) {
-    Close();
-  }
+  state_ = State::kClosing;
+  timer_.Stop();
+  closing_.emplace(loop_, std::move(stream_), OrderlyClose::Limits{kLinger, limits_.linger_bytes},
+                   [this](OrderlyClose::End end) {
+                     if (end == OrderlyClose::End::kBytes) limits_.on_linger_bytes_reached();
+                     Close();
+                   });
 }
 
 void AdminConnection::Close() {
@@ -214,6 +203,7 @@ void AdminConnection::Close() {
   state_ = State::kClosed;
   timer_.Stop();
   stream_.reset();
+  closing_.reset();
   on_close_(this);
 }
 

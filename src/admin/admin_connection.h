@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "admin/admin_server.h"
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
+#include "net/orderly_close.h"
 #include "net/stream.h"
 
 namespace gw::internal {
@@ -30,7 +32,7 @@ class AdminConnection final : private StreamObserver {
   enum class State {
     kReading,    // waits for a request
     kAnswering,  // an answer is being written; what comes meanwhile stays in the socket
-    kLingering,  // the last answer is out and our side ended; the peer's bytes are thrown away
+    kClosing,    // the last answer is out
     kClosed,
   };
 
@@ -42,7 +44,6 @@ class AdminConnection final : private StreamObserver {
   void Answer(const AdminResponse& response, bool with_body, std::string_view allow = {});
   void WriteAnswer();
   void OnAnswerWritten();
-  void Discard();
 
   AdminResponse Dispatch(const http::RequestHead& head, std::string_view* allow) const;
   const AdminHandler* FindHandler(std::string_view path) const;
@@ -62,7 +63,7 @@ class AdminConnection final : private StreamObserver {
   std::string input_;        // read, not parsed yet: at most one read
   std::string output_;
   size_t output_sent_ = 0;
-  size_t discarded_ = 0;  // bytes that came after the last answer
+  std::optional<OrderlyClose> closing_;
 };
 
 }  // namespace gw::internal

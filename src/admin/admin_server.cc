@@ -61,21 +61,19 @@ class AdminServer::Impl {
   using Connection = internal::AdminConnection;
 
   void Accept(std::unique_ptr<Stream> stream) {
-    if (open_ >= limits_.connections) {
+    if (connections_.size() >= limits_.connections) {
       closed_at_limit_.fetch_add(1, std::memory_order_relaxed);
       limits_.on_connections_reached();
       Connection* const idle = LongestIdle();
       if (idle == nullptr) return;  // closes the new one
       idle->Close();
     }
-    ++open_;
-    auto connection = std::make_unique<Connection>(
-        *loop_, std::move(stream), handlers_, limits_,
-        // One of the connection's handlers is running: it goes in the next round.
-        [this](Connection* ended) {
-          --open_;
-          loop_->Post([this, ended] { connections_.erase(ended); });
-        });
+    auto connection = std::make_unique<Connection>(*loop_, std::move(stream), handlers_, limits_,
+                                                   [this](Connection* ended) {
+                                                     const auto it = connections_.find(ended);
+                                                     loop_->FreeLater(std::move(it->second));
+                                                     connections_.erase(it);
+                                                   });
     connections_.emplace(connection.get(), std::move(connection));
   }
 
@@ -99,7 +97,6 @@ class AdminServer::Impl {
   std::unique_ptr<Listener> listener_;
   SocketAddress local_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
-  size_t open_ = 0;  // of connections_: the others have ended and are forgotten in the next round
   std::atomic<uint64_t> closed_at_limit_{0};
   std::thread thread_;
 };

@@ -194,12 +194,6 @@ size_t RefusedCount(const StatusSet& statuses) {
       statuses.begin(), statuses.end(), [](const auto& entry) { return IsRefused(entry.second); }));
 }
 
-bool AllGood(const ObjectStatus& status) {
-  return !Any(status, [](const Condition& condition) {
-    return IsBad(condition) || condition.status == ConditionStatus::kUnknown;
-  });
-}
-
 std::string KindFromArgument(std::string_view argument) {
   std::string lower(argument);
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -91,8 +91,6 @@ bool IsRefused(const ObjectStatus& status);
 // Empty if the object is not refused.
 std::string WhyRefused(const ObjectStatus& status);
 size_t RefusedCount(const StatusSet& statuses);
-// Nothing is bad and nothing is Unknown.
-bool AllGood(const ObjectStatus& status);
 
 // "gateways", "Gateway" or "gw" -> "Gateway"; the names and short names kubectl knows, in any case.
 // "" if no kind with conditions is meant.

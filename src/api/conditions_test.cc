@@ -64,17 +64,14 @@ TEST(Conditions, AnObjectIsRefusedByAnyOfItsParts) {
   status.listeners = {{"a", 80, 0, {}, {Make("Conflicted", kFalse)}}};
   status.parents = {{{}, "c", {Make("ResolvedRefs", kTrue)}}};
   EXPECT_FALSE(IsRefused(status));
-  EXPECT_TRUE(AllGood(status));
 
   ObjectStatus pending = status;
   pending.conditions[0].status = kUnknown;
   EXPECT_FALSE(IsRefused(pending));
-  EXPECT_FALSE(AllGood(pending));
 
   ObjectStatus conflict = status;
   conflict.listeners[0].conditions[0].status = kTrue;
   EXPECT_TRUE(IsRefused(conflict));
-  EXPECT_FALSE(AllGood(conflict));
 
   ObjectStatus unresolved = status;
   unresolved.parents[0].conditions[0].status = kFalse;

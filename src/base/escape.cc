@@ -2,29 +2,10 @@
 
 #include <cstdint>
 
+#include "base/utf8.h"
+
 namespace gw {
 namespace {
-
-// The bytes of the UTF-8 sequence at the start of `text`, or 0 if it is malformed (RFC 3629).
-size_t Utf8SequenceBytes(std::string_view text) {
-  const auto at = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = at(0);
-  if (first < 0x80) return 1;
-  const size_t bytes = first >= 0xC2 && first <= 0xDF   ? 2
-                       : first >= 0xE0 && first <= 0xEF ? 3
-                       : first >= 0xF0 && first <= 0xF4 ? 4
-                                                        : 0;
-  if (bytes == 0 || text.size() < bytes) return 0;
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what lies beyond U+10FFFF.
-  if (first == 0xE0 && at(1) < 0xA0) return 0;
-  if (first == 0xED && at(1) > 0x9F) return 0;
-  if (first == 0xF0 && at(1) < 0x90) return 0;
-  if (first == 0xF4 && at(1) > 0x8F) return 0;
-  return bytes;
-}
 
 void AppendEscape(std::string* out, uint32_t c) {
   switch (c) {
@@ -81,7 +62,7 @@ void AppendEscaped(std::string* out, std::string_view text, Form form) {
     size_t taken = 1;
     if (static_cast<unsigned char>(text[0]) < 0x80) {
       AppendEscape(out, static_cast<unsigned char>(text[0]));
-    } else if (const size_t bytes = Utf8SequenceBytes(text); bytes != 0) {
+    } else if (const size_t bytes = Utf8CharacterBytes(text); bytes != 0) {
       taken = bytes;
       const uint32_t hidden = HiddenCharacter(text.substr(0, bytes));
       if (hidden != 0) {

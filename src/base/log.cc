@@ -14,13 +14,13 @@
 #include <cmath>
 #include <condition_variable>
 #include <ctime>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace gw {
 namespace {
@@ -155,8 +155,8 @@ std::string_view EndOfLine(LogFormat format) { return format == LogFormat::kText
 
 // Which file lines go to. The descriptor stays and is pointed at another file, so that a line that
 // is being written goes to the one or to the other.
-std::mutex file_mutex;
-std::string file_path;  // guarded by file_mutex; empty: standard error
+Mutex file_mutex;
+std::string file_path ABSL_GUARDED_BY(file_mutex);  // empty: standard error
 
 absl::Status PointOutputAt(const std::string& path) {
   const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
@@ -176,7 +176,7 @@ absl::Status PointOutputAt(const std::string& path) {
 class LogQueue {
  public:
   void Start(size_t capacity) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     CHECK(!running_);
     lines_.resize(capacity);
     running_ = true;
@@ -194,15 +194,16 @@ class LogQueue {
   // True once everything queued is written; false if the writer stands still for `patience`.
   bool Stop(std::chrono::nanoseconds patience) {
     {
-      std::unique_lock lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!writer_.joinable()) return true;
       stopping_ = true;
       wake_.notify_one();
       while (running_) {
         const uint64_t before = batches_;
-        const bool moved =
-            moved_.wait_for(lock, patience, [&] { return !running_ || batches_ != before; });
-        if (!moved) return false;
+        const auto deadline = RealClock().Now() + patience;
+        while (running_ && batches_ == before) {
+          if (!mutex_.WaitUntil(moved_, deadline) && running_ && batches_ == before) return false;
+        }
       }
     }
     writer_.join();
@@ -214,7 +215,7 @@ class LogQueue {
   bool Push(std::string* line) {
     bool wake;
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!running_) return false;
       if (count_ == lines_.size()) {
         first_ = (first_ + 1) % lines_.size();
@@ -238,27 +239,30 @@ class LogQueue {
   void WriteLines() {
     std::vector<std::string> batch(kBatchLines);
     std::string text;
-    std::unique_lock lock(mutex_);
+    mutex_.Lock();
     for (;;) {
       idle_ = true;
-      wake_.wait(lock, [this] { return count_ > 0 || stopping_; });
+      while (count_ == 0 && !stopping_) mutex_.Wait(wake_);
       idle_ = false;
       while (count_ > 0) {
         const size_t n = TakeBatch(&batch);
-        lock.unlock();
+        mutex_.Unlock();
         WriteBatch(batch, n, &text);
-        lock.lock();
+        mutex_.Lock();
         ++batches_;
         if (stopping_) moved_.notify_all();
       }
       if (stopping_) break;
-      wake_.wait_for(lock, kRest, [this] { return count_ >= lines_.size() / 2 || stopping_; });
+      const auto deadline = RealClock().Now() + kRest;
+      while (count_ < lines_.size() / 2 && !stopping_ && mutex_.WaitUntil(wake_, deadline)) {
+      }
     }
     running_ = false;
     moved_.notify_all();
+    mutex_.Unlock();
   }
 
-  size_t TakeBatch(std::vector<std::string>* batch) {
+  size_t TakeBatch(std::vector<std::string>* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     size_t n = 0;
     for (; n < batch->size() && count_ > 0; ++n) {
       (*batch)[n].swap(lines_[first_]);
@@ -298,16 +302,16 @@ class LogQueue {
     }
   }
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable wake_;
-  std::condition_variable moved_;   // a batch was written, or the writer has ended
-  std::vector<std::string> lines_;  // a ring; guarded by mutex_, as are the next six
-  size_t first_ = 0;
-  size_t count_ = 0;
-  bool idle_ = false;  // the writer waits for the next line, however long
-  bool running_ = false;
-  bool stopping_ = false;
-  uint64_t batches_ = 0;  // written
+  std::condition_variable moved_;  // a batch was written, or the writer has ended
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);  // a ring
+  size_t first_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool idle_ ABSL_GUARDED_BY(mutex_) = false;  // the writer waits for the next line, however long
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;  // written
   std::atomic<uint64_t> dropped_{0};
   uint64_t dropped_told_ = 0;  // the writer's, as is the next
   bool line_cut_ = false;
@@ -353,14 +357,14 @@ LogLevel log_level() { return least_level.load(); }
 void SetLogFormat(LogFormat format) { line_format.store(format); }
 
 absl::Status SetLogFile(const std::string& path) {
-  std::lock_guard lock(file_mutex);
+  const MutexLock lock(file_mutex);
   RETURN_IF_ERROR(PointOutputAt(path));
   file_path = path;
   return absl::OkStatus();
 }
 
 absl::Status ReopenLogFile() {
-  std::lock_guard lock(file_mutex);
+  const MutexLock lock(file_mutex);
   return file_path.empty() ? absl::OkStatus() : PointOutputAt(file_path);
 }
 

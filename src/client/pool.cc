@@ -78,14 +78,7 @@ void ClientPool::Remove(H1Connection* connection) {
   auto it = all_.find(connection);
   CHECK(it != all_.end());
   connection->Close();
-  if (removed_.empty()) {
-    loop_.Post([this] {
-      // Not in place: a destructor may end up here again.
-      const auto removed = std::move(removed_);
-      removed_.clear();
-    });
-  }
-  removed_.push_back(std::move(it->second));
+  loop_.FreeLater(std::move(it->second));
   all_.erase(it);
 }
 

@@ -61,7 +61,7 @@ class ClientPool {
   const ClientOptions& options() const { return options_; }
   void Limit(std::string_view name) { hooks_.on_limit(name); }
   void PutBack(H1Connection* connection);
-  // Forgets a closed connection; it is deleted when the loop comes round.
+  // Forgets a closed connection; it is freed when the round has ended.
   void Remove(H1Connection* connection);
   void CloseExpired();
   H1Connection* TakeIdle(const std::string& address, Reuse reuse);
@@ -76,7 +76,6 @@ class ClientPool {
   absl::flat_hash_map<H1Connection*, Owned> all_;
   absl::flat_hash_map<std::string, std::vector<H1Connection*>> idle_;
   size_t idle_count_ = 0;
-  std::vector<Owned> removed_;
   TimePoint own_trouble_logged_{};
   uint64_t own_troubles_ = 0;  // that are in no line yet
   Timer sweep_;

@@ -322,6 +322,7 @@ TEST_F(ClientPoolTest, NothingIsReadWhileACallPauses) {
 TEST_F(ClientPoolTest, TimeoutsAreToldByName) {
   options_.response_timeout = std::chrono::milliseconds(5);
   options_.idle_timeout = std::chrono::milliseconds(5);
+  options_.reads_per_turn_max = 1000;  // however small they are
   Start();
   Answer silent, stalled;
   Send(&silent);

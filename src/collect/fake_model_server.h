@@ -121,7 +121,10 @@ class FakeModelServer {
   }
   // Later, for the caller is the connection itself.
   void Drop(int id) {
-    loop_.Post([this, id] { connections_.erase(id); });
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    loop_.FreeLater(std::move(found->second));
+    connections_.erase(found);
   }
 
   EventLoop& loop_;

@@ -37,8 +37,8 @@ H1Downstream::H1Downstream(ProxyWorker& worker, const ListenerKey& listener,
 H1Downstream::~H1Downstream() { Close(); }
 
 void H1Downstream::OnReadable() {
-  if (state_ == State::kClosed) return;
-  if (state_ == State::kLinger || state_ == State::kClosing) {
+  if (stream_ == nullptr) return;
+  if (state_ == State::kClosing) {
     Discard();
   } else if (busy()) {
     BufferPipelined();
@@ -62,8 +62,7 @@ void H1Downstream::ReadLoop() {
       return;
     }
     const IoResult result = ReadOnce();
-    if (state_ == State::kClosed || result.state == IoState::kWouldBlock) return;
-    if (state_ == State::kLinger) return;  // which reads for itself
+    if (stream_ == nullptr || result.state == IoState::kWouldBlock) return;
     if (result.state != IoState::kOk) {
       if (result.error_number == ETIMEDOUT) worker_.CountLimit("tcp_keep_alive");
       OnClientGone();
@@ -71,7 +70,7 @@ void H1Downstream::ReadLoop() {
     }
   }
   // The request is complete; a client that has already gone is noticed here and not later.
-  if (state_ != State::kClosed && stream_->peer_gone()) OnReadable();
+  if (stream_ != nullptr && stream_->peer_gone()) OnReadable();
 }
 
 // A body of known length is read into its place. What comes first may be the beginning of one,
@@ -96,7 +95,8 @@ IoResult H1Downstream::ReadOnce() {
   return result;
 }
 
-// After its answer a client's bytes are thrown away, one read in each turn and not without end.
+// While its last answer is written a client's bytes are thrown away, one read in each turn and not
+// without end.
 void H1Downstream::Discard() {
   const size_t limit = worker_.options().linger_bytes_max;
   if (discarded_ > limit) {
@@ -113,7 +113,6 @@ void H1Downstream::Discard() {
     stream_->ReadAgainLater();
   } else {
     worker_.CountLimit("linger_bytes");
-    if (state_ == State::kLinger) Close();
   }
 }
 
@@ -152,7 +151,7 @@ void H1Downstream::KeepPipelined(std::string_view bytes) {
 
 void H1Downstream::Consume(std::string_view in) {
   consuming_ = true;
-  while (state_ != State::kClosed && state_ != State::kLinger) {
+  while (stream_ != nullptr) {
     if (busy()) {
       KeepPipelined(in);
       break;
@@ -210,14 +209,15 @@ void H1Downstream::OnHead() {
 }
 
 void H1Downstream::ContinueInput() {
-  if (state_ == State::kClosed || busy()) return;
+  if (stream_ == nullptr || busy()) return;
   if (!pipelined_.empty()) {
     std::string input;
     input.swap(pipelined_);
     share_.Set(HeldNow());
     Consume(input);
   }
-  if (state_ != State::kClosed && !busy()) stream_->ReadAgainLater();
+  if (stream_ == nullptr || busy() || stream_->drained()) return;
+  stream_->ReadAgainLater();
 }
 
 }  // namespace gw

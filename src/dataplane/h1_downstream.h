@@ -18,6 +18,7 @@
 #include "dataplane/response_sink.h"
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
+#include "net/orderly_close.h"
 #include "net/stream.h"
 
 namespace gw {
@@ -82,7 +83,8 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
 
   ProxyWorker& worker_;
   const ListenerKey listener_;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Stream> stream_;         // until it is closed
+  std::unique_ptr<OrderlyClose> closing_;  // kLinger
   State state_ = State::kIdle;
   http::RequestParser parser_;
   RequestDriver driver_;
@@ -97,7 +99,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   bool consuming_ = false;  // Consume goes on with what has come
   size_t discarded_ = 0;    // bytes that came after the last answer
   HeldBytes::Share share_;
-  Timer timer_;  // header, keep-alive, linger, stalled write
+  Timer timer_;  // header, keep-alive, stalled write
 };
 
 }  // namespace gw

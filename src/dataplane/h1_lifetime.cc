@@ -2,6 +2,8 @@
 // losing what was answered.
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "dataplane/h1_downstream.h"
 #include "dataplane/worker.h"
@@ -75,14 +77,11 @@ void H1Downstream::OnTimer() {
       worker_.CountLimit("client_header_timeout");
       Close();
       break;
-    case State::kLinger:
-      worker_.CountLimit("linger_timeout");
-      Close();
-      break;
     case State::kClosing:
       driver_.CountLimit("client_write_timeout");
       Close();
       break;
+    case State::kLinger:
     case State::kClosed:
       break;
   }
@@ -127,8 +126,7 @@ void H1Downstream::CloseWhenWritten() {
   }
 }
 
-// Closing with unread bytes in the socket resets the connection, and the reset may overtake the
-// answer: while the client still sends, its side is read and thrown away first.
+// In order if the client still sends.
 void H1Downstream::CloseGently() {
   const bool more_came = body_unread_ || !pipelined_.empty() || discarded_ > 0;
   if (!more_came || discarded_ > worker_.options().linger_bytes_max) {
@@ -136,10 +134,18 @@ void H1Downstream::CloseGently() {
     return;
   }
   pipelined_.clear();
-  stream_->ShutdownWrite();
   SetState(State::kLinger);
-  timer_.Start(worker_.options().linger_timeout);
-  stream_->ReadAgainLater();
+  timer_.Stop();
+  const OrderlyClose::Limits limits{worker_.options().linger_timeout,
+                                    worker_.options().linger_bytes_max - discarded_};
+  closing_ = std::make_unique<OrderlyClose>(worker_.loop(), std::move(stream_), limits,
+                                            [this](OrderlyClose::End end) {
+                                              if (end == OrderlyClose::End::kTime)
+                                                worker_.CountLimit("linger_timeout");
+                                              if (end == OrderlyClose::End::kBytes)
+                                                worker_.CountLimit("linger_bytes");
+                                              Close();
+                                            });
 }
 
 void H1Downstream::Close() {
@@ -148,6 +154,7 @@ void H1Downstream::Close() {
   timer_.Stop();
   driver_.OnClientGone(false);
   stream_.reset();
+  closing_.reset();
   worker_.Remove(this);
 }
 

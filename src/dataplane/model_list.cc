@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace gw {
 
@@ -137,7 +138,7 @@ ModelListStore::Key ModelListStore::KeyFor(std::string_view text) const {
 ModelListStore::Found ModelListStore::Find(const Key& key, TimePoint now,
                                            const std::shared_ptr<Waiter>& waiter,
                                            SharedModelList* list) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = entries_.find(key);
   if (it != entries_.end() && it->second.list != nullptr) {
     if (now - it->second.at <= options_.model_list_cache_time) {
@@ -152,13 +153,13 @@ ModelListStore::Found ModelListStore::Find(const Key& key, TimePoint now,
 }
 
 void ModelListStore::Leave(const Key& key, const std::shared_ptr<Waiter>& waiter) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = entries_.find(key);
   if (it != entries_.end()) std::erase(it->second.waiters, waiter);
 }
 
 std::string_view ModelListStore::Settle(const Key& key, TimePoint now, SharedModelList list) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto it = entries_.find(key);
   CHECK(it != entries_.end() && it->second.list == nullptr);
   // Under the lock: a loop may go as soon as its waiters have left.

@@ -9,12 +9,12 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/mutex.h"
 #include "client/pool.h"
 #include "dataplane/options.h"
 #include "exchange/model_list.h"
@@ -63,15 +63,16 @@ class ModelListStore {
     std::vector<std::shared_ptr<Waiter>> waiters;
     std::list<Key>::iterator place;  // in kept_, if there is a list
   };
-  void Drop(const Key& key);  // REQUIRES: mutex_ is held, the key has a list
+  // REQUIRES: the key has a list
+  void Drop(const Key& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static size_t BytesOf(const ModelListAnswer& list);
 
   const DataplaneOptions& options_;
   const uint64_t seed_;
-  std::mutex mutex_;
-  absl::flat_hash_map<Key, Entry> entries_;
-  std::list<Key> kept_;  // oldest first
-  size_t kept_bytes_ = 0;
+  Mutex mutex_;
+  absl::flat_hash_map<Key, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  std::list<Key> kept_ ABSL_GUARDED_BY(mutex_);  // oldest first
+  size_t kept_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // One list being put together. Destroying it gives up the questions still open.

@@ -122,7 +122,7 @@ void ProxyWorker::DrainConnections(const std::function<bool(const DownstreamConn
   for (auto& [connection, owned] : connections_) {
     if (which(*connection)) drained.push_back(connection);
   }
-  // One that is closed meanwhile lives on until the loop's next round.
+  // One that is closed meanwhile lives on until the end of the round.
   for (DownstreamConnection* connection : drained) connection->Drain();
 }
 
@@ -249,15 +249,8 @@ void ProxyWorker::Remove(DownstreamConnection* connection) {
   auto it = connections_.find(connection);
   if (it == connections_.end()) return;  // already in its destructor
   connection_gauge_.Add(-1);
-  if (removed_.empty()) {
-    loop_->Post([this] {
-      // Not in place: a destructor may end up here again.
-      const auto removed = std::move(removed_);
-      removed_.clear();
-    });
-  }
   const ListenerKey key = connection->listener();
-  removed_.push_back(std::move(it->second));
+  loop_->FreeLater(std::move(it->second));
   connections_.erase(it);
   if (retired_.contains(key)) ForgetRetired(key);
   UpdateAccepting();

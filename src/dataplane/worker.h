@@ -135,7 +135,6 @@ class ProxyWorker {
   internal::ListHead idle_;    // of connections_, the longest idle first
   internal::ListHead bodies_;  // requests, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
-  std::vector<std::unique_ptr<DownstreamConnection>> removed_;
   std::vector<std::unique_ptr<Listener>> closing_;  // while draining
   Timer closing_timer_;
   std::function<void()> drained_;

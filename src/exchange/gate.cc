@@ -3,6 +3,8 @@
 #include <atomic>
 #include <utility>
 
+#include "base/mutex.h"
+
 namespace gw {
 
 WaitingRoom::WaitingRoom(Post post) : post_(std::move(post)) {
@@ -11,7 +13,7 @@ WaitingRoom::WaitingRoom(Post post) : post_(std::move(post)) {
 }
 
 WaitingRoom::~WaitingRoom() {
-  std::lock_guard lock(door_.shared_->mutex);
+  const MutexLock lock(door_.shared_->mutex);
   door_.shared_->room = nullptr;
 }
 
@@ -28,12 +30,12 @@ void WaitingRoom::Leave(Id id) { waiters_.erase(id); }
 // The task looks the room up again: it may be gone by the time that the task is run, or destroyed
 // with its loop.
 void WaitingRoom::Door::Answer(Id id, GateAnswer answer) const {
-  std::lock_guard lock(shared_->mutex);
+  const MutexLock lock(shared_->mutex);
   if (shared_->room == nullptr) return;
   shared_->room->post_([shared = shared_, id, answer = std::move(answer)]() mutable {
     WaitingRoom* room;
     {
-      std::lock_guard inside(shared->mutex);
+      const MutexLock inside(shared->mutex);
       room = shared->room;
     }
     // The room goes on the worker's thread, which is this one.

@@ -10,12 +10,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/mutex.h"
 #include "exchange/rejection.h"
 #include "http/head.h"
 #include "inference/request.h"
@@ -64,8 +64,8 @@ class WaitingRoom {
    private:
     friend class WaitingRoom;
     struct Shared {
-      std::mutex mutex;
-      WaitingRoom* room;  // nullptr: gone
+      Mutex mutex;
+      WaitingRoom* room ABSL_GUARDED_BY(mutex);  // nullptr: gone
     };
     std::shared_ptr<Shared> shared_;
   };

@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace gw {
 
@@ -111,16 +111,13 @@ class RequestHistory {
   template <typename Wanted>
   std::optional<RequestRecord> Newest(Wanted wanted) const;
 
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   // Records are large: they stay where they are. Null: not used yet.
-  std::vector<std::unique_ptr<RequestRecord>> records_;
-  size_t next_ = 0;
+  std::vector<std::unique_ptr<RequestRecord>> records_ ABSL_GUARDED_BY(mutex_);
+  size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // One line of the log, for ExchangeEnvironment::log_request: handed to the log's own thread.
 void LogRequest(const RequestRecord& record);
-
-// One JSON object with all fields and scores.
-std::string ToJson(const RequestRecord& record);
 
 }  // namespace gw

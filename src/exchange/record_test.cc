@@ -137,7 +137,6 @@ TEST_F(RecordTest, WhatARequestDidNotComeToIsAbsent) {
   EXPECT_LT(refused.queue_ms, 0);
   EXPECT_LT(refused.response_ms, 0);
   EXPECT_LT(refused.ttft_ms, 0);
-  EXPECT_THAT(ToJson(refused), testing::HasSubstr("\"ttft_ms\":null"));
 
   Begin();
   Body();

@@ -122,17 +122,6 @@ bool HopByHopFields::Contains(std::string_view name) const {
   return false;
 }
 
-bool IsHopByHop(std::string_view name, const HeaderList& headers) {
-  if (IsAlwaysHopByHop(name)) return true;
-  for (const HeaderField& field : headers) {
-    if (field.name.size() == 10 && EqualsIgnoreCase(field.name, "connection") &&
-        HasListElement(field.value, name)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 bool MayTrail(std::string_view name) {
   // Servers may take X_Forwarded_For for X-Forwarded-For.
   if (IsAlwaysHopByHop(name) || name.find('_') != name.npos) return false;

@@ -14,12 +14,8 @@
 
 namespace gw::http {
 
-// True if the field must not be forwarded: one of the list above, or named by a Connection field of
-// `headers`, which are searched each time; to ask for all fields of a head, use HopByHopFields.
-bool IsHopByHop(std::string_view name, const HeaderList& headers);
-
-// The answers of IsHopByHop for one head, with the Connection fields read once. Allocates only if
-// Connection names a field. Views into `headers`.
+// Tells the fields of one head that must not be forwarded: those of one hop, and what a Connection
+// field names. Allocates only if one does. Views into `headers`.
 class HopByHopFields {
  public:
   explicit HopByHopFields(const HeaderList& headers);

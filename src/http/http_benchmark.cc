@@ -6,7 +6,6 @@
 
 #include "http/h1_parser.h"
 #include "http/h1_writer.h"
-#include "http/sse.h"
 #include "http/url.h"
 
 namespace gw::http {
@@ -132,35 +131,6 @@ void BM_Chunks(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(BM_Chunks)->Arg(1)->Arg(32);
-
-void BM_Sse(benchmark::State& state) {
-  const std::string bytes = Events(static_cast<size_t>(state.range(0)));
-  SseScanner scanner;
-  size_t events = 0;
-  for (auto _ : state) {
-    scanner.Feed(bytes, [&](std::string_view data) { events += data.size() > 10; });
-  }
-  benchmark::DoNotOptimize(events);
-  state.SetItemsProcessed(state.iterations() * state.range(0));
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * bytes.size()));
-}
-BENCHMARK(BM_Sse)->Arg(1)->Arg(32);
-
-// Reads that end in the middle of events: those are copied.
-void BM_SseCut(benchmark::State& state) {
-  const std::string bytes = Events(32);
-  SseScanner scanner;
-  size_t events = 0;
-  for (auto _ : state) {
-    for (std::string_view in = bytes; !in.empty();
-         in.remove_prefix(std::min<size_t>(in.size(), 200))) {
-      scanner.Feed(in.substr(0, 200), [&](std::string_view data) { events += data.size() > 10; });
-    }
-  }
-  benchmark::DoNotOptimize(events);
-  state.SetItemsProcessed(state.iterations() * 32);
-}
-BENCHMARK(BM_SseCut);
 
 }  // namespace
 }  // namespace gw::http

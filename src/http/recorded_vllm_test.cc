@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "http/http_test_util.h"
-#include "http/sse.h"
 
 namespace gw::http {
 namespace {
@@ -57,6 +56,12 @@ std::string Load(const Recording& recording) {
                   ".response.http");
 }
 
+size_t EventsOf(std::string_view body) {
+  size_t events = 0;
+  for (size_t at = 0; (at = body.find("\n\n", at)) != std::string_view::npos; at += 2) ++events;
+  return events;
+}
+
 bool AnswersHead(const Recording& recording) { return recording.framing == BodyFraming::kNone; }
 
 TEST(RecordedVllm, IsReadAsItWasCounted) {
@@ -68,14 +73,11 @@ TEST(RecordedVllm, IsReadAsItWasCounted) {
     parser.Reset(AnswersHead(recording));
     std::string_view in = bytes;
     std::string body;
-    SseScanner scanner;
-    size_t events = 0;
     H1Step step;
     do {
       step = parser.Next(in);
       in.remove_prefix(step.consumed);
       body.append(step.body);
-      scanner.Feed(step.body, [&](std::string_view) { ++events; });
     } while (step.event == H1Event::kHead || step.event == H1Event::kBody);
     EXPECT_EQ(step.event, recording.complete ? H1Event::kEnd : H1Event::kNeedMore);
     EXPECT_TRUE(in.empty());
@@ -86,7 +88,7 @@ TEST(RecordedVllm, IsReadAsItWasCounted) {
     EXPECT_EQ(head.keep_alive, recording.keep_alive);
     EXPECT_EQ(body.size(), recording.body_bytes);
     EXPECT_EQ(Fnv1a(body), recording.body_hash);
-    EXPECT_EQ(recording.events == 0 ? 0 : events, recording.events);
+    if (recording.events > 0) EXPECT_EQ(EventsOf(body), recording.events);
     EXPECT_EQ(parser.OnClose(), recording.complete);
   }
 }

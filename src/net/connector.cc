@@ -64,7 +64,7 @@ class TcpConnector final : public Connector, private StreamObserver, private int
       return;
     }
     timer_.Stop();
-    Finish(std::move(stream_));
+    Finish(internal::ForUser(loop_, std::move(stream_)));
   }
 
   void Fail(int error) {

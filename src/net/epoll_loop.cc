@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace gw {
 namespace internal {
@@ -37,10 +38,11 @@ EpollLoop::~EpollLoop() {
   // Tasks may own streams and timers of this loop, so they go while it still works.
   std::vector<std::function<void()>> tasks;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     tasks.swap(tasks_);
   }
   tasks.clear();
+  FreeEnded();
   // A stream that outlives its loop would unlink itself from memory that is gone.
   DCHECK(deferred_.empty() && watched_ == 0);
   close(event_fd_);
@@ -60,7 +62,7 @@ void EpollLoop::Stop() {
 void EpollLoop::Post(std::function<void()> task) {
   bool first;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     first = tasks_.empty();
     tasks_.push_back(std::move(task));
   }
@@ -143,7 +145,18 @@ void EpollLoop::RunOnce(Duration max_wait) {
     task = nullptr;  // what the task holds is released before the next one runs
   }
   RunTimers();
+  FreeEnded();
+  DCHECK(ended_.empty());
   in_round_ = false;
+}
+
+// A destructor may end something else.
+void EpollLoop::FreeEnded() {
+  while (!ended_.empty()) {
+    freeing_.swap(ended_);
+    for (const Ended& ended : freeing_) ended.free(ended.object);
+    freeing_.clear();
+  }
 }
 
 // Reads what is ready into the batch. A wait that a signal ended has read nothing, whatever is
@@ -183,7 +196,7 @@ void EpollLoop::RunTimers() {
 // What is posted from here on runs in the next round.
 void EpollLoop::TakeTasks(std::vector<std::function<void()>>* tasks) {
   tasks_posted_ = false;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   tasks->swap(tasks_);
 }
 

@@ -7,10 +7,10 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "base/mutex.h"
 #include "net/event_loop.h"
 #include "net/intrusive_list.h"
 #include "net/timer_wheel.h"
@@ -46,6 +46,7 @@ class EpollLoop final : public EventLoop {
   void RunOnce(Duration max_wait) override;
   void Stop() override;
   void Post(std::function<void()> task) override;
+  using EventLoop::FreeLater;
   TimePoint now() const override { return in_round_ ? now_ : clock_.Now(); }
   const Clock& clock() const override { return clock_; }
   std::span<char> scratch() override { return {scratch_.get(), kScratchBytes}; }
@@ -73,6 +74,8 @@ class EpollLoop final : public EventLoop {
   static constexpr size_t kScratchBytes = 64 * 1024;
   static constexpr int kBatchEvents = 256;
 
+  void FreeLater(Ended ended) override { ended_.push_back(ended); }
+  void FreeEnded();
   int WaitMillis(Duration max_wait);
   void Poll(int wait_ms);
   void HandleEvents();
@@ -92,12 +95,14 @@ class EpollLoop final : public EventLoop {
   int batch_next_ = 0;
   int batch_count_ = 0;
   ListHead deferred_;
+  std::vector<Ended> ended_;
+  std::vector<Ended> freeing_;
   TimerWheel wheel_;
   std::unique_ptr<char[]> scratch_;
   epoll_event batch_[kBatchEvents];
 
-  std::mutex mutex_;
-  std::vector<std::function<void()>> tasks_;  // guarded by mutex_
+  Mutex mutex_;
+  std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
 };
 
 // New makes the only kind of loop there is.

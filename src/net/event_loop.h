@@ -6,8 +6,9 @@
 // like must be destroyed before their loop.
 //
 // One round: wait; readiness events; streams that asked to read again; tasks posted before the
-// round; timers, before which everything that was ready then is handled. Whatever any of them asks
-// for "later", or posts, comes in the next round. What is destroyed is not called any more.
+// round; timers, before which everything that was ready then is handled; last, what was given to
+// FreeLater is freed. Whatever any of them asks for "later", or posts, comes in the next round.
+// What is destroyed is not called any more.
 
 #pragma once
 
@@ -36,12 +37,27 @@ class EventLoop {
   virtual void Stop() = 0;
   virtual void Post(std::function<void()> task) = 0;
 
+  // Takes what has come to its end inside one of its own handlers, and frees it when this round has
+  // ended; outside a round, the next one. It may outlive its former owner: its destructor uses
+  // nothing but the loop. Its streams and timers still call it until then, unless it ends them.
+  template <typename T>
+  void FreeLater(std::unique_ptr<T> object) {
+    FreeLater({object.release(), [](void* it) { delete static_cast<T*>(it); }});
+  }
+
   // When this round began; outside a round, the clock's time.
   virtual TimePoint now() const = 0;
   virtual const Clock& clock() const = 0;
   // 64 KiB of scratch for reads, shared by all streams of the loop: valid until the handler
   // returns.
   virtual std::span<char> scratch() = 0;
+
+ protected:
+  struct Ended {
+    void* object;
+    void (*free)(void*);
+  };
+  virtual void FreeLater(Ended ended) = 0;
 };
 
 // A one-shot timer. Destroying it stops it; on_expiry may destroy it. Start on a running timer

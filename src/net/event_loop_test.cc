@@ -331,6 +331,48 @@ TEST_F(Loop, TaskPostedByATimerRunsInTheNextRound) {
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
+// Counts who of its kind is left, and takes others with it.
+struct Ending {
+  explicit Ending(int* c) : count(c) { ++*count; }
+  ~Ending() {
+    --*count;
+    if (then) then();
+  }
+  int* count;
+  std::function<void()> then;
+};
+
+TEST_F(Loop, WhatEndsInARoundIsFreedAfterEverythingElseInIt) {
+  int left = 0;
+  auto ending = std::make_unique<Ending>(&left);
+  Timer last(*loop_, [&] { EXPECT_EQ(left, 1); });
+  last.Start(Duration::zero());
+  loop_->Post([&] { loop_->FreeLater(std::move(ending)); });
+  loop_->Post([&] { EXPECT_EQ(left, 1); });
+  RunUntil([&] { return ending == nullptr; });
+  EXPECT_EQ(left, 0);
+}
+
+TEST_F(Loop, WhatIsEndedByADestructorIsFreedInTheSameRound) {
+  int left = 0;
+  auto first = std::make_unique<Ending>(&left);
+  auto second = std::make_unique<Ending>(&left);
+  auto third = std::make_unique<Ending>(&left);
+  first->then = [&] { loop_->FreeLater(std::move(second)); };
+  second->then = [&] { loop_->FreeLater(std::move(third)); };
+  loop_->FreeLater(std::move(first));
+  EXPECT_EQ(left, 3);
+  loop_->RunOnce(Duration::zero());
+  EXPECT_EQ(left, 0);
+}
+
+TEST_F(Loop, WhatEndedOutsideARoundIsFreedWithTheLoopAtTheLatest) {
+  int left = 0;
+  loop_->FreeLater(std::make_unique<Ending>(&left));
+  loop_.reset();
+  EXPECT_EQ(left, 0);
+}
+
 TEST_F(Loop, StopFromAnotherThreadEndsRun) {
   std::atomic<bool> running = false;
   loop_->Post([&] { running = true; });

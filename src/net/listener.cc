@@ -139,7 +139,7 @@ class TcpListener final : public Listener, private internal::IoHandler {
     std::unique_ptr<TcpStream> stream = TcpStream::New(
         loop_, fd, TcpStream::State::kConnected, SocketAddress::FromSockaddr(address, length));
     if (stream == nullptr) return OnAcceptError(errno);
-    on_accept_(std::move(stream));
+    on_accept_(internal::ForUser(loop_, std::move(stream)));
     return true;
   }
 

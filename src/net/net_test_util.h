@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "net/awkward_stream.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
 
@@ -26,6 +27,7 @@ inline void RunLoopUntil(EventLoop& loop, const std::function<bool()>& condition
 }
 
 inline IoState WriteText(Stream& stream, std::string_view text) {
+  AwkwardStream::MakePlain(stream);
   const iovec part{const_cast<char*>(text.data()), text.size()};
   return stream.Write({&part, 1}).state;
 }
@@ -36,6 +38,7 @@ class Recorder final : public StreamObserver {
   explicit Recorder(size_t read_bytes = 4096) : buffer_(read_bytes, '\0') {}
 
   void Attach(Stream* stream) {
+    AwkwardStream::MakePlain(*stream);
     stream_ = stream;
     stream->set_observer(this);
   }

@@ -1,9 +1,16 @@
 // Stream, Connector, Listener: the only users of socket system calls.
 //
-// A Stream is a connected, non-blocking byte stream (TCP; TLS can stand behind the same interface).
-// Readiness is edge-triggered: after OnReadable, read until kWouldBlock, kEnd or kError, or call
-// ReadAgainLater() to be called once more in the next round of the loop (fairness, back-pressure
-// lifted). A read that filled less than it was given says nothing about what is left.
+// A Stream is a connected, non-blocking byte stream: TCP, or TLS over it. What holds for both:
+//  - Readiness is edge-triggered: after OnReadable, read until kWouldBlock, kEnd or kError, or call
+//    ReadAgainLater() to be called once more in the next round of the loop (fairness, back-pressure
+//    lifted). A read that filled less than it was given says nothing about what is left: a record
+//    of TLS ends where it ends. drained() says it.
+//  - A Read may have to write first, and a Write to read (a handshake, new keys). The stream
+//    arranges that with the loop itself: either returns kWouldBlock, and OnReadable or OnWritable
+//    says when to go on, whatever was waited for.
+//  - What a Write did not take is offered again, from its first byte on; more may stand behind it.
+//  - Closing in order takes time, since the peer has to take the end of our side and end its own:
+//    net/orderly_close.h is that state, with its limits. The destructor waits for nothing.
 
 #pragma once
 
@@ -37,7 +44,8 @@ struct IoResult {
 class StreamObserver {
  public:
   virtual void OnReadable() = 0;  // data, the end of the peer's side, or an error: Read tells which
-  virtual void OnWritable() = 0;  // there is room again after a Write that returned kWouldBlock
+  // A Write or ShutdownWrite that returned kWouldBlock may go on.
+  virtual void OnWritable() = 0;
 
  protected:
   ~StreamObserver() = default;
@@ -53,6 +61,9 @@ class Stream {
   // Writes as much as the kernel takes, in order. kOk means all of it.
   virtual IoResult Write(std::span<const iovec> parts) = 0;
   virtual void ReadAgainLater() = 0;
+  // True if there is nothing to read before OnReadable is called by itself: ReadAgainLater would
+  // cost a round for nothing.
+  virtual bool drained() const = 0;
   // True once the peer's FIN or RST was seen, even if unread data stands before it.
   virtual bool peer_gone() const = 0;
   // Asks the kernel, for a stream between two messages: false if the peer has closed it or has sent
@@ -60,7 +71,8 @@ class Stream {
   virtual bool IsOpenAndQuiet() const = 0;
   // Sends the end of our side after what was written; reading goes on. For a server that answers
   // before it has read everything: closing then would reset the connection and lose the answer.
-  virtual void ShutdownWrite() = 0;
+  // kOk, kError, or kWouldBlock if it is not sent yet: then again at OnWritable.
+  virtual IoState ShutdownWrite() = 0;
   // Makes the close abortive: the peer sees a reset instead of an orderly end.
   virtual void ResetOnClose() = 0;
 

@@ -319,6 +319,44 @@ TEST_F(Streams, ReadsThatFillTheBufferExactlyLoseNothing) {
   RunUntil([&] { return exact.state == IoState::kEnd; });
 }
 
+TEST_F(Streams, IsDrainedOnceAReadHasTakenAllUntilMoreComes) {
+  struct Deaf final : StreamObserver {
+    void OnReadable() override { ++calls; }
+    void OnWritable() override {}
+    int calls = 0;
+  } deaf;
+  pair_.server->set_observer(&deaf);
+  WriteText(*pair_.client, "12345678");
+  RunUntil([&] { return deaf.calls == 1; });
+  EXPECT_FALSE(pair_.server->drained());
+  char buffer[8];
+  EXPECT_EQ(pair_.server->Read({buffer, 8}).bytes, 8u);
+  EXPECT_FALSE(pair_.server->drained());  // it may just have filled the buffer
+  EXPECT_EQ(pair_.server->Read({buffer, 8}).state, IoState::kWouldBlock);
+  EXPECT_TRUE(pair_.server->drained());
+  WriteText(*pair_.client, "123");
+  RunUntil([&] { return deaf.calls == 2; });
+  EXPECT_FALSE(pair_.server->drained());
+  EXPECT_EQ(pair_.server->Read({buffer, 8}).bytes, 3u);
+  EXPECT_TRUE(pair_.server->drained());
+}
+
+// The end comes without a further event if it came together with the last bytes.
+TEST_F(Streams, IsNotDrainedBeforeTheEndIsRead) {
+  struct Deaf final : StreamObserver {
+    void OnReadable() override {}
+    void OnWritable() override {}
+  } deaf;
+  pair_.server->set_observer(&deaf);
+  WriteText(*pair_.client, "last");
+  pair_.client->ShutdownWrite();
+  RunUntil([&] { return pair_.server->peer_gone(); });
+  char buffer[8];
+  EXPECT_EQ(pair_.server->Read({buffer, 8}).bytes, 4u);
+  EXPECT_FALSE(pair_.server->drained());
+  EXPECT_EQ(pair_.server->Read({buffer, 8}).state, IoState::kEnd);
+}
+
 // A read stops in front of urgent data, however much there is behind it, and no event tells of
 // that.
 TEST_F(Streams, BytesBehindUrgentDataAreRead) {
@@ -382,7 +420,7 @@ class Crowd {
     }
     void Disturb() {
       Member& other = *crowd.members_[crowd.random_.Below(kMembers)];
-      switch (crowd.random_.Below(8)) {
+      switch (crowd.random_.Below(9)) {
         case 0:
           other.stream.reset();
           return;
@@ -394,6 +432,11 @@ class Crowd {
           return;
         case 3:
           other.timer.Start(Duration::zero());
+          return;
+        case 4:
+          if (!other.stream) return;
+          other.stream->set_observer(nullptr);
+          crowd.loop_.FreeLater(std::move(other.stream));
           return;
         default:
           other.Write();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/check.h"
 
@@ -137,7 +138,9 @@ bool TcpStream::IsOpenAndQuiet() const {
          (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-void TcpStream::ShutdownWrite() { shutdown(fd_, SHUT_WR); }
+IoState TcpStream::ShutdownWrite() {
+  return shutdown(fd_, SHUT_WR) == 0 ? IoState::kOk : IoState::kError;
+}
 
 void TcpStream::ResetOnClose() {
   const linger abort_now{.l_onoff = 1, .l_linger = 0};
@@ -206,6 +209,13 @@ void TcpStream::Deliver(bool readable, bool writable) {
     }
   }
   destroyed_ = nullptr;
+}
+
+StreamWrapper wrapper_for_test = nullptr;
+
+std::unique_ptr<Stream> ForUser(EpollLoop& loop, std::unique_ptr<TcpStream> stream) {
+  if (wrapper_for_test != nullptr) return wrapper_for_test(loop, std::move(stream));
+  return stream;
 }
 
 int NewTcpSocket(int family) {

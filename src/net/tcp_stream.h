@@ -26,7 +26,8 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
   void ReadAgainLater() override;
   bool peer_gone() const override { return peer_gone_; }
   bool IsOpenAndQuiet() const override;
-  void ShutdownWrite() override;
+  bool drained() const override { return drained_; }
+  IoState ShutdownWrite() override;
   void ResetOnClose() override;
   void KeepAlive(Duration idle) override;
   const SocketAddress& peer() const override { return peer_; }
@@ -59,6 +60,12 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
   SocketAddress peer_;
   mutable SocketAddress local_;  // asked for on first use: a system call few streams need
 };
+
+// What users of net get for a TcpStream: itself, or in tests something that behaves like TLS over
+// it (awkward_stream.h).
+std::unique_ptr<Stream> ForUser(EpollLoop& loop, std::unique_ptr<TcpStream> stream);
+using StreamWrapper = std::unique_ptr<Stream> (*)(EventLoop& loop, std::unique_ptr<Stream> stream);
+extern StreamWrapper wrapper_for_test;
 
 // Makes a non-blocking TCP socket without Nagle's delay. Returns -1 and sets errno on failure.
 int NewTcpSocket(int family);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace gw {
 
@@ -33,7 +34,7 @@ std::string_view NameOf(Role role) {
 }
 
 std::shared_ptr<const LoraAdapters> EndpointState::lora() const {
-  std::lock_guard lock(lora_mutex_);
+  const MutexLock lock(lora_mutex_);
   return lora_;
 }
 
@@ -45,7 +46,7 @@ void EndpointState::set_lora(std::shared_ptr<const LoraAdapters> lora) {
       version = last_version.fetch_add(1, std::memory_order_relaxed) + 1;
     } while (version == 0);  // after four billion changes the counter passes 0, which means "none"
   }
-  std::lock_guard lock(lora_mutex_);
+  const MutexLock lock(lora_mutex_);
   lora_ = std::move(lora);
   lora_version.store(version, std::memory_order_release);
 }
@@ -54,7 +55,7 @@ EndpointTable::EndpointTable() : core_(std::make_shared<Core>()) {}
 
 std::shared_ptr<EndpointState> EndpointTable::Get(std::string_view address) {
   Core& core = *core_;
-  std::lock_guard lock(core.mutex);
+  const MutexLock lock(core.mutex);
   auto it = core.entries.find(absl::string_view(address.data(), address.size()));
   if (it != core.entries.end()) {
     if (std::shared_ptr<EndpointState> state = it->second.state.lock()) return state;
@@ -71,7 +72,7 @@ std::shared_ptr<EndpointState> EndpointTable::Get(std::string_view address) {
   }
   const auto release = [shared = core_, name = it->first](const EndpointState* state) {
     {
-      std::lock_guard gone(shared->mutex);
+      const MutexLock gone(shared->mutex);
       shared->gone.emplace_back(name, state->slot);
     }
     delete state;
@@ -83,7 +84,7 @@ std::shared_ptr<EndpointState> EndpointTable::Get(std::string_view address) {
 
 std::vector<uint32_t> EndpointTable::TakeReleasedSlots() {
   Core& core = *core_;
-  std::lock_guard lock(core.mutex);
+  const MutexLock lock(core.mutex);
   core.free_slots.insert(core.free_slots.end(), core.released_slots.begin(),
                          core.released_slots.end());
   core.released_slots.clear();

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +14,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace gw {
 
@@ -111,8 +111,8 @@ class alignas(64) EndpointState {
   void set_lora(std::shared_ptr<const LoraAdapters> lora);
 
  private:
-  mutable std::mutex lora_mutex_;
-  std::shared_ptr<const LoraAdapters> lora_;
+  mutable Mutex lora_mutex_;
+  std::shared_ptr<const LoraAdapters> lora_ ABSL_GUARDED_BY(lora_mutex_);
 };
 
 // Identity of an endpoint inside one Snapshot. Immutable.
@@ -173,12 +173,13 @@ class EndpointTable {
   // States may outlive the table, and say themselves when they go: to look through all of them
   // would cost every change of the configuration as much as there are endpoints.
   struct Core {
-    std::mutex mutex;
-    absl::flat_hash_map<std::string, Entry> entries;
-    std::vector<std::pair<std::string, uint32_t>> gone;  // address and slot
-    std::vector<uint32_t> released_slots;                // returned by the last TakeReleasedSlots
-    std::vector<uint32_t> free_slots;
-    uint32_t next_slot = 0;
+    Mutex mutex;
+    absl::flat_hash_map<std::string, Entry> entries ABSL_GUARDED_BY(mutex);
+    std::vector<std::pair<std::string, uint32_t>> gone ABSL_GUARDED_BY(mutex);  // address and slot
+    std::vector<uint32_t> released_slots
+        ABSL_GUARDED_BY(mutex);  // returned by the last TakeReleasedSlots
+    std::vector<uint32_t> free_slots ABSL_GUARDED_BY(mutex);
+    uint32_t next_slot ABSL_GUARDED_BY(mutex) = 0;
   };
   const std::shared_ptr<Core> core_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutex.h"
 
 namespace gw::internal {
 namespace {
@@ -73,7 +74,7 @@ uint32_t IndexShard::Matched(const Run& run, std::span<const uint64_t> hashes) c
 IndexShard::Met IndexShard::Match(std::span<const uint64_t> hashes, uint32_t base,
                                   Survivors* survivors) {
   if (bucket_count_ == 0) return {};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint32_t cell = Find(hashes.front());
   if (cell == 0) return {};
   Run& run = cells_[cell].run;
@@ -93,7 +94,7 @@ IndexShard::Met IndexShard::Match(std::span<const uint64_t> hashes, uint32_t bas
 IndexShard::Met IndexShard::Use(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch,
                                 uint32_t held) {
   if (bucket_count_ == 0) return {};
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint32_t cell = Find(hashes.front());
   if (cell == 0) return {};
   Run& run = cells_[cell].run;
@@ -117,7 +118,7 @@ bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touc
   const auto blocks = static_cast<uint32_t>(std::min<size_t>(hashes.size(), kRunBlocksMax));
   if (bucket_count_ == 0) return true;
   const uint32_t hash_cells = Run::CellsOf(blocks);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (Find(hashes.front()) != 0) return false;
   if (!Reserve(1 + hash_cells + (hash_cells > 1), 0)) return true;
   const uint32_t cell = cells_.Allocate();
@@ -139,7 +140,7 @@ bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touc
 bool IndexShard::Append(uint64_t name, uint32_t blocks, std::span<const uint64_t> hashes,
                         const Touch& touch) {
   if (bucket_count_ == 0) return false;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const uint32_t cell = Find(name);
   if (cell == 0) return false;
   Run& run = cells_[cell].run;
@@ -248,7 +249,7 @@ void IndexShard::Unlink(uint32_t cell) {
 }
 
 IndexShard::Stats IndexShard::stats() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {sizeof(*this) + bucket_count_ * sizeof(uint32_t) + cells_.bytes(), blocks_,
           evicted_blocks_};
 }

@@ -9,9 +9,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 
+#include "base/mutex.h"
 #include "prefix/cell_pool.h"
 #include "prefix/endpoints.h"
 #include "prefix/holders.h"
@@ -57,32 +57,34 @@ class alignas(64) IndexShard {
     void operator()(void* memory) const { std::free(memory); }
   };
 
-  uint32_t* Bucket(uint64_t name) const;
-  uint32_t Find(uint64_t name) const;
-  uint32_t Matched(const Run& run, std::span<const uint64_t> hashes) const;
-  uint32_t* HashCell(Run& run, uint32_t number);
+  uint32_t* Bucket(uint64_t name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t Find(uint64_t name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t Matched(const Run& run, std::span<const uint64_t> hashes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t* HashCell(Run& run, uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Stores hashes behind the run's blocks. REQUIRES: the cells for them are unused
-  void PutHashes(Run* run, std::span<const uint64_t> hashes);
-  void Hold(uint32_t cell, const Touch& touch, uint32_t blocks);
+  void PutHashes(Run* run, std::span<const uint64_t> hashes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Hold(uint32_t cell, const Touch& touch, uint32_t blocks)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Makes `cells` allocations possible at the cost of runs other than `kept`.
-  bool Reserve(size_t cells, uint32_t kept);
-  bool MakeRoom(uint32_t kept);
-  void CutLastCell(Run* run);
-  void Cut(Run* run, uint32_t blocks);
-  void Remove(uint32_t cell);
-  void LinkNewest(uint32_t cell);
-  void Unlink(uint32_t cell);
+  bool Reserve(size_t cells, uint32_t kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MakeRoom(uint32_t kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CutLastCell(Run* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Cut(Run* run, uint32_t blocks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remove(uint32_t cell) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LinkNewest(uint32_t cell) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Unlink(uint32_t cell) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  mutable std::mutex mutex_;
-  CellPool cells_;
-  Holders holders_;
+  mutable Mutex mutex_;
+  CellPool cells_ ABSL_GUARDED_BY(mutex_);
+  Holders holders_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<uint32_t[], Free> buckets_;
   size_t bucket_count_ = 0;
-  uint32_t newest_ = 0;
-  uint32_t oldest_ = 0;
-  size_t blocks_ = 0;
-  uint64_t evicted_blocks_ = 0;
+  uint32_t newest_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t oldest_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t blocks_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t evicted_blocks_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace gw::internal

@@ -6,6 +6,7 @@
 #include "api/names.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mutex.h"
 
 namespace gw {
 namespace {
@@ -98,12 +99,13 @@ bool Configurator::Apply(const config::Change& change) {
 Translator::Update Configurator::Translate(const config::Change& change, uint64_t generation) {
   const bool same_remarks = change.remarks == nullptr || *change.remarks == *remarks_;
   if (change.remarks != nullptr) remarks_ = change.remarks;
-  return same_remarks ? translator_.Follow(*resources_, change.objects, generation)
-                      : translator_.TranslateAll(*resources_, generation);
+  const std::shared_ptr<const api::ResourceSet> set = resources();
+  return same_remarks ? translator_.Follow(*set, change.objects, generation)
+                      : translator_.TranslateAll(*set, generation);
 }
 
 void Configurator::TakeStatus(Translator::Update& update, uint64_t generation) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   generation_ = generation;
   stale_ = remarks_->stale.size();
   load_error_ = absl::StrJoin(remarks_->errors, "; ");
@@ -122,7 +124,7 @@ void Configurator::TakeStatus(Translator::Update& update, uint64_t generation) {
 }
 
 void Configurator::ChangeResources(const config::Change& change) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (readers_->load(std::memory_order_acquire) > 0) {
     resources_ = std::make_shared<api::ResourceSet>(*resources_);
     readers_ = std::make_shared<std::atomic<int>>(0);
@@ -131,7 +133,7 @@ void Configurator::ChangeResources(const config::Change& change) {
 }
 
 std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   readers_->fetch_add(1, std::memory_order_relaxed);
   return {resources_.get(), [set = resources_, readers = readers_](const api::ResourceSet*) {
             readers->fetch_sub(1, std::memory_order_release);
@@ -171,42 +173,42 @@ void Configurator::LogWarnings(const std::vector<std::string>& warnings) {
 }
 
 void Configurator::SetListenErrors(ListenErrors errors) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   listen_errors_ = std::move(errors);
 }
 
 api::StatusSet Configurator::status() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return WithListenErrors(status_, *store_.Load(), listen_errors_);
 }
 
 uint64_t Configurator::generation() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return generation_;
 }
 
 size_t Configurator::refused() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return refused_;
 }
 
 size_t Configurator::stale() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return stale_;
 }
 
 std::string Configurator::load_error() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return load_error_;
 }
 
 ListenErrors Configurator::listen_errors() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return listen_errors_;
 }
 
 std::string Configurator::WhyNothingListens() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::string why;
   for (const auto& [ref, status] : status_) {
     const std::string refused = ref.kind == "Gateway" ? api::WhyRefused(status) : "";

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "base/mutex.h"
 #include "config/config_source.h"
 #include "pool/endpoint.h"
 #include "prefix/index.h"
@@ -61,16 +61,17 @@ class Configurator {
   std::set<std::string> warnings_;  // of the last change
   EndpointTable endpoints_;
   Translator translator_;
-  mutable std::mutex mutex_;
-  uint64_t generation_ = 0;
-  api::StatusSet status_;
+  mutable Mutex mutex_;
+  uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
+  api::StatusSet status_ ABSL_GUARDED_BY(mutex_);
   // Changed in place while nobody else reads it, else copied first.
-  std::shared_ptr<api::ResourceSet> resources_ = std::make_shared<api::ResourceSet>();
+  std::shared_ptr<api::ResourceSet> resources_ ABSL_GUARDED_BY(mutex_) =
+      std::make_shared<api::ResourceSet>();
   std::shared_ptr<std::atomic<int>> readers_ = std::make_shared<std::atomic<int>>(0);
-  size_t refused_ = 0;
-  size_t stale_ = 0;
-  std::string load_error_;
-  ListenErrors listen_errors_;
+  size_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t stale_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string load_error_ ABSL_GUARDED_BY(mutex_);
+  ListenErrors listen_errors_ ABSL_GUARDED_BY(mutex_);
   Counter& reloads_ok_;
   Counter& reloads_failed_;
   Gauge& generation_gauge_;

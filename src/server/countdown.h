@@ -2,11 +2,12 @@
 
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <mutex>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace gw {
 
@@ -15,25 +16,28 @@ class Countdown {
  public:
   explicit Countdown(size_t count) : left_(count) {}
   void Done() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     --left_;
     changed_.notify_all();
   }
   template <typename Stop>
   bool Wait(Duration timeout, Stop stop) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, timeout, [&] { return left_ == 0 || stop(); }) && left_ == 0;
+    const auto deadline = RealClock().Now() + timeout;
+    const MutexLock lock(mutex_);
+    while (left_ != 0 && !stop() && mutex_.WaitUntil(changed_, deadline)) {
+    }
+    return left_ == 0;
   }
   // Has Wait look at `stop` again. Under the lock: Wait must not be between its look and its sleep.
   void Poke() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     changed_.notify_all();
   }
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable changed_;
-  size_t left_;
+  size_t left_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gw

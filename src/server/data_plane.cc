@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/random.h"
 #include "dataplane/worker.h"
 #include "net/stream.h"
@@ -126,7 +126,7 @@ void DataPlane::Open() {
   std::set<ListenerKey> unusable_keys;
   for (const auto& [key, error] : unusable) unusable_keys.insert(key);
   struct Answers {
-    std::mutex mutex;
+    Mutex mutex;
     ListenErrors errors;
     std::map<ListenerKey, size_t> failures;  // workers that do not listen there
   };
@@ -136,7 +136,7 @@ void DataPlane::Open() {
     worker->ApplySnapshot(
         [countdown, answers](const ProxyWorker::ListenErrors& errors) {
           {
-            std::lock_guard lock(answers->mutex);
+            const MutexLock lock(answers->mutex);
             for (const auto& [key, error] : errors) {
               ++answers->failures[key];
               answers->errors.try_emplace(key, ListenError{error});
@@ -147,7 +147,7 @@ void DataPlane::Open() {
         unusable_keys);
   }
   countdown->Wait(std::chrono::seconds(30), [] { return false; });
-  std::lock_guard lock(answers->mutex);
+  const MutexLock lock(answers->mutex);
   open_.clear();
   for (const ListenerEntry& entry : snapshot->listeners) {
     const bool nowhere = answers->failures[entry.key] == workers_.size();

@@ -133,4 +133,105 @@ std::string ExplainText(const RequestRecord& as_it_came) {
   return out + TimesText(record) + TokensText(record);
 }
 
+namespace {
+
+// Below 0: there is none.
+Document OrNull(double value) { return value < 0 ? Document() : Document(value); }
+Document OrNull(int64_t value) { return value < 0 ? Document() : Document(value); }
+
+Document ScoresDocument(const Scores& names, const auto& score_of) {
+  Document out = Document::Map();
+  for (size_t i = 0; i < names.size(); ++i) out.Set(names[i].first, Document(score_of(i)));
+  return out;
+}
+
+Document ScoresDocument(const Scores& scores) {
+  return ScoresDocument(scores, [&](size_t i) { return double{scores[i].second}; });
+}
+
+Document LosersDocument(const RequestRecord& record) {
+  Document out = Document::List();
+  for (const RequestRecord::Loser& loser : std::span(record.losers).first(record.loser_count)) {
+    out.Add(Document::Map()
+                .Set("pod", loser.endpoint_name)
+                .Set("endpoint", loser.endpoint)
+                .Set("score", double{loser.score})
+                .Set("scores", ScoresDocument(record.scores,
+                                              [&](size_t i) { return double{loser.scores[i]}; }))
+                .Set("own_in_flight", loser.in_flight_requests));
+  }
+  return out;
+}
+
+Document TriesDocument(const RequestRecord& record) {
+  Document out = Document::List();
+  for (const RequestRecord::Try& told : std::span(record.all_tries).first(record.try_count)) {
+    out.Add(Document::Map()
+                .Set("pod", told.endpoint_name)
+                .Set("endpoint", told.endpoint)
+                .SetText("prefill_pod", told.prefill_name)
+                .Set("score", double{told.score})
+                .Set("own_in_flight", told.in_flight_requests)
+                .Set("reason", told.reason)
+                .Set("began_ms", told.began_ms)
+                .Set("took_ms", told.took_ms));
+  }
+  return out;
+}
+
+void SetPair(const RequestRecord& record, Document* out) {
+  out->Set("disaggregation", record.disaggregation)
+      .Set("prefill_pod", record.prefill_name)
+      .Set("prefill_endpoint", record.prefill_endpoint)
+      .Set("failed_half", record.failed_half)
+      .Set("prefill_status", record.prefill_status)
+      .Set("recomputed", record.recomputed)
+      .Set("prefill_candidates", record.prefill_candidates)
+      .Set("prefill_score", double{record.prefill_score})
+      .Set("prefill_scores", ScoresDocument(record.prefill_scores))
+      .Set("prefill_ms", OrNull(record.prefill_ms))
+      .Set("transfer_ms", OrNull(record.transfer_ms));
+}
+
+}  // namespace
+
+Document ExplainDocument(const RequestRecord& record) {
+  Document out = Document::Map();
+  out.Set("request_id", record.request_id)
+      .Set("client", record.client)
+      .Set("method", record.method)
+      .Set("host", record.host)
+      .Set("path", record.path)
+      .Set("route", record.route)
+      .Set("pool", record.pool)
+      .Set("requested_model", record.requested_model)
+      .Set("target_model", record.target_model)
+      .Set("pod", record.endpoint_name)
+      .Set("endpoint", record.endpoint)
+      .Set("status", record.status)
+      .Set("outcome", record.outcome)
+      .Set("reason", record.reason)
+      .Set("tries", record.tries)
+      .Set("stream", record.stream);
+  if (!record.disaggregation.empty()) SetPair(record, &out);
+  return out.Set("prefix_hit_blocks", record.prefix_hit_blocks)
+      .Set("prefix_blocks", record.prefix_blocks)
+      .Set("candidates", record.candidates)
+      .Set("score", double{record.score})
+      .Set("scores", ScoresDocument(record.scores))
+      .Set("body_ms", OrNull(record.body_ms))
+      .Set("queue_ms", OrNull(record.queue_ms))
+      .Set("response_ms", OrNull(record.response_ms))
+      .Set("ttft_ms", OrNull(record.ttft_ms))
+      .Set("total_ms", record.total_ms)
+      .Set("prompt_tokens", OrNull(record.prompt_tokens))
+      .Set("cached_tokens", OrNull(record.cached_tokens))
+      .Set("completion_tokens", OrNull(record.completion_tokens))
+      .Set("tokens_estimated", record.tokens_estimated)
+      .Set("own_in_flight", record.in_flight_requests)
+      .Set("limit", record.limit)
+      .Set("losers", LosersDocument(record))
+      .Set("all_tries", TriesDocument(record));
+}
+
 }  // namespace gw

@@ -82,5 +82,25 @@ TEST(ExplainText, WhatARequestDidNotComeToIsNotTold) {
   }
 }
 
+TEST(ExplainDocument, HasAllFieldsAndNullForWhatTheRequestDidNotComeTo) {
+  const std::string json = ExplainDocument(Answered()).ToCompactJson();
+  EXPECT_THAT(json, HasSubstr(R"("score":3.5,"scores":{"queue-depth":1.5,"in-flight":2},)"));
+  EXPECT_THAT(json, HasSubstr(R"("losers":[{"pod":"qwen-0","endpoint":"127.0.0.11:8000",)"
+                              R"("score":2.25,"scores":{"queue-depth":0.25,"in-flight":2},)"
+                              R"("own_in_flight":7}])"));
+  EXPECT_THAT(json, HasSubstr(R"({"pod":"qwen-2","endpoint":"127.0.0.13:8000","score":4,)"
+                              R"("own_in_flight":1,"reason":"connect_refused","began_ms":0.5,)"
+                              R"("took_ms":0.25})"));
+  EXPECT_THAT(json, HasSubstr(R"("ttft_ms":12.5,"total_ms":20.75,"prompt_tokens":7,)"));
+  EXPECT_THAT(json, Not(HasSubstr("prefill")));
+  RequestRecord refused;
+  refused.disaggregation = "prefill-decode";
+  const std::string nothing = ExplainDocument(refused).ToCompactJson();
+  EXPECT_THAT(nothing, HasSubstr(R"("ttft_ms":null)"));
+  EXPECT_THAT(nothing, HasSubstr(R"("completion_tokens":null)"));
+  EXPECT_THAT(nothing, HasSubstr(R"("scores":{})"));
+  EXPECT_THAT(nothing, HasSubstr(R"("prefill_ms":null)"));
+}
+
 }  // namespace
 }  // namespace gw

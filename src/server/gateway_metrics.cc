@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/version.h"
 #include "collect/scrape_metrics.h"
 #include "exchange/metrics.h"
@@ -156,7 +157,7 @@ void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapsh
 }
 
 void PoolSeries::Reconcile() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
   std::set<std::string_view> known = {""};
   for (const auto& entry : snapshot->pools) known.insert(entry->pool.id);

@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "dataplane/held_bytes.h"
 #include "prefix/index.h"
 #include "snapshot/snapshot.h"
@@ -36,8 +36,8 @@ class PoolSeries {
   MetricRegistry& metrics_;
   const SnapshotStore& snapshots_;
   // Or an earlier Snapshot's list could remove what a newer one has shown.
-  std::mutex mutex_;
-  uint64_t shown_generation_ = 0;
+  Mutex mutex_;
+  uint64_t shown_generation_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace gw

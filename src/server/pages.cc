@@ -1,55 +1,61 @@
 #include "server/pages.h"
 
-#include <fmt/format.h>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "base/log.h"
+#include "server/document.h"
 #include "server/get_rows.h"
 
 namespace gw {
 namespace {
 
-std::string Quoted(std::string_view text) {
-  std::string out = "\"";
-  AppendJsonEscaped(&out, text);
-  out += '"';
-  return out;
+// A list with each item on a line of its own.
+std::string Lines(const std::vector<Document>& items, std::string_view margin) {
+  std::string out = "[";
+  for (const Document& item : items) {
+    if (out.size() > 1) out.append(",\n").append(margin);
+    out += item.ToCompactJson();
+  }
+  return out + "]";
 }
 
 }  // namespace
 
 std::string EndpointsPage(const Snapshot& snapshot, TimePoint now) {
-  std::string out = "[";
+  std::vector<Document> endpoints;
   for (const auto& entry : snapshot.pools) {
     for (const Endpoint& endpoint : entry->pool.endpoints) {
-      if (out.size() > 1) out += ",\n ";
-      out += EndpointDocument(entry->pool, endpoint, now).ToCompactJson();
+      endpoints.push_back(EndpointDocument(entry->pool, endpoint, now));
     }
   }
-  return out + "]\n";
+  return Lines(endpoints, " ") + "\n";
 }
 
 std::string ConfigPage(const Snapshot& snapshot) {
-  std::string out = fmt::format("{{\"generation\":{},\n \"listeners\":[", snapshot.generation);
+  std::vector<Document> listeners;
   for (const ListenerEntry& listener : snapshot.listeners) {
-    if (&listener != &snapshot.listeners.front()) out += ",\n  ";
-    out += fmt::format("{{\"address\":{},\"port\":{},\"names\":[", Quoted(listener.key.ip),
-                       listener.key.port);
-    for (size_t i = 0; i < listener.names.size(); ++i) {
-      out += (i > 0 ? "," : "") + Quoted(listener.names[i]);
-    }
-    out += "]}";
+    Document names = Document::List();
+    for (const std::string& name : listener.names) names.Add(name);
+    listeners.push_back(Document::Map()
+                            .Set("address", listener.key.ip)
+                            .Set("port", uint32_t{listener.key.port})
+                            .Set("names", std::move(names)));
   }
-  out += "],\n \"pools\":[";
-  for (size_t i = 0; i < snapshot.pools.size(); ++i) {
-    const PoolEntry& entry = *snapshot.pools[i];
-    if (i > 0) out += ",\n  ";
-    out += fmt::format(
-        R"({{"pool":{},"runtime":{},"profile":{},"endpoints":{},"models":{},"unservable":{}}})",
-        Quoted(entry.pool.id), Quoted(NameOf(entry.pool.runtime)),
-        Quoted(entry.profile ? entry.profile->name() : ""), entry.pool.endpoints.size(),
-        entry.models.names().size(), Quoted(entry.unservable));
+  std::vector<Document> pools;
+  for (const auto& entry : snapshot.pools) {
+    pools.push_back(Document::Map()
+                        .Set("pool", entry->pool.id)
+                        .Set("runtime", NameOf(entry->pool.runtime))
+                        .Set("profile", entry->profile ? entry->profile->name() : "")
+                        .Set("endpoints", uint64_t{entry->pool.endpoints.size()})
+                        .Set("models", uint64_t{entry->models.names().size()})
+                        .Set("unservable", entry->unservable));
   }
-  return out + "]}\n";
+  return "{\"generation\":" + std::to_string(snapshot.generation) +
+         ",\n \"listeners\":" + Lines(listeners, "  ") + ",\n \"pools\":" + Lines(pools, "  ") +
+         "}\n";
 }
 
 }  // namespace gw

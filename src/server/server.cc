@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <atomic>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/random.h"
 #include "net/handed_sockets.h"
 #include "net/supervisor.h"
@@ -69,11 +69,11 @@ class ServerImpl final : public Server {
   absl::Status StartFrontEnds();
   absl::Status StartAdmin();
   void OnChange(const config::Change& change);
-  void Apply(bool listeners_changed);  // REQUIRES: opening_ is held
+  void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
-  void TakeErrors();                   // REQUIRES: opening_ is held
-  std::set<ListenerKey> Open() const;  // REQUIRES: opening_ is held
-  void TellUnusedSockets();            // REQUIRES: opening_ is held
+  void TakeErrors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
+  std::set<ListenerKey> Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
+  void TellUnusedSockets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Reload();
   bool Drain(SignalReader& signals);
 
@@ -93,8 +93,8 @@ class ServerImpl final : public Server {
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
   // Snapshots are published and listeners opened by the source's thread and RunUntilSignal's.
-  std::mutex opening_;
-  std::vector<std::string> unused_sockets_;  // that were told last; under opening_
+  Mutex opening_;
+  std::vector<std::string> unused_sockets_ ABSL_GUARDED_BY(opening_);  // that were told last
   SocketAddress admin_address_;
   size_t files_ = 0;  // that were read at the start
 };
@@ -115,7 +115,7 @@ absl::Status ServerImpl::Start() {
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   {
-    std::lock_guard opening(opening_);
+    const MutexLock opening(opening_);
     Apply(/*listeners_changed=*/true);
     phase_ = Phase::kServing;
   }
@@ -139,7 +139,7 @@ absl::Status ServerImpl::StartAdmin() {
 
 void ServerImpl::OnChange(const config::Change& change) {
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
-  std::lock_guard opening(opening_);
+  const MutexLock opening(opening_);
   const bool listeners_changed = configurator_.Apply(change);
   if (listeners_changed) pool_series_.Reconcile();
   Apply(listeners_changed);
@@ -153,7 +153,7 @@ void ServerImpl::Apply(bool listeners_changed) {
 // Whoever had a port may have left it, and an address may have come.
 void ServerImpl::Retry() {
   if (configurator_.listen_errors().empty()) return;
-  std::lock_guard opening(opening_);
+  const MutexLock opening(opening_);
   for (const auto& front_end : front_ends_) front_end->Retry();
   TakeErrors();
 }
@@ -211,7 +211,7 @@ void ServerImpl::Reload() {
 int ServerImpl::RunUntilSignal() {
   SignalReader signals;
   {
-    std::lock_guard opening(opening_);
+    const MutexLock opening(opening_);
     LogListening(files_, *snapshots_.Load(), Open());
   }
   NotifySupervisor("READY=1");
@@ -235,7 +235,10 @@ bool ServerImpl::Drain(SignalReader& signals) {
       {{"limit_s", ToSeconds(limit)}});
   source_->Stop();
   std::set<uint16_t> ports;
-  for (const ListenerKey& key : Open()) ports.insert(key.port);
+  {
+    const MutexLock opening(opening_);
+    for (const ListenerKey& key : Open()) ports.insert(key.port);
+  }
   if (admin_address_.port() != 0) ports.insert(admin_address_.port());
   const DrainEnd end = DrainAll(front_ends_, *admin_, ports, signals, limit);
   const bool drained = end == DrainEnd::kDrained;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutex.h"
+
 namespace gw {
 
 std::string ListenerKey::ToString() const {
@@ -19,7 +21,7 @@ const ListenerEntry* Snapshot::FindListener(const ListenerKey& key) const {
 
 void SnapshotStore::Publish(std::shared_ptr<const Snapshot> snapshot) {
   // What is replaced is destroyed, if nobody else holds it, after the lock is released.
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   current_.swap(snapshot);
   // After the store: a reader that sees the new version finds the new snapshot. One that loads it
   // before it sees the version loads it once more, and that is all.
@@ -27,7 +29,7 @@ void SnapshotStore::Publish(std::shared_ptr<const Snapshot> snapshot) {
 }
 
 std::shared_ptr<const Snapshot> SnapshotStore::Load() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return current_;
 }
 

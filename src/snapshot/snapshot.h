@@ -10,11 +10,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "flowcontrol/admission.h"
 #include "pool/pool.h"
 #include "prefix/block_hash.h"
@@ -76,8 +76,8 @@ class SnapshotStore {
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Snapshot> current_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const Snapshot> current_ ABSL_GUARDED_BY(mutex_);
   std::atomic<uint64_t> version_{0};
 };
 

@@ -6,10 +6,10 @@
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <mutex>
 #include <set>
 
 #include "base/check.h"
+#include "base/mutex.h"
 #include "stats/exposition.h"
 
 namespace gw {
@@ -185,7 +185,8 @@ struct MetricRegistry::Impl {
   };
 
   // The family of that name, made if missing. REQUIRES: mutex is held
-  Family& FindFamily(std::string_view name, std::string_view help, std::string_view type) {
+  Family& FindFamily(std::string_view name, std::string_view help, std::string_view type)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     const auto [it, inserted] = families.try_emplace(std::string(name));
     if (inserted) {
       it->second.help = help;
@@ -210,7 +211,7 @@ struct MetricRegistry::Impl {
 
   std::shared_ptr<Series<Counter>> FindCounter(std::string_view name, std::string_view help,
                                                const Labels& labels, bool permanent) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     Family& family = FindFamily(name, help, "counter");
     CHECK(family.callbacks.empty());
     return FindSeries(family.counters, labels, permanent);
@@ -218,7 +219,7 @@ struct MetricRegistry::Impl {
 
   std::shared_ptr<Series<Gauge>> FindGauge(std::string_view name, std::string_view help,
                                            const Labels& labels, bool permanent) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     Family& family = FindFamily(name, help, "gauge");
     CHECK(family.callbacks.empty());
     return FindSeries(family.gauges, labels, permanent);
@@ -227,7 +228,7 @@ struct MetricRegistry::Impl {
   std::shared_ptr<Series<Histogram>> FindHistogram(std::string_view name, std::string_view help,
                                                    std::span<const double> upper_bounds,
                                                    const Labels& labels, bool permanent) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     Family& family = FindFamily(name, help, "histogram");
     auto series = FindSeries(family.histograms, labels, permanent, upper_bounds);
     CHECK(std::ranges::equal(series->metric.upper_bounds(), upper_bounds));
@@ -236,7 +237,7 @@ struct MetricRegistry::Impl {
 
   // In the order of their names. What is in them is guarded by the lock, they themselves stay.
   std::vector<std::pair<const std::string*, Family*>> AllFamilies() {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     std::vector<std::pair<const std::string*, Family*>> all;
     for (auto& [name, family] : families) all.emplace_back(&name, &family);
     return all;
@@ -245,7 +246,7 @@ struct MetricRegistry::Impl {
   template <typename Metric>
   std::vector<std::shared_ptr<Series<Metric>>> CopyOf(const AllSeries<Metric>& series) const {
     std::vector<std::shared_ptr<Series<Metric>>> copy;
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     copy.reserve(series.size());
     for (const auto& [text, each] : series) copy.push_back(each);
     return copy;
@@ -269,9 +270,11 @@ struct MetricRegistry::Impl {
     return std::erase_if(series, is_gone) > 0;
   }
 
-  mutable std::mutex mutex;  // guards the maps, not the metrics in them
-  std::map<std::string, Family, std::less<>> families;
-  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> open_values;  // by scope
+  mutable Mutex mutex;  // guards the maps, not the metrics in them
+  std::map<std::string, Family, std::less<>> families ABSL_GUARDED_BY(mutex);
+  // By scope.
+  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> open_values
+      ABSL_GUARDED_BY(mutex);
 };
 
 MetricRegistry::MetricRegistry() : impl_(std::make_unique<Impl>()) {}
@@ -317,19 +320,19 @@ void MetricRegistry::RemoveSeries(std::string_view name,
                                   const std::function<bool(std::string_view)>& gone) {
   bool removed = false;
   for (auto& [family_name, family] : impl_->AllFamilies()) {
-    const std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     removed |= Impl::Remove(family->counters, name, gone);
     removed |= Impl::Remove(family->gauges, name, gone);
     removed |= Impl::Remove(family->histograms, name, gone);
   }
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   std::erase_if(impl_->open_values, [&](const auto& scope) { return gone(scope.first); });
   if (removed) removals_.fetch_add(1, std::memory_order_release);
 }
 
 bool MetricRegistry::AdmitsOpenValue(std::string_view scope, std::string_view value) {
   const std::string shown = CleanLabelValue(value, label_value_bytes_max);
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   auto& values = impl_->open_values.try_emplace(std::string(scope)).first->second;
   if (values.contains(shown)) return true;
   if (values.size() >= open_values_max) return false;
@@ -339,7 +342,7 @@ bool MetricRegistry::AdmitsOpenValue(std::string_view scope, std::string_view va
 
 bool MetricRegistry::HasOpenValue(std::string_view scope, std::string_view value) const {
   const std::string shown = CleanLabelValue(value, label_value_bytes_max);
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   const auto values = impl_->open_values.find(scope);
   return values != impl_->open_values.end() && values->second.contains(shown);
 }
@@ -347,7 +350,7 @@ bool MetricRegistry::HasOpenValue(std::string_view scope, std::string_view value
 void MetricRegistry::AddCallback(std::string_view name, std::string_view help,
                                  std::string_view type, std::function<void(const Sink&)> collect) {
   CHECK(type == "gauge" || type == "counter");
-  const std::lock_guard lock(impl_->mutex);
+  const MutexLock lock(impl_->mutex);
   Impl::Family& family = impl_->FindFamily(name, help, type);
   CHECK(family.counters.empty() && family.gauges.empty());
   family.callbacks.push_back(std::move(collect));
@@ -358,7 +361,7 @@ std::string MetricRegistry::Render() const {
   // deadlock.
   std::vector<std::pair<std::string, std::function<void(const Sink&)>>> callbacks;
   {
-    const std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     for (const auto& [name, family] : impl_->families) {
       for (const auto& callback : family.callbacks) callbacks.emplace_back(name, callback);
     }
@@ -384,13 +387,6 @@ std::string MetricRegistry::Render() const {
     if (const auto it = collected.find(*name); it != collected.end()) page.append(it->second);
   }
   return page;
-}
-
-std::vector<std::pair<std::string, std::string>> MetricRegistry::Families() const {
-  const std::lock_guard lock(impl_->mutex);
-  std::vector<std::pair<std::string, std::string>> families;
-  for (const auto& [name, family] : impl_->families) families.emplace_back(name, family.help);
-  return families;
 }
 
 }  // namespace gw

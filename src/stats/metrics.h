@@ -136,8 +136,6 @@ class MetricRegistry {
   // Prometheus text format 0.0.4, families in the order of their names. The lock is held only to
   // copy one family's handles at a time: nobody who counts waits for a page.
   std::string Render() const;
-  // Name and help of every family, for the test that holds docs/metrics.md against the code.
-  std::vector<std::pair<std::string, std::string>> Families() const;
 
   // For a label whose values clients choose: true if `value` is one of the first open_values_max
   // different ones of `scope` (of one pool, say), told apart by what a label shows of them. The

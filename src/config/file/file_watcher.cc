@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
@@ -15,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "config/file/debounce.h"
 #include "config/file/files.h"
 #include "config/file/inotify.h"
@@ -91,7 +91,7 @@ class FileWatcherImpl final : public FileWatcher {
 
   void LoadNow(std::function<void(bool)> done) override {
     {
-      std::lock_guard lock(asked_mutex_);
+      const MutexLock lock(asked_mutex_);
       asked_.push_back(std::move(done));
     }
     const uint64_t one = 1;
@@ -121,8 +121,8 @@ class FileWatcherImpl final : public FileWatcher {
   Signature seen_;
   const int stop_fd_;
   const int ask_fd_;
-  std::mutex asked_mutex_;
-  std::vector<std::function<void(bool)>> asked_;  // under asked_mutex_
+  Mutex asked_mutex_;
+  std::vector<std::function<void(bool)>> asked_ ABSL_GUARDED_BY(asked_mutex_);
   std::thread thread_;
 };
 
@@ -152,7 +152,7 @@ void FileWatcherImpl::AnswerAsked() {
   if (read(ask_fd_, &count, sizeof(count)) < 0) return;
   std::vector<std::function<void(bool)>> asked;
   {
-    std::lock_guard lock(asked_mutex_);
+    const MutexLock lock(asked_mutex_);
     asked.swap(asked_);
   }
   debounce_.Clear();

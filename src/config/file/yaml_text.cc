@@ -2,29 +2,10 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace gw::config {
 namespace {
-
-// Bytes of the UTF-8 character at the front, 0 if it is none. Surrogates and overlong forms are
-// none.
-size_t CharacterBytes(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t bytes = first >= 0xc2 && first < 0xe0   ? 2
-                       : first >= 0xe0 && first < 0xf0 ? 3
-                       : first >= 0xf0 && first < 0xf5 ? 4
-                                                       : 0;
-  if (bytes == 0 || text.size() < bytes) return 0;
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (first == 0xe0 && byte(1) < 0xa0) return 0;
-  if (first == 0xed && byte(1) >= 0xa0) return 0;
-  if (first == 0xf0 && byte(1) < 0x90) return 0;
-  if (first == 0xf4 && byte(1) >= 0x90) return 0;
-  return bytes;
-}
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -62,7 +43,7 @@ std::string FaultyCharacter(std::string_view text) {
   size_t line = 1;
   size_t line_start = 0;
   for (size_t at = 0; at < text.size();) {
-    const size_t bytes = CharacterBytes(text.substr(at));
+    const size_t bytes = Utf8CharacterBytes(text.substr(at));
     const unsigned char c = static_cast<unsigned char>(text[at]);
     const bool control = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
     if (bytes == 0 || control) {
