@@ -191,7 +191,7 @@ void Exchange::DispatchWhole(TimePoint now) {
   hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
   notes_.Dispatch(decision_, nullptr, now);
   tried_slots_.push_back(hold_.state->slot);
-  LearnPrefix(decision_);
+  LearnPrefix(decision_, decision_.prefix_hit_blocks);
   CountDispatch(decision_);
 }
 

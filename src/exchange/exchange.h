@@ -166,8 +166,9 @@ class Exchange {
   // prefix.cc
   void FillPrefixHits();
   int64_t UncachedTokens(const Decision& decision) const;
-  void LearnPrefix(const Decision& decision);
+  void LearnPrefix(const Decision& decision, uint32_t held);
   void RefreshPrefix(const Decision& decision);
+  void LearnTokens();
   bool WasServed(Outcome outcome) const;
 
   // pair.cc

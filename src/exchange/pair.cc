@@ -178,8 +178,8 @@ Step Exchange::DispatchPair(TimePoint now) {
   hold_.Take(*decision_.endpoint, 0);
   notes_.Dispatch(decision_, &prefill, now);
   const Disaggregation& split = *pool_->disaggregation;
-  if (split.prefill_uses_prefix) LearnPrefix(pair_.decision);
-  if (split.decode_uses_prefix) LearnPrefix(decision_);
+  if (split.prefill_uses_prefix) LearnPrefix(pair_.decision, pair_.decision.prefix_hit_blocks);
+  if (split.decode_uses_prefix) LearnPrefix(decision_, decision_.prefix_hit_blocks);
   CountDispatch(pair_.decision);
   if (pair_.runtime == Runtime::kSglang) {
     SetBootstrap(body_, request_, prefill.ip, split.bootstrap_port, env_.random, &edit_);
@@ -381,7 +381,7 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   ++pair_.tries;
   hold_.Take(*decision_.endpoint, 0);
   notes_.Dispatch(decision_, pair_.decision.endpoint, now);
-  if (split.decode_uses_prefix) LearnPrefix(decision_);
+  if (split.decode_uses_prefix) LearnPrefix(decision_, decision_.prefix_hit_blocks);
   series_->in_flight.Add(1);
   return {Step::Kind::kForward, Rejection::kNone};
 }

@@ -92,8 +92,9 @@ void LogRequest(const RequestRecord& record) {
 void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
-  if (WasServed(outcome) && (!pair_.active || pool_->disaggregation->decode_uses_prefix)) {
-    RefreshPrefix(decision_);
+  if (WasServed(outcome)) {
+    LearnTokens();
+    if (!pair_.active || pool_->disaggregation->decode_uses_prefix) RefreshPrefix(decision_);
   }
   ReleaseTry();
   if (pair_.leased) EndLease();
