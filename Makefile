@@ -4,6 +4,8 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
+ROUNDS ?= 5
+SECONDS_ ?= 3
 PREFIX ?= /usr/local
 export FUZZ_SECONDS JOBS
 
@@ -14,7 +16,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench fuzz tidy format asan tsan test-vllm install clean configure soak
+.PHONY: help deps build test demo bench bench-rivals bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,10 +42,20 @@ install: build  ## into PREFIX (/usr/local) below DESTDIR: binary, man pages, co
 demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm
 	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) tools/demo
 
-bench: configure  ## micro-benchmarks, then the gateway beside nginx
-	@tools/install-deps bench
-	@cmake --build $(BUILD) -j$(JOBS) --target penstock benchmarks
+bench: configure  ## micro-benchmarks of every folder
+	@cmake --build $(BUILD) -j$(JOBS) --target benchmarks
 	@BUILD=$(BUILD) tools/bench
+
+RIVALS = PENSTOCK=$(abspath $(BUILD))/penstock python3 -B bench/rivals.py --rounds $(ROUNDS) \
+  --seconds $(SECONDS_) $(if $(CASES),--cases $(CASES))
+
+bench-rivals: build  ## beside nginx and haproxy: ROUNDS (5) of SECONDS_ (3) for each of CASES (all)
+	@tools/install-deps bench
+	@$(RIVALS)
+
+bench-curves: build  ## the same over size, endpoints, connections, workers; into BUILD/curves
+	@tools/install-deps bench
+	@$(RIVALS) --curves $(BUILD)/curves
 
 fuzz: deps  ## every fuzz target for FUZZ_SECONDS (60) each
 	@tools/install-deps tidy

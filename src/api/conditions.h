@@ -48,6 +48,8 @@ struct ListenerStatus {
   int attached_routes = 0;
   std::vector<SupportedKind> supported_kinds;
   std::vector<Condition> conditions;
+
+  bool operator==(const ListenerStatus&) const = default;
 };
 
 // Of an HTTPRoute or InferencePool, seen by one parent.
@@ -55,6 +57,8 @@ struct ParentStatus {
   ParentRef parent_ref;
   std::string controller_name;
   std::vector<Condition> conditions;
+
+  bool operator==(const ParentStatus&) const = default;
 };
 
 struct ObjectStatus {
@@ -65,6 +69,8 @@ struct ObjectStatus {
   std::vector<GatewayAddress> addresses;        // Gateway
   std::vector<ListenerStatus> listeners;        // Gateway
   std::vector<ParentStatus> parents;            // HTTPRoute, InferencePool
+
+  bool operator==(const ObjectStatus&) const = default;
 };
 
 // The order of printing: classes, Gateways, routes, pools, what hangs on pools; then by name.

@@ -18,6 +18,8 @@ struct ServicePort {
   std::string target_port_name;  // a container port of the Pods
   std::string protocol = "TCP";
   std::string app_protocol;
+
+  bool operator==(const ServicePort&) const = default;
 };
 
 struct Service {
@@ -26,6 +28,8 @@ struct Service {
   std::string cluster_ip;  // "None" for headless
   StringMap selector;
   std::vector<ServicePort> ports;
+
+  bool operator==(const Service&) const = default;
 };
 
 struct SlicePort {
@@ -33,6 +37,8 @@ struct SlicePort {
   std::optional<int> port;
   std::string protocol = "TCP";
   std::string app_protocol;
+
+  bool operator==(const SlicePort&) const = default;
 };
 
 struct SliceEndpoint {
@@ -41,6 +47,8 @@ struct SliceEndpoint {
   bool serving = true;
   bool terminating = false;
   std::string pod_name;  // targetRef of kind Pod; may be empty
+
+  bool operator==(const SliceEndpoint&) const = default;
 };
 
 struct EndpointSlice {
@@ -49,6 +57,8 @@ struct EndpointSlice {
   std::string address_type;  // "IPv4", "IPv6", "FQDN"
   std::vector<SlicePort> ports;
   std::vector<SliceEndpoint> endpoints;
+
+  bool operator==(const EndpointSlice&) const = default;
 };
 
 struct Pod {
@@ -57,15 +67,21 @@ struct Pod {
   std::string phase;  // status.phase; empty: not given
   bool ready = true;  // the Ready condition; without any condition a Pod counts as ready
   std::optional<int> target_port;  // annotation penstock.dev/target-port
+
+  bool operator==(const Pod&) const = default;
 };
 
 struct Secret {
   ObjectMeta meta;
   std::string type = "Opaque";
+
+  bool operator==(const Secret&) const = default;
 };
 
 struct Namespace {
   ObjectMeta meta;  // labels include kubernetes.io/metadata.name
+
+  bool operator==(const Namespace&) const = default;
 };
 
 }  // namespace gw::api

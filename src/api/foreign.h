@@ -20,6 +20,8 @@ struct ForeignObject {
     std::string name;     // empty: every object of the kind, or those with `labels`
     std::string section;  // a listener, rule or port of it; empty: all
     StringMap labels;
+
+    bool operator==(const Target&) const = default;
   };
   // What happens to those it names when it is not served.
   enum class Effect {
@@ -33,6 +35,8 @@ struct ForeignObject {
   std::string kind;
   Effect effect = Effect::kChanges;
   std::vector<Target> targets;  // of kinds that are served; at least one
+
+  bool operator==(const ForeignObject&) const = default;
 };
 
 struct Node;

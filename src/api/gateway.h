@@ -16,6 +16,8 @@ struct ParametersRef {
   std::string kind;
   std::string ns;
   std::string name;
+
+  bool operator==(const ParametersRef&) const = default;
 };
 
 struct GatewayClass {
@@ -25,11 +27,15 @@ struct GatewayClass {
   std::string description;
   std::optional<ParametersRef> parameters_ref;
   std::vector<Unsupported> unsupported;
+
+  bool operator==(const GatewayClass&) const = default;
 };
 
 struct RouteGroupKind {
   std::string group = kGatewayGroup;
   std::string kind;
+
+  bool operator==(const RouteGroupKind&) const = default;
 };
 
 // Which routes may attach to a listener.
@@ -38,6 +44,8 @@ struct AllowedRoutes {
   From from = From::kSame;
   LabelSelector selector;             // of Namespaces, for kSelector
   std::vector<RouteGroupKind> kinds;  // empty: what the protocol allows
+
+  bool operator==(const AllowedRoutes&) const = default;
 };
 
 struct SecretRef {
@@ -45,12 +53,16 @@ struct SecretRef {
   std::string kind = "Secret";
   std::string ns;  // the Gateway's unless given
   std::string name;
+
+  bool operator==(const SecretRef&) const = default;
 };
 
 struct ListenerTls {
   enum class Mode { kTerminate, kPassthrough };
   Mode mode = Mode::kTerminate;
   std::vector<SecretRef> certificate_refs;
+
+  bool operator==(const ListenerTls&) const = default;
 };
 
 struct Listener {
@@ -60,11 +72,15 @@ struct Listener {
   std::string protocol;  // "HTTP", "HTTPS", "TCP", or anything the API server lets pass
   std::optional<ListenerTls> tls;
   AllowedRoutes allowed_routes;
+
+  bool operator==(const Listener&) const = default;
 };
 
 struct GatewayAddress {
   std::string type = "IPAddress";
   std::string value;
+
+  bool operator==(const GatewayAddress&) const = default;
 };
 
 struct Gateway {
@@ -75,6 +91,8 @@ struct Gateway {
   std::vector<GatewayAddress> addresses;
   std::optional<ParametersRef> parameters_ref;  // infrastructure.parametersRef
   std::vector<Unsupported> unsupported;         // `index` is the listener's
+
+  bool operator==(const Gateway&) const = default;
 };
 
 // Lets objects of `from` refer to objects of `to` in the grant's own namespace.
@@ -83,16 +101,22 @@ struct ReferenceGrant {
     std::string group;
     std::string kind;
     std::string ns;
+
+    bool operator==(const From&) const = default;
   };
   struct To {
     std::string group;
     std::string kind;
     std::string name;  // empty: every object of the kind
+
+    bool operator==(const To&) const = default;
   };
   ObjectMeta meta;
   std::string version = "v1";
   std::vector<From> from;
   std::vector<To> to;
+
+  bool operator==(const ReferenceGrant&) const = default;
 };
 
 }  // namespace gw::api

@@ -23,6 +23,8 @@ struct ExtensionRef {
   std::string name;
   std::optional<int> port;
   FailureMode failure_mode = FailureMode::kFailClose;
+
+  bool operator==(const ExtensionRef&) const = default;
 };
 
 struct InferencePool {
@@ -42,6 +44,8 @@ struct InferencePool {
   const char* extension_field() const {
     return v1alpha2() ? "spec.extensionRef" : "spec.endpointPickerRef";
   }
+
+  bool operator==(const InferencePool&) const = default;
 };
 
 // A pool of the same namespace.
@@ -49,11 +53,15 @@ struct PoolRef {
   std::string group;
   std::string kind = "InferencePool";
   std::string name;
+
+  bool operator==(const PoolRef&) const = default;
 };
 
 struct TargetModel {
   std::string name;
   std::optional<int> weight;
+
+  bool operator==(const TargetModel&) const = default;
 };
 
 struct InferenceModel {
@@ -63,6 +71,8 @@ struct InferenceModel {
   std::optional<Criticality> criticality;
   std::vector<TargetModel> target_models;  // empty: the model's own name; all weighted or none
   PoolRef pool_ref;                        // group kInferenceXGroup unless given
+
+  bool operator==(const InferenceModel&) const = default;
 };
 
 struct InferenceObjective {
@@ -70,17 +80,23 @@ struct InferenceObjective {
   std::string group;  // kInferenceXGroup or kLlmdGroup
   std::optional<int> priority;
   PoolRef pool_ref;  // group kInferenceGroup unless given
+
+  bool operator==(const InferenceObjective&) const = default;
 };
 
 struct InferenceModelRewrite {
   struct Rule {
     std::vector<std::string> models;  // exact names, one must be asked for; empty: any
     std::vector<TargetModel> targets;
+
+    bool operator==(const Rule&) const = default;
   };
   ObjectMeta meta;
   std::string group;  // kInferenceXGroup or kLlmdGroup
   PoolRef pool_ref;   // group kInferenceGroup unless given
   std::vector<Rule> rules;
+
+  bool operator==(const InferenceModelRewrite&) const = default;
 };
 
 // Prefill and decode on different endpoints.
@@ -90,6 +106,8 @@ struct Disaggregation {
   std::string decode_policy_ref;      // the same for decode
   std::string role_label;             // pdRoleLabelName
   std::optional<int> bootstrap_port;  // kvTransfer.bootstrapPort
+
+  bool operator==(const Disaggregation&) const = default;
 };
 
 struct InferenceTrafficPolicy {
@@ -98,6 +116,8 @@ struct InferenceTrafficPolicy {
   std::string runtime;    // modelServerRuntime: "sglang", "vllm", "trt-llm"; empty: not given
   std::optional<Disaggregation> pd;
   std::vector<Unsupported> unsupported;
+
+  bool operator==(const InferenceTrafficPolicy&) const = default;
 };
 
 }  // namespace gw::api

@@ -30,6 +30,8 @@ struct SourceRef {
   int line = 0;  // of the document's first line, from 1; 0: unknown
 
   std::string ToString() const;  // "pool.yaml:12", "" if unknown
+
+  bool operator==(const SourceRef&) const = default;
 };
 
 // Name of an object within its kind. `ns` is empty for kinds without namespaces.
@@ -57,6 +59,7 @@ struct ObjectRef {
   std::string ns;
   std::string name;
 
+  bool operator==(const ObjectRef&) const = default;
   std::string ToString() const;    // "InferencePool default/qwen", "GatewayClass penstock"
   std::string ApiVersion() const;  // "inference.networking.k8s.io/v1", "v1"
 };
@@ -80,6 +83,8 @@ struct ObjectMeta {
   // not known.
   std::string Where(std::string_view path) const;
   std::string WhereAnnotation(std::string_view key) const;
+
+  bool operator==(const ObjectMeta&) const = default;
 };
 
 // A field that the specification allows and Penstock does not honour.
@@ -87,6 +92,8 @@ struct Unsupported {
   std::string path;     // "spec.rules[0].filters[1]"
   int index = -1;       // the rule (HTTPRoute) or listener (Gateway) that needs it; -1: the object
   std::string message;  // "filters are not supported"
+
+  bool operator==(const Unsupported&) const = default;
 };
 
 struct LabelRequirement {
@@ -94,6 +101,8 @@ struct LabelRequirement {
   std::string key;
   Operator op = Operator::kIn;
   std::vector<std::string> values;
+
+  bool operator==(const LabelRequirement&) const = default;
 };
 
 // Everything must hold; an empty selector selects all.
@@ -102,6 +111,8 @@ struct LabelSelector {
   std::vector<LabelRequirement> match_expressions;
 
   bool Matches(const StringMap& labels) const;
+
+  bool operator==(const LabelSelector&) const = default;
 };
 
 // True if every pair of `wanted` is in `labels`.

@@ -46,6 +46,12 @@ struct ParsedObject {
   ObjectId id() const { return {ref.kind, ref.group, ref.ns, ref.name}; }
 };
 
+// One object that came, is another than before, or went. Where it was read stands in its metadata.
+struct ObjectChange {
+  std::shared_ptr<const Object> before;  // null: it came
+  std::shared_ptr<const Object> after;   // null: it went
+};
+
 struct Parsed {
   std::vector<ParsedObject> objects;  // in the order they were read
   // Objects of kinds that are not ours: "apps/v1 Deployment" -> how many.
@@ -54,5 +60,7 @@ struct Parsed {
 
 // Puts the object into the map of its kind, in place of one with its name.
 void Insert(const Object& object, ResourceSet* set);
+// Takes the object of that name out, if there is one.
+void Erase(const Object& object, ResourceSet* set);
 
 }  // namespace gw::api

@@ -30,16 +30,6 @@ const Service* ResourceSet::FindService(const std::string& ns, const std::string
   return Find(services, ObjectKey{ns, name});
 }
 
-std::vector<const EndpointSlice*> ResourceSet::SlicesOf(const std::string& ns,
-                                                        const std::string& service) const {
-  std::vector<const EndpointSlice*> out;
-  for (auto slice = endpoint_slices.lower_bound({ns, ""});
-       slice != endpoint_slices.end() && slice->first.ns == ns; ++slice) {
-    if (slice->second.service_name == service) out.push_back(&slice->second);
-  }
-  return out;
-}
-
 StringMap ResourceSet::NamespaceLabels(const std::string& ns) const {
   const Namespace* object = Find(namespaces, ns);
   if (object != nullptr) return object->meta.labels;

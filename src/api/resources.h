@@ -27,6 +27,8 @@ struct InvalidObject {
 
   // "InferencePool default/qwen: spec.targetPortNumber: must be 1..65535, got 0 (a.yaml:7)"
   std::vector<std::string> Messages() const;
+
+  bool operator==(const InvalidObject&) const = default;
 };
 
 // An object whose newest version cannot be served, so that an older one is in the maps below.
@@ -37,6 +39,8 @@ struct StaleObject {
   int64_t since_unix_s = 0;  // when the first version came that cannot be served
   std::string why;           // what is wrong with the newest
   bool source_lost = false;  // its file cannot be read, as every object of that file says
+
+  bool operator==(const StaleObject&) const = default;
 };
 
 // Plain data: built once by a configuration source, then only read.
@@ -68,8 +72,6 @@ struct ResourceSet {
                                 const std::string& name) const;
   const Service* FindService(const std::string& ns, const std::string& name) const;
 
-  std::vector<const EndpointSlice*> SlicesOf(const std::string& ns,
-                                             const std::string& service) const;
   // Labels of a namespace. One without a Namespace object has only kubernetes.io/metadata.name, as
   // every namespace of a cluster has.
   StringMap NamespaceLabels(const std::string& ns) const;

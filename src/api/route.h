@@ -23,6 +23,8 @@ struct ParentRef {
   bool group_given = false;
   bool kind_given = false;
   bool ns_given = false;
+
+  bool operator==(const ParentRef&) const = default;
 };
 
 // Of a regular expression only translate knows whether it is one.
@@ -33,6 +35,8 @@ struct ValueMatch {
   std::string name;  // of headers in lower case
   std::string value;
   ValueMatchType type = ValueMatchType::kExact;
+
+  bool operator==(const ValueMatch&) const = default;
 };
 
 struct RouteMatch {
@@ -42,6 +46,8 @@ struct RouteMatch {
       headers;  // the first of several with one name counts, the others are gone
   std::vector<ValueMatch> query_params;  // as for headers
   std::string method;                    // "GET"; empty: any
+
+  bool operator==(const RouteMatch&) const = default;
 };
 
 struct BackendRef {
@@ -51,6 +57,8 @@ struct BackendRef {
   std::string name;
   std::optional<int> port;
   int weight = 1;
+
+  bool operator==(const BackendRef&) const = default;
 };
 
 struct RouteRule {
@@ -59,6 +67,8 @@ struct RouteRule {
   std::vector<BackendRef> backend_refs;     // may be empty
   std::optional<Duration> request_timeout;  // zero: no limit, asked for; absent: not given
   std::optional<Duration> try_timeout;
+
+  bool operator==(const RouteRule&) const = default;
 };
 
 struct HttpRoute {
@@ -69,6 +79,8 @@ struct HttpRoute {
   std::vector<RouteRule> rules;        // at least one
   std::optional<Duration> stream_keepalive;
   std::vector<Unsupported> unsupported;  // `index` is the rule's
+
+  bool operator==(const HttpRoute&) const = default;
 };
 
 }  // namespace gw::api

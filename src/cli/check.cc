@@ -4,6 +4,7 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "config/file/last_good.h"
 #include "config/file/load.h"
 #include "pool/endpoint.h"
 #include "translate/translate.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "config/file/file_source.h"
+#include "config/file/last_good.h"
 #include "config/file/test_folder.h"
 #include "translate/translate.h"
 

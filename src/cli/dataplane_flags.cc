@@ -46,6 +46,8 @@ constexpr std::array kLimits = {
           [](DataplaneOptions& o) -> size_t& { return o.body_bytes_per_second_min; }, true},
     Limit{"pipelined_bytes", [](DataplaneOptions& o) -> size_t& { return o.pipelined_bytes_max; },
           true},
+    Limit{"spare_body_bytes", [](DataplaneOptions& o) -> size_t& { return o.spare_body_bytes_max; },
+          true},
     Limit{"downstream_connections",
           [](DataplaneOptions& o) -> size_t& { return o.downstream_connections_max; }, false},
     Limit{"admin_connections",

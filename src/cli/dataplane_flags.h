@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/file/file_limits.h"
 #include "server/server.h"
 
 namespace gw {

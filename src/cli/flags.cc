@@ -49,6 +49,7 @@ CLI::Validator Word(std::span<const std::string_view> known) {
 // What the user typed, for every command.
 struct Flags {
   ServerOptions serve;
+  FileOptions files;
   std::string log_level = "info";
   std::string log_format = "json";
   LogOptions log;
@@ -152,7 +153,7 @@ bool LacksPaths(const CLI::App& command, const std::vector<std::string>& paths) 
 
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand("serve", "Run the gateway on files of Kubernetes objects");
-  AddPaths(*serve, flags.serve.paths, "Files and folders of YAML");
+  AddPaths(*serve, flags.files.paths, "Files and folders of YAML");
   AddObjects(*serve, flags);
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
@@ -320,7 +321,7 @@ void ApplyServeFlags(Flags* flags) {
   // After the flags that set the same; checked when they were read.
   for (const std::string& limit : flags->limits) {
     const bool of_files = IsFileLimit(limit);
-    CHECK(of_files ? SetFileLimit(limit, &flags->serve.file_limits).ok()
+    CHECK(of_files ? SetFileLimit(limit, &flags->files.limits).ok()
                    : SetLimit(limit, &flags->serve.dataplane).ok());
   }
   for (const std::string& timeout : flags->timeouts) {
@@ -444,10 +445,10 @@ int RunCommand(int argc, char** argv) {
     std::cerr << MeantFlags(Describe(app), argc, argv);
     return status;
   }
-  if (LacksPaths(*serve, flags.serve.paths) || LacksPaths(*check, flags.check_paths)) return 1;
+  if (LacksPaths(*serve, flags.files.paths) || LacksPaths(*check, flags.check_paths)) return 1;
   if (serve->parsed()) {
     ApplyServeFlags(&flags);
-    return RunServe(flags.serve, flags.log);
+    return RunServe(flags.serve, flags.files, flags.log);
   }
   if (check->parsed()) {
     // Objects may come from anywhere: none of their words reaches the terminal as it is.

@@ -2,11 +2,13 @@
 
 #include <iostream>
 
+#include "config/file/file_source.h"
 #include "server/signals.h"
+#include "translate/judge.h"
 
 namespace gw {
 
-int RunServe(const ServerOptions& options, const LogOptions& log) {
+int RunServe(const ServerOptions& options, const FileOptions& files, const LogOptions& log) {
   BlockSignals();  // before the log's thread
   SetLogFormat(log.format);
   if (!log.file.empty()) {
@@ -17,7 +19,8 @@ int RunServe(const ServerOptions& options, const LogOptions& log) {
     }
   }
   InitLog(log.level);
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
+      options, config::NewFileSource(files.paths, RefusedAlone, {.limits = files.limits}));
   if (!server.ok()) {
     ShutdownLog();
     std::cerr << "penstock serve: " << server.status().message() << "\n";

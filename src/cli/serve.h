@@ -3,8 +3,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/log.h"
+#include "config/file/file_limits.h"
 #include "server/server.h"
 
 namespace gw {
@@ -15,7 +17,12 @@ struct LogOptions {
   std::string file;  // empty: standard error
 };
 
+struct FileOptions {
+  std::vector<std::string> paths;  // files and directories of objects
+  config::FileLimits limits;
+};
+
 // 0 after a drain, 1 if it could not start.
-int RunServe(const ServerOptions& options, const LogOptions& log);
+int RunServe(const ServerOptions& options, const FileOptions& files, const LogOptions& log);
 
 }  // namespace gw

@@ -11,6 +11,7 @@
 #include "client/pool.h"
 #include "collect/scrape_target.h"
 #include "collect/silence_watch.h"
+#include "collect/wanted.h"
 
 namespace gw {
 namespace {
@@ -67,30 +68,39 @@ struct MetricsScraper::Impl {
   // the words of the old runtime.
   void Follow(std::shared_ptr<const Snapshot> snapshot) {
     followed = std::move(snapshot);
-    std::unordered_map<const EndpointState*, std::unique_ptr<ScrapeTarget>> known;
-    for (auto& target : targets) {
-      const EndpointState* state = target->identity().state.get();
-      known.emplace(state, std::move(target));
-    }
-    targets.clear();
-    size_t scraped = 0;
-    for (ScrapeTarget::Identity& wanted : Wanted()) {
-      scraped += wanted.scraped;
-      std::unique_ptr<ScrapeTarget>& target = known[wanted.state.get()];
-      if (target != nullptr && target->identity().SameAs(wanted)) {
-        targets.push_back(std::move(target));
-      } else {
-        targets.push_back(Make(std::move(wanted)));
-      }
-    }
+    Wanted::Change change = wanted.Follow(followed);
+    for (const EndpointState* state : change.gone) Drop(state);
+    for (ScrapeTarget::Identity& identity : change.put) Put(std::move(identity));
     metrics.endpoints.Set(static_cast<double>(scraped));
-    std::vector<SilenceWatch::Subject> subjects;
-    for (const auto& target : targets) {
-      const ScrapeTarget::Identity& identity = target->identity();
-      // What a Service's endpoints serve, and how long that takes, is not known.
-      if (identity.scraped) subjects.push_back({identity.state, identity.pool_id, identity.name});
+  }
+
+  void Put(ScrapeTarget::Identity identity) {
+    const EndpointState* const state = identity.state.get();
+    const auto [place, is_new] = places.try_emplace(state, targets.size());
+    if (is_new) targets.emplace_back();
+    std::unique_ptr<ScrapeTarget>& target = targets[place->second];
+    if (!is_new && target->identity().SameAs(identity)) return;
+    if (!is_new) scraped -= target->identity().scraped;
+    scraped += identity.scraped;
+    // What a Service's endpoints serve, and how long that takes, is not known.
+    if (identity.scraped) {
+      silence.Watch({identity.state, identity.pool_id, identity.name});
+    } else {
+      silence.Forget(state);
     }
-    silence.Follow(std::move(subjects));
+    target = Make(std::move(identity));
+  }
+
+  void Drop(const EndpointState* state) {
+    const auto place = places.find(state);
+    if (place == places.end()) return;  // its address was none
+    silence.Forget(state);
+    std::unique_ptr<ScrapeTarget>& target = targets[place->second];
+    scraped -= target->identity().scraped;
+    places[targets.back()->identity().state.get()] = place->second;
+    target.swap(targets.back());
+    places.erase(state);
+    targets.pop_back();
   }
 
   void TellSilence(const SilenceWatch::Subject& subject, uint8_t what, bool begins) {
@@ -99,42 +109,6 @@ struct MetricsScraper::Impl {
     Log(begins ? LogLevel::kWarning : LogLevel::kInfo,
         begins ? "Endpoint silent, others are preferred" : "Endpoint answers again",
         {{"endpoint", subject.name}, {"pool", subject.pool_id}, {"reason", reason}});
-  }
-
-  // One for each address. Of several pools that hold it the first InferencePool says how it is
-  // scraped; one that only Services hold is probed.
-  std::vector<ScrapeTarget::Identity> Wanted() const {
-    std::vector<ScrapeTarget::Identity> all;
-    std::unordered_map<const EndpointState*, size_t> places;
-    for (const auto& entry : followed->pools) {
-      const Pool& pool = entry->pool;
-      for (const Endpoint& endpoint : pool.endpoints) {
-        ScrapeTarget::Identity identity{.state = endpoint.state,
-                                        .name = endpoint.address,
-                                        .pool_id = pool.id,
-                                        .runtime = endpoint.runtime,
-                                        .scraped = pool.kind == Pool::Kind::kInferencePool,
-                                        .metrics_age_max = pool.metrics_age_max};
-        const auto place = places.find(endpoint.state.get());
-        if (place != places.end()) {
-          if (identity.scraped && !all[place->second].scraped) {
-            identity.address = all[place->second].address;
-            all[place->second] = std::move(identity);
-          }
-          continue;
-        }
-        absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(endpoint.ip, endpoint.port);
-        if (!address.ok()) {
-          Log(LogLevel::kError, "Endpoint cannot be scraped",
-              {{"endpoint", endpoint.address}, {"error", std::string(address.status().message())}});
-          continue;
-        }
-        identity.address = *address;
-        places.emplace(endpoint.state.get(), all.size());
-        all.push_back(std::move(identity));
-      }
-    }
-    return all;
   }
 
   std::unique_ptr<ScrapeTarget> Make(ScrapeTarget::Identity identity) {
@@ -152,7 +126,10 @@ struct MetricsScraper::Impl {
   std::shared_ptr<const Snapshot> followed;
   ScrapeMetrics metrics;
   Random random;
+  Wanted wanted;
   std::vector<std::unique_ptr<ScrapeTarget>> targets;
+  std::unordered_map<const EndpointState*, size_t> places;  // in `targets`
+  size_t scraped = 0;                                       // of `targets`
   SilenceWatch silence;
   TimePoint looked_at{};
   Timer timer;

@@ -28,23 +28,15 @@ Value Without(Value own, const Value* two) {
 
 }  // namespace
 
-void SilenceWatch::Follow(std::vector<Subject> subjects) {
-  std::unordered_map<const EndpointState*, Watched> known;
-  for (Watched& watched : watched_) {
-    const EndpointState* state = watched.subject.state.get();
-    known.emplace(state, std::move(watched));
-  }
-  watched_.clear();
-  for (Subject& subject : subjects) {
-    Watched watched;
-    if (const auto it = known.find(subject.state.get()); it != known.end()) {
-      watched = std::move(it->second);
-      known.erase(it);
-    }
-    watched.subject = std::move(subject);
-    watched_.push_back(std::move(watched));
-  }
-  for (auto& [state, gone] : known) Set(gone, 0, TimePoint());
+void SilenceWatch::Watch(Subject subject) {
+  watched_[subject.state.get()].subject = std::move(subject);
+}
+
+void SilenceWatch::Forget(const EndpointState* state) {
+  const auto it = watched_.find(state);
+  if (it == watched_.end()) return;
+  Set(it->second, 0, TimePoint());
+  watched_.erase(it);
 }
 
 void SilenceWatch::Look(TimePoint now, const Tell& tell) {
@@ -52,14 +44,14 @@ void SilenceWatch::Look(TimePoint now, const Tell& tell) {
   if (window_ends) window_began_ = now;
   std::unordered_map<std::string_view, Peers> pools;
   int64_t newest_page_ns = 0;
-  for (Watched& watched : watched_) {
+  for (auto& [state, watched] : watched_) {
     Refresh(watched, now, window_ends);
     Peers& peers = pools[watched.subject.pool_id];
     Insert(std::max(watched.longest, watched.longest_before), peers.longest);
     Insert(watched.answered_at, peers.answered_at);
     newest_page_ns = std::max(newest_page_ns, watched.subject.state->scraped_at_ns.load(kRelaxed));
   }
-  for (Watched& watched : watched_) {
+  for (auto& [state, watched] : watched_) {
     LookAtMetrics(watched, newest_page_ns, tell);
     LookAtRequests(watched, pools[watched.subject.pool_id], now, tell);
     Set(watched, SilenceOf(*watched.subject.state), now);

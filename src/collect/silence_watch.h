@@ -22,7 +22,6 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "base/clock.h"
 #include "collect/scrape_options.h"
@@ -42,8 +41,10 @@ class SilenceWatch {
 
   explicit SilenceWatch(const ScrapeOptions& options) : options_(options) {}
 
-  // Keeps what is known of those that stay; what is gone is no longer silent.
-  void Follow(std::vector<Subject> subjects);
+  // From now on. What is known of one that is watched already is kept.
+  void Watch(Subject subject);
+  // What is gone is no longer silent. Nothing if it is not watched.
+  void Forget(const EndpointState* state);
   // Once a second or so.
   void Look(TimePoint now, const Tell& tell);
 
@@ -74,7 +75,7 @@ class SilenceWatch {
   static void Set(Watched& watched, uint8_t silence, TimePoint now);
 
   const ScrapeOptions& options_;
-  std::vector<Watched> watched_;
+  std::unordered_map<const EndpointState*, Watched> watched_;
   TimePoint window_began_{};
 };
 

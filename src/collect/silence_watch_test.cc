@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,13 @@ class SilenceWatchTest : public ::testing::Test {
     Look();
   }
   void Follow(const std::vector<std::string>& names) {
-    std::vector<SilenceWatch::Subject> subjects;
-    for (const std::string& name : names) subjects.push_back({table_.Get(name), "pool", name});
-    watch_.Follow(subjects);
-    held_.insert(held_.end(), subjects.begin(), subjects.end());
+    for (const SilenceWatch::Subject& before : held_) {
+      if (!std::count(names.begin(), names.end(), before.name)) watch_.Forget(before.state.get());
+    }
+    for (const std::string& name : names) {
+      held_.push_back({table_.Get(name), "pool", name});
+      watch_.Watch(held_.back());
+    }
   }
   EndpointState& At(const std::string& name) { return *table_.Get(name); }
   void Look() {

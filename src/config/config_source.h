@@ -1,38 +1,73 @@
-// What every source of configuration yields, files or API server: the objects that could be read,
-// and what could not. Which of them are served is for LastGood to say.
+// ConfigSource: where objects come from: files, or a cluster's API server. It says what is there at
+// first and then what changes, from a thread of its own; which of them are served is its own
+// business (last good versions of what is broken), and what they amount to is translate's.
 
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/object.h"
+#include "base/status.h"
 
 namespace gw::config {
 
-// A file, or all below a folder, that cannot be read: what is wrong with one object of a file that
-// reads well is no SourceError but stands with that object.
-struct SourceError {
-  std::string place;    // the path of the file or folder; empty: any file that is not in `files`
-  std::string message;  // "pools/qwen.yaml:12:3: ...": begins with the place
+// What is to be said of objects beside those that are served.
+struct Remarks {
+  std::vector<api::InvalidObject> invalid;  // in the order of reading
+  std::vector<api::StaleObject> stale;
+  std::map<std::string, int> skipped;  // of kinds that are not ours
+  // Why some cannot be read at all, so that what was read there before goes on serving.
+  std::vector<std::string> errors;
+
+  bool operator==(const Remarks&) const = default;
 };
 
-struct LoadResult {
-  api::Parsed parsed;  // of all files that could be read
-  std::vector<SourceError> errors;
-  std::vector<std::string> paths;    // as they were given
-  std::vector<std::string> files;    // that could be read, in the order of reading
-  std::vector<std::string> empty;    // of these, the ones without any document
-  std::vector<std::string> folders;  // that were looked into
-  std::vector<std::string> limits;   // names of the limits that were reached
-  uint64_t hash = 0;  // of all that was read, names included; equal means nothing changed
-
-  bool ok() const { return errors.empty(); }
-  std::string error() const;  // all messages, joined by "; "
+// What is different from the last one delivered, the first one from nothing at all.
+struct Change {
+  std::vector<api::ObjectChange> objects;  // each name once
+  std::shared_ptr<const Remarks> remarks;  // null: as they were
+  // For the log: of the stale ones those that were not before, and what is no longer stale.
+  std::vector<api::StaleObject> news;
+  std::vector<api::ObjectRef> recovered;
+  std::vector<std::string_view> limits;  // names of the source's limits that were reached
 };
 
-// What a load amounts to when nothing was served before.
-api::ResourceSet ResourcesOf(const LoadResult& loaded);
+// Makes of a set what it is after the change.
+void Apply(const Change& change, api::ResourceSet* set);
+
+struct FirstLoad {
+  Change change;
+  // For the log.
+  size_t files = 0;
+  size_t objects = 0;  // that were read, refused ones too
+  std::string places;  // where from
+};
+
+class ConfigSource {
+ public:
+  using OnChange = std::function<void(Change change)>;
+
+  // No call runs afterwards.
+  virtual ~ConfigSource() = default;
+
+  // All there is, or why it cannot be read. Blocks. Once, before Start.
+  virtual absl::StatusOr<FirstLoad> Load() = 0;
+  // From now on, until Stop, each change is told: on the source's own thread, one call at a time.
+  // It may block; what changes meanwhile is told by the next one.
+  virtual void Start(OnChange on_change) = 0;
+  // Waits for a call that is running; none runs afterwards. Not from within one.
+  virtual void Stop() = 0;
+  // Any thread, between Start and Stop. Looks at once for what has changed; behind that `done` is
+  // called on the source's thread, and told whether anything had.
+  virtual void LookNow(std::function<void(bool changed)> done) = 0;
+  // The names of its limits, as Change::limits has them.
+  virtual std::vector<std::string_view> limits() const = 0;
+};
 
 }  // namespace gw::config

@@ -1,22 +1,21 @@
-// Request bodies with a content coding in DownstreamConnection: decoded where they must be read.
+// Request bodies with a content coding in RequestDriver: decoded where they must be read.
 
-#include "dataplane/downstream.h"
+#include "dataplane/request_driver.h"
 #include "dataplane/worker.h"
 
 namespace gw {
 
-void DownstreamConnection::DecodeBody() {
+void RequestDriver::DecodeBody() {
   SetState(State::kWaiting);
-  coded_ = std::make_unique<CodedBody>(worker_.decode_queue(), worker_.held(),
-                                       exchange_.body_codings(), body_.view());
-  const CodedBody::Outcome outcome = coded_->Start([this](CodedBody::Outcome later) {
-    OnBodyDecoded(later);
-    ContinueInput();
-  });
+  coded_ =
+      std::make_unique<CodedBody>(worker_.decode_queue(), worker_.held(), exchange_.body_codings(),
+                                  body_.view(), &worker_.spare_bodies());
+  const CodedBody::Outcome outcome =
+      coded_->Start([this](CodedBody::Outcome later) { OnBodyDecoded(later); });
   if (outcome != CodedBody::Outcome::kMore) OnBodyDecoded(outcome);
 }
 
-void DownstreamConnection::OnBodyDecoded(CodedBody::Outcome outcome) {
+void RequestDriver::OnBodyDecoded(CodedBody::Outcome outcome) {
   const std::unique_ptr<CodedBody> coded = std::move(coded_);
   switch (outcome) {
     case CodedBody::Outcome::kDone:

@@ -14,8 +14,14 @@ constexpr int kTurnCalls = 4;
 }  // namespace
 
 CodedBody::CodedBody(DecodeQueue& queue, HeldBytes& held,
-                     std::span<const http::ContentCoding> codings, std::string_view coded)
-    : queue_(queue), codings_(codings), coded_(coded), rest_(coded), share_(held) {}
+                     std::span<const http::ContentCoding> codings, std::string_view coded,
+                     SpareBodies* spare)
+    : queue_(queue),
+      codings_(codings),
+      coded_(coded),
+      rest_(coded),
+      decoded_(spare),
+      share_(held) {}
 
 CodedBody::~CodedBody() { queue_.Remove(this); }
 

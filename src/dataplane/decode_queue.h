@@ -28,7 +28,7 @@ class CodedBody {
   using Outcome = http::ContentDecoder::Outcome;
   // Everything referred to outlives it. What is decoded counts among the `held` bytes as it grows.
   CodedBody(DecodeQueue& queue, HeldBytes& held, std::span<const http::ContentCoding> codings,
-            std::string_view coded);
+            std::string_view coded, SpareBodies* spare = nullptr);
   ~CodedBody();
 
   // The outcome, or kMore: then `done` is called with it, from the loop; it may destroy this.

@@ -1,25 +1,24 @@
-// GET /v1/models and /v1/models/NAME in DownstreamConnection.
+// GET /v1/models and /v1/models/NAME in RequestDriver.
 
-#include "dataplane/downstream.h"
+#include "dataplane/request_driver.h"
 #include "dataplane/worker.h"
 
 namespace gw {
 
-void DownstreamConnection::ListModels() {
+void RequestDriver::ListModels() {
   SetState(State::kWaiting);
   const SharedModelList list = worker_.model_lists().Get(
-      exchange_.snapshot(), exchange_.model_rules(), FieldsOfQuestion(parser_.head()),
+      exchange_.snapshot(), exchange_.model_rules(), FieldsOfQuestion(*head_),
       worker_.environment().random,
       [this](const ModelListAnswer& answer) {
         const auto finished = std::move(model_ticket_);
         AnswerModels(answer);
-        ContinueInput();
       },
       &model_ticket_);
   if (list != nullptr) AnswerModels(*list);
 }
 
-void DownstreamConnection::AnswerModels(const ModelListAnswer& list) {
+void RequestDriver::AnswerModels(const ModelListAnswer& list) {
   const std::string& name = exchange_.request().requested_model;
   const ModelListAnswer picked = name.empty() ? ModelListAnswer() : PickModel(list, name);
   const ModelListAnswer& answer = name.empty() ? list : picked;
@@ -29,8 +28,9 @@ void DownstreamConnection::AnswerModels(const ModelListAnswer& list) {
     exchange_.OnModelNotListed();
     Respond(Rejection::kUnknownModel);
   } else {
-    RespondWith({answer.status, answer.content_type, answer.body, 0, answer.fields}, keep_alive_,
-                Outcome::kComplete);
+    std::vector<http::HeaderField> fields;
+    for (const auto& [field, value] : answer.fields) fields.push_back({field, value});
+    RespondWith({answer.status, answer.content_type, answer.body, fields}, 0, Outcome::kComplete);
   }
 }
 

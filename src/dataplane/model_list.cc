@@ -198,8 +198,11 @@ void ModelListStore::Drop(const Key& key) {
 }
 
 size_t ModelListStore::BytesOf(const ModelListAnswer& list) {
-  return sizeof(Entry) + sizeof(ModelListAnswer) + list.content_type.size() + list.fields.size() +
-         list.body.size();
+  size_t bytes = sizeof(Entry) + sizeof(ModelListAnswer) + list.content_type.size();
+  for (const auto& [name, value] : list.fields) {
+    bytes += sizeof(OwnedFields::value_type) + name.size() + value.size();
+  }
+  return bytes + list.body.size();
 }
 
 ModelLists::ModelLists(ClientPool& upstreams, const DataplaneOptions& options,

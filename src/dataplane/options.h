@@ -27,6 +27,7 @@ struct DataplaneOptions {
   size_t body_bytes_per_second_min = 4096;
   size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
+  size_t spare_body_bytes_max = 8u << 20;  // memory of ended bodies that a worker keeps: freed
   size_t downstream_connections_max = 16384;
   size_t admin_connections_max = 64;           // the longest idle one is closed
   size_t admin_linger_bytes_max = 1u << 20;    // sent after an answer of the admin port: closed
@@ -39,7 +40,7 @@ struct DataplaneOptions {
   // Of a pair's stream before its first output: it goes out, and no other pair is tried.
   size_t held_response_bytes_max = 64 * 1024;
 
-  size_t reads_per_turn_max = 4;        // of one connection, 64 KiB each: others have their turn
+  size_t reads_per_turn_max = 4;  // of one connection, up to 256 KiB each: others have their turn
   size_t linger_bytes_max = 64u << 20;  // sent by a client after its answer: closed
 
   // Timeouts.
@@ -106,6 +107,7 @@ inline constexpr std::string_view kCountedLimits[] = {
     "repeats",
     "retries",
     "socket_memory",
+    "spare_body_bytes",
     "prefill_response_bytes",
     "reads_per_turn",
     "request_id_bytes",

@@ -1,12 +1,12 @@
-// Disaggregated requests in DownstreamConnection: the prefill half, and that no half outlives the
+// Disaggregated requests in RequestDriver: the prefill half, and that no half outlives the
 // other.
 
-#include "dataplane/downstream.h"
+#include "dataplane/request_driver.h"
 #include "dataplane/worker.h"
 
 namespace gw {
 
-void DownstreamConnection::DispatchPrefill() {
+void RequestDriver::DispatchPrefill() {
   SetState(State::kWaiting);
   StartBootstrapTimer();
   if (prefill_ == nullptr) {
@@ -23,16 +23,16 @@ void DownstreamConnection::DispatchPrefill() {
 
 // What was sent whole once may have its last try now: that one is not for a connection that is
 // closed as it is used.
-Reuse DownstreamConnection::ReuseOfNextTry() const {
+Reuse RequestDriver::ReuseOfNextTry() const {
   if (exchange_.tries().whole_failures > 0) return Reuse::kNone;
   return exchange_.is_repeatable() ? Reuse::kTrusted : Reuse::kVerified;
 }
 
-void DownstreamConnection::StartBootstrapTimer() {
+void RequestDriver::StartBootstrapTimer() {
   bootstrap_timer_.Start(exchange_.pool()->disaggregation->bootstrap_timeout);
 }
 
-void DownstreamConnection::CancelHalves() {
+void RequestDriver::CancelHalves() {
   try_timer_.Stop();
   bootstrap_timer_.Stop();
   if (prefill_ != nullptr) prefill_->Cancel();
@@ -42,15 +42,14 @@ void DownstreamConnection::CancelHalves() {
 }
 
 // Acts on what became of one half: anything but going on is the end of both.
-void DownstreamConnection::ActOnHalf(const Step& step) {
+void RequestDriver::ActOnHalf(const Step& step) {
   if (step.kind == Step::Kind::kContinue) return;
   CancelHalves();
   DropResponse();
   Act(step);
-  ContinueInput();
 }
 
-void DownstreamConnection::OnPrefillEnd(HeldAnswer answer) {
+void RequestDriver::OnPrefillEnd(HeldAnswer answer) {
   const bool failed = answer.status < 200 || answer.status > 299;
   const Step step = exchange_.OnPrefillEnd(std::move(answer), worker_.loop().now());
   if (!failed && step.kind == Step::Kind::kForward) {
@@ -60,24 +59,23 @@ void DownstreamConnection::OnPrefillEnd(HeldAnswer answer) {
   ActOnHalf(step);
 }
 
-void DownstreamConnection::OnPrefillFailed(TryFailure failure, bool sent_whole) {
+void RequestDriver::OnPrefillFailed(TryFailure failure, bool sent_whole) {
   ActOnHalf(exchange_.OnPrefillFailed(failure, sent_whole, worker_.loop().now()));
 }
 
-void DownstreamConnection::OnPrefillLimit(std::string_view limit) { exchange_.CountLimit(limit); }
+void RequestDriver::OnPrefillLimit(std::string_view limit) { exchange_.CountLimit(limit); }
 
-void DownstreamConnection::OnBootstrapTimeout() {
-  if (state_ != State::kWaiting || response_head_sent_ || !exchange_.awaits_kv_cache()) return;
+void RequestDriver::OnBootstrapTimeout() {
+  if (!waits() || response_head_sent_ || !exchange_.awaits_kv_cache()) return;
   ActOnHalf(exchange_.OnBootstrapTimeout(worker_.loop().now()));
 }
 
 // True while the pieces that came are kept.
-bool DownstreamConnection::HoldPieces() {
+bool RequestDriver::HoldPieces() {
   if (!exchange_.holds_response()) return false;
   const TimePoint now = worker_.loop().now();
   for (std::string_view piece : pieces_) held_.append(piece);
   pieces_.clear();
-  pieces_bytes_ = 0;
   const Step step = exchange_.OnResponseHeld(now);
   if (step.kind != Step::Kind::kContinue) {
     ActOnHalf(step);
@@ -92,24 +90,23 @@ bool DownstreamConnection::HoldPieces() {
 }
 
 // What came of a response that is not the client's after all.
-void DownstreamConnection::DropResponse() {
+void RequestDriver::DropResponse() {
   pieces_.clear();
-  pieces_bytes_ = 0;
   held_.clear();
+  response_trailers_.clear();
   share_.Set(HeldNow());
   misfit_ = false;
   status_ = early_head_ ? 200 : 0;
 }
 
-void DownstreamConnection::Relay(const HeldAnswer& answer) {
+void RequestDriver::Relay(const HeldAnswer& answer) {
   if (early_head_) {
     EndEarlyStream(Outcome::kErrorEvent, EarlyErrorEvent(exchange_, answer.status, answer.body));
     return;
   }
   const std::string_view type =
       answer.content_type.empty() ? "application/json" : std::string_view(answer.content_type);
-  RespondWith({answer.status, type, answer.body, 0}, keep_alive_ && !body_unread_,
-              Outcome::kComplete);
+  RespondWith({answer.status, type, answer.body, {}}, 0, Outcome::kComplete);
 }
 
 }  // namespace gw

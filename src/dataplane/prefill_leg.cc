@@ -69,7 +69,6 @@ void PrefillLeg::OnResponseEnd() {
         limit_ == "held_bytes" ? TryFailure::kLocalResources : TryFailure::kBadResponse, true);
     return;
   }
-  answer_.body.reserve(answer_.body.size() + Exchange::kBodyPadding);
   observer_.OnPrefillEnd(std::move(answer_));
 }
 

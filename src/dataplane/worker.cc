@@ -10,6 +10,7 @@ namespace gw {
 ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop)
     : shared_(shared),
       loop_(std::move(loop)),
+      waiting_room_([loop = loop_.get()](auto task) { loop->Post(std::move(task)); }),
       environment_(loop_->clock(), seed, shared.index, shared.metrics, shared.options.exchange),
       reader_(shared.snapshots),
       client_options_(shared.options.client()),
@@ -17,6 +18,8 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
           *loop_, client_options_,
           {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); }}),
       decode_queue_(*loop_, shared.options),
+      spare_bodies_(shared.options.spare_body_bytes_max,
+                    [this] { CountLimit("spare_body_bytes"); }),
       own_model_lists_(shared.model_lists == nullptr
                            ? std::make_unique<ModelListStore>(shared.options, seed)
                            : nullptr),
@@ -29,6 +32,8 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
                                           "Client connections accepted.")) {
   if (shared.log_requests) environment_.log_request = LogRequest;
+  environment_.gate = shared.gate;
+  environment_.room = &waiting_room_;
   // At 0 from the beginning: an alert on a series that is missing never fires.
   for (const std::string_view limit : kCountedLimits) environment_.metrics.LimitOf(limit);
   for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) AcceptFailures(error);
@@ -67,6 +72,18 @@ void ProxyWorker::ApplySnapshot(std::function<void(ListenErrors)> done, std::set
     ListenErrors errors;
     if (!draining_ && !stopping_) ReconcileListeners(taken, &errors);
     done(std::move(errors));
+  });
+}
+
+void ProxyWorker::FollowSnapshot() {
+  loop_->Post([this] {
+    const std::shared_ptr<const Snapshot>& newest = reader_.Get();
+    if (applied_ == nullptr) return;
+    // One with other listeners may have come meanwhile.
+    for (const ListenerEntry& entry : applied_->listeners) {
+      if (newest->FindListener(entry.port) == nullptr) return;
+    }
+    applied_ = newest;
   });
 }
 
@@ -135,11 +152,11 @@ absl::Status ProxyWorker::OpenListener(uint16_t port) {
 void ProxyWorker::OnAccept(uint16_t port, std::unique_ptr<Stream> stream) {
   accepted_.Add();
   connection_gauge_.Add(1);
-  auto owned = std::make_unique<DownstreamConnection>(*this, port, std::move(stream));
+  std::unique_ptr<DownstreamConnection> owned = NewH1Downstream(*this, port, std::move(stream));
   DownstreamConnection* connection = owned.get();
   connections_.emplace(connection, std::move(owned));
   MakeRoomFor(connection);
-  connection->OnReadable();
+  connection->Start();
   if (draining_) connection->Drain();
 }
 
@@ -152,17 +169,17 @@ void ProxyWorker::EnterIdle(DownstreamConnection* connection) {
   UpdateAccepting();
 }
 
-void ProxyWorker::EnterBodies(DownstreamConnection* connection) { bodies_.PushBack(connection); }
-
-void ProxyWorker::LeaveList(DownstreamConnection* connection) {
+void ProxyWorker::LeaveIdle(DownstreamConnection* connection) {
   connection->Unlink();
   UpdateAccepting();
 }
 
-bool ProxyWorker::RefuseNewerBodyThan(const DownstreamConnection* connection) {
+void ProxyWorker::EnterBodies(RequestDriver* driver) { bodies_.PushBack(driver); }
+
+bool ProxyWorker::RefuseNewerBodyThan(const RequestDriver* driver) {
   for (internal::ListNode* node = bodies_.prev; node != &bodies_; node = node->prev) {
-    auto* const newest = static_cast<DownstreamConnection*>(node);
-    if (newest == connection) break;
+    auto* const newest = static_cast<RequestDriver*>(node);
+    if (newest == driver) break;
     if (!newest->holds_much()) continue;
     newest->RefuseBody();
     return true;

@@ -20,9 +20,12 @@
 #include "client/pool.h"
 #include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
+#include "dataplane/forwarding.h"
 #include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
+#include "dataplane/request_driver.h"
+#include "dataplane/spare_bodies.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
@@ -45,6 +48,7 @@ class ProxyWorker {
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses
+    Gate* gate = nullptr;                   // which requests wait for; nullptr: none
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.
@@ -55,6 +59,9 @@ class ProxyWorker {
   // Any thread. Opens and closes listeners as the newest Snapshot wants them, but opens none of
   // `taken`, then calls `done` on the worker's thread with what could not be opened otherwise.
   void ApplySnapshot(std::function<void(ListenErrors errors)> done, std::set<uint16_t> taken = {});
+  // Any thread. The same for a Snapshot whose listeners are the ones before's: what went with that
+  // is not held on to.
+  void FollowSnapshot();
   // Any thread. No new connections; those in flight finish; `done` is called on the worker's thread
   // when none is left, or at once if none was. `closing`: listeners still accept for so long whose
   // first packet they have answered already; others who listen on the same port get the new ones.
@@ -70,8 +77,10 @@ class ProxyWorker {
   ClientPool& upstreams() { return upstreams_; }
   ModelLists& model_lists() { return model_lists_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
+  SpareBodies& spare_bodies() { return spare_bodies_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
+  const std::shared_ptr<const Snapshot>& newest_snapshot() { return reader_.Get(); }
   // Room for what one request needs for a moment.
   std::vector<iovec>& parts() { return parts_; }
   RequestForwarder& forwarder() { return forwarder_; }
@@ -80,13 +89,13 @@ class ProxyWorker {
   void CountRefusedHead(http::HeadError error);
   void Remove(DownstreamConnection* connection);
   HeldBytes& held() { return shared_.held; }
-  // Clients between requests, who may be closed to make room, and those whose body is coming.
+  // Clients between requests, who may be closed to make room.
   void EnterIdle(DownstreamConnection* connection);
-  void EnterBodies(DownstreamConnection* connection);
-  void LeaveList(DownstreamConnection* connection);
-  // Refuses the newest request whose body is coming and takes room. False if none of those is
-  // newer.
-  bool RefuseNewerBodyThan(const DownstreamConnection* connection);
+  void LeaveIdle(DownstreamConnection* connection);
+  // Requests whose body is coming. They leave by being unlinked.
+  void EnterBodies(RequestDriver* driver);
+  // Refuses the newest of them that takes room. False if none of those is newer.
+  bool RefuseNewerBodyThan(const RequestDriver* driver);
 
  private:
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
@@ -107,11 +116,13 @@ class ProxyWorker {
 
   const Shared shared_;
   std::unique_ptr<EventLoop> loop_;
+  WaitingRoom waiting_room_;
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
   const ClientOptions client_options_;
   ClientPool upstreams_;
   DecodeQueue decode_queue_;
+  SpareBodies spare_bodies_;
   const std::unique_ptr<ModelListStore> own_model_lists_;
   ModelLists model_lists_;
   std::vector<iovec> parts_;
@@ -122,7 +133,7 @@ class ProxyWorker {
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
   std::map<uint16_t, std::shared_ptr<const Snapshot>> retired_;
   internal::ListHead idle_;    // of connections_, the longest idle first
-  internal::ListHead bodies_;  // of connections_, the newest last
+  internal::ListHead bodies_;  // requests, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;
   std::vector<std::unique_ptr<DownstreamConnection>> removed_;
   std::vector<std::unique_ptr<Listener>> closing_;  // while draining

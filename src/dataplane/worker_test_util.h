@@ -84,10 +84,15 @@ class WorkerTest : public LoopTest {
     snapshot->listeners.push_back({port_, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     state_ = endpoint.state;
     snapshots_.Publish(snapshot);
-    auto worker = ProxyWorker::Start(
-        {snapshots_, index_, metrics_, options_, held_.emplace(options_.held_bytes_max), ip_,
-         /*log_requests=*/false},
-        1);
+    auto worker = ProxyWorker::Start({.snapshots = snapshots_,
+                                      .index = index_,
+                                      .metrics = metrics_,
+                                      .options = options_,
+                                      .held = held_.emplace(options_.held_bytes_max),
+                                      .bind_ip = ip_,
+                                      .log_requests = false,
+                                      .gate = gate_},
+                                     1);
     ASSERT_TRUE(worker.ok()) << worker.status();
     worker_ = *std::move(worker);
     std::atomic<bool> listening{false};
@@ -128,6 +133,7 @@ class WorkerTest : public LoopTest {
   DataplaneOptions options_;
   std::optional<HeldBytes> held_;
   std::optional<Duration> request_timeout_;
+  Gate* gate_ = nullptr;
   std::unique_ptr<Listener> endpoint_listener_;
   std::vector<std::unique_ptr<Peer>> served_;
   EndpointTable endpoints_;

@@ -2,42 +2,10 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "exchange/exchange.h"
 
 namespace gw {
 namespace {
-
-// What a refusal tells of the names that are served.
-constexpr size_t kNamesToldMax = 10;
-constexpr size_t kNamesToldBytesMax = 1024;
-
-// " Served here: `a`, `b` and 3 more.", or nothing if there are no names.
-std::string TextOfNames(const std::vector<const ModelTable*>& tables) {
-  std::string text;
-  size_t told = 0;
-  size_t more = 0;
-  for (const ModelTable* table : tables) {
-    for (const std::string& name : table->names()) {
-      if (told == kNamesToldMax || text.size() + name.size() > kNamesToldBytesMax) {
-        ++more;
-        continue;
-      }
-      text += (told++ == 0 ? " Served here: `" : ", `") + name + "`";
-    }
-  }
-  if (more > 0) text += " and " + std::to_string(more) + " more";
-  return text.empty() ? text : text + ".";
-}
-
-// A name counts as what the pool's rewrites make of it.
-bool Declares(const PoolEntry& pool, const std::string& model) {
-  const std::vector<TargetModel>* rewrite = pool.rewrites.Find(model);
-  if (rewrite == nullptr) return pool.models.Find(model) != nullptr;
-  return std::any_of(rewrite->begin(), rewrite->end(), [&](const TargetModel& target) {
-    return pool.models.Find(target.name) != nullptr;
-  });
-}
 
 // What may be written as the value of a header field.
 bool IsFieldValue(std::string_view text) {
@@ -49,151 +17,93 @@ bool IsFieldValue(std::string_view text) {
 }  // namespace
 
 Step Exchange::RouteByHead() {
-  const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(port_) : nullptr;
-  if (listener == nullptr || !listener->routes) return Reject(Rejection::kShuttingDown);
-  routes_ = listener->routes.get();
-  const bool lists = request_.api == ApiKind::kModels;
-  const bool has_body = head_->framing != http::BodyFraming::kNone;
-  if (routes_->matches_model_name() && has_body && !lists) {
+  if (routed_.begins_at_pool()) {
+    if (Refusal refusal = routed_.FindGivenPool()) return Reject(std::move(refusal));
+    return {Step::Kind::kReadBody, Rejection::kNone};
+  }
+  if (Refusal refusal = routed_.FindListener()) return Reject(std::move(refusal));
+  const bool lists = parsed_.request.api == ApiKind::kModels;
+  const bool has_body = asked_.head->framing != http::BodyFraming::kNone;
+  if (routed_.rule_depends_on_model() && has_body && !lists) {
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
   RouteModel model;
   if (lists) model.is = RouteModel::Is::kAny;
-  if (const Step step = FindRule(model); step.kind == Step::Kind::kRespond) return step;
+  if (Refusal refusal = routed_.FindRule(asked_, model)) return Reject(std::move(refusal));
   if (lists) {
-    model_rules_ = RulesOfModelList(*snapshot_, *routes_, *rule_, target_.path);
-    if (!model_rules_.empty()) return {Step::Kind::kReadBody, Rejection::kNone};
-    request_.api = ApiKind::kOther;
-    request_.requested_model.clear();
+    if (routed_.ListsModels(asked_.target.path)) return {Step::Kind::kReadBody, Rejection::kNone};
+    parsed_.request.api = ApiKind::kOther;
+    parsed_.request.requested_model.clear();
   }
-  if (has_body && RuleChoosesByModel()) return {Step::Kind::kReadBody, Rejection::kNone};
+  if (has_body && routed_.pool_depends_on_model()) {
+    return {Step::Kind::kReadBody, Rejection::kNone};
+  }
   return FindPool();
 }
 
-Step Exchange::FindRule(const RouteModel& model) {
-  rule_ = routes_->Match(http::HostWithoutPort(head_->authority), target_.path, target_.query,
-                         *head_, model);
-  if (rule_ == nullptr) return Reject(Rejection::kNoRoute);
-  if (!rule_->unsupported.empty()) {
-    detail_ = rule_->unsupported;
-    return Reject(Rejection::kRuleUnsupported);
-  }
-  return {Step::Kind::kContinue, Rejection::kNone};
-}
-
-// The models that the destination's pool declares; nullptr if it takes any name, or is no pool of
-// model servers.
-const ModelTable* Exchange::DeclaredModels(const Destination& destination) const {
-  if (destination.kind != Destination::Kind::kPool) return nullptr;
-  CHECK(destination.pool < snapshot_->pools.size());
-  const PoolEntry& entry = *snapshot_->pools[destination.pool];
-  const bool declares =
-      entry.pool.kind == Pool::Kind::kInferencePool && !entry.models.takes_any_name();
-  return declares ? &entry.models : nullptr;
-}
-
-bool Exchange::RuleChoosesByModel() const {
-  return rule_->destinations.size() > 1 &&
-         std::any_of(rule_->destinations.begin(), rule_->destinations.end(),
-                     [this](const Destination& d) { return DeclaredModels(d) != nullptr; });
-}
-
-// Of several destinations those that declare the model share it by weight; if none does, those that
-// take any name. A body that names none comes to the latter first, too.
-const Destination* Exchange::ChooseDestination() {
-  const std::string& model = request_.requested_model;
-  const bool understood = request_.api != ApiKind::kOther;
-  if (!RuleChoosesByModel() || (model.empty() && !understood)) return rule_->Choose(env_.random);
-  const Destination* chosen = nullptr;
-  if (!model.empty()) {
-    chosen = rule_->Choose(env_.random, [&](const Destination& destination) {
-      return DeclaredModels(destination) != nullptr &&
-             Declares(*snapshot_->pools[destination.pool], model);
-    });
-  }
-  if (chosen == nullptr) {
-    chosen = rule_->Choose(env_.random, [this](const Destination& destination) {
-      return DeclaredModels(destination) == nullptr;
-    });
-  }
-  return chosen != nullptr ? chosen : rule_->Choose(env_.random);
-}
-
 Step Exchange::FindPool() {
-  const Destination* destination = ChooseDestination();
-  if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
-    return Reject(Rejection::kNoValidDestination);
-  }
-  CHECK(destination->pool < snapshot_->pools.size());
-  pool_ = snapshot_->pools[destination->pool].get();
-  if (!pool_->unservable.empty()) {
-    detail_ = pool_->unservable;
-    return Reject(Rejection::kPoolUnservable);
-  }
-  if (pool_->pool.kind == Pool::Kind::kService) request_.api = ApiKind::kOther;
+  const bool understood = parsed_.request.api != ApiKind::kOther;
+  Refusal refusal = routed_.FindPool(parsed_.request.requested_model, understood, env_.random);
+  if (refusal) return Reject(std::move(refusal));
+  if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;
   return {Step::Kind::kReadBody, Rejection::kNone};
 }
 
 bool Exchange::reads_body() const {
-  if (request_.api == ApiKind::kModels) return false;
-  if (pool_ == nullptr) return true;
-  if (pool_->pool.kind == Pool::Kind::kService) return false;
-  return request_.api != ApiKind::kOther || !pool_->models.takes_any_name() ||
-         !pool_->rewrites.empty();
+  if (parsed_.request.api == ApiKind::kModels) return false;
+  const PoolEntry* const pool = routed_.pool();
+  if (pool == nullptr) return true;
+  if (pool->pool.kind == Pool::Kind::kService) return false;
+  return parsed_.request.api != ApiKind::kOther || !pool->models.takes_any_name() ||
+         !pool->rewrites.empty();
+}
+
+Step Exchange::ReadCodings() {
+  if (!reads_body()) return {Step::Kind::kReadBody, Rejection::kNone};
+  http::ContentCodings codings = http::ReadContentEncoding(asked_.head->headers);
+  if (!codings.unknown.empty()) {
+    detail_ = "Content-Encoding `" + codings.unknown + "` is not supported here; send one of ";
+    detail_ += http::kContentCodings;
+    return Reject(Rejection::kUnknownEncoding);
+  }
+  parsed_.codings = std::move(codings.applied);
+  return {Step::Kind::kReadBody, Rejection::kNone};
 }
 
 Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
-  body_ = body;
-  notes_.BodyCame(now);
-  edit_.Begin(body);
-  if (request_.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
-  if (reads_body()) ReadBody();
-  if (rule_ == nullptr) {
-    RouteModel model;
-    names_model_field_ = !request_.requested_model.empty();
-    if (names_model_field_) model = {RouteModel::Is::kNamed, request_.requested_model};
-    // Of what cannot be read the client must not say what it is.
-    if (body_outcome_ != ParseOutcome::kOk) model = {RouteModel::Is::kNamed, ""};
-    if (const Step step = FindRule(model); step.kind == Step::Kind::kRespond) {
-      const bool unread = body_outcome_ != ParseOutcome::kOk && request_.api != ApiKind::kOther;
-      return unread ? RefuseBody() : step;
-    }
-  }
-  if (pool_ == nullptr) {
-    if (const Step step = FindPool(); step.kind == Step::Kind::kRespond) return step;
-  }
+  parsed_.bytes = body;
+  tried_.notes.BodyCame(now);
+  parsed_.edit.Begin(body);
+  if (parsed_.request.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
+  if (reads_body()) parsed_.Read(asked_, routed_.PromptCharsMax(), &env_.parser);
+  if (const Step step = RouteByBody(); step.kind == Step::Kind::kRespond) return step;
   if (reads_body()) {
     if (const Step step = TakeBody(); step.kind == Step::Kind::kRespond) return step;
   }
   return Admit(now);
 }
 
-// Of a body that is read before its pool is known, as much of the prompt as any pool looks at.
-size_t Exchange::PromptCharsMax() const {
-  const auto wanted = [](const PoolEntry& pool) {
-    return pool.uses_prefix ? pool.prefix.chars_max() : 0;
-  };
-  if (pool_ != nullptr) return wanted(*pool_);
-  size_t most = 0;
-  for (const auto& pool : snapshot_->pools) most = std::max(most, wanted(*pool));
-  return most;
-}
-
-void Exchange::ReadBody() {
-  if (request_.api != ApiKind::kOther) {
-    body_outcome_ = env_.parser.Parse(body_, PromptCharsMax(), &request_);
-  } else {
-    const http::HeaderField* type = head_->headers.Find("content-type");
-    body_outcome_ =
-        head_->headers.Count("content-type") > 1
-            ? ParseOutcome::kUnclearForm
-            : env_.parser.FindModel(type != nullptr ? type->value : "", body_, &request_);
+// What could not be found by the head alone.
+Step Exchange::RouteByBody() {
+  if (routed_.rule() == nullptr && routed_.pool() == nullptr) {
+    RouteModel model;
+    parsed_.names_model_field = !parsed_.request.requested_model.empty();
+    if (parsed_.names_model_field) {
+      model = {RouteModel::Is::kNamed, parsed_.request.requested_model};
+    }
+    // Of what cannot be read the client must not say what it is.
+    if (parsed_.outcome != ParseOutcome::kOk) model = {RouteModel::Is::kNamed, ""};
+    if (Refusal refusal = routed_.FindRule(asked_, model)) {
+      const bool unread =
+          parsed_.outcome != ParseOutcome::kOk && parsed_.request.api != ApiKind::kOther;
+      return unread ? RefuseBody() : Reject(std::move(refusal));
+    }
   }
-  if (body_outcome_ != ParseOutcome::kOk) request_.requested_model.clear();
+  return routed_.pool() == nullptr ? FindPool() : Step{Step::Kind::kReadBody};
 }
 
 Step Exchange::RefuseBody() {
-  const ParseOutcome outcome = *body_outcome_;
+  const ParseOutcome outcome = *parsed_.outcome;
   detail_ = MessageOf(outcome);
   if (outcome == ParseOutcome::kModelTooLong) CountLimit("model_name_bytes");
   if (outcome == ParseOutcome::kTooDeep) {
@@ -210,64 +120,41 @@ Step Exchange::RefuseBody() {
 
 // What the pool makes of a body that was read.
 Step Exchange::TakeBody() {
-  if (*body_outcome_ != ParseOutcome::kOk) return RefuseBody();
-  const bool understood = request_.api != ApiKind::kOther;
-  if (!pool_->models.takes_any_name() && request_.requested_model.empty()) {
+  if (*parsed_.outcome != ParseOutcome::kOk) return RefuseBody();
+  const bool understood = parsed_.request.api != ApiKind::kOther;
+  if (!routed_.pool()->models.takes_any_name() && parsed_.request.requested_model.empty()) {
     if (!understood) return {Step::Kind::kForward, Rejection::kNone};
     detail_ = "the request body has no \"model\"";
     return Reject(Rejection::kMalformedBody);
   }
-  if (!MapModel()) return RefuseModel();
-  if (understood && pool_->asks_stream_usage) usage_ask_ = AskForUsage(body_, request_);
-  Splice(&edit_);
-  if (understood && pool_->uses_prefix) {
-    HashBlocks(env_.parser.prompt(), PrefixSeed(request_.target_model, request_.cache_salt),
-               pool_->prefix, &request_.prefix_blocks);
+  if (!parsed_.MapModel(*routed_.pool(), env_.random)) return RefuseModel();
+  if (understood && routed_.pool()->asks_stream_usage)
+    parsed_.usage_ask = AskForUsage(parsed_.bytes, parsed_.request);
+  parsed_.Splice(&parsed_.edit);
+  if (understood && routed_.pool()->uses_prefix) {
+    HashBlocks(env_.parser.prompt(),
+               PrefixSeed(parsed_.request.target_model, parsed_.request.cache_salt),
+               routed_.pool()->prefix, &parsed_.request.prefix_blocks);
+    parsed_.hashed_block_chars = routed_.pool()->prefix.block_chars;
   }
   env_.parser.DropPrompt();
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
-// A rewrite says what is asked for in place of the name, an InferenceModel what is sent for that.
-// False: nobody declares the name.
-bool Exchange::MapModel() {
-  request_.target_model = request_.requested_model;
-  if (request_.requested_model.empty()) return true;
-  if (const auto* rewrite = pool_->rewrites.Find(request_.requested_model)) {
-    request_.target_model = ChooseTarget(*rewrite, env_.random);
-  }
-  if (pool_->models.takes_any_name()) return true;
-  model_ = pool_->models.Find(request_.target_model);
-  if (model_ == nullptr) return false;
-  request_.target_model = model_->Choose(env_.random);
-  return true;
-}
-
 Step Exchange::RefuseModel() {
-  std::vector<const ModelTable*> tables;
-  for (const Destination& destination : rule_->destinations) {
-    const ModelTable* models = destination.weight > 0 ? DeclaredModels(destination) : nullptr;
-    if (models != nullptr) tables.push_back(models);
-  }
   OnModelNotListed();
-  detail_ += TextOfNames(tables);
+  detail_ += routed_.TextOfModels();
   return Reject(Rejection::kUnknownModel);
 }
 
 void Exchange::OnModelNotListed() {
-  detail_ = "The model `" + request_.requested_model + "` does not exist.";
-}
-
-void Exchange::Splice(BodyEdit* edit, bool asks_usage) const {
-  if (request_.target_model != request_.requested_model) {
-    edit->Replace(request_.model_value, ModelText(request_.model_place, request_.target_model));
-  }
-  if (usage_ask_ && asks_usage) edit->Replace(usage_ask_->at, usage_ask_->text);
+  detail_ = "The model `" + parsed_.request.requested_model + "` does not exist.";
 }
 
 std::optional<std::string_view> Exchange::model_field() const {
-  if (!names_model_field_) return std::nullopt;
-  return IsFieldValue(request_.requested_model) ? request_.requested_model : std::string_view();
+  if (!parsed_.names_model_field) return std::nullopt;
+  return IsFieldValue(parsed_.request.requested_model) ? parsed_.request.requested_model
+                                                       : std::string_view();
 }
 
 }  // namespace gw

@@ -6,11 +6,8 @@ namespace gw {
 
 std::optional<Duration> StreamKeepaliveOf(const Exchange& exchange) {
   const InferenceRequest& request = exchange.request();
-  if (exchange.pool() == nullptr || request.api == ApiKind::kOther || !request.stream) {
-    return std::nullopt;
-  }
-  const std::optional<Duration>& of_route = exchange.rule()->stream_keepalive;
-  return of_route ? of_route : exchange.pool()->stream_keepalive;
+  if (request.api == ApiKind::kOther || !request.stream) return std::nullopt;
+  return exchange.stream_keepalive();
 }
 
 std::string EarlyErrorEvent(const Exchange& exchange, Rejection rejection) {

@@ -5,28 +5,27 @@
 
 namespace gw {
 
-const std::vector<EndpointView>& ExchangeEnvironment::SampleForDecision(
-    const Pool& pool, const InferenceRequest& request, TimePoint now) {
+const Candidates& ExchangeEnvironment::SampleForDecision(const Pool& pool,
+                                                         const InferenceRequest& request,
+                                                         TimePoint now) {
   auto free = std::find_if(samples.begin(), samples.end(),
                            [](const PoolSample& sample) { return sample.pool == nullptr; });
   if (free == samples.end()) free = samples.emplace(free);
   free->pool = &pool;
-  SampleEndpoints(pool, request, now, {}, &free->views);
-  return free->views;
+  SampleEndpoints(pool, request, now, {}, &free->candidates);
+  return free->candidates;
 }
 
 void ExchangeEnvironment::TakeSample(const Pool& pool, const InferenceRequest& request,
-                                     TimePoint now, std::span<const uint32_t> excluded) {
+                                     TimePoint now, const Eligible& eligible) {
   for (PoolSample& sample : samples) {
     if (sample.pool != &pool) continue;
     sample.pool = nullptr;
-    std::swap(views, sample.views);
-    std::erase_if(views, [excluded](const EndpointView& view) {
-      return std::find(excluded.begin(), excluded.end(), view.slot) != excluded.end();
-    });
-    if (!views.empty()) return;
+    std::swap(candidates, sample.candidates);
+    candidates.RemoveIf([&](size_t i) { return !eligible.Has(candidates.slots()[i]); });
+    if (!candidates.empty()) return;
   }
-  SampleEndpoints(pool, request, now, excluded, &views);
+  SampleEndpoints(pool, request, now, eligible, &candidates);
 }
 
 void ExchangeEnvironment::ForgetSamples() {

@@ -4,17 +4,18 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "exchange/gate.h"
 #include "exchange/history.h"
 #include "exchange/metrics.h"
 #include "exchange/options.h"
 #include "inference/parser.h"
 #include "prefix/index.h"
 #include "scheduling/profile.h"
+#include "scheduling/sample.h"
 #include "stats/metrics.h"
 
 namespace gw {
@@ -22,7 +23,7 @@ namespace gw {
 // What admission saw of a pool, for the decision that follows it.
 struct PoolSample {
   const Pool* pool = nullptr;  // nullptr: used up
-  std::vector<EndpointView> views;
+  Candidates candidates;
 };
 
 // Outlives the exchanges. Used on the worker's thread.
@@ -39,22 +40,22 @@ struct ExchangeEnvironment {
   InferenceParser parser;
   // Working memory of a decision.
   SchedulingScratch scratch;
-  std::vector<EndpointView> views;
+  Candidates candidates;
   std::vector<PoolSample> samples;
-  std::vector<uint32_t> slots;
-  std::vector<uint32_t> hits;
   std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
+  // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.
+  Gate* gate = nullptr;
+  WaitingRoom* room = nullptr;
   // Where the record of a request goes that has ended; nullptr: nowhere. Does not block.
   void (*log_request)(const RequestRecord&) = nullptr;
 
   // A sample of the pool that the decision which follows at once uses as well.
-  const std::vector<EndpointView>& SampleForDecision(const Pool& pool,
-                                                     const InferenceRequest& request,
-                                                     TimePoint now);
-  // Into `views`: what SampleForDecision saw of the pool, without `excluded`, or a new sample.
+  const Candidates& SampleForDecision(const Pool& pool, const InferenceRequest& request,
+                                      TimePoint now);
+  // Into `candidates`: what SampleForDecision saw of the pool and is eligible, or a new sample.
   void TakeSample(const Pool& pool, const InferenceRequest& request, TimePoint now,
-                  std::span<const uint32_t> excluded);
+                  const Eligible& eligible);
   void ForgetSamples();  // once the decision is made
 };
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "flowcontrol/admission.h"
-#include "inference/disaggregation.h"
 
 namespace gw {
 namespace {
@@ -32,66 +30,32 @@ ApiKind DialectOf(ApiKind api, std::string_view path) {
 // the metrics' labels.
 bool RefusesName(int status) { return status == 401 || status == 403 || status == 404; }
 
-// The objective that the client names decides, else the InferenceModel.
-Criticality FindCriticality(const PoolEntry& pool, const http::RequestHead& head,
-                            const ModelBinding* model) {
-  for (std::string_view field : {"x-llm-d-inference-objective", "x-gateway-inference-objective"}) {
-    if (pool.priorities.empty()) break;
-    const http::HeaderField* named = head.headers.Find(field);
-    if (named == nullptr) continue;
-    const auto priority = pool.priorities.find(named->value);
-    if (priority != pool.priorities.end()) return CriticalityOf(priority->second);
-  }
-  return model == nullptr ? Criticality::kCritical : model->criticality;
-}
-
 }  // namespace
 
 void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
                      std::string_view client_ip, TimePoint now) {
+  BeginWith(client_ip, now);
+  routed_.Begin(std::move(snapshot), port);
+}
+
+void Exchange::BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id,
+                           std::string_view client_ip, TimePoint now) {
+  BeginWith(client_ip, now);
+  routed_.BeginAtPool(std::move(snapshot), pool_id);
+}
+
+void Exchange::BeginWith(std::string_view client_ip, TimePoint now) {
   CHECK(!active_);
   active_ = true;
-  snapshot_ = std::move(snapshot);
-  port_ = port;
-  client_ip_.assign(client_ip);
-  began_ = now;
-  head_ = nullptr;
-  target_ = {};
-  request_id_.clear();
-  routes_ = nullptr;
-  rule_ = nullptr;
-  model_rules_.clear();
-  pool_ = nullptr;
-  body_outcome_.reset();
-  names_model_field_ = false;
-  model_ = nullptr;
-  request_.api = ApiKind::kOther;
-  request_.requested_model.clear();
-  request_.target_model.clear();
-  request_.model_value = {};
-  request_.stream = false;
-  request_.prompts = 1;
-  request_.samples = 1;
-  request_.prompt_chars = 0;
-  request_.prompt_tokens_estimate = 0;
-  request_.cache_salt.clear();
-  request_.prefix_blocks.clear();
-  body_ = {};
-  edit_.Begin({});
-  body_codings_.clear();
-  usage_ask_.reset();
+  asked_.head = nullptr;
+  asked_.target = {};
+  asked_.request_id.clear();
+  asked_.client_ip.assign(client_ip);
+  asked_.began = now;
   rejection_ = Rejection::kNone;
   detail_.clear();
-  decision_ = {};
-  tried_slots_.clear();
-  tries_ = 0;
-  failed_ = {};
-  notes_.Reset();
-  pair_.Reset();
-  response_.Drop();
-  upstream_status_ = 0;
-  saw_first_byte_ = false;
-  series_ = nullptr;
+  tried_.Reset();
+  observed_.Reset();
 }
 
 Step Exchange::Reject(Rejection rejection) {
@@ -99,225 +63,215 @@ Step Exchange::Reject(Rejection rejection) {
   return {Step::Kind::kRespond, rejection};
 }
 
-void Exchange::OnRefusedHead() { request_id_ = NewRequestId(env_.random); }
+Step Exchange::Reject(Refusal refusal) {
+  detail_ = std::move(refusal.detail);
+  return Reject(refusal.rejection);
+}
+
+void Exchange::OnRefusedHead() { asked_.request_id = NewRequestId(env_.random); }
 
 Step Exchange::OnRequestHead(const http::RequestHead& head) {
-  head_ = &head;
+  asked_.head = &head;
   const http::HeaderField* id = head.headers.Find("x-request-id");
   const bool too_long = id != nullptr && id->value.size() > kRequestIdMax;
   if (too_long) env_.metrics.CountLimit("request_id_bytes");
   if (id != nullptr && !id->value.empty() && !too_long) {
-    request_id_.assign(id->value);
+    asked_.request_id.assign(id->value);
   } else {
-    request_id_ = NewRequestId(env_.random);
+    asked_.request_id = NewRequestId(env_.random);
   }
   if (head.upgrade) return Reject(Rejection::kUpgradeRefused);
   std::optional<http::Target> target = http::ParseTarget(head.target);
   if (!target) return Reject(Rejection::kBadRequest);
-  target_ = *target;
-  request_.api = ClassifyApi(head.method, target_.path);
-  if (request_.api == ApiKind::kModels) request_.requested_model = ModelOfPath(target_.path);
+  asked_.target = *target;
+  parsed_.request.api = ClassifyApi(head.method, asked_.target.path);
+  if (parsed_.request.api == ApiKind::kModels)
+    parsed_.request.requested_model = ModelOfPath(asked_.target.path);
   const Step step = RouteByHead();
   return step.kind == Step::Kind::kReadBody ? ReadCodings() : step;
 }
 
-Step Exchange::ReadCodings() {
-  if (!reads_body()) return {Step::Kind::kReadBody, Rejection::kNone};
-  http::ContentCodings codings = http::ReadContentEncoding(head_->headers);
-  if (!codings.unknown.empty()) {
-    detail_ = "Content-Encoding `" + codings.unknown + "` is not supported here; send one of ";
-    detail_ += http::kContentCodings;
-    return Reject(Rejection::kUnknownEncoding);
-  }
-  body_codings_ = std::move(codings.applied);
-  return {Step::Kind::kReadBody, Rejection::kNone};
-}
-
-Step Exchange::Admit(TimePoint now) {
-  const Criticality criticality = FindCriticality(*pool_, *head_, model_);
-  const bool is_short = criticality != Criticality::kCritical && IsShort(criticality, now);
-  const Step step = is_short ? Reject(Rejection::kSaturated) : ScheduleTry(now);
-  env_.ForgetSamples();
-  return step;
-}
-
-// In a pool with roles a request needs both, so the one that is short decides: the room of idle
-// decode endpoints helps nobody whose prompt waits for prefill.
-bool Exchange::IsShort(Criticality criticality, TimePoint now) {
-  const auto has_room = [&](const Pool& pool) {
-    const std::vector<EndpointView>& views = env_.SampleForDecision(pool, request_, now);
-    return gw::Admit(criticality, views, pool_->saturation) == Admission::kAdmitted;
-  };
-  const Disaggregation* split = pool_->disaggregation.get();
-  if (split == nullptr) return !has_room(pool_->pool);
-  if (!CanDisaggregate(request_.api)) return !has_room(split->whole);
-  if (!has_room(split->decode)) return true;
-  bool any_prefill = false;
-  for (const auto& [runtime, pool] : split->prefill) {
-    if (pool.endpoints.empty()) continue;
-    any_prefill = true;
-    if (has_room(pool)) return false;
-  }
-  return any_prefill;
-}
-
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
-  env_.TakeSample(pool, request_, now, tried_slots_);
-  if (uses_prefix && !request_.prefix_blocks.empty()) FillPrefixHits();
-  return profile.Schedule(request_, &env_.views, env_.random, &env_.scratch);
+  env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots});
+  if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
+  if (!tried_.order.empty()) return ChooseInOrder();
+  return profile.Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch);
+}
+
+// Somebody else has decided: the first of theirs that can be asked.
+Decision Exchange::ChooseInOrder() const {
+  Decision decision;
+  for (const std::string& address : tried_.order) {
+    const auto endpoints = env_.candidates.endpoints();
+    const auto found =
+        std::find_if(endpoints.begin(), endpoints.end(),
+                     [&](const Endpoint* candidate) { return candidate->address == address; });
+    if (found == endpoints.end()) continue;
+    const auto row = static_cast<size_t>(found - endpoints.begin());
+    decision.endpoint = *found;
+    decision.prefix_hit_blocks = env_.candidates.prefix_hit_blocks()[row];
+    decision.candidates = static_cast<uint32_t>(endpoints.size());
+    decision.in_flight_requests = env_.candidates.in_flight_requests()[row];
+    break;
+  }
+  return decision;
 }
 
 Step Exchange::ScheduleTry(TimePoint now) {
-  if (pool_->disaggregation != nullptr) return ScheduleDisaggregated(now);
-  const bool understood = request_.api != ApiKind::kOther;
-  return ScheduleWhole(pool_->pool, understood ? *pool_->profile : *pool_->load_profile,
-                       understood && pool_->uses_prefix, now);
+  if (routed_.pool()->disaggregation != nullptr) return ScheduleDisaggregated(now);
+  const bool understood = parsed_.request.api != ApiKind::kOther;
+  return ScheduleWhole(routed_.pool()->pool,
+                       understood ? *routed_.pool()->profile : *routed_.pool()->load_profile,
+                       understood && routed_.pool()->uses_prefix, now);
 }
 
 Step Exchange::ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix,
                              TimePoint now) {
-  decision_ = Choose(pool, profile, uses_prefix, now);
-  if (decision_.endpoint == nullptr) {
-    return Reject(tries_ == 0 ? Rejection::kNoEndpoint : failed_.AsRejection());
+  tried_.decision = Choose(pool, profile, uses_prefix, now);
+  if (tried_.decision.endpoint == nullptr) {
+    return Reject(tried_.count == 0 ? Rejection::kNoEndpoint : tried_.failed.AsRejection());
   }
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 void Exchange::DispatchWhole(TimePoint now) {
-  ++tries_;
-  dispatched_ = now;
-  hold_.Take(*decision_.endpoint, UncachedTokens(decision_));
-  notes_.Dispatch(decision_, nullptr, now);
-  tried_slots_.push_back(hold_.state->slot);
-  LearnPrefix(decision_, decision_.prefix_hit_blocks);
-  CountDispatch(decision_);
+  ++tried_.count;
+  tried_.dispatched = now;
+  tried_.hold.Take(*tried_.decision.endpoint, UncachedTokens(tried_.decision));
+  tried_.notes.Dispatch(tried_.decision, nullptr, now);
+  tried_.slots.push_back(tried_.hold.state().slot);
+  LearnPrefix(tried_.decision);
+  CountDispatch(tried_.decision);
 }
 
 // `decision`: whose prefix cache is to be used.
 void Exchange::CountDispatch(const Decision& decision) {
-  if (series_ == nullptr) FindSeries(ExchangeMetrics::ModelName::kUnproven);
-  series_->in_flight.Add(1);
-  series_->prefix_blocks.Add(request_.prefix_blocks.size());
-  series_->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
+  if (observed_.series == nullptr) FindSeries(ExchangeMetrics::ModelName::kUnproven);
+  observed_.series->in_flight.Add(1);
+  observed_.series->prefix_blocks.Add(parsed_.request.prefix_blocks.size());
+  observed_.series->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
 }
 
 // `invented`: what is known of a name of the client's own choice.
 void Exchange::FindSeries(ExchangeMetrics::ModelName invented) {
-  const bool configured = !pool_->models.takes_any_name() || request_.requested_model.empty();
-  std::shared_ptr<ExchangeSeries> series =
-      env_.metrics.For(pool_->pool.id, request_.requested_model, request_.target_model,
-                       configured ? ExchangeMetrics::ModelName::kConfigured : invented);
-  if (series == series_) return;
-  if (series_ != nullptr && hold_.state != nullptr) {
+  const bool configured =
+      !routed_.pool()->models.takes_any_name() || parsed_.request.requested_model.empty();
+  std::shared_ptr<ExchangeSeries> series = env_.metrics.For(
+      routed_.pool()->pool.id, parsed_.request.requested_model, parsed_.request.target_model,
+      configured ? ExchangeMetrics::ModelName::kConfigured : invented);
+  if (series == observed_.series) return;
+  if (observed_.series != nullptr && tried_.hold.held()) {
     // The pool may have gone and come back: its gauge need not be the same.
-    series_->in_flight.Add(-1);
+    observed_.series->in_flight.Add(-1);
     series->in_flight.Add(1);
   }
-  series_ = std::move(series);
+  observed_.series = std::move(series);
 }
 
 void Exchange::ReleaseTry() {
-  if (hold_.state) series_->in_flight.Add(-1);
-  hold_.Release();
-  pair_.hold.Release();
+  if (tried_.hold.held()) observed_.series->in_flight.Add(-1);
+  tried_.hold.Release();
+  tried_.pair.hold.Release();
 }
 
 Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
-  if (pair_.active && head.status >= 400) {
+  if (tried_.pair.active && head.status >= 400) {
     const Step step = OnDecodeRefused(head.status, now);
     if (step.kind != Step::Kind::kContinue) return step;
   }
-  upstream_status_ = head.status;
-  notes_.Responded(now);
-  if (pool_->models.takes_any_name() && !RefusesName(head.status)) {
+  observed_.status = head.status;
+  tried_.notes.Responded(now);
+  if (routed_.pool()->models.takes_any_name() && !RefusesName(head.status)) {
     FindSeries(ExchangeMetrics::ModelName::kInvented);
   }
-  response_.Begin(head, request_.api);
+  observed_.response.Begin(head, parsed_.request.api);
   if (asks_usage()) {
     // A "usage" of null stands in every chunk of a completion, asked for or not, and so it does at
     // other model servers than vLLM, if at all; in chats of older vLLM only because it was asked.
-    response_.FilterUsage(request_.api == ApiKind::kCompletions ||
-                          decision_.endpoint->runtime != Runtime::kVllm);
+    observed_.response.FilterUsage(parsed_.request.api == ApiKind::kCompletions ||
+                                   tried_.decision.endpoint->runtime != Runtime::kVllm);
   }
-  pair_.released = false;
+  tried_.pair.released = false;
   return {Step::Kind::kContinue, Rejection::kNone};
 }
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
-  response_.Feed(bytes);
-  if (!saw_first_byte_) {
+  observed_.response.Feed(bytes);
+  if (!observed_.saw_first_byte) {
     if (!holds_response()) OnFirstByte(now);
-  } else if (response_.event_stream()) {
-    series_->inter_token.Observe(ToSeconds(now - last_byte_));
+  } else if (observed_.response.event_stream()) {
+    observed_.series->inter_token.Observe(ToSeconds(now - observed_.last_byte));
   }
-  last_byte_ = now;
+  observed_.last_byte = now;
 }
 
 void Exchange::FilterResponse(std::vector<std::string_view>* pieces, bool last) {
-  const size_t too_long = response_.Filter(pieces, last);
+  const size_t too_long = observed_.response.Filter(pieces, last);
   for (size_t i = 0; i < too_long; ++i) env_.metrics.CountLimit("usage_event_bytes");
 }
 
 void Exchange::OnFirstByte(TimePoint now) {
-  saw_first_byte_ = true;
-  first_byte_ = now;
-  hold_.Answered(now - dispatched_);
-  hold_.StartDecoding(static_cast<int64_t>(request_.prompt_tokens_estimate));
-  if (pair_.active) OnKvCacheArrived(now);
-  series_->ttft.Observe(ToSeconds(now - began_));
+  observed_.saw_first_byte = true;
+  observed_.first_byte = now;
+  tried_.hold.Answered(now - tried_.dispatched);
+  tried_.hold.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
+  if (tried_.pair.active) OnKvCacheArrived(now);
+  observed_.series->ttft.Observe(ToSeconds(now - asked_.began));
 }
 
 void Exchange::OnResponseEnd(TimePoint now) {
-  response_.Finish();
-  if (!hold_.state) return;
+  observed_.response.Finish();
+  if (!tried_.hold.held()) return;
   // A stream that begins with 200 and says in its first event that the engine is dead is the 500
   // that it would have been without streaming. An abort is the end of a server that is stopping.
-  const bool stream = response_.event_stream();
-  const bool failed_in_stream =
-      stream && response_.reader().saw_error_event() && response_.reader().output_events() == 0;
-  if (stream && response_.reader().saw_abort()) return;
-  ChargeStatus(*hold_.state, failed_in_stream && !pair_.active ? 500 : upstream_status_, now);
+  const bool stream = observed_.response.event_stream();
+  const bool failed_in_stream = stream && observed_.response.reader().saw_error_event() &&
+                                observed_.response.reader().output_events() == 0;
+  if (stream && observed_.response.reader().saw_abort()) return;
+  ChargeStatus(tried_.hold.state(),
+               failed_in_stream && !tried_.pair.active ? 500 : observed_.status, now);
 }
 
 bool Exchange::OnStreamBroken(TimePoint now) {
-  if (response_.event_stream())
-    response_.Finish();  // the blank line behind [DONE] may be what is missing
-  if (response_.saw_last_event()) {
+  if (observed_.response.event_stream())
+    observed_.response.Finish();  // the blank line behind [DONE] may be what is missing
+  if (observed_.response.saw_last_event()) {
     OnResponseEnd(now);
     return true;
   }
-  if (!hold_.state) return false;
-  ChargeEndpoint(*hold_.state, TryFailure::kReset, now);
-  if (!pair_.active) return false;
-  pair_.failed_half = "decode";
-  env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kReset);
+  if (!tried_.hold.held()) return false;
+  ChargeEndpoint(tried_.hold.state(), TryFailure::kReset, now);
+  if (!tried_.pair.active) return false;
+  tried_.pair.failed_half = "decode";
+  env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kReset);
   return false;
 }
 
 Outcome Exchange::OutcomeOfEnd() const {
-  if (request_.api == ApiKind::kOther) return Outcome::kComplete;
-  if (response_.reader().saw_error_event()) return Outcome::kErrorEvent;
-  if (response_.reader().saw_abort()) return Outcome::kAborted;
+  if (parsed_.request.api == ApiKind::kOther) return Outcome::kComplete;
+  if (observed_.response.reader().saw_error_event()) return Outcome::kErrorEvent;
+  if (observed_.response.reader().saw_abort()) return Outcome::kAborted;
   return Outcome::kComplete;
 }
 
 Outcome Exchange::OutcomeOfLeaving() const {
-  return response_.saw_last_event() ? OutcomeOfEnd() : Outcome::kClientLeft;
+  return observed_.response.saw_last_event() ? OutcomeOfEnd() : Outcome::kClientLeft;
 }
 
 std::string Exchange::ErrorEventFor(Rejection rejection) const {
   // A coded stream cannot be gone on with in plain text.
-  if (!response_.plain_stream()) return "";
+  if (!observed_.response.plain_stream()) return "";
   const RejectionInfo& info = InfoOf(rejection);
-  return ErrorEvent(request_.api, info.status, info.code, info.text,
-                    !response_.at_event_boundary());
+  return ErrorEvent(parsed_.request.api, info.status, info.code, info.text,
+                    !observed_.response.at_event_boundary());
 }
 
 std::string Exchange::RejectionBody(Rejection rejection) const {
   const RejectionInfo& info = InfoOf(rejection);
-  return ErrorBody(DialectOf(request_.api, target_.path), info.status, info.code, rejection_text());
+  return ErrorBody(DialectOf(parsed_.request.api, asked_.target.path), info.status, info.code,
+                   rejection_text());
 }
 
 std::string_view Exchange::rejection_text() const {

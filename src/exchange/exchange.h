@@ -6,6 +6,10 @@
 //   Begin -> OnRequestHead -> kReadBody -> OnRequestBody -> kForward -> OnResponseHead
 //         -> OnResponseBody* -> OnResponseEnd -> End
 //
+// Its state is that of the stages which a request passes, each of them with a header of its own:
+// asked, routed, parsed_body, tried, observed. Where the environment has a gate (gate.h),
+// OnRequestBody may answer kWait, and OnGateAnswer goes on.
+//
 // OnTryFailed may follow kForward as long as nothing was sent to the client; it answers kForward
 // (to another endpoint) or kRespond.
 //
@@ -26,17 +30,15 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "exchange/asked.h"
 #include "exchange/environment.h"
+#include "exchange/gate.h"
 #include "exchange/model_list.h"
-#include "exchange/observed_response.h"
-#include "exchange/pair.h"
+#include "exchange/observed.h"
+#include "exchange/parsed_body.h"
+#include "exchange/routed.h"
 #include "exchange/step.h"
-#include "exchange/tries.h"
-#include "exchange/try_notes.h"
-#include "http/content_decoder.h"
-#include "http/url.h"
-#include "inference/body_edit.h"
-#include "inference/parser.h"
+#include "exchange/tried.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
@@ -46,16 +48,23 @@ class Exchange {
   // Bytes that must be readable past the end of a body given to OnRequestBody.
   static constexpr size_t kBodyPadding = InferenceParser::kPadding;
 
-  explicit Exchange(ExchangeEnvironment& environment) : env_(environment) {}
+  // `waiter` hears of gates' answers. It may be null if the environment has no gate.
+  explicit Exchange(ExchangeEnvironment& environment, Waiter* waiter = nullptr)
+      : env_(environment), waiter_(waiter) {}
   // A request's first byte was seen at `now`. Pins `snapshot`, which may be null (503).
   void Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port, std::string_view client_ip,
              TimePoint now);
+  // The same for a front end whose requests have a pool and no route.
+  void BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id,
+                   std::string_view client_ip, TimePoint now);
   // What came is no head that can be understood, so that the request has no id of its own.
   void OnRefusedHead();
   // `head` must stay valid until End.
   Step OnRequestHead(const http::RequestHead& head);
   // REQUIRES: kBodyPadding readable bytes after body.end(); body valid until End.
   Step OnRequestBody(std::string_view body, TimePoint now);
+  // After kWait. `newest`: the Snapshot that is newest now, whose version of the pool is taken.
+  Step OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer answer, TimePoint now);
   Step OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now);
   // Anything but kContinue: that response is not the client's, another try is.
   Step OnResponseHead(const http::ResponseHead& head, TimePoint now);
@@ -88,37 +97,44 @@ class Exchange {
   Outcome OutcomeOfLeaving() const;
 
   bool active() const { return active_; }
-  TimePoint began() const { return began_; }
-  std::string_view request_id() const { return request_id_; }
-  const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
-  const RouteRule* rule() const { return rule_; }  // nullptr until the body has come, maybe
-  const ModelListRules& model_rules() const { return model_rules_; }  // of kListModels
-  const PoolEntry* pool() const { return pool_; }
+  bool waits() const { return wait_id_ != 0; }
+  TimePoint began() const { return asked_.began; }
+  std::string_view request_id() const { return asked_.request_id; }
+  const http::Target& target() const { return asked_.target; }
+  const std::shared_ptr<const Snapshot>& snapshot() const { return routed_.snapshot(); }
+  // nullptr until the body has come, maybe, and where the request began at a pool.
+  const RouteRule* rule() const { return routed_.rule(); }
+  const ModelListRules& model_rules() const { return routed_.model_rules(); }  // of kListModels
+  const PoolEntry* pool() const { return routed_.pool(); }  // nullptr: not found yet, or it waits
+  std::optional<Duration> stream_keepalive() const { return routed_.stream_keepalive(); }
   // After OnRequestHead: what the body says decides something, so that it must not stay coded.
   bool reads_body() const;
   // The value of kModelNameField in place of the client's own (empty: the field must not be sent);
   // nullopt: the client's is left alone.
   std::optional<std::string_view> model_field() const;
-  const Endpoint& endpoint() const { return *decision_.endpoint; }
-  const InferenceRequest& request() const { return request_; }
-  bool is_repeatable() const;  // may be sent again after a server may have acted on it
-  const Tries& tries() const { return failed_; }
-  BodyEdit& body() { return edit_; }
-  bool is_pair() const { return pair_.active; }
-  const Endpoint& prefill_endpoint() const { return *pair_.decision.endpoint; }
-  BodyEdit& prefill_body() { return pair_.runtime == Runtime::kSglang ? edit_ : pair_.body; }
-  // Of the prefill half a successful answer is needed, too.
-  bool needs_prefill_answer() const { return pair_.runtime == Runtime::kVllm; }
-  bool awaits_kv_cache() const;  // a pair's, which has not provably arrived at decode
-  const HeldAnswer& held_answer() const { return pair_.answer; }
-  const ObservedResponse& response() const { return response_; }
+  const InferenceRequest& request() const { return parsed_.request; }
+  BodyEdit& body() { return parsed_.edit; }
   // Asks in the client's place. What comes of it must be taken out, and so not be coded.
-  bool asks_usage() const { return usage_ask_.has_value(); }
+  bool asks_usage() const { return parsed_.usage_ask.has_value(); }
+  // What must be undone before OnRequestBody, in the order in which it was applied.
+  std::span<const http::ContentCoding> body_codings() const { return parsed_.codings; }
+
+  const Endpoint& endpoint() const { return *tried_.decision.endpoint; }
+  bool is_repeatable() const;  // may be sent again after a server may have acted on it
+  const Tries& tries() const { return tried_.failed; }
+  bool is_pair() const { return tried_.pair.active; }
+  const Endpoint& prefill_endpoint() const { return *tried_.pair.decision.endpoint; }
+  BodyEdit& prefill_body() {
+    return tried_.pair.runtime == Runtime::kSglang ? parsed_.edit : tried_.pair.body;
+  }
+  // Of the prefill half a successful answer is needed, too.
+  bool needs_prefill_answer() const { return tried_.pair.runtime == Runtime::kVllm; }
+  bool awaits_kv_cache() const;  // a pair's, which has not provably arrived at decode
+  const HeldAnswer& held_answer() const { return tried_.pair.answer; }
+
+  const ObservedResponse& response() const { return observed_.response; }
   // The pieces of one read become what the client gets. REQUIRES: response().filtered()
   void FilterResponse(std::vector<std::string_view>* pieces, bool last);
-  const http::Target& target() const { return target_; }
-  // What must be undone before OnRequestBody, in the order in which it was applied.
-  std::span<const http::ContentCoding> body_codings() const { return body_codings_; }
   std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
   std::string_view rejection_text() const;
   // Of the front end's own: a rejection; a limit that this request has reached.
@@ -128,29 +144,30 @@ class Exchange {
   void OnModelNotListed();
 
  private:
+  void BeginWith(std::string_view client_ip, TimePoint now);
   Step Reject(Rejection rejection);
+  Step Reject(Refusal refusal);
 
   // body.cc
   Step RouteByHead();
-  Step ReadCodings();
-  Step FindRule(const RouteModel& model);
   Step FindPool();
-  const ModelTable* DeclaredModels(const Destination& destination) const;
-  bool RuleChoosesByModel() const;
-  const Destination* ChooseDestination();
-  size_t PromptCharsMax() const;
-  void ReadBody();
+  Step ReadCodings();
+  Step RouteByBody();
   Step RefuseBody();
   Step TakeBody();
-  bool MapModel();
   Step RefuseModel();
-  void Splice(BodyEdit* edit, bool asks_usage = true) const;
 
+  // admit.cc
   Step Admit(TimePoint now);
   bool IsShort(Criticality criticality, TimePoint now);
+  Step AskGate(TimePoint now);
+  Step TakeAnswer(GateAnswer answer, TimePoint now);
+  void LeaveGate();
+
   Step ScheduleTry(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
+  Decision ChooseInOrder() const;
   void DispatchWhole(TimePoint now);
   void CountDispatch(const Decision& decision);
   void FindSeries(ExchangeMetrics::ModelName invented);
@@ -166,7 +183,8 @@ class Exchange {
   // prefix.cc
   void FillPrefixHits();
   int64_t UncachedTokens(const Decision& decision) const;
-  void LearnPrefix(const Decision& decision, uint32_t held);
+  void InsertPrefix(const Decision& decision, uint32_t held);
+  void LearnPrefix(const Decision& decision);
   void RefreshPrefix(const Decision& decision);
   void LearnTokens();
   bool WasServed(Outcome outcome) const;
@@ -187,50 +205,21 @@ class Exchange {
   void OnFirstByte(TimePoint now);
   void OnKvCacheArrived(TimePoint now);
   void EndLease();
-  PhaseSeries& Phases() { return env_.metrics.PhasesOf(pool_->pool.id); }
+  PhaseSeries& Phases() { return env_.metrics.PhasesOf(routed_.pool_id()); }
   void FillPhases();
   void FillRecord(Outcome outcome, int status, TimePoint now);
+
   ExchangeEnvironment& env_;
+  Waiter* const waiter_;
   bool active_ = false;
-  std::shared_ptr<const Snapshot> snapshot_;
-  uint16_t port_ = 0;
-  std::string client_ip_;
-  TimePoint began_;
-  const http::RequestHead* head_ = nullptr;
-  http::Target target_;
-  std::string request_id_;
-  const RouteTable* routes_ = nullptr;
-  const RouteRule* rule_ = nullptr;
-  ModelListRules model_rules_;
-  const PoolEntry* pool_ = nullptr;
-  const ModelBinding* model_ = nullptr;  // of the pool's InferenceModels
-  InferenceRequest request_;
-  std::string_view body_;
-  std::optional<ParseOutcome> body_outcome_;  // nullopt: it is not read
-  bool names_model_field_ = false;            // the route was found by the body's model
-  BodyEdit edit_;
-  std::vector<http::ContentCoding> body_codings_;
-  std::optional<UsageAsk> usage_ask_;
+  Asked asked_;
+  Routed routed_;
+  ParsedBody parsed_;
+  WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
+  Tried tried_;
+  Observed observed_;
   Rejection rejection_ = Rejection::kNone;
-  std::string detail_;
-
-  // The current try.
-  Decision decision_;
-  EndpointHold hold_;
-  Pair pair_;
-  std::vector<uint32_t> tried_slots_;
-  int tries_ = 0;
-  Tries failed_;  // of them
-  TimePoint dispatched_;
-  TryNotes notes_;
-
-  // The response.
-  ObservedResponse response_;
-  int upstream_status_ = 0;
-  TimePoint first_byte_;
-  TimePoint last_byte_;
-  bool saw_first_byte_ = false;
-  std::shared_ptr<ExchangeSeries> series_;
+  std::string detail_;  // in place of the rejection's text
 };
 
 }  // namespace gw

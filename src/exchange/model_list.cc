@@ -4,7 +4,6 @@
 #include <set>
 
 #include "base/check.h"
-#include "http/h1_writer.h"
 #include "inference/model_list.h"
 #include "inference/parser.h"
 #include "scheduling/profile.h"
@@ -121,11 +120,11 @@ OwnedFields FieldsOfQuestion(const http::RequestHead& head) {
   return fields;
 }
 
-std::string FieldsOfAnswer(const http::ResponseHead& head) {
-  std::string fields;
+OwnedFields FieldsOfAnswer(const http::ResponseHead& head) {
+  OwnedFields fields;
   for (const http::HeaderField& field : head.headers) {
     if (IsCors(field.name) || IsOneOf(field.name, kFieldsOfAnswer)) {
-      http::AppendHeader(&fields, field.name, field.value);
+      fields.emplace_back(field.name, field.value);
     }
   }
   return fields;
@@ -144,15 +143,16 @@ ModelListPlan PlanModelList(const Snapshot& snapshot, const ModelListRules& rule
                             Random& random) {
   ModelListPlan plan;
   const InferenceRequest request;
-  std::vector<EndpointView> views;
+  Candidates candidates;
   for (const PoolEntry* entry : ListedPools(snapshot, rules)) {
     ModelListPlan::Part& part = plan.parts.emplace_back();
     part.pool = entry;
-    SampleEndpoints(entry->pool, request, now, {}, &views);
-    if (views.empty()) continue;
-    const size_t first = random.Below(views.size());
-    for (size_t i = 0; i < std::min(views.size(), ModelListPlan::kAsksMax); ++i) {
-      part.candidates.push_back(views[(first + i) % views.size()].endpoint);
+    SampleEndpoints(entry->pool, request, now, {}, &candidates);
+    if (candidates.empty()) continue;
+    const std::span<const Endpoint* const> endpoints = candidates.endpoints();
+    const size_t first = random.Below(endpoints.size());
+    for (size_t i = 0; i < std::min(endpoints.size(), ModelListPlan::kAsksMax); ++i) {
+      part.candidates.push_back(endpoints[(first + i) % endpoints.size()]);
     }
   }
   return plan;

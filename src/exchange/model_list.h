@@ -44,7 +44,7 @@ using ModelListRules = std::vector<const RouteRule*>;
 struct ModelListAnswer {
   int status = 0;  // 0: nobody answered
   std::string content_type;
-  std::string fields;  // lines of header fields that are passed on
+  OwnedFields fields;  // of its head, that are passed on
   std::string body;
 };
 
@@ -56,8 +56,8 @@ ModelListRules RulesOfModelList(const Snapshot& snapshot, const RouteTable& rout
 // The header fields of the request that the endpoints are asked with: who asks, and from which web
 // page.
 OwnedFields FieldsOfQuestion(const http::RequestHead& head);
-// The lines of the answer's header fields that are passed on: what says who may read it.
-std::string FieldsOfAnswer(const http::ResponseHead& head);
+// Of the answer's header fields those that are passed on: what says who may read it.
+OwnedFields FieldsOfAnswer(const http::ResponseHead& head);
 
 // What a list of these rules is remembered by. Clients' paths do not make more of them.
 std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules, const OwnedFields& fields);

@@ -25,47 +25,6 @@ bool NothingFetched(TryFailure failure) {
 
 }  // namespace
 
-void EndpointHold::Take(const Endpoint& endpoint, int64_t prompt) {
-  CHECK(state == nullptr);
-  state = endpoint.state;
-  prompt_tokens = prompt;
-  context_tokens = 0;
-  awaits = true;
-  state->in_flight_requests.fetch_add(1, std::memory_order_relaxed);
-  state->pending_prompt_tokens.fetch_add(prompt_tokens, std::memory_order_relaxed);
-  state->awaiting_requests.fetch_add(1, std::memory_order_relaxed);
-  state->dispatched_requests.fetch_add(1, std::memory_order_relaxed);
-}
-
-void EndpointHold::Answered(Duration took) {
-  if (!awaits) return;
-  awaits = false;
-  state->awaiting_requests.fetch_sub(1, std::memory_order_relaxed);
-  state->first_bytes.fetch_add(1, std::memory_order_relaxed);
-  state->first_byte_ns_sum.fetch_add(took.count(), std::memory_order_relaxed);
-  int64_t longest = state->first_byte_ns_longest.load(std::memory_order_relaxed);
-  while (took.count() > longest && !state->first_byte_ns_longest.compare_exchange_weak(
-                                       longest, took.count(), std::memory_order_relaxed)) {
-  }
-}
-
-void EndpointHold::StartDecoding(int64_t context) {
-  state->pending_prompt_tokens.fetch_sub(prompt_tokens, std::memory_order_relaxed);
-  prompt_tokens = 0;
-  context_tokens = context;
-  state->decoding_context_tokens.fetch_add(context_tokens, std::memory_order_relaxed);
-}
-
-void EndpointHold::Release() {
-  if (!state) return;
-  if (awaits) state->awaiting_requests.fetch_sub(1, std::memory_order_relaxed);
-  awaits = false;
-  state->in_flight_requests.fetch_sub(1, std::memory_order_relaxed);
-  state->pending_prompt_tokens.fetch_sub(prompt_tokens, std::memory_order_relaxed);
-  state->decoding_context_tokens.fetch_sub(context_tokens, std::memory_order_relaxed);
-  state.reset();
-}
-
 void Pair::Reset() {
   active = false;
   prefill = Prefill::kNone;
@@ -83,20 +42,20 @@ void Pair::Reset() {
 }
 
 bool Exchange::awaits_kv_cache() const {
-  return pair_.active &&
-         (pair_.prefill == Pair::Prefill::kRunning || (request_.stream && !saw_first_byte_));
+  return tried_.pair.active && (tried_.pair.prefill == Pair::Prefill::kRunning ||
+                                (parsed_.request.stream && !observed_.saw_first_byte));
 }
 
 Step Exchange::ScheduleDisaggregated(TimePoint now) {
-  if (request_.api == ApiKind::kOther) {
-    return ScheduleWhole(pool_->pool, *pool_->load_profile, false, now);
+  if (parsed_.request.api == ApiKind::kOther) {
+    return ScheduleWhole(routed_.pool()->pool, *routed_.pool()->load_profile, false, now);
   }
-  if (CanDisaggregate(request_.api)) return SchedulePair(now);
-  const Disaggregation& split = *pool_->disaggregation;
+  if (CanDisaggregate(parsed_.request.api)) return SchedulePair(now);
+  const Disaggregation& split = *routed_.pool()->disaggregation;
   if (split.whole.endpoints.empty()) return Reject(Rejection::kNotDisaggregated);
-  edit_.Begin(body_);
-  Splice(&edit_);
-  RemoveTransferMembers(&edit_);
+  parsed_.edit.Begin(parsed_.bytes);
+  parsed_.Splice(&parsed_.edit);
+  RemoveTransferMembers(&parsed_.edit);
   return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
 }
 
@@ -105,38 +64,38 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
 bool Exchange::ChoosePair(TimePoint now, Decision* decode, Decision* prefill) {
   if (ChoosePairOnce(now, decode, prefill)) return true;
   if (decode->endpoint == nullptr) return false;
-  const size_t tried = tried_slots_.size();
-  for (const Endpoint& endpoint : pool_->disaggregation->decode.endpoints) {
+  const size_t tried = tried_.slots.size();
+  for (const Endpoint& endpoint : routed_.pool()->disaggregation->decode.endpoints) {
     if (endpoint.runtime == decode->endpoint->runtime) {
-      tried_slots_.push_back(endpoint.state->slot);
+      tried_.slots.push_back(endpoint.state->slot);
     }
   }
   const bool chosen = ChoosePairOnce(now, decode, prefill);
-  tried_slots_.resize(tried);
-  if (!chosen) pair_.failed_half = "prefill";
+  tried_.slots.resize(tried);
+  if (!chosen) tried_.pair.failed_half = "prefill";
   return chosen;
 }
 
 // Decode first, as it says which runtime the pair is of and whether there has to be a pair.
 bool Exchange::ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill) {
-  const Disaggregation& split = *pool_->disaggregation;
+  const Disaggregation& split = *routed_.pool()->disaggregation;
   *decode = Choose(split.decode, *split.decode_profile, split.decode_uses_prefix, now);
   *prefill = {};
   if (decode->endpoint == nullptr) {
-    pair_.failed_half = "decode";
+    tried_.pair.failed_half = "decode";
     return false;
   }
   const Endpoint& chosen = *decode->endpoint;
   const bool pays = UncachedTokens(*decode) >= static_cast<int64_t>(split.uncached_tokens_min);
-  const bool can = chosen.runtime != Runtime::kVllm || IsOneSequence(request_);
+  const bool can = chosen.runtime != Runtime::kVllm || IsOneSequence(parsed_.request);
   if (ServesAlone(chosen) && !(pays && can)) return true;
   if (const Pool* pool = split.PrefillOf(chosen.runtime)) {
-    tried_slots_.push_back(chosen.state->slot);  // not with itself
+    tried_.slots.push_back(chosen.state->slot);  // not with itself
     *prefill = Choose(*pool, *split.prefill_profile, split.prefill_uses_prefix, now);
-    tried_slots_.pop_back();
+    tried_.slots.pop_back();
   }
   if (prefill->endpoint != nullptr || ServesAlone(chosen)) return true;
-  pair_.failed_half = "prefill";
+  tried_.pair.failed_half = "prefill";
   return false;
 }
 
@@ -144,112 +103,114 @@ Step Exchange::SchedulePair(TimePoint now) {
   Decision decode;
   Decision prefill;
   if (ChoosePair(now, &decode, &prefill)) return DispatchChosen(decode, prefill, now);
-  detail_ = fmt::format("the pool has no {} {} endpoint", tries_ == 0 ? "ready" : "other",
-                        pair_.failed_half);
+  detail_ = fmt::format("the pool has no {} {} endpoint", tried_.count == 0 ? "ready" : "other",
+                        tried_.pair.failed_half);
   return Reject(Rejection::kNoEndpoint);
 }
 
 Step Exchange::DispatchChosen(const Decision& decode, const Decision& prefill, TimePoint now) {
-  decision_ = decode;
-  pair_.decision = prefill;
-  pair_.alone = prefill.endpoint == nullptr;
-  env_.metrics.CountDisaggregation(pool_->pool.id, pair_.alone);
-  edit_.Begin(body_);
-  Splice(&edit_);
-  if (!pair_.alone) return DispatchPair(now);
-  RemoveTransferMembers(&edit_);
-  pair_.active = false;
+  tried_.decision = decode;
+  tried_.pair.decision = prefill;
+  tried_.pair.alone = prefill.endpoint == nullptr;
+  env_.metrics.CountDisaggregation(routed_.pool()->pool.id, tried_.pair.alone);
+  parsed_.edit.Begin(parsed_.bytes);
+  parsed_.Splice(&parsed_.edit);
+  if (!tried_.pair.alone) return DispatchPair(now);
+  RemoveTransferMembers(&parsed_.edit);
+  tried_.pair.active = false;
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 Step Exchange::DispatchPair(TimePoint now) {
-  const Endpoint& prefill = *pair_.decision.endpoint;
-  ++tries_;
-  ++pair_.tries;
-  dispatched_ = now;
-  pair_.active = true;
-  pair_.prefill = Pair::Prefill::kRunning;
-  pair_.prefill_status = 0;
-  pair_.recomputed = false;
-  pair_.runtime = prefill.runtime;
-  pair_.dispatched = now;
-  pair_.hold.Take(prefill, UncachedTokens(pair_.decision));
-  hold_.Take(*decision_.endpoint, 0);
-  notes_.Dispatch(decision_, &prefill, now);
-  const Disaggregation& split = *pool_->disaggregation;
-  if (split.prefill_uses_prefix) LearnPrefix(pair_.decision, pair_.decision.prefix_hit_blocks);
-  if (split.decode_uses_prefix) LearnPrefix(decision_, decision_.prefix_hit_blocks);
-  CountDispatch(pair_.decision);
-  if (pair_.runtime == Runtime::kSglang) {
-    SetBootstrap(body_, request_, prefill.ip, split.bootstrap_port, env_.random, &edit_);
+  const Endpoint& prefill = *tried_.pair.decision.endpoint;
+  ++tried_.count;
+  ++tried_.pair.tries;
+  tried_.dispatched = now;
+  tried_.pair.active = true;
+  tried_.pair.prefill = Pair::Prefill::kRunning;
+  tried_.pair.prefill_status = 0;
+  tried_.pair.recomputed = false;
+  tried_.pair.runtime = prefill.runtime;
+  tried_.pair.dispatched = now;
+  tried_.pair.hold.Take(prefill, UncachedTokens(tried_.pair.decision));
+  tried_.hold.Take(*tried_.decision.endpoint, 0);
+  tried_.notes.Dispatch(tried_.decision, &prefill, now);
+  const Disaggregation& split = *routed_.pool()->disaggregation;
+  if (split.prefill_uses_prefix) LearnPrefix(tried_.pair.decision);
+  if (split.decode_uses_prefix) LearnPrefix(tried_.decision);
+  CountDispatch(tried_.pair.decision);
+  if (tried_.pair.runtime == Runtime::kSglang) {
+    SetBootstrap(parsed_.bytes, parsed_.request, prefill.ip, split.bootstrap_port, env_.random,
+                 &parsed_.edit);
     return {Step::Kind::kForwardPair, Rejection::kNone};
   }
-  pair_.body.Begin(body_);
-  Splice(&pair_.body, false);  // it is no stream
-  SetPrefillOnly(&pair_.body);
+  tried_.pair.body.Begin(parsed_.bytes);
+  parsed_.Splice(&tried_.pair.body, false);  // it is no stream
+  SetPrefillOnly(&tried_.pair.body);
   return {Step::Kind::kPrefill, Rejection::kNone};
 }
 
 Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
-  CHECK(pair_.prefill == Pair::Prefill::kRunning);
-  pair_.prefill_status = answer.status;
+  CHECK(tried_.pair.prefill == Pair::Prefill::kRunning);
+  tried_.pair.prefill_status = answer.status;
   const bool success = answer.status >= 200 && answer.status <= 299;
-  if (!success && saw_first_byte_) {
+  if (!success && observed_.saw_first_byte) {
     EndLatePrefill(TryFailure::kErrorStatus, now);
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   if (!success) {
-    pair_.answer = std::move(answer);
+    tried_.pair.answer = std::move(answer);
     return OnHalfFailed(Half::kPrefill, TryFailure::kErrorStatus, true, now);
   }
-  const bool concurrent = pair_.runtime == Runtime::kSglang;
+  const bool concurrent = tried_.pair.runtime == Runtime::kSglang;
+  answer.body.reserve(answer.body.size() + kBodyPadding);  // which the parser may read
   if (!concurrent && !env_.parser.IsObject(answer.body)) {
     return OnHalfFailed(Half::kPrefill, TryFailure::kBadResponse, true, now);
   }
-  pair_.prefill = Pair::Prefill::kDone;
-  pair_.prefill_ended = now;
-  RecordSuccess(*pair_.hold.state, now, pair_.dispatched);
-  pair_.hold.Answered(now - pair_.dispatched);
-  pair_.hold.Release();
-  if (pool_->disaggregation->prefill_uses_prefix) RefreshPrefix(pair_.decision);
-  Phases().prefill.Observe(ToSeconds(now - pair_.dispatched));
+  tried_.pair.prefill = Pair::Prefill::kDone;
+  tried_.pair.prefill_ended = now;
+  RecordSuccess(tried_.pair.hold.state(), now, tried_.pair.dispatched);
+  tried_.pair.hold.Answered(now - tried_.pair.dispatched);
+  tried_.pair.hold.Release();
+  if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_.pair.decision);
+  Phases().prefill.Observe(ToSeconds(now - tried_.pair.dispatched));
   if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
   const std::optional<std::string_view> params = FindKvTransferParams(answer.body);
-  pair_.leased = params.has_value();
-  pair_.recomputed = !params.has_value();
+  tried_.pair.leased = params.has_value();
+  tried_.pair.recomputed = !params.has_value();
   if (params) {
-    SetKvTransferParams(*params, &edit_);
+    SetKvTransferParams(*params, &parsed_.edit);
   } else {
     // vLLM computes the prompt again, and the client gets the same answer, later.
-    RemoveTransferMembers(&edit_);
+    RemoveTransferMembers(&parsed_.edit);
     Phases().recomputed.Add();
   }
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now) {
-  CHECK(pair_.prefill == Pair::Prefill::kRunning);
-  if (!saw_first_byte_) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
+  CHECK(tried_.pair.prefill == Pair::Prefill::kRunning);
+  if (!observed_.saw_first_byte) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
   EndLatePrefill(failure, now);
   return {Step::Kind::kContinue, Rejection::kNone};
 }
 
 // The decode half has what it needs: it goes on, and the failure is still its endpoint's.
 void Exchange::EndLatePrefill(TryFailure failure, TimePoint now) {
-  env_.metrics.CountHalfFailure(pool_->pool.id, "prefill", failure);
+  env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "prefill", failure);
   if (failure == TryFailure::kErrorStatus) {
-    ChargeStatus(*pair_.hold.state, pair_.prefill_status, now);
+    ChargeStatus(tried_.pair.hold.state(), tried_.pair.prefill_status, now);
   } else {
-    ChargeEndpoint(*pair_.hold.state, failure, now);
+    ChargeEndpoint(tried_.pair.hold.state(), failure, now);
   }
-  pair_.prefill = Pair::Prefill::kNone;
-  pair_.hold.Release();
+  tried_.pair.prefill = Pair::Prefill::kNone;
+  tried_.pair.hold.Release();
 }
 
 // The one that everything waits for. SGLang's decode half cannot answer before prefill has.
 Half Exchange::LateHalf() const {
-  return pair_.prefill == Pair::Prefill::kDone ? Half::kDecode : Half::kPrefill;
+  return tried_.pair.prefill == Pair::Prefill::kDone ? Half::kDecode : Half::kPrefill;
 }
 
 Step Exchange::OnBootstrapTimeout(TimePoint now) {
@@ -259,23 +220,24 @@ Step Exchange::OnBootstrapTimeout(TimePoint now) {
 }
 
 Step Exchange::OnPairTimeout(TimePoint now) {
-  CHECK(pair_.active && !saw_first_byte_);
+  CHECK(tried_.pair.active && !observed_.saw_first_byte);
   return OnHalfFailed(LateHalf(), TryFailure::kResponseTimeout, true, now);
 }
 
 bool Exchange::holds_response() const {
-  return pair_.active && response_.plain_stream() && upstream_status_ < 400 && !pair_.released &&
-         !saw_first_byte_ && response_.reader().output_events() == 0;
+  return tried_.pair.active && observed_.response.plain_stream() && observed_.status < 400 &&
+         !tried_.pair.released && !observed_.saw_first_byte &&
+         observed_.response.reader().output_events() == 0;
 }
 
 // vLLM answers 200 before it fetches the KV cache: that this failed, or that the server is being
 // shut down, stands in the stream.
 Step Exchange::OnResponseHeld(TimePoint now) {
-  if (!response_.reader().saw_error_event() && !response_.reader().saw_abort()) {
+  if (!observed_.response.reader().saw_error_event() && !observed_.response.reader().saw_abort()) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
-  env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
-  pair_.failed_half = "decode";
+  env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kErrorStatus);
+  tried_.pair.failed_half = "decode";
   const Step step = TryAnotherPair(0, now);
   // Nobody else can: the client gets the stream with the error in it.
   if (step.kind == Step::Kind::kContinue) ReleaseResponse(now);
@@ -283,112 +245,111 @@ Step Exchange::OnResponseHeld(TimePoint now) {
 }
 
 void Exchange::ReleaseResponse(TimePoint now) {
-  pair_.released = true;
-  if (!saw_first_byte_) OnFirstByte(now);
+  tried_.pair.released = true;
+  if (!observed_.saw_first_byte) OnFirstByte(now);
 }
 
 // The decode half's first byte.
 void Exchange::OnKvCacheArrived(TimePoint now) {
-  if (pair_.prefill != Pair::Prefill::kDone || upstream_status_ >= 400) return;
-  const Duration transfer = now - pair_.prefill_ended;
+  if (tried_.pair.prefill != Pair::Prefill::kDone || observed_.status >= 400) return;
+  const Duration transfer = now - tried_.pair.prefill_ended;
   // Without a stream the first byte comes with the last.
-  if (request_.stream) Phases().transfer.Observe(ToSeconds(transfer));
-  if (pair_.leased && request_.stream && transfer > Disaggregation::kLease) {
+  if (parsed_.request.stream) Phases().transfer.Observe(ToSeconds(transfer));
+  if (tried_.pair.leased && parsed_.request.stream && transfer > Disaggregation::kLease) {
     Phases().leases_expired.Add();
   }
-  pair_.leased = false;
+  tried_.pair.leased = false;
 }
 
 void Exchange::EndLease() {
-  if (!pair_.leased) return;
-  pair_.leased = false;
+  if (!tried_.pair.leased) return;
+  tried_.pair.leased = false;
   Phases().leases_abandoned.Add();
 }
 
 // Both halves are over. The client has seen nothing yet.
 Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, TimePoint now) {
-  failed_.Fail(failure, sent_whole);
+  tried_.failed.Fail(failure, sent_whole);
   const bool prefill_failed = half == Half::kPrefill;
-  pair_.failed_half = prefill_failed ? "prefill" : "decode";
-  notes_.Fail(NameOf(failure), now);
-  env_.metrics.CountHalfFailure(pool_->pool.id, pair_.failed_half, failure);
-  const EndpointHold& failed = prefill_failed ? pair_.hold : hold_;
+  tried_.pair.failed_half = prefill_failed ? "prefill" : "decode";
+  tried_.notes.Fail(NameOf(failure), now);
+  env_.metrics.CountHalfFailure(routed_.pool()->pool.id, tried_.pair.failed_half, failure);
+  const EndpointHold& failed = prefill_failed ? tried_.pair.hold : tried_.hold;
   if (failure == TryFailure::kErrorStatus) {
-    ChargeStatus(*failed.state, pair_.answer.status, now);
+    ChargeStatus(failed.state(), tried_.pair.answer.status, now);
   } else {
-    ChargeEndpoint(*failed.state, failure, now);
+    ChargeEndpoint(failed.state(), failure, now);
   }
-  const uint32_t slot = failed.state->slot;
-  const Decision failed_decision = prefill_failed ? pair_.decision : decision_;
-  const bool keep_blocks = !prefill_failed && pair_.leased && NothingFetched(failure) &&
-                           now - pair_.prefill_ended < Disaggregation::kLease;
+  const uint32_t slot = failed.state().slot;
+  const Decision failed_decision = prefill_failed ? tried_.pair.decision : tried_.decision;
+  const bool keep_blocks = !prefill_failed && tried_.pair.leased && NothingFetched(failure) &&
+                           now - tried_.pair.prefill_ended < Disaggregation::kLease;
   if (!keep_blocks) EndLease();
   ReleaseTry();
-  upstream_status_ = 0;
-  response_.Drop();
-  if (failure == TryFailure::kStaleConnection && failed_.stale < Tries::kStaleMax) {
-    ++failed_.stale;  // it may well be there: not counted, not left out
-    --pair_.tries;
+  observed_.Drop();
+  if (failure == TryFailure::kStaleConnection && tried_.failed.stale < Tries::kStaleMax) {
+    ++tried_.failed.stale;  // it may well be there: not counted, not left out
+    --tried_.pair.tries;
   } else {
-    tried_slots_.push_back(slot);
+    tried_.slots.push_back(slot);
   }
   const bool another =
-      pair_.tries < Pair::kTriesMax &&
-      (failure != TryFailure::kErrorStatus || IsWorthAnotherPair(pair_.answer.status)) &&
+      tried_.pair.tries < Pair::kTriesMax &&
+      (failure != TryFailure::kErrorStatus || IsWorthAnotherPair(tried_.pair.answer.status)) &&
       MayRepeat();
   if (another) {
-    const Pair::Prefill reached = pair_.prefill;
-    const Decision prefill = pair_.decision;
-    const Decision decode = decision_;
+    const Pair::Prefill reached = tried_.pair.prefill;
+    const Decision prefill = tried_.pair.decision;
+    const Decision decode = tried_.decision;
     const Step step = keep_blocks ? ScheduleDecodeAgain(now) : SchedulePair(now);
     if (step.kind != Step::Kind::kRespond) {
-      env_.metrics.CountRetry(pool_->pool.id, failure);
-      pair_.answer = {};
+      env_.metrics.CountRetry(routed_.pool()->pool.id, failure);
+      tried_.pair.answer = {};
       return step;
     }
-    pair_.prefill = reached;
-    pair_.decision = prefill;  // the log tells of the pair that failed
-    decision_ = decode;
-    pair_.failed_half = prefill_failed ? "prefill" : "decode";
+    tried_.pair.prefill = reached;
+    tried_.pair.decision = prefill;  // the log tells of the pair that failed
+    tried_.decision = decode;
+    tried_.pair.failed_half = prefill_failed ? "prefill" : "decode";
   }
   EndLease();
-  pair_.active = false;
+  tried_.pair.active = false;
   if (failure == TryFailure::kErrorStatus) {
     rejection_ = Rejection::kNone;
     detail_.clear();
     return {Step::Kind::kRelay, Rejection::kNone};
   }
-  detail_ = fmt::format("the {} half of the request failed at {}: {}", pair_.failed_half,
+  detail_ = fmt::format("the {} half of the request failed at {}: {}", tried_.pair.failed_half,
                         failed_decision.endpoint->name, NameOf(failure));
-  return Reject(failed_.AsRejection());
+  return Reject(tried_.failed.AsRejection());
 }
 
 // Another decode endpoint for blocks that are still kept.
 Step Exchange::ScheduleDecodeAgain(TimePoint now) {
-  const Disaggregation& split = *pool_->disaggregation;
-  const size_t tried = tried_slots_.size();
+  const Disaggregation& split = *routed_.pool()->disaggregation;
+  const size_t tried = tried_.slots.size();
   for (const Endpoint& endpoint : split.decode.endpoints) {
-    const bool fits =
-        endpoint.runtime == pair_.runtime && endpoint.address != pair_.decision.endpoint->address;
-    if (!fits) tried_slots_.push_back(endpoint.state->slot);
+    const bool fits = endpoint.runtime == tried_.pair.runtime &&
+                      endpoint.address != tried_.pair.decision.endpoint->address;
+    if (!fits) tried_.slots.push_back(endpoint.state->slot);
   }
   const Decision decode =
       Choose(split.decode, *split.decode_profile, split.decode_uses_prefix, now);
-  tried_slots_.resize(tried);
+  tried_.slots.resize(tried);
   if (decode.endpoint == nullptr) return Reject(Rejection::kNoEndpoint);
-  decision_ = decode;
-  ++tries_;
-  ++pair_.tries;
-  hold_.Take(*decision_.endpoint, 0);
-  notes_.Dispatch(decision_, pair_.decision.endpoint, now);
-  if (split.decode_uses_prefix) LearnPrefix(decision_, decision_.prefix_hit_blocks);
-  series_->in_flight.Add(1);
+  tried_.decision = decode;
+  ++tried_.count;
+  ++tried_.pair.tries;
+  tried_.hold.Take(*tried_.decision.endpoint, 0);
+  tried_.notes.Dispatch(tried_.decision, tried_.pair.decision.endpoint, now);
+  if (split.decode_uses_prefix) LearnPrefix(tried_.decision);
+  observed_.series->in_flight.Add(1);
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 Step Exchange::OnDecodeRefused(int status, TimePoint now) {
-  env_.metrics.CountHalfFailure(pool_->pool.id, "decode", TryFailure::kErrorStatus);
-  pair_.failed_half = "decode";
+  env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kErrorStatus);
+  tried_.pair.failed_half = "decode";
   if (!IsWorthAnotherPair(status)) return {Step::Kind::kContinue, Rejection::kNone};
   return TryAnotherPair(status, now);
 }
@@ -396,24 +357,23 @@ Step Exchange::OnDecodeRefused(int status, TimePoint now) {
 // The decode half has answered with an error. kContinue: there is no other pair, so that answer is
 // the client's. `status`: of its head; 0: it stands inside the stream.
 Step Exchange::TryAnotherPair(int status, TimePoint now) {
-  failed_.Fail(TryFailure::kErrorStatus, true);
-  if (pair_.tries >= Pair::kTriesMax || !MayRepeat()) {
+  tried_.failed.Fail(TryFailure::kErrorStatus, true);
+  if (tried_.pair.tries >= Pair::kTriesMax || !MayRepeat()) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
-  tried_slots_.push_back(hold_.state->slot);
+  tried_.slots.push_back(tried_.hold.state().slot);
   Decision decode;
   Decision prefill;
   if (!ChoosePair(now, &decode, &prefill)) {
-    pair_.failed_half = "decode";
+    tried_.pair.failed_half = "decode";
     return {Step::Kind::kContinue, Rejection::kNone};
   }
-  env_.metrics.CountRetry(pool_->pool.id, TryFailure::kErrorStatus);
-  if (status != 0) ChargeStatus(*hold_.state, status, now);
-  notes_.Fail(NameOf(TryFailure::kErrorStatus), now);
+  env_.metrics.CountRetry(routed_.pool()->pool.id, TryFailure::kErrorStatus);
+  if (status != 0) ChargeStatus(tried_.hold.state(), status, now);
+  tried_.notes.Fail(NameOf(TryFailure::kErrorStatus), now);
   EndLease();
   ReleaseTry();
-  upstream_status_ = 0;
-  response_.Drop();
+  observed_.Drop();
   return DispatchChosen(decode, prefill, now);
 }
 

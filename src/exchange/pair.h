@@ -18,25 +18,10 @@
 #include "base/clock.h"
 #include "exchange/metrics.h"
 #include "inference/body_edit.h"
-#include "pool/endpoint.h"
+#include "pool/endpoint_hold.h"
 #include "scheduling/profile.h"
 
 namespace gw {
-
-// What a request adds to its endpoint's own accounting while it is in work there.
-struct EndpointHold {
-  std::shared_ptr<EndpointState> state;  // nullptr: nothing is held
-  int64_t prompt_tokens = 0;             // yet to be computed
-  int64_t context_tokens = 0;            // being decoded
-  bool awaits = false;                   // no byte has come yet
-
-  void Take(const Endpoint& endpoint, int64_t prompt);
-  // The first byte came `took` after the dispatch.
-  void Answered(Duration took);
-  // The prompt is done: its tokens are the context of what is generated.
-  void StartDecoding(int64_t context);
-  void Release();
-};
 
 enum class Half : uint8_t { kPrefill, kDecode };
 

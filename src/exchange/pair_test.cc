@@ -129,10 +129,7 @@ class PairTest : public testing::Test {
 
   void PrefillEnds(int status, const std::string& body) {
     prefill_ = false;
-    std::string padded = body;
-    padded.reserve(body.size() + Exchange::kBodyPadding);
-    const Step step =
-        exchange_.OnPrefillEnd({status, "application/json", std::move(padded)}, clock_.Now());
+    const Step step = exchange_.OnPrefillEnd({status, "application/json", body}, clock_.Now());
     if (status == 200 && step.kind == Step::Kind::kForward) {
       Act(step);
     } else {

@@ -164,7 +164,7 @@ TEST_F(PrefixLearning, APromptOfAMillionTokensIsLearnedWholeAndItsMemoryGivenBac
   const std::string other = Text('a', 62'000) + Text('c', 500);
   Send(other);
   EXPECT_EQ(Slot(), slot);
-  EXPECT_EQ(environment_.hits[slot], 62'000u);
+  EXPECT_EQ(environment_.candidates.prefix_hit_blocks()[slot], 62'000u);
   Complete();
 }
 

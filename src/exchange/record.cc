@@ -92,112 +92,109 @@ void LogRequest(const RequestRecord& record) {
 void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
+  LeaveGate();
   if (WasServed(outcome)) {
     LearnTokens();
-    if (!pair_.active || pool_->disaggregation->decode_uses_prefix) RefreshPrefix(decision_);
+    const bool pair = tried_.pair.active;
+    if (!pair || routed_.pool()->disaggregation->decode_uses_prefix) {
+      RefreshPrefix(tried_.decision);
+    }
   }
   ReleaseTry();
-  if (pair_.leased) EndLease();
-  if (pair_.active && saw_first_byte_ && outcome == Outcome::kComplete) {
-    Phases().decode.Observe(ToSeconds(now - first_byte_));
+  if (tried_.pair.leased) EndLease();
+  if (tried_.pair.active && observed_.saw_first_byte && outcome == Outcome::kComplete) {
+    Phases().decode.Observe(ToSeconds(now - observed_.first_byte));
   }
   if (outcome == Outcome::kRejected) env_.metrics.CountRejection(rejection_);
-  if (series_ == nullptr) {
+  if (observed_.series == nullptr) {
     // Never dispatched: no endpoint has said that there is such a model.
-    series_ = env_.metrics.For(pool_ != nullptr ? std::string_view(pool_->pool.id) : "", "", "",
-                               ExchangeMetrics::ModelName::kConfigured);
+    observed_.series =
+        env_.metrics.For(routed_.pool_id(), "", "", ExchangeMetrics::ModelName::kConfigured);
   }
-  series_->CountRequest(status, outcome);
-  series_->duration.Observe(ToSeconds(now - began_));
-  if (request_.api != ApiKind::kOther) CountTokens(response_.reader().usage(), series_.get());
-  if (const int64_t estimated = response_.estimated_tokens(); estimated > 0) {
-    series_->completion_tokens.Add(static_cast<uint64_t>(estimated));
-    series_->estimated_tokens.Add(static_cast<uint64_t>(estimated));
+  observed_.series->CountRequest(status, outcome);
+  observed_.series->duration.Observe(ToSeconds(now - asked_.began));
+  if (parsed_.request.api != ApiKind::kOther)
+    CountTokens(observed_.response.reader().usage(), observed_.series.get());
+  if (const int64_t estimated = observed_.response.estimated_tokens(); estimated > 0) {
+    observed_.series->completion_tokens.Add(static_cast<uint64_t>(estimated));
+    observed_.series->estimated_tokens.Add(static_cast<uint64_t>(estimated));
   }
   FillRecord(outcome, status, now);
   if (env_.log_request != nullptr) env_.log_request(*env_.record);
   env_.history.Put(&env_.record);
-  response_.Drop();
-  series_.reset();
-  snapshot_.reset();
-  head_ = nullptr;
-  rule_ = nullptr;
-  pool_ = nullptr;
-  body_ = {};
+  observed_.Reset();
+  routed_.End();
+  asked_.head = nullptr;
   // The exchange lives as long as its connection: it keeps no memory that a client chose the size
   // of.
-  constexpr size_t kKeptSaltBytes = 1024;
-  if (request_.cache_salt.capacity() > kKeptSaltBytes) std::string().swap(request_.cache_salt);
-  constexpr size_t kKeptBlocks = 512;
-  if (request_.prefix_blocks.capacity() > kKeptBlocks) {
-    std::vector<uint64_t>().swap(request_.prefix_blocks);
-  }
-  edit_.Begin({});
-  pair_.Reset();
+  parsed_.Reset();
+  tried_.pair.Reset();
 }
 
 void Exchange::CountLimit(std::string_view limit) {
   env_.metrics.CountLimit(limit);
-  notes_.Limit(limit);
+  tried_.notes.Limit(limit);
 }
 
 void Exchange::FillPhases() {
   RequestRecord& record = *env_.record;
-  const bool paired = pair_.decision.endpoint != nullptr;
-  record.disaggregation = paired ? "prefill-decode" : pair_.alone ? "decode-only" : "";
-  record.prefill_name.assign(paired ? std::string_view(pair_.decision.endpoint->name) : "");
-  record.prefill_endpoint.assign(paired ? std::string_view(pair_.decision.endpoint->address) : "");
-  record.failed_half = pair_.failed_half;
-  record.prefill_status = pair_.prefill_status;
-  record.recomputed = pair_.recomputed;
-  const bool prefilled = paired && pair_.prefill == Pair::Prefill::kDone;
-  record.prefill_candidates = pair_.decision.candidates;
-  record.prefill_score = pair_.decision.score;
-  FillScores(pair_.decision, &record.prefill_scores);
-  if (paired) record.prefix_hit_blocks = pair_.decision.prefix_hit_blocks;
-  record.prefill_ms = prefilled ? ToMillis(pair_.prefill_ended - pair_.dispatched) : -1;
-  record.transfer_ms =
-      prefilled && saw_first_byte_ ? ToMillis(first_byte_ - pair_.prefill_ended) : -1;
+  const bool paired = tried_.pair.decision.endpoint != nullptr;
+  record.disaggregation = paired ? "prefill-decode" : tried_.pair.alone ? "decode-only" : "";
+  record.prefill_name.assign(paired ? std::string_view(tried_.pair.decision.endpoint->name) : "");
+  record.prefill_endpoint.assign(paired ? std::string_view(tried_.pair.decision.endpoint->address)
+                                        : "");
+  record.failed_half = tried_.pair.failed_half;
+  record.prefill_status = tried_.pair.prefill_status;
+  record.recomputed = tried_.pair.recomputed;
+  const bool prefilled = paired && tried_.pair.prefill == Pair::Prefill::kDone;
+  record.prefill_candidates = tried_.pair.decision.candidates;
+  record.prefill_score = tried_.pair.decision.score;
+  FillScores(tried_.pair.decision, &record.prefill_scores);
+  if (paired) record.prefix_hit_blocks = tried_.pair.decision.prefix_hit_blocks;
+  record.prefill_ms = prefilled ? ToMillis(tried_.pair.prefill_ended - tried_.pair.dispatched) : -1;
+  record.transfer_ms = prefilled && observed_.saw_first_byte
+                           ? ToMillis(observed_.first_byte - tried_.pair.prefill_ended)
+                           : -1;
 }
 
 void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   RequestRecord& record = *env_.record;
-  const Usage& usage = response_.reader().usage();
-  const Endpoint* endpoint = decision_.endpoint;
-  record.request_id = request_id_;
-  record.client = client_ip_;
-  record.method.assign(head_ != nullptr ? head_->method : "");
-  record.host.assign(head_ != nullptr ? head_->authority : "");
-  record.path.assign(target_.path);
-  record.route.assign(rule_ != nullptr ? std::string_view(rule_->route) : "");
-  record.pool.assign(pool_ != nullptr ? std::string_view(pool_->pool.id) : "");
-  record.requested_model = request_.requested_model;
-  record.target_model = request_.target_model;
+  const Usage& usage = observed_.response.reader().usage();
+  const Endpoint* endpoint = tried_.decision.endpoint;
+  record.request_id = asked_.request_id;
+  record.client = asked_.client_ip;
+  record.method.assign(asked_.head != nullptr ? asked_.head->method : "");
+  record.host.assign(asked_.head != nullptr ? asked_.head->authority : "");
+  record.path.assign(asked_.target.path);
+  record.route.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->route) : "");
+  record.pool.assign(routed_.pool_id());
+  record.requested_model = parsed_.request.requested_model;
+  record.target_model = parsed_.request.target_model;
   record.endpoint_name.assign(endpoint != nullptr ? std::string_view(endpoint->name) : "");
   record.endpoint.assign(endpoint != nullptr ? std::string_view(endpoint->address) : "");
   record.outcome = NameOf(outcome);
   record.reason = rejection_ == Rejection::kNone ? "" : InfoOf(rejection_).code;
   record.status = status;
-  record.tries = tries_;
-  record.stream = response_.event_stream();
-  record.prefix_hit_blocks = decision_.prefix_hit_blocks;
-  record.prefix_blocks = static_cast<uint32_t>(request_.prefix_blocks.size());
-  record.candidates = decision_.candidates;
-  record.score = decision_.score;
-  record.queue_ms = tries_ > 0 ? ToMillis(dispatched_ - began_) : -1;
-  record.ttft_ms = saw_first_byte_ ? ToMillis(first_byte_ - began_) : -1;
-  record.total_ms = ToMillis(now - began_);
+  record.tries = tried_.count;
+  record.stream = observed_.response.event_stream();
+  record.prefix_hit_blocks = tried_.decision.prefix_hit_blocks;
+  record.prefix_blocks = static_cast<uint32_t>(parsed_.request.prefix_blocks.size());
+  record.candidates = tried_.decision.candidates;
+  record.score = tried_.decision.score;
+  record.queue_ms = tried_.count > 0 ? ToMillis(tried_.dispatched - asked_.began) : -1;
+  record.ttft_ms = observed_.saw_first_byte ? ToMillis(observed_.first_byte - asked_.began) : -1;
+  record.total_ms = ToMillis(now - asked_.began);
   record.ended = now;
   record.prompt_tokens = usage.prompt_tokens;
   record.cached_tokens = usage.cached_tokens;
-  record.tokens_estimated = response_.estimated_tokens() > 0;
+  record.tokens_estimated = observed_.response.estimated_tokens() > 0;
   record.completion_tokens =
-      record.tokens_estimated ? response_.estimated_tokens() : usage.completion_tokens;
+      record.tokens_estimated ? observed_.response.estimated_tokens() : usage.completion_tokens;
   FillPhases();
-  FillScores(decision_, &record.scores);
-  record.in_flight_requests = decision_.in_flight_requests;
-  FillLosers(decision_, &record);
-  notes_.Fill(began_, now, &record);
+  FillScores(tried_.decision, &record.scores);
+  record.in_flight_requests = tried_.decision.in_flight_requests;
+  FillLosers(tried_.decision, &record);
+  tried_.notes.Fill(asked_.began, now, &record);
 }
 
 }  // namespace gw

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "exchange/rejection.h"
 
@@ -12,6 +13,7 @@ struct Step {
   enum class Kind : uint8_t {
     kContinue,     // nothing to do
     kReadBody,     // collect the request's body (it may be empty), then OnRequestBody
+    kWait,         // nothing, until Waiter::OnGateAnswer is called (gate.h), then OnGateAnswer
     kForward,      // send body() to endpoint()
     kPrefill,      // send prefill_body() to prefill_endpoint() and collect the whole answer
     kForwardPair,  // both at once
@@ -21,6 +23,14 @@ struct Step {
   };
   Kind kind = Kind::kRespond;
   Rejection rejection = Rejection::kNone;
+};
+
+// Why a request cannot go on; kNone: it can.
+struct Refusal {
+  Rejection rejection = Rejection::kNone;
+  std::string detail = {};  // what its client is told in place of the rejection's own text
+
+  explicit operator bool() const { return rejection != Rejection::kNone; }
 };
 
 }  // namespace gw

@@ -61,49 +61,49 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
     case TryFailure::kBootstrapTimeout:  // and so it does between two endpoints
       break;
   }
-  if (ejected) env_.metrics.CountEjection(pool_->pool.id);
+  if (ejected) env_.metrics.CountEjection(routed_.pool()->pool.id);
 }
 
 void Exchange::ChargeStatus(EndpointState& state, int status, TimePoint now) {
-  if (RecordStatus(state, status, now, dispatched_)) env_.metrics.CountEjection(pool_->pool.id);
+  if (RecordStatus(state, status, now, tried_.dispatched))
+    env_.metrics.CountEjection(routed_.pool()->pool.id);
 }
 
 // To an InferencePool everything, since generating twice changes nothing but a bill; elsewhere by
 // its method (RFC 9110, 9.2.2).
 bool Exchange::is_repeatable() const {
-  if (pool_->pool.kind == Pool::Kind::kInferencePool) return true;
+  if (routed_.pool()->pool.kind == Pool::Kind::kInferencePool) return true;
   for (std::string_view method : {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}) {
-    if (head_->method == method) return true;
+    if (asked_.head->method == method) return true;
   }
   return false;
 }
 
 int Exchange::RepeatsMax() const {
-  if (pool_->pool.kind == Pool::Kind::kInferencePool) return Tries::kRepeatsMax;
+  if (routed_.pool()->pool.kind == Pool::Kind::kInferencePool) return Tries::kRepeatsMax;
   return is_repeatable() ? Tries::kRetriesMax : 0;
 }
 
 bool Exchange::MayRepeat() {
-  if (failed_.whole_failures <= RepeatsMax()) return true;
+  if (tried_.failed.whole_failures <= RepeatsMax()) return true;
   CountLimit("repeats");
   return false;
 }
 
 bool Exchange::MayTryAgain() {
   if (!MayRepeat()) return false;
-  if (tries_ - failed_.stale <= Tries::kRetriesMax) return true;
+  if (tried_.count - tried_.failed.stale <= Tries::kRetriesMax) return true;
   CountLimit("retries");
   return false;
 }
 
 // Besides those that were tried.
 bool Exchange::HasOtherInUse(TimePoint now) {
-  env_.TakeSample(pool_->pool, request_, now, tried_slots_);
-  for (const EndpointView& view : env_.views) {
-    const EndpointState& state = *view.endpoint->state;
-    if (StandingOf(state, view.in_flight_requests, now) == Standing::kInUse && !IsSilent(state)) {
-      return true;
-    }
+  env_.TakeSample(routed_.pool()->pool, parsed_.request, now, {.excluded = tried_.slots});
+  for (size_t i = 0; i < env_.candidates.size(); ++i) {
+    const EndpointState& state = *env_.candidates.endpoints()[i]->state;
+    const int32_t in_flight = env_.candidates.in_flight_requests()[i];
+    if (StandingOf(state, in_flight, now) == Standing::kInUse && !IsSilent(state)) return true;
   }
   return false;
 }
@@ -112,46 +112,46 @@ bool Exchange::HasOtherInUse(TimePoint now) {
 // taken the request and closed, and may do so again: what was sent whole goes elsewhere, as that
 // may be its last try.
 Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
-  ++failed_.stale;
-  env_.metrics.CountRetry(pool_->pool.id, TryFailure::kStaleConnection);
-  if (!sent_whole || pool_->disaggregation != nullptr || !HasOtherInUse(now)) {
-    ++tries_;
-    notes_.Again(now);
+  ++tried_.failed.stale;
+  env_.metrics.CountRetry(routed_.pool()->pool.id, TryFailure::kStaleConnection);
+  if (!sent_whole || routed_.pool()->disaggregation != nullptr || !HasOtherInUse(now)) {
+    ++tried_.count;
+    tried_.notes.Again(now);
     return {Step::Kind::kForward, Rejection::kNone};
   }
-  const uint32_t slot = hold_.state->slot;
+  const uint32_t slot = tried_.hold.state().slot;
   ReleaseTry();
-  upstream_status_ = 0;
-  response_.Drop();
+  observed_.Drop();
   const Step step = ScheduleTry(now);
-  std::erase(tried_slots_, slot);  // nothing is held against it
+  std::erase(tried_.slots, slot);  // nothing is held against it
   return step;
 }
 
 bool Exchange::may_try_again() const {
-  if (pair_.active || pool_ == nullptr) return true;
-  return failed_.whole_failures < RepeatsMax() && tries_ - failed_.stale <= Tries::kRetriesMax &&
-         tried_slots_.size() < pool_->pool.endpoints.size();
+  if (tried_.pair.active || routed_.pool() == nullptr) return true;
+  return tried_.failed.whole_failures < RepeatsMax() &&
+         tried_.count - tried_.failed.stale <= Tries::kRetriesMax &&
+         tried_.slots.size() < routed_.pool()->pool.endpoints.size();
 }
 
 Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
-  CHECK(hold_.state != nullptr);
-  notes_.Fail(NameOf(failure), now);
-  if (failure == TryFailure::kConnectTimeout) notes_.Limit("connect_timeout");
-  if (failure == TryFailure::kResponseTimeout) notes_.Limit("response_headers_timeout");
-  if (pair_.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
-  failed_.Fail(failure, sent_whole);
+  CHECK(tried_.hold.held());
+  tried_.notes.Fail(NameOf(failure), now);
+  if (failure == TryFailure::kConnectTimeout) tried_.notes.Limit("connect_timeout");
+  if (failure == TryFailure::kResponseTimeout) tried_.notes.Limit("response_headers_timeout");
+  if (tried_.pair.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
+  tried_.failed.Fail(failure, sent_whole);
   const bool stale = failure == TryFailure::kStaleConnection;
-  if (stale && failed_.stale < Tries::kStaleMax && MayRepeat()) return RepeatStale(sent_whole, now);
-  ChargeEndpoint(*hold_.state, failure, now);
+  if (stale && tried_.failed.stale < Tries::kStaleMax && MayRepeat())
+    return RepeatStale(sent_whole, now);
+  ChargeEndpoint(tried_.hold.state(), failure, now);
   ReleaseTry();
-  upstream_status_ = 0;
-  response_.Drop();
+  observed_.Drop();
   if (failure == TryFailure::kResponseTimeout || !MayTryAgain()) {
-    return Reject(failed_.AsRejection());
+    return Reject(tried_.failed.AsRejection());
   }
   const Step step = ScheduleTry(now);
-  if (step.kind != Step::Kind::kRespond) env_.metrics.CountRetry(pool_->pool.id, failure);
+  if (step.kind != Step::Kind::kRespond) env_.metrics.CountRetry(routed_.pool()->pool.id, failure);
   return step;
 }
 

@@ -6,17 +6,17 @@ Criticality CriticalityOf(int priority) {
   return priority < 0 ? Criticality::kSheddable : Criticality::kCritical;
 }
 
-bool IsSaturated(std::span<const EndpointView> candidates, const SaturationLimits& limits) {
+bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits) {
   bool any_fresh = false;
   bool any_scraped = false;
   bool any_unused = false;
-  for (const EndpointView& view : candidates) {
-    any_scraped |= view.metrics_age != Duration::max();
-    any_unused |= view.in_flight_requests <= 0;
-    if (!view.metrics_fresh) continue;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    any_scraped |= candidates.metrics_ages()[i] != Duration::max();
+    any_unused |= candidates.in_flight_requests()[i] <= 0;
+    if (candidates.metrics_fresh()[i] == 0) continue;
     any_fresh = true;
-    if (view.waiting_requests <= limits.waiting_requests_max &&
-        view.kv_cache_utilization_ratio <= limits.kv_cache_utilization_ratio_max) {
+    if (candidates.waiting_requests()[i] <= limits.waiting_requests_max &&
+        candidates.kv_cache_utilization_ratios()[i] <= limits.kv_cache_utilization_ratio_max) {
       return false;
     }
   }
@@ -25,7 +25,7 @@ bool IsSaturated(std::span<const EndpointView> candidates, const SaturationLimit
   return any_fresh || (any_scraped && !any_unused);
 }
 
-Admission Admit(Criticality criticality, std::span<const EndpointView> candidates,
+Admission Admit(Criticality criticality, const Candidates& candidates,
                 const SaturationLimits& limits) {
   if (criticality == Criticality::kCritical) return Admission::kAdmitted;
   return IsSaturated(candidates, limits) ? Admission::kRejectedSaturated : Admission::kAdmitted;

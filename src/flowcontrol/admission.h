@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
+#include "pool/candidates.h"
 #include "pool/pool.h"
 
 namespace gw {
@@ -29,8 +29,8 @@ struct SaturationLimits {
 // only if something of ours is in flight at every candidate, so that an idle pool takes requests
 // whatever has become of its metrics. Candidates none of which was ever scraped are never called
 // saturated, nor is an empty list: that there is no endpoint is another refusal.
-bool IsSaturated(std::span<const EndpointView> candidates, const SaturationLimits& limits);
-Admission Admit(Criticality criticality, std::span<const EndpointView> candidates,
+bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits);
+Admission Admit(Criticality criticality, const Candidates& candidates,
                 const SaturationLimits& limits);
 
 }  // namespace gw

@@ -64,12 +64,12 @@ TEST(Admission, SaturationNeedsEveryCandidateOverALimit) {
       {"never scraped beside room", {NeverScraped(), Fresh(1, 0)}, false},
   };
   for (const auto& c : kCases) {
-    EXPECT_EQ(IsSaturated(c.candidates, SaturationLimits{}), c.saturated) << c.what;
+    EXPECT_EQ(IsSaturated(Candidates(c.candidates), SaturationLimits{}), c.saturated) << c.what;
   }
 }
 
 TEST(Admission, LimitsAreTheCallers) {
-  const std::vector<EndpointView> candidates = {Fresh(6, 0.85f)};
+  const Candidates candidates(std::vector{Fresh(6, 0.85f)});
   EXPECT_FALSE(IsSaturated(candidates,
                            {.waiting_requests_max = 6, .kv_cache_utilization_ratio_max = 0.85f}));
   EXPECT_TRUE(IsSaturated(candidates,
@@ -77,21 +77,21 @@ TEST(Admission, LimitsAreTheCallers) {
 }
 
 TEST(Admission, OnlyCriticalRequestsEnterASaturatedPool) {
-  const std::vector<EndpointView> full = {Fresh(6, 0), Fresh(0, 0.9f)};
+  const Candidates full(std::vector{Fresh(6, 0), Fresh(0, 0.9f)});
   EXPECT_EQ(Admit(Criticality::kCritical, full, {}), Admission::kAdmitted);
   EXPECT_EQ(Admit(Criticality::kStandard, full, {}), Admission::kRejectedSaturated);
   EXPECT_EQ(Admit(Criticality::kSheddable, full, {}), Admission::kRejectedSaturated);
 }
 
 TEST(Admission, EveryRequestEntersAPoolWithRoom) {
-  const std::vector<EndpointView> room = {Fresh(6, 0), Fresh(2, 0.5f)};
+  const Candidates room(std::vector{Fresh(6, 0), Fresh(2, 0.5f)});
   EXPECT_EQ(Admit(Criticality::kCritical, room, {}), Admission::kAdmitted);
   EXPECT_EQ(Admit(Criticality::kStandard, room, {}), Admission::kAdmitted);
   EXPECT_EQ(Admit(Criticality::kSheddable, room, {}), Admission::kAdmitted);
 }
 
 TEST(Admission, APriorityBelowZeroIsSheddableAndEveryOtherAlwaysAdmitted) {
-  const std::vector<EndpointView> full = {Fresh(100, 0.99f)};
+  const Candidates full(std::vector{Fresh(100, 0.99f)});
   EXPECT_EQ(Admit(CriticalityOf(-1), full, {}), Admission::kRejectedSaturated);
   EXPECT_EQ(Admit(CriticalityOf(0), full, {}), Admission::kAdmitted);
   EXPECT_EQ(Admit(CriticalityOf(10), full, {}), Admission::kAdmitted);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inference/json_bytes.h"
+#include "inference/json_document.h"
 #include "inference/parser.h"
 #include "inference/response.h"
 
@@ -95,7 +96,16 @@ void BM_ParseCut(benchmark::State& state) {
 }
 BENCHMARK(BM_ParseCut)->Arg(128 << 10)->Arg(1 << 20)->Arg(4 << 20);
 
-// The part of Parse that finds the model's bytes.
+// The part of Parse before anything is asked for.
+void BM_Document(benchmark::State& state) {
+  const Body body(static_cast<size_t>(state.range(0)));
+  internal::JsonDocument document;
+  for (auto _ : state) benchmark::DoNotOptimize(document.Read(body.view(), 128));
+  SetBytes(state, body.size);
+}
+BENCHMARK(BM_Document)->Arg(1 << 10)->Arg(16 << 10)->Arg(128 << 10)->Arg(1 << 20);
+
+// Along the members without a document.
 void BM_WalkBytes(benchmark::State& state) {
   const Body body(static_cast<size_t>(state.range(0)));
   for (auto _ : state) {

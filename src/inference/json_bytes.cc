@@ -7,6 +7,8 @@ namespace {
 
 bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsOfScalar(char c) { return IsDigit(c) || IsLetter(c) || c == '-' || c == '+' || c == '.'; }
 
 const char* SkipDigits(const char* p, const char* end) {
   while (p < end && IsDigit(*p)) ++p;
@@ -81,6 +83,11 @@ int TakeChar(std::string_view* text) {
 }
 
 }  // namespace
+
+bool IsJsonNumber(std::string_view text) {
+  const char* end = text.data() + text.size();
+  return !text.empty() && NumberEnd(text.data(), end) == end;
+}
 
 JsonItems::JsonItems(std::string_view container)
     : p_(WithoutByteOrderMark(container).data()), end_(container.data() + container.size()) {
@@ -157,84 +164,6 @@ bool SameString(std::string_view token, std::string_view name) {
   return token.empty();
 }
 
-JsonItemsFromBack::JsonItemsFromBack(std::string_view container)
-    : begin_(container.data()), p_(container.data() + container.size()) {
-  SkipSpace();
-  if (p_ > begin_) object_ = *--p_ == '}';
-}
-
-bool JsonItemsFromBack::Next(std::string_view* value) {
-  SkipSpace();
-  if (!first_ && p_ > begin_ && p_[-1] == ',') {
-    --p_;
-    SkipSpace();
-  }
-  first_ = false;
-  if (p_ <= begin_ || p_[-1] == '{' || p_[-1] == '[') return false;
-  const char* end = p_;
-  SkipValue();
-  *value = std::string_view(p_, static_cast<size_t>(end - p_));
-  if (object_) {
-    SkipSpace();
-    if (p_ > begin_) --p_;  // the colon
-    SkipSpace();
-    SkipString();
-  }
-  return true;
-}
-
-void JsonItemsFromBack::SkipSpace() {
-  while (p_ > begin_ && IsSpace(p_[-1])) --p_;
-}
-
-// From behind a closing quote to the opening one. A quote within a string stands behind an odd
-// number of backslashes, and the opening one behind none.
-void JsonItemsFromBack::SkipString() {
-  if (p_ > begin_) --p_;
-  while (p_ > begin_) {
-    const void* quote = memrchr(begin_, '"', static_cast<size_t>(p_ - begin_));
-    p_ = quote == nullptr ? begin_ : static_cast<const char*>(quote);
-    const char* run = p_;
-    while (run > begin_ && run[-1] == '\\') --run;
-    if ((p_ - run) % 2 == 0) return;
-    p_ = run;
-  }
-}
-
-void JsonItemsFromBack::SkipValue() {
-  size_t depth = 0;
-  while (p_ > begin_) {
-    switch (p_[-1]) {
-      case '"':
-        SkipString();
-        if (depth == 0) return;
-        break;
-      case '}':
-      case ']':
-        ++depth;
-        --p_;
-        break;
-      case '{':
-      case '[':
-        if (depth == 0) return;  // begins the container around a scalar
-        --p_;
-        if (--depth == 0) return;
-        break;
-      case ':':
-      case ',':
-      case ' ':
-      case '\n':
-      case '\t':
-      case '\r':
-        if (depth == 0) return;  // stands before a scalar
-        --p_;
-        break;
-      default:
-        --p_;
-    }
-  }
-}
-
 std::string Simplified(std::string_view text, size_t padding) {
   std::string copy;
   copy.reserve(text.size() + padding);
@@ -252,7 +181,7 @@ std::string Simplified(std::string_view text, size_t padding) {
       p = MayBeHuge(rest.substr(0, length)) ? Blank(p, length) : p + length;
       // What is no number, or follows one directly, stays and makes the parser refuse the text. It
       // is passed over whole, so that no run of digits is read twice.
-      while (p < end && (IsDigit(*p) || *p == '-' || *p == '+' || *p == '.')) ++p;
+      while (p < end && IsOfScalar(*p)) ++p;
     } else {
       ++p;
     }

@@ -51,14 +51,10 @@ inline const char* SkipString(const char* p, const char* end) {
   }
 }
 
-// The values of the members of an object, or the elements of an array, as views of the text, from
-// the front or from the back:
+// The values of the members of an object, or the elements of an array, as views of the text:
 //
 //   JsonItems items(R"({"a": 1, "b": [2, 3]})");
 //   items.Next(&value)  ->  "1", then "[2, 3]", then false
-//
-// Clients write the model before the messages or after them; walking from its side passes over none
-// of the prompt.
 //
 // REQUIRES: `container` is valid JSON text of one object or array, white space around it and a byte
 // order mark allowed
@@ -80,26 +76,12 @@ class JsonItems {
   bool first_ = true;
 };
 
+// True if all of the text is one number in JSON's form, of any length.
+bool IsJsonNumber(std::string_view text);
+
 // True if the string token (quotes included) says `name`, with or without escapes.
 // REQUIRES: `name` is ASCII
 bool SameString(std::string_view token, std::string_view name);
-
-// REQUIRES: as JsonItems
-class JsonItemsFromBack {
- public:
-  explicit JsonItemsFromBack(std::string_view container);
-  bool Next(std::string_view* value);
-
- private:
-  void SkipSpace();
-  void SkipString();
-  void SkipValue();
-
-  const char* begin_;
-  const char* p_;  // past the last byte not yet passed
-  bool object_ = false;
-  bool first_ = true;
-};
 
 // Some clients begin a text with U+FEFF, which Python's json passes over.
 inline std::string_view WithoutByteOrderMark(std::string_view text) {

@@ -1,8 +1,8 @@
 #include "inference/parser.h"
 
 #include <algorithm>
-#include <bit>
 
+#include "base/check.h"
 #include "inference/form.h"
 #include "inference/json_bytes.h"
 #include "inference/render.h"
@@ -10,58 +10,47 @@
 namespace gw {
 namespace {
 
-using internal::JsonItems;
-using internal::JsonItemsFromBack;
+using internal::JsonDocument;
+using internal::JsonValue;
 using internal::PromptFields;
 using internal::PromptRenderer;
-using simdjson::dom::element;
-using simdjson::dom::object;
 
-// simdjson needs up to 14 bytes of working memory per byte of body. What a larger body made it take
-// is given back after the request, so that one large body does not stay with each worker for ever.
-constexpr size_t kKeptCapacityBytes = 2 << 20;
-constexpr size_t kCapacityBytesMin = 64 << 10;
-constexpr size_t kKeptCopyBytes = 2 << 20;
+// What reading a larger body made the parser take is given back after the request, so that one
+// large body does not stay with each worker for ever.
+constexpr size_t kKeptBodyBytes = 2 << 20;
 constexpr size_t kKeptPromptBytes = 1 << 20;
-
-constexpr size_t kAbsent = SIZE_MAX;
 
 // The top-level object, read once. Of a key that is there twice the last one counts, as in Python.
 struct Members {
-  std::optional<element> model, stream, cache_salt, n;
+  using Field = PromptFields::Field;
+  Field model, stream, cache_salt, n;
   PromptFields prompt;
-  size_t count = 0;
-  size_t model_position = kAbsent;
-  size_t tools_position = kAbsent;
-  size_t prompt_position = 0;  // of the member that holds most of the bytes
   bool model_twice = false;
   bool stream_twice = false;
 };
 
-Members ReadMembers(object body) {
+Members ReadMembers(const JsonValue& body) {
   Members members;
-  size_t position = 0;
+  bool model_seen = false;
   bool stream_seen = false;
-  for (const auto& field : body) {
-    const std::string_view key = field.key;
-    const auto value = field.value.is_null() ? std::nullopt : std::optional(field.value);
+  for (JsonValue::Iterator member = body.begin(); member != body.end(); ++member) {
+    const std::string_view key = (*member).Canonical();
+    const JsonValue item = *++member;
+    const Members::Field value = item.is_null() ? std::nullopt : Members::Field(item);
     if (key == "model") {
-      members.model_twice |= members.model_position != kAbsent;
+      members.model_twice |= model_seen;
       members.model = value;
-      members.model_position = position;
+      model_seen = true;
     } else if (key == "stream") {
       members.stream_twice |= stream_seen;
       members.stream = value;
       stream_seen = true;
     } else if (key == "messages") {
       members.prompt.messages = value;
-      members.prompt_position = position;
     } else if (key == "prompt") {
       members.prompt.prompt = value;
-      members.prompt_position = position;
     } else if (key == "input") {
       members.prompt.input = value;
-      members.prompt_position = position;
     } else if (key == "instructions") {
       members.prompt.instructions = value;
     } else if (key == "system") {
@@ -73,28 +62,11 @@ Members ReadMembers(object body) {
     } else if (key == "n") {
       members.n = value;
     } else if (key == "tools") {
-      simdjson::dom::array tools;
-      const bool some = field.value.get(tools) == simdjson::SUCCESS && tools.begin() != tools.end();
-      members.tools_position = some ? position : kAbsent;
+      const bool some = item.is_array() && !item.empty();
+      members.prompt.tools_json = some ? item.raw() : std::string_view();
     }
-    ++position;
   }
-  members.count = position;
   return members;
-}
-
-template <typename Items>
-std::string_view ItemAt(Items items, size_t position) {
-  std::string_view value;
-  for (size_t i = 0; i <= position; ++i) items.Next(&value);
-  return value;
-}
-
-// The document says that a value is member number `position`, whatever its key looks like in the
-// bytes; the member of that number in the bytes is then its place.
-std::string_view RawValue(std::string_view body, const Members& members, size_t position) {
-  if (position < members.prompt_position) return ItemAt(JsonItems(body), position);
-  return ItemAt(JsonItemsFromBack(body), members.count - 1 - position);
 }
 
 ByteRange RangeOf(std::string_view part, std::string_view body) {
@@ -103,13 +75,11 @@ ByteRange RangeOf(std::string_view part, std::string_view body) {
 
 // What pydantic, which reads the bodies of vLLM and SGLang, takes for true. What it takes for
 // neither true nor false is the model server's to refuse.
-bool IsTrue(element value) {
-  bool boolean = false;
-  if (value.get(boolean) == simdjson::SUCCESS) return boolean;
-  double number = 0;
-  if (value.get(number) == simdjson::SUCCESS) return number == 1;
-  std::string_view text;
-  if (value.get(text) != simdjson::SUCCESS || text.size() > 4) return false;
+bool IsTrue(const JsonValue& value) {
+  if (value.type() == internal::JsonType::kTrue) return true;
+  if (value.is_number()) return value.AsDouble() == 1;
+  if (!value.is_string() || value.chars() > 4) return false;
+  const std::string_view text = value.Decoded();
   char lower[4];
   std::transform(text.begin(), text.end(), lower, [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -154,7 +124,8 @@ std::string_view MessageOf(ParseOutcome outcome) {
 struct InferenceParser::Impl {
   explicit Impl(size_t depth) : depth_max(depth) {}
   ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
-  ParseOutcome ParseDocument(std::string_view body, element* root);
+  ParseOutcome ReadDocument(std::string_view body);
+  ParseOutcome FaultOf(std::string_view body) const;
   ParseOutcome ReadRequest(const Members& members, InferenceRequest* request);
   ParseOutcome ReadModel(const Members& members, InferenceRequest* request);
   ParseOutcome FindInJson(std::string_view body, InferenceRequest* request);
@@ -164,8 +135,7 @@ struct InferenceParser::Impl {
   }
 
   const size_t depth_max;
-  simdjson::dom::parser parser;
-  std::string copy;  // of a body that simdjson does not read as it is
+  JsonDocument document;
   std::string prompt;
   std::string_view detail;
 };
@@ -174,23 +144,18 @@ ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_c
                                           InferenceRequest* request) {
   DropPrompt();
   detail = {};
-  element root;
   const std::string_view text = internal::WithoutByteOrderMark(body);
-  if (const ParseOutcome outcome = ParseDocument(text, &root); outcome != ParseOutcome::kOk) {
+  if (const ParseOutcome outcome = ReadDocument(text); outcome != ParseOutcome::kOk) {
     return outcome;
   }
-  object top;
-  if (root.get(top) != simdjson::SUCCESS) return ParseOutcome::kNotAnObject;
-  Members members = ReadMembers(top);
+  if (!document.root().is_object()) return ParseOutcome::kNotAnObject;
+  const Members members = ReadMembers(document.root());
   if (members.model_twice || members.stream_twice) return ParseOutcome::kDuplicateKey;
   if (const ParseOutcome outcome = ReadRequest(members, request); outcome != ParseOutcome::kOk) {
     return outcome;
   }
   if (!request->requested_model.empty()) {
-    request->model_value = RangeOf(RawValue(text, members, members.model_position), body);
-  }
-  if (members.tools_position != kAbsent) {
-    members.prompt.tools_json = RawValue(text, members, members.tools_position);
+    request->model_value = RangeOf(members.model->raw(), body);
   }
   // A rendered prompt is hardly longer than its body.
   prompt.reserve(std::min(body.size(), prompt_chars_max));
@@ -198,26 +163,27 @@ ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_c
   return detail.empty() ? ParseOutcome::kOk : ParseOutcome::kBadField;
 }
 
-ParseOutcome InferenceParser::Impl::ParseDocument(std::string_view body, element* root) {
+ParseOutcome InferenceParser::Impl::ReadDocument(std::string_view body) {
   static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
-  if (body.empty()) return ParseOutcome::kMalformedJson;
-  if (body.size() > parser.capacity()) {
-    // Powers of two, so that growing bodies do not mean an allocation each.
-    const size_t capacity = std::max(std::bit_ceil(body.size()), kCapacityBytesMin);
-    // simdjson refuses the container that reaches its number.
-    if (parser.allocate(capacity, depth_max + 1) != simdjson::SUCCESS) {
-      return ParseOutcome::kMalformedJson;
-    }
+  return document.Read(body, depth_max) ? ParseOutcome::kOk : FaultOf(body);
+}
+
+// Of a body that the document would not read. simdjson's own parser says which fault comes first.
+ParseOutcome InferenceParser::Impl::FaultOf(std::string_view body) const {
+  simdjson::dom::parser parser;
+  // simdjson refuses the container that reaches its number.
+  if (body.empty() || parser.allocate(body.size(), depth_max + 1) != simdjson::SUCCESS) {
+    return ParseOutcome::kMalformedJson;
   }
-  simdjson::error_code error = parser.parse(body.data(), body.size(), false).get(*root);
+  simdjson::error_code error = parser.parse(body.data(), body.size(), false).error();
   if (error == simdjson::NUMBER_ERROR || error == simdjson::TAPE_ERROR ||
       error == simdjson::N_ATOM_ERROR) {
     // JSON puts no limit on numbers, and Python reads NaN; simdjson does not.
-    copy = internal::Simplified(body, kPadding);
-    error = parser.parse(copy.data(), copy.size(), false).get(*root);
+    const std::string copy = internal::Simplified(body, kPadding);
+    error = parser.parse(copy.data(), copy.size(), false).error();
   }
-  if (error == simdjson::DEPTH_ERROR) return ParseOutcome::kTooDeep;
-  return error == simdjson::SUCCESS ? ParseOutcome::kOk : ParseOutcome::kMalformedJson;
+  DCHECK(error != simdjson::SUCCESS);
+  return error == simdjson::DEPTH_ERROR ? ParseOutcome::kTooDeep : ParseOutcome::kMalformedJson;
 }
 
 ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, InferenceRequest* request) {
@@ -227,26 +193,22 @@ ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, Inferenc
   request->stream = members.stream && IsTrue(*members.stream);
   request->cache_salt.clear();
   if (members.cache_salt) {
-    std::string_view salt;
-    if (members.cache_salt->get(salt) != simdjson::SUCCESS) {
+    if (!members.cache_salt->is_string()) {
       detail = "cache_salt";
       return ParseOutcome::kBadField;
     }
-    request->cache_salt = salt;
+    request->cache_salt = members.cache_salt->Decoded();
   }
   // What is no number above 0 is the model server's to refuse.
-  uint64_t n = 1;
-  if (members.n && members.n->get(n) != simdjson::SUCCESS) n = 1;
+  const uint64_t n = members.n ? members.n->AsUint64().value_or(1) : 1;
   request->samples = static_cast<uint32_t>(std::clamp<uint64_t>(n, 1, UINT32_MAX));
   return ParseOutcome::kOk;
 }
 
 // vLLM takes a model that is missing, null or empty for its own.
 ParseOutcome InferenceParser::Impl::ReadModel(const Members& members, InferenceRequest* request) {
-  std::string_view model;
-  if (members.model && members.model->get(model) != simdjson::SUCCESS) {
-    return ParseOutcome::kBadModel;
-  }
+  if (members.model && !members.model->is_string()) return ParseOutcome::kBadModel;
+  const std::string_view model = members.model ? members.model->Decoded() : std::string_view();
   static_assert(InferenceParser::model_name_bytes_max == 1024);  // as MessageOf says
   if (model.size() > InferenceParser::model_name_bytes_max) return ParseOutcome::kModelTooLong;
   request->requested_model = model;
@@ -257,20 +219,18 @@ ParseOutcome InferenceParser::Impl::ReadModel(const Members& members, InferenceR
 }
 
 ParseOutcome InferenceParser::Impl::FindInJson(std::string_view body, InferenceRequest* request) {
-  element root;
   const std::string_view text = internal::WithoutByteOrderMark(body);
-  if (const ParseOutcome outcome = ParseDocument(text, &root); outcome != ParseOutcome::kOk) {
+  if (const ParseOutcome outcome = ReadDocument(text); outcome != ParseOutcome::kOk) {
     return outcome;
   }
-  object top;
-  if (root.get(top) != simdjson::SUCCESS) return ParseOutcome::kOk;
-  const Members members = ReadMembers(top);
+  if (!document.root().is_object()) return ParseOutcome::kOk;
+  const Members members = ReadMembers(document.root());
   if (members.model_twice) return ParseOutcome::kDuplicateKey;
   // An API of its own may have a "model" that is no name.
   if (!members.model || !members.model->is_string()) return ParseOutcome::kOk;
   const ParseOutcome outcome = ReadModel(members, request);
   if (outcome == ParseOutcome::kOk && !request->requested_model.empty()) {
-    request->model_value = RangeOf(RawValue(text, members, members.model_position), body);
+    request->model_value = RangeOf(members.model->raw(), body);
   }
   return outcome;
 }
@@ -285,10 +245,7 @@ ParseOutcome InferenceParser::Parse(std::string_view body, size_t prompt_chars_m
   return outcome;
 }
 
-void InferenceParser::GiveBack() {
-  if (impl_->parser.capacity() > kKeptCapacityBytes) impl_->parser = simdjson::dom::parser();
-  if (impl_->copy.capacity() > kKeptCopyBytes) std::string().swap(impl_->copy);
-}
+void InferenceParser::GiveBack() { impl_->document.Shrink(kKeptBodyBytes); }
 
 ParseOutcome InferenceParser::FindModel(std::string_view content_type, std::string_view body,
                                         InferenceRequest* request) {
@@ -337,8 +294,7 @@ std::string ModelText(ModelPlace place, std::string_view model) {
 }
 
 bool InferenceParser::IsObject(std::string_view text) {
-  element root;
-  return impl_->ParseDocument(text, &root) == ParseOutcome::kOk && root.is_object();
+  return impl_->document.Read(text, impl_->depth_max) && impl_->document.root().is_object();
 }
 
 std::string_view InferenceParser::prompt() const { return impl_->prompt; }

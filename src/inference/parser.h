@@ -41,10 +41,10 @@ class InferenceParser {
   ~InferenceParser();
 
   // Fills `request` (api must be set); a body may name no model. `prompt()` then holds the rendered
-  // text, cut at `prompt_chars_max`; prompt_chars counts all of it. Of a batch the first prompt is
-  // rendered. A prompt field that is missing is left to the model server, which knows what it
-  // accepts. After an outcome other than kOk the request is not to be used. REQUIRES: kPadding
-  // readable bytes after body.end()
+  // text, cut at `prompt_chars_max` bytes; prompt_chars counts the characters of all of it. Of a
+  // batch the first prompt is rendered. A prompt field that is missing is left to the model server,
+  // which knows what it accepts. After an outcome other than kOk the request is not to be used.
+  // REQUIRES: kPadding readable bytes after body.end()
   ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
 
   // Of a body of any API, JSON or a form, only the model; nothing is named by what is neither.
@@ -59,7 +59,8 @@ class InferenceParser {
 
   // The prompt as text, rendered the way the inference extension's estimator does
   // (inference/render.h): chat: for each message "<|im_start|>" role "\n" content "<|im_end|>\n";
-  // tools first if any. Valid until the next Parse.
+  // tools first if any. Short escapes stay as they are in JSON (\n, \"), all others are decoded, so
+  // that equal texts are equal here however they were written. Valid until the next Parse.
   std::string_view prompt() const;
   // It has been read: what a long one took is given back.
   void DropPrompt();

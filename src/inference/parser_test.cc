@@ -386,13 +386,6 @@ TEST(InferenceParser, AgreesWithAnotherParserOnWhereTheModelIs) {
     ASSERT_EQ(parsed.model_bytes, token) << body;
     ASSERT_EQ(parsed.request.model_value.offset, static_cast<size_t>(token.data() - padded.data()))
         << body;
-    // The walk from the other side finds the same values.
-    std::vector<std::string_view> forward, backward;
-    std::string_view value;
-    for (internal::JsonItems items(body); items.Next(&value);) forward.push_back(value);
-    for (internal::JsonItemsFromBack items(body); items.Next(&value);) backward.push_back(value);
-    std::reverse(backward.begin(), backward.end());
-    ASSERT_EQ(forward, backward) << body;
   }
 }
 

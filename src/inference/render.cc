@@ -3,85 +3,53 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <charconv>
-#include <cstring>
+#include <iterator>
 
 namespace gw::internal {
 namespace {
-
-using simdjson::dom::array;
-using simdjson::dom::element;
-using simdjson::dom::element_type;
-using simdjson::dom::object;
 
 // Claude Code begins its system prompt with a block that changes on every request; vLLM leaves it
 // out of the prompt so that prefixes stay equal, and so must we.
 constexpr std::string_view kAttributionBlock = "x-anthropic-billing-header";
 
-std::optional<element> MemberOf(const object& o, std::string_view key) {
-  element value;
-  if (o.at_key(key).get(value) != simdjson::SUCCESS || value.is_null()) return std::nullopt;
-  return value;
-}
-
-std::string_view TextOf(const std::optional<element>& value) {
-  std::string_view text;
-  if (value && value->get(text) != simdjson::SUCCESS) return {};
-  return text;
-}
-
-template <typename Number>
-std::string_view Format(Number number, char (&buffer)[40]) {
-  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), number).ptr;
-  return std::string_view(buffer, static_cast<size_t>(end - buffer));
+std::string_view TextOf(const PromptFields::Field& value) {
+  return value && value->is_string() ? value->Canonical() : std::string_view();
 }
 
 // Hands the text of a whole value to `sink`, piece by piece, with enough punctuation to keep
 // different values apart. Recursion is bounded by the parser's depth limit.
 template <typename Sink>
-void Walk(const element& value, Sink& sink) {
-  char buffer[40];
+void Walk(const JsonValue& value, Sink& sink) {
   switch (value.type()) {
-    case element_type::OBJECT:
+    case JsonType::kObject:
       sink("{");
-      for (const auto& field : object(value)) {
+      for (JsonValue::Iterator member = value.begin(); member != value.end(); ++member) {
+        const std::string_view key = (*member).Canonical();
+        const JsonValue item = *++member;
         // A marker that clients move from one message to the next without changing the prompt.
-        if (field.key == "cache_control") continue;
-        sink(field.key);
+        if (key == "cache_control") continue;
+        sink(key);
         sink(":");
-        Walk(field.value, sink);
+        Walk(item, sink);
         sink(",");
       }
       sink("}");
       break;
-    case element_type::ARRAY:
+    case JsonType::kArray:
       sink("[");
-      for (const element& item : array(value)) {
+      for (const JsonValue item : value) {
         Walk(item, sink);
         sink(",");
       }
       sink("]");
       break;
-    case element_type::STRING:
+    case JsonType::kString:
       sink("\"");
-      sink(std::string_view(value));
+      sink(value.Canonical());
       sink("\"");
       break;
-    case element_type::INT64:
-      sink(Format(int64_t(value), buffer));
-      break;
-    case element_type::UINT64:
-      sink(Format(uint64_t(value), buffer));
-      break;
-    case element_type::DOUBLE:
-      sink(Format(double(value), buffer));
-      break;
-    case element_type::BOOL:
-      sink(bool(value) ? "true" : "false");
-      break;
-    case element_type::NULL_VALUE:
-      sink("null");
-      break;
+    default:
+      sink(value.raw());
   }
 }
 
@@ -121,11 +89,9 @@ std::string_view PromptRenderer::RenderChat(const PromptFields& fields) {
   Append(fields.tools_json);
   if (const std::string_view bad = RenderSystem(fields); !bad.empty()) return bad;
   if (!fields.messages) return {};
-  array messages;
-  if (fields.messages->get(messages) != simdjson::SUCCESS) return "messages";
-  for (const element& item : messages) {
-    object message;
-    if (item.get(message) != simdjson::SUCCESS) return "messages";
+  if (!fields.messages->is_array()) return "messages";
+  for (const JsonValue message : *fields.messages) {
+    if (!message.is_object()) return "messages";
     if (const std::string_view bad = RenderMessage(message); !bad.empty()) return bad;
   }
   return {};
@@ -133,17 +99,12 @@ std::string_view PromptRenderer::RenderChat(const PromptFields& fields) {
 
 std::string_view PromptRenderer::RenderSystem(const PromptFields& fields) {
   if (!fields.system) return {};
-  array blocks;
   BeginMessage("system");
-  if (fields.system->get(blocks) != simdjson::SUCCESS) {
+  if (!fields.system->is_array()) {
     if (!AppendContent(*fields.system)) return "system";
   } else {
-    for (const element& block : blocks) {
-      object members;
-      if (block.get(members) == simdjson::SUCCESS &&
-          TextOf(MemberOf(members, "text")).starts_with(kAttributionBlock)) {
-        continue;
-      }
+    for (const JsonValue block : *fields.system) {
+      if (TextOf(block.Member("text")).starts_with(kAttributionBlock)) continue;
       AppendPart(block);
     }
   }
@@ -151,30 +112,28 @@ std::string_view PromptRenderer::RenderSystem(const PromptFields& fields) {
   return {};
 }
 
-std::string_view PromptRenderer::RenderMessage(object message) {
-  std::optional<element> role, content, tool_calls, function_call;
-  for (const auto& field : message) {
-    if (field.key == "role") role = field.value;
-    if (field.key == "content") content = field.value;
-    if (field.key == "tool_calls") tool_calls = field.value;
-    if (field.key == "function_call") function_call = field.value;
+std::string_view PromptRenderer::RenderMessage(const JsonValue& message) {
+  Field role, content, tool_calls, function_call;
+  for (JsonValue::Iterator member = message.begin(); member != message.end(); ++member) {
+    const std::string_view key = (*member).Canonical();
+    const JsonValue value = *++member;
+    if (key == "role") role = value;
+    if (key == "content") content = value;
+    if (key == "tool_calls") tool_calls = value;
+    if (key == "function_call") function_call = value;
   }
   BeginMessage(TextOf(role));
   if (content && !AppendContent(*content)) return "messages[].content";
-  array calls;
-  if (tool_calls && tool_calls->get(calls) == simdjson::SUCCESS) {
-    for (const element& call : calls) {
-      object members;
-      if (call.get(members) != simdjson::SUCCESS) continue;
-      if (const auto function = MemberOf(members, "function"); function && function->is_object()) {
-        members = object(*function);
-      }
-      AppendCall(TextOf(MemberOf(members, "name")), MemberOf(members, "arguments"));
+  if (tool_calls && tool_calls->is_array()) {
+    for (const JsonValue call : *tool_calls) {
+      if (!call.is_object()) continue;
+      const Field function = call.Member("function");
+      const JsonValue& named = function && function->is_object() ? *function : call;
+      AppendCall(named.Member("name"), named.Member("arguments"));
     }
   }
   if (function_call && function_call->is_object()) {
-    const object members(*function_call);
-    AppendCall(TextOf(MemberOf(members, "name")), MemberOf(members, "arguments"));
+    AppendCall(function_call->Member("name"), function_call->Member("arguments"));
   }
   EndMessage();
   return {};
@@ -182,7 +141,7 @@ std::string_view PromptRenderer::RenderMessage(object message) {
 
 std::string_view PromptRenderer::RenderResponses(const PromptFields& fields) {
   // What the server remembers under this id stands before everything else.
-  Append(TextOf(fields.previous_response_id));
+  AppendIfString(fields.previous_response_id);
   Append(fields.tools_json);
   if (fields.instructions) {
     BeginMessage("system");
@@ -192,58 +151,54 @@ std::string_view PromptRenderer::RenderResponses(const PromptFields& fields) {
   if (!fields.input) return {};
   if (fields.input->is_string()) {
     BeginMessage("user");
-    Append(TextOf(fields.input));
+    AppendString(*fields.input);
     EndMessage();
     return {};
   }
-  array items;
-  if (fields.input->get(items) != simdjson::SUCCESS) return "input";
-  for (const element& item : items) {
+  if (!fields.input->is_array()) return "input";
+  for (const JsonValue item : *fields.input) {
     if (!item.is_object()) return "input";
     if (const std::string_view bad = RenderResponsesItem(item); !bad.empty()) return bad;
   }
   return {};
 }
 
-std::string_view PromptRenderer::RenderResponsesItem(element value) {
-  const object item(value);
-  const std::string_view type = TextOf(MemberOf(item, "type"));
+std::string_view PromptRenderer::RenderResponsesItem(const JsonValue& item) {
+  const std::string_view type = TextOf(item.Member("type"));
   if (type.empty() || type == "message") {
     const std::string_view bad = RenderMessage(item);
     return bad.empty() ? bad : "input[].content";
   }
   if (type == "function_call") {
     BeginMessage("assistant");
-    AppendCall(TextOf(MemberOf(item, "name")), MemberOf(item, "arguments"));
+    AppendCall(item.Member("name"), item.Member("arguments"));
   } else if (type == "function_call_output") {
     BeginMessage("tool");
-    if (const auto output = MemberOf(item, "output"); output && !AppendContent(*output)) {
+    if (const Field output = item.Member("output"); output && !AppendContent(*output)) {
       return "input[].output";
     }
   } else {
     BeginMessage(type);
-    AppendHashOf(value);
+    AppendHashOf(item);
   }
   EndMessage();
   return {};
 }
 
-std::string_view PromptRenderer::RenderPrompts(const PromptFields::Field& field,
-                                               std::string_view name) {
+std::string_view PromptRenderer::RenderPrompts(const Field& field, std::string_view name) {
   if (!field) return {};
   if (field->is_string()) {
-    Append(TextOf(field));
+    AppendString(*field);
     return {};
   }
-  array items;
-  if (field->get(items) != simdjson::SUCCESS) return name;
-  if (items.size() == 0) return {};
-  const element first = items.at(0);
+  if (!field->is_array()) return name;
+  if (field->empty()) return {};
+  const JsonValue first = *field->begin();
   if (first.is_number()) return AppendPrompt(*field) ? std::string_view{} : name;
   // A batch: its prompts share no beginning, so the first one stands for it.
   prompts_ = 0;
   size_t room = chars_max_;
-  for (const element& item : items) {
+  for (const JsonValue item : *field) {
     if (!AppendPrompt(item)) return name;
     ++prompts_;
     chars_max_ = 0;
@@ -253,19 +208,24 @@ std::string_view PromptRenderer::RenderPrompts(const PromptFields::Field& field,
 }
 
 // One prompt of a batch: a text, token ids, or (multimodal embeddings) an object.
-bool PromptRenderer::AppendPrompt(element prompt) {
-  array ids;
+bool PromptRenderer::AppendPrompt(const JsonValue& prompt) {
   if (prompt.is_string()) {
-    Append(std::string_view(prompt));
-  } else if (prompt.get(ids) == simdjson::SUCCESS) {
-    for (const element& item : ids) {
-      int64_t id;
-      if (item.get(id) != simdjson::SUCCESS) return false;
-      const uint32_t bytes = static_cast<uint32_t>(id);
-      char buffer[sizeof(bytes)];
-      std::memcpy(buffer, &bytes, sizeof(bytes));
-      Append(std::string_view(buffer, sizeof(buffer)));
+    AppendString(prompt);
+  } else if (prompt.is_array()) {
+    // Several at once, as there may be a million of them.
+    uint32_t ids[64];
+    size_t count = 0;
+    const auto flush = [&] {
+      Append(std::string_view(reinterpret_cast<const char*>(ids), count * sizeof(ids[0])));
+      count = 0;
+    };
+    for (const JsonValue item : prompt) {
+      const std::optional<int64_t> id = item.AsInt64();
+      if (!id) return false;
+      ids[count++] = static_cast<uint32_t>(*id);
+      if (count == std::size(ids)) flush();
     }
+    flush();
   } else if (prompt.is_object()) {
     AppendHashOf(prompt);
   } else {
@@ -283,52 +243,46 @@ void PromptRenderer::BeginMessage(std::string_view role) {
 void PromptRenderer::EndMessage() { Append("<|im_end|>\n"); }
 
 // Returns false if no dialect has such content.
-bool PromptRenderer::AppendContent(element content) {
+bool PromptRenderer::AppendContent(const JsonValue& content) {
   switch (content.type()) {
-    case element_type::STRING:
-      Append(std::string_view(content));
+    case JsonType::kString:
+      AppendString(content);
       return true;
-    case element_type::ARRAY:
-      for (const element& part : array(content)) AppendPart(part);
+    case JsonType::kArray:
+      for (const JsonValue part : content) AppendPart(part);
       return true;
-    case element_type::OBJECT:
+    case JsonType::kObject:
       AppendPart(content);
       return true;
-    case element_type::NULL_VALUE:
+    case JsonType::kNull:
       return true;
     default:
       return false;
   }
 }
 
-void PromptRenderer::AppendPart(element part) {
-  object members;
-  if (part.get(members) != simdjson::SUCCESS) {
-    if (part.is_string()) Append(std::string_view(part));
-    return;
+void PromptRenderer::AppendPart(const JsonValue& part) {
+  if (!part.is_object()) return AppendIfString(part);
+  if (const Field text = part.Member("text"); text && text->is_string()) {
+    return AppendString(*text);
   }
-  const auto text = MemberOf(members, "text");
-  if (text && text->is_string()) {
-    Append(std::string_view(*text));
-    return;
-  }
-  const std::string_view type = TextOf(MemberOf(members, "type"));
+  const std::string_view type = TextOf(part.Member("type"));
   if (type == "tool_use") {
-    AppendCall(TextOf(MemberOf(members, "name")), MemberOf(members, "input"));
+    AppendCall(part.Member("name"), part.Member("input"));
   } else if (type == "tool_result") {
-    if (const auto content = MemberOf(members, "content")) AppendContent(*content);
+    if (const Field content = part.Member("content")) AppendContent(*content);
   } else if (type == "thinking") {
-    Append(TextOf(MemberOf(members, "thinking")));
+    AppendIfString(part.Member("thinking"));
   } else {
     AppendHashOf(part);
   }
 }
 
-void PromptRenderer::AppendCall(std::string_view name, std::optional<element> arguments) {
-  Append(name);
+void PromptRenderer::AppendCall(const Field& name, const Field& arguments) {
+  AppendIfString(name);
   Append("\n");
   if (arguments && arguments->is_string()) {
-    Append(std::string_view(*arguments));
+    AppendString(*arguments);
   } else if (arguments) {
     auto sink = [this](std::string_view piece) { Append(piece); };
     Walk(*arguments, sink);
@@ -336,7 +290,7 @@ void PromptRenderer::AppendCall(std::string_view name, std::optional<element> ar
   Append("\n");
 }
 
-void PromptRenderer::AppendHashOf(element value) {
+void PromptRenderer::AppendHashOf(const JsonValue& value) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
   auto sink = [&state](std::string_view piece) {
@@ -349,8 +303,16 @@ void PromptRenderer::AppendHashOf(element value) {
   Append(std::string_view(hex, 16));
 }
 
-void PromptRenderer::Append(std::string_view text) {
-  chars_ += text.size();
+void PromptRenderer::AppendString(const JsonValue& value) { Add(value.Canonical(), value.chars()); }
+
+void PromptRenderer::AppendIfString(const Field& value) {
+  if (value && value->is_string()) AppendString(*value);
+}
+
+void PromptRenderer::Append(std::string_view text) { Add(text, text.size()); }
+
+void PromptRenderer::Add(std::string_view text, size_t chars) {
+  chars_ += chars;
   if (text_->size() < chars_max_) text_->append(text.substr(0, chars_max_ - text_->size()));
 }
 

@@ -52,7 +52,20 @@ size_t SharedChars(std::string_view a, std::string_view b) {
 
 TEST(RenderChat, MarksRolesAndEnds) {
   EXPECT_EQ(Chat(R"([{"role":"system","content":"Be \"brief\"."},{"content":"hi","role":"user"}])"),
-            "<|im_start|>system\nBe \"brief\".<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n");
+            "<|im_start|>system\nBe \\\"brief\\\".<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n");
+}
+
+// Python's json escapes all that is not ASCII, JavaScript's nothing of it, and PHP's every slash.
+TEST(RenderChat, TheSameTextIsThePromptHoweverItWasEscaped) {
+  const auto of = [](const std::string& text) {
+    return Render(ApiKind::kChatCompletions, R"("messages":[{"content":")" + text + "\"}]");
+  };
+  const Rendered plain = of("caf\xC3\xA9 \xF0\x9F\x98\x80 / \\n \\\" \\\\ \\u0001");
+  const Rendered escaped = of(R"(caf\u00e9 \ud83d\uDE00 \/ \u000a \u0022 \u005C \u0001)");
+  EXPECT_EQ(plain.text, escaped.text);
+  EXPECT_EQ(plain.request.prompt_chars, escaped.request.prompt_chars);
+  const size_t frame = of("").request.prompt_chars;
+  EXPECT_EQ(plain.request.prompt_chars - frame, sizeof("caf__ ____ / n q b c") - 1);
 }
 
 TEST(RenderChat, TextPartsAreJoinedLikeOneString) {
@@ -93,7 +106,7 @@ TEST(RenderChat, ToolCallsArePartOfThePrompt) {
   const std::string call =
       R"([{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function",)"
       R"("function":{"name":"f","arguments":"{\"a\":1}"}}]}])";
-  EXPECT_EQ(Chat(call), "<|im_start|>assistant\nf\n{\"a\":1}\n<|im_end|>\n");
+  EXPECT_EQ(Chat(call), "<|im_start|>assistant\nf\n{\\\"a\\\":1}\n<|im_end|>\n");
   EXPECT_EQ(Chat(R"([{"role":"assistant","function_call":{"name":"f","arguments":"x"}}])"),
             "<|im_start|>assistant\nf\nx\n<|im_end|>\n");
 }

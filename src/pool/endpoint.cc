@@ -73,41 +73,50 @@ void EndpointState::set_lora(std::shared_ptr<const LoraAdapters> lora) {
   lora_version.store(version, std::memory_order_release);
 }
 
+EndpointTable::EndpointTable() : core_(std::make_shared<Core>()) {}
+
 std::shared_ptr<EndpointState> EndpointTable::Get(std::string_view address) {
-  std::lock_guard lock(mutex_);
-  auto it = entries_.find(address);
-  if (it != entries_.end()) {
+  Core& core = *core_;
+  std::lock_guard lock(core.mutex);
+  auto it = core.entries.find(absl::string_view(address.data(), address.size()));
+  if (it != core.entries.end()) {
     if (std::shared_ptr<EndpointState> state = it->second.state.lock()) return state;
     // Whoever listens at the address by now need not be who listened there before: what the prefix
     // index holds under the old slot must not pass to it.
-    orphaned_slots_.push_back(it->second.slot);
   } else {
-    it = entries_.emplace(std::string(address), Entry{}).first;
+    it = core.entries.emplace(std::string(address), Entry{}).first;
   }
-  if (free_slots_.empty()) {
-    it->second.slot = next_slot_++;
+  if (core.free_slots.empty()) {
+    it->second.slot = core.next_slot++;
   } else {
-    it->second.slot = free_slots_.back();
-    free_slots_.pop_back();
+    it->second.slot = core.free_slots.back();
+    core.free_slots.pop_back();
   }
-  auto state = std::make_shared<EndpointState>(it->second.slot);
+  const auto release = [shared = core_, name = it->first](const EndpointState* state) {
+    {
+      std::lock_guard gone(shared->mutex);
+      shared->gone.emplace_back(name, state->slot);
+    }
+    delete state;
+  };
+  std::shared_ptr<EndpointState> state(new EndpointState(it->second.slot), release);
   it->second.state = state;
   return state;
 }
 
 std::vector<uint32_t> EndpointTable::TakeReleasedSlots() {
-  std::lock_guard lock(mutex_);
-  free_slots_.insert(free_slots_.end(), released_slots_.begin(), released_slots_.end());
-  released_slots_ = std::exchange(orphaned_slots_, {});
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    if (it->second.state.expired()) {
-      released_slots_.push_back(it->second.slot);
-      it = entries_.erase(it);
-    } else {
-      ++it;
-    }
+  Core& core = *core_;
+  std::lock_guard lock(core.mutex);
+  core.free_slots.insert(core.free_slots.end(), core.released_slots.begin(),
+                         core.released_slots.end());
+  core.released_slots.clear();
+  for (const auto& [address, slot] : std::exchange(core.gone, {})) {
+    core.released_slots.push_back(slot);
+    const auto it = core.entries.find(address);
+    // Unless the address is back, with another slot.
+    if (it != core.entries.end() && it->second.slot == slot) core.entries.erase(it);
   }
-  return released_slots_;
+  return core.released_slots;
 }
 
 }  // namespace gw

@@ -10,8 +10,10 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "base/clock.h"
 
 namespace gw {
@@ -129,7 +131,6 @@ struct Endpoint {
   std::string address;  // "127.0.0.11:8000"
   Runtime runtime = Runtime::kVllm;
   Role role = Role::kBoth;
-  std::map<std::string, std::string> labels;
   std::shared_ptr<EndpointState> state;
 };
 
@@ -149,9 +150,7 @@ struct EndpointView {
   uint32_t slot = 0;
   int32_t in_flight_requests = 0;
   int64_t pending_prompt_tokens = 0;
-  int64_t decoding_context_tokens = 0;
   float waiting_requests = 0;
-  float running_requests = 0;
   float foreign_requests = 0;
   float kv_cache_utilization_ratio = 0;
   float penalty = 0;  // of what failed there lately: the score is divided by 1 + penalty
@@ -165,6 +164,8 @@ struct EndpointView {
 // Gives every address its EndpointState for as long as anything holds it. Thread-safe.
 class EndpointTable {
  public:
+  EndpointTable();
+
   // The state of "ip:port", made on first use.
   std::shared_ptr<EndpointState> Get(std::string_view address);
   // Slots whose address nobody has held since the last call. The caller removes them from the
@@ -176,12 +177,17 @@ class EndpointTable {
     uint32_t slot = 0;
     std::weak_ptr<EndpointState> state;
   };
-  std::mutex mutex_;
-  std::map<std::string, Entry, std::less<>> entries_;
-  std::vector<uint32_t> orphaned_slots_;  // their address came back with another state
-  std::vector<uint32_t> released_slots_;  // returned by the last TakeReleasedSlots
-  std::vector<uint32_t> free_slots_;
-  uint32_t next_slot_ = 0;
+  // States may outlive the table, and say themselves when they go: to look through all of them
+  // would cost every change of the configuration as much as there are endpoints.
+  struct Core {
+    std::mutex mutex;
+    absl::flat_hash_map<std::string, Entry> entries;
+    std::vector<std::pair<std::string, uint32_t>> gone;  // address and slot
+    std::vector<uint32_t> released_slots;                // returned by the last TakeReleasedSlots
+    std::vector<uint32_t> free_slots;
+    uint32_t next_slot = 0;
+  };
+  const std::shared_ptr<Core> core_;
 };
 
 }  // namespace gw

@@ -45,13 +45,13 @@ TEST(Allocation, ADecisionAllocatesNothingInSteadyState) {
   request.prefix_blocks.resize(32);
   Random random(1);
   SchedulingScratch scratch;
-  std::vector<EndpointView> views;
+  Candidates candidates;
   for (const auto& profile : {ProfileFor(RoutingStrategy::kDefault),
                               ProfileFor(RoutingStrategy::kPrefixCache), LoadProfile()}) {
     size_t before = 0;
     for (int i = 0; i < 100; ++i) {
-      SampleEndpoints(pool.pool, request, pool.now(), {}, &views);
-      ASSERT_NE(profile->Schedule(request, &views, random, &scratch).endpoint, nullptr);
+      SampleEndpoints(pool.pool, request, pool.now(), {}, &candidates);
+      ASSERT_NE(profile->Schedule(request, &candidates, random, &scratch).endpoint, nullptr);
       if (i == 0) before = allocations;
     }
     EXPECT_EQ(allocations, before) << profile->name();

@@ -3,10 +3,9 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
 
 #include "inference/request.h"
-#include "pool/endpoint.h"
+#include "pool/candidates.h"
 
 namespace gw {
 
@@ -17,8 +16,7 @@ class Filter {
   // Keeps the order of those that stay. A filter that is a preference leaves the list as it is
   // rather than empty; one that is a requirement may empty it.
   // Runs on the request path, on any worker: does not block or allocate.
-  virtual void Keep(const InferenceRequest& request,
-                    std::vector<EndpointView>* candidates) const = 0;
+  virtual void Keep(const InferenceRequest& request, Candidates* candidates) const = 0;
 };
 
 }  // namespace gw

@@ -10,36 +10,14 @@
 
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <span>
-
-#include "pool/endpoint.h"
 
 namespace gw {
 
 // What a candidate scores whose load is not known.
 inline constexpr float kUnknownLoadScore = 0.5f;
 
-// `load_of(view)` is the candidate's load; below 0 if it is not known.
-template <typename LoadOf>
-void LoadScore(std::span<const EndpointView> candidates, float slack, LoadOf&& load_of,
-               std::span<float> scores) {
-  float least = 0;
-  double sum = 0;
-  size_t known = 0;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    scores[i] = load_of(candidates[i]);
-    if (scores[i] < 0) continue;
-    least = known == 0 ? scores[i] : std::min(least, scores[i]);
-    sum += scores[i];
-    ++known;
-  }
-  const double mean = known == 0 ? 0 : sum / static_cast<double>(known);
-  const float scale = slack + static_cast<float>(mean) / 2;
-  for (float& score : scores) {
-    score = score < 0 ? kUnknownLoadScore : scale / (scale + (score - least));
-  }
-}
+// `values` are loads, below 0 where they are not known; scores when it returns.
+void LoadScore(float slack, std::span<float> values);
 
 }  // namespace gw

@@ -12,14 +12,14 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "inference/request.h"
-#include "pool/pool.h"
+#include "pool/candidates.h"
 #include "scheduling/filter.h"
 #include "scheduling/picker.h"
+#include "scheduling/sample.h"
 #include "scheduling/scorer.h"
 
 namespace gw {
 
-// Which endpoint, and why. `endpoint` is nullptr if no candidate is left.
 class Profile;
 
 // A candidate that was not chosen.
@@ -31,6 +31,7 @@ struct Loser {
   int32_t in_flight_requests = 0;
 };
 
+// Which endpoint, and why. `endpoint` is nullptr if no candidate is left.
 struct Decision {
   const Endpoint* endpoint = nullptr;
   const Profile* profile = nullptr;  // that made it
@@ -46,6 +47,14 @@ struct Decision {
   static constexpr size_t kLosersMax = 3;
   std::array<Loser, kLosersMax> losers = {};
   size_t loser_count = 0;
+  // The next best in order, if they were asked for: whom to try when the chosen one fails.
+  static constexpr size_t kNextMax = 8;
+  std::array<const Endpoint*, kNextMax> next = {};
+  size_t next_count = 0;
+};
+
+struct DecisionOptions {
+  size_t next_max = 0;  // up to Decision::kNextMax
 };
 
 struct WeightedScorer {
@@ -68,8 +77,8 @@ class Profile {
   std::span<const WeightedScorer> scorers() const { return scorers_; }
 
   // Consumes `candidates` (filters shorten it).
-  Decision Schedule(const InferenceRequest& request, std::vector<EndpointView>* candidates,
-                    Random& random, SchedulingScratch* scratch) const;
+  Decision Schedule(const InferenceRequest& request, Candidates* candidates, Random& random,
+                    SchedulingScratch* scratch, const DecisionOptions& options = {}) const;
 
  private:
   std::string name_;
@@ -77,12 +86,5 @@ class Profile {
   std::vector<WeightedScorer> scorers_;
   std::unique_ptr<Picker> picker_;
 };
-
-// Samples the endpoints of a pool, once, for one decision. `excluded` are slots already tried by
-// this request; ejected and silent endpoints, and those that have all that their trial allows, are
-// left out unless nothing else is left (pool/health.h). prefix_hit_blocks and prefix_hit_tokens are
-// left 0: the caller fills them from the index.
-void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoint now,
-                     std::span<const uint32_t> excluded, std::vector<EndpointView>* views);
 
 }  // namespace gw

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
-#include "pool/health.h"
 #include "scheduling/registry.h"
 #include "scheduling/test_pool.h"
 #include "scheduling/test_views.h"
@@ -13,126 +13,11 @@
 namespace gw {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-
-class Sampling : public ::testing::Test {
- protected:
-  std::vector<EndpointView> Sample(std::vector<uint32_t> excluded = {}) {
-    std::vector<EndpointView> views;
-    SampleEndpoints(pool_.pool, request_, pool_.now(), excluded, &views);
-    return views;
-  }
-  std::vector<std::string> Names(std::vector<uint32_t> excluded = {}) {
-    std::vector<std::string> names;
-    for (const EndpointView& view : Sample(excluded)) names.push_back(view.endpoint->name);
-    return names;
-  }
-
-  TestPool pool_{3};
-  InferenceRequest request_;
-};
-
-TEST_F(Sampling, CopiesWhatIsTrueNow) {
-  EndpointState& state = pool_.state(1);
-  state.in_flight_requests = 4;
-  state.pending_prompt_tokens = 500;
-  state.decoding_context_tokens = 9000;
-  state.waiting_requests = 2;
-  state.running_requests = 7;
-  state.foreign_requests = 5;
-  state.kv_cache_utilization_ratio = 0.25f;
-  pool_.clock.Advance(std::chrono::milliseconds(30));
-  const EndpointView view = Sample()[1];
-  EXPECT_EQ(view.endpoint, &pool_.pool.endpoints[1]);
-  EXPECT_EQ(view.slot, 1u);
-  EXPECT_EQ(view.in_flight_requests, 4);
-  EXPECT_EQ(view.pending_prompt_tokens, 500);
-  EXPECT_EQ(view.decoding_context_tokens, 9000);
-  EXPECT_EQ(view.waiting_requests, 2);
-  EXPECT_EQ(view.running_requests, 7);
-  EXPECT_EQ(view.foreign_requests, 5);
-  EXPECT_EQ(view.kv_cache_utilization_ratio, 0.25f);
-  EXPECT_EQ(view.metrics_age, std::chrono::milliseconds(30));
-  EXPECT_TRUE(view.metrics_fresh);
-  EXPECT_EQ(view.prefix_hit_blocks, 0u);
-  EXPECT_EQ(view.prefix_hit_tokens, 0u);
-}
-
-TEST_F(Sampling, MetricsAreFreshUpToThePoolsLimitAndNeverBeforeTheFirstScrape) {
-  pool_.pool.metrics_age_max = std::chrono::seconds(2);
-  pool_.state(1).scraped_at_ns = 0;
-  pool_.clock.Advance(std::chrono::seconds(2));
-  EXPECT_TRUE(Sample()[0].metrics_fresh);
-  EXPECT_FALSE(Sample()[1].metrics_fresh);
-  pool_.clock.Advance(Duration(1));
-  EXPECT_FALSE(Sample()[0].metrics_fresh);
-}
-
-TEST_F(Sampling, AnEndpointThatWeAskSeldomStaysFreshForItsOwnPace) {
-  pool_.pool.metrics_age_max = std::chrono::seconds(2);
-  pool_.state(1).paced_age_ns = Duration(std::chrono::seconds(8)).count();
-  pool_.state(2).paced_age_ns = Duration(std::chrono::milliseconds(100)).count();
-  pool_.clock.Advance(std::chrono::seconds(2));
-  EXPECT_TRUE(Sample()[2].metrics_fresh);
-  pool_.clock.Advance(std::chrono::seconds(6));
-  EXPECT_FALSE(Sample()[0].metrics_fresh);
-  EXPECT_TRUE(Sample()[1].metrics_fresh);
-  EXPECT_FALSE(Sample()[2].metrics_fresh);
-  pool_.clock.Advance(Duration(1));
-  EXPECT_FALSE(Sample()[1].metrics_fresh);
-}
-
-TEST_F(Sampling, AScrapeNewerThanTheCallersClockHasNoAge) {
-  pool_.state(0).scraped_at_ns += 1000;
-  EXPECT_EQ(Sample()[0].metrics_age, Duration(0));
-  EXPECT_TRUE(Sample()[0].metrics_fresh);
-}
-
-TEST_F(Sampling, LeavesOutTheEjectedUnlessNothingElseIsLeft) {
-  RecordFailure(pool_.state(0), pool_.now(), EndpointFailure::kConnectRefused);
-  EXPECT_THAT(Names(), ElementsAre("e1", "e2"));
-  EXPECT_THAT(Names({1, 2}), ElementsAre("e0"));
-  RecordFailure(pool_.state(1), pool_.now(), EndpointFailure::kConnectRefused);
-  RecordFailure(pool_.state(2), pool_.now(), EndpointFailure::kConnectRefused);
-  EXPECT_THAT(Names(), ElementsAre("e0", "e1", "e2"));
-}
-
-TEST_F(Sampling, TheExcludedNeverComeBack) {
-  EXPECT_THAT(Names({1}), ElementsAre("e0", "e2"));
-  EXPECT_THAT(Names({0, 1, 2}), IsEmpty());
-}
-
-TEST_F(Sampling, TellsHowEachEndpointStandsToTheAdapter) {
-  const auto set = [this](size_t i, LoraAdapters adapters) {
-    adapters.base_model = "base";
-    pool_.state(i).set_lora(std::make_shared<const LoraAdapters>(std::move(adapters)));
-  };
-  pool_.Add("e3");
-  pool_.Add("e4");
-  set(0, {.max_active = 2, .running = {"sql", "chat"}});
-  set(1, {.max_active = 2, .running = {"chat"}});
-  set(2, {.max_active = 1, .running = {"chat"}, .waiting = {"sql"}});
-  set(3, {.max_active = 1, .running = {"chat"}});
-  const auto affinities = [this](std::string model) {
-    request_.target_model = std::move(model);
-    std::vector<LoraAffinity> all;
-    for (const EndpointView& view : Sample()) all.push_back(view.lora);
-    return all;
-  };
-  EXPECT_THAT(affinities("sql"),
-              ElementsAre(LoraAffinity::kActive, LoraAffinity::kRoom, LoraAffinity::kWaiting,
-                          LoraAffinity::kFull, LoraAffinity::kNotLora));
-  EXPECT_THAT(affinities("base"), ::testing::Each(LoraAffinity::kNotLora));
-  EXPECT_THAT(affinities(""), ::testing::Each(LoraAffinity::kNotLora));
-  set(3, {.max_active = 1, .running = {"sql"}});
-  EXPECT_EQ(affinities("sql")[3], LoraAffinity::kActive) << "a change is seen at once";
-}
-
 class Scheduling : public ::testing::Test {
  protected:
-  Decision Decide(std::vector<EndpointView> views) {
-    return profile_->Schedule(request_, &views, random_, &scratch_);
+  Decision Decide(const std::vector<EndpointView>& views, const DecisionOptions& options = {}) {
+    Candidates candidates(views);
+    return profile_->Schedule(request_, &candidates, random_, &scratch_, options);
   }
 
   std::shared_ptr<const Profile> profile_ = ProfileFor(RoutingStrategy::kPrefixCache);
@@ -165,6 +50,62 @@ TEST_F(Scheduling, TheDecisionSaysWhatEachScorerContributed) {
   EXPECT_FLOAT_EQ(decision.scores[3], 4);
   EXPECT_FLOAT_EQ(decision.scores[4], 1.5);
   EXPECT_FLOAT_EQ(decision.score, 14.5);
+}
+
+TEST_F(Scheduling, TheNextBestComeInOrderAndAsManyAsWereAskedFor) {
+  TestPool pool(12);
+  std::vector<EndpointView> views;
+  for (int32_t i = 0; i < 12; ++i) {
+    views.push_back(View({.in_flight = i * 5 % 12}));  // 5 is prime to 12: each of 0 to 11 once
+    views.back().endpoint = &pool.pool.endpoints[static_cast<size_t>(i)];
+  }
+  const auto next_of = [&](size_t next_max) {
+    const Decision decision = Decide(views, {.next_max = next_max});
+    EXPECT_EQ(decision.endpoint->name, "e0");
+    std::vector<std::string> names;
+    for (size_t n = 0; n < decision.next_count; ++n) names.push_back(decision.next[n]->name);
+    return names;
+  };
+  EXPECT_THAT(next_of(0), ::testing::IsEmpty());
+  EXPECT_THAT(next_of(3), ::testing::ElementsAre("e5", "e10", "e3"));
+  EXPECT_THAT(next_of(8), ::testing::ElementsAre("e5", "e10", "e3", "e8", "e1", "e6", "e11", "e4"));
+  views.resize(2);
+  EXPECT_THAT(next_of(8), ::testing::ElementsAre("e1"));
+}
+
+TEST_F(Scheduling, EqualOnesTakeTurnsAsTheNextBest) {
+  TestPool pool(5);
+  std::vector<EndpointView> views =
+      Views({{}, {.in_flight = 1}, {.in_flight = 1}, {.in_flight = 1}, {.in_flight = 1}});
+  for (size_t i = 0; i < views.size(); ++i) views[i].endpoint = &pool.pool.endpoints[i];
+  std::map<std::string, int> first;
+  for (int round = 0; round < 1000; ++round) {
+    const Decision decision = Decide(views, {.next_max = 2});
+    ASSERT_EQ(decision.next_count, 2u);
+    ASSERT_NE(decision.next[0], decision.next[1]);
+    ++first[decision.next[0]->name];
+  }
+  EXPECT_EQ(first.size(), 4u);
+  for (const auto& [name, count] : first) EXPECT_GT(count, 100) << name;
+}
+
+// What is chosen must not depend on whether anybody asks what comes after it.
+TEST_F(Scheduling, AskingForTheNextBestChangesNoChoice) {
+  TestPool pool(20);
+  Random draws(3);
+  for (uint64_t round = 0; round < 500; ++round) {
+    std::vector<EndpointView> views;
+    for (size_t i = 0; i < 20; ++i) {
+      views.push_back(View({.in_flight = static_cast<int32_t>(draws.Below(3))}));
+      views.back().endpoint = &pool.pool.endpoints[i];
+    }
+    random_ = Random(round);
+    const Decision plain = Decide(views);
+    random_ = Random(round);
+    const Decision asked = Decide(views, {.next_max = 8});
+    ASSERT_EQ(plain.endpoint, asked.endpoint);
+    ASSERT_EQ(asked.next_count, 8u);
+  }
 }
 
 // The oracle: filter, add up and sort, the slow and obvious way.

@@ -50,7 +50,6 @@ std::vector<EndpointView> RandomViews(Random& random) {
   for (uint64_t i = 0; i < count; ++i) {
     views.push_back(View({
         .waiting = static_cast<float>(random.Below(2) == 0 ? 0 : random.Below(30)),
-        .running = static_cast<float>(random.Below(60)),
         .kv = static_cast<float>(random.Unit() * 1.2 - 0.1),
         .in_flight = static_cast<int32_t>(random.Below(80)) - 1,
         .foreign = static_cast<float>(random.Below(10)),
@@ -178,17 +177,15 @@ TEST(Profiles, TheScoresOfADecisionAreFiniteWhateverTheCandidatesAre) {
     std::vector<EndpointView> views = RandomViews(random);
     for (EndpointView& view : views) {
       if (random.Below(2) == 0) view.waiting_requests = ExtremeFloat(random);
-      if (random.Below(2) == 0) view.running_requests = ExtremeFloat(random);
       if (random.Below(2) == 0) view.foreign_requests = ExtremeFloat(random);
       if (random.Below(2) == 0) view.kv_cache_utilization_ratio = ExtremeFloat(random);
       if (random.Below(2) == 0) view.in_flight_requests = ExtremeInteger<int32_t>(random);
       if (random.Below(2) == 0) view.pending_prompt_tokens = ExtremeInteger<int64_t>(random);
-      if (random.Below(2) == 0) view.decoding_context_tokens = ExtremeInteger<int64_t>(random);
       if (random.Below(2) == 0) view.prefix_hit_blocks = ExtremeInteger<uint32_t>(random);
       if (random.Below(2) == 0) view.prefix_hit_tokens = ExtremeInteger<uint32_t>(random);
     }
     for (const auto& profile : profiles) {
-      std::vector<EndpointView> candidates = views;
+      Candidates candidates(views);
       const Decision decision = profile->Schedule(request, &candidates, random, &scratch);
       for (float total : scratch.totals) ASSERT_TRUE(std::isfinite(total)) << profile->name();
       ASSERT_TRUE(std::isfinite(decision.score));

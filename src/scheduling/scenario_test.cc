@@ -244,14 +244,11 @@ class Scenario {
     std::vector<uint32_t> excluded;
     for (const std::string& name : SplitBy(keys["not"], ',')) excluded.push_back(Find(name)->slot);
 
-    SampleEndpoints(pool_, request_, clock_.Now(), excluded, &candidates_);
-    std::vector<uint32_t> slots;
-    for (const EndpointView& view : candidates_) slots.push_back(view.slot);
-    std::vector<uint32_t> hits(slots.size());
-    index_->Match(request_.prefix_blocks, slots, hits);
+    SampleEndpoints(pool_, request_, clock_.Now(), {.excluded = excluded}, &candidates_);
+    const std::span<uint32_t> hits = candidates_.mutable_prefix_hit_blocks();
+    index_->Match(request_.prefix_blocks, candidates_.slots(), hits);
     for (size_t i = 0; i < hits.size(); ++i) {
-      candidates_[i].prefix_hit_blocks = hits[i];
-      candidates_[i].prefix_hit_tokens = static_cast<uint32_t>(options.TokensOf(hits[i]));
+      candidates_.mutable_prefix_hit_tokens()[i] = static_cast<uint32_t>(options.TokensOf(hits[i]));
     }
     const Decision decision = profile_->Schedule(request_, &candidates_, random_, &scratch_);
     if (decision.endpoint == nullptr) return "none";
@@ -298,7 +295,7 @@ class Scenario {
   std::string Explain() const {
     std::string text;
     for (size_t i = 0; i < candidates_.size(); ++i) {
-      text += fmt::format("  {} = {:.3f}:", candidates_[i].endpoint->name, scratch_.totals[i]);
+      text += fmt::format("  {} = {:.3f}:", candidates_.endpoints()[i]->name, scratch_.totals[i]);
       for (size_t s = 0; s < profile_->scorers().size(); ++s) {
         text += fmt::format(" {} {:.3f}", profile_->scorers()[s].scorer->name(),
                             scratch_.scores[s * candidates_.size() + i]);
@@ -317,7 +314,7 @@ class Scenario {
   std::map<std::string, std::string> placed_;  // request -> endpoint, kept beyond its end
   int bursts_ = 0;
   InferenceRequest request_;
-  std::vector<EndpointView> candidates_;
+  Candidates candidates_;
   SchedulingScratch scratch_;
 };
 

@@ -28,13 +28,15 @@ void BM_Scorer(benchmark::State& state, std::string_view name) {
   for (size_t i = 0; i < kCandidates; ++i) Randomize(pool.state(i), random);
   InferenceRequest request;
   request.prefix_blocks.resize(64);
-  std::vector<EndpointView> views;
-  SampleEndpoints(pool.pool, request, pool.now(), {}, &views);
-  for (EndpointView& view : views) view.prefix_hit_tokens = random.Below(4096);
-  std::vector<float> scores(views.size());
+  Candidates candidates;
+  SampleEndpoints(pool.pool, request, pool.now(), {}, &candidates);
+  for (uint32_t& tokens : candidates.mutable_prefix_hit_tokens()) {
+    tokens = static_cast<uint32_t>(random.Below(4096));
+  }
+  std::vector<float> scores(candidates.size());
   const auto scorer = std::move(*NewScorer(name));
   for (auto _ : state) {
-    scorer->Score(request, views, scores);
+    scorer->Score(request, candidates, scores);
     benchmark::DoNotOptimize(scores.data());
   }
   state.SetItemsProcessed(state.iterations() * kCandidates);
@@ -47,16 +49,17 @@ void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile
   for (size_t i = 0; i < count; ++i) Randomize(pool.state(i), random);
   InferenceRequest request;
   request.prefix_blocks.resize(64);
-  std::vector<EndpointView> views;
+  Candidates candidates;
   SchedulingScratch scratch;
   std::vector<int64_t> took_ns;
   took_ns.reserve(1 << 20);
   const Clock& clock = RealClock();
   for (auto _ : state) {
     const TimePoint began = clock.Now();
-    SampleEndpoints(pool.pool, request, pool.now(), {}, &views);
-    for (EndpointView& view : views) view.prefix_hit_tokens = view.slot % 64 * 16;
-    const Decision decision = profile->Schedule(request, &views, random, &scratch);
+    SampleEndpoints(pool.pool, request, pool.now(), {}, &candidates);
+    const std::span<uint32_t> tokens = candidates.mutable_prefix_hit_tokens();
+    for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = candidates.slots()[i] % 64 * 16;
+    const Decision decision = profile->Schedule(request, &candidates, random, &scratch);
     benchmark::DoNotOptimize(decision.endpoint);
     if (took_ns.size() < took_ns.capacity()) took_ns.push_back((clock.Now() - began).count());
   }
@@ -74,7 +77,7 @@ const bool registered = [] {
     benchmark::RegisterBenchmark(("decision/" + profile->name()).c_str(), BM_Decision, profile)
         ->Arg(4)
         ->Arg(100)
-        ->Arg(1000)
+        ->Arg(500)
         ->Arg(4000);
   }
   return true;

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "inference/request.h"
-#include "pool/endpoint.h"
+#include "pool/candidates.h"
 
 namespace gw {
 
@@ -20,12 +20,12 @@ class Scorer {
   // The name used in configuration, metrics and logs, e.g. "queue-depth".
   virtual std::string_view name() const = 0;
 
-  // Writes one score per candidate: scores[i] belongs to candidates[i].
+  // Writes one score per candidate: scores[i] belongs to row i of the candidates' columns.
   // Runs on the request path, on any worker: does not block or allocate.
   //
   // REQUIRES: scores.size() == candidates.size()
   // REQUIRES: !candidates.empty()
-  virtual void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
+  virtual void Score(const InferenceRequest& request, const Candidates& candidates,
                      std::span<float> scores) const = 0;
 };
 

@@ -6,14 +6,13 @@
 #include <vector>
 
 #include "inference/request.h"
-#include "pool/endpoint.h"
+#include "pool/candidates.h"
 #include "scheduling/scorer.h"
 
 namespace gw {
 
 struct ViewOptions {
   float waiting = 0;
-  float running = 0;
   float kv = 0;
   int32_t in_flight = 0;
   float foreign = 0;
@@ -26,7 +25,6 @@ struct ViewOptions {
 inline EndpointView View(const ViewOptions& options) {
   EndpointView view;
   view.waiting_requests = options.waiting;
-  view.running_requests = options.running;
   view.kv_cache_utilization_ratio = options.kv;
   view.foreign_requests = options.foreign;
   view.in_flight_requests = options.in_flight;
@@ -44,10 +42,10 @@ inline std::vector<EndpointView> Views(std::initializer_list<ViewOptions> all) {
   return views;
 }
 
-inline std::vector<float> ScoresOf(const Scorer& scorer, std::span<const EndpointView> candidates,
+inline std::vector<float> ScoresOf(const Scorer& scorer, std::span<const EndpointView> views,
                                    const InferenceRequest& request = {}) {
-  std::vector<float> scores(candidates.size(), -1.0f);
-  scorer.Score(request, candidates, scores);
+  std::vector<float> scores(views.size(), -1.0f);
+  scorer.Score(request, Candidates(views), scores);
   return scores;
 }
 

@@ -1,13 +1,11 @@
 #include "server/configurator.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "api/names.h"
+#include "base/check.h"
 #include "base/log.h"
-#include "config/file/file_limits.h"
-#include "translate/judge.h"
 
 namespace gw {
 namespace {
@@ -44,12 +42,12 @@ Counter& AddLimitCounter(MetricRegistry& metrics, const std::string& limit) {
 }  // namespace
 
 Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
-                           TranslateOptions options)
+                           TranslateOptions options,
+                           const std::vector<std::string_view>& source_limits)
     : store_(store),
       index_(index),
-      options_(std::move(options)),
       metrics_(metrics),
-      last_good_(RefusedAlone),
+      translator_(std::move(options), endpoints_),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
       generation_gauge_(metrics.AddGauge("penstock_configuration_generation",
@@ -61,57 +59,92 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
       stale_gauge_(metrics.AddGauge("penstock_configuration_stale_objects",
                                     "Objects served at their last good version, as the newest "
                                     "cannot be served or read.")) {
-  for (const config::NamedFileLimit& limit : config::kFileLimits) {
-    AddLimitCounter(metrics, limit.name);  // at 0 until it is reached
+  for (const std::string_view limit : source_limits) {
+    AddLimitCounter(metrics, std::string(limit));  // at 0 until it is reached
   }
 }
 
-void Configurator::Apply(const config::LoadResult& loaded, int64_t now_unix_s) {
+bool Configurator::Apply(const config::Change& change) {
   // Addresses that no Snapshot and no request holds any more leave the prefix index before their
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
   const uint64_t generation = this->generation() + 1;
-  const config::Merged merged = last_good_.Merge(loaded, now_unix_s);
-  Translation translation = Translate(merged.resources, options_, endpoints_, generation, holders_);
-  holders_ = std::move(translation.holders);
-  const size_t refused = api::RefusedCount(translation.status);
-  const size_t stale = merged.resources.stale.size();
-  store_.Publish(translation.snapshot);
-  auto kept = std::make_shared<const api::ResourceSet>(merged.resources);
-  LogChanges(merged);
-  LogRefused(translation.status, refused);
-  LogWarnings(translation.warnings);
-  const bool whole = merged.source_errors.empty();
-  {
-    std::lock_guard lock(mutex_);
-    generation_ = generation;
-    refused_ = refused;
-    stale_ = stale;
-    status_ = std::move(translation.status);
-    resources_ = std::move(kept);
-    load_error_ = absl::StrJoin(merged.source_errors, "; ");
+  ChangeResources(change);
+  Translator::Update update = Translate(change, generation);
+  const bool whole = remarks_->errors.empty();
+  const size_t stale = remarks_->stale.size();
+  store_.Publish(update.snapshot);
+  LogChanges(change, absl::StrJoin(remarks_->errors, "; "));
+  if (update.whole) LogRefused(update.status, api::RefusedCount(update.status));
+  LogWarnings(update.warnings);
+  TakeStatus(update, generation);
+  for (const std::string_view limit : change.limits) {
+    AddLimitCounter(metrics_, std::string(limit)).Add();
   }
-  for (const std::string& limit : loaded.limits) AddLimitCounter(metrics_, limit).Add();
   (whole ? reloads_ok_ : reloads_failed_).Add();
   generation_gauge_.Set(static_cast<double>(generation));
   failed_gauge_.Set(whole && stale == 0 ? 0 : 1);
   stale_gauge_.Set(static_cast<double>(stale));
   Log(LogLevel::kInfo, "Configuration published",
       {{"generation", generation},
-       {"listeners", translation.snapshot->listeners.size()},
-       {"pools", translation.snapshot->pools.size()},
-       {"refused", refused},
+       {"listeners", update.snapshot->listeners.size()},
+       {"pools", update.snapshot->pools.size()},
+       {"refused", refused()},
        {"stale", stale}});
+  return update.whole;
 }
 
-void Configurator::LogChanges(const config::Merged& merged) const {
-  const std::string error = absl::StrJoin(merged.source_errors, "; ");
+// What is refused or stale has conditions of its own, whatever kind it is of.
+Translator::Update Configurator::Translate(const config::Change& change, uint64_t generation) {
+  const bool same_remarks = change.remarks == nullptr || *change.remarks == *remarks_;
+  if (change.remarks != nullptr) remarks_ = change.remarks;
+  return same_remarks ? translator_.Follow(*resources_, change.objects, generation)
+                      : translator_.TranslateAll(*resources_, generation);
+}
+
+void Configurator::TakeStatus(Translator::Update& update, uint64_t generation) {
+  std::lock_guard lock(mutex_);
+  generation_ = generation;
+  stale_ = remarks_->stale.size();
+  load_error_ = absl::StrJoin(remarks_->errors, "; ");
+  if (update.whole) {
+    status_ = std::move(update.status);
+    refused_ = api::RefusedCount(status_);
+    return;
+  }
+  for (auto& [ref, parents] : update.parents) {
+    const auto status = status_.find(ref);
+    CHECK(status != status_.end());
+    refused_ -= api::IsRefused(status->second);
+    status->second.parents = std::move(parents);
+    refused_ += api::IsRefused(status->second);
+  }
+}
+
+void Configurator::ChangeResources(const config::Change& change) {
+  std::lock_guard lock(mutex_);
+  if (readers_->load(std::memory_order_acquire) > 0) {
+    resources_ = std::make_shared<api::ResourceSet>(*resources_);
+    readers_ = std::make_shared<std::atomic<int>>(0);
+  }
+  config::Apply(change, resources_.get());
+}
+
+std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
+  std::lock_guard lock(mutex_);
+  readers_->fetch_add(1, std::memory_order_relaxed);
+  return {resources_.get(), [set = resources_, readers = readers_](const api::ResourceSet*) {
+            readers->fetch_sub(1, std::memory_order_release);
+          }};
+}
+
+void Configurator::LogChanges(const config::Change& change, const std::string& error) const {
   if (!error.empty() && error != load_error()) {
     Log(LogLevel::kError, "Files rejected, their last good objects go on serving",
         {{"error", error}, {"generation", generation()}});
   }
   size_t logged = 0;
-  for (const api::StaleObject& stale : merged.news) {
+  for (const api::StaleObject& stale : change.news) {
     if (stale.source_lost || logged++ >= kRefusedLoggedMax) continue;
     Log(LogLevel::kWarning, "Edit refused, the object's last good version goes on serving",
         {{"object", stale.ref.ToString()},
@@ -119,21 +152,22 @@ void Configurator::LogChanges(const config::Merged& merged) const {
          {"since", api::FormatTime(stale.since_unix_s)},
          {"error", stale.why}});
   }
-  if (!merged.recovered.empty()) {
+  if (!change.recovered.empty()) {
     Log(LogLevel::kInfo, "Objects are served as they are written again",
-        {{"objects", merged.recovered.size()}, {"first", merged.recovered.front().ToString()}});
+        {{"objects", change.recovered.size()}, {"first", change.recovered.front().ToString()}});
   }
 }
 
 // A warning stands in every load until its cause is gone; it is logged when it comes.
-void Configurator::LogWarnings(std::vector<std::string> warnings) {
+void Configurator::LogWarnings(const std::vector<std::string>& warnings) {
   size_t logged = 0;
+  std::set<std::string> now;
   for (const std::string& warning : warnings) {
-    const bool known = std::find(warnings_.begin(), warnings_.end(), warning) != warnings_.end();
-    if (known || logged++ >= kRefusedLoggedMax) continue;
+    const bool is_new = now.insert(warning).second && !warnings_.contains(warning);
+    if (!is_new || logged++ >= kRefusedLoggedMax) continue;
     Log(LogLevel::kWarning, "Served, and probably not meant", {{"warning", warning}});
   }
-  warnings_ = std::move(warnings);
+  warnings_ = std::move(now);
 }
 
 void Configurator::SetListenErrors(ListenErrors errors) {
@@ -149,11 +183,6 @@ api::StatusSet Configurator::status() const {
 uint64_t Configurator::generation() const {
   std::lock_guard lock(mutex_);
   return generation_;
-}
-
-std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
-  std::lock_guard lock(mutex_);
-  return resources_;
 }
 
 size_t Configurator::refused() const {

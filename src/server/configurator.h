@@ -1,34 +1,37 @@
-// Configurator: turns what was loaded into what is served. Holds the last good version of each
-// object, the conditions of all, and what is wrong with the files of some.
+// Configurator: turns what a ConfigSource tells into what is served. Holds the objects, and the
+// conditions of all.
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/conditions.h"
 #include "api/resources.h"
-#include "config/last_good.h"
+#include "config/config_source.h"
 #include "pool/endpoint.h"
 #include "prefix/index.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
-#include "translate/translate.h"
+#include "translate/translator.h"
 
 namespace gw {
 
 class Configurator {
  public:
   Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
-               TranslateOptions options);
+               TranslateOptions options, const std::vector<std::string_view>& source_limits);
 
-  // Takes over what can be served, translates and publishes; the next generation. What an edit
-  // broke and what is in files that cannot be read stays as it was served. One caller at a time.
-  void Apply(const config::LoadResult& loaded, int64_t now_unix_s);
+  // Takes over what has changed, translates and publishes; the next generation. One caller at a
+  // time. False: listeners, routes and which pools there are stayed as they were.
+  bool Apply(const config::Change& change);
   // Listeners that a worker could not open; replaces what was said of the generation before.
   void SetListenErrors(ListenErrors errors);
 
@@ -39,27 +42,31 @@ class Configurator {
   std::shared_ptr<const api::ResourceSet> resources() const;
   size_t refused() const;          // objects that are not served as they were written
   size_t stale() const;            // objects served at an older version than was written
-  std::string load_error() const;  // of files that could not be read; empty if all could
+  std::string load_error() const;  // of what the source could not read; empty if it could all
   ListenErrors listen_errors() const;
   // In one line, for when the Snapshot has no listener.
   std::string WhyNothingListens() const;
 
  private:
-  void LogWarnings(std::vector<std::string> warnings);
-  void LogChanges(const config::Merged& merged) const;
+  Translator::Update Translate(const config::Change& change, uint64_t generation);
+  void TakeStatus(Translator::Update& update, uint64_t generation);
+  void LogWarnings(const std::vector<std::string>& warnings);
+  void LogChanges(const config::Change& change, const std::string& error) const;
+  void ChangeResources(const config::Change& change);
 
   SnapshotStore& store_;
   PrefixIndex& index_;
-  const TranslateOptions options_;
   MetricRegistry& metrics_;
-  config::LastGood last_good_;
-  Holders holders_;
-  std::vector<std::string> warnings_;  // of the last load
+  std::shared_ptr<const config::Remarks> remarks_ = std::make_shared<config::Remarks>();
+  std::set<std::string> warnings_;  // of the last change
   EndpointTable endpoints_;
+  Translator translator_;
   mutable std::mutex mutex_;
   uint64_t generation_ = 0;
   api::StatusSet status_;
-  std::shared_ptr<const api::ResourceSet> resources_ = std::make_shared<api::ResourceSet>();
+  // Changed in place while nobody else reads it, else copied first.
+  std::shared_ptr<api::ResourceSet> resources_ = std::make_shared<api::ResourceSet>();
+  std::shared_ptr<std::atomic<int>> readers_ = std::make_shared<std::atomic<int>>(0);
   size_t refused_ = 0;
   size_t stale_ = 0;
   std::string load_error_;

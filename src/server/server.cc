@@ -12,7 +12,6 @@
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "config/file/file_source.h"
 #include "dataplane/worker.h"
 #include "http/url.h"
 #include "net/handed_sockets.h"
@@ -36,8 +35,6 @@ constexpr Duration kListenRetry = std::chrono::seconds(1);
 // they have answered: the way there and back.
 constexpr Duration kHandshake = std::chrono::milliseconds(500);
 
-int64_t UnixNow() { return RealClock().UnixNanos() / 1'000'000'000; }
-
 // False if there are pools and nobody is behind any of them: no Pod is Ready, or all refuse.
 bool AnyEndpointUsable(const Snapshot& snapshot, TimePoint now) {
   for (const auto& entry : snapshot.pools) {
@@ -50,13 +47,14 @@ bool AnyEndpointUsable(const Snapshot& snapshot, TimePoint now) {
 
 class ServerImpl final : public Server {
  public:
-  explicit ServerImpl(const ServerOptions& options)
+  ServerImpl(const ServerOptions& options, std::unique_ptr<config::ConfigSource> source)
       : options_(WithSeed(WithinDescriptors(options))),
+        source_(std::move(source)),
         index_(IndexOptions(options)),
-        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options)),
+        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options), source_->limits()),
         model_lists_(options_.dataplane, SeedFromSystem()) {}
   ~ServerImpl() override {
-    watcher_.reset();
+    source_->Stop();
     scraper_.reset();
     admin_.reset();
     workers_.clear();
@@ -89,7 +87,7 @@ class ServerImpl final : public Server {
   }
   absl::Status StartWorkers();
   absl::Status StartAdmin();
-  void OnLoaded(const config::LoadResult& result);
+  void OnChange(const config::Change& change);
   void OpenListeners();  // REQUIRES: opening_ is held
   ListenErrors FindTakenPorts() const;
   SocketAddress ListenerAddress(uint16_t port) const {  // --bind was checked
@@ -107,6 +105,7 @@ class ServerImpl final : public Server {
 
   const HandedSockets handed_ = HandedSockets::Take();  // before any thread
   const ServerOptions options_;
+  const std::unique_ptr<config::ConfigSource> source_;
   MetricRegistry metrics_;
   PrefixIndex index_;
   HeldBytes held_{options_.dataplane.held_bytes_max};
@@ -117,8 +116,7 @@ class ServerImpl final : public Server {
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
-  std::unique_ptr<config::FileWatcher> watcher_;
-  // Snapshots are published and listeners opened by the watcher's thread and RunUntilSignal's.
+  // Snapshots are published and listeners opened by the source's thread and RunUntilSignal's.
   std::mutex opening_;
   std::set<uint16_t> own_ports_;             // that a worker listens on; under opening_
   ListenErrors raw_errors_;                  // as the system said them; under opening_
@@ -135,15 +133,11 @@ absl::Status ServerImpl::Start() {
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
   ASSIGN_OR_RETURN(admin_address_,
                    AdminAddressOf(options_.admin_address, options_.takeover, handed_));
-  for (const std::string& path : options_.paths) {
-    if (path == "-") return absl::InvalidArgumentError("-f -: only penstock check reads that");
-  }
-  config::LoadResult loaded = config::LoadFiles(options_.paths, options_.file_limits);
-  if (!loaded.ok()) return absl::InvalidArgumentError(loaded.error());
+  ASSIGN_OR_RETURN(const config::FirstLoad loaded, source_->Load());
   LogStart(options_, loaded, absl::StrJoin(handed_.Names(), ", "));
-  files_ = loaded.files.size();
+  files_ = loaded.files;
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
-  configurator_.Apply(loaded, UnixNow());
+  configurator_.Apply(loaded.change);
   pool_series_.Reconcile();
   RETURN_IF_ERROR(StartWorkers());
   RETURN_IF_ERROR(StartAdmin());
@@ -152,11 +146,7 @@ absl::Status ServerImpl::Start() {
     std::lock_guard opening(opening_);
     OpenListeners();
   }
-  config::WatchOptions watch;
-  watch.limits = options_.file_limits;
-  watcher_ = config::FileWatcher::Start(
-      options_.paths, loaded, [this](const config::LoadResult& result) { OnLoaded(result); },
-      watch);
+  source_->Start([this](const config::Change& change) { OnChange(change); });
   return absl::OkStatus();
 }
 
@@ -214,10 +204,13 @@ absl::Status ServerImpl::StartAdmin() {
   return absl::OkStatus();
 }
 
-void ServerImpl::OnLoaded(const config::LoadResult& result) {
+void ServerImpl::OnChange(const config::Change& change) {
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   std::lock_guard opening(opening_);
-  configurator_.Apply(result, UnixNow());
+  if (!configurator_.Apply(change)) {
+    for (auto& worker : workers_) worker->FollowSnapshot();
+    return;
+  }
   pool_series_.Reconcile();
   OpenListeners();
 }
@@ -391,7 +384,7 @@ void ServerImpl::Reload() {
   const auto micros =
       std::chrono::duration_cast<std::chrono::microseconds>(RealClock().Now().time_since_epoch());
   NotifySupervisor("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(micros.count()));
-  watcher_->LoadNow([this](bool changed) {
+  source_->LookNow([this](bool changed) {
     const std::string error = configurator_.load_error();
     Log(error.empty() ? LogLevel::kInfo : LogLevel::kWarning, "SIGHUP: the configuration was read",
         {{"changed", changed},
@@ -439,7 +432,7 @@ bool ServerImpl::Drain(SignalReader& signals) {
   NotifySupervisor("STOPPING=1");
   Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
       {{"limit_s", ToSeconds(options_.dataplane.drain_timeout)}});
-  watcher_.reset();
+  source_->Stop();
   auto countdown = std::make_shared<Countdown>(workers_.size());
   // Another process has taken the ports over: it shall have the next connection, and the next
   // probe.
@@ -477,8 +470,9 @@ bool ServerImpl::Drain(SignalReader& signals) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
-  auto server = std::make_unique<ServerImpl>(options);
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(
+    const ServerOptions& options, std::unique_ptr<config::ConfigSource> source) {
+  auto server = std::make_unique<ServerImpl>(options, std::move(source));
   RETURN_IF_ERROR(server->Start());
   return server;
 }

@@ -1,7 +1,6 @@
 // Server: builds everything, owns the threads, reloads, drains and stops.
 //
-// Configuration flows one way: files -> ResourceSet -> Translate -> Snapshot -> workers. What a
-// reload breaks goes on serving at its last good version.
+// Configuration flows one way: ConfigSource -> ResourceSet -> Translate -> Snapshot -> workers.
 
 #pragma once
 
@@ -13,7 +12,7 @@
 
 #include "base/status.h"
 #include "collect/scraper.h"
-#include "config/file/file_limits.h"
+#include "config/config_source.h"
 #include "dataplane/options.h"
 #include "net/address.h"
 #include "translate/translate.h"
@@ -21,8 +20,6 @@
 namespace gw {
 
 struct ServerOptions {
-  std::vector<std::string> paths;  // files and directories of objects
-  config::FileLimits file_limits;
   std::string admin_address = "127.0.0.1:9909";  // metrics, health, configuration
   std::string bind_ip = "0.0.0.0";               // address of the Gateways' listeners
   TranslateOptions translate;
@@ -42,7 +39,8 @@ struct ServerOptions {
 class Server {
  public:
   // Loads, translates, listens. An error names what could not be done.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const ServerOptions& options, std::unique_ptr<config::ConfigSource> source);
   virtual ~Server() = default;
 
   // The admin port's real address.

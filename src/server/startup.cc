@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "net/port_holder.h"
@@ -96,15 +95,15 @@ std::string ListenersText(const Snapshot& snapshot, const std::set<uint16_t>& op
   return more == 0 ? text : text + " and " + std::to_string(more) + " more";
 }
 
-void LogStart(const ServerOptions& options, const config::LoadResult& loaded,
+void LogStart(const ServerOptions& options, const config::FirstLoad& loaded,
               const std::string& sockets) {
   Log(LogLevel::kInfo, "Starting",
       {{"version", Version().version},
        {"commit", Version().commit},
        {"seed", *options.seed},
-       {"files", loaded.files.size()},
-       {"objects", loaded.parsed.objects.size()},
-       {"paths", absl::StrJoin(options.paths, ", ")},
+       {"files", loaded.files},
+       {"objects", loaded.objects},
+       {"paths", loaded.places},
        {"workers", WorkersOf(options)},
        {"sockets", sockets}});
 }

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "config/file/load.h"
+#include "config/config_source.h"
 #include "net/address.h"
 #include "net/handed_sockets.h"
 #include "server/server.h"
@@ -37,7 +37,7 @@ std::string ListenersText(const Snapshot& snapshot, const std::set<uint16_t>& op
                           const std::string& bind_ip);
 
 // The lines that begin and end the start. REQUIRES: options.seed
-void LogStart(const ServerOptions& options, const config::LoadResult& loaded,
+void LogStart(const ServerOptions& options, const config::FirstLoad& loaded,
               const std::string& sockets);
 void LogListening(size_t files, const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
                   const std::string& bind_ip);

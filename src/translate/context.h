@@ -9,6 +9,7 @@
 #include "api/conditions.h"
 #include "api/resources.h"
 #include "pool/endpoint.h"
+#include "translate/object_index.h"
 #include "translate/translate.h"
 
 namespace gw::internal {
@@ -28,6 +29,7 @@ Verdict Pending(std::string message);
 
 struct Context {
   const api::ResourceSet& resources;
+  const ObjectIndex& index;  // of `resources`
   const TranslateOptions& options;
   EndpointTable& endpoints;
   const Holders& held;  // as it was

@@ -92,7 +92,7 @@ ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::Ba
                  fmt::format("{} port {}: protocol {} is not supported yet, only http is",
                              NameOf(ref), port->port, protocol));
   }
-  const std::optional<uint32_t> index = pools.IndexOf(*service, *port);
+  const std::optional<uint32_t> index = pools.IndexOf(context, *service, *port);
   if (!index) {
     return Fails(
         std::move(result), "BackendNotFound",

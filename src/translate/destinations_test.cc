@@ -145,6 +145,7 @@ TEST(Destination, AServiceLeadsToTheAddressesOfItsSlices) {
   api::Service& service = scenario.AddService("web");
   service.ports[0].name = "http";
   api::EndpointSlice& slice = scenario.resources.endpoint_slices[{"default", "web-1"}];
+  slice.meta.name = "web-1";
   slice.service_name = "web";
   slice.address_type = "IPv4";
   slice.ports = {{.name = "other", .port = 1, .protocol = "TCP", .app_protocol = ""},

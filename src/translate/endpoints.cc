@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+#include "base/check.h"
 #include "translate/pool_settings.h"
 
 namespace gw::internal {
@@ -70,16 +72,39 @@ class Collector {
     const bool is_v6 = endpoint.ip.find(':') != std::string::npos;
     endpoint.address = is_v6 ? fmt::format("[{}]:{}", endpoint.ip, endpoint.port)
                              : fmt::format("{}:{}", endpoint.ip, endpoint.port);
-    if (!seen_.insert(endpoint.address).second) return;
     endpoint.state = table_.Get(endpoint.address);
+    if (!seen_.insert(endpoint.state.get()).second) return;
     endpoints_.push_back(std::move(endpoint));
   }
   std::vector<Endpoint> Take() { return std::move(endpoints_); }
 
  private:
   EndpointTable& table_;
-  std::set<std::string> seen_;
+  absl::flat_hash_set<const EndpointState*> seen_;
   std::vector<Endpoint> endpoints_;
+};
+
+// Looks Pods up in the order of their names. Of a pool that selects most of them the next one is
+// near the one before: a few steps cost less than a search.
+class PodFinder {
+ public:
+  explicit PodFinder(const std::map<api::ObjectKey, api::Pod>& pods)
+      : pods_(pods), at_(pods.begin()) {}
+
+  // REQUIRES: there is such a Pod
+  const api::Pod& Find(const std::string& ns, const std::string& name) {
+    constexpr int kSteps = 4;
+    for (int i = 0; i < kSteps && at_ != pods_.end(); ++i, ++at_) {
+      if (at_->first.name == name && at_->first.ns == ns) return (at_++)->second;
+    }
+    at_ = pods_.find({ns, name});
+    CHECK(at_ != pods_.end());
+    return (at_++)->second;
+  }
+
+ private:
+  const std::map<api::ObjectKey, api::Pod>& pods_;
+  std::map<api::ObjectKey, api::Pod>::const_iterator at_;
 };
 
 // The slice's port that belongs to the Service's: they share their name.
@@ -95,10 +120,9 @@ std::optional<int> PortOf(const api::EndpointSlice& slice, const api::ServicePor
 std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection& selection,
                                       std::vector<std::string>* notes) {
   Collector collector(context.endpoints);
-  if (selection.selector.empty()) return {};
-  for (const auto& [key, pod] : context.resources.pods) {
-    if (key.ns != selection.ns) continue;
-    if (!api::LabelsMatch(selection.selector, pod.meta.labels)) continue;
+  PodFinder pods(context.resources.pods);
+  for (const std::string& name : context.index.PodsOf(selection.ns, selection.selector)) {
+    const api::Pod& pod = pods.Find(selection.ns, name);
     if (!MayReceive(context, pod, notes)) continue;
     std::vector<int> ports = selection.ports;
     if (pod.target_port) ports = {*pod.target_port};
@@ -113,7 +137,6 @@ std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection
       if (!role) continue;
       endpoint.role = *role;
     }
-    endpoint.labels = pod.meta.labels;
     for (const int port : ports) {
       endpoint.port = static_cast<uint16_t>(port);
       collector.Add(endpoint);
@@ -122,25 +145,24 @@ std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection
   return collector.Take();
 }
 
-std::vector<Endpoint> EndpointsOfSlices(const Context& context, const api::Service& service,
-                                        const api::ServicePort& port) {
+std::vector<Endpoint> EndpointsOfSlices(const Context& context, const std::string& ns,
+                                        const std::string& service, const api::ServicePort& port) {
   Collector collector(context.endpoints);
   std::vector<std::string> notes;  // a Service has no conditions to put them in
-  for (const api::EndpointSlice* slice :
-       context.resources.SlicesOf(service.meta.ns, service.meta.name)) {
-    const std::optional<int> number = PortOf(*slice, port);
-    if (!number || slice->address_type == "FQDN") continue;
-    for (const api::SliceEndpoint& member : slice->endpoints) {
+  for (const std::string& name : context.index.SlicesOf(ns, service)) {
+    const api::EndpointSlice& slice = context.resources.endpoint_slices.at({ns, name});
+    const std::optional<int> number = PortOf(slice, port);
+    if (!number || slice.address_type == "FQDN") continue;
+    for (const api::SliceEndpoint& member : slice.endpoints) {
       if (!member.ready || member.terminating || member.addresses.empty()) continue;
       Endpoint endpoint;
-      endpoint.ns = service.meta.ns;
+      endpoint.ns = ns;
       // The addresses of one endpoint are interchangeable; consumers use the first.
       endpoint.ip = member.addresses.front();
       endpoint.name = member.pod_name.empty() ? endpoint.ip : member.pod_name;
       endpoint.port = static_cast<uint16_t>(*number);
-      const auto pod = context.resources.pods.find({service.meta.ns, member.pod_name});
+      const auto pod = context.resources.pods.find({ns, member.pod_name});
       if (pod != context.resources.pods.end()) {
-        endpoint.labels = pod->second.meta.labels;
         endpoint.runtime = RuntimeOf(pod->second, Runtime::kVllm, &notes);
       }
       collector.Add(std::move(endpoint));

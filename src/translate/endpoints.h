@@ -13,7 +13,7 @@ namespace gw::internal {
 // What a Pod is part of.
 struct PodSelection {
   const std::string& ns;
-  const api::StringMap& selector;  // an empty one selects nothing
+  const api::StringMap& selector;  // of an InferencePool or Service there; an empty one: nothing
   const std::vector<int>& ports;   // each is an endpoint of its own
   Runtime runtime = Runtime::kVllm;
   const std::string* role_label = nullptr;  // of a disaggregated pool: where roles stand
@@ -25,8 +25,9 @@ struct PodSelection {
 std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection& selection,
                                       std::vector<std::string>* notes);
 
-// Ready addresses of a Service's EndpointSlices, at the slices' port of that name.
-std::vector<Endpoint> EndpointsOfSlices(const Context& context, const api::Service& service,
-                                        const api::ServicePort& port);
+// Ready addresses of the EndpointSlices of Service `service` of `ns`, at the slices' port of that
+// name.
+std::vector<Endpoint> EndpointsOfSlices(const Context& context, const std::string& ns,
+                                        const std::string& service, const api::ServicePort& port);
 
 }  // namespace gw::internal

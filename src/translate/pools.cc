@@ -114,13 +114,6 @@ void SetProfiles(PoolEntry* entry) {
   entry->uses_prefix = entry->pool.strategy == RoutingStrategy::kPrefixCache;
 }
 
-void SetDisaggregation(const api::InferenceTrafficPolicy& traffic, PoolEntry* entry,
-                       std::vector<std::string>* notes) {
-  entry->disaggregation = MakeDisaggregation(traffic, entry->pool, notes);
-  entry->uses_prefix = entry->uses_prefix || entry->disaggregation->prefill_uses_prefix ||
-                       entry->disaggregation->decode_uses_prefix;
-}
-
 api::ParentRef GatewayRef(const api::ObjectKey& key) {
   api::ParentRef ref;
   ref.ns = key.ns;
@@ -139,132 +132,203 @@ api::ParentRef NoParentRef() {
   return ref;
 }
 
+// The pool of the Pods and EndpointSlices there are; null if nothing says what port a Service's
+// Pods listen on.
+std::shared_ptr<const PoolEntry> Make(const Context& context, const PoolRecipe& recipe,
+                                      std::string* notes) {
+  auto entry = std::make_shared<PoolEntry>(recipe.base);
+  Pool& pool = entry->pool;
+  std::vector<std::string> all_notes;
+  if (recipe.service_port && !context.index.SlicesOf(pool.ns, pool.name).empty()) {
+    pool.endpoints = EndpointsOfSlices(context, pool.ns, pool.name, *recipe.service_port);
+  } else {
+    // For a Service too: files need not hold slices, the Pods that a cluster would make them from
+    // will do.
+    pool.endpoints = EndpointsOfPods(context,
+                                     {pool.ns, recipe.selector, recipe.ports, pool.runtime,
+                                      recipe.split ? &recipe.split->pd->role_label : nullptr},
+                                     &all_notes);
+    if (recipe.service_port && recipe.ports.empty() && pool.endpoints.empty()) return nullptr;
+  }
+  if (recipe.split) {
+    entry->disaggregation = MakeDisaggregation(*recipe.split, pool, &all_notes);
+    entry->uses_prefix = entry->uses_prefix || entry->disaggregation->prefill_uses_prefix ||
+                         entry->disaggregation->decode_uses_prefix;
+  }
+  *notes = NotesText(std::move(all_notes));
+  return entry;
+}
+
+// Whether the pool may be another after that change of a Pod or an EndpointSlice.
+bool IsAbout(const Context& context, const api::ObjectChange& change, const PoolRecipe& recipe) {
+  const std::string& ns = recipe.base.pool.ns;
+  for (const auto& version : {change.before, change.after}) {
+    if (version == nullptr) continue;
+    if (const auto* slice = std::get_if<api::EndpointSlice>(version.get())) {
+      const bool of_service = recipe.service_port && slice->service_name == recipe.base.pool.name;
+      if (of_service && slice->meta.ns == ns) return true;
+      continue;
+    }
+    const auto& pod = std::get<api::Pod>(*version);
+    if (pod.meta.ns != ns) continue;
+    if (!recipe.selector.empty() && api::LabelsMatch(recipe.selector, pod.meta.labels)) return true;
+    if (recipe.service_port &&
+        context.index.IsNamedBy(recipe.base.pool.name, {ns, pod.meta.name})) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
-PoolSet::PoolSet(Context& context, const PoolPolicies& policies, ModelBindings models)
-    : context_(context) {
+PoolSet::PoolSet(const Context& context, const PoolPolicies& policies, ModelBindings models) {
   for (const auto& [key, pool] : context.resources.inference_pools) {
     const auto it = policies.find(key);
-    Add(pool, it == policies.end() ? PoolPolicy() : it->second, std::move(models[key]));
+    Add(context, pool, it == policies.end() ? PoolPolicy() : it->second, std::move(models[key]));
   }
 }
 
-void PoolSet::Add(const api::InferencePool& pool, const PoolPolicy& policy,
+void PoolSet::Add(const Context& context, const api::InferencePool& pool, const PoolPolicy& policy,
                   std::vector<ModelBinding> models) {
   const PoolSettings settings = ReadPoolSettings(pool);
   const api::InferenceTrafficPolicy* traffic = policy.traffic;
-  const bool disaggregated = traffic != nullptr && traffic->pd && policy.unservable.empty();
-  auto entry = std::make_shared<PoolEntry>();
-  entry->pool.ns = pool.meta.ns;
-  entry->pool.name = pool.meta.name;
-  entry->pool.id = IdOf(context_, pool);
-  entry->pool.runtime = settings.runtime;
-  if (traffic != nullptr) ReadRuntime(traffic->runtime, &entry->pool.runtime);
-  entry->pool.strategy = settings.strategy;
-  entry->prefix = settings.prefix;
-  entry->asks_stream_usage = settings.asks_stream_usage;
-  entry->stream_keepalive = settings.stream_keepalive;
-  entry->models = ModelTable(std::move(models));
-  entry->rewrites = policy.rewrites;
-  entry->priorities = policy.priorities;
-  SetProfiles(entry.get());
-  std::vector<std::string> notes;
-  entry->pool.endpoints =
-      EndpointsOfPods(context_,
-                      {pool.meta.ns, pool.selector, pool.target_ports, entry->pool.runtime,
-                       disaggregated ? &traffic->pd->role_label : nullptr},
-                      &notes);
-  if (disaggregated) SetDisaggregation(*traffic, entry.get(), &notes);
+  PoolRecipe recipe{.selector = pool.selector, .ports = pool.target_ports, .pool = pool};
+  PoolEntry& base = recipe.base;
+  base.pool.ns = pool.meta.ns;
+  base.pool.name = pool.meta.name;
+  base.pool.id = IdOf(context, pool);
+  base.pool.runtime = settings.runtime;
+  if (traffic != nullptr) ReadRuntime(traffic->runtime, &base.pool.runtime);
+  base.pool.strategy = settings.strategy;
+  base.prefix = settings.prefix;
+  base.asks_stream_usage = settings.asks_stream_usage;
+  base.stream_keepalive = settings.stream_keepalive;
+  base.models = ModelTable(std::move(models));
+  base.rewrites = policy.rewrites;
+  base.priorities = policy.priorities;
+  SetProfiles(&base);
+  if (traffic != nullptr && traffic->pd && policy.unservable.empty()) recipe.split = *traffic;
 
-  State state;
-  state.pool = &pool;
-  state.index = static_cast<uint32_t>(entries_.size());
-  state.resolved = ExtensionVerdict(context_, pool, settings.builtin_picker);
+  recipe.resolved = ExtensionVerdict(context, pool, settings.builtin_picker);
   std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
-  const std::string foreign = ForeignText(context_, pool.group, "InferencePool", pool.meta);
+  const std::string foreign = ForeignText(context, pool.group, "InferencePool", pool.meta);
   if (!foreign.empty()) errors.push_back(foreign);
-  if (entry->pool.endpoints.empty() && context_.options.only_controller) {
-    context_.warnings.push_back(NoEndpointsText(pool));
-  }
-  state.accepted = errors.empty() ? Holds("Accepted", NotesText(std::move(notes)))
-                                  : Refused(NotSupported(pool), Join(errors));
-  for (const Verdict* verdict : {&state.accepted, &state.resolved}) {
+  recipe.accepted = errors.empty() ? Holds("Accepted") : Refused(NotSupported(pool), Join(errors));
+  for (const Verdict* verdict : {&recipe.accepted, &recipe.resolved}) {
     if (verdict->ok()) continue;
-    if (!entry->unservable.empty()) entry->unservable += "; ";
-    entry->unservable += verdict->message;
+    if (!base.unservable.empty()) base.unservable += "; ";
+    base.unservable += verdict->message;
   }
-  if (!entry->unservable.empty()) {
-    entry->unservable = "InferencePool " + entry->pool.id + ": " + entry->unservable;
+  if (!base.unservable.empty()) {
+    base.unservable = "InferencePool " + base.pool.id + ": " + base.unservable;
   }
-  pools_.emplace(pool.group_key(), std::move(state));
-  entries_.push_back(std::move(entry));
+  pools_.emplace(pool.group_key(), static_cast<uint32_t>(entries_.size()));
+  entries_.push_back(Make(context, recipe, &notes_.emplace_back()));
+  recipes_.push_back(std::move(recipe));
 }
 
 uint32_t PoolSet::IndexOf(const api::InferencePool& pool) const {
   const auto it = pools_.find(pool.group_key());
   CHECK(it != pools_.end());
-  return it->second.index;
+  return it->second;
 }
 
-std::optional<uint32_t> PoolSet::IndexOf(const api::Service& service,
+std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Service& service,
                                          const api::ServicePort& port) {
   const auto [it, is_new] =
       services_.try_emplace({service.meta.ns, service.meta.name, port.port}, std::nullopt);
   if (!is_new) return it->second;
-  auto entry = std::make_shared<PoolEntry>();
-  entry->pool.kind = Pool::Kind::kService;
-  entry->pool.ns = service.meta.ns;
-  entry->pool.name = service.meta.name;
-  entry->pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
-  SetProfiles(entry.get());
-  entry->unservable = ForeignText(context_, "", "Service", service.meta, port.name);
-  if (!context_.resources.SlicesOf(service.meta.ns, service.meta.name).empty()) {
-    entry->pool.endpoints = EndpointsOfSlices(context_, service, port);
-  } else {
-    // Files need not hold slices: the Pods that a cluster would make them from will do.
-    std::vector<int> ports;
-    if (port.target_port != 0) ports.push_back(port.target_port);
-    std::vector<std::string> notes;
-    entry->pool.endpoints = EndpointsOfPods(
-        context_, {service.meta.ns, service.selector, ports, Runtime::kVllm}, &notes);
-    if (ports.empty() && entry->pool.endpoints.empty()) return std::nullopt;
+  PoolRecipe recipe{.selector = service.selector, .ports = {}, .service_port = port};
+  if (port.target_port != 0) recipe.ports.push_back(port.target_port);
+  PoolEntry& base = recipe.base;
+  base.pool.kind = Pool::Kind::kService;
+  base.pool.ns = service.meta.ns;
+  base.pool.name = service.meta.name;
+  base.pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
+  SetProfiles(&base);
+  base.unservable = ForeignText(context, "", "Service", service.meta, port.name);
+  std::string notes;  // a Service has no conditions to put them in
+  std::shared_ptr<const PoolEntry> entry = Make(context, recipe, &notes);
+  if (entry == nullptr) {
+    portless_.push_back(std::move(recipe));
+    return std::nullopt;
   }
   it->second = static_cast<uint32_t>(entries_.size());
   entries_.push_back(std::move(entry));
+  recipes_.push_back(std::move(recipe));
+  notes_.emplace_back();
   return it->second;
 }
 
-void PoolSet::WriteStatus(Context& context, const PoolLinks& links) const {
-  for (const auto& [key, state] : pools_) {
-    const api::InferencePool& pool = *state.pool;
-    const int64_t generation = pool.meta.generation;
-    api::ObjectStatus& status = context.StatusOf(RefOf(pool), pool.meta.source);
-    const auto linked = links.find(key);
-    if (linked != links.end()) {
-      for (const auto& [gateway, link] : linked->second) {
-        api::ParentStatus& parent = status.parents.emplace_back();
-        parent.parent_ref = GatewayRef(gateway);
-        parent.controller_name = link.controller_name;
-        const Verdict accepted =
-            link.accepted || !state.accepted.ok()
-                ? state.accepted
-                : Refused("HTTPRouteNotAccepted",
-                          "no HTTPRoute to this pool is accepted by the Gateway");
-        SetVerdict(&parent.conditions, "Accepted", accepted, generation);
-        SetVerdict(&parent.conditions, "ResolvedRefs", state.resolved, generation);
-      }
-    } else if (context.options.only_controller) {
-      // On a cluster a pool without routes has no entry of ours; a user of files hears what is
-      // wrong with it all the same.
-      api::ParentStatus& parent = status.parents.emplace_back();
-      parent.parent_ref = NoParentRef();
-      parent.controller_name = context.own_name();
-      SetVerdict(&parent.conditions, "Accepted",
-                 state.accepted.ok() ? Pending("no HTTPRoute leads to this pool") : state.accepted,
-                 generation);
-      SetVerdict(&parent.conditions, "ResolvedRefs", state.resolved, generation);
+bool PoolSet::Follow(const Context& context, std::span<const api::ObjectChange> changes,
+                     std::set<uint32_t>* made) {
+  for (const api::ObjectChange& change : changes) {
+    for (const PoolRecipe& recipe : portless_) {
+      if (IsAbout(context, change, recipe)) return false;
+    }
+    for (size_t i = 0; i < recipes_.size(); ++i) {
+      if (IsAbout(context, change, recipes_[i])) made->insert(static_cast<uint32_t>(i));
     }
   }
+  for (const uint32_t index : *made) {
+    std::shared_ptr<const PoolEntry> entry = Make(context, recipes_[index], &notes_[index]);
+    if (entry == nullptr) return false;
+    entries_[index] = std::move(entry);
+  }
+  return true;
+}
+
+std::vector<api::ParentStatus> PoolSet::ParentsOf(const Context& context, const PoolLinks& links,
+                                                  uint32_t index) const {
+  const PoolRecipe& recipe = recipes_[index];
+  const api::InferencePool& pool = *recipe.pool;
+  const int64_t generation = pool.meta.generation;
+  Verdict own = recipe.accepted;
+  if (own.ok()) own.message = notes_[index];
+  std::vector<api::ParentStatus> parents;
+  const auto linked = links.find(pool.group_key());
+  if (linked != links.end()) {
+    for (const auto& [gateway, link] : linked->second) {
+      api::ParentStatus& parent = parents.emplace_back();
+      parent.parent_ref = GatewayRef(gateway);
+      parent.controller_name = link.controller_name;
+      const Verdict accepted =
+          link.accepted || !own.ok()
+              ? own
+              : Refused("HTTPRouteNotAccepted",
+                        "no HTTPRoute to this pool is accepted by the Gateway");
+      SetVerdict(&parent.conditions, "Accepted", accepted, generation);
+      SetVerdict(&parent.conditions, "ResolvedRefs", recipe.resolved, generation);
+    }
+  } else if (context.options.only_controller) {
+    // On a cluster a pool without routes has no entry of ours; a user of files hears what is
+    // wrong with it all the same.
+    api::ParentStatus& parent = parents.emplace_back();
+    parent.parent_ref = NoParentRef();
+    parent.controller_name = context.own_name();
+    SetVerdict(&parent.conditions, "Accepted",
+               own.ok() ? Pending("no HTTPRoute leads to this pool") : own, generation);
+    SetVerdict(&parent.conditions, "ResolvedRefs", recipe.resolved, generation);
+  }
+  return parents;
+}
+
+void PoolSet::WriteStatus(Context& context, const PoolLinks& links) const {
+  for (const auto& [key, index] : pools_) {
+    const api::InferencePool& pool = *recipes_[index].pool;
+    context.StatusOf(RefOf(pool), pool.meta.source).parents = ParentsOf(context, links, index);
+  }
+}
+
+std::vector<std::string> PoolSet::Warnings(const Context& context) const {
+  std::vector<std::string> warnings;
+  if (!context.options.only_controller) return warnings;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (!recipes_[i].pool || !entries_[i]->pool.endpoints.empty()) continue;
+    warnings.push_back(NoEndpointsText(*recipes_[i].pool));
+  }
+  return warnings;
 }
 
 }  // namespace gw::internal

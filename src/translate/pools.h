@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -24,36 +26,59 @@ struct PoolLink {
 };
 using PoolLinks = std::map<api::GroupKey, std::map<api::ObjectKey, PoolLink>>;
 
+// What one pool is made of, but for the Pods and EndpointSlices there are. Values: it can be made
+// again of others.
+struct PoolRecipe {
+  PoolEntry base;  // without endpoints
+  api::StringMap selector;
+  std::vector<int> ports;  // of each Pod
+  // Of an InferencePool.
+  std::optional<api::InferencePool> pool = {};
+  std::optional<api::InferenceTrafficPolicy> split = {};  // by which it is served in two halves
+  Verdict accepted = {};
+  Verdict resolved = {};
+  // Of a Service.
+  std::optional<api::ServicePort> service_port = {};
+};
+
 class PoolSet {
  public:
   // Makes an entry of every InferencePool.
-  PoolSet(Context& context, const PoolPolicies& policies, ModelBindings models);
+  PoolSet(const Context& context, const PoolPolicies& policies, ModelBindings models);
 
   // The index of a pool in Snapshot::pools. REQUIRES: it is one of the context's.
   uint32_t IndexOf(const api::InferencePool& pool) const;
   // The same for a port of a Service, which gets its entry at its first use. nullopt if nothing
   // says what port number the Service's Pods listen on.
-  std::optional<uint32_t> IndexOf(const api::Service& service, const api::ServicePort& port);
+  std::optional<uint32_t> IndexOf(const Context& context, const api::Service& service,
+                                  const api::ServicePort& port);
 
-  // Writes the conditions of the InferencePools.
-  void WriteStatus(Context& context, const PoolLinks& links) const;
+  // Makes those pools anew that these changes are about, and adds their indices to `made`. The
+  // context has the objects as they are now. False if more than the pools would be another: then
+  // all is to be translated anew. REQUIRES: the changes are of Pods and EndpointSlices
+  bool Follow(const Context& context, std::span<const api::ObjectChange> changes,
+              std::set<uint32_t>* made);
 
   const std::vector<std::shared_ptr<const PoolEntry>>& entries() const { return entries_; }
+  // What is to be said of a pool; those of InferencePools only.
+  const PoolRecipe& recipe(uint32_t index) const { return recipes_[index]; }
+  std::vector<api::ParentStatus> ParentsOf(const Context& context, const PoolLinks& links,
+                                           uint32_t index) const;
+  // Writes the conditions of the InferencePools.
+  void WriteStatus(Context& context, const PoolLinks& links) const;
+  // What is probably not meant, in the order of the pools.
+  std::vector<std::string> Warnings(const Context& context) const;
 
  private:
-  struct State {
-    const api::InferencePool* pool = nullptr;
-    uint32_t index = 0;
-    Verdict accepted;
-    Verdict resolved;
-  };
-
-  void Add(const api::InferencePool& pool, const PoolPolicy& policy,
+  void Add(const Context& context, const api::InferencePool& pool, const PoolPolicy& policy,
            std::vector<ModelBinding> models);
 
-  Context& context_;
+  // Of each pool, by its index.
+  std::vector<PoolRecipe> recipes_;
   std::vector<std::shared_ptr<const PoolEntry>> entries_;
-  std::map<api::GroupKey, State> pools_;
+  std::vector<std::string> notes_;
+  std::vector<PoolRecipe> portless_;  // of Services, that came to no entry
+  std::map<api::GroupKey, uint32_t> pools_;
   std::map<std::tuple<std::string, std::string, int>, std::optional<uint32_t>> services_;
 };
 

@@ -91,7 +91,6 @@ TEST(Pool, TakesReadyPodsOfItsNamespaceThatMatchItsSelector) {
   EXPECT_EQ(endpoint.name, "a");
   EXPECT_EQ(endpoint.ip, "127.0.0.1");
   EXPECT_EQ(endpoint.port, 8000);
-  EXPECT_EQ(endpoint.labels.at("zone"), "x");
 }
 
 TEST(Pool, HasOneEndpointPerTargetPortUnlessThePodHasItsOwn) {

@@ -14,6 +14,7 @@
 #include "translate/policies.h"
 #include "translate/pools.h"
 #include "translate/routes.h"
+#include "translate/whole.h"
 
 namespace gw {
 namespace internal {
@@ -68,32 +69,44 @@ bool HasInvalidGateway(const api::ResourceSet& resources) {
 }
 
 }  // namespace
+
+Whole TranslateWhole(Context& context, uint64_t generation) {
+  GatewayStates gateways = ReadGateways(context);
+  const PoolPolicies policies = ReadPolicies(context);
+  PoolSet pools(context, policies, ReadModels(context));
+  Attachments attachments = AttachRoutes(context, gateways, pools);
+  pools.WriteStatus(context, attachments.links);
+  WriteGatewayStatus(context, gateways);
+  WriteForeign(context);
+  WarnOfUnknownAnnotations(context);
+  WriteInvalid(context);
+  WriteStale(context);
+
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->generation = generation;
+  snapshot->listeners = MakeListeners(gateways, std::move(attachments.entries));
+  snapshot->pools = pools.entries();
+  if (context.options.only_controller && context.resources.gateways.empty() &&
+      !HasInvalidGateway(context.resources)) {
+    context.warnings.push_back("there is no Gateway: nothing listens");
+  }
+  return {.translation = {std::move(snapshot), std::move(context.status),
+                          std::move(context.warnings), std::move(context.holders)},
+          .pools = std::move(pools),
+          .links = std::move(attachments.links)};
+}
+
 }  // namespace internal
 
 Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
                       EndpointTable& endpoints, uint64_t generation, const Holders& held) {
-  internal::Context context{resources, options, endpoints, held};
-  internal::GatewayStates gateways = internal::ReadGateways(context);
-  const internal::PoolPolicies policies = internal::ReadPolicies(context);
-  internal::PoolSet pools(context, policies, internal::ReadModels(context));
-  internal::Attachments attachments = internal::AttachRoutes(context, gateways, pools);
-  pools.WriteStatus(context, attachments.links);
-  internal::WriteGatewayStatus(context, gateways);
-  internal::WriteForeign(context);
-  internal::WarnOfUnknownAnnotations(context);
-  internal::WriteInvalid(context);
-  internal::WriteStale(context);
-
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->generation = generation;
-  snapshot->listeners = internal::MakeListeners(gateways, std::move(attachments.entries));
-  snapshot->pools = pools.entries();
-  if (options.only_controller && resources.gateways.empty() &&
-      !internal::HasInvalidGateway(resources)) {
-    context.warnings.push_back("there is no Gateway: nothing listens");
-  }
-  return {std::move(snapshot), std::move(context.status), std::move(context.warnings),
-          std::move(context.holders)};
+  const internal::ObjectIndex index(resources);
+  internal::Context context{resources, index, options, endpoints, held};
+  internal::Whole whole = internal::TranslateWhole(context, generation);
+  std::vector<std::string> warnings = whole.pools.Warnings(context);
+  std::vector<std::string>& all = whole.translation.warnings;
+  all.insert(all.begin(), warnings.begin(), warnings.end());
+  return std::move(whole.translation);
 }
 
 }  // namespace gw

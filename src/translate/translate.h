@@ -1,6 +1,6 @@
 // Translate: a pure function from the objects users wrote to the Snapshot that requests are routed
 // by, and the status conditions that say what became of each object. Reads no clock, no file, no
-// socket. The same for files and for a cluster.
+// socket. The same for files and for a cluster. translator.h does the same bit by bit.
 //
 // One bad object takes no other down: it gets its condition, what refers to it is answered 500 or
 // 404, and the rest is served. What is valid and not built is refused aloud: the object's condition

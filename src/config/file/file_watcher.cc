@@ -1,3 +1,5 @@
+#include "config/file/file_watcher.h"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -14,10 +16,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "config/file/debounce.h"
-#include "config/file/file_source.h"
 #include "config/file/files.h"
 #include "config/file/inotify.h"
-#include "config/file/load.h"
 #include "config/file/watch_places.h"
 
 namespace gw::config {

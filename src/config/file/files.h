@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/file/file_source.h"
+#include "config/file/load.h"
 
 namespace gw::config {
 

@@ -108,6 +108,12 @@ void LogSkipped(const LoadResult& result) {
       {{"objects", objects}, {"kinds", kinds}});
 }
 
+std::string LoadResult::error() const {
+  std::string out;
+  for (const SourceError& each : errors) out += (out.empty() ? "" : "; ") + each.message;
+  return out;
+}
+
 LoadResult LoadFiles(const std::vector<std::string>& paths, const FileLimits& limits) {
   LoadResult result = LoadQuietly(paths, limits);
   LogSkipped(result);

@@ -1,11 +1,13 @@
+#include "config/file/load.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <string>
 
-#include "config/file/file_source.h"
 #include "config/file/files.h"
+#include "config/file/last_good.h"
 #include "config/file/test_folder.h"
 
 namespace gw::config {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "config/file/file_source.h"
+#include "config/file/last_good.h"
 
 namespace gw::config {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "api/parse.h"
-#include "config/config_source.h"
+#include "config/file/last_good.h"
 #include "config/file/yaml.h"
 
 namespace gw::config {

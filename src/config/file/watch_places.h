@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/file/file_source.h"
+#include "config/file/load.h"
 
 namespace gw::config {
 

@@ -11,8 +11,9 @@
 #include <string>
 
 #include "config/file/debounce.h"
-#include "config/file/file_source.h"
+#include "config/file/file_watcher.h"
 #include "config/file/inotify.h"
+#include "config/file/last_good.h"
 #include "config/file/test_folder.h"
 #include "config/file/watch_places.h"
 

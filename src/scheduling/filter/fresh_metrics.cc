@@ -1,7 +1,7 @@
 // Endpoints whose metrics are older than the pool's limit rank behind all others: what is known of
 // them may have been true once. Where nobody's metrics are fresh (no scraping, a Service) all stay.
 
-#include <algorithm>
+#include <numeric>
 
 #include "scheduling/plugins.h"
 
@@ -12,11 +12,11 @@ class FreshMetricsFilter final : public Filter {
  public:
   std::string_view name() const override { return "fresh-metrics"; }
 
-  void Keep(const InferenceRequest& request, std::vector<EndpointView>* candidates) const override {
-    const auto is_fresh = [](const EndpointView& view) { return view.metrics_fresh; };
-    const auto fresh = std::count_if(candidates->begin(), candidates->end(), is_fresh);
-    if (fresh == 0 || static_cast<size_t>(fresh) == candidates->size()) return;
-    std::erase_if(*candidates, [](const EndpointView& view) { return !view.metrics_fresh; });
+  void Keep(const InferenceRequest& request, Candidates* candidates) const override {
+    const std::span<const uint32_t> is_fresh = candidates->metrics_fresh();
+    const uint32_t fresh = std::accumulate(is_fresh.begin(), is_fresh.end(), 0u);
+    if (fresh == 0 || fresh == candidates->size()) return;
+    candidates->RemoveIf([is_fresh](size_t i) { return is_fresh[i] == 0; });
   }
 };
 

@@ -6,11 +6,11 @@
 namespace gw {
 namespace {
 
-std::vector<float> Kept(std::vector<EndpointView> views) {
-  NewFreshMetricsFilter()->Keep({}, &views);
-  std::vector<float> waiting;
-  for (const EndpointView& view : views) waiting.push_back(view.waiting_requests);
-  return waiting;
+std::vector<float> Kept(const std::vector<EndpointView>& views) {
+  Candidates candidates(views);
+  NewFreshMetricsFilter()->Keep({}, &candidates);
+  const auto waiting = candidates.waiting_requests();
+  return {waiting.begin(), waiting.end()};
 }
 
 TEST(FreshMetricsFilter, KeepsTheFreshInTheirOrder) {

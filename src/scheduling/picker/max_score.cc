@@ -2,8 +2,7 @@
 // must share the load, so whatever is within kTie of the best is a tie, and chance decides among
 // ties.
 
-#include <algorithm>
-
+#include "scheduling/best.h"
 #include "scheduling/plugins.h"
 
 namespace gw {
@@ -16,9 +15,9 @@ class MaxScorePicker final : public Picker {
   std::string_view name() const override { return "max-score"; }
 
   size_t Pick(std::span<const float> scores, Random& random) const override {
-    const float least = *std::max_element(scores.begin(), scores.end()) - kTie;
-    const auto ties = static_cast<uint64_t>(
-        std::count_if(scores.begin(), scores.end(), [&](float score) { return score >= least; }));
+    const float least = HighestOf(scores) - kTie;
+    uint32_t ties = 0;
+    for (const float score : scores) ties += score >= least ? 1 : 0;
     uint64_t skip = ties > 1 ? random.Below(ties) : 0;
     for (size_t i = 0; i < scores.size(); ++i) {
       if (scores[i] >= least && skip-- == 0) return i;

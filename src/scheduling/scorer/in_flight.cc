@@ -22,15 +22,17 @@ class InFlightScorer final : public Scorer {
  public:
   std::string_view name() const override { return "in-flight"; }
 
-  void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
+  void Score(const InferenceRequest& request, const Candidates& candidates,
              std::span<float> scores) const override {
-    LoadScore(
-        candidates, kSlackRequests,
-        [](const EndpointView& view) {
-          const float own = static_cast<float>(std::max(0, view.in_flight_requests));
-          return view.metrics_fresh ? own + std::max(0.0f, view.foreign_requests) : own;
-        },
-        scores);
+    const std::span<const int32_t> in_flight = candidates.in_flight_requests();
+    const std::span<const float> foreign = candidates.foreign_requests();
+    const std::span<const uint32_t> fresh = candidates.metrics_fresh();
+    for (size_t i = 0; i < scores.size(); ++i) {
+      const float own = static_cast<float>(std::max(0, in_flight[i]));
+      const float all = own + std::max(0.0f, foreign[i]);
+      scores[i] = fresh[i] != 0 ? all : own;
+    }
+    LoadScore(kSlackRequests, scores);
   }
 };
 

@@ -35,10 +35,5 @@ TEST(InFlightScorer, WhatOthersHaveThereCountsWhileMetricsAreFresh) {
   EXPECT_THAT(ScoresOf(*NewInFlightScorer(), stale), ElementsAre(1, 1));
 }
 
-TEST(InFlightScorer, OurOwnRequestsAreNotCountedAgainWhenTheModelServerReportsThem) {
-  const auto views = Views({{.running = 3, .in_flight = 3}, {.in_flight = 3}});
-  EXPECT_THAT(ScoresOf(*NewInFlightScorer(), views), ElementsAre(1, 1));
-}
-
 }  // namespace
 }  // namespace gw

@@ -12,13 +12,13 @@ class KvCacheUtilizationScorer final : public Scorer {
  public:
   std::string_view name() const override { return "kv-cache-utilization"; }
 
-  void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
+  void Score(const InferenceRequest& request, const Candidates& candidates,
              std::span<float> scores) const override {
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      const EndpointView& view = candidates[i];
-      scores[i] = view.metrics_fresh
-                      ? 1.0f - std::clamp(view.kv_cache_utilization_ratio, 0.0f, 1.0f)
-                      : 0.5f;
+    const std::span<const float> used = candidates.kv_cache_utilization_ratios();
+    const std::span<const uint32_t> fresh = candidates.metrics_fresh();
+    for (size_t i = 0; i < scores.size(); ++i) {
+      const float unused = 1.0f - std::min(std::max(used[i], 0.0f), 1.0f);
+      scores[i] = fresh[i] != 0 ? unused : 0.5f;
     }
   }
 };

@@ -34,14 +34,18 @@ class LoraAffinityScorer final : public Scorer {
  public:
   std::string_view name() const override { return "lora-affinity"; }
 
-  void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
+  void Score(const InferenceRequest& request, const Candidates& candidates,
              std::span<float> scores) const override {
-    const bool any_reports =
-        std::any_of(candidates.begin(), candidates.end(),
-                    [](const EndpointView& view) { return view.lora != LoraAffinity::kNotLora; });
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      const bool silent = any_reports && candidates[i].lora == LoraAffinity::kNotLora;
-      scores[i] = ScoreOf(silent ? LoraAffinity::kRoom : candidates[i].lora);
+    const std::span<const LoraAffinity> loras = candidates.loras();
+    bool any_reports = false;
+    for (const LoraAffinity lora : loras) any_reports |= lora != LoraAffinity::kNotLora;
+    if (!any_reports) {
+      std::fill(scores.begin(), scores.end(), ScoreOf(LoraAffinity::kNotLora));
+      return;
+    }
+    for (size_t i = 0; i < scores.size(); ++i) {
+      const bool silent = loras[i] == LoraAffinity::kNotLora;
+      scores[i] = ScoreOf(silent ? LoraAffinity::kRoom : loras[i]);
     }
   }
 };

@@ -16,14 +16,13 @@ class PendingTokensScorer final : public Scorer {
  public:
   std::string_view name() const override { return "pending-tokens"; }
 
-  void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
+  void Score(const InferenceRequest& request, const Candidates& candidates,
              std::span<float> scores) const override {
-    LoadScore(
-        candidates, kSlackTokens,
-        [](const EndpointView& view) {
-          return static_cast<float>(std::max<int64_t>(0, view.pending_prompt_tokens));
-        },
-        scores);
+    const std::span<const int64_t> pending = candidates.pending_prompt_tokens();
+    for (size_t i = 0; i < scores.size(); ++i) {
+      scores[i] = static_cast<float>(std::max<int64_t>(0, pending[i]));
+    }
+    LoadScore(kSlackTokens, scores);
   }
 };
 

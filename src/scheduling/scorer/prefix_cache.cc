@@ -27,14 +27,15 @@ class PrefixCacheScorer final : public Scorer {
  public:
   std::string_view name() const override { return "prefix-cache"; }
 
-  void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
+  void Score(const InferenceRequest& request, const Candidates& candidates,
              std::span<float> scores) const override {
-    uint32_t least = candidates[0].prefix_hit_tokens;
-    for (const EndpointView& view : candidates) least = std::min(least, view.prefix_hit_tokens);
+    const std::span<const uint32_t> hits = candidates.prefix_hit_tokens();
+    uint32_t least = hits[0];
+    for (const uint32_t hit : hits) least = std::min(least, hit);
     const float common = std::max(kFewTokens, static_cast<float>(least));
     const auto prompt = static_cast<float>(request.prompt_tokens_estimate);
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      const auto hit = static_cast<float>(candidates[i].prefix_hit_tokens);
+    for (size_t i = 0; i < scores.size(); ++i) {
+      const auto hit = static_cast<float>(hits[i]);
       const float saved = hit - common;
       // The prompt's length is an estimate, the hit is counted.
       const float whole = std::min(std::max(prompt, hit), saved + kRestTokensMax);

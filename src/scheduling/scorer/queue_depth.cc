@@ -21,14 +21,15 @@ class QueueDepthScorer final : public Scorer {
  public:
   std::string_view name() const override { return "queue-depth"; }
 
-  void Score(const InferenceRequest& request, std::span<const EndpointView> candidates,
+  void Score(const InferenceRequest& request, const Candidates& candidates,
              std::span<float> scores) const override {
-    LoadScore(
-        candidates, kSlackRequests,
-        [](const EndpointView& view) {
-          return view.metrics_fresh ? std::max(0.0f, view.waiting_requests) : kUnknown;
-        },
-        scores);
+    const std::span<const float> waiting = candidates.waiting_requests();
+    const std::span<const uint32_t> fresh = candidates.metrics_fresh();
+    for (size_t i = 0; i < scores.size(); ++i) {
+      const float known = std::max(0.0f, waiting[i]);
+      scores[i] = fresh[i] != 0 ? known : kUnknown;
+    }
+    LoadScore(kSlackRequests, scores);
   }
 };
 

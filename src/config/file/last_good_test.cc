@@ -1,4 +1,4 @@
-#include "config/last_good.h"
+#include "config/file/last_good.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,6 +44,28 @@ std::string Pod(const std::string& name, const std::string& ip) {
          "}\n";
 }
 
+// What the changes amount to.
+struct Merged {
+  api::ResourceSet resources;
+  std::vector<std::string> source_errors;
+  std::vector<api::StaleObject> news;
+  std::vector<api::ObjectRef> recovered;
+};
+class FollowedLastGood {
+ public:
+  explicit FollowedLastGood(LastGood::Judge judge = nullptr) : last_good_(std::move(judge)) {}
+
+  Merged Merge(const LoadResult& loaded, int64_t now_unix_s) {
+    const Change change = last_good_.Merge(loaded, now_unix_s);
+    Apply(change, &resources_);
+    return {resources_, change.remarks->errors, change.news, change.recovered};
+  }
+
+ private:
+  LastGood last_good_;
+  api::ResourceSet resources_;
+};
+
 // "a=1.1.1.1 b=2.2.2.2": what is served.
 std::string Served(const Merged& merged) {
   std::string out;
@@ -55,7 +77,7 @@ std::string Served(const Merged& merged) {
 }
 
 TEST(LastGood, AtTheStartABrokenObjectIsRefused) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   const Merged merged =
       last_good.Merge(Load({{"dir/a.yaml", Pod("a", "1.1.1.1") + Pod("b", "x")}}), 1);
   EXPECT_EQ(Served(merged), "a=1.1.1.1");
@@ -64,7 +86,7 @@ TEST(LastGood, AtTheStartABrokenObjectIsRefused) {
 }
 
 TEST(LastGood, AnEditThatBreaksAnObjectLeavesTheVersionBeforeIt) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(Load({{"dir/a.yaml", Pod("a", "1.1.1.1") + Pod("b", "2.2.2.2")}}), 1);
   Merged merged = last_good.Merge(Load({{"dir/a.yaml", Pod("a", "x") + Pod("b", "3.3.3.3")}}), 10);
   EXPECT_EQ(Served(merged), "a=1.1.1.1 b=3.3.3.3");
@@ -90,7 +112,7 @@ TEST(LastGood, AnEditThatBreaksAnObjectLeavesTheVersionBeforeIt) {
 }
 
 TEST(LastGood, WhatIsDeletedWhileItIsBrokenIsGone) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(Load({{"dir/a.yaml", Pod("a", "1.1.1.1") + Pod("b", "2.2.2.2")}}), 1);
   last_good.Merge(Load({{"dir/a.yaml", Pod("a", "x") + Pod("b", "2.2.2.2")}}), 2);
   EXPECT_EQ(Served(last_good.Merge(Load({{"dir/a.yaml", Pod("b", "2.2.2.2")}}), 3)), "b=2.2.2.2");
@@ -107,7 +129,7 @@ TEST(LastGood, WhereTheNameItselfIsBrokenTheObjectIsKeptToo) {
            "---\nkind: Pod\nmetadata: {name: a}\n",
            "---\nsome text\n",
        }) {
-    LastGood last_good;
+    FollowedLastGood last_good;
     last_good.Merge(Load({{"dir/a.yaml", good + other}}), 1);
     const Merged merged = last_good.Merge(Load({{"dir/a.yaml", broken + other}}), 2);
     if (std::string_view(broken).find("Pdo") != std::string_view::npos) continue;  // core: skipped
@@ -117,7 +139,7 @@ TEST(LastGood, WhereTheNameItselfIsBrokenTheObjectIsKeptToo) {
 }
 
 TEST(LastGood, AnotherBrokenObjectKeepsNothingThatWasDeleted) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(Load({{"dir/a.yaml", Pod("a", "1.1.1.1") + Pod("b", "2.2.2.2")}}), 1);
   const Merged merged =
       last_good.Merge(Load({{"dir/a.yaml", Pod("b", "2.2.2.2") + Pod("c", "x")}}), 2);
@@ -125,7 +147,7 @@ TEST(LastGood, AnotherBrokenObjectKeepsNothingThatWasDeleted) {
 }
 
 TEST(LastGood, TwoObjectsRunTogetherAreBothKept) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(Load({{"dir/a.yaml", Pod("a", "1.1.1.1") + Pod("b", "2.2.2.2")}}), 1);
   const Merged merged = last_good.Merge(
       Load({{"dir/a.yaml", Pod("a", "1.1.1.1") + Pod("b", "2.2.2.2").substr(4)}}), 2);
@@ -133,7 +155,7 @@ TEST(LastGood, TwoObjectsRunTogetherAreBothKept) {
 }
 
 TEST(LastGood, AFileThatDoesNotParseKeepsItsObjectsAndOthersTakeEffect) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(Load({{"dir/a.yaml", Pod("a", "1.1.1.1")}, {"dir/b.yaml", Pod("b", "2.2.2.2")}}),
                   1);
   Merged merged =
@@ -149,7 +171,7 @@ TEST(LastGood, AFileThatDoesNotParseKeepsItsObjectsAndOthersTakeEffect) {
 }
 
 TEST(LastGood, AnEmptyFileDeletesNothing) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(Load({{"dir/a.yaml", Pod("a", "1.1.1.1")}}), 1);
   for (const char* empty : {"", "# to be written\n", "---\n---\n"}) {
     const Merged merged = last_good.Merge(Load({{"dir/a.yaml", empty}}), 2);
@@ -161,7 +183,7 @@ TEST(LastGood, AnEmptyFileDeletesNothing) {
 }
 
 TEST(LastGood, AFileNamedItselfDeletesNothingByGoing) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(Load({{"a.yaml", Pod("a", "1.1.1.1")}}, {"a.yaml"}), 1);
   LoadResult gone = Load({}, {"a.yaml"});
   gone.errors = {{"a.yaml", "a.yaml: cannot read: No such file or directory"}};
@@ -175,7 +197,7 @@ TEST(LastGood, AFileNamedItselfDeletesNothingByGoing) {
 }
 
 TEST(LastGood, AFolderThatCannotBeListedKeepsAllBelowIt) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   last_good.Merge(
       Load({{"dir/x/a.yaml", Pod("a", "1.1.1.1")}, {"dir/xy.yaml", Pod("b", "2.2.2.2")}}), 1);
   LoadResult lost = Load({});
@@ -186,7 +208,7 @@ TEST(LastGood, AFolderThatCannotBeListedKeepsAllBelowIt) {
 }
 
 TEST(LastGood, OfTwoWithOneNameTheOneThatServedGoesOn) {
-  LastGood last_good;
+  FollowedLastGood last_good;
   const std::string live = Pod("a", "1.1.1.1");
   last_good.Merge(Load({{"dir/pool.yaml", live}}), 1);
   const std::map<std::string, std::string> both = {{"dir/copy.yaml", Pod("a", "2.2.2.2")},
@@ -210,7 +232,7 @@ TEST(LastGood, OfTwoWithOneNameTheOneThatServedGoesOn) {
 }
 
 TEST(LastGood, WhatTheJudgeRefusesIsBrokenTooUnlessNothingBetterWas) {
-  LastGood last_good([](const api::Object& object) {
+  FollowedLastGood last_good([](const api::Object& object) {
     return std::get<api::Pod>(object).ip == "6.6.6.6" ? "not this one" : "";
   });
   EXPECT_EQ(Served(last_good.Merge(Load({{"dir/a.yaml", Pod("a", "6.6.6.6")}}), 1)), "a=6.6.6.6");
@@ -219,6 +241,27 @@ TEST(LastGood, WhatTheJudgeRefusesIsBrokenTooUnlessNothingBetterWas) {
   EXPECT_EQ(Served(merged), "a=1.1.1.1");
   ASSERT_THAT(merged.resources.stale, SizeIs(1));
   EXPECT_EQ(merged.resources.stale[0].why, "not this one (dir/a.yaml:2)");
+}
+
+TEST(LastGood, SaysOnlyWhatIsNotAsItWas) {
+  LastGood last_good;
+  const auto told = [&](const std::string& text) {
+    std::string out;
+    for (const api::ObjectChange& change :
+         last_good.Merge(Load({{"dir/a.yaml", text}}), 1).objects) {
+      const bool gone = change.after == nullptr;
+      const auto& pod = std::get<api::Pod>(gone ? *change.before : *change.after);
+      out += (gone ? "-" : "+") + pod.meta.name + "=" + pod.ip + " ";
+    }
+    return out;
+  };
+  EXPECT_EQ(told(Pod("a", "1.1.1.1") + Pod("b", "2.2.2.2")), "+a=1.1.1.1 +b=2.2.2.2 ");
+  EXPECT_EQ(told(Pod("a", "1.1.1.1") + Pod("b", "2.2.2.2")), "");
+  EXPECT_EQ(told(Pod("a", "1.1.1.1") + Pod("b", "3.3.3.3")), "+b=3.3.3.3 ");
+  EXPECT_EQ(told(Pod("a", "1.1.1.1") + Pod("b", "x")), "");
+  EXPECT_EQ(told(Pod("c", "1.1.1.1")), "+c=1.1.1.1 -a=1.1.1.1 -b=3.3.3.3 ");
+  // It stands at another line, which messages name.
+  EXPECT_EQ(told("\n" + Pod("c", "1.1.1.1")), "+c=1.1.1.1 ");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "config/last_good.h"
+#include "config/file/last_good.h"
 
 #include <algorithm>
 #include <utility>
@@ -63,12 +63,13 @@ class LastGood::Merger {
   Merger(const Judge& judge, const ServedObjects& before, const LoadResult& loaded, int64_t now)
       : judge_(judge), before_(before), loaded_(loaded), now_(now) {}
 
-  Merged Run(ServedObjects* after);
+  Change Run(ServedObjects* after);
 
  private:
   using Candidates = std::vector<const ParsedObject*>;
 
   void FindLostFiles();
+  void Compare();  // with what was served before
   void Lose(const std::string& file, const std::string& message);
   // Chooses among all that have this name. `was` is what is served, or null.
   void Choose(const ObjectId& id, const Candidates& candidates, const Served* was);
@@ -86,11 +87,12 @@ class LastGood::Merger {
   std::map<ObjectId, Candidates> candidates_;
   std::vector<const ParsedObject*> refused_;
   std::vector<std::pair<const ParsedObject*, api::InvalidObject>> invalid_;
-  Merged merged_;
+  Remarks remarks_;
+  Change change_;
   ServedObjects after_;
 };
 
-Merged LastGood::Merger::Run(ServedObjects* after) {
+Change LastGood::Merger::Run(ServedObjects* after) {
   FindLostFiles();
   for (const ParsedObject& object : loaded_.parsed.objects) {
     candidates_[object.id()].push_back(&object);
@@ -108,28 +110,48 @@ Merged LastGood::Merger::Run(ServedObjects* after) {
       KeepWhatMayBeBroken(id, was);
     }
   }
-  for (auto& [id, served] : after_) {
-    api::Insert(*served.version.object, &merged_.resources);
-    if (served.stale) merged_.resources.stale.push_back(*served.stale);
-  }
+  Compare();
   for (const ParsedObject* broken : refused_) invalid_.emplace_back(broken, InvalidOf(*broken));
   // In the order of reading.
   std::sort(invalid_.begin(), invalid_.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (auto& [read, invalid] : invalid_) merged_.resources.invalid.push_back(std::move(invalid));
-  merged_.resources.skipped = loaded_.parsed.skipped;
+  for (auto& [read, invalid] : invalid_) remarks_.invalid.push_back(std::move(invalid));
+  remarks_.skipped = loaded_.parsed.skipped;
+  change_.remarks = std::make_shared<Remarks>(std::move(remarks_));
+  for (const NamedFileLimit& limit : kFileLimits) {
+    const auto times = std::count(loaded_.limits.begin(), loaded_.limits.end(), limit.name);
+    change_.limits.insert(change_.limits.end(), static_cast<size_t>(times), limit.name);
+  }
   *after = std::move(after_);
-  return std::move(merged_);
+  return std::move(change_);
+}
+
+// Every load makes all objects anew, most of them as they were.
+void LastGood::Merger::Compare() {
+  for (auto& [id, served] : after_) {
+    if (served.stale) remarks_.stale.push_back(*served.stale);
+    const auto was = before_.find(id);
+    std::shared_ptr<const api::Object>& object = served.version.object;
+    const auto object_before = was == before_.end() ? nullptr : was->second.version.object;
+    if (object_before != nullptr && *object_before == *object) {
+      object = object_before;
+    } else {
+      change_.objects.push_back({object_before, object});
+    }
+  }
+  for (const auto& [id, was] : before_) {
+    if (!after_.contains(id)) change_.objects.push_back({was.version.object, nullptr});
+  }
 }
 
 void LastGood::Merger::Lose(const std::string& file, const std::string& message) {
   if (!lost_.emplace(file, message).second) return;
-  std::vector<std::string>& errors = merged_.source_errors;
+  std::vector<std::string>& errors = remarks_.errors;
   if (std::find(errors.begin(), errors.end(), message) == errors.end()) errors.push_back(message);
 }
 
 void LastGood::Merger::FindLostFiles() {
-  for (const SourceError& error : loaded_.errors) merged_.source_errors.push_back(error.message);
+  for (const SourceError& error : loaded_.errors) remarks_.errors.push_back(error.message);
   const std::set<std::string> read(loaded_.files.begin(), loaded_.files.end());
   const std::set<std::string> empty(loaded_.empty.begin(), loaded_.empty.end());
   const std::set<std::string> folders(loaded_.folders.begin(), loaded_.folders.end());
@@ -201,7 +223,7 @@ void LastGood::Merger::Take(const ObjectId& id, const ParsedObject& chosen, cons
     Keep(id, *was, here.empty() ? against : against + " (" + here + ")", false);
     return;
   }
-  if (was != nullptr && was->stale) merged_.recovered.push_back(chosen.ref);
+  if (was != nullptr && was->stale) change_.recovered.push_back(chosen.ref);
   after_[id] = {chosen, against.empty(), std::nullopt};
 }
 
@@ -212,7 +234,7 @@ void LastGood::Merger::Keep(const ObjectId& id, const Served& was, std::string w
   const int64_t since = was.stale ? was.stale->since_unix_s : now_;
   kept.stale = api::StaleObject{was.version.ref, was.version.generation, was.version.source,
                                 since,           std::move(why),         source_lost};
-  if (!known) merged_.news.push_back(*kept.stale);
+  if (!known) change_.news.push_back(*kept.stale);
 }
 
 void LastGood::Merger::KeepWhatMayBeBroken(const ObjectId& id, const Served& was) {
@@ -227,18 +249,14 @@ void LastGood::Merger::KeepWhatMayBeBroken(const ObjectId& id, const Served& was
   }
 }
 
-Merged LastGood::Merge(const LoadResult& loaded, int64_t now_unix_s) {
+Change LastGood::Merge(const LoadResult& loaded, int64_t now_unix_s) {
   return Merger(judge_, served_, loaded, now_unix_s).Run(&served_);
 }
 
-std::string LoadResult::error() const {
-  std::string out;
-  for (const SourceError& each : errors) out += (out.empty() ? "" : "; ") + each.message;
-  return out;
-}
-
 api::ResourceSet ResourcesOf(const LoadResult& loaded) {
-  return LastGood().Merge(loaded, 0).resources;
+  api::ResourceSet resources;
+  Apply(LastGood().Merge(loaded, 0), &resources);
+  return resources;
 }
 
 }  // namespace gw::config

@@ -26,15 +26,9 @@
 
 #include "api/object.h"
 #include "config/config_source.h"
+#include "config/file/load.h"
 
 namespace gw::config {
-
-struct Merged {
-  api::ResourceSet resources;
-  std::vector<std::string> source_errors;  // files whose last good objects stay, and why
-  std::vector<api::StaleObject> news;      // of resources.stale, those that were not stale before
-  std::vector<api::ObjectRef> recovered;   // that are no longer stale
-};
 
 class LastGood {
  public:
@@ -43,8 +37,8 @@ class LastGood {
 
   explicit LastGood(Judge judge = nullptr) : judge_(std::move(judge)) {}
 
-  // Takes over what can be served, and says what is served now.
-  Merged Merge(const LoadResult& loaded, int64_t now_unix_s);
+  // Takes over what can be served, and says what of that is not as it was.
+  Change Merge(const LoadResult& loaded, int64_t now_unix_s);
 
  private:
   struct Served {
@@ -58,5 +52,8 @@ class LastGood {
   const Judge judge_;
   ServedObjects served_;
 };
+
+// What a load amounts to when nothing was served before.
+api::ResourceSet ResourcesOf(const LoadResult& loaded);
 
 }  // namespace gw::config

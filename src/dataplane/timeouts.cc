@@ -1,0 +1,50 @@
+// RequestDriver's time limits that a route sets.
+
+#include <algorithm>
+
+#include "dataplane/request_driver.h"
+#include "dataplane/worker.h"
+
+namespace gw {
+
+// At the head, or where the rule depends on it behind the body: the time runs from the head on.
+void RequestDriver::StartRequestTimers() {
+  const RouteRule* rule = exchange_.rule();
+  if (rule == nullptr || !rule->request_timeout || request_timer_.active()) return;
+  const Duration passed = worker_.loop().now() - exchange_.began();
+  request_timer_.Start(std::max(Duration::zero(), *rule->request_timeout - passed));
+}
+
+void RequestDriver::StartTryTimer() {
+  const RouteRule* rule = exchange_.rule();
+  if (rule != nullptr && rule->try_timeout && !try_timer_.active()) {
+    try_timer_.Start(*rule->try_timeout);
+  }
+}
+
+void RequestDriver::OnRequestTimeout() {
+  exchange_.CountLimit("route_request_timeout");
+  if (waits() && response_head_sent_) {
+    BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
+  } else {
+    Respond(Rejection::kTimeout);
+  }
+}
+
+void RequestDriver::OnTryTimeout() {
+  const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
+  if (!waits() || !tried) return;
+  exchange_.CountLimit("route_backend_request_timeout");
+  if (response_head_sent_) {
+    BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
+    return;
+  }
+  if (exchange_.is_pair()) {
+    ActOnHalf(exchange_.OnPairTimeout(worker_.loop().now()));
+    return;
+  }
+  CancelHalves();
+  Respond(Rejection::kTimeout);
+}
+
+}  // namespace gw

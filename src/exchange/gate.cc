@@ -1,0 +1,52 @@
+#include "exchange/gate.h"
+
+#include <atomic>
+#include <utility>
+
+namespace gw {
+
+WaitingRoom::WaitingRoom(Post post) : post_(std::move(post)) {
+  door_.shared_ = std::make_shared<Door::Shared>();
+  door_.shared_->room = this;
+}
+
+WaitingRoom::~WaitingRoom() {
+  std::lock_guard lock(door_.shared_->mutex);
+  door_.shared_->room = nullptr;
+}
+
+// One gate has the requests of all rooms.
+WaitingRoom::Id WaitingRoom::Enter(Waiter* waiter) {
+  static std::atomic<Id> last{0};
+  const Id id = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  waiters_.emplace(id, waiter);
+  return id;
+}
+
+void WaitingRoom::Leave(Id id) { waiters_.erase(id); }
+
+// The task looks the room up again: it may be gone by the time that the task is run, or destroyed
+// with its loop.
+void WaitingRoom::Door::Answer(Id id, GateAnswer answer) const {
+  std::lock_guard lock(shared_->mutex);
+  if (shared_->room == nullptr) return;
+  shared_->room->post_([shared = shared_, id, answer = std::move(answer)]() mutable {
+    WaitingRoom* room;
+    {
+      std::lock_guard inside(shared->mutex);
+      room = shared->room;
+    }
+    // The room goes on the worker's thread, which is this one.
+    if (room != nullptr) room->Call(id, std::move(answer));
+  });
+}
+
+void WaitingRoom::Call(Id id, GateAnswer answer) {
+  const auto found = waiters_.find(id);
+  if (found == waiters_.end()) return;
+  Waiter* const waiter = found->second;
+  waiters_.erase(found);
+  waiter->OnGateAnswer(std::move(answer));
+}
+
+}  // namespace gw

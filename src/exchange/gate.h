@@ -1,0 +1,106 @@
+// Gate: somebody beside the exchange who says when a request may go on, and maybe where to: a queue
+// that gives requests their turn, a picker that another process asks. It answers at once, or later
+// and from any thread.
+//
+// While it waits a request holds nothing of its pool (Routed::Unpin), and may end: its client
+// leaves, its time is over. WaitingRoom is where answers and ends meet.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "exchange/rejection.h"
+#include "http/head.h"
+#include "inference/request.h"
+#include "snapshot/snapshot.h"
+
+namespace gw {
+
+struct GateAnswer {
+  Rejection rejection = Rejection::kNone;  // anything else: the request ends with it
+  std::string detail = {};                 // told to the client in place of its text
+  // Addresses to keep to, the best first: tries go through them in this order. Empty: the pool's
+  // profile chooses.
+  std::vector<std::string> endpoints = {};
+};
+
+// Who hears the answer, on the thread of the worker that asked.
+class Waiter {
+ public:
+  virtual void OnGateAnswer(GateAnswer answer) = 0;
+
+ protected:
+  ~Waiter() = default;
+};
+
+// The requests of one worker that wait.
+class WaitingRoom {
+ public:
+  using Id = uint64_t;  // no two of a process are the same; never 0
+  // Runs a task on the worker's thread, later; called from any thread.
+  using Post = std::function<void(std::function<void()>)>;
+
+  explicit WaitingRoom(Post post);
+  ~WaitingRoom();
+
+  // The worker's thread. Leave: the waiter is not called any more, whatever is on its way.
+  Id Enter(Waiter* waiter);
+  void Leave(Id id);
+  size_t size() const { return waiters_.size(); }
+
+  // How a gate gives its answer, from any thread, also when the request has long ended and the room
+  // is gone: then nobody hears it.
+  class Door {
+   public:
+    void Answer(Id id, GateAnswer answer) const;
+
+   private:
+    friend class WaitingRoom;
+    struct Shared {
+      std::mutex mutex;
+      WaitingRoom* room;  // nullptr: gone
+    };
+    std::shared_ptr<Shared> shared_;
+  };
+  const Door& door() const { return door_; }
+
+ private:
+  void Call(Id id, GateAnswer answer);
+
+  const Post post_;
+  Door door_;
+  absl::flat_hash_map<Id, Waiter*> waiters_;
+};
+
+class Gate {
+ public:
+  // What a gate is told of a request; all of it valid during the call only.
+  struct Question {
+    const PoolEntry& pool;
+    const http::RequestHead& head;
+    const InferenceRequest& request;
+    Criticality criticality;
+    TimePoint began;
+  };
+  // Where an answer that comes later goes.
+  struct Ticket {
+    WaitingRoom::Door door;
+    WaitingRoom::Id id;
+  };
+
+  virtual ~Gate() = default;
+  // Called by all workers. nullopt: the answer comes later, once, by ticket.door; it may be there
+  // before this returns.
+  virtual std::optional<GateAnswer> Ask(const Question& question, const Ticket& ticket) = 0;
+  // The request has ended without its answer, which may be on its way.
+  virtual void Forget(WaitingRoom::Id id) = 0;
+};
+
+}  // namespace gw

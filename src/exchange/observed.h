@@ -1,0 +1,34 @@
+// Observed: what has come of the response of the try in work, and when.
+
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "exchange/metrics.h"
+#include "exchange/observed_response.h"
+
+namespace gw {
+
+struct Observed {
+  ObservedResponse response;
+  int status = 0;  // of its head; 0: none has come
+  bool saw_first_byte = false;
+  TimePoint first_byte;
+  TimePoint last_byte;
+  std::shared_ptr<ExchangeSeries> series;  // that it counts in, from the first try on
+
+  // None has come, or it is not the client's after all.
+  void Drop() {
+    status = 0;
+    response.Drop();
+  }
+  // For the next request.
+  void Reset() {
+    Drop();
+    saw_first_byte = false;
+    series = nullptr;
+  }
+};
+
+}  // namespace gw

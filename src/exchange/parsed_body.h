@@ -1,0 +1,44 @@
+// ParsedBody: what the body of a request says, what a pool makes of it, and what is sent in its
+// place.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "exchange/asked.h"
+#include "http/content_decoder.h"
+#include "inference/body_edit.h"
+#include "inference/parser.h"
+#include "inference/stream_usage.h"
+#include "snapshot/snapshot.h"
+
+namespace gw {
+
+struct ParsedBody {
+  InferenceRequest request;
+  std::string_view bytes;
+  std::optional<ParseOutcome> outcome;       // nullopt: it is not read
+  std::vector<http::ContentCoding> codings;  // that are undone before it is read
+  bool names_model_field = false;            // the route was found by the body's model
+  const ModelBinding* model = nullptr;       // of the pool's InferenceModels
+  Criticality criticality = Criticality::kCritical;
+  std::optional<UsageAsk> usage_ask;
+  size_t hashed_block_chars = 0;  // as the request's blocks are hashed
+  BodyEdit edit;                  // what is sent
+
+  // For the next request. Keeps memory, but not more than any client may cause.
+  void Reset();
+  // Into request and outcome. REQUIRES: InferenceParser's padding behind `bytes`
+  void Read(const Asked& asked, size_t prompt_chars_max, InferenceParser* parser);
+  // A rewrite says what is asked for in place of the name, an InferenceModel what is sent for that.
+  // False: nobody declares the name.
+  bool MapModel(const PoolEntry& pool, Random& random);
+  // What is sent in place of the model's name and for the usage of streams.
+  void Splice(BodyEdit* into, bool asks_usage = true) const;
+};
+
+}  // namespace gw

@@ -1,0 +1,202 @@
+#include "exchange/routed.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+
+namespace gw {
+namespace {
+
+// What a refusal tells of the names that are served.
+constexpr size_t kNamesToldMax = 10;
+constexpr size_t kNamesToldBytesMax = 1024;
+
+std::string TextOfNames(const std::vector<const ModelTable*>& tables) {
+  std::string text;
+  size_t told = 0;
+  size_t more = 0;
+  for (const ModelTable* table : tables) {
+    for (const std::string& name : table->names()) {
+      if (told == kNamesToldMax || text.size() + name.size() > kNamesToldBytesMax) {
+        ++more;
+        continue;
+      }
+      text += (told++ == 0 ? " Served here: `" : ", `") + name + "`";
+    }
+  }
+  if (more > 0) text += " and " + std::to_string(more) + " more";
+  return text.empty() ? text : text + ".";
+}
+
+// A name counts as what the pool's rewrites make of it.
+bool Declares(const PoolEntry& pool, const std::string& model) {
+  const std::vector<TargetModel>* rewrite = pool.rewrites.Find(model);
+  if (rewrite == nullptr) return pool.models.Find(model) != nullptr;
+  return std::any_of(rewrite->begin(), rewrite->end(), [&](const TargetModel& target) {
+    return pool.models.Find(target.name) != nullptr;
+  });
+}
+
+const ModelTable* NamesOf(const PoolEntry& pool) {
+  const bool declares =
+      pool.pool.kind == Pool::Kind::kInferencePool && !pool.models.takes_any_name();
+  return declares ? &pool.models : nullptr;
+}
+
+}  // namespace
+
+void Routed::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port) {
+  End();
+  snapshot_ = std::move(snapshot);
+  port_ = port;
+  pool_id_.clear();
+  pool_keepalive_.reset();
+}
+
+void Routed::BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id) {
+  Begin(std::move(snapshot), 0);
+  pool_id_.assign(pool_id);
+}
+
+void Routed::End() {
+  snapshot_.reset();
+  routes_ = nullptr;
+  held_routes_.reset();
+  rule_ = nullptr;
+  model_rules_.clear();
+  pool_ = nullptr;
+}
+
+Refusal Routed::FindListener() {
+  const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(port_) : nullptr;
+  if (listener == nullptr || !listener->routes) return {Rejection::kShuttingDown};
+  routes_ = listener->routes.get();
+  return {};
+}
+
+Refusal Routed::FindRule(const Asked& asked, const RouteModel& model) {
+  rule_ = routes_->Match(http::HostWithoutPort(asked.head->authority), asked.target.path,
+                         asked.target.query, *asked.head, model);
+  if (rule_ == nullptr) return {Rejection::kNoRoute};
+  if (!rule_->unsupported.empty()) return {Rejection::kRuleUnsupported, rule_->unsupported};
+  return {};
+}
+
+bool Routed::ListsModels(std::string_view path) {
+  model_rules_ = RulesOfModelList(*snapshot_, *routes_, *rule_, path);
+  return !model_rules_.empty();
+}
+
+// The models that the destination's pool declares; nullptr if it takes any name, or is no pool of
+// model servers.
+const ModelTable* Routed::DeclaredModels(const Destination& destination) const {
+  if (destination.kind != Destination::Kind::kPool) return nullptr;
+  CHECK(destination.pool < snapshot_->pools.size());
+  return NamesOf(*snapshot_->pools[destination.pool]);
+}
+
+bool Routed::pool_depends_on_model() const {
+  return rule_->destinations.size() > 1 &&
+         std::any_of(rule_->destinations.begin(), rule_->destinations.end(),
+                     [this](const Destination& d) { return DeclaredModels(d) != nullptr; });
+}
+
+// Of several destinations those that declare the model share it by weight; if none does, those that
+// take any name. A body that names none comes to the latter first, too.
+const Destination* Routed::ChooseDestination(const std::string& model, bool understood,
+                                             Random& random) const {
+  if (!pool_depends_on_model() || (model.empty() && !understood)) return rule_->Choose(random);
+  const Destination* chosen = nullptr;
+  if (!model.empty()) {
+    chosen = rule_->Choose(random, [&](const Destination& destination) {
+      return DeclaredModels(destination) != nullptr &&
+             Declares(*snapshot_->pools[destination.pool], model);
+    });
+  }
+  if (chosen == nullptr) {
+    chosen = rule_->Choose(random, [this](const Destination& destination) {
+      return DeclaredModels(destination) == nullptr;
+    });
+  }
+  return chosen != nullptr ? chosen : rule_->Choose(random);
+}
+
+Refusal Routed::FindPool(const std::string& model, bool understood, Random& random) {
+  const Destination* destination = ChooseDestination(model, understood, random);
+  if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
+    return {Rejection::kNoValidDestination};
+  }
+  CHECK(destination->pool < snapshot_->pools.size());
+  return Take(*snapshot_->pools[destination->pool]);
+}
+
+Refusal Routed::Take(const PoolEntry& pool) {
+  pool_ = &pool;
+  if (!pool.unservable.empty()) return {Rejection::kPoolUnservable, pool.unservable};
+  return {};
+}
+
+const PoolEntry* Routed::FindById(std::string_view id) const {
+  if (!snapshot_) return nullptr;
+  const auto found = std::find_if(snapshot_->pools.begin(), snapshot_->pools.end(),
+                                  [id](const auto& pool) { return pool->pool.id == id; });
+  return found == snapshot_->pools.end() ? nullptr : found->get();
+}
+
+Refusal Routed::FindGivenPool() {
+  const PoolEntry* const pool = FindById(pool_id_);
+  if (pool != nullptr) return Take(*pool);
+  return {Rejection::kNoEndpoint, "there is no pool " + pool_id_};
+}
+
+void Routed::Unpin() {
+  CHECK(pool_ != nullptr);
+  pool_id_ = pool_->pool.id;
+  pool_keepalive_ = pool_->stream_keepalive;
+  pool_ = nullptr;
+  model_rules_.clear();
+  // The rule stays, which says how long the request may take.
+  const ListenerEntry* const listener = rule_ != nullptr ? snapshot_->FindListener(port_) : nullptr;
+  if (listener != nullptr) held_routes_ = listener->routes;
+  snapshot_.reset();
+}
+
+Refusal Routed::PinAgain(std::shared_ptr<const Snapshot> newest) {
+  CHECK(pool_ == nullptr && snapshot_ == nullptr);
+  snapshot_ = std::move(newest);
+  return FindGivenPool();
+}
+
+std::optional<Duration> Routed::stream_keepalive() const {
+  if (rule_ != nullptr && rule_->stream_keepalive) return rule_->stream_keepalive;
+  return pool_ != nullptr ? pool_->stream_keepalive : pool_keepalive_;
+}
+
+size_t Routed::PromptCharsMax() const {
+  const auto wanted = [](const PoolEntry& pool) {
+    return pool.uses_prefix ? pool.prefix.chars_max() : 0;
+  };
+  if (pool_ != nullptr) return wanted(*pool_);
+  size_t most = 0;
+  for (const auto& pool : snapshot_->pools) most = std::max(most, wanted(*pool));
+  return most;
+}
+
+std::string Routed::TextOfModels() const {
+  std::vector<const ModelTable*> tables;
+  if (rule_ == nullptr) {
+    if (const ModelTable* models = pool_ != nullptr ? NamesOf(*pool_) : nullptr) {
+      tables.push_back(models);
+    }
+    return TextOfNames(tables);
+  }
+  for (const Destination& destination : rule_->destinations) {
+    const ModelTable* models = destination.weight > 0 ? DeclaredModels(destination) : nullptr;
+    if (models != nullptr) tables.push_back(models);
+  }
+  return TextOfNames(tables);
+}
+
+}  // namespace gw

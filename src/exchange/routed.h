@@ -1,0 +1,79 @@
+// Routed: where a request goes. A rule of its listener's routes is found at its head, and by the
+// rule a pool; where one of them depends on the model, both wait for the body. A front end that has
+// no listener begins at a pool.
+//
+// What it knows belongs to one Snapshot, which it pins. A request that waits gives the pin up, so
+// that endpoints which go meanwhile are not kept, and goes on with the newest version of its pool.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/random.h"
+#include "exchange/asked.h"
+#include "exchange/model_list.h"
+#include "exchange/step.h"
+#include "snapshot/snapshot.h"
+
+namespace gw {
+
+class Routed {
+ public:
+  // `snapshot` may be null, and need not have the listener or the pool.
+  void Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port);
+  void BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id);
+  void End();
+
+  // The steps, in this order; a refusal is where the request ends. FindPool: `understood`, its body
+  // is read as that of an inference API, and names `model`, or none.
+  Refusal FindListener();
+  Refusal FindRule(const Asked& asked, const RouteModel& model);
+  Refusal FindPool(const std::string& model, bool understood, Random& random);
+  // Begun at a pool. The rest is left out.
+  Refusal FindGivenPool();
+  // The rule is one whose model lists are answered here: then they are model_rules().
+  bool ListsModels(std::string_view path);
+
+  // Gives up what is pinned, but for the rule. REQUIRES: pool() != nullptr
+  void Unpin();
+  // Pins the newest version of the pool.
+  Refusal PinAgain(std::shared_ptr<const Snapshot> newest);
+
+  bool begins_at_pool() const { return routes_ == nullptr && !pool_id_.empty(); }
+  bool rule_depends_on_model() const { return routes_->matches_model_name(); }
+  bool pool_depends_on_model() const;
+  const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  const RouteRule* rule() const { return rule_; }  // nullptr: not found yet, or there is none
+  const PoolEntry* pool() const { return pool_; }  // nullptr: not found yet, or given up
+  std::string_view pool_id() const { return pool_ != nullptr ? pool_->pool.id : pool_id_; }
+  const ModelListRules& model_rules() const { return model_rules_; }
+  // Of event streams that have no byte yet. Also while nothing is pinned.
+  std::optional<Duration> stream_keepalive() const;
+  // Of a body that is read before its pool is known, as much of the prompt as any pool looks at.
+  size_t PromptCharsMax() const;
+  // " Served here: `a`, `b` and 3 more.", or nothing if no destination declares names.
+  std::string TextOfModels() const;
+
+ private:
+  const ModelTable* DeclaredModels(const Destination& destination) const;
+  const Destination* ChooseDestination(const std::string& model, bool understood,
+                                       Random& random) const;
+  Refusal Take(const PoolEntry& pool);
+  const PoolEntry* FindById(std::string_view id) const;
+
+  std::shared_ptr<const Snapshot> snapshot_;
+  uint16_t port_ = 0;
+  const RouteTable* routes_ = nullptr;
+  std::shared_ptr<const RouteTable> held_routes_;  // while nothing else is pinned
+  const RouteRule* rule_ = nullptr;
+  ModelListRules model_rules_;
+  const PoolEntry* pool_ = nullptr;
+  std::string pool_id_;                     // given, or given up
+  std::optional<Duration> pool_keepalive_;  // of the pool that was given up
+};
+
+}  // namespace gw

@@ -1,0 +1,41 @@
+// Tried: how a request is tried: the try in work, be it one endpoint or a pair of them, and what
+// became of those before it.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "exchange/pair.h"
+#include "exchange/tries.h"
+#include "exchange/try_notes.h"
+#include "scheduling/profile.h"
+
+namespace gw {
+
+struct Tried {
+  Decision decision;  // of the endpoint whose answer is the client's
+  EndpointHold hold;  // of that endpoint
+  Pair pair;          // the other half, if there is one
+  TimePoint dispatched;
+  std::vector<uint32_t> slots;     // of endpoints that are not to be tried again
+  std::vector<std::string> order;  // addresses that a gate keeps to, the best first; empty: any
+  int count = 0;                   // tries so far, with this one
+  Tries failed;                    // of them
+  TryNotes notes;
+
+  // For the next request. REQUIRES: nothing is held
+  void Reset() {
+    decision = {};
+    pair.Reset();
+    slots.clear();
+    order.clear();
+    count = 0;
+    failed = {};
+    notes.Reset();
+  }
+};
+
+}  // namespace gw

@@ -1,0 +1,95 @@
+#include "translate/translator.h"
+
+#include <algorithm>
+#include <set>
+#include <variant>
+
+#include "api/annotations.h"
+#include "translate/object_index.h"
+#include "translate/whole.h"
+
+namespace gw {
+namespace {
+
+// With more changes at once it is quicker to translate all.
+constexpr size_t kFollowedChangesMax = 256;
+
+// What warnings and conditions are made of besides the pools.
+bool IsOfPoolsOnly(const api::Object& object) {
+  if (std::holds_alternative<api::Pod>(object)) return true;
+  const auto* slice = std::get_if<api::EndpointSlice>(&object);
+  if (slice == nullptr) return false;
+  return std::none_of(
+      slice->meta.annotations.begin(), slice->meta.annotations.end(),
+      [](const auto& entry) { return !api::WhyUnknown("EndpointSlice", entry.first).empty(); });
+}
+
+bool CanFollow(std::span<const api::ObjectChange> changes) {
+  if (changes.size() > kFollowedChangesMax) return false;
+  return std::all_of(changes.begin(), changes.end(), [](const api::ObjectChange& change) {
+    return (change.before == nullptr || IsOfPoolsOnly(*change.before)) &&
+           (change.after == nullptr || IsOfPoolsOnly(*change.after));
+  });
+}
+
+std::vector<std::string> Joined(std::vector<std::string> first,
+                                const std::vector<std::string>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+}  // namespace
+
+struct Translator::Kept {
+  std::unique_ptr<internal::ObjectIndex> index;
+  internal::PoolSet pools;
+  internal::PoolLinks links;
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::string> warnings;  // without the pools'
+};
+
+Translator::Translator(TranslateOptions options, EndpointTable& endpoints)
+    : options_(std::move(options)), endpoints_(endpoints) {}
+
+Translator::~Translator() = default;
+
+Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
+                                            uint64_t generation) {
+  auto index = std::make_unique<internal::ObjectIndex>(resources);
+  internal::Context context{resources, *index, options_, endpoints_, holders_};
+  internal::Whole whole = internal::TranslateWhole(context, generation);
+  Translation& made = whole.translation;
+  holders_ = std::move(made.holders);
+  Update update{.snapshot = made.snapshot,
+                .status = std::move(made.status),
+                .warnings = Joined(whole.pools.Warnings(context), made.warnings)};
+  kept_ =
+      std::make_unique<Kept>(Kept{std::move(index), std::move(whole.pools), std::move(whole.links),
+                                  made.snapshot, std::move(made.warnings)});
+  return update;
+}
+
+Translator::Update Translator::Follow(const api::ResourceSet& resources,
+                                      std::span<const api::ObjectChange> changes,
+                                      uint64_t generation) {
+  if (kept_ == nullptr || !CanFollow(changes)) return TranslateAll(resources, generation);
+  for (const api::ObjectChange& change : changes) kept_->index->Follow(change);
+  const internal::Context context{resources, *kept_->index, options_, endpoints_, holders_};
+  std::set<uint32_t> made;
+  if (!kept_->pools.Follow(context, changes, &made)) return TranslateAll(resources, generation);
+  auto snapshot = std::make_shared<Snapshot>(*kept_->snapshot);
+  snapshot->generation = generation;
+  Update update{.snapshot = snapshot, .whole = false};
+  for (const uint32_t index : made) {
+    snapshot->pools[index] = kept_->pools.entries()[index];
+    const internal::PoolRecipe& recipe = kept_->pools.recipe(index);
+    if (!recipe.pool) continue;  // Services have no conditions
+    update.parents.emplace_back(internal::RefOf(*recipe.pool),
+                                kept_->pools.ParentsOf(context, kept_->links, index));
+  }
+  update.warnings = Joined(kept_->pools.Warnings(context), kept_->warnings);
+  kept_->snapshot = std::move(snapshot);
+  return update;
+}
+
+}  // namespace gw
