@@ -183,8 +183,10 @@ class Exchange {
   // prefix.cc
   void FillPrefixHits();
   int64_t UncachedTokens(const Decision& decision) const;
+  void InsertPrefix(const Decision& decision, uint32_t held);
   void LearnPrefix(const Decision& decision);
   void RefreshPrefix(const Decision& decision);
+  void LearnTokens();
   bool WasServed(Outcome outcome) const;
 
   // pair.cc

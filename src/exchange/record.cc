@@ -93,9 +93,12 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
   LeaveGate();
-  if (WasServed(outcome) &&
-      (!tried_.pair.active || routed_.pool()->disaggregation->decode_uses_prefix)) {
-    RefreshPrefix(tried_.decision);
+  if (WasServed(outcome)) {
+    LearnTokens();
+    const bool pair = tried_.pair.active;
+    if (!pair || routed_.pool()->disaggregation->decode_uses_prefix) {
+      RefreshPrefix(tried_.decision);
+    }
   }
   ReleaseTry();
   if (tried_.pair.leased) EndLease();
