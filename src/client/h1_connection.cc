@@ -62,7 +62,7 @@ void H1Connection::Send(const ClientRequest& request, ResponseHandler* handler) 
   for (std::string_view part : parts_) body_bytes += part.size();
   WriteHead(request, body_bytes);
   sent_ = 0;
-  to_send_ = head_.size() + body_bytes;
+  to_send_ = head_.size() + body_bytes + tail_.size();
   paused_ = false;
   saw_byte_ = false;
   saw_body_ = false;
@@ -81,10 +81,31 @@ void H1Connection::WriteHead(const ClientRequest& request, size_t body_bytes) {
   for (const http::HeaderField& field : request.fields) {
     http::AppendHeader(&head_, field.name, field.value);
   }
+  tail_.clear();
+  if (!request.trailers.empty()) {
+    http::AppendHeader(&head_, "transfer-encoding", "chunked");
+    http::AppendHeadEnd(&head_);
+    WriteChunk(request.trailers, body_bytes);
+    return;
+  }
   if (request.has_body) {
     http::AppendHeader(&head_, "content-length", static_cast<uint64_t>(body_bytes));
   }
   http::AppendHeadEnd(&head_);
+}
+
+// The body as one chunk, as only a chunked one can have trailers.
+void H1Connection::WriteChunk(std::span<const http::HeaderField> trailers, size_t body_bytes) {
+  if (body_bytes > 0) {
+    char size_line[20];
+    head_.append(size_line, http::FormatChunkSize(body_bytes, size_line));
+    tail_ = "\r\n";
+  }
+  tail_ += "0\r\n";
+  for (const http::HeaderField& field : trailers) {
+    http::AppendHeader(&tail_, field.name, field.value);
+  }
+  http::AppendHeadEnd(&tail_);
 }
 
 void H1Connection::Connect() {
@@ -136,6 +157,7 @@ void H1Connection::WriteRequest() {
     };
     add(head_);
     for (std::string_view part : parts_) add(part);
+    add(tail_);
     const IoResult result = stream_->Write({parts, count});
     sent_ += result.bytes;
     if (result.state == IoState::kWouldBlock) return;
@@ -211,6 +233,7 @@ bool H1Connection::Parse(std::string_view in) {
         handler_->OnResponseBody(step.body);
         break;
       case http::H1Event::kEnd:
+        if (parser_.trailers().size() > 0) handler_->OnResponseTrailers(parser_.trailers());
         OnResponseComplete(parser_.head().keep_alive && in.empty() && sent_ == to_send_);
         return false;
       case http::H1Event::kError:
@@ -280,6 +303,7 @@ void H1Connection::Cancel() {
 void H1Connection::BecomeIdle() {
   idle_since_ = pool_.loop().now();
   if (head_.capacity() > kIdleHeadBytesMax) std::string().swap(head_);
+  if (tail_.capacity() > kIdleHeadBytesMax) std::string().swap(tail_);
 }
 
 void H1Connection::WatchFor(Timeout timeout) {

@@ -43,6 +43,7 @@ class H1Connection final : public ClientCall, public StreamObserver {
   enum class Timeout : uint8_t { kResponse, kIdle };
 
   void WriteHead(const ClientRequest& request, size_t body_bytes);
+  void WriteChunk(std::span<const http::HeaderField> trailers, size_t body_bytes);
   void Connect();
   void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
   void WriteRequest();
@@ -63,6 +64,7 @@ class H1Connection final : public ClientCall, public StreamObserver {
   http::ResponseParser parser_;
   ResponseHandler* handler_ = nullptr;  // nullptr: idle
   std::string head_;
+  std::string tail_;  // behind the parts, where there are trailers
   std::span<const std::string_view> parts_;
   size_t sent_ = 0;
   size_t to_send_ = 0;

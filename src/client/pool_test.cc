@@ -28,6 +28,12 @@ struct Answer final : ResponseHandler {
     body += piece;
     if (on_body) on_body();
   }
+  void OnResponseTrailers(const http::HeaderList& list) override {
+    EXPECT_FALSE(ended);
+    for (const http::HeaderField& field : list) {
+      trailers += std::string(field.name) + "=" + std::string(field.value) + ";";
+    }
+  }
   void OnResponseFlush() override { ++flushes; }
   void OnResponseEnd() override { ended = true; }
   void OnResponseFailed(const ClientError& e) override { error = e; }
@@ -35,6 +41,7 @@ struct Answer final : ResponseHandler {
 
   int status = 0;
   std::string body;
+  std::string trailers;
   int flushes = 0;
   bool ended = false;
   std::optional<ClientError> error;
@@ -91,6 +98,59 @@ class ClientPoolTest : public LoopTest {
   std::vector<std::string> limits_;
   std::optional<ClientPool> pool_;
 };
+
+TEST_F(ClientPoolTest, TrailersMakeABodyOfOneChunk) {
+  Start();
+  const http::HeaderField trailers[] = {{"x-sum", "7"}, {"X-End", "yes"}};
+  const std::string_view parts[] = {"hello ", "world, all"};
+  Answer answer;
+  pool_->Send(address_,
+              {.method = "POST",
+               .target = "/x",
+               .authority = "a",
+               .has_body = true,
+               .parts = parts,
+               .trailers = trailers},
+              Reuse::kTrusted, &answer);
+  Served& server = Asked(0, 2);
+  EXPECT_EQ(server.recorder.text,
+            "POST /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+            "10\r\nhello world, all\r\n0\r\nx-sum: 7\r\nX-End: yes\r\n\r\n");
+  server.Write(kHi);
+  RunUntil([&] { return answer.over(); });
+  // The connection goes on, and an empty body is the last chunk alone.
+  server.recorder.text.clear();
+  Answer next;
+  pool_->Send(address_,
+              {.method = "POST",
+               .target = "/x",
+               .authority = "a",
+               .has_body = true,
+               .trailers = std::span(trailers, 1)},
+              Reuse::kTrusted, &next);
+  Asked(0, 2);
+  EXPECT_TRUE(server.recorder.text.ends_with("\r\n\r\n0\r\nx-sum: 7\r\n\r\n"));
+  server.Write(kHi);
+  RunUntil([&] { return next.over(); });
+  Exchange(&next, 0, 3);  // nothing of it is left
+  EXPECT_TRUE(server.recorder.text.ends_with("GET /x HTTP/1.1\r\nhost: a\r\n\r\n"));
+}
+
+TEST_F(ClientPoolTest, TrailersOfAResponseAreToldBeforeItsEnd) {
+  Start();
+  Answer answer;
+  Send(&answer);
+  Asked(0).Write(
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
+      "grpc-status: 0\r\nX-Sum:\t 7 \r\n\r\n");
+  RunUntil([&] { return answer.over(); });
+  EXPECT_TRUE(answer.ended);
+  EXPECT_EQ(answer.body, "hi");
+  EXPECT_EQ(answer.trailers, "grpc-status=0;X-Sum=7;");
+  Answer next;
+  Exchange(&next, 0, 2);
+  EXPECT_EQ(next.trailers, "");
+}
 
 TEST_F(ClientPoolTest, ARequestIsWrittenWithItsFieldsAndItsBody) {
   Start();

@@ -22,6 +22,8 @@ struct ClientRequest {
   // Valid until the response has ended, the list as well as what it points to. All other views are
   // free again when Send returns.
   std::span<const std::string_view> parts = {};
+  // Behind the body. REQUIRES: has_body
+  std::span<const http::HeaderField> trailers = {};
 };
 
 // Receives one response. Calls come from the loop, never from inside Send. After OnResponseEnd or
@@ -31,6 +33,9 @@ class ResponseHandler {
   virtual void OnResponseHead(const http::ResponseHead& head) = 0;
   // A piece of the body: a view that is valid until OnResponseFlush or OnResponseEnd returns.
   virtual void OnResponseBody(std::string_view piece) = 0;
+  // What stood behind the body, before OnResponseEnd; valid until this returns. Not called for
+  // nothing.
+  virtual void OnResponseTrailers(const http::HeaderList& trailers) {}
   // All pieces of one read were handed over and the message goes on.
   virtual void OnResponseFlush() {}
   virtual void OnResponseEnd() = 0;

@@ -180,7 +180,7 @@ bool H1Downstream::ConsumeStep(std::string_view* in) {
       return true;
     case http::H1Event::kEnd:
       body_unread_ = false;
-      if (driver_.wants_body()) driver_.OnBodyEnd();
+      if (driver_.wants_body()) driver_.OnBodyEnd(parser_.trailers());
       return true;
     case http::H1Event::kError:
       worker_.CountRefusedHead(parser_.error());

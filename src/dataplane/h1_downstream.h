@@ -40,7 +40,8 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   BodyForm HoldHead(const http::ResponseHead& head, std::string_view request_id,
                     bool changes_length) override;
   void HoldStreamHead(std::string_view request_id) override;
-  bool Write(std::span<const std::string_view> pieces, bool last) override;
+  bool Write(std::span<const std::string_view> pieces, bool last,
+             std::span<const http::HeaderField> trailers) override;
   bool Answer(const OwnAnswer& answer) override;
   void Done(MessageEnd end) override;
   bool congested() const override { return !out_.empty(); }

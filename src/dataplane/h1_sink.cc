@@ -24,6 +24,15 @@ BodyForm FormOf(DownstreamFraming framing) {
 
 iovec PartOf(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
 
+std::string LastChunkWith(std::span<const http::HeaderField> trailers) {
+  std::string chunk = "0\r\n";
+  for (const http::HeaderField& field : trailers) {
+    http::AppendHeader(&chunk, field.name, field.value);
+  }
+  http::AppendHeadEnd(&chunk);
+  return chunk;
+}
+
 }  // namespace
 
 BodyForm H1Downstream::HoldHead(const http::ResponseHead& head, std::string_view request_id,
@@ -52,7 +61,8 @@ void H1Downstream::HoldStreamHead(std::string_view request_id) {
   http::AppendHeadEnd(head);
 }
 
-bool H1Downstream::Write(std::span<const std::string_view> pieces, bool last) {
+bool H1Downstream::Write(std::span<const std::string_view> pieces, bool last,
+                         std::span<const http::HeaderField> trailers) {
   const bool chunked = framing_ == DownstreamFraming::kChunked;
   std::vector<iovec>& parts = worker_.parts();
   parts.clear();
@@ -63,9 +73,15 @@ bool H1Downstream::Write(std::span<const std::string_view> pieces, bool last) {
   if (bytes > 0) {
     if (chunked) parts.push_back({size_line, http::FormatChunkSize(bytes, size_line)});
     for (std::string_view piece : pieces) parts.push_back(PartOf(piece));
-    if (chunked) parts.push_back(PartOf(last ? "\r\n0\r\n\r\n" : "\r\n"));
+  }
+  std::string last_chunk;
+  if (chunked && last && !trailers.empty()) {
+    last_chunk = (bytes > 0 ? "\r\n" : "") + LastChunkWith(trailers);
+    parts.push_back(PartOf(last_chunk));
   } else if (chunked && last) {
-    parts.push_back(PartOf(http::kLastChunk));
+    parts.push_back(PartOf(bytes > 0 ? "\r\n0\r\n\r\n" : http::kLastChunk));
+  } else if (chunked && bytes > 0) {
+    parts.push_back(PartOf("\r\n"));
   }
   if (!parts.empty() && !Send(&parts)) return false;
   response_head_.clear();

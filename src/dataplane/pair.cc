@@ -93,6 +93,7 @@ bool RequestDriver::HoldPieces() {
 void RequestDriver::DropResponse() {
   pieces_.clear();
   held_.clear();
+  response_trailers_.clear();
   share_.Set(HeldNow());
   misfit_ = false;
   status_ = early_head_ ? 200 : 0;

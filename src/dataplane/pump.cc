@@ -2,6 +2,7 @@
 
 #include "dataplane/request_driver.h"
 #include "dataplane/worker.h"
+#include "http/h1_writer.h"
 
 namespace gw {
 
@@ -30,6 +31,12 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
 void RequestDriver::OnResponseBody(std::string_view piece) {
   exchange_.OnResponseBody(piece, worker_.loop().now());
   if (form_ != BodyForm::kNone && !piece.empty()) pieces_.push_back(piece);
+}
+
+void RequestDriver::OnResponseTrailers(const http::HeaderList& trailers) {
+  for (const http::HeaderField& field : trailers) {
+    if (http::MayTrail(field.name)) response_trailers_.emplace_back(field.name, field.value);
+  }
 }
 
 void RequestDriver::OnResponseFlush() {
@@ -96,7 +103,9 @@ bool RequestDriver::FlushPieces(bool last) {
   if (!held_.empty()) pieces_.insert(pieces_.begin(), held_);
   if (exchange_.response().filtered()) exchange_.FilterResponse(&pieces_, last);
   if (!pieces_.empty() && keepalive_timer_.active()) keepalive_timer_.Stop();
-  if (!sink_.Write(pieces_, last)) return false;
+  std::vector<http::HeaderField> trailers;
+  for (const auto& [name, value] : response_trailers_) trailers.push_back({name, value});
+  if (!sink_.Write(pieces_, last, trailers)) return false;
   pieces_.clear();
   held_.clear();
   share_.Set(HeldNow());

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "dataplane/worker.h"
+#include "http/h1_writer.h"
 
 namespace gw {
 
@@ -132,7 +133,10 @@ void RequestDriver::OnBodyTimeout() {
   Respond(Rejection::kBodyTimeout);
 }
 
-void RequestDriver::OnBodyEnd() {
+void RequestDriver::OnBodyEnd(const http::HeaderList& trailers) {
+  for (const http::HeaderField& field : trailers) {
+    if (http::MayTrail(field.name)) trailers_.push_back(field);
+  }
   body_timer_.Stop();
   if (exchange_.body_codings().empty() || body_.size() == 0) {
     TakeBody();
@@ -171,6 +175,8 @@ void RequestDriver::End(Outcome outcome) {
   model_ticket_.reset();
   pieces_.clear();
   held_.clear();
+  trailers_.clear();
+  response_trailers_.clear();
   exchange_.End(outcome, status_, worker_.loop().now());
   head_ = nullptr;
   body_.Clear();

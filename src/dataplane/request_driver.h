@@ -57,7 +57,7 @@ class RequestDriver final : public ResponseHandler,
   // which is not the body's. REQUIRES: body_left() > 0
   std::span<char> BodyRoom(size_t most);
   void OnBodyPause();  // what had come of it was handed over, and it goes on
-  void OnBodyEnd();
+  void OnBodyEnd(const http::HeaderList& trailers);  // which are valid until the request is done
   // The sink is not congested any more.
   void OnWritable();
   // `took_all`: nothing of what the sink was given is left with it. Ends the request.
@@ -80,6 +80,7 @@ class RequestDriver final : public ResponseHandler,
 
   void OnResponseHead(const http::ResponseHead& head) override;
   void OnResponseBody(std::string_view piece) override;
+  void OnResponseTrailers(const http::HeaderList& trailers) override;
   void OnResponseFlush() override;
   void OnResponseEnd() override;
   void OnResponseFailed(const ClientError& error) override;
@@ -157,6 +158,7 @@ class RequestDriver final : public ResponseHandler,
   ResponseSink& sink_;
   State state_ = State::kIdle;
   const http::RequestHead* head_ = nullptr;
+  std::vector<http::HeaderField> trailers_;  // of the request, that pass
   Exchange exchange_;
   BodyBuffer body_;
   std::unique_ptr<CodedBody> coded_;  // reads body_
@@ -173,7 +175,8 @@ class RequestDriver final : public ResponseHandler,
   bool misfit_ = false;      // the endpoint's answer is not, so it becomes an error event
   BodyForm form_ = BodyForm::kNone;
   std::vector<std::string_view> pieces_;
-  std::string held_;  // of a pair's stream, before its first output
+  OwnedFields response_trailers_;  // that pass
+  std::string held_;               // of a pair's stream, before its first output
   int upstream_status_ = 0;
   int status_ = 0;  // sent to the client; 0: nothing was
 

@@ -53,7 +53,9 @@ class ResponseSink {
   // The head of an event stream that the gateway begins. REQUIRES: has_open_form()
   virtual void HoldStreamHead(std::string_view request_id) = 0;
   // Sends the head that is held, if it has not gone yet, and the pieces. `last`: ends the message.
-  virtual bool Write(std::span<const std::string_view> pieces, bool last) = 0;
+  // `trailers` go with the last, if the message's form has room for them.
+  virtual bool Write(std::span<const std::string_view> pieces, bool last,
+                     std::span<const http::HeaderField> trailers = {}) = 0;
   virtual bool Answer(const OwnAnswer& answer) = 0;
   // The driver has ended the request and may be given the next one before this returns.
   virtual void Done(MessageEnd end) = 0;

@@ -308,5 +308,29 @@ TEST_F(WorkerTest, StoppingAnswersWhatIsInFlight) {
   EXPECT_EQ(state_->in_flight_requests.load(), 0);
 }
 
+TEST_F(WorkerTest, TrailersPassBothWaysButNoneThatLies) {
+  Start();
+  auto client = Connect(
+      "POST /v1/thing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "2\r\nhi\r\n0\r\nx-sum: 7\r\nX-Forwarded-For: 10.0.0.1\r\nauthorization: no\r\n\r\n");
+  Peer& server = Served(0);
+  RunUntil([&] { return server.saw("x-sum: 7\r\n\r\n"); });
+  EXPECT_TRUE(server.saw("transfer-encoding: chunked\r\n"));
+  EXPECT_FALSE(server.saw("content-length"));
+  EXPECT_TRUE(server.recorder.text.ends_with("\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n"));
+  server.Write(
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n"
+      "x-done: 1\r\nSet-Cookie: a=b\r\n\r\n");
+  RunUntil([&] { return client->saw("0\r\nx-done: 1\r\n\r\n"); });
+  EXPECT_FALSE(client->saw("a=b"));
+  // The connection goes on, without them.
+  client->recorder.text.clear();
+  client->Write(kGet);
+  RunUntil([&] { return server.saw("GET /v1/thing") || served_.size() > 1; });
+  Served(served_.size() - 1).Write(kHi);
+  RunUntil([&] { return client->saw("hi"); });
+  EXPECT_FALSE(client->saw("x-done"));
+}
+
 }  // namespace
 }  // namespace gw

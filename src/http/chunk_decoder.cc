@@ -23,6 +23,7 @@ enum class ChunkDecoder::State : uint8_t {
 
 namespace {
 constexpr uint8_t kDigitsMax = 16;
+constexpr size_t kKeptTrailerBytes = 1024;  // between messages
 
 bool IsTextChar(char c) { return static_cast<uint8_t>(c) >= 0x20 && c != 0x7f; }
 }  // namespace
@@ -32,6 +33,10 @@ void ChunkDecoder::Reset() {
   overhead_ = 0;
   state_ = static_cast<uint8_t>(State::kSize);
   digits_ = 0;
+  if (trailer_text_.empty()) return;
+  trailers_.Clear();
+  trailer_text_.clear();
+  if (trailer_text_.capacity() > kKeptTrailerBytes) std::string().swap(trailer_text_);
 }
 
 bool ChunkDecoder::at_boundary() const {
@@ -86,6 +91,19 @@ bool ChunkDecoder::Accept(char c) {
   return false;
 }
 
+void ChunkDecoder::SplitTrailers() {
+  std::string_view rest = trailer_text_;
+  for (size_t end; (end = rest.find("\r\n")) != rest.npos; rest.remove_prefix(end + 2)) {
+    const std::string_view line = rest.substr(0, end);
+    const size_t colon = line.find(':');
+    std::string_view value = line.substr(colon + 1);
+    const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+    while (!value.empty() && is_space(value.front())) value.remove_prefix(1);
+    while (!value.empty() && is_space(value.back())) value.remove_suffix(1);
+    trailers_.Add(line.substr(0, colon), value);
+  }
+}
+
 bool ChunkDecoder::CountOverhead() { return ++overhead_ <= overhead_max_; }
 
 H1Step ChunkDecoder::Next(std::string_view in) {
@@ -103,13 +121,19 @@ H1Step ChunkDecoder::Next(std::string_view in) {
         return {H1Event::kEnd, at, {}};
       case State::kError:
         return {H1Event::kError, at, {}};
-      default:
+      default: {
         if (at == in.size()) return {H1Event::kNeedMore, at, {}};
+        const auto before = static_cast<State>(state_);
         if (!Accept(in[at])) {
           state_ = static_cast<uint8_t>(State::kError);
           return {H1Event::kError, at, {}};
         }
+        if (before >= State::kTrailerStart && before <= State::kTrailerLf) {
+          trailer_text_.push_back(in[at]);
+        }
+        if (static_cast<State>(state_) == State::kEnd) SplitTrailers();
         ++at;
+      }
     }
   }
 }

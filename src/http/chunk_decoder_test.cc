@@ -129,5 +129,34 @@ TEST(ChunkDecoder, ResetReadiesItForAnotherBody) {
   EXPECT_FALSE(decoder.at_boundary());
 }
 
+TEST(ChunkDecoder, TrailersAreFieldsHoweverTheyAreSplit) {
+  const std::string text =
+      "2\r\nhi\r\n0\r\nX-Sum: 7\r\nempty:\r\nspaced: \t a b \t\r\nx-url: http://a:1/\r\n\r\n";
+  for (size_t split = 0; split <= text.size(); ++split) {
+    ChunkDecoder decoder;
+    std::string body;
+    H1Event last = H1Event::kNeedMore;
+    for (std::string_view in :
+         {std::string_view(text).substr(0, split), std::string_view(text).substr(split)}) {
+      for (;;) {
+        const H1Step step = decoder.Next(in);
+        in.remove_prefix(step.consumed);
+        body += step.body;
+        last = step.event;
+        if (last != H1Event::kBody) break;
+      }
+    }
+    ASSERT_EQ(last, H1Event::kEnd) << split;
+    EXPECT_EQ(body, "hi");
+    std::string fields;
+    for (const HeaderField& field : decoder.trailers()) {
+      fields.append(field.name).append("=").append(field.value).append(";");
+    }
+    EXPECT_EQ(fields, "X-Sum=7;empty=;spaced=a b;x-url=http://a:1/;") << split;
+    decoder.Reset();
+    EXPECT_EQ(decoder.trailers().size(), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace gw::http

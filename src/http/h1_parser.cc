@@ -276,6 +276,10 @@ class BodyReader {
   }
 
   bool at_chunk_boundary() const { return chunks_.at_boundary(); }
+  const HeaderList& trailers() const {
+    static const HeaderList kNone;
+    return framing_ == BodyFraming::kChunked ? chunks_.trailers() : kNone;
+  }
 
  private:
   BodyFraming framing_ = BodyFraming::kNone;
@@ -361,6 +365,7 @@ H1Step RequestParser::Next(std::string_view in) {
 
 const RequestHead& RequestParser::head() const { return impl_->head; }
 HeadError RequestParser::error() const { return impl_->error; }
+const HeaderList& RequestParser::trailers() const { return impl_->body.trailers(); }
 bool RequestParser::in_head() const {
   return impl_->phase == Phase::kHead && impl_->reader.begun();
 }
@@ -450,6 +455,7 @@ bool ResponseParser::OnClose() {
 
 const ResponseHead& ResponseParser::head() const { return impl_->head; }
 HeadError ResponseParser::error() const { return impl_->error; }
+const HeaderList& ResponseParser::trailers() const { return impl_->body.trailers(); }
 bool ResponseParser::at_chunk_boundary() const {
   return impl_->phase == Phase::kBody && impl_->head.framing == BodyFraming::kChunked &&
          impl_->body.at_chunk_boundary();

@@ -26,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "http/head.h"
@@ -48,7 +49,8 @@ struct H1Step {
 
 // Decodes the chunked transfer coding (RFC 9112 section 7.1), strictly: CRLF only, at most 16
 // hexadecimal digits, no white space around the size, chunk extensions and trailers bounded
-// together by `overhead_bytes_max` over the whole message. Both are checked for form and dropped.
+// together by `overhead_bytes_max` over the whole message. Both are checked for form; extensions
+// are dropped.
 class ChunkDecoder {
  public:
   explicit ChunkDecoder(size_t overhead_bytes_max = 16 * 1024)
@@ -56,6 +58,8 @@ class ChunkDecoder {
   void Reset();
   // Events: kNeedMore, kBody, kEnd, kError.
   H1Step Next(std::string_view in);
+  // After kEnd, until Reset.
+  const HeaderList& trailers() const { return trailers_; }
   // True between chunks: the bytes seen so far end with a complete chunk, and what follows would be
   // a chunk-size line. A stream may be cut here and another chunk appended.
   bool at_boundary() const;
@@ -64,11 +68,14 @@ class ChunkDecoder {
   enum class State : uint8_t;
   bool Accept(char c);
   bool CountOverhead();
+  void SplitTrailers();
   size_t overhead_max_;
   uint64_t remaining_ = 0;
   size_t overhead_ = 0;
   uint8_t state_ = 0;
   uint8_t digits_ = 0;
+  std::string trailer_text_;  // the lines as they came
+  HeaderList trailers_;       // views into it
 };
 
 class RequestParser {
@@ -81,6 +88,9 @@ class RequestParser {
   // Complete from kHead on; after kError what was understood of this message, perhaps nothing.
   const RequestHead& head() const;
   HeadError error() const;
+  // Behind a chunked body, after kEnd, until Reset. They are no part of the head: whoever takes one
+  // for a field of it can be lied to (RFC 9110 section 6.5.1).
+  const HeaderList& trailers() const;
   // True once the first byte of a message was seen and its head is not complete: the header-read
   // timeout applies.
   bool in_head() const;
@@ -107,6 +117,7 @@ class ResponseParser {
   // Complete from kHead on; after kError what was understood of this message, perhaps nothing.
   const ResponseHead& head() const;
   HeadError error() const;
+  const HeaderList& trailers() const;  // as RequestParser's
   // For kChunked bodies: see ChunkDecoder::at_boundary.
   bool at_chunk_boundary() const;
 

