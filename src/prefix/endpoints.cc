@@ -57,7 +57,7 @@ Endpoints::Counted* Endpoints::CountedOf(uint32_t slot) const {
 
 // What was inserted before anything was known is let go: nobody has counted it.
 Endpoints::Counted* Endpoints::MakeCounted(uint32_t slot) {
-  const std::lock_guard lock(make_mutex_);
+  const MutexLock lock(make_mutex_);
   if (Counted* counted = CountedOf(slot)) return counted;
   const size_t made = made_.load();
   if (made == counts_max_) return nullptr;
@@ -82,7 +82,7 @@ void Endpoints::End(const Touch& touch, uint64_t blocks_max) {
   std::sort(touch.moves->begin(), touch.moves->end(),
             [](const Move& a, const Move& b) { return a.number < b.number; });
   Counted& counted = *CountedOf(touch.slot);
-  const std::lock_guard lock(counted.mutex);
+  const MutexLock lock(counted.mutex);
   const uint64_t max = blocks_max == 0 ? INT32_MAX : blocks_max;
   for (const Move& move : *touch.moves) counted.recency.Add(move.number, move.blocks, max);
   Cut(touch.slot, counted.recency.Trim(max));
@@ -101,7 +101,7 @@ void Endpoints::Remove(uint32_t slot) {
   const uint64_t number = clock_.load();
   Counted* counted = CountedOf(slot);
   if (counted == nullptr) return Cut(slot, number);
-  const std::lock_guard lock(counted->mutex);
+  const MutexLock lock(counted->mutex);
   counted->recency.Forget(number);
   Cut(slot, number);
 }

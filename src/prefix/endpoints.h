@@ -14,9 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "base/mutex.h"
 #include "prefix/recency.h"
 
 namespace gw::internal {
@@ -59,8 +59,8 @@ class Endpoints {
 
  private:
   struct Counted {
-    std::mutex mutex;
-    Recency recency;  // guarded by mutex
+    Mutex mutex;
+    Recency recency ABSL_GUARDED_BY(mutex);
   };
   struct Free {
     void operator()(void* memory) const;
@@ -77,7 +77,7 @@ class Endpoints {
   Table<uint32_t> group_cuts_;      // by slot / 64
   Table<uint16_t> counted_;         // by slot: a place in counts_, plus 1; 0: nobody counts
   const size_t counts_max_;
-  std::mutex make_mutex_;  // of who takes a place
+  Mutex make_mutex_;  // of who takes a place
   std::atomic<size_t> made_{0};
   std::unique_ptr<Counted[], Free> counts_;
 };

@@ -107,7 +107,7 @@ IndexShard::Met IndexShard::Use(std::span<const uint64_t> hashes, uint32_t base,
 
 bool IndexShard::Has(uint64_t name) const {
   if (bucket_count_ == 0) return false;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return Find(name) != 0;
 }
 
