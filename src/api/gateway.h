@@ -78,7 +78,7 @@ struct Listener {
 
 struct GatewayAddress {
   std::string type = "IPAddress";
-  std::string value;
+  std::string value;  // empty: any will do; of an IPAddress as CanonicalIp writes it
 
   bool operator==(const GatewayAddress&) const = default;
 };

@@ -5,6 +5,8 @@
 #include <ctime>
 #include <string>
 
+#include "base/check.h"
+
 namespace gw::api {
 namespace {
 
@@ -153,6 +155,16 @@ bool IsIpAddress(std::string_view text) {
   unsigned char bytes[16];
   return inet_pton(AF_INET, terminated.c_str(), bytes) == 1 ||
          inet_pton(AF_INET6, terminated.c_str(), bytes) == 1;
+}
+
+std::string CanonicalIp(const std::string& text) {
+  unsigned char bytes[16];
+  char out[INET6_ADDRSTRLEN] = {};
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (inet_pton(family, text.c_str(), bytes) != 1) continue;
+    return inet_ntop(family, bytes, out, sizeof(out));
+  }
+  CHECK(false);
 }
 
 std::optional<Duration> ParseDuration(std::string_view text) {

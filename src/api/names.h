@@ -31,6 +31,8 @@ bool IsControllerName(std::string_view text);
 // The name of an HTTP header (RFC 9110 token).
 bool IsHttpToken(std::string_view text);
 bool IsIpAddress(std::string_view text);
+// The one way in which the address is written: "::1" for "0:0:0:0:0:0:0:1". REQUIRES: IsIpAddress
+std::string CanonicalIp(const std::string& text);
 
 // A Gateway API duration (GEP-2257): one to four of 1-5 digits and h, m, s or ms: "1h30m", "500ms".
 std::optional<Duration> ParseDuration(std::string_view text);

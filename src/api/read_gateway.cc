@@ -145,14 +145,22 @@ Listener ReadListener(const Value& value, const std::string& ns, int index,
   return listener;
 }
 
-GatewayAddress ReadAddress(const Value& value) {
+GatewayAddress ReadAddress(const Value& value, std::vector<Unsupported>* unsupported) {
   MapReader in = value.Map();
   GatewayAddress address;
-  ReadInto(in.Get("type"), &address.type);
+  const Value type = in.Get("type");
+  ReadInto(type, &address.type);
   const Value text = in.Get("value");
   address.value = text.Text(0, 253);
   if (address.type == "IPAddress" && !address.value.empty() && !IsIpAddress(address.value)) {
     text.Error("must be an IP address, got " + Quoted(address.value));
+  } else if (address.type == "IPAddress" && !address.value.empty()) {
+    address.value = CanonicalIp(address.value);
+  } else if (address.type != "IPAddress") {
+    const std::string where = type.where();
+    unsupported->push_back({type.path(), -1,
+                            address.type + " is not supported, only IPAddress is" +
+                                (where.empty() ? "" : " (" + where + ")")});
   }
   return address;
 }
@@ -192,8 +200,9 @@ Gateway ReadGateway(ObjectInput& in) {
     result.listeners.push_back(std::move(listener));
   }
   const Value addresses = spec.Get("addresses");
-  for (const Value& item : addresses.List(0, 16)) result.addresses.push_back(ReadAddress(item));
-  if (!result.addresses.empty()) NoteUnsupported(addresses, -1, &result.unsupported);
+  for (const Value& item : addresses.List(0, 16)) {
+    result.addresses.push_back(ReadAddress(item, &result.unsupported));
+  }
   {
     // Labels and annotations are for the objects a gateway creates; Penstock creates none.
     MapReader infrastructure = spec.Get("infrastructure").Map();

@@ -121,7 +121,7 @@ TEST_P(CheckManifest, IsRoutedToItsPods) {
   ASSERT_EQ(loaded.error(), "");
   EndpointTable table;
   const Translation translation = Translate(config::ResourcesOf(loaded), {}, table, 1);
-  const ListenerEntry* listener = translation.snapshot->FindListener(8080);
+  const ListenerEntry* listener = translation.snapshot->FindListener({8080});
   ASSERT_NE(listener, nullptr);
   http::RequestHead head;
   head.method = "POST";

@@ -158,7 +158,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
       ->type_name("ADDR:PORT");
-  serve->add_option("--bind", flags.serve.bind_ip, "Address of the Gateways' listeners")
+  serve->add_option("--bind", flags.serve.bind_ip, "Address of Gateways that name none")
       ->capture_default_str()
       ->type_name("ADDR");
   serve->add_option("--workers", flags.serve.workers, "Event loops; 0: one per core")

@@ -48,6 +48,9 @@ struct MetricNames {
 
 namespace {
 
+// Of a name that says the size of the cache in tokens, for pages that do not say it in blocks.
+constexpr uint8_t kTokensRank = 2;
+
 // After a name comes its label set, or the value.
 bool EndsName(char c) { return c == '{' || c == ' ' || c == '\t'; }
 
@@ -130,18 +133,20 @@ MetricNames SglangNames() {
   using Kind = MetricNames::Kind;
   constexpr auto kNone = MetricsScanner::kWaiting;
   // Some versions write an underscore in place of the colon.
-  MetricNames names(7, {
-                           {"sglang:num_queue_reqs", Kind::kValue, MetricsScanner::kWaiting},
-                           {"sglang:num_running_reqs", Kind::kValue, MetricsScanner::kRunning},
-                           {"sglang:token_usage", Kind::kValue, MetricsScanner::kKvCache},
-                           {"sglang_num_queue_reqs", Kind::kValue, MetricsScanner::kWaiting, 1},
-                           {"sglang_num_running_reqs", Kind::kValue, MetricsScanner::kRunning, 1},
-                           {"sglang_token_usage", Kind::kValue, MetricsScanner::kKvCache, 1},
-                           {"sglang:cache_config_info", Kind::kCacheConfig, kNone},
-                           {"sglang:page_size", Kind::kValue, MetricsScanner::kBlockTokens, 1},
-                           {"sglang:num_pages", Kind::kValue, MetricsScanner::kBlocks, 1},
-                           {"process_start_time_seconds", Kind::kValue, MetricsScanner::kStart},
-                       });
+  MetricNames names(
+      7, {
+             {"sglang:num_queue_reqs", Kind::kValue, MetricsScanner::kWaiting},
+             {"sglang:num_running_reqs", Kind::kValue, MetricsScanner::kRunning},
+             {"sglang:token_usage", Kind::kValue, MetricsScanner::kKvCache},
+             {"sglang_num_queue_reqs", Kind::kValue, MetricsScanner::kWaiting, 1},
+             {"sglang_num_running_reqs", Kind::kValue, MetricsScanner::kRunning, 1},
+             {"sglang_token_usage", Kind::kValue, MetricsScanner::kKvCache, 1},
+             {"sglang:cache_config_info", Kind::kCacheConfig, kNone},
+             {"sglang:page_size", Kind::kValue, MetricsScanner::kBlockTokens, 1},
+             {"sglang:num_pages", Kind::kValue, MetricsScanner::kBlocks, 1},
+             {"sglang:max_total_num_tokens", Kind::kValue, MetricsScanner::kBlocks, kTokensRank},
+             {"process_start_time_seconds", Kind::kValue, MetricsScanner::kStart},
+         });
   names.block_tokens_label = "page_size";
   names.blocks_label = "num_pages";
   return names;
@@ -390,6 +395,7 @@ const MetricsSample& MetricsScanner::Finish() {
   sample_.running_requests = sum(kRunning);
   sample_.kv_cache_utilization_ratio = static_cast<float>(mean_count(kKvCache));
   sample_.cache_block_tokens = count_of(mean_count(kBlockTokens));
+  if (series_[kBlocks].rank == kTokensRank) sample_.cache_block_tokens = 1;
   sample_.cache_blocks = count_of(series_[kBlocks].sum);
   sample_.process_start_s = series_[kStart].sum;
   return sample_;

@@ -141,6 +141,18 @@ sglang:cache_config_info{num_pages="2048",page_size="64"} 1.0
   EXPECT_EQ(sample.lora.base_model, "m");
 }
 
+TEST(MetricsText, ASglangCacheInTokensIsOneOfBlocksOfOneToken) {
+  const auto size_of = [](const std::string& page) {
+    const MetricsSample sample = ParseMetrics(Runtime::kSglang, page);
+    return std::pair(sample.cache_block_tokens, sample.cache_blocks);
+  };
+  const std::string tokens = "sglang:max_total_num_tokens{tp_rank=\"0\"} 162304.0\n";
+  EXPECT_EQ(size_of(tokens), std::pair(1u, 162304u));
+  EXPECT_EQ(size_of(tokens + "sglang:page_size 64\n"), std::pair(1u, 162304u));
+  EXPECT_EQ(size_of(tokens + "sglang:page_size 64\nsglang:num_pages 2536\n"),
+            std::pair(64u, 2536u));
+}
+
 TEST(MetricsText, SglangRanksOfOneEngineRepeatItAndDataParallelRanksAddUp) {
   EXPECT_EQ(ParseMetrics(Runtime::kSglang,
                          "sglang:num_queue_reqs{pp_rank=\"0\",tp_rank=\"0\"} 3\n"

@@ -3,11 +3,11 @@
 
 #pragma once
 
-#include <cstdint>
 #include <memory>
 
 #include "net/intrusive_list.h"
 #include "net/stream.h"
+#include "snapshot/snapshot.h"
 
 namespace gw {
 
@@ -26,11 +26,12 @@ class DownstreamConnection : public internal::ListNode {  // of the worker's idl
   virtual void Abort() = 0;
   // Closes an idle client to make room for others, unless a request of its has just come.
   virtual void CloseIfIdle() = 0;
-  virtual uint16_t port() const = 0;
+  virtual const ListenerKey& listener() const = 0;
 };
 
 // A client that speaks HTTP/1.1, or 1.0.
-std::unique_ptr<DownstreamConnection> NewH1Downstream(ProxyWorker& worker, uint16_t port,
+std::unique_ptr<DownstreamConnection> NewH1Downstream(ProxyWorker& worker,
+                                                      const ListenerKey& listener,
                                                       std::unique_ptr<Stream> stream);
 
 }  // namespace gw

@@ -110,6 +110,20 @@ TEST_F(GatedWorkerTest, TheRoutesTimeRunsWhileARequestWaits) {
   EXPECT_TRUE(ReachedLimit("route_request_timeout"));
 }
 
+TEST_F(GatedWorkerTest, AStreamIsKeptAliveWhileItsRequestWaits) {
+  stream_keepalive_ = milliseconds(5);
+  Start();
+  auto client = Connect(
+      "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 28\r\n\r\n"
+      "{\"prompt\":\"a\",\"stream\":true}");
+  RunUntil([&] { return client->saw(": keep-alive\n\n\r\ne\r\n: keep-alive\n\n"); });
+  EXPECT_TRUE(client->saw("HTTP/1.1 200 OK\r\n"));
+  gate.AnswerAll({.rejection = Rejection::kSaturated});
+  RunUntil([&] { return client->ended(); });
+  EXPECT_TRUE(client->saw("event: error") || client->saw("\"error\""));
+  EXPECT_FALSE(client->recorder.text.ends_with("0\r\n\r\n")) << "it is not complete";
+}
+
 TEST_F(GatedWorkerTest, AWorkerThatStopsAnswersThoseThatWait) {
   Start();
   auto client = Connect(kAsk);

@@ -15,17 +15,19 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
 
-std::unique_ptr<DownstreamConnection> NewH1Downstream(ProxyWorker& worker, uint16_t port,
+std::unique_ptr<DownstreamConnection> NewH1Downstream(ProxyWorker& worker,
+                                                      const ListenerKey& listener,
                                                       std::unique_ptr<Stream> stream) {
-  return std::make_unique<H1Downstream>(worker, port, std::move(stream));
+  return std::make_unique<H1Downstream>(worker, listener, std::move(stream));
 }
 
-H1Downstream::H1Downstream(ProxyWorker& worker, uint16_t port, std::unique_ptr<Stream> stream)
+H1Downstream::H1Downstream(ProxyWorker& worker, const ListenerKey& listener,
+                           std::unique_ptr<Stream> stream)
     : worker_(worker),
-      port_(port),
+      listener_(listener),
       stream_(std::move(stream)),
       parser_(worker.options().request_head),
-      driver_(worker, port, stream_->peer().ip(), *this),
+      driver_(worker, listener, stream_->peer().ip(), *this),
       share_(worker.held()),
       timer_(worker.loop(), [this] { OnTimer(); }) {
   stream_->set_observer(this);

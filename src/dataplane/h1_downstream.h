@@ -25,14 +25,14 @@ namespace gw {
 
 class H1Downstream final : public DownstreamConnection, public StreamObserver, public ResponseSink {
  public:
-  H1Downstream(ProxyWorker& worker, uint16_t port, std::unique_ptr<Stream> stream);
+  H1Downstream(ProxyWorker& worker, const ListenerKey& listener, std::unique_ptr<Stream> stream);
   ~H1Downstream() override;
 
   void Start() override { OnReadable(); }
   void Drain() override;
   void Abort() override;
   void CloseIfIdle() override;
-  uint16_t port() const override { return port_; }
+  const ListenerKey& listener() const override { return listener_; }
 
   void OnReadable() override;
   void OnWritable() override;
@@ -82,7 +82,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   void Close();
 
   ProxyWorker& worker_;
-  const uint16_t port_;
+  const ListenerKey listener_;
   std::unique_ptr<Stream> stream_;         // until it is closed
   std::unique_ptr<OrderlyClose> closing_;  // kLinger
   State state_ = State::kIdle;

@@ -11,10 +11,10 @@
 
 namespace gw {
 
-RequestDriver::RequestDriver(ProxyWorker& worker, uint16_t port, std::string client_ip,
-                             ResponseSink& sink)
+RequestDriver::RequestDriver(ProxyWorker& worker, const ListenerKey& listener,
+                             std::string client_ip, ResponseSink& sink)
     : worker_(worker),
-      port_(port),
+      listener_(listener),
       client_ip_(std::move(client_ip)),
       sink_(sink),
       exchange_(worker.environment(), this),
@@ -40,7 +40,7 @@ void RequestDriver::Begin(const http::RequestHead& head) {
   early_head_ = false;
   upstream_status_ = 0;
   misfit_ = false;
-  exchange_.Begin(worker_.SnapshotFor(port_), port_, client_ip_, worker_.loop().now());
+  exchange_.Begin(worker_.SnapshotFor(listener_), listener_, client_ip_, worker_.loop().now());
   const Step step = exchange_.OnRequestHead(head);
   if (step.kind != Step::Kind::kReadBody) {
     Act(step);
@@ -70,7 +70,7 @@ void RequestDriver::RefuseHead(http::HeadError error) {
     SetState(State::kBody);
     status_ = 0;
     early_head_ = false;
-    exchange_.Begin(worker_.SnapshotFor(port_), port_, client_ip_, worker_.loop().now());
+    exchange_.Begin(worker_.SnapshotFor(listener_), listener_, client_ip_, worker_.loop().now());
     exchange_.OnRefusedHead();
   }
   Respond(RejectionFor(error));

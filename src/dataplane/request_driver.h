@@ -42,7 +42,8 @@ class RequestDriver final : public ResponseHandler,
                             public internal::ListNode {  // the worker's, while its body is coming
  public:
   // Everything referred to outlives the driver. `client_ip`: who asks, for the log and for servers.
-  RequestDriver(ProxyWorker& worker, uint16_t port, std::string client_ip, ResponseSink& sink);
+  RequestDriver(ProxyWorker& worker, const ListenerKey& listener, std::string client_ip,
+                ResponseSink& sink);
   ~RequestDriver() { End(Outcome::kClientLeft); }
 
   // A request has come. The answer may be done when this returns. `head` is valid until then.
@@ -153,7 +154,7 @@ class RequestDriver final : public ResponseHandler,
   bool FlushPieces(bool last);
 
   ProxyWorker& worker_;
-  const uint16_t port_;
+  const ListenerKey listener_;
   const std::string client_ip_;
   ResponseSink& sink_;
   State state_ = State::kIdle;

@@ -67,7 +67,8 @@ ProxyWorker::~ProxyWorker() {
   thread_.join();
 }
 
-void ProxyWorker::ApplySnapshot(std::function<void(ListenErrors)> done, std::set<uint16_t> taken) {
+void ProxyWorker::ApplySnapshot(std::function<void(ListenErrors)> done,
+                                std::set<ListenerKey> taken) {
   loop_->Post([this, done = std::move(done), taken = std::move(taken)] {
     ListenErrors errors;
     if (!draining_ && !stopping_) ReconcileListeners(taken, &errors);
@@ -81,39 +82,39 @@ void ProxyWorker::FollowSnapshot() {
     if (applied_ == nullptr) return;
     // One with other listeners may have come meanwhile.
     for (const ListenerEntry& entry : applied_->listeners) {
-      if (newest->FindListener(entry.port) == nullptr) return;
+      if (newest->FindListener(entry.key) == nullptr) return;
     }
     applied_ = newest;
   });
 }
 
-void ProxyWorker::ReconcileListeners(const std::set<uint16_t>& taken, ListenErrors* errors) {
+void ProxyWorker::ReconcileListeners(const std::set<ListenerKey>& taken, ListenErrors* errors) {
   const std::shared_ptr<const Snapshot>& snapshot = reader_.Get();
-  std::vector<uint16_t> gone;
-  for (const auto& [port, listener] : listeners_) {
-    if (!snapshot || snapshot->FindListener(port) == nullptr) gone.push_back(port);
+  std::vector<ListenerKey> gone;
+  for (const auto& [key, listener] : listeners_) {
+    if (!snapshot || snapshot->FindListener(key) == nullptr) gone.push_back(key);
   }
-  for (uint16_t port : gone) {
-    retired_[port] = applied_;
-    CloseListener(port);
+  for (const ListenerKey& key : gone) {
+    retired_[key] = applied_;
+    CloseListener(key);
     DrainConnections(
-        [port](const DownstreamConnection& connection) { return connection.port() == port; });
-    ForgetRetired(port);
+        [&](const DownstreamConnection& connection) { return connection.listener() == key; });
+    ForgetRetired(key);
   }
   applied_ = snapshot;
   if (!snapshot) return;
   for (const ListenerEntry& entry : snapshot->listeners) {
-    retired_.erase(entry.port);
-    if (listeners_.contains(entry.port) || taken.contains(entry.port)) continue;
-    const absl::Status status = OpenListener(entry.port);
-    if (!status.ok()) errors->emplace(entry.port, status.message());
+    retired_.erase(entry.key);
+    if (listeners_.contains(entry.key) || taken.contains(entry.key)) continue;
+    const absl::Status status = OpenListener(entry.key);
+    if (!status.ok()) errors->emplace(entry.key, status.message());
   }
 }
 
 // Whoever was connected before the end is served.
-void ProxyWorker::CloseListener(uint16_t port) {
-  listeners_.at(port)->AcceptLast();
-  listeners_.erase(port);
+void ProxyWorker::CloseListener(const ListenerKey& key) {
+  listeners_.at(key)->AcceptLast();
+  listeners_.erase(key);
 }
 
 void ProxyWorker::DrainConnections(const std::function<bool(const DownstreamConnection&)>& which) {
@@ -125,34 +126,36 @@ void ProxyWorker::DrainConnections(const std::function<bool(const DownstreamConn
   for (DownstreamConnection* connection : drained) connection->Drain();
 }
 
-const std::shared_ptr<const Snapshot>& ProxyWorker::SnapshotFor(uint16_t port) {
+const std::shared_ptr<const Snapshot>& ProxyWorker::SnapshotFor(const ListenerKey& listener) {
   const std::shared_ptr<const Snapshot>& newest = reader_.Get();
-  if (newest && newest->FindListener(port) != nullptr) return newest;
+  if (newest && newest->FindListener(listener) != nullptr) return newest;
   // Not told to us yet: the listener is still open.
-  if (applied_ && applied_->FindListener(port) != nullptr) return applied_;
-  const auto retired = retired_.find(port);
+  if (applied_ && applied_->FindListener(listener) != nullptr) return applied_;
+  const auto retired = retired_.find(listener);
   return retired != retired_.end() ? retired->second : newest;
 }
 
-absl::Status ProxyWorker::OpenListener(uint16_t port) {
-  ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::FromIp(shared_.bind_ip, port));
+absl::Status ProxyWorker::OpenListener(const ListenerKey& key) {
+  ASSIGN_OR_RETURN(const SocketAddress address, SocketAddress::FromIp(key.ip, key.port));
   Listener::Options options;
   options.reuse_port = true;
   if (shared_.handed != nullptr) options.handed = shared_.handed->Find(address);
   options.keep_alive = shared_.options.tcp_keep_alive;
   options.on_exhausted = [this](int error) { return OnAcceptFailure(error); };
-  ASSIGN_OR_RETURN(listeners_[port], Listener::New(*loop_, address, options,
-                                                   [this, port](std::unique_ptr<Stream> stream) {
-                                                     OnAccept(port, std::move(stream));
-                                                   }));
-  if (paused_) listeners_[port]->Pause();
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<Listener> listener,
+      Listener::New(*loop_, address, options, [this, key](std::unique_ptr<Stream> stream) {
+        OnAccept(key, std::move(stream));
+      }));
+  if (paused_) listener->Pause();
+  listeners_.emplace(key, std::move(listener));
   return absl::OkStatus();
 }
 
-void ProxyWorker::OnAccept(uint16_t port, std::unique_ptr<Stream> stream) {
+void ProxyWorker::OnAccept(const ListenerKey& key, std::unique_ptr<Stream> stream) {
   accepted_.Add();
   connection_gauge_.Add(1);
-  std::unique_ptr<DownstreamConnection> owned = NewH1Downstream(*this, port, std::move(stream));
+  std::unique_ptr<DownstreamConnection> owned = NewH1Downstream(*this, key, std::move(stream));
   DownstreamConnection* connection = owned.get();
   connections_.emplace(connection, std::move(owned));
   MakeRoomFor(connection);
@@ -207,7 +210,7 @@ void ProxyWorker::UpdateAccepting() {
   if (paused_ == pause) return;
   paused_ = pause;
   if (pause) CountLimit("downstream_connections");
-  for (auto& [port, listener] : listeners_) {
+  for (auto& [key, listener] : listeners_) {
     if (pause) {
       listener->Pause();
     } else {
@@ -246,10 +249,10 @@ void ProxyWorker::Remove(DownstreamConnection* connection) {
   auto it = connections_.find(connection);
   if (it == connections_.end()) return;  // already in its destructor
   connection_gauge_.Add(-1);
-  const uint16_t port = connection->port();
+  const ListenerKey key = connection->listener();
   loop_->FreeLater(std::move(it->second));
   connections_.erase(it);
-  if (retired_.contains(port)) ForgetRetired(port);
+  if (retired_.contains(key)) ForgetRetired(key);
   UpdateAccepting();
   EndIfDrained();
 }
@@ -262,18 +265,18 @@ void ProxyWorker::EndIfDrained() {
 }
 
 // A retired Snapshot holds endpoints that may be gone: it goes with its last client.
-void ProxyWorker::ForgetRetired(uint16_t port) {
+void ProxyWorker::ForgetRetired(const ListenerKey& key) {
   for (const auto& [connection, owned] : connections_) {
-    if (connection->port() == port) return;
+    if (connection->listener() == key) return;
   }
-  retired_.erase(port);
+  retired_.erase(key);
 }
 
 void ProxyWorker::Drain(std::function<void()> done, Duration closing) {
   loop_->Post([this, done = std::move(done), closing] {
     draining_ = true;
     drained_ = done;
-    for (auto& [port, listener] : listeners_) {
+    for (auto& [key, listener] : listeners_) {
       listener->AcceptLast();
       if (closing > Duration(0)) closing_.push_back(std::move(listener));
     }

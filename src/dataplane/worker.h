@@ -43,7 +43,6 @@ class ProxyWorker {
     MetricRegistry& metrics;
     const DataplaneOptions& options;
     HeldBytes& held;
-    std::string bind_ip;  // address of all listeners
     bool log_requests = true;
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
@@ -54,11 +53,12 @@ class ProxyWorker {
   // Stops the thread; what is still in flight is broken off.
   ~ProxyWorker();
 
-  // Why the listeners that could not be opened could not, by port.
-  using ListenErrors = std::map<uint16_t, std::string>;
+  // Why the listeners that could not be opened could not.
+  using ListenErrors = std::map<ListenerKey, std::string>;
   // Any thread. Opens and closes listeners as the newest Snapshot wants them, but opens none of
   // `taken`, then calls `done` on the worker's thread with what could not be opened otherwise.
-  void ApplySnapshot(std::function<void(ListenErrors errors)> done, std::set<uint16_t> taken = {});
+  void ApplySnapshot(std::function<void(ListenErrors errors)> done,
+                     std::set<ListenerKey> taken = {});
   // Any thread. The same for a Snapshot whose listeners are the ones before's: what went with that
   // is not held on to.
   void FollowSnapshot();
@@ -79,7 +79,7 @@ class ProxyWorker {
   DecodeQueue& decode_queue() { return decode_queue_; }
   SpareBodies& spare_bodies() { return spare_bodies_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
-  const std::shared_ptr<const Snapshot>& SnapshotFor(uint16_t port);
+  const std::shared_ptr<const Snapshot>& SnapshotFor(const ListenerKey& listener);
   const std::shared_ptr<const Snapshot>& newest_snapshot() { return reader_.Get(); }
   // Room for what one request needs for a moment.
   std::vector<iovec>& parts() { return parts_; }
@@ -99,13 +99,13 @@ class ProxyWorker {
 
  private:
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
-  absl::Status OpenListener(uint16_t port);
-  void OnAccept(uint16_t port, std::unique_ptr<Stream> stream);
-  void ReconcileListeners(const std::set<uint16_t>& taken, ListenErrors* errors);
-  void CloseListener(uint16_t port);
+  absl::Status OpenListener(const ListenerKey& key);
+  void OnAccept(const ListenerKey& key, std::unique_ptr<Stream> stream);
+  void ReconcileListeners(const std::set<ListenerKey>& taken, ListenErrors* errors);
+  void CloseListener(const ListenerKey& key);
   void CloseLast();
   void EndIfDrained();
-  void ForgetRetired(uint16_t port);
+  void ForgetRetired(const ListenerKey& key);
   void DrainConnections(const std::function<bool(const DownstreamConnection&)>& which);
   void MakeRoomFor(const DownstreamConnection* newest);
   void UpdateAccepting();
@@ -128,10 +128,10 @@ class ProxyWorker {
   std::vector<iovec> parts_;
   RequestForwarder forwarder_;
   std::string origin_form_;
-  std::map<uint16_t, std::unique_ptr<Listener>> listeners_;
+  std::map<ListenerKey, std::unique_ptr<Listener>> listeners_;
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
-  std::map<uint16_t, std::shared_ptr<const Snapshot>> retired_;
+  std::map<ListenerKey, std::shared_ptr<const Snapshot>> retired_;
   internal::ListHead idle_;    // of connections_, the longest idle first
   internal::ListHead bodies_;  // requests, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;

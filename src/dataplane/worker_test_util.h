@@ -74,6 +74,7 @@ class WorkerTest : public LoopTest {
     rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
     rule->total_weight = 1;
     rule->request_timeout = request_timeout_;
+    rule->stream_keepalive = stream_keepalive_;
     RouteTable::Entry route;
     route.hostname = "*";
     route.match.path = "/v1";
@@ -81,7 +82,8 @@ class WorkerTest : public LoopTest {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->generation = 1;
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({port_, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{port_, ip_}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     state_ = endpoint.state;
     snapshots_.Publish(snapshot);
     auto worker = ProxyWorker::Start({.snapshots = snapshots_,
@@ -89,7 +91,6 @@ class WorkerTest : public LoopTest {
                                       .metrics = metrics_,
                                       .options = options_,
                                       .held = held_.emplace(options_.held_bytes_max),
-                                      .bind_ip = ip_,
                                       .log_requests = false,
                                       .gate = gate_},
                                      1);
@@ -133,6 +134,7 @@ class WorkerTest : public LoopTest {
   DataplaneOptions options_;
   std::optional<HeldBytes> held_;
   std::optional<Duration> request_timeout_;
+  std::optional<Duration> stream_keepalive_;
   Gate* gate_ = nullptr;
   std::unique_ptr<Listener> endpoint_listener_;
   std::vector<std::unique_ptr<Peer>> served_;

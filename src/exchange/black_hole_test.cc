@@ -59,7 +59,7 @@ class BlackHoleTest : public testing::Test {
     route.rule = rule;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({kPort, {"gw"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back({{kPort}, {"gw"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
     snapshot_ = snapshot;
   }
@@ -82,7 +82,7 @@ class BlackHoleTest : public testing::Test {
         "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
     client.parser.Reset();
     CHECK(client.parser.Next(text).event == http::H1Event::kHead);
-    client.exchange.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    client.exchange.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
     CHECK(client.exchange.OnRequestHead(client.parser.head()).kind == Step::Kind::kReadBody);
     client.body = R"({"model":"m","stream":true,"messages":[{"role":"user","content":")" +
                   std::string(300, 's') + std::to_string(asked_++) + R"("}]})";

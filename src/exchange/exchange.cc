@@ -32,10 +32,10 @@ bool RefusesName(int status) { return status == 401 || status == 403 || status =
 
 }  // namespace
 
-void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port,
+void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
                      std::string_view client_ip, TimePoint now) {
   BeginWith(client_ip, now);
-  routed_.Begin(std::move(snapshot), port);
+  routed_.Begin(std::move(snapshot), listener);
 }
 
 void Exchange::BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id,

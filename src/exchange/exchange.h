@@ -52,8 +52,8 @@ class Exchange {
   explicit Exchange(ExchangeEnvironment& environment, Waiter* waiter = nullptr)
       : env_(environment), waiter_(waiter) {}
   // A request's first byte was seen at `now`. Pins `snapshot`, which may be null (503).
-  void Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port, std::string_view client_ip,
-             TimePoint now);
+  void Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
+             std::string_view client_ip, TimePoint now);
   // The same for a front end whose requests have a pool and no route.
   void BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id,
                    std::string_view client_ip, TimePoint now);
@@ -183,8 +183,10 @@ class Exchange {
   // prefix.cc
   void FillPrefixHits();
   int64_t UncachedTokens(const Decision& decision) const;
+  void InsertPrefix(const Decision& decision, uint32_t held);
   void LearnPrefix(const Decision& decision);
   void RefreshPrefix(const Decision& decision);
+  void LearnTokens();
   bool WasServed(Outcome outcome) const;
 
   // pair.cc

@@ -53,7 +53,8 @@ class ExchangeTest : public testing::Test {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->generation = 1;
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({kPort, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
     snapshot_ = snapshot;
   }
@@ -62,7 +63,7 @@ class ExchangeTest : public testing::Test {
     text_ = method + " " + path + " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
     parser_.Reset();
     CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
     return exchange_.OnRequestHead(parser_.head());
   }
   Step Body(std::string body) {

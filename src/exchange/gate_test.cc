@@ -75,7 +75,8 @@ class GateTest : public testing::Test, public Waiter {
     route.rule = rule;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({kPort, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     snapshot_ = snapshot;
   }
 
@@ -89,7 +90,7 @@ class GateTest : public testing::Test, public Waiter {
     return exchange_.OnRequestBody(body_, clock_.Now());
   }
   Step Send() {
-    exchange_.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
     return Body();
   }
   // What the room was told to run on the worker's thread.

@@ -76,7 +76,7 @@ class PairTest : public testing::Test {
     route.rule = rule;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({kPort, {"gw"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back({{kPort}, {"gw"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
     snapshot_ = snapshot;
   }
@@ -87,7 +87,7 @@ class PairTest : public testing::Test {
     text_ = "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
     parser_.Reset();
     CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
     CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
     body_ = std::string(R"({"model":"m","stream":)") + (stream ? "true" : "false") +
             R"(,"messages":[{"role":"user","content":")" + prompt + R"("}]})";

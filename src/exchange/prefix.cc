@@ -23,18 +23,34 @@ int64_t Exchange::UncachedTokens(const Decision& decision) const {
   return std::max<int64_t>(0, tokens - static_cast<int64_t>(cached));
 }
 
-// The endpoint is going to have the prompt's blocks.
-void Exchange::LearnPrefix(const Decision& decision) {
+// The endpoint has the prompt's blocks, or is going to; `held` of them need not be told.
+void Exchange::InsertPrefix(const Decision& decision, uint32_t held) {
   if (parsed_.request.prefix_blocks.empty()) return;
-  env_.index.Insert(parsed_.request.prefix_blocks, decision.endpoint->state->slot,
-                    decision.prefix_hit_blocks);
+  const EndpointState& state = *decision.endpoint->state;
+  const uint64_t chars = state.cache_chars();
+  // What has said that it holds something has room for a block.
+  const uint64_t blocks_max =
+      chars == 0 ? 0 : std::max<uint64_t>(chars / routed_.pool()->prefix.block_chars, 1);
+  env_.index.Insert(parsed_.request.prefix_blocks, state.slot, held, blocks_max);
+}
+
+void Exchange::LearnPrefix(const Decision& decision) {
+  InsertPrefix(decision, decision.prefix_hit_blocks);
 }
 
 // It has had them until now: an answer takes seconds to minutes, in which the endpoint forgets what
 // was used less lately, and so may the index have.
-void Exchange::RefreshPrefix(const Decision& decision) {
-  if (parsed_.request.prefix_blocks.empty()) return;
-  env_.index.Insert(parsed_.request.prefix_blocks, decision.endpoint->state->slot);
+void Exchange::RefreshPrefix(const Decision& decision) { InsertPrefix(decision, 0); }
+
+// How long the prompt's text was in tokens, as the endpoint counts them.
+void Exchange::LearnTokens() {
+  const int64_t tokens = observed_.response.reader().usage().prompt_tokens;
+  if (tokens <= 0) return;
+  for (const Decision* half : {&tried_.decision, &tried_.pair.decision}) {
+    if (half->endpoint == nullptr) continue;
+    half->endpoint->state->LearnCharsPerToken(parsed_.request.prompt_chars,
+                                              static_cast<uint64_t>(tokens));
+  }
 }
 
 // An answer came of it, and if it was cut then not by the endpoint. One that failed or refused may

@@ -45,7 +45,8 @@ class PrefixLearning : public testing::Test {
     route.rule = rule;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({kPort, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     snapshot_ = snapshot;
   }
 
@@ -54,7 +55,7 @@ class PrefixLearning : public testing::Test {
     text_ = "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
     parser_.Reset();
     CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
     CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
     body_ = R"({"model":"m","prompt":")" + prompt + R"("})";
     body_.reserve(body_.size() + InferenceParser::kPadding);
@@ -166,6 +167,51 @@ TEST_F(PrefixLearning, APromptOfAMillionTokensIsLearnedWholeAndItsMemoryGivenBac
   EXPECT_EQ(Slot(), slot);
   EXPECT_EQ(environment_.candidates.prefix_hit_blocks()[slot], 62'000u);
   Complete();
+}
+
+// Of prompts sent one after the other, the blocks that either endpoint is believed to hold.
+uint32_t SumHeld(PrefixIndex& index, const std::vector<Blocks>& prompts, uint32_t slot) {
+  uint32_t sum = 0;
+  for (const Blocks& prompt : prompts) {
+    uint32_t hit = 0;
+    index.Match(prompt, {&slot, 1}, {&hit, 1});
+    sum += hit;
+  }
+  return sum;
+}
+
+TEST_F(PrefixLearning, OfAnEndpointNoMoreIsBelievedThanItReportsToHold) {
+  for (const Endpoint& endpoint : pool_->pool.endpoints) {
+    endpoint.state->cache_block_tokens = 16;
+    endpoint.state->cache_blocks = 100;  // 1,600 tokens, 6,400 characters, 100 blocks of 64
+  }
+  std::vector<Blocks> prompts;
+  const auto send = [&](char first, char last, const std::string& usage) {
+    for (char c = first; c <= last; ++c) {
+      Send(Text(c, 30));
+      prompts.push_back(exchange_.request().prefix_blocks);
+      Answer(200);
+      exchange_.OnResponseBody(usage, clock_.Now());
+      exchange_.OnResponseEnd(clock_.Now());
+      exchange_.End(exchange_.OutcomeOfEnd(), 200, clock_.Now());
+    }
+  };
+  send('a', 'z', "{}");
+  for (const uint32_t slot : {0, 1}) {
+    EXPECT_LE(SumHeld(index_, prompts, slot), 100u);
+    EXPECT_GE(SumHeld(index_, prompts, slot), 60u);
+  }
+  // Prompts turn out to have a token for every two characters: there is room for half of them.
+  for (int i = 0; i < 20; ++i) {
+    send('A', 'Z', R"({"usage":{"prompt_tokens":960,"completion_tokens":1}})");
+    prompts.resize(26);
+  }
+  send('A', 'Z', "{}");
+  prompts.erase(prompts.begin(), prompts.begin() + 26);
+  for (const uint32_t slot : {0, 1}) {
+    EXPECT_LE(SumHeld(index_, prompts, slot), 53u);
+    EXPECT_GE(SumHeld(index_, prompts, slot), 30u);
+  }
 }
 
 }  // namespace

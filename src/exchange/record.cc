@@ -26,7 +26,7 @@ void FillScores(const Decision& decision, std::vector<std::pair<std::string_view
 
 void FillLosers(const Decision& decision, RequestRecord* record) {
   static_assert(Decision::kLosersMax == std::tuple_size_v<decltype(record->losers)> &&
-                Decision::kScorersMax == std::size(RequestRecord::Loser{}.scores));
+                Decision::kScorersMax == std::extent_v<decltype(RequestRecord::Loser::scores)>);
   record->loser_count = decision.loser_count;
   for (size_t i = 0; i < decision.loser_count; ++i) {
     const Loser& loser = decision.losers[i];
@@ -93,9 +93,12 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
   LeaveGate();
-  if (WasServed(outcome) &&
-      (!tried_.pair.active || routed_.pool()->disaggregation->decode_uses_prefix)) {
-    RefreshPrefix(tried_.decision);
+  if (WasServed(outcome)) {
+    LearnTokens();
+    const bool pair = tried_.pair.active;
+    if (!pair || routed_.pool()->disaggregation->decode_uses_prefix) {
+      RefreshPrefix(tried_.decision);
+    }
   }
   ReleaseTry();
   if (tried_.pair.leased) EndLease();

@@ -38,7 +38,8 @@ class RecordTest : public testing::Test {
     route.rule = rule;
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({kPort, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
+    snapshot->listeners.push_back(
+        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
     snapshot_ = snapshot;
   }
@@ -47,7 +48,7 @@ class RecordTest : public testing::Test {
     text_ = "POST " + path + " HTTP/1.1\r\nHost: llm.example\r\nx-request-id: one\r\n\r\n";
     parser_.Reset();
     CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
     return exchange_.OnRequestHead(parser_.head());
   }
   void Body() {
@@ -197,7 +198,7 @@ TEST_F(RecordTest, ASilentEndpointIsAskedOnlyWhenNothingElseIsLeft) {
   Body();
   EXPECT_EQ(exchange_.endpoint().address, "127.0.0.11:8000") << "it may have one";
   Exchange second(environment_);
-  second.Begin(snapshot_, kPort, "127.0.0.1", clock_.Now());
+  second.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
   second.OnRequestHead(parser_.head());
   second.OnRequestBody(body_, clock_.Now());
   EXPECT_NE(second.endpoint().address, "127.0.0.11:8000") << "and only one";

@@ -47,16 +47,16 @@ const ModelTable* NamesOf(const PoolEntry& pool) {
 
 }  // namespace
 
-void Routed::Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port) {
+void Routed::Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener) {
   End();
   snapshot_ = std::move(snapshot);
-  port_ = port;
+  listener_ = listener;
   pool_id_.clear();
   pool_keepalive_.reset();
 }
 
 void Routed::BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id) {
-  Begin(std::move(snapshot), 0);
+  Begin(std::move(snapshot), ListenerKey());
   pool_id_.assign(pool_id);
 }
 
@@ -70,7 +70,7 @@ void Routed::End() {
 }
 
 Refusal Routed::FindListener() {
-  const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(port_) : nullptr;
+  const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(listener_) : nullptr;
   if (listener == nullptr || !listener->routes) return {Rejection::kShuttingDown};
   routes_ = listener->routes.get();
   return {};
@@ -158,7 +158,8 @@ void Routed::Unpin() {
   pool_ = nullptr;
   model_rules_.clear();
   // The rule stays, which says how long the request may take.
-  const ListenerEntry* const listener = rule_ != nullptr ? snapshot_->FindListener(port_) : nullptr;
+  const ListenerEntry* const listener =
+      rule_ != nullptr ? snapshot_->FindListener(listener_) : nullptr;
   if (listener != nullptr) held_routes_ = listener->routes;
   snapshot_.reset();
 }

@@ -24,7 +24,7 @@ namespace gw {
 class Routed {
  public:
   // `snapshot` may be null, and need not have the listener or the pool.
-  void Begin(std::shared_ptr<const Snapshot> snapshot, uint16_t port);
+  void Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener);
   void BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id);
   void End();
 
@@ -66,7 +66,7 @@ class Routed {
   const PoolEntry* FindById(std::string_view id) const;
 
   std::shared_ptr<const Snapshot> snapshot_;
-  uint16_t port_ = 0;
+  ListenerKey listener_;
   const RouteTable* routes_ = nullptr;
   std::shared_ptr<const RouteTable> held_routes_;  // while nothing else is pinned
   const RouteRule* rule_ = nullptr;

@@ -1,5 +1,6 @@
 #include "pool/endpoint.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -31,6 +32,28 @@ std::string_view NameOf(Role role) {
       return "decode";
   }
   CHECK(false);
+}
+
+uint64_t EndpointState::cache_chars() const {
+  const uint64_t tokens = uint64_t{cache_block_tokens.load(std::memory_order_relaxed)} *
+                          cache_blocks.load(std::memory_order_relaxed);
+  return static_cast<uint64_t>(static_cast<double>(tokens) *
+                               chars_per_token.load(std::memory_order_relaxed));
+}
+
+// The mean over the last so many tokens, about: a prompt of one line says little. What is beyond
+// the limits is no text: an image counts as a few bytes of it and a thousand tokens. An update that
+// another thread's overwrites is lost, which is no harm.
+void EndpointState::LearnCharsPerToken(uint64_t chars, uint64_t tokens) {
+  constexpr float kMin = 1;
+  constexpr float kMax = 16;
+  constexpr float kTokens = 32768;
+  if (chars == 0 || tokens == 0) return;
+  const auto count = static_cast<float>(tokens);
+  const float one = std::clamp(static_cast<float>(chars) / count, kMin, kMax);
+  const float before = chars_per_token.load(std::memory_order_relaxed);
+  chars_per_token.store(before + (one - before) * count / (count + kTokens),
+                        std::memory_order_relaxed);
 }
 
 std::shared_ptr<const LoraAdapters> EndpointState::lora() const {

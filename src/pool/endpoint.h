@@ -87,6 +87,8 @@ class alignas(64) EndpointState {
 
   std::atomic<uint32_t> cache_block_tokens{0};  // 0: not reported
   std::atomic<uint32_t> cache_blocks{0};        // 0: not reported
+  // Bytes of prompt text, learned from the usage that answers report; written by `exchange`.
+  std::atomic<float> chars_per_token{4};
   // Health, written through pool/health.h.
   std::atomic<uint32_t> consecutive_failures{0};
   std::atomic<int64_t> row_began_ns{0};     // the first of them
@@ -106,6 +108,11 @@ class alignas(64) EndpointState {
   std::atomic<uint64_t> first_bytes{0};
   std::atomic<int64_t> first_byte_ns_sum{0};      // from dispatch
   std::atomic<int64_t> first_byte_ns_longest{0};  // since `collect` last took it
+
+  // About as many bytes of prompt text as its KV cache has room for; 0: not reported.
+  uint64_t cache_chars() const;
+  // A prompt of so many bytes had so many tokens there.
+  void LearnCharsPerToken(uint64_t chars, uint64_t tokens);
 
   std::shared_ptr<const LoraAdapters> lora() const;
   void set_lora(std::shared_ptr<const LoraAdapters> lora);

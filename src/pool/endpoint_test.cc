@@ -82,6 +82,27 @@ TEST(EndpointState, LoraVersionsAreUniqueAmongStatesAndZeroMeansNone) {
   EXPECT_EQ(a.lora_version.load(), 0u);
 }
 
+TEST(EndpointState, ItsCacheInCharactersFollowsWhatPromptsHadToAToken) {
+  EndpointState state(0);
+  EXPECT_EQ(state.cache_chars(), 0u) << "not reported";
+  state.cache_blocks = 10'000;
+  EXPECT_EQ(state.cache_chars(), 0u);
+  state.cache_block_tokens = 16;
+  EXPECT_EQ(state.cache_chars(), 640'000u);
+  state.LearnCharsPerToken(30, 10);  // one line
+  EXPECT_GT(state.cache_chars(), 639'000u);
+  for (int i = 0; i < 200; ++i) state.LearnCharsPerToken(3000, 1000);
+  EXPECT_NEAR(static_cast<double>(state.cache_chars()), 480'000, 2000);
+  for (int i = 0; i < 200; ++i) state.LearnCharsPerToken(10, 5000);  // images
+  EXPECT_NEAR(static_cast<double>(state.cache_chars()), 160'000, 2000);
+  for (int i = 0; i < 200; ++i) state.LearnCharsPerToken(5000 * 100, 5000);
+  EXPECT_NEAR(static_cast<double>(state.cache_chars()), 16 * 160'000, 20'000);
+  const uint64_t before = state.cache_chars();
+  state.LearnCharsPerToken(0, 10);
+  state.LearnCharsPerToken(10, 0);
+  EXPECT_EQ(state.cache_chars(), before);
+}
+
 TEST(Runtime, NamesAreThoseOfTheAnnotation) {
   EXPECT_EQ(NameOf(Runtime::kVllm), "vllm");
   EXPECT_EQ(NameOf(Runtime::kSglang), "sglang");

@@ -36,7 +36,7 @@ uint64_t* Holders::MakeTableUse(Run* run, uint32_t slot) {
     const uint32_t added = cells_.Allocate();
     cells_[added].group = HolderGroup{.whole = 0,
                                       .some = 0,
-                                      .removals = endpoints_.Removals(wanted),
+                                      .cuts = endpoints_.Cuts(wanted),
                                       .next = *link,
                                       .group = wanted,
                                       .uses = {}};
@@ -55,7 +55,7 @@ uint64_t* Holders::MakeTableUse(Run* run, uint32_t slot) {
 bool Holders::SetInTable(Run* run, uint32_t slot, uint64_t use) {
   uint64_t* place = MakeTableUse(run, slot);
   if (place == nullptr) return false;
-  // Removed in the meantime: the group's count may be past that already.
+  // Gone in the meantime: the group's count may be past that already.
   if (!endpoints_.Holds(slot, TouchOf(use))) return true;
   *place = use;
   HolderGroup& group = *GroupOf(*run, slot);
@@ -86,12 +86,20 @@ void Holders::MakeTable(Run* run) {
   const auto quarter = held.begin() + static_cast<std::ptrdiff_t>(held.size() / 4);
   std::nth_element(held.begin(), quarter, held.end());
   run->level = static_cast<uint16_t>(*quarter);
-  Filter(run, [&](uint32_t slot, uint64_t* use) { return !SetInTable(run, slot, *use); });
+  Filter(run, [&](uint32_t slot, uint64_t* use) {
+    uint64_t* there = TableUse(*run, slot);
+    if (there == nullptr || *there == kNoUse) return !SetInTable(run, slot, *use);
+    // The other use of that endpoint: the later one stands in the table.
+    const uint64_t earlier = std::min(*there, *use);
+    SetInTable(run, slot, std::max(*there, *use));
+    *use = earlier;
+    return true;
+  });
 }
 
-// An endpoint of the group was removed since.
+// What an endpoint of the group held is gone since.
 void Holders::Recheck(const Run& run, HolderGroup* group) {
-  group->removals = endpoints_.Removals(group->group);
+  group->cuts = endpoints_.Cuts(group->group);
   for (uint64_t left = group->some; left != 0; left &= left - 1) {
     const auto bit = static_cast<uint32_t>(std::countr_zero(left));
     const uint64_t mask = uint64_t{1} << bit;
@@ -109,7 +117,7 @@ void Holders::Recheck(const Run& run, HolderGroup* group) {
 }
 
 uint64_t Holders::WhoHolds(const Run& run, HolderGroup* group, uint32_t blocks) {
-  if (group->removals != endpoints_.Removals(group->group)) Recheck(run, group);
+  if (group->cuts != endpoints_.Cuts(group->group)) Recheck(run, group);
   uint64_t who = blocks <= run.level ? group->whole : 0;
   for (uint64_t left = group->some & ~who; left != 0; left &= left - 1) {
     const auto bit = static_cast<uint32_t>(std::countr_zero(left));

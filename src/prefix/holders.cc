@@ -1,5 +1,7 @@
 #include "prefix/holders.h"
 
+#include <functional>
+
 namespace gw::internal {
 
 void Holders::Shorten(Run* run, uint32_t count) {
@@ -55,20 +57,71 @@ uint32_t Holders::Refresh(Run* run) {
   return most;
 }
 
+void Holders::Uses::Order() {
+  std::sort(uses, uses + count, std::greater<>());
+  size_t kept = 0;
+  uint32_t reached = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (BlocksOf(uses[i]) <= reached) continue;
+    reached = BlocksOf(uses[i]);
+    uses[kept++] = uses[i];
+  }
+  count = kept;
+}
+
+void Holders::Uses::Tell(int32_t sign, std::vector<Move>* moves) const {
+  uint32_t reached = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t blocks = BlocksOf(uses[i]);
+    moves->push_back({TouchOf(uses[i]), sign * static_cast<int32_t>(blocks - reached)});
+    reached = blocks;
+  }
+}
+
+// Of three the one in the middle goes: a few blocks more count as sent just now, more than a few as
+// sent with those behind them.
+void Holders::Limit(Uses* uses) {
+  static_assert(kUsesMax == 2);
+  if (uses->count <= kUsesMax) return;
+  uint64_t& latest = uses->uses[0];
+  const uint32_t middle = BlocksOf(uses->uses[1]);
+  if (middle - BlocksOf(latest) <= kCellHashes) latest = PackUse(TouchOf(latest), middle);
+  uses->uses[1] = uses->uses[2];
+  uses->count = kUsesMax;
+}
+
 void Holders::Add(Run* run, const Touch& touch, uint32_t blocks) {
-  uint32_t most = blocks;
-  Filter(run, [&](uint32_t slot, uint64_t* use) {
-    const uint32_t held = Held(*run, slot, *use);
-    if (held == 0) return false;
-    *use = PackUse(TouchOf(*use), held);
-    if (slot != touch.slot) return true;
-    most = std::max(most, held);
-    return false;
-  });
-  most = std::max(most, HeldByTable(*run, touch.slot));
-  const uint64_t use = PackUse(touch.number, most);
-  if (run->dense_holders != 0 && SetInTable(run, touch.slot, use)) return;
-  Append(run, touch.slot, use);
+  Uses before;
+  uint64_t* places[kUsesMax];
+  size_t free = 0;
+  const auto take = [&](uint64_t use) {
+    const uint32_t held = Held(*run, touch.slot, use);
+    if (held != 0 && before.count < kUsesMax) before.Put(PackUse(TouchOf(use), held));
+  };
+  for (Place place(cells_, *run); place.index < run->holder_count; place.Next()) {
+    if (place.slot() != touch.slot) continue;
+    take(place.use());
+    place.use() = kNoUse;
+    if (free < kUsesMax) places[free++] = &place.use();
+  }
+  if (const uint64_t* use = TableUse(*run, touch.slot)) take(*use);
+  before.Order();
+  Uses after = before;
+  after.Put(PackUse(touch.At(run->base), blocks));
+  after.Order();
+  if (touch.moves == nullptr) {
+    // Nothing is ever let go, so that it need not be told what is older.
+    after.uses[0] = PackUse(TouchOf(after.uses[0]), BlocksOf(after.uses[after.count - 1]));
+    after.count = 1;
+  } else {
+    Limit(&after);
+    before.Tell(-1, touch.moves);
+    after.Tell(1, touch.moves);
+  }
+  size_t next = 0;
+  if (run->dense_holders != 0 && SetInTable(run, touch.slot, after.uses[0])) next = 1;
+  for (size_t i = 0; i < free && next < after.count; ++i) *places[i] = after.uses[next++];
+  for (; next < after.count; ++next) Append(run, touch.slot, after.uses[next]);
 }
 
 void Holders::Clamp(Run* run, uint32_t blocks) {

@@ -1,9 +1,13 @@
 // Holders: which endpoints hold how much of a run.
 //
 // A holder is an endpoint's use of the run: how many leading blocks, and the touch by which one
-// that was removed since is told. Two stand in the run itself, some fifty in a list; beyond that
-// they stand in a table by slot, with a bit for those that hold as much as most do, so that
-// candidates are told apart 64 at a time. An endpoint has one use of a run at most.
+// that is gone since is told. Two stand in the run itself, some fifty in a list; beyond that they
+// stand in a table by slot, with a bit for those that hold as much as most do, so that candidates
+// are told apart 64 at a time.
+//
+// An endpoint has one use of a run, or two where it is counted what it lets go: of the blocks that
+// it was sent last, and of those behind them, which it was sent earlier and lets go earlier. So a
+// system prompt that everybody sends does not keep the conversation behind it that began the run.
 //
 // Works on one shard's memory, under its lock.
 
@@ -20,17 +24,11 @@
 
 namespace gw::internal {
 
-// One insertion at one endpoint.
-struct Touch {
-  uint32_t slot;
-  uint64_t number;
-};
-
 class Holders {
  public:
   static constexpr size_t kListMax = 48;
   // Cells that Add may need.
-  static constexpr size_t kCellsPerUse = 2;
+  static constexpr size_t kCellsPerUse = 3;
 
   Holders(CellPool* cells, const Endpoints* endpoints) : cells_(*cells), endpoints_(*endpoints) {}
 
@@ -86,6 +84,18 @@ class Holders {
     uint32_t index = 0;
     uint32_t cell = 0;
   };
+
+  // What an endpoint holds of a run: the latest use first, each further than the one before.
+  static constexpr size_t kUsesMax = 2;
+  struct Uses {
+    static constexpr size_t kMax = 4;
+    uint64_t uses[kMax];
+    size_t count = 0;
+    void Put(uint64_t use) { uses[count++] = use; }
+    void Order();
+    void Tell(int32_t sign, std::vector<Move>* moves) const;
+  };
+  static void Limit(Uses* uses);
 
   // Keeps the listed uses of which `keep(slot, &use)` is true.
   template <class F>

@@ -36,12 +36,19 @@ size_t ThreadStripe() {
 // Walks of one insertion. More than one are needed where other threads insert the same prompt.
 constexpr int kWalksMax = 8;
 
+// No endpoint holds more; what is counted fits 32 bits.
+constexpr uint64_t kBlocksMaxMax = 1u << 30;
+
 }  // namespace
 
 struct PrefixIndex::Impl {
   explicit Impl(const Options& options);
 
   size_t fixed_bytes() const;
+  // Set aside for what is counted by endpoint: 10,000 of them at 256 MiB.
+  size_t counts_bytes_max() const {
+    return std::min(options.bytes_max / 32, Endpoints::CountsBytes(options.endpoints_max));
+  }
   // The shard of a run, by its name: a long prompt's runs spread over all, and no lock is held for
   // more than one of them.
   IndexShard& ShardOf(uint64_t name) {
@@ -49,6 +56,7 @@ struct PrefixIndex::Impl {
     return *shards[(mixed >> 40) & (shards.size() - 1)];
   }
   bool Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held, bool may_append);
+  size_t EndOfNew(std::span<const uint64_t> hashes, size_t at);
   bool AddRuns(std::span<const uint64_t> hashes, size_t base, const Touch& touch);
 
   const Options options;
@@ -58,8 +66,10 @@ struct PrefixIndex::Impl {
 };
 
 PrefixIndex::Impl::Impl(const Options& options)
-    : options(options), endpoints(options.endpoints_max), shards(options.shards) {
-  const size_t fixed = fixed_bytes();
+    : options(options),
+      endpoints(options.endpoints_max, counts_bytes_max()),
+      shards(options.shards) {
+  const size_t fixed = fixed_bytes() + counts_bytes_max();
   const size_t left = options.bytes_max > fixed ? options.bytes_max - fixed : 0;
   for (auto& shard : shards) {
     shard = std::make_unique<IndexShard>(left / options.shards, &endpoints);
@@ -71,9 +81,9 @@ size_t PrefixIndex::Impl::fixed_bytes() const {
          Endpoints::FixedBytes(options.endpoints_max);
 }
 
-// One walk over the runs that the prompt meets, and what is new behind them. False: another thread
-// wrote some of that meanwhile, so that a run was met which the touch's endpoint is not said to
-// hold.
+// One walk over the runs that the prompt meets, and what is new between and behind them. False:
+// another thread wrote some of that meanwhile, so that a run was met which the touch's endpoint is
+// not said to hold.
 bool PrefixIndex::Impl::Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held,
                              bool may_append) {
   size_t at = 0;
@@ -83,17 +93,33 @@ bool PrefixIndex::Impl::Walk(std::span<const uint64_t> hashes, const Touch& touc
     const auto rest = hashes.subspan(at);
     const auto base = static_cast<uint32_t>(at);
     const auto met = ShardOf(rest.front()).Use(rest, base, touch, held > base ? held - base : 0);
-    if (met.blocks == 0) break;
-    name = rest.front();
-    last = met;
-    at += met.blocks;
+    if (met.blocks != 0) {
+      name = rest.front();
+      last = met;
+      at += met.blocks;
+      continue;
+    }
+    if (may_append && last.to_its_end && last.blocks < kRunBlocksMax) {
+      const size_t count = std::min<size_t>(kRunBlocksMax - last.blocks, rest.size());
+      if (!ShardOf(name).Append(name, last.blocks, rest.first(count), touch)) return false;
+      at += count;
+    } else {
+      const size_t end = EndOfNew(hashes, at);
+      if (!AddRuns(hashes.first(end), at, touch)) return false;
+      at = end;
+    }
+    last = {};
   }
-  if (may_append && last.to_its_end && last.blocks < kRunBlocksMax && at < hashes.size()) {
-    const size_t count = std::min<size_t>(kRunBlocksMax - last.blocks, hashes.size() - at);
-    if (!ShardOf(name).Append(name, last.blocks, hashes.subspan(at, count), touch)) return false;
-    at += count;
-  }
-  return AddRuns(hashes, at, touch);
+  return true;
+}
+
+// The next place where a run may stand that is there already, and whose beginning was forgotten: it
+// may be left early, so that what comes behind it must not be written before.
+size_t PrefixIndex::Impl::EndOfNew(std::span<const uint64_t> hashes, size_t at) {
+  do {
+    at += kRunBlocksMax;
+  } while (at < hashes.size() && !ShardOf(hashes[at]).Has(hashes[at]));
+  return std::min(at, hashes.size());
 }
 
 // The last one first: what was written first is forgotten first, and the end of a prompt is of no
@@ -136,13 +162,17 @@ void PrefixIndex::Match(std::span<const uint64_t> hashes, std::span<const uint32
   counters.hit_blocks.fetch_add(held, std::memory_order_relaxed);
 }
 
-void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held) {
+void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held,
+                         uint64_t blocks_max) {
   CHECK(slot < impl_->options.endpoints_max && held <= hashes.size());
-  if (held == hashes.size()) return;
-  const Touch touch{slot, impl_->endpoints.Touch()};
+  blocks_max = std::min(blocks_max, kBlocksMaxMax);
+  if (blocks_max != 0) hashes = hashes.first(std::min<size_t>(hashes.size(), blocks_max));
+  const Touch touch = impl_->endpoints.Begin(slot, hashes.size(), blocks_max);
+  if (held >= hashes.size() && touch.moves == nullptr) return;
   // To append may fail for want of room, and then it will again.
   for (int i = 0; i < kWalksMax && !impl_->Walk(hashes, touch, held, i % 2 == 0); ++i) {
   }
+  impl_->endpoints.End(touch, blocks_max);
 }
 
 void PrefixIndex::RemoveEndpoint(uint32_t slot) {
@@ -152,7 +182,7 @@ void PrefixIndex::RemoveEndpoint(uint32_t slot) {
 
 PrefixIndex::Stats PrefixIndex::stats() const {
   Stats stats;
-  stats.bytes = impl_->fixed_bytes();
+  stats.bytes = impl_->fixed_bytes() + impl_->endpoints.counts_bytes();
   for (const auto& shard : impl_->shards) {
     const IndexShard::Stats part = shard->stats();
     stats.bytes += part.bytes;

@@ -7,9 +7,10 @@
 // One byte budget for the whole index, accounted exactly and split evenly over the shards; it is
 // taken as it fills. When a shard's part is used up, what was written longest ago and not met since
 // goes first, the ends of prompts before their beginnings. One short lock per run, spread over the
-// shards by hash, so that no global lock stands on the request path. Removing an endpoint is O(1):
-// stale holders are told by the time of the removal, and forgotten when their run is next met. Any
-// thread may call.
+// shards by hash, so that no global lock stands on the request path. Removing an endpoint is O(1),
+// and so is forgetting what it has let go for later prompts, of which it is known how much it holds
+// (prefix/endpoints.h): stale holders are told by their time, and forgotten when their run is next
+// met. Any thread may call.
 
 #pragma once
 
@@ -46,8 +47,11 @@ class PrefixIndex {
              std::span<uint32_t> hit_blocks);
   // The endpoint at `slot` was sent a prompt with these blocks, from its first on. `held`: as many
   // leading ones were just found there by Match, and are left as they are: a conversation that goes
-  // on costs no more than its new part.
-  void Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held = 0);
+  // on costs no more than its new part. `blocks_max`: as many blocks as the endpoint has room for,
+  // of all prompts together; 0: not known. What was sent there longest ago is no longer believed to
+  // be there once it would be more, the ends of prompts before their beginnings.
+  void Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held = 0,
+              uint64_t blocks_max = 0);
   // The slot may be given to another endpoint as soon as this returns.
   void RemoveEndpoint(uint32_t slot);
 

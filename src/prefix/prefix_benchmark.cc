@@ -76,10 +76,11 @@ void SetBlocks(benchmark::State& state, size_t blocks) {
 // Whole prompts of all lengths, in an index that is full: one that nobody has seen, and that one
 // once more with a turn behind it.
 void BM_WholePrompt(benchmark::State& state) {
-  PrefixIndex index({});
+  PrefixIndex index({.bytes_max = 32 << 20});
   const size_t blocks = static_cast<size_t>(state.range(0)) / 64;
   const std::vector<uint32_t> slots = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   std::vector<uint32_t> hits(slots.size());
+  const auto room = static_cast<uint64_t>(state.range(2));
   Random random(5);
   std::vector<uint64_t> prompt(blocks);
   for (uint64_t& hash : prompt) hash = random.Next();
@@ -88,20 +89,20 @@ void BM_WholePrompt(benchmark::State& state) {
   };
   while (index.stats().evicted_blocks < 1'000'000) {
     renew(0);
-    index.Insert(prompt, static_cast<uint32_t>(random.Below(10)));
+    index.Insert(prompt, static_cast<uint32_t>(random.Below(10)), 0, room);
   }
   const bool seen = state.range(1) != 0;
   for (auto _ : state) {
     renew(seen ? blocks - blocks / 16 : 0);
     index.Match(prompt, slots, hits);
     const auto slot = std::max_element(hits.begin(), hits.end()) - hits.begin();
-    index.Insert(prompt, static_cast<uint32_t>(slot), hits[static_cast<size_t>(slot)]);
+    index.Insert(prompt, static_cast<uint32_t>(slot), hits[static_cast<size_t>(slot)], room);
   }
   SetBlocks(state, blocks);
 }
 BENCHMARK(BM_WholePrompt)
-    ->ArgsProduct({{16 << 10, 128 << 10, 1 << 20, 4 << 20}, {0, 1}})
-    ->ArgNames({"chars", "seen"});
+    ->ArgsProduct({{1 << 10, 16 << 10, 128 << 10, 1 << 20, 4 << 20}, {0, 1}, {0, 100'000}})
+    ->ArgNames({"chars", "seen", "room"});
 
 void BM_Match(benchmark::State& state) {
   Loaded& loaded = LoadedFor(static_cast<uint32_t>(state.range(0)));
@@ -136,13 +137,14 @@ void BM_MatchThenInsert(benchmark::State& state) {
   Loaded& loaded = LoadedFor(100);
   std::vector<uint32_t> hits(loaded.slots.size());
   Random random(7);
+  const auto room = static_cast<uint64_t>(state.range(0));
   for (auto _ : state) {
     const auto& prompt = loaded.prompts[random.Below(kConversations)];
     loaded.index.Match(prompt, loaded.slots, hits);
-    loaded.index.Insert(prompt, static_cast<uint32_t>(random.Below(4)));
+    loaded.index.Insert(prompt, static_cast<uint32_t>(random.Below(4)), 0, room);
   }
 }
-BENCHMARK(BM_MatchThenInsert);
+BENCHMARK(BM_MatchThenInsert)->Arg(0)->Arg(100'000);
 
 // Prompts never seen before, in an index that is full, so that each block evicts another one.
 void BM_InsertEvicting(benchmark::State& state) {

@@ -18,11 +18,13 @@ namespace gw::internal {
 inline constexpr uint32_t kRunBlocksMax = 256;
 inline constexpr uint32_t kCellHashes = 16;
 
-// When an endpoint was last sent leading blocks of a run, and how many it was sent at most:
-// touch << 8 | blocks - 1. A touch is a number that grows with time (prefix/endpoints.h), never 0.
+// When an endpoint was last sent leading blocks of a run, and how many: touch << 8 | blocks - 1. A
+// touch is a number that grows with time (prefix/endpoints.h), never 0.
 inline constexpr uint64_t PackUse(uint64_t touch, uint32_t blocks) {
   return touch << 8 | (blocks - 1);
 }
+// A use that holds nothing.
+inline constexpr uint64_t kNoUse = 0;
 inline constexpr uint64_t TouchOf(uint64_t use) { return use >> 8; }
 inline constexpr uint32_t BlocksOf(uint64_t use) { return static_cast<uint32_t>(use & 0xFF) + 1; }
 
@@ -64,7 +66,7 @@ struct HolderGroup {
 
   uint64_t whole;                     // who holds Run::level blocks or more
   uint64_t some;                      // who has a use here
-  uint32_t removals;                  // of the group's endpoints, that the two above count
+  uint32_t cuts;                      // of the group's endpoints, that the two above count
   uint32_t next;                      // in the order of groups, 0 for the last
   uint32_t group;                     // slots [group * kSlots, (group + 1) * kSlots)
   uint32_t uses[kSlots / kCellUses];  // cells, by slot; 0: nobody's

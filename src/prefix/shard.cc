@@ -101,8 +101,14 @@ IndexShard::Met IndexShard::Use(std::span<const uint64_t> hashes, uint32_t base,
   if (run.base != base) return {};
   const uint32_t matched = Matched(run, hashes);
   run.met = static_cast<uint16_t>(std::max<uint32_t>(run.met, matched));
-  if (matched > held) Hold(cell, touch, matched);
+  if (matched > held || touch.moves != nullptr) Hold(cell, touch, matched);
   return {matched, matched == run.blocks};
+}
+
+bool IndexShard::Has(uint64_t name) const {
+  if (bucket_count_ == 0) return false;
+  const MutexLock lock(mutex_);
+  return Find(name) != 0;
 }
 
 void IndexShard::Hold(uint32_t cell, const Touch& touch, uint32_t blocks) {

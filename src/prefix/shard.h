@@ -31,13 +31,15 @@ class alignas(64) IndexShard {
   // REQUIRES: `endpoints` outlives the shard
   IndexShard(size_t bytes_max, const Endpoints* endpoints);
 
-  // All but the last take `hashes`: what is left of a prompt from its block number `base` on. They
-  // look at the run that starts there, and at no more of the prompt than kRunBlocksMax.
+  // All but Has and Append take `hashes`: what is left of a prompt from its block number `base` on.
+  // They look at the run that starts there, and at no more of the prompt than kRunBlocksMax.
 
   // Hands the holders to `survivors`. A run that nobody holds any more is not there.
   Met Match(std::span<const uint64_t> hashes, uint32_t base, Survivors* survivors);
-  // The touch's endpoint holds what the prompt meets of the run. It is known to hold `held`.
+  // The touch's endpoint holds what the prompt meets of the run. It is known to hold `held`, which
+  // is left as it is if nobody counts.
   Met Use(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch, uint32_t held);
+  bool Has(uint64_t name) const;
   // Writes a run of as many of the blocks as fit one, unless there is no room; false if there is a
   // run of that name.
   bool Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch);

@@ -179,7 +179,7 @@ void Configurator::SetListenErrors(ListenErrors errors) {
 
 api::StatusSet Configurator::status() const {
   const MutexLock lock(mutex_);
-  return WithListenErrors(status_, listen_errors_);
+  return WithListenErrors(status_, *store_.Load(), listen_errors_);
 }
 
 uint64_t Configurator::generation() const {

@@ -38,8 +38,10 @@ std::string ConfigPage(const Snapshot& snapshot) {
   for (const ListenerEntry& listener : snapshot.listeners) {
     Document names = Document::List();
     for (const std::string& name : listener.names) names.Add(name);
-    listeners.push_back(
-        Document::Map().Set("port", uint32_t{listener.port}).Set("names", std::move(names)));
+    listeners.push_back(Document::Map()
+                            .Set("address", listener.key.ip)
+                            .Set("port", uint32_t{listener.key.port})
+                            .Set("names", std::move(names)));
   }
   std::vector<Document> pools;
   for (const auto& entry : snapshot.pools) {

@@ -3,27 +3,25 @@
 #include <signal.h>
 
 #include <atomic>
-#include <map>
+#include <optional>
 #include <set>
-#include <thread>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/random.h"
-#include "dataplane/worker.h"
-#include "http/url.h"
 #include "net/handed_sockets.h"
-#include "net/port_holder.h"
 #include "net/supervisor.h"
-#include "pool/health.h"
+#include "server/admin_pages.h"
 #include "server/configurator.h"
-#include "server/countdown.h"
-#include "server/explain.h"
+#include "server/data_plane.h"
+#include "server/drain.h"
+#include "server/front_end.h"
 #include "server/gateway_metrics.h"
-#include "server/get.h"
-#include "server/pages.h"
 #include "server/signals.h"
 #include "server/startup.h"
 
@@ -31,19 +29,6 @@ namespace gw {
 namespace {
 
 constexpr Duration kListenRetry = std::chrono::seconds(1);
-// How long listeners that another process takes over still accept connections whose first packet
-// they have answered: the way there and back.
-constexpr Duration kHandshake = std::chrono::milliseconds(500);
-
-// False if there are pools and nobody is behind any of them: no Pod is Ready, or all refuse.
-bool AnyEndpointUsable(const Snapshot& snapshot, TimePoint now) {
-  for (const auto& entry : snapshot.pools) {
-    for (const Endpoint& endpoint : entry->pool.endpoints) {
-      if (StandingOf(*endpoint.state, 0, now) != Standing::kRefusing) return true;
-    }
-  }
-  return snapshot.pools.empty();
-}
 
 class ServerImpl final : public Server {
  public:
@@ -51,13 +36,13 @@ class ServerImpl final : public Server {
       : options_(WithSeed(WithinDescriptors(options))),
         source_(std::move(source)),
         index_(IndexOptions(options)),
-        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options), source_->limits()),
-        model_lists_(options_.dataplane, SeedFromSystem()) {}
+        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options),
+                      source_->limits()) {}
   ~ServerImpl() override {
     source_->Stop();
     scraper_.reset();
     admin_.reset();
-    workers_.clear();
+    front_ends_.clear();
   }
 
   absl::Status Start();
@@ -77,30 +62,19 @@ class ServerImpl final : public Server {
   }
   static TranslateOptions OptionsOfTranslate(const ServerOptions& options) {
     TranslateOptions translate = options.translate;
-    const bool all = options.bind_ip == "0.0.0.0" || options.bind_ip == "::";
-    if (!all) translate.address = options.bind_ip;
+    const auto bind = SocketAddress::FromIp(options.bind_ip, 0);
+    if (bind.ok()) translate.bind_ip = bind->ip();  // what is wrong with it Start says
     return translate;
   }
-  Counter& LimitReached(const char* limit) {
-    return metrics_.AddCounter("penstock_limit_reached_total",
-                               "How often a limit was reached, by its name.", {{"limit", limit}});
-  }
-  absl::Status StartWorkers();
+  absl::Status StartFrontEnds();
   absl::Status StartAdmin();
   void OnChange(const config::Change& change);
-  void OpenListeners() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
-  ListenErrors FindTakenPorts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
-  SocketAddress ListenerAddress(uint16_t port) const {  // --bind was checked
-    return SocketAddress::FromIp(options_.bind_ip, port).value_or(SocketAddress());
-  }
+  void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
+  void Retry();
+  void TakeErrors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
+  std::set<ListenerKey> Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void TellUnusedSockets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
-  AdminResponse Ready() const;
-  AdminResponse Get(const AdminRequest& request) const;
-  AdminResponse Explain(const AdminRequest& request) const;
-  static AdminResponse ChangeLogLevel(const AdminRequest& request);
-  ListenErrors Explained(const ListenErrors& errors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Reload();
-  static void ReopenLog();
   bool Drain(SignalReader& signals);
 
   const HandedSockets handed_ = HandedSockets::Take();  // before any thread
@@ -112,19 +86,17 @@ class ServerImpl final : public Server {
   SnapshotStore snapshots_;
   PoolSeries pool_series_{metrics_, snapshots_};
   Configurator configurator_;
-  ModelListStore model_lists_;
-  std::vector<std::unique_ptr<ProxyWorker>> workers_;
+  std::atomic<Phase> phase_{Phase::kStarting};
+  FrontEnds front_ends_;
+  const AdminSources pages_{options_, snapshots_, configurator_, front_ends_,
+                            phase_,   metrics_,   pool_series_};
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
   // Snapshots are published and listeners opened by the source's thread and RunUntilSignal's.
   Mutex opening_;
-  std::set<uint16_t> own_ports_ ABSL_GUARDED_BY(opening_);  // that a worker listens on
-  ListenErrors raw_errors_;                  // as the system said them; under opening_
-  std::vector<std::string> unused_sockets_;  // that were told last; under opening_
+  std::vector<std::string> unused_sockets_ ABSL_GUARDED_BY(opening_);  // that were told last
   SocketAddress admin_address_;
   size_t files_ = 0;  // that were read at the start
-  std::atomic<bool> listening_{false};
-  std::atomic<bool> draining_{false};
 };
 
 absl::Status ServerImpl::Start() {
@@ -139,67 +111,28 @@ absl::Status ServerImpl::Start() {
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
   configurator_.Apply(loaded.change);
   pool_series_.Reconcile();
-  RETURN_IF_ERROR(StartWorkers());
+  RETURN_IF_ERROR(StartFrontEnds());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   {
     const MutexLock opening(opening_);
-    OpenListeners();
+    Apply(/*listeners_changed=*/true);
+    phase_ = Phase::kServing;
   }
   source_->Start([this](const config::Change& change) { OnChange(change); });
   return absl::OkStatus();
 }
 
-absl::Status ServerImpl::StartWorkers() {
-  const int count = WorkersOf(options_);
-  const ProxyWorker::Shared shared{snapshots_,
-                                   index_,
-                                   metrics_,
-                                   options_.dataplane,
-                                   held_,
-                                   options_.bind_ip,
-                                   options_.log_requests,
-                                   &model_lists_,
-                                   &handed_};
-  for (int i = 0; i < count; ++i) {
-    ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
-                     ProxyWorker::Start(shared, *options_.seed + i));
-    workers_.push_back(std::move(worker));
-  }
+absl::Status ServerImpl::StartFrontEnds() {
+  front_ends_.push_back(NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_));
+  for (const auto& front_end : front_ends_) RETURN_IF_ERROR(front_end->Start());
   return absl::OkStatus();
 }
 
 absl::Status ServerImpl::StartAdmin() {
-  AdminServer::Handlers handlers;
-  handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
-  handlers["/readyz"] = [this](const AdminRequest&) { return Ready(); };
-  handlers["/metrics"] = [this](const AdminRequest&) {
-    pool_series_.Reconcile();
-    return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_.Render()};
-  };
-  handlers["/endpoints"] = [this](const AdminRequest&) {
-    return AdminResponse{200, "application/json",
-                         EndpointsPage(*snapshots_.Load(), RealClock().Now())};
-  };
-  handlers["/config"] = [this](const AdminRequest&) {
-    return AdminResponse{200, "application/json", ConfigPage(*snapshots_.Load())};
-  };
-  handlers["/get"] = [this](const AdminRequest& request) { return Get(request); };
-  handlers["/explain"] = [this](const AdminRequest& request) { return Explain(request); };
-  handlers["/log-level"] = [](const AdminRequest&) {
-    return AdminResponse{.body = std::string(NameOf(log_level())) + "\n"};
-  };
-  handlers["PUT /log-level"] = ChangeLogLevel;
-  AdminServer::Limits limits;
-  limits.connections = options_.dataplane.admin_connections_max;
-  limits.share_port = options_.takeover;
+  AdminServer::Limits limits = AdminLimits(pages_);
   limits.handed = handed_.Find(admin_address_);
-  limits.linger_bytes = options_.dataplane.admin_linger_bytes_max;
-  limits.on_connections_reached = [&reached = LimitReached("admin_connections")] { reached.Add(); };
-  limits.on_linger_bytes_reached = [&reached = LimitReached("admin_linger_bytes")] {
-    reached.Add();
-  };
-  ASSIGN_OR_RETURN(admin_, AdminServer::Start(admin_address_, std::move(handlers), limits));
+  ASSIGN_OR_RETURN(admin_, AdminServer::Start(admin_address_, AdminPages(pages_), limits));
   Log(LogLevel::kInfo, "Admin port listens", {{"address", admin_->local().ToString()}});
   return absl::OkStatus();
 }
@@ -207,65 +140,48 @@ absl::Status ServerImpl::StartAdmin() {
 void ServerImpl::OnChange(const config::Change& change) {
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   const MutexLock opening(opening_);
-  if (!configurator_.Apply(change)) {
-    for (auto& worker : workers_) worker->FollowSnapshot();
-    return;
-  }
-  pool_series_.Reconcile();
-  OpenListeners();
+  const bool listeners_changed = configurator_.Apply(change);
+  if (listeners_changed) pool_series_.Reconcile();
+  Apply(listeners_changed);
 }
 
-// Workers share their ports, and would share them silently with another process that does so.
-ListenErrors ServerImpl::FindTakenPorts() const {
-  ListenErrors taken;
-  const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
-  if (options_.takeover) return taken;
-  for (const ListenerEntry& entry : snapshot->listeners) {
-    if (own_ports_.contains(entry.port)) continue;
-    const SocketAddress address = ListenerAddress(entry.port);
-    if (handed_.Find(address) >= 0) continue;
-    const absl::Status status = CheckNobodyListens(address);
-    if (!status.ok()) taken.emplace(entry.port, status.message());
-  }
-  return taken;
+void ServerImpl::Apply(bool listeners_changed) {
+  for (const auto& front_end : front_ends_) front_end->Apply(listeners_changed);
+  if (listeners_changed) TakeErrors();
 }
 
-void ServerImpl::OpenListeners() {
-  const ListenErrors taken = FindTakenPorts();
-  std::set<uint16_t> taken_ports;
-  for (const auto& [port, error] : taken) taken_ports.insert(port);
-  auto countdown = std::make_shared<Countdown>(workers_.size());
-  auto mutex = std::make_shared<Mutex>();
-  auto all_errors = std::make_shared<ListenErrors>(taken);
-  auto failures = std::make_shared<std::map<uint16_t, size_t>>();  // workers that have not the port
-  for (auto& worker : workers_) {
-    worker->ApplySnapshot(
-        [countdown, mutex, all_errors, failures](ListenErrors errors) {
-          {
-            const MutexLock lock(*mutex);
-            for (const auto& [port, error] : errors) ++(*failures)[port];
-            all_errors->merge(errors);
-          }
-          countdown->Done();
-        },
-        taken_ports);
+// Whoever had a port may have left it, and an address may have come.
+void ServerImpl::Retry() {
+  if (configurator_.listen_errors().empty()) return;
+  const MutexLock opening(opening_);
+  for (const auto& front_end : front_ends_) front_end->Retry();
+  TakeErrors();
+}
+
+void ServerImpl::TakeErrors() {
+  ListenErrors all;
+  for (const auto& front_end : front_ends_) {
+    all.insert(front_end->errors().begin(), front_end->errors().end());
   }
-  countdown->Wait(std::chrono::seconds(30), [] { return false; });
-  const MutexLock lock(*mutex);
-  own_ports_.clear();
-  for (const ListenerEntry& entry : snapshots_.Load()->listeners) {
-    const bool nowhere = (*failures)[entry.port] == workers_.size();
-    if (!taken.contains(entry.port) && !nowhere) own_ports_.insert(entry.port);
-  }
-  configurator_.SetListenErrors(Explained(*all_errors));
-  listening_ = true;
+  configurator_.SetListenErrors(std::move(all));
   TellUnusedSockets();
+}
+
+std::set<ListenerKey> ServerImpl::Open() const {
+  std::set<ListenerKey> open;
+  for (const auto& front_end : front_ends_) {
+    open.insert(front_end->open().begin(), front_end->open().end());
+  }
+  return open;
 }
 
 // Whoever connects to one of those waits until a listener takes it.
 void ServerImpl::TellUnusedSockets() {
   std::set<int> used = {handed_.Find(admin_address_)};
-  for (const uint16_t port : own_ports_) used.insert(handed_.Find(ListenerAddress(port)));
+  for (const ListenerKey& key : Open()) {
+    const auto address = SocketAddress::FromIp(key.ip, key.port);
+    if (address.ok()) used.insert(handed_.Find(*address));
+  }
   std::vector<std::string> unused = handed_.Names(used);
   if (unused == unused_sockets_) return;
   unused_sockets_ = std::move(unused);
@@ -273,110 +189,6 @@ void ServerImpl::TellUnusedSockets() {
     Log(LogLevel::kWarning, "No listener has the address of a socket that was handed over",
         {{"socket", name}});
   }
-}
-
-// The errors with the listeners that wanted the ports, and with who has them. Each is logged once,
-// and looked into once: it is tried again every second.
-ListenErrors ServerImpl::Explained(const ListenErrors& errors) {
-  const ListenErrors known = configurator_.listen_errors();
-  ListenErrors explained;
-  for (const auto& [port, error] : errors) {
-    const auto raw = raw_errors_.find(port);
-    if (raw != raw_errors_.end() && raw->second == error && known.contains(port)) {
-      explained[port] = known.at(port);
-      continue;
-    }
-    std::string& text = explained[port];
-    if (const ListenerEntry* entry = snapshots_.Load()->FindListener(port)) {
-      text = "listener ";
-      for (const std::string& name : entry->names) text += name + " and ";
-      text.resize(text.size() - 5);
-      text += " of the Gateways: ";
-    }
-    text += WithHolder(error, port);
-    Log(LogLevel::kError, "A listener could not be opened", {{"error", text}});
-  }
-  raw_errors_ = errors;
-  return explained;
-}
-
-AdminResponse ServerImpl::Ready() const {
-  AdminResponse response;
-  const ListenErrors errors = configurator_.listen_errors();
-  if (draining_) {
-    response.status = 503;
-    response.body = "draining\n";
-  } else if (!listening_) {
-    response.status = 503;
-    response.body = "starting\n";
-  } else if (snapshots_.Load()->listeners.empty()) {
-    response.status = 503;
-    response.body = configurator_.WhyNothingListens() + "\n";
-  } else if (!errors.empty()) {
-    response.status = 503;
-    for (const auto& [port, error] : errors) response.body += error + "\n";
-  } else {
-    response.body = "ready, configuration " + std::to_string(configurator_.generation()) + "\n";
-  }
-  if (!AnyEndpointUsable(*snapshots_.Load(), RealClock().Now())) {
-    if (!options_.ready_without_endpoints) response.status = 503;
-    response.body += "no pool has a usable endpoint\n";
-  }
-  if (const size_t refused = configurator_.refused(); refused > 0) {
-    response.body += std::to_string(refused) + " refused, see penstock get all\n";
-  }
-  if (const size_t stale = configurator_.stale(); stale > 0) {
-    response.body += std::to_string(stale) + " served at their last good version\n";
-  }
-  const std::string load_error = configurator_.load_error();
-  if (!load_error.empty()) {
-    response.body += "files rejected, their last good objects serve: " + load_error + "\n";
-  }
-  return response;
-}
-
-AdminResponse ServerImpl::Get(const AdminRequest& request) const {
-  const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
-  const std::shared_ptr<const api::ResourceSet> resources = configurator_.resources();
-  const api::StatusSet status = configurator_.status();
-  return AnswerGet({*snapshot, *resources, status, RealClock().Now()}, request.query);
-}
-
-AdminResponse ServerImpl::Explain(const AdminRequest& request) const {
-  const std::optional<std::string> id = http::QueryParam(request.query, "id");
-  const std::string pool = http::QueryParam(request.query, "pool").value_or("");
-  std::optional<RequestRecord> found;
-  for (const auto& worker : workers_) {
-    auto record = id ? worker->history().Find(*id) : worker->history().FindLast(pool);
-    if (record && (!found || record->ended > found->ended)) found = std::move(record);
-  }
-  if (!found) {
-    const std::string wanted = id             ? "request \"" + *id + "\""
-                               : pool.empty() ? "request"
-                                              : "request to pool \"" + pool + "\"";
-    return {.status = 404,
-            .body = "error: no " + wanted + " among the last ones of this gateway\n"};
-  }
-  if (http::QueryParam(request.query, "output").value_or("") == "json") {
-    return {.content_type = "application/json",
-            .body = ExplainDocument(*found).ToCompactJson() + "\n"};
-  }
-  return {.body = ExplainText(*found)};
-}
-
-AdminResponse ServerImpl::ChangeLogLevel(const AdminRequest& request) {
-  const std::string name = http::QueryParam(request.query, "level").value_or("");
-  const std::optional<LogLevel> level = LogLevelFromName(name);
-  if (!level) {
-    return {.status = 400,
-            .body = "error: level: must be debug, info, warning or error, got \"" +
-                    Printable(name) + "\"\n"};
-  }
-  const std::string before(NameOf(log_level()));
-  SetLogLevel(std::min(*level, LogLevel::kInfo));  // the change itself is told
-  Log(LogLevel::kInfo, "Log level changed", {{"from", before}, {"to", NameOf(*level)}});
-  SetLogLevel(*level);
-  return {.body = std::string(NameOf(*level)) + "\n"};
 }
 
 void ServerImpl::Reload() {
@@ -396,21 +208,11 @@ void ServerImpl::Reload() {
   });
 }
 
-void ServerImpl::ReopenLog() {
-  const absl::Status status = ReopenLogFile();
-  if (!status.ok()) {
-    Log(LogLevel::kError, "SIGUSR1: the log file could not be opened, the old one goes on",
-        {{"error", std::string(status.message())}});
-  } else {
-    Log(LogLevel::kInfo, "SIGUSR1: the log file is open", {});
-  }
-}
-
 int ServerImpl::RunUntilSignal() {
   SignalReader signals;
   {
     const MutexLock opening(opening_);
-    LogListening(files_, *snapshots_.Load(), own_ports_, options_.bind_ip);
+    LogListening(files_, *snapshots_.Load(), Open());
   }
   NotifySupervisor("READY=1");
   for (;;) {
@@ -418,10 +220,7 @@ int ServerImpl::RunUntilSignal() {
     if (signal == SIGHUP) Reload();
     if (signal == SIGUSR1) ReopenLog();
     if (signal == SIGTERM || signal == SIGINT) break;
-    // Whoever had a port may have left it.
-    if (signal || configurator_.listen_errors().empty()) continue;
-    const MutexLock opening(opening_);
-    OpenListeners();
+    if (!signal) Retry();
   }
   const bool drained = Drain(signals);
   SignalReader::EndAtNext();
@@ -429,47 +228,24 @@ int ServerImpl::RunUntilSignal() {
 }
 
 bool ServerImpl::Drain(SignalReader& signals) {
-  draining_ = true;
+  phase_ = Phase::kDraining;
   NotifySupervisor("STOPPING=1");
+  const Duration limit = options_.dataplane.drain_timeout;
   Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
-      {{"limit_s", ToSeconds(options_.dataplane.drain_timeout)}});
+      {{"limit_s", ToSeconds(limit)}});
   source_->Stop();
-  auto countdown = std::make_shared<Countdown>(workers_.size());
-  // Another process has taken the ports over: it shall have the next connection, and the next
-  // probe.
   std::set<uint16_t> ports;
   {
     const MutexLock opening(opening_);
-    ports = own_ports_;
+    for (const ListenerKey& key : Open()) ports.insert(key.port);
   }
   if (admin_address_.port() != 0) ports.insert(admin_address_.port());
-  const bool taken_over = OthersListen(ports);
-  if (taken_over) admin_->StopListening();
-  for (auto& worker : workers_) {
-    worker->Drain([countdown] { countdown->Done(); }, taken_over ? kHandshake : Duration(0));
-  }
-  std::atomic<bool> again{false};
-  std::atomic<bool> over{false};
-  std::thread second([&] {
-    // A second signal ends at once.
-    while (!over) {
-      const std::optional<int> signal = signals.Next(std::chrono::milliseconds(50));
-      if (signal == SIGUSR1) ReopenLog();
-      if (signal == SIGHUP) Log(LogLevel::kInfo, "SIGHUP: nothing is read while draining", {});
-      if (signal != SIGTERM && signal != SIGINT) continue;
-      again = true;
-      countdown->Poke();
-      return;
-    }
-  });
-  const bool drained =
-      countdown->Wait(options_.dataplane.drain_timeout, [&] { return again.load(); });
-  over = true;
-  second.join();
-  if (!drained && !again) LimitReached("drain_timeout").Add();
+  const DrainEnd end = DrainAll(front_ends_, *admin_, ports, signals, limit);
+  const bool drained = end == DrainEnd::kDrained;
+  if (end == DrainEnd::kTimeout) LimitReached(metrics_, "drain_timeout").Add();
   Log(drained ? LogLevel::kInfo : LogLevel::kWarning,
       drained ? "Drained" : "Drain ended early, what was in flight is broken off",
-      {{"second_signal", again.load()}});
+      {{"second_signal", end == DrainEnd::kSecondSignal}});
   return drained;
 }
 

@@ -75,21 +75,19 @@ ServerOptions WithinDescriptors(ServerOptions options) {
   return options;
 }
 
-std::string ListenersText(const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
-                          const std::string& bind_ip) {
+std::string ListenersText(const Snapshot& snapshot, const std::set<ListenerKey>& open) {
   constexpr size_t kNamedMax = 50;
   std::string text;
   size_t named = 0;
   size_t more = 0;
   for (const ListenerEntry& entry : snapshot.listeners) {
-    const absl::StatusOr<SocketAddress> address = SocketAddress::FromIp(bind_ip, entry.port);
-    if (!open_ports.contains(entry.port) || !address.ok()) continue;
+    if (!open.contains(entry.key)) continue;
     for (const std::string& name : entry.names) {
       if (named == kNamedMax) {
         ++more;
         continue;
       }
-      text += (named++ == 0 ? "" : ", ") + name + " " + address->ToString();
+      text += (named++ == 0 ? "" : ", ") + name + " " + entry.key.ToString();
     }
   }
   return more == 0 ? text : text + " and " + std::to_string(more) + " more";
@@ -108,13 +106,12 @@ void LogStart(const ServerOptions& options, const config::FirstLoad& loaded,
        {"sockets", sockets}});
 }
 
-void LogListening(size_t files, const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
-                  const std::string& bind_ip) {
+void LogListening(size_t files, const Snapshot& snapshot, const std::set<ListenerKey>& open) {
   Log(LogLevel::kInfo, "Listening",
       {{"version", Version().version},
        {"files", files},
-       {"ports", open_ports.size()},
-       {"listeners", ListenersText(snapshot, open_ports, bind_ip)}});
+       {"ports", open.size()},
+       {"listeners", ListenersText(snapshot, open)}});
 }
 
 std::string WithHolder(std::string error, uint16_t port) {

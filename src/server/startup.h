@@ -31,16 +31,14 @@ int WorkersOf(const ServerOptions& options);
 // endpoint that is well.
 ServerOptions WithinDescriptors(ServerOptions options);
 
-// "default/gateway/http 0.0.0.0:80, default/gateway/other 0.0.0.0:81": the listeners whose ports
-// are open, for the log; of many the first.
-std::string ListenersText(const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
-                          const std::string& bind_ip);
+// "default/gateway/http 0.0.0.0:80, default/gateway/other 0.0.0.0:81": the listeners that are open,
+// for the log; of many the first.
+std::string ListenersText(const Snapshot& snapshot, const std::set<ListenerKey>& open);
 
 // The lines that begin and end the start. REQUIRES: options.seed
 void LogStart(const ServerOptions& options, const config::FirstLoad& loaded,
               const std::string& sockets);
-void LogListening(size_t files, const Snapshot& snapshot, const std::set<uint16_t>& open_ports,
-                  const std::string& bind_ip);
+void LogListening(size_t files, const Snapshot& snapshot, const std::set<ListenerKey>& open);
 
 // `error` with what is known of who has the port.
 std::string WithHolder(std::string error, uint16_t port);

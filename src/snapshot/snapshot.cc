@@ -1,16 +1,22 @@
 #include "snapshot/snapshot.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/mutex.h"
 
 namespace gw {
 
-const ListenerEntry* Snapshot::FindListener(uint16_t port) const {
-  for (const ListenerEntry& listener : listeners) {
-    if (listener.port == port) return &listener;
-  }
-  return nullptr;
+std::string ListenerKey::ToString() const {
+  const std::string port_text = std::to_string(port);
+  return ip.find(':') == std::string::npos ? ip + ":" + port_text : "[" + ip + "]:" + port_text;
+}
+
+const ListenerEntry* Snapshot::FindListener(const ListenerKey& key) const {
+  const auto it = std::lower_bound(
+      listeners.begin(), listeners.end(), key,
+      [](const ListenerEntry& entry, const ListenerKey& wanted) { return entry.key < wanted; });
+  return it != listeners.end() && it->key == key ? &*it : nullptr;
 }
 
 void SnapshotStore::Publish(std::shared_ptr<const Snapshot> snapshot) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -42,19 +43,28 @@ struct PoolEntry {
   std::string unservable;
 };
 
-// One port to listen on. Several Gateways' listeners on one port share it.
-struct ListenerEntry {
+// Where it is listened: names a listener. In the order of the ports.
+struct ListenerKey {
   uint16_t port = 0;
+  std::string ip = "0.0.0.0";  // as net::SocketAddress writes it
+
+  auto operator<=>(const ListenerKey&) const = default;
+  std::string ToString() const;  // "0.0.0.0:80", "[::1]:80"
+};
+
+// One address and port to listen on. Several Gateways' listeners there share it.
+struct ListenerEntry {
+  ListenerKey key;
   std::vector<std::string> names;  // "default/inference-gateway/http-llm", for logs
   std::shared_ptr<const RouteTable> routes;
 };
 
 struct Snapshot {
   uint64_t generation = 0;
-  std::vector<ListenerEntry> listeners;
+  std::vector<ListenerEntry> listeners;                 // in the order of their keys
   std::vector<std::shared_ptr<const PoolEntry>> pools;  // RouteRule destinations index this
 
-  const ListenerEntry* FindListener(uint16_t port) const;
+  const ListenerEntry* FindListener(const ListenerKey& key) const;
 };
 
 // Where the newest Snapshot is published. One writer at a time; readers keep a SnapshotReader per

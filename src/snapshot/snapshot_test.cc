@@ -14,7 +14,7 @@ std::shared_ptr<const Snapshot> Numbered(uint64_t generation) {
   // As many ports as the number says, so that a reader can tell a torn value.
   for (uint64_t i = 0; i < generation % 7; ++i) {
     ListenerEntry listener;
-    listener.port = static_cast<uint16_t>(8000 + i);
+    listener.key.port = static_cast<uint16_t>(8000 + i);
     snapshot->listeners.push_back(std::move(listener));
   }
   return snapshot;
@@ -22,10 +22,11 @@ std::shared_ptr<const Snapshot> Numbered(uint64_t generation) {
 
 TEST(Snapshot, FindsListenersByPort) {
   const auto snapshot = Numbered(3);
-  ASSERT_NE(snapshot->FindListener(8002), nullptr);
-  EXPECT_EQ(snapshot->FindListener(8002)->port, 8002);
-  EXPECT_EQ(snapshot->FindListener(8003), nullptr);
-  EXPECT_EQ(Snapshot{}.FindListener(8000), nullptr);
+  ASSERT_NE(snapshot->FindListener({8002}), nullptr);
+  EXPECT_EQ(snapshot->FindListener({8002})->key.port, 8002);
+  EXPECT_EQ(snapshot->FindListener({8003}), nullptr);
+  EXPECT_EQ(Snapshot{}.FindListener({8000}), nullptr);
+  EXPECT_EQ(snapshot->FindListener({8002, "127.0.0.1"}), nullptr);
 }
 
 TEST(SnapshotStore, HoldsNothingBeforeTheFirstPublish) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -73,16 +74,43 @@ class Collector {
     endpoint.address = is_v6 ? fmt::format("[{}]:{}", endpoint.ip, endpoint.port)
                              : fmt::format("{}:{}", endpoint.ip, endpoint.port);
     endpoint.state = table_.Get(endpoint.address);
-    if (!seen_.insert(endpoint.state.get()).second) return;
+    if (!seen_.insert(endpoint.state.get()).second) {
+      ++shadowed_;
+      return;
+    }
     endpoints_.push_back(std::move(endpoint));
   }
+  size_t shadowed() const { return shadowed_; }
   std::vector<Endpoint> Take() { return std::move(endpoints_); }
 
  private:
   EndpointTable& table_;
   absl::flat_hash_set<const EndpointState*> seen_;
   std::vector<Endpoint> endpoints_;
+  size_t shadowed_ = 0;
 };
+
+void AddPod(const Context& context, const PodSelection& selection, const api::Pod& pod,
+            std::vector<std::string>* notes, Collector* collector) {
+  if (!MayReceive(context, pod, notes)) return;
+  std::vector<int> ports = selection.ports;
+  if (pod.target_port) ports = {*pod.target_port};
+  if (ports.empty()) return;
+  Endpoint endpoint;
+  endpoint.ns = pod.meta.ns;
+  endpoint.name = pod.meta.name;
+  endpoint.ip = pod.ip;
+  endpoint.runtime = RuntimeOf(pod, selection.runtime, notes);
+  if (selection.role_label != nullptr) {
+    const std::optional<Role> role = RoleOf(pod, *selection.role_label, notes);
+    if (!role) return;
+    endpoint.role = *role;
+  }
+  for (const int port : ports) {
+    endpoint.port = static_cast<uint16_t>(port);
+    collector->Add(endpoint);
+  }
+}
 
 // Looks Pods up in the order of their names. Of a pool that selects most of them the next one is
 // near the one before: a few steps cost less than a search.
@@ -118,31 +146,44 @@ std::optional<int> PortOf(const api::EndpointSlice& slice, const api::ServicePor
 }  // namespace
 
 std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection& selection,
-                                      std::vector<std::string>* notes) {
+                                      std::vector<std::string>* notes, size_t* shadowed) {
   Collector collector(context.endpoints);
   PodFinder pods(context.resources.pods);
   for (const std::string& name : context.index.PodsOf(selection.ns, selection.selector)) {
-    const api::Pod& pod = pods.Find(selection.ns, name);
-    if (!MayReceive(context, pod, notes)) continue;
-    std::vector<int> ports = selection.ports;
-    if (pod.target_port) ports = {*pod.target_port};
-    if (ports.empty()) continue;
-    Endpoint endpoint;
-    endpoint.ns = pod.meta.ns;
-    endpoint.name = pod.meta.name;
-    endpoint.ip = pod.ip;
-    endpoint.runtime = RuntimeOf(pod, selection.runtime, notes);
-    if (selection.role_label != nullptr) {
-      const std::optional<Role> role = RoleOf(pod, *selection.role_label, notes);
-      if (!role) continue;
-      endpoint.role = *role;
-    }
-    for (const int port : ports) {
-      endpoint.port = static_cast<uint16_t>(port);
-      collector.Add(endpoint);
-    }
+    AddPod(context, selection, pods.Find(selection.ns, name), notes, &collector);
   }
+  *shadowed = collector.shadowed();
   return collector.Take();
+}
+
+std::optional<std::vector<Endpoint>> ChangedEndpoints(const Context& context,
+                                                      const PodSelection& selection,
+                                                      const std::vector<Endpoint>& before,
+                                                      const std::set<std::string>& changed) {
+  Collector collector(context.endpoints);
+  std::vector<std::string> notes;
+  const ObjectIndex::Names& selected = context.index.PodsOf(selection.ns, selection.selector);
+  for (const std::string& name : changed) {
+    if (!selected.contains(name)) continue;
+    AddPod(context, selection, context.resources.pods.at({selection.ns, name}), &notes, &collector);
+  }
+  std::vector<Endpoint> added = collector.Take();
+  const auto is_shadow = [&](const Endpoint& kept) {
+    return std::any_of(added.begin(), added.end(),
+                       [&](const Endpoint& each) { return each.state == kept.state; });
+  };
+  std::vector<Endpoint> result;
+  result.reserve(before.size() + added.size());
+  auto next = added.begin();
+  for (const Endpoint& kept : before) {
+    if (changed.contains(kept.name)) continue;
+    while (next != added.end() && next->name < kept.name) result.push_back(*next++);
+    if (is_shadow(kept)) return std::nullopt;
+    result.push_back(kept);
+  }
+  result.insert(result.end(), next, added.end());
+  if (!notes.empty() || collector.shadowed() > 0) return std::nullopt;
+  return result;
 }
 
 std::vector<Endpoint> EndpointsOfSlices(const Context& context, const std::string& ns,

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,9 +23,17 @@ struct PodSelection {
 
 // Pods that match and may receive requests: Ready, not terminating, with an address; in the order
 // of their names. With a role label, those that have a role there. A Pod's own port replaces
-// `ports`. `notes` gets what the user should hear.
+// `ports`. `notes` gets what the user should hear; `shadowed` the number of endpoints left out,
+// whose address one before them has.
 std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection& selection,
-                                      std::vector<std::string>* notes);
+                                      std::vector<std::string>* notes, size_t* shadowed);
+
+// The same where only Pods of these names are not as they were when `before` was made. nullopt if
+// they alone do not tell: something is noted or shadowed. REQUIRES: nothing was when `before` was
+std::optional<std::vector<Endpoint>> ChangedEndpoints(const Context& context,
+                                                      const PodSelection& selection,
+                                                      const std::vector<Endpoint>& before,
+                                                      const std::set<std::string>& changed);
 
 // Ready addresses of the EndpointSlices of Service `service` of `ns`, at the slices' port of that
 // name.

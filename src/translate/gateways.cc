@@ -19,9 +19,11 @@ bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
 // themselves are not among them, as they take in HTTPS listeners and filters, nor is
 // SupportInferencePool, which takes in external endpoint pickers.
 constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation", "GatewayPort8080",
-                                     "HTTPRouteBackendTimeout",      "HTTPRouteMethodMatching",
-                                     "HTTPRouteParentRefPort",       "HTTPRouteQueryParamMatching",
-                                     "HTTPRouteRequestTimeout"};
+                                     "GatewayStaticAddresses",       "HTTPRouteBackendTimeout",
+                                     "HTTPRouteMethodMatching",      "HTTPRouteParentRefPort",
+                                     "HTTPRouteQueryParamMatching",  "HTTPRouteRequestTimeout"};
+
+constexpr char kIpAddress[] = "IPAddress";
 
 Verdict ClassVerdict(const api::GatewayClass& gateway_class) {
   const std::string unsupported = UnsupportedText(gateway_class.unsupported);
@@ -66,11 +68,29 @@ void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) 
 Verdict VerdictWithoutClass(const api::Gateway& gateway) {
   const std::string unsupported = UnsupportedText(gateway.unsupported);
   if (unsupported.empty()) return Holds("Accepted");
-  const char* reason = gateway.parameters_ref       ? "InvalidParameters"
-                       : !gateway.addresses.empty() ? "UnsupportedAddress"
-                                                    : "Invalid";
+  const bool address =
+      std::any_of(gateway.addresses.begin(), gateway.addresses.end(),
+                  [](const api::GatewayAddress& each) { return each.type != kIpAddress; });
+  const char* reason = gateway.parameters_ref ? "InvalidParameters"
+                       : address              ? "UnsupportedAddress"
+                                              : "Invalid";
   return Refused(reason, unsupported);
 }
+
+// Each once. Of an address without a value any will do.
+std::vector<std::string> IpsOf(const api::Gateway& gateway, const std::string& bind_ip) {
+  std::vector<std::string> ips;
+  for (const api::GatewayAddress& address : gateway.addresses) {
+    if (address.type != kIpAddress) continue;
+    const std::string& ip = address.value.empty() ? bind_ip : address.value;
+    if (std::find(ips.begin(), ips.end(), ip) == ips.end()) ips.push_back(ip);
+  }
+  if (gateway.addresses.empty()) ips.push_back(bind_ip);
+  return ips;
+}
+
+// All addresses of the machine, and none that a client could connect to.
+bool IsWildcard(const std::string& ip) { return ip == "0.0.0.0" || ip == "::"; }
 
 Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gateway_class) {
   if (!ClassVerdict(gateway_class).ok()) {
@@ -146,9 +166,10 @@ void FindConflicts(std::vector<ListenerState>* listeners) {
   }
 }
 
-GatewayState ReadGateway(const api::Gateway& gateway, std::string controller_name,
-                         Verdict accepted) {
+GatewayState ReadGateway(const Context& context, const api::Gateway& gateway,
+                         std::string controller_name, Verdict accepted) {
   GatewayState state;
+  state.ips = IpsOf(gateway, context.options.bind_ip);
   state.gateway = &gateway;
   state.controller_name = std::move(controller_name);
   state.accepted = std::move(accepted);
@@ -164,8 +185,10 @@ GatewayState ReadGateway(const api::Gateway& gateway, std::string controller_nam
   FindConflicts(&state.listeners);
   for (ListenerState& listener : state.listeners) {
     // A listener that also names kinds we do not know serves those we do.
-    listener.served = state.accepted.ok() && listener.accepted.ok() &&
-                      listener.conflict_reason.empty() && !listener.supported_kinds.empty();
+    if (state.accepted.ok() && listener.accepted.ok() && listener.conflict_reason.empty() &&
+        !listener.supported_kinds.empty()) {
+      listener.ips = state.ips;
+    }
   }
   return state;
 }
@@ -175,21 +198,23 @@ struct Contender {
   ListenerState* listener;
 };
 
-// One address serves all Gateways, so listeners of different Gateways meet on a port as those of
-// one do. Told apart by hostname they share it; of equal ones the oldest Gateway's is served, then
-// the one that is served already, then the one whose Gateway's name sorts first: what worked goes
-// on working when somebody adds another.
+// Listeners of different Gateways meet on a port of one address as those of one Gateway do. Told
+// apart by hostname they share it; of equal ones the oldest Gateway's is served, then the one that
+// is served already, then the one whose Gateway's name sorts first: what worked goes on working
+// when somebody adds another.
 void FindTaken(Context& context, GatewayStates* states) {
-  std::map<std::tuple<int, std::string>, std::vector<Contender>> wanted;
+  std::map<std::tuple<std::string, int, std::string>, std::vector<Contender>> wanted;
   for (auto& [key, gateway] : *states) {
     for (ListenerState& listener : gateway.listeners) {
       const api::Listener& spec = *listener.spec;
-      if (listener.served) wanted[{spec.port, spec.hostname}].push_back({&gateway, &listener});
+      for (const std::string& ip : listener.ips) {
+        wanted[{ip, spec.port, spec.hostname}].push_back({&gateway, &listener});
+      }
     }
   }
   for (auto& [place, contenders] : wanted) {
-    const auto& [port, hostname] = place;
-    const std::string what = fmt::format("port {} hostname {}", port, hostname);
+    const auto& [ip, port, hostname] = place;
+    const std::string what = fmt::format("address {} port {} hostname {}", ip, port, hostname);
     const auto rank = [&](const Contender& contender) {
       return std::make_pair(contender.gateway->gateway->meta.creation_unix_s,
                             !context.Holds(what, contender.listener->name));
@@ -201,11 +226,11 @@ void FindTaken(Context& context, GatewayStates* states) {
     context.holders[what] = owner->listener->name;
     for (Contender& contender : contenders) {
       if (&contender == &*owner) continue;
-      contender.listener->served = false;
+      std::erase(contender.listener->ips, ip);
       contender.listener->conflict_reason = "HostnameConflict";
       contender.listener->conflict_message = fmt::format(
-          "port {} with hostname \"{}\" is listener {}'s, {}{}", port, hostname,
-          owner->listener->name,
+          "port {}{} with hostname \"{}\" is listener {}'s, {}{}", port,
+          ip == context.options.bind_ip ? "" : " of address " + ip, hostname, owner->listener->name,
           WhyFirst(owner->gateway->gateway->meta.creation_unix_s,
                    contender.gateway->gateway->meta.creation_unix_s, !rank(*owner).second),
           contender.listener->where);
@@ -233,7 +258,7 @@ api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generat
   status.attached_routes = state.attached_routes;
   status.supported_kinds = state.supported_kinds;
   SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
-  const Verdict programmed = state.served
+  const Verdict programmed = state.served()
                                  ? Holds("Programmed", fmt::format("port {}", state.spec->port))
                                  : Refused("Invalid", "requests are not taken on this listener");
   SetVerdict(&status.conditions, "Programmed", programmed, generation);
@@ -245,11 +270,6 @@ api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generat
   }
   SetVerdict(&status.conditions, "Conflicted", conflicted, generation);
   return status;
-}
-
-bool IsProgrammed(const api::ListenerStatus& listener) {
-  const api::Condition* programmed = api::FindCondition(listener.conditions, "Programmed");
-  return programmed != nullptr && programmed->status == api::ConditionStatus::kTrue;
 }
 
 bool IsValid(const api::ListenerStatus& listener) {
@@ -266,14 +286,16 @@ GatewayStates ReadGateways(Context& context) {
     const std::string& class_name = gateway.gateway_class_name;
     const auto it = classes.find(class_name);
     if (it != classes.end() && IsOurs(context, it->second)) {
-      states.emplace(key, ReadGateway(gateway, it->second.controller_name,
+      states.emplace(key, ReadGateway(context, gateway, it->second.controller_name,
                                       GatewayVerdict(gateway, it->second)));
     } else if (it == classes.end() && IsOursByName(context, class_name)) {
-      states.emplace(key, ReadGateway(gateway, context.own_name(), VerdictWithoutClass(gateway)));
+      states.emplace(
+          key, ReadGateway(context, gateway, context.own_name(), VerdictWithoutClass(gateway)));
     } else if (it != classes.end()) {
       WriteForeignGateway(context, gateway, it->second);
     } else if (context.options.only_controller) {
-      states.emplace(key, ReadGateway(gateway, context.own_name(), ClassMissing(context, gateway)));
+      states.emplace(
+          key, ReadGateway(context, gateway, context.own_name(), ClassMissing(context, gateway)));
     }
   }
   FindTaken(context, &states);
@@ -294,6 +316,11 @@ std::string UnservableText(const api::Gateway& gateway) {
     errors.push_back(fmt::format("listener {}: {}", listener.name, verdict.message));
   }
   return Join(errors);
+}
+
+bool IsProgrammed(const api::ListenerStatus& listener) {
+  const api::Condition* programmed = api::FindCondition(listener.conditions, "Programmed");
+  return programmed != nullptr && programmed->status == api::ConditionStatus::kTrue;
 }
 
 void SetFromListeners(api::ObjectStatus* status, int64_t generation) {
@@ -324,8 +351,13 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
       status.listeners.push_back(ListenerStatusOf(listener, generation));
     }
     if (state.accepted.ok()) {
-      const std::string& address = context.options.address;
-      if (!address.empty()) status.addresses.push_back({"IPAddress", address});
+      for (const std::string& ip : state.ips) {
+        const bool served = std::any_of(
+            state.listeners.begin(), state.listeners.end(), [&](const ListenerState& listener) {
+              return std::count(listener.ips.begin(), listener.ips.end(), ip) > 0;
+            });
+        if (served && !IsWildcard(ip)) status.addresses.push_back({kIpAddress, ip});
+      }
       SetFromListeners(&status, generation);
       continue;
     }
@@ -337,29 +369,3 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
 }
 
 }  // namespace gw::internal
-
-namespace gw {
-
-api::StatusSet WithListenErrors(api::StatusSet statuses, const ListenErrors& errors) {
-  if (errors.empty()) return statuses;
-  for (auto& [ref, status] : statuses) {
-    bool changed = false;
-    for (api::ListenerStatus& listener : status.listeners) {
-      const auto error = errors.find(listener.port);
-      if (error == errors.end() || !internal::IsProgrammed(listener)) continue;
-      const int64_t generation = listener.conditions.front().observed_generation;
-      internal::SetVerdict(&listener.conditions, "Accepted",
-                           internal::Refused("PortUnavailable", error->second), generation);
-      internal::SetVerdict(
-          &listener.conditions, "Programmed",
-          internal::Refused("Invalid", fmt::format("port {} is not open", listener.port)),
-          generation);
-      changed = true;
-    }
-    if (!changed) continue;
-    internal::SetFromListeners(&status, status.conditions.front().observed_generation);
-  }
-  return statuses;
-}
-
-}  // namespace gw

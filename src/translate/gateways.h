@@ -19,14 +19,17 @@ struct ListenerState {
   std::string conflict_reason;  // empty: it conflicts with no other listener
   std::string conflict_message;
   std::vector<api::SupportedKind> supported_kinds;
-  bool served = false;  // requests are taken on its port
+  std::vector<std::string> ips;  // of those of its Gateway, where requests are taken on its port
   int attached_routes = 0;
+
+  bool served() const { return !ips.empty(); }
 };
 
 struct GatewayState {
   const api::Gateway* gateway = nullptr;
   std::string controller_name;
-  Verdict accepted;  // as far as the Gateway itself goes, whatever its listeners are
+  Verdict accepted;              // as far as the Gateway itself goes, whatever its listeners are
+  std::vector<std::string> ips;  // where it listens
   std::vector<ListenerState> listeners;
 };
 
@@ -43,6 +46,8 @@ std::string UnservableText(const api::Gateway& gateway);
 // Writes the conditions that an accepted Gateway has from those of its listeners. One of which none
 // is open has no address.
 void SetFromListeners(api::ObjectStatus* status, int64_t generation);
+
+bool IsProgrammed(const api::ListenerStatus& listener);
 
 // Writes the conditions of our Gateways; their routes are attached by then.
 void WriteGatewayStatus(Context& context, const GatewayStates& gateways);

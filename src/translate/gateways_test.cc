@@ -84,7 +84,7 @@ TEST(Gateway, WithAnHttpListenerIsAcceptedAndProgrammed) {
   EXPECT_EQ(ListenerSaid(translation, "http", "Conflicted"), "False/NoConflicts");
   EXPECT_EQ(ListenerOf(translation, "http").supported_kinds, kHttpRoute);
   ASSERT_EQ(translation.snapshot->listeners.size(), 1u);
-  EXPECT_EQ(translation.snapshot->listeners[0].port, 80);
+  EXPECT_EQ(translation.snapshot->listeners[0].key.port, 80);
   EXPECT_EQ(translation.snapshot->listeners[0].names,
             std::vector<std::string>{"default/gateway/http"});
   EXPECT_EQ(Answer(translation), "404");
@@ -154,7 +154,8 @@ TEST(Gateway, WithWhatIsNotBuiltIsRefusedWithTheFieldsReason) {
     void (*change)(api::Gateway&);
     const char* said;
   } kCases[] = {
-      {"spec.addresses", [](api::Gateway& g) { g.addresses.emplace_back().value = "127.0.0.1"; },
+      {"spec.addresses[0].type",
+       [](api::Gateway& g) { g.addresses.push_back({"Hostname", "a.example.com"}); },
        "False/UnsupportedAddress"},
       {"spec.infrastructure.parametersRef", [](api::Gateway& g) { g.parameters_ref.emplace(); },
        "False/InvalidParameters"},
@@ -188,7 +189,7 @@ TEST(Listener, OfAnotherProtocolThanHttpIsRefusedAndTakesNoRoutes) {
     EXPECT_EQ(ListenerOf(translation, "http").attached_routes, 1);
     EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
     EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
-    EXPECT_EQ(translation.snapshot->FindListener(443), nullptr) << protocol;
+    EXPECT_EQ(translation.snapshot->FindListener({443}), nullptr) << protocol;
   }
 }
 
@@ -209,7 +210,7 @@ TEST(Listener, WithWhatIsNotBuiltIsRefusedAlone) {
   EXPECT_EQ(ListenerSaid(translation, "http", "Accepted"), "True/Accepted");
   EXPECT_EQ(ListenerSaid(translation, "second", "Accepted"), "False/UnsupportedValue");
   EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
-  EXPECT_EQ(translation.snapshot->FindListener(81), nullptr);
+  EXPECT_EQ(translation.snapshot->FindListener({81}), nullptr);
 }
 
 TEST(Listener, OnOnePortAreToldApartByHostnameAndOtherwiseConflict) {
@@ -234,7 +235,7 @@ TEST(Listener, OnOnePortAreToldApartByHostnameAndOtherwiseConflict) {
     EXPECT_EQ(ListenerSaid(translation, "http", "Conflicted"), c.said) << c.what;
     EXPECT_EQ(ListenerSaid(translation, "second", "Conflicted"), c.said) << c.what;
     const bool conflicts = std::string(c.said).starts_with("True");
-    EXPECT_EQ(translation.snapshot->FindListener(80) == nullptr, conflicts) << c.what;
+    EXPECT_EQ(translation.snapshot->FindListener({80}) == nullptr, conflicts) << c.what;
     EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"),
               conflicts ? "False/Invalid" : "True/Programmed");
   }
@@ -249,8 +250,8 @@ TEST(Listener, OnePairInConflictLeavesOthersServed) {
   EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/ListenersNotValid");
   EXPECT_EQ(ListenerSaid(translation, "same", "Conflicted"), "True/HostnameConflict");
   EXPECT_EQ(ListenerSaid(translation, "other", "Conflicted"), "False/NoConflicts");
-  ASSERT_NE(translation.snapshot->FindListener(80), nullptr);
-  EXPECT_EQ(translation.snapshot->FindListener(80)->names,
+  ASSERT_NE(translation.snapshot->FindListener({80}), nullptr);
+  EXPECT_EQ(translation.snapshot->FindListener({80})->names,
             std::vector<std::string>{"default/gateway/other"});
 }
 
@@ -314,14 +315,14 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
        "second",
        "first",
        "which had it first",
-       {{"port 80 hostname ", "default/second/http"}}},
+       {{"address 0.0.0.0 port 80 hostname ", "default/second/http"}}},
       {"age before what was",
        1,
        7,
        "first",
        "second",
        "which is older",
-       {{"port 80 hostname ", "default/second/http"}}},
+       {{"address 0.0.0.0 port 80 hostname ", "default/second/http"}}},
   };
   for (const auto& c : kCases) {
     Scenario scenario;
@@ -335,7 +336,7 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
     }
     const Translation translation =
         Translate(scenario.resources, scenario.options, scenario.endpoints, 1, c.held);
-    EXPECT_EQ(translation.holders.at("port 80 hostname "),
+    EXPECT_EQ(translation.holders.at("address 0.0.0.0 port 80 hostname "),
               "default/" + std::string(c.served) + "/http");
     const auto served = ListenerOf(translation, "http", c.served).conditions;
     EXPECT_EQ(Said(served, "Conflicted"), "False/NoConflicts") << c.what;
@@ -359,7 +360,7 @@ TEST(Listener, OfTheOldestGatewayIsServedWhereOthersAreTheSame) {
 
 TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
   Scenario scenario;
-  scenario.options.address = "127.0.0.1";
+  scenario.options.bind_ip = "127.0.0.1";
   api::Gateway& gateway = scenario.AddGateway();
   gateway.meta.generation = 7;
   scenario.AddListener(gateway, "second", 81);
@@ -370,7 +371,12 @@ TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
   ASSERT_EQ(addresses.size(), 1u);
   EXPECT_EQ(addresses[0].type + " " + addresses[0].value, "IPAddress 127.0.0.1");
   const std::string error = "bind 127.0.0.1:80: Address already in use";
-  translation.status = WithListenErrors(open, {{80, error}, {82, error}, {99, error}});
+  const auto with_errors = [&](const std::vector<uint16_t>& ports) {
+    ListenErrors errors;
+    for (const uint16_t port : ports) errors[{port, "127.0.0.1"}].message = error;
+    return WithListenErrors(open, *translation.snapshot, errors);
+  };
+  translation.status = with_errors({80, 82, 99});
   EXPECT_EQ(ListenerSaid(translation, "http", "Accepted"), "False/PortUnavailable");
   EXPECT_EQ(MessageOf(ListenerOf(translation, "http").conditions, "Accepted"), error);
   EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"), "False/Invalid");
@@ -383,11 +389,11 @@ TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
             "not valid: http, tls");
   EXPECT_EQ(GatewaySaid(translation, "Programmed"), "True/Programmed");
 
-  translation.status = WithListenErrors(open, {{80, error}, {81, error}});
+  translation.status = with_errors({80, 81});
   EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/ListenersNotValid");
   EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
   EXPECT_TRUE(StatusOf(translation, "Gateway", "gateway").addresses.empty());
-  EXPECT_EQ(api::FormatStatus(WithListenErrors(open, {})), api::FormatStatus(open));
+  EXPECT_EQ(api::FormatStatus(with_errors({})), api::FormatStatus(open));
 }
 
 TEST(Listener, OfAGatewayThatIsNotServedTakesNoPortFromOthers) {

@@ -132,31 +132,48 @@ api::ParentRef NoParentRef() {
   return ref;
 }
 
-// The pool of the Pods and EndpointSlices there are; null if nothing says what port a Service's
-// Pods listen on.
-std::shared_ptr<const PoolEntry> Make(const Context& context, const PoolRecipe& recipe,
-                                      std::string* notes) {
+PodSelection SelectionOf(const PoolRecipe& recipe) {
+  const Pool& pool = recipe.base.pool;
+  return {pool.ns, recipe.selector, recipe.ports, pool.runtime,
+          recipe.split ? &recipe.split->pd->role_label : nullptr};
+}
+
+// The pool of the Pods and EndpointSlices there are.
+MadePool Make(const Context& context, const PoolRecipe& recipe) {
   auto entry = std::make_shared<PoolEntry>(recipe.base);
   Pool& pool = entry->pool;
-  std::vector<std::string> all_notes;
+  std::vector<std::string> notes;
+  bool plain = false;
   if (recipe.service_port && !context.index.SlicesOf(pool.ns, pool.name).empty()) {
     pool.endpoints = EndpointsOfSlices(context, pool.ns, pool.name, *recipe.service_port);
   } else {
     // For a Service too: files need not hold slices, the Pods that a cluster would make them from
     // will do.
-    pool.endpoints = EndpointsOfPods(context,
-                                     {pool.ns, recipe.selector, recipe.ports, pool.runtime,
-                                      recipe.split ? &recipe.split->pd->role_label : nullptr},
-                                     &all_notes);
-    if (recipe.service_port && recipe.ports.empty() && pool.endpoints.empty()) return nullptr;
+    size_t shadowed = 0;
+    pool.endpoints = EndpointsOfPods(context, SelectionOf(recipe), &notes, &shadowed);
+    if (recipe.service_port && recipe.ports.empty() && pool.endpoints.empty()) return {};
+    plain = notes.empty() && shadowed == 0 && !recipe.split;
   }
   if (recipe.split) {
-    entry->disaggregation = MakeDisaggregation(*recipe.split, pool, &all_notes);
+    entry->disaggregation = MakeDisaggregation(*recipe.split, pool, &notes);
     entry->uses_prefix = entry->uses_prefix || entry->disaggregation->prefill_uses_prefix ||
                          entry->disaggregation->decode_uses_prefix;
   }
-  *notes = NotesText(std::move(all_notes));
-  return entry;
+  return {std::move(entry), NotesText(std::move(notes)), plain};
+}
+
+// The same after a change of Pods of these names. To look at all Pods of a large pool would take
+// milliseconds.
+MadePool MakeAgain(const Context& context, const PoolRecipe& recipe, const MadePool& before,
+                   const std::set<std::string>& changed) {
+  if (!before.plain) return Make(context, recipe);
+  auto endpoints =
+      ChangedEndpoints(context, SelectionOf(recipe), before.entry->pool.endpoints, changed);
+  const bool may_end = recipe.service_port && recipe.ports.empty();
+  if (!endpoints || (may_end && endpoints->empty())) return Make(context, recipe);
+  auto entry = std::make_shared<PoolEntry>(recipe.base);
+  entry->pool.endpoints = *std::move(endpoints);
+  return {std::move(entry), "", true};
 }
 
 // Whether the pool may be another after that change of a Pod or an EndpointSlice.
@@ -223,8 +240,8 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   if (!base.unservable.empty()) {
     base.unservable = "InferencePool " + base.pool.id + ": " + base.unservable;
   }
-  pools_.emplace(pool.group_key(), static_cast<uint32_t>(entries_.size()));
-  entries_.push_back(Make(context, recipe, &notes_.emplace_back()));
+  pools_.emplace(pool.group_key(), static_cast<uint32_t>(made_.size()));
+  made_.push_back(Make(context, recipe));
   recipes_.push_back(std::move(recipe));
 }
 
@@ -248,35 +265,53 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   base.pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
   SetProfiles(&base);
   base.unservable = ForeignText(context, "", "Service", service.meta, port.name);
-  std::string notes;  // a Service has no conditions to put them in
-  std::shared_ptr<const PoolEntry> entry = Make(context, recipe, &notes);
-  if (entry == nullptr) {
+  MadePool made = Make(context, recipe);
+  if (made.entry == nullptr) {
     portless_.push_back(std::move(recipe));
     return std::nullopt;
   }
-  it->second = static_cast<uint32_t>(entries_.size());
-  entries_.push_back(std::move(entry));
+  it->second = static_cast<uint32_t>(made_.size());
+  made_.push_back(std::move(made));
   recipes_.push_back(std::move(recipe));
-  notes_.emplace_back();
   return it->second;
 }
 
 bool PoolSet::Follow(const Context& context, std::span<const api::ObjectChange> changes,
                      std::set<uint32_t>* made) {
+  // Names of Pods, by pool.
+  std::map<uint32_t, std::set<std::string>> changed;
+  std::set<uint32_t> by_slices;
   for (const api::ObjectChange& change : changes) {
     for (const PoolRecipe& recipe : portless_) {
       if (IsAbout(context, change, recipe)) return false;
     }
-    for (size_t i = 0; i < recipes_.size(); ++i) {
-      if (IsAbout(context, change, recipes_[i])) made->insert(static_cast<uint32_t>(i));
+    const api::Object& object = change.after != nullptr ? *change.after : *change.before;
+    const auto* pod = std::get_if<api::Pod>(&object);
+    for (uint32_t i = 0; i < recipes_.size(); ++i) {
+      if (!IsAbout(context, change, recipes_[i])) continue;
+      made->insert(i);
+      if (pod != nullptr) {
+        changed[i].insert(pod->meta.name);
+      } else {
+        by_slices.insert(i);
+      }
     }
   }
   for (const uint32_t index : *made) {
-    std::shared_ptr<const PoolEntry> entry = Make(context, recipes_[index], &notes_[index]);
-    if (entry == nullptr) return false;
-    entries_[index] = std::move(entry);
+    const PoolRecipe& recipe = recipes_[index];
+    MadePool again = by_slices.contains(index)
+                         ? Make(context, recipe)
+                         : MakeAgain(context, recipe, made_[index], changed[index]);
+    if (again.entry == nullptr) return false;
+    made_[index] = std::move(again);
   }
   return true;
+}
+
+std::vector<std::shared_ptr<const PoolEntry>> PoolSet::entries() const {
+  std::vector<std::shared_ptr<const PoolEntry>> entries;
+  for (const MadePool& made : made_) entries.push_back(made.entry);
+  return entries;
 }
 
 std::vector<api::ParentStatus> PoolSet::ParentsOf(const Context& context, const PoolLinks& links,
@@ -285,7 +320,7 @@ std::vector<api::ParentStatus> PoolSet::ParentsOf(const Context& context, const 
   const api::InferencePool& pool = *recipe.pool;
   const int64_t generation = pool.meta.generation;
   Verdict own = recipe.accepted;
-  if (own.ok()) own.message = notes_[index];
+  if (own.ok()) own.message = made_[index].notes;
   std::vector<api::ParentStatus> parents;
   const auto linked = links.find(pool.group_key());
   if (linked != links.end()) {
@@ -324,8 +359,8 @@ void PoolSet::WriteStatus(Context& context, const PoolLinks& links) const {
 std::vector<std::string> PoolSet::Warnings(const Context& context) const {
   std::vector<std::string> warnings;
   if (!context.options.only_controller) return warnings;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    if (!recipes_[i].pool || !entries_[i]->pool.endpoints.empty()) continue;
+  for (size_t i = 0; i < made_.size(); ++i) {
+    if (!recipes_[i].pool || !made_[i].entry->pool.endpoints.empty()) continue;
     warnings.push_back(NoEndpointsText(*recipes_[i].pool));
   }
   return warnings;

@@ -41,6 +41,16 @@ struct PoolRecipe {
   std::optional<api::ServicePort> service_port = {};
 };
 
+// What a recipe came to.
+struct MadePool {
+  std::shared_ptr<const PoolEntry>
+      entry;               // null: nothing says what port a Service's Pods listen on
+  std::string notes = {};  // what the user should hear of it
+  // Its endpoints are those of Pods, each by itself: of none anything is noted, and none stands in
+  // the place of another.
+  bool plain = false;
+};
+
 class PoolSet {
  public:
   // Makes an entry of every InferencePool.
@@ -59,7 +69,8 @@ class PoolSet {
   bool Follow(const Context& context, std::span<const api::ObjectChange> changes,
               std::set<uint32_t>* made);
 
-  const std::vector<std::shared_ptr<const PoolEntry>>& entries() const { return entries_; }
+  std::vector<std::shared_ptr<const PoolEntry>> entries() const;
+  const std::shared_ptr<const PoolEntry>& entry(uint32_t index) const { return made_[index].entry; }
   // What is to be said of a pool; those of InferencePools only.
   const PoolRecipe& recipe(uint32_t index) const { return recipes_[index]; }
   std::vector<api::ParentStatus> ParentsOf(const Context& context, const PoolLinks& links,
@@ -75,8 +86,7 @@ class PoolSet {
 
   // Of each pool, by its index.
   std::vector<PoolRecipe> recipes_;
-  std::vector<std::shared_ptr<const PoolEntry>> entries_;
-  std::vector<std::string> notes_;
+  std::vector<MadePool> made_;
   std::vector<PoolRecipe> portless_;  // of Services, that came to no entry
   std::map<api::GroupKey, uint32_t> pools_;
   std::map<std::tuple<std::string, std::string, int>, std::optional<uint32_t>> services_;

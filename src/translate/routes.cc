@@ -162,12 +162,15 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
   for (ListenerState* listener : match.listeners) {
     if (!attached_.insert(listener).second) continue;
     if (match.accepted.ok()) ++listener->attached_routes;
-    if (!listener->served) continue;
+    if (!listener->served()) continue;
     const std::string refused = ForeignText(context_, api::kGatewayGroup, "Gateway",
                                             gateway.gateway->meta, listener->spec->name);
-    for (const std::string& hostname : CommonHostnames(*listener, route)) {
-      rules.AppendEntries(route, hostname, listener->spec->hostname, refused,
-                          &attachments_.entries[listener->spec->port]);
+    for (const std::string& ip : listener->ips) {
+      const auto port = static_cast<uint16_t>(listener->spec->port);
+      for (const std::string& hostname : CommonHostnames(*listener, route)) {
+        rules.AppendEntries(route, hostname, listener->spec->hostname, refused,
+                            &attachments_.entries[{port, ip}]);
+      }
     }
   }
   for (const api::InferencePool* pool : rules.pools) {

@@ -12,11 +12,10 @@
 
 namespace gw::internal {
 
-// By port of the listener.
-using EntriesByPort = std::map<int, std::vector<RouteTable::Entry>>;
+using EntriesByListener = std::map<ListenerKey, std::vector<RouteTable::Entry>>;
 
 struct Attachments {
-  EntriesByPort entries;
+  EntriesByListener entries;
   PoolLinks links;
 };
 

@@ -48,7 +48,7 @@ inline std::vector<api::Condition> ParentConditions(const Translation& translati
 // The rule for GET http://host:port/path; nullptr: no listener or 404.
 inline const RouteRule* RuleFor(const Translation& translation, uint16_t port,
                                 const std::string& host, const std::string& path) {
-  const ListenerEntry* listener = translation.snapshot->FindListener(port);
+  const ListenerEntry* listener = translation.snapshot->FindListener({port});
   if (listener == nullptr) return nullptr;
   http::RequestHead head;
   head.method = "GET";
@@ -59,7 +59,7 @@ inline const RouteRule* RuleFor(const Translation& translation, uint16_t port,
 inline std::string Answer(const Translation& translation, const std::string& path = "/",
                           const std::string& host = "example.com", uint16_t port = 80) {
   const RouteRule* rule = RuleFor(translation, port, host, path);
-  if (rule == nullptr) return translation.snapshot->FindListener(port) ? "404" : "no listener";
+  if (rule == nullptr) return translation.snapshot->FindListener({port}) ? "404" : "no listener";
   if (!rule->unsupported.empty() || rule->total_weight == 0) return "500";
   std::string answer;
   for (const Destination& destination : rule->destinations) {

@@ -40,24 +40,25 @@ void WriteStale(Context& context) {
   }
 }
 
-// One entry per port on which some listener is served, also where no route is attached: requests
-// there are answered 404.
-std::vector<ListenerEntry> MakeListeners(const GatewayStates& gateways, EntriesByPort entries) {
-  std::map<int, ListenerEntry> by_port;
-  std::map<int, std::vector<std::string>> hostnames;
-  for (const auto& [key, gateway] : gateways) {
+// One entry per address and port on which some listener is served, also where no route is attached:
+// requests there are answered 404.
+std::vector<ListenerEntry> MakeListeners(const GatewayStates& gateways, EntriesByListener entries) {
+  std::map<ListenerKey, ListenerEntry> by_key;
+  std::map<ListenerKey, std::vector<std::string>> hostnames;
+  for (const auto& [name, gateway] : gateways) {
     for (const ListenerState& listener : gateway.listeners) {
-      if (!listener.served) continue;
-      const int port = listener.spec->port;
-      by_port[port].port = static_cast<uint16_t>(port);
-      by_port[port].names.push_back(listener.name);
-      const std::string& hostname = listener.spec->hostname;
-      hostnames[port].push_back(hostname.empty() ? "*" : hostname);
+      for (const std::string& ip : listener.ips) {
+        const ListenerKey key{static_cast<uint16_t>(listener.spec->port), ip};
+        by_key[key].key = key;
+        by_key[key].names.push_back(listener.name);
+        const std::string& hostname = listener.spec->hostname;
+        hostnames[key].push_back(hostname.empty() ? "*" : hostname);
+      }
     }
   }
   std::vector<ListenerEntry> listeners;
-  for (auto& [port, entry] : by_port) {
-    entry.routes = RouteTable::Build(std::move(entries[port]), std::move(hostnames[port]));
+  for (auto& [key, entry] : by_key) {
+    entry.routes = RouteTable::Build(std::move(entries[key]), std::move(hostnames[key]));
     listeners.push_back(std::move(entry));
   }
   return listeners;

@@ -38,9 +38,9 @@ struct TranslateOptions {
   // references to Gateways, GatewayClasses and pools that do not exist, are reported. On a cluster
   // they are other controllers' or still to come.
   bool only_controller = true;
-  // The address at which clients reach the listeners, for the status of Gateways; empty: all of the
-  // machine's, which translate does not know.
-  std::string address = {};
+  // Where Gateways listen that name no address. One that means all of the machine's is none that
+  // clients could be told of in a Gateway's status.
+  std::string bind_ip = "0.0.0.0";
 };
 
 // What several objects may want and one can have (a port and hostname, a model's name in a pool, a
@@ -61,12 +61,18 @@ struct Translation {
 Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
                       EndpointTable& endpoints, uint64_t generation, const Holders& held = {});
 
-// Why ports that the Snapshot listens on could not be opened.
-using ListenErrors = std::map<uint16_t, std::string>;
+// Why one of the Snapshot's listeners could not be opened.
+struct ListenError {
+  std::string message;
+  bool address = false;  // it is its address that cannot be used, not the port
+};
+using ListenErrors = std::map<ListenerKey, ListenError>;
 
-// The statuses as they are when these ports could not be opened: their listeners say
-// PortUnavailable, and a Gateway without any open one is not Programmed. A pure function, because
-// whether a port is free is learnt after the translation and may change without a new one.
-api::StatusSet WithListenErrors(api::StatusSet statuses, const ListenErrors& errors);
+// The statuses as they are when these listeners of the Snapshot could not be opened: where a port
+// is taken they say PortUnavailable, a Gateway of which no listener is open is not Programmed, and
+// one whose address cannot be used says AddressNotUsable. A pure function, because it is learnt
+// after the translation and may change without a new one.
+api::StatusSet WithListenErrors(api::StatusSet statuses, const Snapshot& snapshot,
+                                const ListenErrors& errors);
 
 }  // namespace gw

@@ -81,7 +81,7 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
   snapshot->generation = generation;
   Update update{.snapshot = snapshot, .whole = false};
   for (const uint32_t index : made) {
-    snapshot->pools[index] = kept_->pools.entries()[index];
+    snapshot->pools[index] = kept_->pools.entry(index);
     const internal::PoolRecipe& recipe = kept_->pools.recipe(index);
     if (!recipe.pool) continue;  // Services have no conditions
     update.parents.emplace_back(internal::RefOf(*recipe.pool),

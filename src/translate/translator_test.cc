@@ -43,7 +43,7 @@ std::string Text(const Snapshot& snapshot) {
   std::string out = fmt::format("generation {}\n", snapshot.generation);
   for (const auto& entry : snapshot.pools) out += Text(*entry);
   for (const ListenerEntry& listener : snapshot.listeners) {
-    out += fmt::format("port {} {}\n", listener.port, fmt::join(listener.names, ","));
+    out += fmt::format("{} {}\n", listener.key.ToString(), fmt::join(listener.names, ","));
     for (const RouteTable::Entry& entry : listener.routes->entries()) {
       out += fmt::format("  {} {} {} \"{}\"", entry.hostname, entry.match.path, entry.rule->name,
                          entry.rule->unsupported);

@@ -147,7 +147,11 @@ TEST(GoodObjects, GatewayInFull) {
   const api::ResourceSet set = Good(std::string(kGateway) + R"(
 spec:
   gatewayClassName: penstock
-  addresses: [{value: 10.0.0.1}, {type: Hostname, value: a.example.com}]
+  addresses:
+  - {value: 10.0.0.1}
+  - {value: "0:0:0:0:0:0:0:1"}
+  - {}
+  - {type: Hostname, value: a.example.com}
   infrastructure:
     labels: {a: b}
     parametersRef: {group: "", kind: ConfigMap, name: p}
@@ -191,12 +195,15 @@ status: {anything: goes}
   EXPECT_EQ(secure.tls->certificate_refs[0].ns, "default");
   EXPECT_EQ(secure.tls->certificate_refs[1].ns, "certs");
   EXPECT_EQ(gateway->listeners[2].protocol, "example.com/quic");
-  EXPECT_EQ(gateway->addresses.at(0).type, "IPAddress");
+  ASSERT_EQ(gateway->addresses.size(), 4u);
+  EXPECT_EQ(gateway->addresses[0].type, "IPAddress");
+  EXPECT_EQ(gateway->addresses[1].value, "::1");
+  EXPECT_EQ(gateway->addresses[2].value, "");
   ASSERT_TRUE(gateway->parameters_ref.has_value());
   EXPECT_EQ(gateway->parameters_ref->kind, "ConfigMap");
   EXPECT_THAT(PathsOf(gateway->unsupported),
               ElementsAre("1 spec.listeners[1].tls: is not supported yet",
-                          "-1 spec.addresses: is not supported yet",
+                          "-1 spec.addresses[3].type: Hostname is not supported, only IPAddress is",
                           "-1 spec.infrastructure.parametersRef: is not supported yet"));
 }
 

@@ -1,0 +1,154 @@
+#include "server/admin_pages.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "http/url.h"
+#include "pool/health.h"
+#include "server/explain.h"
+#include "server/get.h"
+#include "server/pages.h"
+
+namespace gw {
+namespace {
+
+// False if there are pools and nobody is behind any of them: nothing is Ready, or all refuse.
+bool AnyEndpointUsable(const Snapshot& snapshot, TimePoint now) {
+  for (const auto& entry : snapshot.pools) {
+    for (const Endpoint& endpoint : entry->pool.endpoints) {
+      if (StandingOf(*endpoint.state, 0, now) != Standing::kRefusing) return true;
+    }
+  }
+  return snapshot.pools.empty();
+}
+
+AdminResponse Ready(const AdminSources& sources) {
+  AdminResponse response;
+  const Configurator& configurator = sources.configurator;
+  const std::shared_ptr<const Snapshot> snapshot = sources.snapshots.Load();
+  const ListenErrors errors = configurator.listen_errors();
+  const Phase phase = sources.phase;
+  if (phase == Phase::kDraining) {
+    response.status = 503;
+    response.body = "draining\n";
+  } else if (phase == Phase::kStarting) {
+    response.status = 503;
+    response.body = "starting\n";
+  } else if (snapshot->listeners.empty()) {
+    response.status = 503;
+    response.body = configurator.WhyNothingListens() + "\n";
+  } else if (!errors.empty()) {
+    response.status = 503;
+    for (const auto& [key, error] : errors) response.body += error.message + "\n";
+  } else {
+    response.body = "ready, configuration " + std::to_string(configurator.generation()) + "\n";
+  }
+  if (!AnyEndpointUsable(*snapshot, RealClock().Now())) {
+    if (!sources.options.ready_without_endpoints) response.status = 503;
+    response.body += "no pool has a usable endpoint\n";
+  }
+  if (const size_t refused = configurator.refused(); refused > 0) {
+    response.body += std::to_string(refused) + " refused, see penstock get all\n";
+  }
+  if (const size_t stale = configurator.stale(); stale > 0) {
+    response.body += std::to_string(stale) + " served at their last good version\n";
+  }
+  const std::string load_error = configurator.load_error();
+  if (!load_error.empty()) {
+    response.body += "files rejected, their last good objects serve: " + load_error + "\n";
+  }
+  return response;
+}
+
+AdminResponse Get(const AdminSources& sources, const AdminRequest& request) {
+  const std::shared_ptr<const Snapshot> snapshot = sources.snapshots.Load();
+  const std::shared_ptr<const api::ResourceSet> resources = sources.configurator.resources();
+  const api::StatusSet status = sources.configurator.status();
+  return AnswerGet({*snapshot, *resources, status, RealClock().Now()}, request.query);
+}
+
+AdminResponse Explain(const AdminSources& sources, const AdminRequest& request) {
+  const std::optional<std::string> id = http::QueryParam(request.query, "id");
+  const std::string pool = http::QueryParam(request.query, "pool").value_or("");
+  std::optional<RequestRecord> found;
+  for (const auto& front_end : sources.front_ends) {
+    auto record = front_end->FindRequest(id, pool);
+    if (record && (!found || record->ended > found->ended)) found = std::move(record);
+  }
+  if (!found) {
+    const std::string wanted = id             ? "request \"" + *id + "\""
+                               : pool.empty() ? "request"
+                                              : "request to pool \"" + pool + "\"";
+    return {.status = 404,
+            .body = "error: no " + wanted + " among the last ones of this gateway\n"};
+  }
+  if (http::QueryParam(request.query, "output").value_or("") == "json") {
+    return {.content_type = "application/json", .body = ToJson(*found) + "\n"};
+  }
+  return {.body = ExplainText(*found)};
+}
+
+AdminResponse ChangeLogLevel(const AdminRequest& request) {
+  const std::string name = http::QueryParam(request.query, "level").value_or("");
+  const std::optional<LogLevel> level = LogLevelFromName(name);
+  if (!level) {
+    return {.status = 400,
+            .body = "error: level: must be debug, info, warning or error, got \"" +
+                    Printable(name) + "\"\n"};
+  }
+  const std::string before(NameOf(log_level()));
+  SetLogLevel(std::min(*level, LogLevel::kInfo));  // the change itself is told
+  Log(LogLevel::kInfo, "Log level changed", {{"from", before}, {"to", NameOf(*level)}});
+  SetLogLevel(*level);
+  return {.body = std::string(NameOf(*level)) + "\n"};
+}
+
+}  // namespace
+
+AdminServer::Handlers AdminPages(const AdminSources& sources) {
+  AdminServer::Handlers handlers;
+  handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
+  handlers["/readyz"] = [&sources](const AdminRequest&) { return Ready(sources); };
+  handlers["/metrics"] = [&sources](const AdminRequest&) {
+    sources.pool_series.Reconcile();
+    return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8", sources.metrics.Render()};
+  };
+  handlers["/endpoints"] = [&sources](const AdminRequest&) {
+    return AdminResponse{200, "application/json",
+                         EndpointsPage(*sources.snapshots.Load(), RealClock().Now())};
+  };
+  handlers["/config"] = [&sources](const AdminRequest&) {
+    return AdminResponse{200, "application/json", ConfigPage(*sources.snapshots.Load())};
+  };
+  handlers["/get"] = [&sources](const AdminRequest& request) { return Get(sources, request); };
+  handlers["/explain"] = [&sources](const AdminRequest& request) {
+    return Explain(sources, request);
+  };
+  handlers["/log-level"] = [](const AdminRequest&) {
+    return AdminResponse{.body = std::string(NameOf(log_level())) + "\n"};
+  };
+  handlers["PUT /log-level"] = ChangeLogLevel;
+  return handlers;
+}
+
+AdminServer::Limits AdminLimits(const AdminSources& sources) {
+  const ServerOptions& options = sources.options;
+  AdminServer::Limits limits;
+  limits.connections = options.dataplane.admin_connections_max;
+  limits.share_port = options.takeover;
+  limits.linger_bytes = options.dataplane.admin_linger_bytes_max;
+  Counter& connections = LimitReached(sources.metrics, "admin_connections");
+  Counter& linger_bytes = LimitReached(sources.metrics, "admin_linger_bytes");
+  limits.on_connections_reached = [&connections] { connections.Add(); };
+  limits.on_linger_bytes_reached = [&linger_bytes] { linger_bytes.Add(); };
+  return limits;
+}
+
+Counter& LimitReached(MetricRegistry& metrics, const char* limit) {
+  return metrics.AddCounter("penstock_limit_reached_total",
+                            "How often a limit was reached, by its name.", {{"limit", limit}});
+}
+
+}  // namespace gw

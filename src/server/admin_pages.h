@@ -1,0 +1,39 @@
+// What the admin port answers: which page comes from where. The pages themselves are made in
+// pages.h, get.h and explain.h.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "admin/admin_server.h"
+#include "server/configurator.h"
+#include "server/front_end.h"
+#include "server/gateway_metrics.h"
+#include "server/server.h"
+#include "snapshot/snapshot.h"
+#include "stats/metrics.h"
+
+namespace gw {
+
+enum class Phase : uint8_t { kStarting, kServing, kDraining };
+
+// What is asked. Outlives the admin server.
+struct AdminSources {
+  const ServerOptions& options;
+  const SnapshotStore& snapshots;
+  const Configurator& configurator;
+  const FrontEnds& front_ends;
+  const std::atomic<Phase>& phase;
+  MetricRegistry& metrics;
+  PoolSeries& pool_series;
+};
+
+AdminServer::Handlers AdminPages(const AdminSources& sources);
+// Its limits, but for what depends on its address.
+AdminServer::Limits AdminLimits(const AdminSources& sources);
+
+// Counts that a limit of the server was reached.
+Counter& LimitReached(MetricRegistry& metrics, const char* limit);
+
+}  // namespace gw

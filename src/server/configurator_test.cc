@@ -1,0 +1,121 @@
+#include "server/configurator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+
+namespace gw {
+namespace {
+
+class ConfiguratorTest : public ::testing::Test {
+ protected:
+  ConfiguratorTest() {
+    SetLogLevel(LogLevel::kError);
+    api::GatewayClass gateway_class;
+    gateway_class.meta.ns.clear();
+    gateway_class.meta.name = "class";
+    gateway_class.controller_name = "penstock.dev/gateway-controller";
+    api::Gateway gateway;
+    gateway.meta.name = "gateway";
+    gateway.gateway_class_name = "class";
+    gateway.listeners.push_back({.name = "http", .port = 80, .protocol = "HTTP"});
+    api::InferencePool pool;
+    pool.meta.name = "pool";
+    pool.selector = {{"app", "pool"}};
+    pool.target_ports = {8000};
+    for (const api::Object& object : {api::Object(gateway_class), api::Object(gateway),
+                                      api::Object(pool), Endpoint("a", "127.0.0.1")}) {
+      all_.objects.push_back({nullptr, std::make_shared<api::Object>(object)});
+    }
+  }
+  ~ConfiguratorTest() override { SetLogLevel(LogLevel::kInfo); }
+
+  static api::Object Endpoint(const std::string& name, const std::string& ip) {
+    api::Pod object;
+    object.meta.name = name;
+    object.meta.labels = {{"app", "pool"}};
+    object.ip = ip;
+    return object;
+  }
+  static config::Change Came(api::Object object) {
+    config::Change change;
+    change.objects.push_back({nullptr, std::make_shared<api::Object>(std::move(object))});
+    return change;
+  }
+  static config::Change Went(config::Change came) {
+    std::swap(came.objects[0].before, came.objects[0].after);
+    return came;
+  }
+
+  config::Change all_;
+  MetricRegistry metrics_;
+  PrefixIndex index_{PrefixIndex::Options{.bytes_max = 16u << 20}};
+  SnapshotStore store_;
+  Configurator configurator_{store_, index_, metrics_, {}, {"config_files"}};
+};
+
+TEST_F(ConfiguratorTest, AChangeOfOneEndpointLeavesListenersAsTheyAre) {
+  EXPECT_TRUE(configurator_.Apply(all_));
+  const auto before = store_.Load();
+  EXPECT_FALSE(configurator_.Apply(Came(Endpoint("b", "127.0.0.2"))));
+  const auto after = store_.Load();
+  EXPECT_EQ(after->generation, 2u);
+  EXPECT_EQ(after->pools[0]->pool.endpoints.size(), 2u);
+  EXPECT_EQ(after->listeners[0].routes, before->listeners[0].routes);
+  EXPECT_EQ(configurator_.generation(), 2u);
+  EXPECT_EQ(configurator_.resources()->pods.size(), 2u);
+}
+
+TEST_F(ConfiguratorTest, WhatIsRefusedIsTranslatedAnew) {
+  configurator_.Apply(all_);
+  config::Change change = Came(Endpoint("b", "127.0.0.2"));
+  auto remarks = std::make_shared<config::Remarks>();
+  remarks->invalid.push_back({.ref = {"", "v1", "Pod", "default", "c"}, .errors = {"no"}});
+  change.remarks = remarks;
+  EXPECT_TRUE(configurator_.Apply(change));
+  EXPECT_EQ(configurator_.refused(), 1u);
+  // The same again is none.
+  change = Went(Came(Endpoint("b", "127.0.0.2")));
+  change.remarks = std::make_shared<config::Remarks>(*remarks);
+  EXPECT_FALSE(configurator_.Apply(change));
+  EXPECT_EQ(configurator_.refused(), 1u);
+}
+
+TEST_F(ConfiguratorTest, WhoReadsTheObjectsSeesThemAsTheyWere) {
+  configurator_.Apply(all_);
+  const auto held = configurator_.resources();
+  configurator_.Apply(Came(Endpoint("b", "127.0.0.2")));
+  EXPECT_EQ(held->pods.size(), 1u);
+  EXPECT_EQ(configurator_.resources()->pods.size(), 2u);
+}
+
+TEST_F(ConfiguratorTest, ReadersAndChangesGoOnBesideEachOther) {
+  configurator_.Apply(all_);
+  std::atomic<bool> over{false};
+  std::atomic<int> odd{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      while (!over) {
+        const auto resources = configurator_.resources();
+        if (!resources->pods.contains({"default", "a"})) ++odd;
+        if (configurator_.status().size() != 3) ++odd;
+      }
+    });
+  }
+  const config::Change came = Came(Endpoint("b", "127.0.0.2"));
+  for (int i = 0; i < 300; ++i) configurator_.Apply(i % 2 == 0 ? came : Went(came));
+  over = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(odd, 0);
+  EXPECT_EQ(configurator_.resources()->pods.size(), 1u);
+}
+
+}  // namespace
+}  // namespace gw
