@@ -15,7 +15,7 @@ namespace {
 void LogOne(int i) {
   const double ms = 12.345678 + i * 1e-6;
   static const std::string id = "4bf92f3577b34da6a3ce929d0e0e4736";
-  static const std::string pod = "default/qwen-7d9c5b4f6d-x2x4k";
+  static const std::string name = "default/qwen-7d9c5b4f6d-x2x4k";
   static const std::string model = "/models/Qwen3-32B";
   const LogField fields[] = {
       {"request_id", id},
@@ -26,7 +26,7 @@ void LogOne(int i) {
       {"pool", "default/qwen"},
       {"requested_model", model},
       {"target_model", model},
-      {"pod", pod},
+      {"endpoint_name", name},
       {"endpoint", "10.128.4.23:8000"},
       {"status", 200},
       {"outcome", "complete"},
