@@ -62,7 +62,7 @@ fuzz: deps  ## every fuzz target for FUZZ_SECONDS (60) each
 	@tools/check-writable build-fuzz
 	@tools/fuzz build-fuzz
 
-tidy: configure  ## layers, sizes, words; clang-tidy on what differs from main (ALL=1: on everything)
+tidy: configure  ## layers, sizes, words, locks; clang-tidy on what differs from main (ALL=1: on everything)
 	@tools/install-deps tidy
 	@tools/tidy
 	@tools/clang-tidy $(BUILD) $(if $(ALL),--all)
