@@ -132,9 +132,11 @@ Step Exchange::TakeBody() {
     parsed_.usage_ask = AskForUsage(parsed_.bytes, parsed_.request);
   parsed_.Splice(&parsed_.edit);
   if (understood && routed_.pool()->uses_prefix) {
-    HashBlocks(env_.parser.prompt(),
-               PrefixSeed(parsed_.request.target_model, parsed_.request.cache_salt),
-               routed_.pool()->prefix, &parsed_.request.prefix_blocks);
+    const PromptText& prompt = env_.parser.prompt();
+    BlockHasher hasher(prompt.size(),
+                       PrefixSeed(parsed_.request.target_model, parsed_.request.cache_salt),
+                       routed_.pool()->prefix, &parsed_.request.prefix_blocks);
+    prompt.ForEachPiece([&hasher](std::string_view piece) { hasher.Add(piece); });
     parsed_.hashed_block_chars = routed_.pool()->prefix.block_chars;
   }
   env_.parser.DropPrompt();

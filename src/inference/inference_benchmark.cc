@@ -76,7 +76,7 @@ void BM_Parse(benchmark::State& state) {
   request.api = ApiKind::kChatCompletions;
   for (auto _ : state) {
     benchmark::DoNotOptimize(parser.Parse(body.view(), SIZE_MAX, &request));
-    benchmark::DoNotOptimize(parser.prompt().data());
+    benchmark::DoNotOptimize(parser.prompt().size());
     parser.DropPrompt();
   }
   SetBytes(state, body.size);

@@ -117,7 +117,6 @@ bool JsonDocument::Read(std::string_view text, size_t depth_max) {
 void JsonDocument::Shrink(size_t text_bytes_max) {
   if (first_pass_ != nullptr && first_pass_->capacity() > text_bytes_max) first_pass_.reset();
   if (nodes_.capacity() * sizeof(Node) > text_bytes_max) std::vector<Node>().swap(nodes_);
-  strings_.clear();
 }
 
 char JsonDocument::At(size_t structural) const {

@@ -111,7 +111,9 @@ class JsonDocument {
   bool Read(std::string_view text, size_t depth_max);
   JsonValue root() { return {this, 0}; }
 
-  // Gives back what a text above that size took.
+  // Decoded() and Canonical() need not be valid any more.
+  void DropStrings() { strings_.clear(); }
+  // Gives back what a text above that size took; strings stay.
   void Shrink(size_t text_bytes_max);
 
  private:

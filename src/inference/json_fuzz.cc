@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ParseOutcome outcome = parser.Parse(body.view(), 1000, &request);
   if (outcome != ParseOutcome::kOk) return 0;
   CHECK(parser.prompt().size() <= 1000);
-  const std::string prompt(parser.prompt());
+  const std::string prompt = parser.prompt().Joined();
 
   if (request.requested_model.empty()) return 0;
   request.target_model = "an\"other";
@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(again.requested_model == "an\"other");
   CHECK(again.stream == request.stream);
   CHECK(again.cache_salt == request.cache_salt);
-  CHECK(parser.prompt() == prompt);
+  CHECK(parser.prompt().Joined() == prompt);
   CHECK(WithoutModel(body.view()) == WithoutModel(spliced.view()));
   return 0;
 }

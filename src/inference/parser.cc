@@ -18,7 +18,6 @@ using internal::PromptRenderer;
 // What reading a larger body made the parser take is given back after the request, so that one
 // large body does not stay with each worker for ever.
 constexpr size_t kKeptBodyBytes = 2 << 20;
-constexpr size_t kKeptPromptBytes = 1 << 20;
 
 // The top-level object, read once. Of a key that is there twice the last one counts, as in Python.
 struct Members {
@@ -130,13 +129,13 @@ struct InferenceParser::Impl {
   ParseOutcome ReadModel(const Members& members, InferenceRequest* request);
   ParseOutcome FindInJson(std::string_view body, InferenceRequest* request);
   void DropPrompt() {
-    prompt.clear();
-    if (prompt.capacity() > kKeptPromptBytes) std::string().swap(prompt);
+    prompt.Clear();
+    document.DropStrings();
   }
 
   const size_t depth_max;
   JsonDocument document;
-  std::string prompt;
+  PromptText prompt;
   std::string_view detail;
 };
 
@@ -157,8 +156,6 @@ ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_c
   if (!request->requested_model.empty()) {
     request->model_value = RangeOf(members.model->raw(), body);
   }
-  // A rendered prompt is hardly longer than its body.
-  prompt.reserve(std::min(body.size(), prompt_chars_max));
   detail = PromptRenderer(&prompt, prompt_chars_max).Render(members.prompt, request);
   return detail.empty() ? ParseOutcome::kOk : ParseOutcome::kBadField;
 }
@@ -241,6 +238,7 @@ InferenceParser::~InferenceParser() = default;
 ParseOutcome InferenceParser::Parse(std::string_view body, size_t prompt_chars_max,
                                     InferenceRequest* request) {
   const ParseOutcome outcome = impl_->Parse(body, prompt_chars_max, request);
+  if (outcome != ParseOutcome::kOk) DropPrompt();
   GiveBack();
   return outcome;
 }
@@ -297,7 +295,7 @@ bool InferenceParser::IsObject(std::string_view text) {
   return impl_->document.Read(text, impl_->depth_max) && impl_->document.root().is_object();
 }
 
-std::string_view InferenceParser::prompt() const { return impl_->prompt; }
+const PromptText& InferenceParser::prompt() const { return impl_->prompt; }
 void InferenceParser::DropPrompt() { impl_->DropPrompt(); }
 std::string_view InferenceParser::detail() const { return impl_->detail; }
 size_t InferenceParser::depth_max() const { return impl_->depth_max; }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "inference/prompt_text.h"
 #include "inference/request.h"
 
 namespace gw {
@@ -60,8 +61,9 @@ class InferenceParser {
   // The prompt as text, rendered the way the inference extension's estimator does
   // (inference/render.h): chat: for each message "<|im_start|>" role "\n" content "<|im_end|>\n";
   // tools first if any. Short escapes stay as they are in JSON (\n, \"), all others are decoded, so
-  // that equal texts are equal here however they were written. Valid until the next Parse.
-  std::string_view prompt() const;
+  // that equal texts are equal here however they were written. Its pieces are in part those of the
+  // body. Valid as long as the body, until DropPrompt or the next Parse.
+  const PromptText& prompt() const;
   // It has been read: what a long one took is given back.
   void DropPrompt();
   // The field that kBadField speaks of.

@@ -37,7 +37,7 @@ Parsed Parse(std::string_view body, ApiKind api = ApiKind::kChatCompletions,
   parsed.request.api = api;
   const std::string_view view(padded.data(), body.size());
   parsed.outcome = parser.Parse(view, chars_max, &parsed.request);
-  parsed.prompt = parser.prompt();
+  parsed.prompt = parser.prompt().Joined();
   parsed.detail = parser.detail();
   const ByteRange at = parsed.request.model_value;
   parsed.model_bytes = view.substr(at.offset, at.length);
@@ -107,10 +107,10 @@ TEST(InferenceParser, NothingStaysFromTheRequestBefore) {
   const std::string first = Padded(R"({"model":"m","stream":true,"cache_salt":"s","prompt":"p"})");
   const std::string second = Padded(R"({"model":"n"})");
   parser.Parse(std::string_view(first).substr(0, first.size() - 64), 100, &request);
-  EXPECT_EQ(parser.prompt(), "p");
+  EXPECT_EQ(parser.prompt().Joined(), "p");
   const auto view = std::string_view(second).substr(0, second.size() - 64);
   EXPECT_EQ(parser.Parse(view, 100, &request), ParseOutcome::kOk);
-  EXPECT_EQ(parser.prompt(), "");
+  EXPECT_EQ(parser.prompt().Joined(), "");
   EXPECT_EQ(request.requested_model, "n");
   EXPECT_FALSE(request.stream);
   EXPECT_EQ(request.cache_salt, "");
@@ -432,9 +432,9 @@ TEST(InferenceParser, APromptOfAMillionTokensIsRenderedWhole) {
   InferenceParser parser;
   InferenceRequest request{.api = ApiKind::kCompletions};
   EXPECT_EQ(parser.Parse({body.data(), size}, SIZE_MAX, &request), ParseOutcome::kOk);
-  EXPECT_TRUE(parser.prompt() == text);
+  EXPECT_TRUE(parser.prompt().Joined() == text);
   parser.DropPrompt();
-  EXPECT_TRUE(parser.prompt().empty());
+  EXPECT_EQ(parser.prompt().size(), 0u);
 }
 
 TEST(RecordedRequests, AreRead) {

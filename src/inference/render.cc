@@ -3,6 +3,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace gw::internal {
@@ -216,7 +217,7 @@ bool PromptRenderer::AppendPrompt(const JsonValue& prompt) {
     uint32_t ids[64];
     size_t count = 0;
     const auto flush = [&] {
-      Append(std::string_view(reinterpret_cast<const char*>(ids), count * sizeof(ids[0])));
+      AppendCopy(std::string_view(reinterpret_cast<const char*>(ids), count * sizeof(ids[0])));
       count = 0;
     };
     for (const JsonValue item : prompt) {
@@ -300,7 +301,7 @@ void PromptRenderer::AppendHashOf(const JsonValue& value) {
   const uint64_t hash = XXH3_64bits_digest(&state);
   char hex[17];
   for (int i = 0; i < 16; ++i) hex[i] = "0123456789abcdef"[(hash >> (60 - 4 * i)) & 15];
-  Append(std::string_view(hex, 16));
+  AppendCopy(std::string_view(hex, 16));
 }
 
 void PromptRenderer::AppendString(const JsonValue& value) { Add(value.Canonical(), value.chars()); }
@@ -309,11 +310,18 @@ void PromptRenderer::AppendIfString(const Field& value) {
   if (value && value->is_string()) AppendString(*value);
 }
 
-void PromptRenderer::Append(std::string_view text) { Add(text, text.size()); }
+void PromptRenderer::AppendCopy(std::string_view text) {
+  chars_ += text.size();
+  text_->AddCopy(Fitting(text));
+}
 
 void PromptRenderer::Add(std::string_view text, size_t chars) {
   chars_ += chars;
-  if (text_->size() < chars_max_) text_->append(text.substr(0, chars_max_ - text_->size()));
+  text_->Add(Fitting(text));
+}
+
+std::string_view PromptRenderer::Fitting(std::string_view text) const {
+  return text.substr(0, chars_max_ - std::min(chars_max_, text_->size()));
 }
 
 }  // namespace gw::internal

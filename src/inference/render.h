@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "inference/json_document.h"
+#include "inference/prompt_text.h"
 #include "inference/request.h"
 
 namespace gw::internal {
@@ -30,8 +31,9 @@ struct PromptFields {
 
 class PromptRenderer {
  public:
-  // Appends to `text` until it holds `chars_max` bytes, and counts the characters of all.
-  PromptRenderer(std::string* text, size_t chars_max) : text_(text), chars_max_(chars_max) {}
+  // Adds to `text` until it holds `chars_max` bytes, and counts the characters of all. What it adds
+  // outlives neither the document nor its text.
+  PromptRenderer(PromptText* text, size_t chars_max) : text_(text), chars_max_(chars_max) {}
 
   // Fills the request's prompts, prompt_chars and prompt_tokens_estimate. Returns the name of a
   // field of an impossible type, or empty.
@@ -56,10 +58,12 @@ class PromptRenderer {
   void AppendHashOf(const JsonValue& value);
   void AppendString(const JsonValue& value);
   void AppendIfString(const Field& value);
-  void Append(std::string_view text);
+  void Append(std::string_view text) { Add(text, text.size()); }  // text that lasts
+  void AppendCopy(std::string_view text);
   void Add(std::string_view text, size_t chars);
+  std::string_view Fitting(std::string_view text) const;
 
-  std::string* text_;
+  PromptText* text_;
   size_t chars_max_;
   uint64_t chars_ = 0;
   uint32_t prompts_ = 1;

@@ -26,7 +26,7 @@ Rendered Render(ApiKind api, const std::string& members, size_t chars_max = 1 <<
   rendered.request.api = api;
   const auto outcome = parser.Parse({body.data(), size}, chars_max, &rendered.request);
   EXPECT_EQ(outcome, ParseOutcome::kOk) << body << " " << parser.detail();
-  rendered.text = parser.prompt();
+  rendered.text = parser.prompt().Joined();
   return rendered;
 }
 
@@ -232,7 +232,7 @@ TEST(RenderChat, TheRoundsOfTheManifestsShareTheirBeginning) {
     EXPECT_EQ(parser.Parse({body.data(), size}, 64 * 256, &request), ParseOutcome::kOk);
     EXPECT_EQ(request.requested_model, "/models/Qwen3-32B");
     EXPECT_TRUE(request.stream);
-    return std::string(parser.prompt());
+    return parser.prompt().Joined();
   };
   const std::string first = prompt("round1.json"), second = prompt("round2.json");
   EXPECT_EQ(SharedChars(first, second), first.size());

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -33,5 +34,23 @@ uint64_t PrefixSeed(std::string_view target_model, std::string_view cache_salt);
 // none.
 void HashBlocks(std::string_view text, uint64_t seed, const PrefixOptions& options,
                 std::vector<uint64_t>* hashes);
+
+// The same of a text that comes in pieces. A block that one piece holds is not copied.
+class BlockHasher {
+ public:
+  // `text_size`: of all pieces together.
+  BlockHasher(size_t text_size, uint64_t seed, const PrefixOptions& options,
+              std::vector<uint64_t>* hashes);
+  void Add(std::string_view piece);
+
+ private:
+  void Take(const char* block);
+
+  const size_t block_chars_;
+  uint64_t hash_;  // of the blocks so far; the seed at first
+  std::vector<uint64_t>* const hashes_;
+  size_t done_ = 0;
+  std::string begun_;  // of a block that several pieces hold
+};
 
 }  // namespace gw

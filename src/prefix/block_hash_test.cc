@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
+
+#include "base/random.h"
 
 namespace gw {
 namespace {
@@ -65,6 +68,34 @@ TEST(HashBlocks, ReplacesWhatTheVectorHeld) {
   std::vector<uint64_t> hashes(10, 7);
   HashBlocks(std::string(64, 'x'), 1, {}, &hashes);
   EXPECT_EQ(hashes, Hashes(std::string(64, 'x')));
+}
+
+TEST(BlockHasher, PiecesOfATextHaveTheHashesOfTheText) {
+  Random random(5);
+  for (int round = 0; round < 500; ++round) {
+    std::string text;
+    for (uint64_t i = random.Below(2000); i > 0; --i) {
+      text += static_cast<char>('a' + random.Below(26));
+    }
+    const PrefixOptions options = {
+        .block_chars = 1 + random.Below(100),
+        .blocks_max = random.Below(2) == 0 ? PrefixOptions::kNoLimit : random.Below(20)};
+    std::vector<uint64_t> hashes;
+    BlockHasher hasher(text.size(), 7, options, &hashes);
+    for (std::string_view rest = text; !rest.empty();) {
+      const size_t piece = std::min<size_t>(rest.size(), random.Below(150));
+      hasher.Add(std::string(rest.substr(0, piece)));  // gone when the next one comes
+      rest.remove_prefix(piece);
+    }
+    ASSERT_EQ(hashes, Hashes(text, 7, options)) << round;
+    // By the obvious loop.
+    uint64_t hash = 7;
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      const std::string block = text.substr(i * options.block_chars, options.block_chars);
+      hash = Hashes(block, hash, {.block_chars = options.block_chars})[0];
+      ASSERT_EQ(hashes[i], hash);
+    }
+  }
 }
 
 TEST(PrefixSeed, DependsOnModelAndSaltAndTellsThemApart) {
