@@ -45,5 +45,21 @@ TEST(JsonEscaped, EscapesAlsoQuotesAndBackslashes) {
   EXPECT_EQ(Json("\"\\\n\u0085\u202e\x7f\u00e9"), "\\\"\\\\\\n\\u0085\\u202e\\u007f\u00e9");
 }
 
+// Long text is looked at in words of eight bytes.
+TEST(JsonEscaped, FindsEveryByteWhereverItStands) {
+  const std::string around = "0123456789abcdefghijk";
+  for (int c = 0; c < 128; ++c) {
+    const std::string alone = Json(std::string(1, static_cast<char>(c)));
+    for (size_t at = 0; at < around.size(); ++at) {
+      std::string text = around;
+      text[at] = static_cast<char>(c);
+      EXPECT_EQ(Json(text), around.substr(0, at) + alone + around.substr(at + 1))
+          << c << " at " << at;
+    }
+  }
+  EXPECT_EQ(Json(around + "\u00e9" + around + "\xff" + around),
+            around + "\u00e9" + around + "\xEF\xBF\xBD" + around);
+}
+
 }  // namespace
 }  // namespace gw

@@ -12,6 +12,11 @@
 // counted, too. Text from outside is escaped as escape.h says, in both forms. Any thread may log,
 // and may call what changes the level, the form or the file. InitLog and ShutdownLog belong to
 // main().
+//
+// The queue is ours because it is cheaper than spdlog's: the line of a request costs its thread
+// 0.5 us of CPU to format and 0.1 to queue, where spdlog 1.10 with an asynchronous logger that
+// drops the oldest lines, given the same line, takes 0.6 to 0.8 (log_benchmark.cc; spdlog copies
+// the line into memory of its own and wakes its thread for each one).
 
 #pragma once
 
@@ -34,9 +39,10 @@ std::optional<LogLevel> LogLevelFromName(std::string_view name);
 
 enum class LogFormat { kJson, kText };
 
-// A value of a log field: text, integer, floating point number or truth value.
+// A value of a log field: text, integer, floating point number or truth value. Its name needs no
+// escaping.
 struct LogField {
-  enum class Kind { kText, kInteger, kNumber, kBool };
+  enum class Kind { kText, kInteger, kNumber, kFloat, kBool };
   LogField(std::string_view n, std::string_view v) : name(n), kind(Kind::kText), text(v) {}
   LogField(std::string_view n, const char* v) : name(n), kind(Kind::kText), text(v) {}
   LogField(std::string_view n, const std::string& v) : name(n), kind(Kind::kText), text(v) {}
@@ -47,6 +53,8 @@ struct LogField {
   LogField(std::string_view n, unsigned long v)
       : name(n), kind(Kind::kInteger), integer(static_cast<int64_t>(v)) {}
   LogField(std::string_view n, double v) : name(n), kind(Kind::kNumber), number(v) {}
+  // As few digits as tell it from other floats.
+  LogField(std::string_view n, float v) : name(n), kind(Kind::kFloat), number(v) {}
   LogField(std::string_view n, bool v) : name(n), kind(Kind::kBool), integer(v) {}
 
   std::string_view name;

@@ -8,12 +8,15 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <limits>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "base/random.h"
 
 namespace gw {
 namespace {
@@ -48,6 +51,31 @@ TEST(Log, LineBeforeInitIsOneJsonObjectWrittenAtOnce) {
                              "\"generation\":7,\"pool\":\"a\\\"b\",\"ratio\":0.25,\"ok\":true}\n"));
   // 2026-01-02T03:04:05.678901Z
   EXPECT_EQ(text.find("Z\","), std::string("{\"time\":\"").size() + 26);
+}
+
+// However they are written.
+TEST(Log, NumbersReadBackAsTheyWere) {
+  Random random(1);
+  for (int i = 0; i < 2000; ++i) {
+    const auto nanos = static_cast<int64_t>(random.Next() >> random.Below(64));
+    for (const double value : {static_cast<double>(nanos) / 1e6, static_cast<double>(nanos),
+                               random.Unit(), -static_cast<double>(nanos), 0.5e-6, 0.0}) {
+      testing::internal::CaptureStderr();
+      Log(LogLevel::kError, "m", {{"a", value}});
+      const std::string text = testing::internal::GetCapturedStderr();
+      const size_t at = text.find("\"a\":") + 4;
+      EXPECT_EQ(std::strtod(text.c_str() + at, nullptr), value) << text;
+    }
+  }
+}
+
+TEST(Log, NumbersHaveNoMoreDigitsThanTheyNeed) {
+  testing::internal::CaptureStderr();
+  Log(LogLevel::kError, "m",
+      {{"a", 12.0}, {"b", 0.05}, {"c", 1200.5}, {"d", 3.000001}, {"e", 2.35f}, {"f", 100000.0}});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              EndsWith("\"a\":12,\"b\":0.05,\"c\":1200.5,\"d\":3.000001,\"e\":2.35,"
+                       "\"f\":100000}\n"));
 }
 
 TEST(Log, NumbersThatJsonCannotSayAreNull) {
