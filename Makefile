@@ -19,7 +19,7 @@ endif
 .PHONY: help deps build test demo bench bench-rivals bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps:  ## install the Debian 12 packages that are missing
 	@tools/install-deps build

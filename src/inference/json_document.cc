@@ -36,16 +36,17 @@ std::optional<uint32_t> ShortInteger(std::string_view token) {
 template <typename Integer>
 std::optional<Integer> IntegerOf(std::string_view token) {
   Integer number = 0;
-  const char* end = token.data() + token.size();
-  const auto [stop, error] = std::from_chars(token.data(), end, number);
+  const char* begin = token.data();
+  const char* end = begin + token.size();
+  const auto [stop, error] = std::from_chars(begin, end, number);
   if (error == std::errc() && stop == end) return number;
   if (IsSpecialNumber(token)) return 0;
   if (token.find_first_of(".eE") != std::string_view::npos) return std::nullopt;
   // One that 64 bits can hold, but not of this sign, is not what was asked for.
   uint64_t positive = 0;
   int64_t negative = 0;
-  const bool fits = std::from_chars(token.data(), end, positive).ec == std::errc() ||
-                    std::from_chars(token.data(), end, negative).ec == std::errc();
+  const bool fits = std::from_chars(begin, end, positive).ec == std::errc() ||
+                    std::from_chars(begin, end, negative).ec == std::errc();
   return fits ? std::nullopt : std::optional<Integer>(0);
 }
 

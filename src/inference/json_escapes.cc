@@ -146,21 +146,21 @@ std::string Rewrite(std::string_view inside, EscapeAt&& escape) {
 
 std::optional<JsonEscapes> CheckEscapes(std::string_view inside) {
   JsonEscapes escapes;
+  const char* const begin = inside.data();
   // Keys and words, which have none.
-  if (inside.size() <= 16 &&
-      (BackslashesOf16(inside.data()) & ((uint64_t{1} << inside.size()) - 1)) == 0) {
+  if (inside.size() <= 16 && (BackslashesOf16(begin) & ((uint64_t{1} << inside.size()) - 1)) == 0) {
     return escapes;
   }
   size_t taken = 0;  // what stands before belongs to an escape that was read
   for (size_t at = 0; at < inside.size(); at += kStep) {
-    uint64_t found = BackslashesOf64(inside.data() + at);
+    uint64_t found = BackslashesOf64(begin + at);
     if (inside.size() - at < kStep) found &= (uint64_t{1} << (inside.size() - at)) - 1;
     // A backslash that ended what began in the bytes before.
     if (taken > at) found &= ~((uint64_t{1} << (taken - at)) - 1);
     escapes.any |= found != 0;
     while (found != 0) {
       const auto bit = static_cast<size_t>(std::countr_zero(found));
-      const char* p = inside.data() + at + bit;
+      const char* p = begin + at + bit;
       const Escape escape = kEscapes[static_cast<unsigned char>(p[1])];
       size_t length = 2;
       size_t meant = 1;

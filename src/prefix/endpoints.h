@@ -49,6 +49,9 @@ class Endpoints {
   Touch Begin(uint32_t slot, size_t blocks, uint64_t blocks_max);
   // It has ended. REQUIRES: on the thread of Begin
   void End(const Touch& touch, uint64_t blocks_max);
+  // Where what changes of one endpoint's uses, beside insertions, is to be told; nullptr: nobody
+  // counts. To be given to End by this thread.
+  Touch BeginChange(uint32_t slot) { return Begin(slot, 0, 0); }
   // Cuts among the 64 slots of a group. What Holds says after this counts them all.
   uint32_t Cuts(uint32_t group) const { return group_cuts_[group].load(std::memory_order_acquire); }
   void Remove(uint32_t slot);

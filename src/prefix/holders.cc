@@ -124,6 +124,41 @@ void Holders::Add(Run* run, const Touch& touch, uint32_t blocks) {
   for (; next < after.count; ++next) Append(run, touch.slot, after.uses[next]);
 }
 
+uint32_t Holders::HeldBy(Run* run, uint32_t slot) const {
+  uint32_t most = HeldByTable(*run, slot);
+  for (Place place(cells_, *run); place.index < run->holder_count; place.Next()) {
+    if (place.slot() == slot) most = std::max(most, Held(*run, slot, place.use()));
+  }
+  return most;
+}
+
+void Holders::Trim(Run* run, uint32_t slot, uint32_t blocks, std::vector<Move>* moves) {
+  Uses before;
+  Uses after;
+  const auto trim = [&](uint64_t* use) {
+    const uint32_t held = Held(*run, slot, *use);
+    const uint32_t left = std::min(held, blocks);
+    if (held != 0 && before.count < Uses::kMax) before.Put(PackUse(TouchOf(*use), held));
+    *use = left == 0 ? kNoUse : PackUse(TouchOf(*use), left);
+    if (left != 0 && after.count < Uses::kMax) after.Put(*use);
+  };
+  for (Place place(cells_, *run); place.index < run->holder_count; place.Next()) {
+    if (place.slot() == slot) trim(&place.use());
+  }
+  if (uint64_t* use = TableUse(*run, slot); use != nullptr && *use != kNoUse) {
+    trim(use);
+    HolderGroup& group = *GroupOf(*run, slot);
+    const uint64_t bit = uint64_t{1} << (slot % HolderGroup::kSlots);
+    if (*use == kNoUse) group.some &= ~bit;
+    if (*use == kNoUse || BlocksOf(*use) < run->level) group.whole &= ~bit;
+  }
+  if (moves == nullptr) return;
+  before.Order();
+  after.Order();
+  before.Tell(-1, moves);
+  after.Tell(1, moves);
+}
+
 void Holders::Clamp(Run* run, uint32_t blocks) {
   const auto clamp = [blocks](uint64_t* use) {
     *use = PackUse(TouchOf(*use), std::min(BlocksOf(*use), blocks));

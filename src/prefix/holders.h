@@ -36,6 +36,10 @@ class Holders {
   uint32_t Refresh(Run* run);
   // The endpoint holds the leading `blocks`. Without memory for that it is left out.
   void Add(Run* run, const Touch& touch, uint32_t blocks);
+  uint32_t HeldBy(Run* run, uint32_t slot) const;
+  // The endpoint holds no more than the leading `blocks` of the run; `moves`: what it no longer
+  // holds, unless nullptr.
+  void Trim(Run* run, uint32_t slot, uint32_t blocks, std::vector<Move>* moves);
   // Nobody holds more than this: before other blocks are put behind them.
   void Clamp(Run* run, uint32_t blocks);
   void FreeAll(Run* run);

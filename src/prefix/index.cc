@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "prefix/block_names.h"
 #include "prefix/endpoints.h"
 #include "prefix/shard.h"
 #include "prefix/survivors.h"
@@ -13,6 +14,8 @@
 namespace gw {
 namespace {
 
+using internal::BlockNames;
+using internal::BlockPlace;
 using internal::Endpoints;
 using internal::IndexShard;
 using internal::kRunBlocksMax;
@@ -61,6 +64,7 @@ struct PrefixIndex::Impl {
 
   const Options options;
   Endpoints endpoints;
+  BlockNames names;
   std::vector<std::unique_ptr<IndexShard>> shards;
   Counters counters[kCounterStripes];
 };
@@ -68,8 +72,9 @@ struct PrefixIndex::Impl {
 PrefixIndex::Impl::Impl(const Options& options)
     : options(options),
       endpoints(options.endpoints_max, counts_bytes_max()),
+      names(std::min(options.names_bytes_max, options.bytes_max)),
       shards(options.shards) {
-  const size_t fixed = fixed_bytes() + counts_bytes_max();
+  const size_t fixed = fixed_bytes() + counts_bytes_max() + names.bytes();
   const size_t left = options.bytes_max > fixed ? options.bytes_max - fixed : 0;
   for (auto& shard : shards) {
     shard = std::make_unique<IndexShard>(left / options.shards, &endpoints);
@@ -175,6 +180,38 @@ void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32
   impl_->endpoints.End(touch, blocks_max);
 }
 
+void PrefixIndex::NameBlocks(std::span<const uint64_t> hashes, size_t first,
+                             std::span<const uint64_t> names) {
+  CHECK(first + names.size() <= hashes.size());
+  const size_t end = first + names.size();
+  for (size_t at = 0; at < end;) {
+    const auto rest = hashes.subspan(at);
+    const auto base = static_cast<uint32_t>(at);
+    const uint32_t blocks = impl_->ShardOf(rest.front()).Peek(rest, base);
+    if (blocks == 0) return;
+    for (size_t i = std::max(at, first); i < std::min(at + blocks, end); ++i) {
+      impl_->names.Put(names[i - first], {rest.front(), base, static_cast<uint32_t>(i - at),
+                                          static_cast<uint32_t>(hashes[i])});
+    }
+    at += blocks;
+  }
+}
+
+bool PrefixIndex::HoldsBlock(uint64_t name, uint32_t slot) {
+  BlockPlace place;
+  return impl_->names.Find(name, &place) && impl_->ShardOf(place.run).HoldsBlock(place, slot);
+}
+
+bool PrefixIndex::RemoveBlock(uint64_t name, uint32_t slot) {
+  CHECK(slot < impl_->options.endpoints_max);
+  BlockPlace place;
+  if (!impl_->names.Find(name, &place)) return false;
+  const Touch touch = impl_->endpoints.BeginChange(slot);
+  const bool held = impl_->ShardOf(place.run).RemoveBlock(place, slot, touch.moves);
+  impl_->endpoints.End(touch, 0);
+  return held;
+}
+
 void PrefixIndex::RemoveEndpoint(uint32_t slot) {
   CHECK(slot < impl_->options.endpoints_max);
   impl_->endpoints.Remove(slot);
@@ -182,7 +219,7 @@ void PrefixIndex::RemoveEndpoint(uint32_t slot) {
 
 PrefixIndex::Stats PrefixIndex::stats() const {
   Stats stats;
-  stats.bytes = impl_->fixed_bytes() + impl_->endpoints.counts_bytes();
+  stats.bytes = impl_->fixed_bytes() + impl_->endpoints.counts_bytes() + impl_->names.bytes();
   for (const auto& shard : impl_->shards) {
     const IndexShard::Stats part = shard->stats();
     stats.bytes += part.bytes;

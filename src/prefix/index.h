@@ -25,6 +25,7 @@ class PrefixIndex {
  public:
   struct Options {
     size_t bytes_max = 256u << 20;
+    size_t names_bytes_max = 0;    // of them, for names of single blocks: 24 bytes each
     size_t shards = 64;            // power of two
     size_t endpoints_max = 65536;  // slots are below this; at most 65536
   };
@@ -52,6 +53,20 @@ class PrefixIndex {
   // be there once it would be more, the ends of prompts before their beginnings.
   void Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held = 0,
               uint64_t blocks_max = 0);
+
+  // Single blocks, for who learns of them one by one: the events of a model server's KV cache. What
+  // was given no name, or long ago, is not found.
+
+  // names[i] is one of the block of hashes[first + i], which is behind those before it: its own
+  // hash, or what a model server calls it. A name means one block, whoever holds it.
+  // REQUIRES: first + names.size() <= hashes.size()
+  void NameBlocks(std::span<const uint64_t> hashes, size_t first, std::span<const uint64_t> names);
+  // True if the endpoint is believed to hold the block, whether or not those before it.
+  bool HoldsBlock(uint64_t name, uint32_t slot);
+  // The endpoint does not hold it any more, and so has no use for what is behind it. False if it
+  // was not believed to.
+  bool RemoveBlock(uint64_t name, uint32_t slot);
+
   // The slot may be given to another endpoint as soon as this returns.
   void RemoveEndpoint(uint32_t slot);
 

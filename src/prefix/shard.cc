@@ -111,6 +111,40 @@ bool IndexShard::Has(uint64_t name) const {
   return Find(name) != 0;
 }
 
+uint32_t IndexShard::Peek(std::span<const uint64_t> hashes, uint32_t base) const {
+  if (bucket_count_ == 0) return 0;
+  const MutexLock lock(mutex_);
+  const uint32_t cell = Find(hashes.front());
+  return cell == 0 || cells_[cell].run.base != base ? 0 : Matched(cells_[cell].run, hashes);
+}
+
+// nullptr: it is not where it was.
+Run* IndexShard::FindBlock(const BlockPlace& place) {
+  if (bucket_count_ == 0) return nullptr;
+  const uint32_t cell = Find(place.run);
+  if (cell == 0) return nullptr;
+  Run& run = cells_[cell].run;
+  if (run.base != place.base || place.offset >= run.blocks) return nullptr;
+  if (place.offset == 0) return &run;
+  const uint32_t at = place.offset - 1;
+  const uint32_t hash = cells_[*HashCell(run, at / kCellHashes)].hashes[at % kCellHashes];
+  return hash == place.hash ? &run : nullptr;
+}
+
+bool IndexShard::HoldsBlock(const BlockPlace& place, uint32_t slot) {
+  const MutexLock lock(mutex_);
+  Run* run = FindBlock(place);
+  return run != nullptr && holders_.HeldBy(run, slot) > place.offset;
+}
+
+bool IndexShard::RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector<Move>* moves) {
+  const MutexLock lock(mutex_);
+  Run* run = FindBlock(place);
+  if (run == nullptr || holders_.HeldBy(run, slot) <= place.offset) return false;
+  holders_.Trim(run, slot, place.offset, moves);
+  return true;
+}
+
 void IndexShard::Hold(uint32_t cell, const Touch& touch, uint32_t blocks) {
   Run& run = cells_[cell].run;
   const size_t table = holders_.TableCells(&run);

@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/mutex.h"
+#include "prefix/block_names.h"
 #include "prefix/cell_pool.h"
 #include "prefix/endpoints.h"
 #include "prefix/holders.h"
@@ -31,8 +33,9 @@ class alignas(64) IndexShard {
   // REQUIRES: `endpoints` outlives the shard
   IndexShard(size_t bytes_max, const Endpoints* endpoints);
 
-  // All but Has and Append take `hashes`: what is left of a prompt from its block number `base` on.
-  // They look at the run that starts there, and at no more of the prompt than kRunBlocksMax.
+  // All but Has and Append, until Peek, take `hashes`: what is left of a prompt from its block
+  // number `base` on. They look at the run that starts there, and at no more of the prompt than
+  // kRunBlocksMax.
 
   // Hands the holders to `survivors`. A run that nobody holds any more is not there.
   Met Match(std::span<const uint64_t> hashes, uint32_t base, Survivors* survivors);
@@ -46,6 +49,12 @@ class alignas(64) IndexShard {
   // Puts `hashes` behind the run of that name and holds all of it; false if the run has not just
   // `blocks` any more, or no room.
   bool Append(uint64_t name, uint32_t blocks, std::span<const uint64_t> hashes, const Touch& touch);
+
+  // How many leading blocks of the run the prompt has, whoever holds them.
+  uint32_t Peek(std::span<const uint64_t> hashes, uint32_t base) const;
+  bool HoldsBlock(const BlockPlace& place, uint32_t slot);
+  // The block, and what is behind it in its run, is no longer there. False if it was not anyway.
+  bool RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector<Move>* moves);
 
   struct Stats {
     size_t bytes;
@@ -64,6 +73,7 @@ class alignas(64) IndexShard {
   uint32_t Matched(const Run& run, std::span<const uint64_t> hashes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t* HashCell(Run& run, uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Run* FindBlock(const BlockPlace& place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Stores hashes behind the run's blocks. REQUIRES: the cells for them are unused
   void PutHashes(Run* run, std::span<const uint64_t> hashes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Hold(uint32_t cell, const Touch& touch, uint32_t blocks)
