@@ -85,7 +85,8 @@ AdminResponse Explain(const AdminSources& sources, const AdminRequest& request) 
             .body = "error: no " + wanted + " among the last ones of this gateway\n"};
   }
   if (http::QueryParam(request.query, "output").value_or("") == "json") {
-    return {.content_type = "application/json", .body = ToJson(*found) + "\n"};
+    return {.content_type = "application/json",
+            .body = ExplainDocument(*found).ToCompactJson() + "\n"};
   }
   return {.body = ExplainText(*found)};
 }
