@@ -153,10 +153,26 @@ class BodyFramingTest(ProxyTest):
             for piece in cut(framed + b"000\r\nX-Trailer: t\r\n\r\n", rng, 11):
                 client.send(piece)
             self.assertEqual(client.read_response().body, body)
-        for request in self.server.requests:
+        sized, chunked = self.server.requests[0::2], self.server.requests[1::2]
+        self.assertEqual((len(sized), len(chunked)), (5, 5))
+        for request in sized:
             self.assertIsNone(request.get("transfer-encoding"))
-            self.assertIsNone(request.get("x-trailer"))
             self.assertEqual(int(request.get("content-length")), len(request.body))
+        for request in chunked:  # only such a body can have trailers
+            self.assertEqual(request.get("transfer-encoding"), "chunked")
+            self.assertIsNone(request.get("content-length"))
+            self.assertIsNone(request.get("x-trailer"))
+            self.assertTrue(request.raw.endswith(b"\r\n0\r\nX-Trailer: t\r\n\r\n"))
+
+    def test_a_chunked_body_without_trailers_goes_on_with_its_length(self):
+        gateway = self.start(echo)
+        client = self.client(gateway)
+        client.send(b"POST /v1/audio HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"3;a=b\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+        self.assertEqual(client.read_response().body, b"abcde")
+        request = self.server.requests[0]
+        self.assertIsNone(request.get("transfer-encoding"))
+        self.assertEqual(request.get("content-length"), "5")
 
     def test_chunked_answers_keep_their_bytes(self):
         rng = random.Random(2)
@@ -176,7 +192,7 @@ class BodyFramingTest(ProxyTest):
             response = client.read_response()
             self.assertTrue(response.complete)
             self.assertTrue(response.body == body, f"body {i} differs")
-            self.assertEqual(response.trailers, [])
+            self.assertEqual(response.trailers, ["X-Sum: 1"])
             self.assertIsNone(response.get("trailer"))
 
     def test_answers_with_a_length_keep_it(self):
