@@ -93,8 +93,9 @@ std::shared_ptr<EndpointState> EndpointTable::Get(std::string_view address) {
     it->second.slot = core.free_slots.back();
     core.free_slots.pop_back();
   }
-  const auto release = [shared = core_, name = it->first](const EndpointState* state) {
-    {
+  // Not the core itself, whose weak pointer keeps this until the entry goes.
+  const auto release = [weak = std::weak_ptr(core_), name = it->first](const EndpointState* state) {
+    if (const std::shared_ptr<Core> shared = weak.lock()) {
       const MutexLock gone(shared->mutex);
       shared->gone.emplace_back(name, state->slot);
     }
