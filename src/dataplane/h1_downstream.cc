@@ -69,8 +69,14 @@ void H1Downstream::ReadLoop() {
       return;
     }
   }
-  // The request is complete; a client that has already gone is noticed here and not later.
-  if (stream_ != nullptr && stream_->peer_gone()) OnReadable();
+  if (stream_ == nullptr) return;
+  // The request is complete; a client that has already gone is noticed here and not later, and what
+  // else has come is read ahead, for which there may be no other event.
+  if (stream_->peer_gone()) {
+    OnReadable();
+  } else if (busy() && !stream_->drained()) {
+    stream_->ReadAgainLater();
+  }
 }
 
 // A body of known length is read into its place. What comes first may be the beginning of one,
