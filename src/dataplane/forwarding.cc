@@ -99,8 +99,8 @@ TryFailure TryFailureOf(ClientFailure failure) {
   return TryFailure::kReset;
 }
 
-DownstreamFraming WriteDownstreamHead(const http::ResponseHead& head,
-                                      const ForwardedResponse& response, std::string* out) {
+BodyForm WriteDownstreamHead(const http::ResponseHead& head, const ForwardedResponse& response,
+                             std::string* out) {
   out->clear();
   http::AppendStatusLine(out, head.status, head.reason);
   bool has_request_id = false;
@@ -118,29 +118,29 @@ DownstreamFraming WriteDownstreamHead(const http::ResponseHead& head,
     http::AppendHeader(out, field.name, field.value);
   }
   if (!has_request_id) http::AppendHeader(out, "x-request-id", response.request_id);
-  DownstreamFraming framing = DownstreamFraming::kNoBody;
+  BodyForm form = BodyForm::kNone;
   const bool bodiless = response.head_request || head.status == 204 || head.status == 304;
   if (bodiless || (head.framing == http::BodyFraming::kLength && !response.filtered)) {
-    if (!bodiless) framing = DownstreamFraming::kLength;
+    if (!bodiless) form = BodyForm::kSized;
     if (content_length != nullptr && head.status != 204) {
       http::AppendHeader(out, "content-length", content_length->value);
     }
   } else if (head.framing == http::BodyFraming::kNone) {
     http::AppendHeader(out, "content-length", uint64_t{0});
   } else if (response.http10) {
-    framing = DownstreamFraming::kToClose;
+    form = BodyForm::kToClose;
   } else {
-    framing = DownstreamFraming::kChunked;
+    form = BodyForm::kOpen;
     http::AppendHeader(out, "transfer-encoding", "chunked");
   }
-  const bool keep_alive = response.keep_alive && framing != DownstreamFraming::kToClose;
+  const bool keep_alive = response.keep_alive && form != BodyForm::kToClose;
   if (!keep_alive) {
     http::AppendHeader(out, "connection", "close");
   } else if (response.http10) {
     http::AppendHeader(out, "connection", "keep-alive");
   }
   http::AppendHeadEnd(out);
-  return framing;
+  return form;
 }
 
 }  // namespace gw

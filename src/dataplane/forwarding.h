@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/request.h"
+#include "dataplane/response_sink.h"
 #include "exchange/metrics.h"
 #include "http/head.h"
 
@@ -40,9 +41,6 @@ class RequestForwarder {
 // What a failure of the connection to an endpoint is to the request.
 TryFailure TryFailureOf(ClientFailure failure);
 
-// How the response's body is framed towards the client.
-enum class DownstreamFraming : uint8_t { kNoBody, kLength, kChunked, kToClose };
-
 struct ForwardedResponse {
   std::string_view request_id;
   bool head_request = false;
@@ -51,8 +49,9 @@ struct ForwardedResponse {
   bool filtered = false;    // the body's length changes on its way
 };
 
-// Writes the head of the response to the client and says how its body is framed.
-DownstreamFraming WriteDownstreamHead(const http::ResponseHead& head,
-                                      const ForwardedResponse& response, std::string* out);
+// Writes the head of the response in HTTP/1.1 and says how its body ends: kOpen is the chunked
+// coding.
+BodyForm WriteDownstreamHead(const http::ResponseHead& head, const ForwardedResponse& response,
+                             std::string* out);
 
 }  // namespace gw

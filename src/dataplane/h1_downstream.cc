@@ -205,7 +205,7 @@ void H1Downstream::OnHead() {
   keep_alive_ = head.keep_alive;
   // Behind CONNECT come bytes for the tunnel, though it has no body.
   body_unread_ = head.framing != http::BodyFraming::kNone || head.method == "CONNECT";
-  framing_ = DownstreamFraming::kNoBody;
+  form_ = BodyForm::kNone;
   timer_.Stop();
   SetState(State::kRequest);
   driver_.Begin(head);

@@ -91,7 +91,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   std::string pipelined_;      // read ahead while busy
   std::string response_head_;  // held until the first byte that follows it
   std::string out_;            // accepted for the client, not yet taken by its socket
-  DownstreamFraming framing_ = DownstreamFraming::kNoBody;
+  BodyForm form_ = BodyForm::kNone;
   bool keep_alive_ = true;           // as the request wants it
   bool response_keep_alive_ = true;  // as the head of the response says
   bool draining_ = false;

@@ -12,7 +12,7 @@ namespace gw {
 
 void H1Downstream::Done(MessageEnd end) {
   if (state_ == State::kClosed) return;
-  const bool to_close = framing_ == DownstreamFraming::kToClose;
+  const bool to_close = form_ == BodyForm::kToClose;
   if (end == MessageEnd::kWhole && response_keep_alive_ && !to_close) {
     BecomeIdle();
   } else {

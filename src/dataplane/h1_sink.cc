@@ -8,20 +8,6 @@
 namespace gw {
 namespace {
 
-BodyForm FormOf(DownstreamFraming framing) {
-  switch (framing) {
-    case DownstreamFraming::kNoBody:
-      return BodyForm::kNone;
-    case DownstreamFraming::kLength:
-      return BodyForm::kSized;
-    case DownstreamFraming::kChunked:
-      return BodyForm::kOpen;
-    case DownstreamFraming::kToClose:
-      return BodyForm::kToClose;
-  }
-  return BodyForm::kNone;
-}
-
 iovec PartOf(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
 
 std::string LastChunkWith(std::span<const http::HeaderField> trailers) {
@@ -41,14 +27,14 @@ BodyForm H1Downstream::HoldHead(const http::ResponseHead& head, std::string_view
   const ForwardedResponse response{request_id, parser_.head().method == "HEAD",
                                    parser_.head().minor_version == 0, response_keep_alive_,
                                    changes_length};
-  framing_ = WriteDownstreamHead(head, response, &response_head_);
-  return FormOf(framing_);
+  form_ = WriteDownstreamHead(head, response, &response_head_);
+  return form_;
 }
 
 void H1Downstream::HoldStreamHead(std::string_view request_id) {
   DCHECK(has_open_form());
   response_keep_alive_ = keep_alive_ && !draining_;
-  framing_ = DownstreamFraming::kChunked;
+  form_ = BodyForm::kOpen;
   std::string* const head = &response_head_;
   head->clear();
   http::AppendStatusLine(head, 200);
@@ -63,7 +49,7 @@ void H1Downstream::HoldStreamHead(std::string_view request_id) {
 
 bool H1Downstream::Write(std::span<const std::string_view> pieces, bool last,
                          std::span<const http::HeaderField> trailers) {
-  const bool chunked = framing_ == DownstreamFraming::kChunked;
+  const bool chunked = form_ == BodyForm::kOpen;
   std::vector<iovec>& parts = worker_.parts();
   parts.clear();
   if (!response_head_.empty()) parts.push_back(PartOf(response_head_));
@@ -90,7 +76,7 @@ bool H1Downstream::Write(std::span<const std::string_view> pieces, bool last,
 
 bool H1Downstream::Answer(const OwnAnswer& answer) {
   response_keep_alive_ = keep_alive_ && !body_unread_ && !draining_;
-  framing_ = DownstreamFraming::kLength;
+  form_ = BodyForm::kSized;
   response_head_.clear();
   std::string head;
   http::AppendStatusLine(&head, answer.status);
