@@ -55,7 +55,7 @@ void H1Downstream::SetState(State state) {
 }
 
 void H1Downstream::ReadLoop() {
-  for (size_t reads = 0; state_ != State::kClosed && !busy(); ++reads) {
+  for (size_t reads = 0; stream_ != nullptr && !busy(); ++reads) {
     if (reads == worker_.options().reads_per_turn_max) {
       worker_.CountLimit("reads_per_turn");
       stream_->ReadAgainLater();
@@ -126,7 +126,7 @@ void H1Downstream::Discard() {
 // means that it has left: model servers read a half-close the same way.
 void H1Downstream::BufferPipelined() {
   char chunk[4096];
-  while (state_ != State::kClosed) {
+  for (;;) {
     if (pipelined_.size() >= worker_.options().pipelined_bytes_max) {
       if (stream_->peer_gone()) OnClientGone();
       return;

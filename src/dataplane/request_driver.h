@@ -46,7 +46,7 @@ class RequestDriver final : public ResponseHandler,
                 ResponseSink& sink);
   ~RequestDriver() { End(Outcome::kClientLeft); }
 
-  // A request has come. The answer may be done when this returns. `head` is valid until then.
+  // A request has come. It may be done when this returns; `head` is valid until it is.
   // REQUIRES: !active()
   void Begin(const http::RequestHead& head);
   // In place of Begin: what came is no request. Answers and is done.

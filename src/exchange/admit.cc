@@ -28,8 +28,7 @@ Criticality FindCriticality(const PoolEntry& pool, const http::RequestHead& head
 
 Step Exchange::Admit(TimePoint now) {
   const Criticality criticality = FindCriticality(*routed_.pool(), *asked_.head, parsed_.model);
-  parsed_.criticality = criticality;
-  if (env_.gate != nullptr) return AskGate(now);
+  if (env_.gate != nullptr) return AskGate(criticality, now);
   const bool is_short = criticality != Criticality::kCritical && IsShort(criticality, now);
   const Step step = is_short ? Reject(Rejection::kSaturated) : ScheduleTry(now);
   env_.ForgetSamples();
@@ -57,10 +56,10 @@ bool Exchange::IsShort(Criticality criticality, TimePoint now) {
 }
 
 // The gate has the say of saturation, too.
-Step Exchange::AskGate(TimePoint now) {
+Step Exchange::AskGate(Criticality criticality, TimePoint now) {
   CHECK(waiter_ != nullptr && env_.room != nullptr);
   wait_id_ = env_.room->Enter(waiter_);
-  const Gate::Question question{*routed_.pool(), *asked_.head, parsed_.request, parsed_.criticality,
+  const Gate::Question question{*routed_.pool(), *asked_.head, parsed_.request, criticality,
                                 asked_.began};
   std::optional<GateAnswer> answer = env_.gate->Ask(question, {env_.room->door(), wait_id_});
   if (!answer) {

@@ -19,6 +19,7 @@ bool IsFieldValue(std::string_view text) {
 Step Exchange::RouteByHead() {
   if (routed_.begins_at_pool()) {
     if (Refusal refusal = routed_.FindGivenPool()) return Reject(std::move(refusal));
+    if (parsed_.request.api == ApiKind::kModels) AskAsAnyOther();  // no route, no rules to list
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
   if (Refusal refusal = routed_.FindListener()) return Reject(std::move(refusal));
@@ -32,13 +33,18 @@ Step Exchange::RouteByHead() {
   if (Refusal refusal = routed_.FindRule(asked_, model)) return Reject(std::move(refusal));
   if (lists) {
     if (routed_.ListsModels(asked_.target.path)) return {Step::Kind::kReadBody, Rejection::kNone};
-    parsed_.request.api = ApiKind::kOther;
-    parsed_.request.requested_model.clear();
+    AskAsAnyOther();
   }
   if (has_body && routed_.pool_depends_on_model()) {
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
   return FindPool();
+}
+
+// A question for models that an endpoint answers, as it does any other request.
+void Exchange::AskAsAnyOther() {
+  parsed_.request.api = ApiKind::kOther;
+  parsed_.request.requested_model.clear();
 }
 
 Step Exchange::FindPool() {

@@ -150,6 +150,7 @@ class Exchange {
 
   // body.cc
   Step RouteByHead();
+  void AskAsAnyOther();
   Step FindPool();
   Step ReadCodings();
   Step RouteByBody();
@@ -160,7 +161,7 @@ class Exchange {
   // admit.cc
   Step Admit(TimePoint now);
   bool IsShort(Criticality criticality, TimePoint now);
-  Step AskGate(TimePoint now);
+  Step AskGate(Criticality criticality, TimePoint now);
   Step TakeAnswer(GateAnswer answer, TimePoint now);
   void LeaveGate();
 

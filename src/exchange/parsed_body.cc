@@ -29,7 +29,6 @@ void ParsedBody::Reset() {
   codings.clear();
   names_model_field = false;
   model = nullptr;
-  criticality = Criticality::kCritical;
   usage_ask.reset();
   edit.Begin({});
 }

@@ -25,7 +25,6 @@ struct ParsedBody {
   std::vector<http::ContentCoding> codings;  // that are undone before it is read
   bool names_model_field = false;            // the route was found by the body's model
   const ModelBinding* model = nullptr;       // of the pool's InferenceModels
-  Criticality criticality = Criticality::kCritical;
   std::optional<UsageAsk> usage_ask;
   size_t hashed_block_chars = 0;  // as the request's blocks are hashed
   BodyEdit edit;                  // what is sent
