@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dataplane/worker.h"
+#include "exchange/test_snapshot.h"
 #include "net/net_test_util.h"
 
 namespace gw {
@@ -70,22 +71,11 @@ class WorkerTest : public LoopTest {
     entry->profile = entry->load_profile = std::make_shared<const Profile>(
         "first", std::vector<std::unique_ptr<Filter>>{}, std::vector<WeightedScorer>{},
         std::make_unique<FirstPicker>());
-    auto rule = std::make_shared<RouteRule>();
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
+    const std::shared_ptr<RouteRule> rule = RuleToThePool();
     rule->request_timeout = request_timeout_;
     rule->stream_keepalive = stream_keepalive_;
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->generation = 1;
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back(
-        {{port_, ip_}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     state_ = endpoint.state;
-    snapshots_.Publish(snapshot);
+    snapshots_.Publish(SnapshotOf(entry, {port_, ip_}, rule));
     auto worker = ProxyWorker::Start({.snapshots = snapshots_,
                                       .index = index_,
                                       .metrics = metrics_,

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "exchange/exchange.h"
+#include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
 #include "pool/health.h"
 #include "scheduling/registry.h"
@@ -50,18 +51,8 @@ class BlackHoleTest : public testing::Test {
     entry->profile = ProfileFor(strategy);
     entry->load_profile = LoadProfile();
     entry->uses_prefix = strategy == RoutingStrategy::kPrefixCache;
-    auto rule = std::make_shared<RouteRule>();
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({{kPort}, {"gw"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
-    snapshot_ = snapshot;
+    snapshot_ = SnapshotOf(entry, {kPort});
   }
 
   // The bad one is idle, the others look as busy as they are; its probes succeed.

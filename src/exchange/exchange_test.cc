@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
 #include "scheduling/registry.h"
 
@@ -41,22 +42,8 @@ class ExchangeTest : public testing::Test {
   }
 
   void Publish(std::shared_ptr<PoolEntry> entry) {
-    auto rule = std::make_shared<RouteRule>();
-    rule->route = "default/route";
-    rule->name = "default/route/0";
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->generation = 1;
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back(
-        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
-    snapshot_ = snapshot;
+    snapshot_ = SnapshotOf(entry, {kPort});
   }
 
   Step Head(const std::string& path, const std::string& method = "POST") {

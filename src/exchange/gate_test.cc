@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "exchange/exchange.h"
+#include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
 #include "scheduling/registry.h"
 
@@ -64,20 +65,9 @@ class GateTest : public testing::Test, public Waiter {
     entry->load_profile = LoadProfile();
     entry->uses_prefix = true;
     entry->prefix.block_chars = block_chars;
-    auto rule = std::make_shared<RouteRule>();
-    rule->route = "default/route";
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
+    const std::shared_ptr<RouteRule> rule = RuleToThePool();
     rule->request_timeout = std::chrono::seconds(7);
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back(
-        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
-    snapshot_ = snapshot;
+    snapshot_ = SnapshotOf(entry, {kPort}, rule);
   }
 
   Step Body() {
@@ -246,6 +236,20 @@ TEST_F(GateTest, ARequestCanBeginAtAPoolWithoutAListener) {
   Answer({});
   EXPECT_EQ(step_.kind, Step::Kind::kForward);
   Complete();
+}
+
+TEST_F(GateTest, WhereThereIsNoRouteAnEndpointListsItsModels) {
+  gate_.at_once = GateAnswer{};
+  exchange_.BeginAtPool(snapshot_, kPool, "127.0.0.1", clock_.Now());
+  text_ = "GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n";
+  parser_.Reset();
+  CHECK(parser_.Next(text_).event == http::H1Event::kHead);
+  EXPECT_EQ(exchange_.OnRequestHead(parser_.head()).kind, Step::Kind::kReadBody);
+  body_.clear();
+  body_.reserve(InferenceParser::kPadding);
+  EXPECT_EQ(exchange_.OnRequestBody(body_, clock_.Now()).kind, Step::Kind::kForward);
+  Complete();
+  EXPECT_EQ(InFlight(), 0);
 }
 
 TEST_F(GateTest, APoolThatIsNotThereRefusesAndIsNamed) {

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "exchange/exchange.h"
+#include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
 #include "pool/health.h"
 #include "scheduling/registry.h"
@@ -67,18 +68,8 @@ class PairTest : public testing::Test {
   }
 
   void Publish(std::shared_ptr<PoolEntry> entry) {
-    auto rule = std::make_shared<RouteRule>();
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back({{kPort}, {"gw"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
-    snapshot_ = snapshot;
+    snapshot_ = SnapshotOf(entry, {kPort});
   }
 
   // The front end.

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "exchange/exchange.h"
+#include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
 #include "scheduling/registry.h"
 
@@ -36,18 +37,7 @@ class PrefixLearning : public testing::Test {
     entry->load_profile = LoadProfile();
     entry->uses_prefix = true;
     pool_ = entry;
-    auto rule = std::make_shared<RouteRule>();
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back(
-        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
-    snapshot_ = snapshot;
+    snapshot_ = SnapshotOf(entry, {kPort});
   }
 
   // Sends a prompt; the slot that it is dispatched to.

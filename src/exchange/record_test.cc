@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "exchange/exchange.h"
+#include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
 #include "scheduling/registry.h"
 
@@ -28,20 +29,8 @@ class RecordTest : public testing::Test {
     }
     entry->profile = ProfileFor(RoutingStrategy::kDefault);
     entry->load_profile = LoadProfile();
-    auto rule = std::make_shared<RouteRule>();
-    rule->route = "default/route";
-    rule->destinations.push_back({Destination::Kind::kPool, 0, 1});
-    rule->total_weight = 1;
-    RouteTable::Entry route;
-    route.hostname = "*";
-    route.match.path = "/v1";
-    route.rule = rule;
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->pools.push_back(entry);
-    snapshot->listeners.push_back(
-        {{kPort}, {"default/gw/http"}, RouteTable::Build({route}, {"*"})});
     pool_ = entry;
-    snapshot_ = snapshot;
+    snapshot_ = SnapshotOf(entry, {kPort});
   }
 
   Step Begin(const std::string& path = "/v1/chat/completions") {
