@@ -57,6 +57,7 @@ struct Flags {
   bool ready_without_endpoints = true;
   int scrape_interval_ms = 50;
   double scrape_load_max = 0.05;
+  double scrape_rate_max = 2000;
   int silent_s = 30;
   int drain_s = 600;
   size_t prefix_index_mb = 256;
@@ -194,6 +195,11 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
       ->capture_default_str()
       ->check(CLI::Range(0.001, 1.0));
   serve
+      ->add_option("--scrape-rate-max", flags.scrape_rate_max,
+                   "Scrapes per second of all endpoints together; beyond it they take turns")
+      ->capture_default_str()
+      ->check(CLI::Range(10.0, 1e6));
+  serve
       ->add_option("--silent-seconds", flags.silent_s,
                    "Without a first byte, and 10 times longer than its peers: others are preferred")
       ->capture_default_str()
@@ -314,6 +320,7 @@ void ApplyServeFlags(Flags* flags) {
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
   flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
   flags->serve.scrape.load_ratio_max = flags->scrape_load_max;
+  flags->serve.scrape.pages_per_second_max = flags->scrape_rate_max;
   flags->serve.scrape.silent_after = std::chrono::seconds(flags->silent_s);
   flags->serve.dataplane.drain_timeout = std::chrono::seconds(flags->drain_s);
   flags->serve.dataplane.request_body_bytes_max = flags->body_mb << 20;

@@ -68,6 +68,8 @@ std::string_view NameOf(MetricsScanner::Wanted value) {
 ScrapeMetrics::ScrapeMetrics(MetricRegistry& r)
     : registry(r),
       scrapes(r.AddCounter("penstock_scrapes_total", "Metrics pages read from endpoints.")),
+      deferred(r.AddCounter("penstock_scrapes_deferred_total",
+                            "Scrapes that were due and had to wait for their turn.")),
       duration(r.AddHistogram("penstock_scrape_duration_seconds",
                               "From asking an endpoint for its metrics to the whole page.",
                               kDurationBuckets)),

@@ -38,6 +38,7 @@ struct ScrapeMetrics {
 
   MetricRegistry& registry;
   Counter& scrapes;
+  Counter& deferred;
   Histogram& duration;
   Counter& probes_succeeded;
   Counter& probes_failed;

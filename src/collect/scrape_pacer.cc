@@ -35,8 +35,8 @@ Duration ScrapePacer::Interval(bool in_use, Duration age_max) const {
   return interval;
 }
 
-Duration ScrapePacer::PacedAge(Duration age_max) const {
-  return 2 * IntervalWithoutFailures(false, age_max) + longest_answer_;
+Duration ScrapePacer::PacedAge(Duration age_max, Duration turn) const {
+  return 2 * std::max(IntervalWithoutFailures(false, age_max), turn) + longest_answer_;
 }
 
 }  // namespace gw

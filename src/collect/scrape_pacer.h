@@ -12,9 +12,11 @@
 //
 // How old metrics get is our own doing, then, and says nothing about the endpoint up to
 //
-//   PacedAge = 2 * interval + longest of the last eight answering times
+//   PacedAge = 2 * max(interval, turn) + longest of the last eight answering times
 //
-// so that one failed scrape between two good ones does not make it stale either.
+// so that one failed scrape between two good ones does not make it stale either. `turn` is how long
+// it takes until everyone has been asked, where there are more than the budget has pages for
+// (collect/scrape_budget.h).
 
 #pragma once
 
@@ -41,7 +43,7 @@ class ScrapePacer {
 
   // The age that metrics may reach by this pace: of an idle endpoint, which is the slower one.
   // Failures do not stretch it.
-  Duration PacedAge(Duration age_max) const;
+  Duration PacedAge(Duration age_max, Duration turn) const;
 
  private:
   static constexpr size_t kAnswers = 8;

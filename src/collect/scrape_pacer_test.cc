@@ -88,16 +88,18 @@ TEST(ScrapePacer, MetricsMayGetAsOldAsTheirOwnPaceMakesThem) {
   const ScrapeOptions options;
   ScrapePacer pacer(options);
   pacer.OnAnswer(milliseconds(1), false);
-  EXPECT_EQ(pacer.PacedAge(kAgeMax), milliseconds(2 * 50 + 1));
+  EXPECT_EQ(pacer.PacedAge(kAgeMax, Duration(0)), milliseconds(2 * 50 + 1));
   pacer.OnAnswer(milliseconds(1), true);
-  EXPECT_EQ(pacer.PacedAge(kAgeMax), milliseconds(2 * 1000 + 1));
+  EXPECT_EQ(pacer.PacedAge(kAgeMax, Duration(0)), milliseconds(2 * 1000 + 1));
   // 200 / 0.05
   ScrapePacer slow(options);
   slow.OnAnswer(milliseconds(300), false);
   slow.OnAnswer(milliseconds(200), false);
-  EXPECT_EQ(slow.PacedAge(kAgeMax), milliseconds(2 * 4000 + 300));
+  EXPECT_EQ(slow.PacedAge(kAgeMax, Duration(0)), milliseconds(2 * 4000 + 300));
   slow.OnFailure();
-  EXPECT_EQ(slow.PacedAge(kAgeMax), milliseconds(2 * 4000 + 300));
+  EXPECT_EQ(slow.PacedAge(kAgeMax, Duration(0)), milliseconds(2 * 4000 + 300));
+  // It takes longer until everyone has had a turn.
+  EXPECT_EQ(slow.PacedAge(kAgeMax, seconds(5)), milliseconds(2 * 5000 + 300));
 }
 
 // A server whose cost varies is watched for ten minutes of virtual time.

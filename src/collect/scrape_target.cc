@@ -25,12 +25,14 @@ constexpr http::HeaderField kFields[] = {{"user-agent", "penstock"}, {"accept", 
 }  // namespace
 
 ScrapeTarget::ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics& metrics,
-                           const ScrapeOptions& options, Identity identity, TimePoint first_due)
+                           const ScrapeOptions& options, ScrapeBudget& budget, Identity identity,
+                           TimePoint first_due)
     : client_(client),
       loop_(client.loop()),
       index_(index),
       metrics_(metrics),
       options_(options),
+      budget_(budget),
       identity_(std::move(identity)),
       pacer_(options),
       first_due_(first_due),
@@ -41,7 +43,7 @@ ScrapeTarget::ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics
 
 ScrapeTarget::~ScrapeTarget() { CancelCall(); }
 
-void ScrapeTarget::Tick(TimePoint now) {
+bool ScrapeTarget::Tick(TimePoint now) {
   if (!resting()) {
     // Connecting has a time limit of its own.
     if (call_ == nullptr || call_->connecting()) {
@@ -49,28 +51,36 @@ void ScrapeTarget::Tick(TimePoint now) {
     } else if (now - sent_ >= options_.timeout) {
       Fail(ScrapeFailure::kTimeout, false);
     }
-    return;
+    return true;
   }
   if (IsEjected(*identity_.state)) {
     if (!told_ejected_) TellEjected();
     if (IsProbeDue(*identity_.state, now)) Begin(Job::kProbe, now);
-    return;
+    return true;
   }
-  if (!identity_.scraped) return;  // a Service says nowhere how it is
+  if (!identity_.scraped) return true;  // a Service says nowhere how it is
   if (now - doubt_probed_at_ >= kDoubtInterval && TakeDoubt(*identity_.state)) {
     doubt_probed_at_ = now;
     Begin(Job::kProbe, now);
-    return;
+    return true;
   }
-  if (!due_at_once_) {
-    if (!ever_began_) {
-      if (now < first_due_) return;
-    } else {
-      const bool in_use = identity_.state->in_flight_requests.load(std::memory_order_relaxed) > 0;
-      if (now - began_ < pacer_.Interval(in_use, identity_.metrics_age_max)) return;
-    }
+  if (!IsScrapeDue(now)) return true;
+  // An endpoint that nobody has looked at ranks behind all others: the first look does not wait.
+  if (ever_began_ && !budget_.Take()) {
+    if (!deferred_) metrics_.deferred.Add();
+    deferred_ = true;
+    return false;
   }
+  deferred_ = false;
   Begin(Job::kScrape, now);
+  return true;
+}
+
+bool ScrapeTarget::IsScrapeDue(TimePoint now) const {
+  if (due_at_once_) return true;
+  if (!ever_began_) return now >= first_due_;
+  const bool in_use = identity_.state->in_flight_requests.load(std::memory_order_relaxed) > 0;
+  return now - began_ >= pacer_.Interval(in_use, identity_.metrics_age_max);
 }
 
 void ScrapeTarget::Begin(Job job, TimePoint now) {
@@ -193,7 +203,7 @@ void ScrapeTarget::Apply(const MetricsSample& sample) {
     if ((sample.refused & 1u << i) != 0) metrics_.refused_values[i]->Add();
   }
   EndpointState& state = *identity_.state;
-  state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max).count(),
+  state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max, budget_.Turn()).count(),
                            std::memory_order_relaxed);
   const PageReading reading{in_flight_at_start_, reads_details_, loop_.clock().Now()};
   if (!ApplyPage(sample, reading, &memory_, &state).restarted) return;

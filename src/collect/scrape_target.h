@@ -13,6 +13,7 @@
 #include "client/pool.h"
 #include "collect/apply_page.h"
 #include "collect/metrics_text.h"
+#include "collect/scrape_budget.h"
 #include "collect/scrape_metrics.h"
 #include "collect/scrape_options.h"
 #include "collect/scrape_pacer.h"
@@ -43,13 +44,15 @@ class ScrapeTarget final : private ResponseHandler {
 
   // `first_due`: when the first scrape may begin. The references outlive the target.
   ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics& metrics,
-               const ScrapeOptions& options, Identity identity, TimePoint first_due);
+               const ScrapeOptions& options, ScrapeBudget& budget, Identity identity,
+               TimePoint first_due);
   ~ScrapeTarget();
 
   const Identity& identity() const { return identity_; }
 
-  // Begins what is due at `now`, ends what has timed out.
-  void Tick(TimePoint now);
+  // Begins what is due at `now`, ends what has timed out. False: a scrape is due and the budget has
+  // nothing left for it.
+  bool Tick(TimePoint now);
 
  private:
   enum class Job : uint8_t { kScrape, kProbe };
@@ -59,6 +62,7 @@ class ScrapeTarget final : private ResponseHandler {
   void OnResponseEnd() override;
   void OnResponseFailed(const ClientError& error) override;
 
+  bool IsScrapeDue(TimePoint now) const;
   bool resting() const { return call_ == nullptr && connector_ == nullptr; }
   void Begin(Job job, TimePoint now);
   void Connect();
@@ -80,6 +84,7 @@ class ScrapeTarget final : private ResponseHandler {
   PrefixIndex& index_;
   ScrapeMetrics& metrics_;
   const ScrapeOptions& options_;
+  ScrapeBudget& budget_;
   const Identity identity_;
   ScrapePacer pacer_;
 
@@ -98,6 +103,7 @@ class ScrapeTarget final : private ResponseHandler {
   TimePoint began_{};
   TimePoint sent_{};  // or later, while connecting
   bool ever_began_ = false;
+  bool deferred_ = false;  // the scrape that is due has been counted as waiting for the budget
 
   std::unique_ptr<Connector> connector_;  // to see whether somebody listens
   ClientCall* call_ = nullptr;

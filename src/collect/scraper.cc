@@ -43,6 +43,7 @@ struct MetricsScraper::Impl {
         options(scrape_options),
         client_options(ClientOptionsOf(options)),
         client(event_loop, client_options, {}),
+        budget(options.pages_per_second_max),
         reader(snapshots),
         metrics(registry),
         random(scrape_options.seed),
@@ -55,12 +56,26 @@ struct MetricsScraper::Impl {
     const std::shared_ptr<const Snapshot>& newest = reader.Get();
     if (newest != followed) Follow(newest);
     const TimePoint now = loop.now();
-    for (const auto& target : targets) target->Tick(now);
+    TickTargets(now);
     if (now - looked_at >= options.silence_look) {
       looked_at = now;
       silence.Look(now, [this](const auto&... what) { TellSilence(what...); });
     }
     timer.Start(targets.empty() ? kTickWithoutTargets : kTick);
+  }
+
+  // Those that the budget left out come first in the next round.
+  void TickTargets(TimePoint now) {
+    budget.Refill(now);
+    const size_t count = targets.size();
+    const size_t first = next_turn < count ? next_turn : 0;
+    bool all_had_theirs = true;
+    for (size_t i = 0; i < count; ++i) {
+      const size_t at = first + i < count ? first + i : first + i - count;
+      if (targets[at]->Tick(now) || !all_had_theirs) continue;
+      all_had_theirs = false;
+      next_turn = at;
+    }
   }
 
   // Keeps the targets of endpoints that stay what they are, with their connections and pace. An
@@ -72,6 +87,7 @@ struct MetricsScraper::Impl {
     for (const EndpointState* state : change.gone) Drop(state);
     for (ScrapeTarget::Identity& identity : change.put) Put(std::move(identity));
     metrics.endpoints.Set(static_cast<double>(scraped));
+    budget.set_endpoints(scraped);
   }
 
   void Put(ScrapeTarget::Identity identity) {
@@ -113,8 +129,8 @@ struct MetricsScraper::Impl {
 
   std::unique_ptr<ScrapeTarget> Make(ScrapeTarget::Identity identity) {
     const Duration phase = std::chrono::duration_cast<Duration>(options.interval * random.Unit());
-    return std::make_unique<ScrapeTarget>(client, index, metrics, options, std::move(identity),
-                                          loop.now() + phase);
+    return std::make_unique<ScrapeTarget>(client, index, metrics, options, budget,
+                                          std::move(identity), loop.now() + phase);
   }
 
   EventLoop& loop;
@@ -122,6 +138,7 @@ struct MetricsScraper::Impl {
   const ScrapeOptions options;
   const ClientOptions client_options;
   ClientPool client;
+  ScrapeBudget budget;
   SnapshotReader reader;
   std::shared_ptr<const Snapshot> followed;
   ScrapeMetrics metrics;
@@ -130,6 +147,7 @@ struct MetricsScraper::Impl {
   std::vector<std::unique_ptr<ScrapeTarget>> targets;
   std::unordered_map<const EndpointState*, size_t> places;  // in `targets`
   size_t scraped = 0;                                       // of `targets`
+  size_t next_turn = 0;                                     // in `targets`, who is asked first
   SilenceWatch silence;
   TimePoint looked_at{};
   Timer timer;
