@@ -57,7 +57,7 @@ struct Flags {
   bool ready_without_endpoints = true;
   int scrape_interval_ms = 50;
   double scrape_load_max = 0.05;
-  double scrape_rate_max = 2000;
+  double scrape_rate_max = 1000;
   int silent_s = 30;
   int drain_s = 600;
   size_t prefix_index_mb = 256;

@@ -19,7 +19,7 @@ struct ScrapeOptions {
   // While an endpoint has nothing to do. At most half of its pool's metrics_age_max is used.
   Duration idle_interval = std::chrono::seconds(1);
   // Of all endpoints together (collect/scrape_budget.h). The first look at one is not counted.
-  double pages_per_second_max = 2000;
+  double pages_per_second_max = 1000;
   // From the request to the whole page; for connecting as well.
   Duration timeout = std::chrono::seconds(2);
   // After a failed scrape; doubles with each in a row.

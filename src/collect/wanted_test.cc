@@ -40,12 +40,13 @@ TEST(Wanted, FollowsWhatALookThroughEverythingFinds) {
       entry->pool.id = fmt::format("pool{}", index);
       for (uint64_t i = 1; i <= 12; ++i) {
         if (random.Below(3) > 0) continue;
-        Endpoint& endpoint = entry->pool.endpoints.emplace_back();
+        Endpoint endpoint;
         endpoint.ip = fmt::format("127.0.0.{}", i);
         endpoint.port = 8000;
         endpoint.address = endpoint.ip + ":8000";
         endpoint.runtime = random.Below(4) == 0 ? Runtime::kSglang : Runtime::kVllm;
         endpoint.state = table.Get(endpoint.address);
+        entry->pool.endpoints.push_back(std::move(endpoint));
       }
       return entry;
     };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,8 +50,8 @@ struct Silence {
 //
 // Writers: `exchange` (own accounting), `collect` (scraped values), both for health.
 //
-// What a decision reads stands first and fits two cache lines: with thousands of endpoints the
-// decision's time is the time to fetch them.
+// What a decision reads of an endpoint that nothing has happened to fits the first cache line: with
+// hundreds of endpoints the decision's time is the time to fetch them.
 class alignas(64) EndpointState {
  public:
   explicit EndpointState(uint32_t slot_number) : slot(slot_number) {}
@@ -62,31 +63,34 @@ class alignas(64) EndpointState {
   std::atomic<int32_t> in_flight_requests{0};
   std::atomic<int64_t> pending_prompt_tokens{
       0};  // dispatched, no first token yet, net of prefix hit
-  std::atomic<int64_t> decoding_context_tokens{0};
 
   // Scraped. A failed scrape leaves the values and their age.
   std::atomic<int64_t> scraped_at_ns{0};  // TimePoint's count; 0: never
+  // The age that the metrics reach by the scraper's own pacing (collect/scrape_pacer.h), as of the
+  // last scrape; 0: never scraped. Where it is above the pool's limit it takes its place.
+  std::atomic<int64_t> paced_age_ns{0};
   std::atomic<float> waiting_requests{0};
-  std::atomic<float> running_requests{0};
   std::atomic<float> kv_cache_utilization_ratio{0};
   // Waiting and running requests beyond our own in-flight ones when the page was made: what other
   // gateways and direct clients have there.
   std::atomic<float> foreign_requests{0};
-  // Health, written through pool/health.h.
-  std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected
-  std::atomic<int64_t> returned_at_ns{0};    // of an ejected endpoint; 0: nothing is on trial
-  std::atomic<uint64_t> penalty{0};          // of what failed lately, and its time
-  // What it does not answer (Silence); written by `collect`.
-  std::atomic<uint8_t> silence{0};
   // 0: the model server reports no adapters. Otherwise unique among all states and all their
   // versions, so that a reader may keep a copy and compare before it takes the lock.
   std::atomic<uint32_t> lora_version{0};
-  // The age that the metrics reach by the scraper's own pacing (collect/scrape_pacer.h), as of the
-  // last scrape; 0: never scraped. Where it is above the pool's limit it takes its place.
-  std::atomic<int64_t> paced_age_ns{0};
+  // What it does not answer (Silence); written by `collect`.
+  std::atomic<uint8_t> silence{0};
+  // False: ejected_until_ns, returned_at_ns and penalty are 0 and need not be looked at.
+  std::atomic<bool> ever_failed{false};
 
-  std::atomic<uint32_t> cache_block_tokens{0};  // 0: not reported
-  std::atomic<uint32_t> cache_blocks{0};        // 0: not reported
+  // Health, written through pool/health.h.
+  alignas(64) std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected
+  std::atomic<int64_t> returned_at_ns{0};  // of an ejected endpoint; 0: nothing is on trial
+  std::atomic<uint64_t> penalty{0};        // of what failed lately, and its time
+
+  std::atomic<float> running_requests{0};           // scraped
+  std::atomic<int64_t> decoding_context_tokens{0};  // own accounting
+  std::atomic<uint32_t> cache_block_tokens{0};      // 0: not reported
+  std::atomic<uint32_t> cache_blocks{0};            // 0: not reported
   // Bytes of prompt text, learned from the usage that answers report; written by `exchange`.
   std::atomic<float> chars_per_token{4};
   // Health, written through pool/health.h.
@@ -132,6 +136,42 @@ struct Endpoint {
   Runtime runtime = Runtime::kVllm;
   Role role = Role::kBoth;
   std::shared_ptr<EndpointState> state;
+};
+
+// The endpoints of one pool, in their order. Their states stand side by side for who walks over all
+// of them: an Endpoint is larger than what a decision reads of its state.
+class Endpoints {
+ public:
+  Endpoints() = default;
+  Endpoints(std::vector<Endpoint> all) {  // NOLINT(google-explicit-constructor)
+    for (Endpoint& endpoint : all) push_back(std::move(endpoint));
+  }
+
+  void push_back(Endpoint endpoint) {
+    states_.push_back(endpoint.state.get());
+    all_.push_back(std::move(endpoint));
+  }
+  void clear() {
+    all_.clear();
+    states_.clear();
+  }
+  size_t size() const { return all_.size(); }
+  bool empty() const { return all_.empty(); }
+  const Endpoint& operator[](size_t i) const { return all_[i]; }
+  const Endpoint& front() const { return all_.front(); }
+  const Endpoint& back() const { return all_.back(); }
+  std::vector<Endpoint>::const_iterator begin() const { return all_.begin(); }
+  std::vector<Endpoint>::const_iterator end() const { return all_.end(); }
+  operator std::span<const Endpoint>() const {
+    return all_;
+  }  // NOLINT(google-explicit-constructor)
+
+  // Of each endpoint, at its place.
+  std::span<EndpointState* const> states() const { return states_; }
+
+ private:
+  std::vector<Endpoint> all_;
+  std::vector<EndpointState*> states_;
 };
 
 // True for endpoints that can serve a whole request in a pool that splits them. vLLM computes a

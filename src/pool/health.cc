@@ -37,6 +37,7 @@ float Decayed(uint64_t packed, uint32_t tick) {
 
 void ChangePenalty(EndpointState& state, TimePoint now, float times, float plus) {
   const uint32_t tick = TickOf(now);
+  if (plus > 0) state.ever_failed.store(true, kRelaxed);
   uint64_t packed = state.penalty.load(kRelaxed);
   uint64_t next;
   do {
@@ -55,6 +56,7 @@ bool IsHard(EndpointFailure failure) {
 bool Eject(EndpointState& state, int64_t seen_until_ns, int64_t now_ns, EndpointFailure failure,
            const HealthOptions& options) {
   const uint32_t ejections = state.ejections.load(kRelaxed) + 1;
+  state.ever_failed.store(true, kRelaxed);
   const Duration max = IsHard(failure) ? options.backoff_max : options.failing_backoff_max;
   const int64_t until_ns = now_ns + BackoffOf(ejections, options.backoff_base, max).count();
   if (!state.ejected_until_ns.compare_exchange_strong(seen_until_ns, until_ns)) return false;

@@ -25,7 +25,7 @@ struct Pool {
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   // Only endpoints that may receive requests (the Pod is Ready and not terminating).
-  std::vector<Endpoint> endpoints;
+  Endpoints endpoints;
   // Metrics older than this, and older than the scraper's own pace of that endpoint lets them get
   // (EndpointState::paced_age_ns), make it rank behind all endpoints with fresh ones.
   Duration metrics_age_max = std::chrono::seconds(2);

@@ -43,9 +43,9 @@ const LoraAdapters* CachedAdapters(const EndpointState& state, uint32_t version)
 
 // One candidate, straight into its row. In line, as it is all that most of a decision does.
 [[gnu::always_inline]] inline void SampleInto(const Candidates::Places& rows, size_t row,
-                                              const Endpoint& endpoint, std::string_view model,
-                                              TimePoint now, Duration metrics_age_max) {
-  const EndpointState& state = *endpoint.state;
+                                              const Endpoint& endpoint, const EndpointState& state,
+                                              std::string_view model, TimePoint now,
+                                              Duration metrics_age_max) {
   rows.endpoints[row] = &endpoint;
   rows.slots[row] = state.slot;
   rows.in_flight_requests[row] = state.in_flight_requests.load(kRelaxed);
@@ -53,7 +53,7 @@ const LoraAdapters* CachedAdapters(const EndpointState& state, uint32_t version)
   rows.waiting_requests[row] = state.waiting_requests.load(kRelaxed);
   rows.foreign_requests[row] = state.foreign_requests.load(kRelaxed);
   rows.kv_cache_ratios[row] = state.kv_cache_utilization_ratio.load(kRelaxed);
-  rows.penalties[row] = state.penalty.load(kRelaxed) == 0 ? 0 : PenaltyOf(state, now);
+  rows.penalties[row] = state.ever_failed.load(kRelaxed) ? PenaltyOf(state, now) : 0;
   rows.prefix_hit_blocks[row] = 0;
   rows.prefix_hit_tokens[row] = 0;
   const int64_t scraped_at_ns = state.scraped_at_ns.load(std::memory_order_acquire);
@@ -75,8 +75,7 @@ const LoraAdapters* CachedAdapters(const EndpointState& state, uint32_t version)
 
 // What nearly every endpoint is: nothing has happened to it.
 inline bool IsUnblemished(const EndpointState& state) {
-  return state.ejected_until_ns.load(kRelaxed) == 0 && state.returned_at_ns.load(kRelaxed) == 0 &&
-         state.silence.load(kRelaxed) == 0;
+  return !state.ever_failed.load(kRelaxed) && state.silence.load(kRelaxed) == 0;
 }
 
 Standing StandingOfBlemished(const EndpointState& state, TimePoint now) {
@@ -108,6 +107,7 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
   // Far enough ahead that a fetch from memory is done when its turn comes.
   constexpr size_t kPrefetchAhead = 8;
   const size_t count = pool.endpoints.size();
+  const std::span<EndpointState* const> states = pool.endpoints.states();
   const bool all_eligible = eligible.excluded.empty() && !eligible.only;
   candidates->Clear();
   candidates->Reserve(count);
@@ -116,22 +116,16 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
   size_t usable = 0;
   size_t failing = 0;
   for (size_t i = 0; i < count; ++i) {
-    // The endpoint says where its state lies, so it has to be here before that can be fetched.
-    if (i + 2 * kPrefetchAhead < count) {
-      __builtin_prefetch(&pool.endpoints[i + 2 * kPrefetchAhead].state);
-      const char* ahead =
-          reinterpret_cast<const char*>(pool.endpoints[i + kPrefetchAhead].state.get());
-      __builtin_prefetch(ahead);
-      __builtin_prefetch(ahead + 64);
-    }
-    const Endpoint& endpoint = pool.endpoints[i];
-    const bool is_eligible = all_eligible || eligible.Has(endpoint.state->slot);
+    if (i + kPrefetchAhead < count) __builtin_prefetch(states[i + kPrefetchAhead]);
+    const EndpointState& state = *states[i];
+    const bool is_eligible = all_eligible || eligible.Has(state.slot);
     if (!is_eligible && eligible.only) continue;
-    const Standing standing = StandingNow(*endpoint.state, now);
+    const Standing standing = StandingNow(state, now);
     usable += standing <= Standing::kOnTrial ? 1 : 0;
     failing += standing == Standing::kFailing ? 1 : 0;
     if (standing != Standing::kInUse || !is_eligible) continue;
-    SampleInto(rows, sampled++, endpoint, request.target_model, now, pool.metrics_age_max);
+    SampleInto(rows, sampled++, pool.endpoints[i], state, request.target_model, now,
+               pool.metrics_age_max);
   }
   // Those whose standing is from `first` to `last`. Who was sampled above stays so, in the pool's
   // order, whatever became of it since: nobody comes twice, and there is room for all.
@@ -145,7 +139,8 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
       }
       const Standing standing = StandingNow(*endpoint.state, now);
       if (standing < first || standing > last || !eligible.Has(endpoint.state->slot)) continue;
-      SampleInto(rows, sampled++, endpoint, request.target_model, now, pool.metrics_age_max);
+      SampleInto(rows, sampled++, endpoint, *endpoint.state, request.target_model, now,
+                 pool.metrics_age_max);
     }
   };
   const bool too_few = kUsableShareOf * usable < usable + failing;

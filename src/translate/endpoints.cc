@@ -158,7 +158,7 @@ std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection
 
 std::optional<std::vector<Endpoint>> ChangedEndpoints(const Context& context,
                                                       const PodSelection& selection,
-                                                      const std::vector<Endpoint>& before,
+                                                      std::span<const Endpoint> before,
                                                       const std::set<std::string>& changed) {
   Collector collector(context.endpoints);
   std::vector<std::string> notes;

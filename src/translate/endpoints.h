@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,7 @@ std::vector<Endpoint> EndpointsOfPods(const Context& context, const PodSelection
 // they alone do not tell: something is noted or shadowed. REQUIRES: nothing was when `before` was
 std::optional<std::vector<Endpoint>> ChangedEndpoints(const Context& context,
                                                       const PodSelection& selection,
-                                                      const std::vector<Endpoint>& before,
+                                                      std::span<const Endpoint> before,
                                                       const std::set<std::string>& changed);
 
 // Ready addresses of the EndpointSlices of Service `service` of `ns`, at the slices' port of that

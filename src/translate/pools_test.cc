@@ -143,7 +143,7 @@ TEST(Pool, RuntimeComesFromTheAnnotationAndThePodsLabelsComeFirst) {
       "trtllm-serve";
   scenario.AddPod("7", "127.0.0.17").meta.labels["llm-d.ai/engine-type"] = "own";
   const Translation translation = scenario.Run();
-  const std::vector<Endpoint>& endpoints = EntryOf(translation).pool.endpoints;
+  const Endpoints& endpoints = EntryOf(translation).pool.endpoints;
   ASSERT_EQ(endpoints.size(), 8u);
   EXPECT_EQ(EntryOf(translation).pool.runtime, Runtime::kSglang);
   EXPECT_EQ(endpoints[0].runtime, Runtime::kSglang);
