@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "pool/endpoint.h"
+#include "pool/endpoints.h"
 
 namespace gw {
 
