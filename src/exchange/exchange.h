@@ -180,8 +180,9 @@ class Exchange {
   Step RepeatStale(bool sent_whole, TimePoint now);
   bool HasOtherInUse(TimePoint now);
   int RepeatsMax() const;
-  bool MayRepeat();    // after the tries that have failed
-  bool MayTryAgain();  // the same, and tries are left
+  // What may follow a try, of one endpoint or of a pair of them, that has failed.
+  enum class Again : uint8_t { kNo, kOverFreshConnection, kElsewhere };
+  Again AfterFailure(TryFailure failure, bool sent_whole, bool worth_another);
 
   // prefix.cc
   void FillPrefixHits();

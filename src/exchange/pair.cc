@@ -31,7 +31,6 @@ void Pair::Reset() {
   decision = {};
   hold.Release();
   prefill_status = 0;
-  tries = 0;
   leased = false;
   recomputed = false;
   alone = false;
@@ -125,7 +124,6 @@ Step Exchange::DispatchChosen(const Decision& decode, const Decision& prefill, T
 Step Exchange::DispatchPair(TimePoint now) {
   const Endpoint& prefill = *tried_.pair.decision.endpoint;
   ++tried_.count;
-  ++tried_.pair.tries;
   tried_.dispatched = now;
   tried_.pair.active = true;
   tried_.pair.prefill = Pair::Prefill::kRunning;
@@ -269,7 +267,9 @@ void Exchange::EndLease() {
 
 // Both halves are over. The client has seen nothing yet.
 Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, TimePoint now) {
-  tried_.failed.Fail(failure, sent_whole);
+  const bool worth_another =
+      failure != TryFailure::kErrorStatus || IsWorthAnotherPair(tried_.pair.answer.status);
+  const Again again = AfterFailure(failure, sent_whole, worth_another);
   const bool prefill_failed = half == Half::kPrefill;
   tried_.pair.failed_half = prefill_failed ? "prefill" : "decode";
   tried_.notes.Fail(NameOf(failure), now);
@@ -287,17 +287,9 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, Time
   if (!keep_blocks) EndLease();
   ReleaseTry();
   observed_.Drop();
-  if (failure == TryFailure::kStaleConnection && tried_.failed.stale < Tries::kStaleMax) {
-    ++tried_.failed.stale;  // it may well be there: not counted, not left out
-    --tried_.pair.tries;
-  } else {
-    tried_.slots.push_back(slot);
-  }
-  const bool another =
-      tried_.pair.tries < Pair::kTriesMax &&
-      (failure != TryFailure::kErrorStatus || IsWorthAnotherPair(tried_.pair.answer.status)) &&
-      MayRepeat();
-  if (another) {
+  // Whoever closed an idle connection may well be there.
+  if (again != Again::kOverFreshConnection) tried_.slots.push_back(slot);
+  if (again != Again::kNo) {
     const Pair::Prefill reached = tried_.pair.prefill;
     const Decision prefill = tried_.pair.decision;
     const Decision decode = tried_.decision;
@@ -339,7 +331,6 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   if (decode.endpoint == nullptr) return Reject(Rejection::kNoEndpoint);
   tried_.decision = decode;
   ++tried_.count;
-  ++tried_.pair.tries;
   tried_.hold.Take(*tried_.decision.endpoint, 0);
   tried_.notes.Dispatch(tried_.decision, tried_.pair.decision.endpoint, now);
   if (split.decode_uses_prefix) LearnPrefix(tried_.decision);
@@ -357,8 +348,7 @@ Step Exchange::OnDecodeRefused(int status, TimePoint now) {
 // The decode half has answered with an error. kContinue: there is no other pair, so that answer is
 // the client's. `status`: of its head; 0: it stands inside the stream.
 Step Exchange::TryAnotherPair(int status, TimePoint now) {
-  tried_.failed.Fail(TryFailure::kErrorStatus, true);
-  if (tried_.pair.tries >= Pair::kTriesMax || !MayRepeat()) {
+  if (AfterFailure(TryFailure::kErrorStatus, true, true) == Again::kNo) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   tried_.slots.push_back(tried_.hold.state().slot);

@@ -33,9 +33,6 @@ struct HeldAnswer {
 };
 
 struct Pair {
-  // Pairs of one request: the first and one more.
-  static constexpr int kTriesMax = 2;
-
   enum class Prefill : uint8_t { kNone, kRunning, kDone };
 
   bool active = false;  // the try in work is one
@@ -47,7 +44,6 @@ struct Pair {
   TimePoint dispatched{};
   TimePoint prefill_ended{};
   int prefill_status = 0;
-  int tries = 0;
   // Blocks are kept for the decode half, which has not shown that it has them.
   bool leased = false;
   bool recomputed = false;  // prefill handed nothing over

@@ -280,8 +280,8 @@ TEST_F(PairTest, WhateverHappensEverythingIsGivenBackAndTriesAreFew) {
       ASSERT_LT(++events, 10000) << "request " << request;
       StepAny(random, stream);
     }
-    // Two pairs, a stale connection, and a whole request's own tries.
-    ASSERT_LE(dispatches_, 2 * (Pair::kTriesMax + Tries::kStaleMax) + 1 + Tries::kRetriesMax)
+    // Pairs and whole requests are counted alike; a pair is sent to two endpoints.
+    ASSERT_LE(dispatches_, 2 * (1 + Tries::kRetriesMax + Tries::kStaleMax))
         << "request " << request;
     for (const Endpoint& endpoint : pool_->pool.endpoints) {
       ASSERT_EQ(Held(endpoint), 0) << "request " << request << ", " << endpoint.name;
@@ -293,6 +293,20 @@ TEST_F(PairTest, WhateverHappensEverythingIsGivenBackAndTriesAreFew) {
   // The test goes both ways often.
   EXPECT_GT(ends[true], 2000);
   EXPECT_GT(ends[false], 2000);
+}
+
+TEST_F(PairTest, AThirdPairIsNotTriedButForAConnectionThatWasClosedAsItWasUsed) {
+  Begin(true, std::string(400, 'x'));
+  for (const TryFailure failure : {TryFailure::kStaleConnection, TryFailure::kStaleConnection}) {
+    ASSERT_TRUE(exchange_.active() && exchange_.is_pair());
+    EndBoth(exchange_.OnPrefillFailed(failure, false, clock_.Now()));
+  }
+  ASSERT_TRUE(exchange_.active() && exchange_.is_pair());
+  EXPECT_EQ(registry_.Render().find("limit=\"retries\""), std::string::npos);
+  EndBoth(exchange_.OnPrefillFailed(TryFailure::kConnectRefused, false, clock_.Now()));
+  EXPECT_FALSE(exchange_.active());
+  EXPECT_NE(registry_.Render().find("penstock_limit_reached_total{limit=\"retries\"} 1\n"),
+            std::string::npos);
 }
 
 TEST_F(PairTest, UsageIsAskedOfTheHalfThatStreams) {

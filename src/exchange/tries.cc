@@ -84,17 +84,22 @@ int Exchange::RepeatsMax() const {
   return is_repeatable() ? Tries::kRetriesMax : 0;
 }
 
-bool Exchange::MayRepeat() {
-  if (tried_.failed.whole_failures <= RepeatsMax()) return true;
-  CountLimit("repeats");
-  return false;
-}
-
-bool Exchange::MayTryAgain() {
-  if (!MayRepeat()) return false;
-  if (tried_.count - tried_.failed.stale <= Tries::kRetriesMax) return true;
+// The only place that says whether there is another try.
+Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool worth_another) {
+  tried_.failed.Fail(failure, sent_whole);
+  if (!worth_another) return Again::kNo;
+  if (tried_.failed.whole_failures > RepeatsMax()) {
+    CountLimit("repeats");
+    return Again::kNo;
+  }
+  if (failure == TryFailure::kStaleConnection && tried_.failed.stale < Tries::kStaleMax) {
+    ++tried_.failed.stale;
+    return Again::kOverFreshConnection;
+  }
+  const int retries_max = tried_.pair.active ? Tries::kPairRetriesMax : Tries::kRetriesMax;
+  if (tried_.count - tried_.failed.stale <= retries_max) return Again::kElsewhere;
   CountLimit("retries");
-  return false;
+  return Again::kNo;
 }
 
 // Besides those that were tried.
@@ -110,7 +115,6 @@ bool Exchange::HasOtherInUse(TimePoint now) {
 // taken the request and closed, and may do so again: what was sent whole goes elsewhere, as that
 // may be its last try.
 Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
-  ++tried_.failed.stale;
   env_.metrics.CountRetry(routed_.pool()->pool.id, TryFailure::kStaleConnection);
   if (!sent_whole || routed_.pool()->disaggregation != nullptr || !HasOtherInUse(now)) {
     ++tried_.count;
@@ -138,16 +142,12 @@ Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
   if (failure == TryFailure::kConnectTimeout) tried_.notes.Limit("connect_timeout");
   if (failure == TryFailure::kResponseTimeout) tried_.notes.Limit("response_headers_timeout");
   if (tried_.pair.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
-  tried_.failed.Fail(failure, sent_whole);
-  const bool stale = failure == TryFailure::kStaleConnection;
-  if (stale && tried_.failed.stale < Tries::kStaleMax && MayRepeat())
-    return RepeatStale(sent_whole, now);
+  const Again again = AfterFailure(failure, sent_whole, failure != TryFailure::kResponseTimeout);
+  if (again == Again::kOverFreshConnection) return RepeatStale(sent_whole, now);
   ChargeEndpoint(tried_.hold.state(), failure, now);
   ReleaseTry();
   observed_.Drop();
-  if (failure == TryFailure::kResponseTimeout || !MayTryAgain()) {
-    return Reject(tried_.failed.AsRejection());
-  }
+  if (again == Again::kNo) return Reject(tried_.failed.AsRejection());
   const Step step = ScheduleTry(now);
   if (step.kind != Step::Kind::kRespond) env_.metrics.CountRetry(routed_.pool()->pool.id, failure);
   return step;

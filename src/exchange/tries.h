@@ -7,9 +7,12 @@
 
 namespace gw {
 
+// One try is that of a whole request at one endpoint, or that of its halves at a pair of them.
 struct Tries {
   // Further tries after the first.
   static constexpr int kRetriesMax = 2;
+  // The same of a pair, which takes two endpoints' time.
+  static constexpr int kPairRetriesMax = 1;
   // Of them, to an InferencePool, after a try that was sent whole: whoever had it may have acted on
   // it, and died of it.
   static constexpr int kRepeatsMax = 1;
