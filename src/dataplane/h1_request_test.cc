@@ -66,8 +66,7 @@ TEST_F(SpareRequestsTest, OfManyAtOnceThoseBeyondTheLimitAreFreed) {
   auto other = Connect(kGet);
   Served(1);
   for (const auto& served : served_) served->Write(kHi);
-  RunUntil([&] { return one->saw("hi") && other->saw("hi"); });
-  EXPECT_TRUE(ReachedLimit("spare_requests"));
+  RunUntil([&] { return one->saw("hi") && other->saw("hi") && ReachedLimit("spare_requests"); });
 }
 
 // Heads cut anywhere, requests sent ahead, clients that leave in the middle of one.
