@@ -49,26 +49,25 @@ uint32_t* IndexShard::HashCell(Run& run, uint32_t number) {
 }
 
 // How many leading blocks of the run the prompt has. REQUIRES: the first one is the prompt's
+//
+// Hashes are chained: blocks of one hash have the same blocks before them, so that the last one
+// tells of all, and what differs somewhere is searched by halves.
 uint32_t IndexShard::Matched(const Run& run, std::span<const uint64_t> hashes) const {
   const auto end = static_cast<uint32_t>(std::min<size_t>(run.blocks, hashes.size()));
-  const uint32_t count = run.hash_cells();
-  const uint32_t* numbers = count > 1 ? cells_[run.hashes].numbers : &run.hashes;
-  for (uint32_t i = 0; i < Run::CellsOf(end); ++i) __builtin_prefetch(&cells_[numbers[i]]);
-  uint32_t at = 1;
-  for (uint32_t i = 0; at < end; ++i) {
-    const uint32_t* cell = cells_[numbers[i]].hashes;
-    const uint64_t* wanted = hashes.data() + at;
-    const uint32_t size = std::min(end - at, kCellHashes);
-    uint32_t differ = 0;
-    for (uint32_t j = 0; j < size; ++j) differ |= cell[j] ^ static_cast<uint32_t>(wanted[j]);
-    if (differ != 0) {
-      uint32_t same = 0;
-      while (cell[same] == static_cast<uint32_t>(wanted[same])) ++same;
-      return at + same;
-    }
-    at += size;
+  const uint32_t* numbers = run.hash_cells() > 1 ? cells_[run.hashes].numbers : &run.hashes;
+  const auto is_same = [&](uint32_t block) {
+    const uint32_t at = block - 1;
+    return cells_[numbers[at / kCellHashes]].hashes[at % kCellHashes] ==
+           static_cast<uint32_t>(hashes[block]);
+  };
+  if (end == 1 || is_same(end - 1)) return end;
+  uint32_t same = 0;
+  uint32_t differs = end - 1;
+  while (differs - same > 1) {
+    const uint32_t middle = (same + differs) / 2;
+    (is_same(middle) ? same : differs) = middle;
   }
-  return end;
+  return differs;
 }
 
 IndexShard::Met IndexShard::Match(std::span<const uint64_t> hashes, uint32_t base,
