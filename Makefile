@@ -53,7 +53,7 @@ bench-rivals: build  ## beside nginx and haproxy: ROUNDS (5) of SECONDS_ (3) for
 	@tools/install-deps bench
 	@$(RIVALS)
 
-bench-curves: build  ## the same over size, endpoints, connections, workers; into BUILD/curves
+bench-curves: build  ## the same over size, endpoints, connections (busy, idle), workers; into BUILD/curves
 	@tools/install-deps bench
 	@$(RIVALS) --curves $(BUILD)/curves
 

@@ -6,16 +6,18 @@ import sys
 
 import plot
 from fleet import Fleet
+from idle import IdleClients
 from load import SINGLE, Load
 
 KIB = 1000
 SIZES = [KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, 1000 * KIB, 4000 * KIB]
 ENDPOINTS = [4, 16, 64, 250, 1000, 4000]
 CONNECTIONS = [1, 4, 16, 64, 256, 1000, 4000, 10000]
+IDLE_CONNECTIONS = [1, 10, 100, 1000, 4000, 10000]
 WORKERS = [1, 2]
 
 
-# More scrapes a second than these and the one process that is all replicas does nothing else.
+# More scrapes a second than these and the one core of all replicas does nothing else.
 SCRAPES_PER_SECOND_MAX = 10_000
 
 
@@ -36,8 +38,9 @@ class Curve:
         self.arguments = arguments
         self.measure = measure
         self.points = {}  # name of a proxy -> [(x, median, least, most)]
+        self.resident = {}  # name of a proxy -> [(x, MB)] where connections are idle
 
-    def add(self, fleet, proxies, x, load):
+    def add(self, fleet, proxies, x, load, idle=0):
         runs = {proxy.name: [] for proxy in proxies}
         for number in range(self.arguments.rounds + 1):
             print(f"bench: {self.name} {x}: round {number} of {self.arguments.rounds}",
@@ -46,9 +49,16 @@ class Curve:
                 # The first round warms up. Connections are opened within the time that counts.
                 seconds = self.arguments.seconds if number > 0 else 1
                 seconds += load.connections // 1000
-                cpu_us = self.measure(fleet, proxy, load, seconds)[0]
+                if idle > 0:
+                    proxy.resume()
+                # Anew each time, as a proxy that was stopped for long closes what is idle.
+                with IdleClients(proxy.address, idle):
+                    resident_mb = proxy.process.resident_mb()
+                    cpu_us = self.measure(fleet, proxy, load, seconds)[0]
                 if number > 0:
                     runs[proxy.name].append(cpu_us)
+                if idle > 0 and number == self.arguments.rounds:
+                    self.resident.setdefault(proxy.name, []).append((x, resident_mb))
         for name, cpu in runs.items():
             self.points.setdefault(name, []).append(
                 (x, statistics.median(cpu), min(cpu), max(cpu)))
@@ -65,6 +75,11 @@ class Curve:
                     writer.writerow([name, x, *(f"{value:.2f}" for value in values)])
         (folder / f"{self.name}.svg").write_text(
             plot.svg(self.points, self.x_title, "CPU us per request"), encoding="utf-8")
+
+    def print_resident(self):
+        print("Resident before the load, MB: " + "; ".join(
+            f"{name} " + ", ".join(f"{mb:.1f} with {x:,}" for x, mb in values)
+            for name, values in self.resident.items()) + ".\n", flush=True)
 
     def table(self):
         names = list(self.points)
@@ -96,10 +111,17 @@ def connections(curve, penstock):
     with Fleet(penstock) as fleet:
         proxies = start(fleet, fleet.start_replicas("127.0.7.11", 4))
         for count in CONNECTIONS:
-            # Both sides of a proxy take a descriptor, and wrk's all are in one process.
-            if count > fleet.files // 2 - 500:
-                count = (fleet.files // 2 - 500) // 100 * 100
+            count = min(count, fleet.connections_max)
             curve.add(fleet, proxies, count, Load(SINGLE, 1000, count))
+
+
+def idle_connections(curve, penstock):
+    with Fleet(penstock) as fleet:
+        proxies = start(fleet, fleet.start_replicas("127.0.7.11", 4))
+        for count in IDLE_CONNECTIONS:
+            count = min(count, fleet.connections_max)
+            curve.add(fleet, proxies, count, Load(SINGLE, 1000, 64), idle=count)
+        curve.print_resident()
 
 
 def workers(curve, penstock):
@@ -110,7 +132,9 @@ def workers(curve, penstock):
 
 
 CURVES = {"body_bytes": (body_bytes, "bytes of prompt"), "endpoints": (endpoints, "endpoints"),
-          "connections": (connections, "connections"), "workers": (workers, "workers")}
+          "connections": (connections, "connections"),
+          "idle_connections": (idle_connections, "idle connections beside 64 active ones"),
+          "workers": (workers, "workers")}
 NAMES = list(CURVES)
 
 

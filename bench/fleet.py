@@ -24,6 +24,16 @@ ALL_CORES = f"0-{os.cpu_count() - 1}"
 # 1,024 a block 95.
 FAST_CACHE = ["--block-size", "1024", "--kv-blocks", "65536"]
 
+# 10,000 clients of four proxies may all have a connection to a replica. A proxy has both sides of
+# its own clients; nginx takes memory for as many as it is allowed.
+FILES_WANTED = 65_536
+PROXY_FILES_MAX = 24_000
+
+# Every proxy keeps a connection to every replica, a gateway two: with four proxies six descriptors
+# of each, beside its listener. A process that has none left takes no connection, and whoever asks
+# it waits.
+REPLICAS_OF_PROCESS_MAX = 1000
+
 NGINX = """daemon off; worker_processes {workers}; worker_rlimit_nofile {files};
 pid {work}/nginx.pid; error_log {work}/nginx.err;
 events {{ worker_connections {files}; }}
@@ -107,6 +117,18 @@ def addresses(first, count):
     number = (parts[0] << 24) + (parts[1] << 16) + (parts[2] << 8) + parts[3]
     return [".".join(str((number + i) >> shift & 255) for shift in (24, 16, 8, 0))
             for i in range(count)]
+
+
+def raise_file_limit():
+    """As many descriptors for this process and its children as may be had, up to FILES_WANTED."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = hard if hard >= FILES_WANTED else FILES_WANTED
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    except (ValueError, OSError):  # only root may raise the hard limit
+        files = hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    return files
 
 
 def wait_http(url, seconds=60):
@@ -200,8 +222,9 @@ class Fleet:
         self.work.chmod(0o755)
         self.processes = []
         self.next_port = 8701
-        self.files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
+        self.proxy_files = min(raise_file_limit(), PROXY_FILES_MAX)
+        # Both sides of a proxy take a descriptor, and some are needed for the rest.
+        self.connections_max = (self.proxy_files // 2 - 500) // 100 * 100
 
     def __enter__(self):
         return self
@@ -222,11 +245,13 @@ class Fleet:
 
     def start_replicas(self, first, count, *flags, runtime="vllm"):
         """`count` replicas from the address `first` on that answer at once; their addresses."""
-        self._start([self.penstock, "sim", "--runtime", runtime, "--model", MODEL, "--preset",
-                     "instant", "--max-model-len", "4000000", *FAST_CACHE,
-                     "--replicas", str(count), "--listen", f"{first}:8000", *flags], LOAD_CORE)
         ips = addresses(first, count)
-        wait_http(f"http://{ips[-1]}:8000/health")
+        for begin in range(0, count, REPLICAS_OF_PROCESS_MAX):
+            part = ips[begin:begin + REPLICAS_OF_PROCESS_MAX]
+            self._start([self.penstock, "sim", "--runtime", runtime, "--model", MODEL, "--preset",
+                         "instant", "--max-model-len", "4000000", *FAST_CACHE, "--replicas",
+                         str(len(part)), "--listen", f"{part[0]}:8000", *flags], LOAD_CORE)
+            wait_http(f"http://{part[-1]}:8000/health")
         return ips
 
     def start_nginx(self, ips):
@@ -235,7 +260,7 @@ class Fleet:
         work.mkdir()
         config = work / "nginx.conf"
         config.write_text(NGINX.format(
-            work=work, workers=self.workers, files=self.files, port=port,
+            work=work, workers=self.workers, files=self.proxy_files, port=port,
             keepalive=max(256, 2 * len(ips)), reuseport=" reuseport" if self.workers > 1 else "",
             servers=" ".join(f"server {ip}:8000;" for ip in ips)))
         return self._proxy("nginx", port, ["nginx", "-c", str(config)])
@@ -244,7 +269,7 @@ class Fleet:
         port = self._port()
         config = self.work / f"haproxy-{port}.cfg"
         config.write_text(HAPROXY.format(
-            workers=self.workers, connections=self.files // 2 - 200, port=port,
+            workers=self.workers, connections=self.proxy_files // 2 - 200, port=port,
             servers="\n".join(f"  server s{i} {ip}:8000" for i, ip in enumerate(ips))))
         return self._proxy("haproxy", port, ["haproxy", "-db", "-f", str(config)])
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "pool/health.h"
 
 namespace gw {
 namespace {
@@ -93,28 +94,51 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
 
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
-  env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots});
+  TakeSample(pool, now);
   if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
-  if (!tried_.order.empty()) return ChooseInOrder();
+  if (!tried_.order.empty()) return ChooseInOrder(now);
   return profile.Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch);
 }
 
-// Somebody else has decided: the first of theirs that can be asked.
-Decision Exchange::ChooseInOrder() const {
-  Decision decision;
+// Of what was not tried; where somebody else has decided, of theirs only, which are judged by
+// themselves: if all of them are ejected one of them is asked, not none.
+void Exchange::TakeSample(const Pool& pool, TimePoint now) {
+  if (tried_.order.empty()) {
+    env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots});
+    return;
+  }
+  const std::vector<std::string_view> addresses(tried_.order.begin(), tried_.order.end());
+  const std::vector<uint32_t> slots = SlotsOf(pool, addresses);
+  env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots, .only = slots});
+}
+
+// Of the sample. Where few are in use those that are not are sampled, too (pool/health.h).
+bool Exchange::IsInUse(size_t row, TimePoint now) const {
+  const EndpointState& state = *env_.candidates.endpoints()[row]->state;
+  const int32_t in_flight = env_.candidates.in_flight_requests()[row];
+  return StandingOf(state, in_flight, now) == Standing::kInUse && !IsSilent(state);
+}
+
+// Somebody else has decided: the first of theirs that is in use, else the first that can be asked.
+Decision Exchange::ChooseInOrder(TimePoint now) const {
+  const auto endpoints = env_.candidates.endpoints();
+  size_t chosen = endpoints.size();
   for (const std::string& address : tried_.order) {
-    const auto endpoints = env_.candidates.endpoints();
     const auto found =
         std::find_if(endpoints.begin(), endpoints.end(),
                      [&](const Endpoint* candidate) { return candidate->address == address; });
     if (found == endpoints.end()) continue;
     const auto row = static_cast<size_t>(found - endpoints.begin());
-    decision.endpoint = *found;
-    decision.prefix_hit_blocks = env_.candidates.prefix_hit_blocks()[row];
-    decision.candidates = static_cast<uint32_t>(endpoints.size());
-    decision.in_flight_requests = env_.candidates.in_flight_requests()[row];
-    break;
+    const bool in_use = IsInUse(row, now);
+    if (in_use || chosen == endpoints.size()) chosen = row;
+    if (in_use) break;
   }
+  if (chosen == endpoints.size()) return {};
+  Decision decision;
+  decision.endpoint = endpoints[chosen];
+  decision.prefix_hit_blocks = env_.candidates.prefix_hit_blocks()[chosen];
+  decision.candidates = static_cast<uint32_t>(endpoints.size());
+  decision.in_flight_requests = env_.candidates.in_flight_requests()[chosen];
   return decision;
 }
 

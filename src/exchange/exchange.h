@@ -168,7 +168,9 @@ class Exchange {
   Step ScheduleTry(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
-  Decision ChooseInOrder() const;
+  void TakeSample(const Pool& pool, TimePoint now);
+  bool IsInUse(size_t row, TimePoint now) const;
+  Decision ChooseInOrder(TimePoint now) const;
   void DispatchWhole(TimePoint now);
   void CountDispatch(const Decision& decision);
   void FindSeries(ExchangeMetrics::ModelName invented);

@@ -26,8 +26,8 @@ namespace gw {
 struct GateAnswer {
   Rejection rejection = Rejection::kNone;  // anything else: the request ends with it
   std::string detail = {};                 // told to the client in place of its text
-  // Addresses to keep to, the best first: tries go through them in this order. Empty: the pool's
-  // profile chooses.
+  // Addresses to keep to, the best first: tries go through them in this order, ejected ones last.
+  // Empty: the pool's profile chooses.
   std::vector<std::string> endpoints = {};
 };
 

@@ -12,6 +12,7 @@
 #include "exchange/exchange.h"
 #include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
+#include "pool/health.h"
 #include "scheduling/registry.h"
 
 namespace gw {
@@ -100,6 +101,13 @@ class GateTest : public testing::Test, public Waiter {
   void OnGateAnswer(GateAnswer answer) override {
     ++heard_;
     step_ = exchange_.OnGateAnswer(snapshot_, std::move(answer), clock_.Now());
+  }
+  void Eject(const std::string& address) {
+    const std::shared_ptr<EndpointState> state = table_.Get(address);
+    for (int i = 0; i < 20 && !IsEjected(*state); ++i) {
+      RecordFailure(*state, clock_.Now(), EndpointFailure::kNoAnswer);
+    }
+    CHECK(IsEjected(*state));
   }
   void Complete() { exchange_.End(Outcome::kComplete, 200, clock_.Now()); }
   int64_t InFlight() {
@@ -221,6 +229,49 @@ TEST_F(GateTest, TriesGoThroughTheAnswersEndpointsInTheirOrder) {
   gate_.at_once->endpoints = {"127.0.0.99:1"};
   EXPECT_EQ(Send().rejection, Rejection::kNoEndpoint);
   exchange_.End(Outcome::kRejected, 503, clock_.Now());
+  EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(GateTest, OfTheAnswersEndpointsTheEjectedOnesComeLast) {
+  std::vector<std::string> addresses;
+  for (int i = 1; i <= 7; ++i) addresses.push_back("127.0.0.1" + std::to_string(i) + ":8000");
+  Publish(addresses);
+  // So many that those which are ejected are candidates again, beside the one in use.
+  gate_.at_once = GateAnswer{.endpoints = {addresses.begin(), addresses.begin() + 6}};
+  for (int i = 0; i < 5; ++i) Eject(addresses[i]);
+  ASSERT_EQ(Send().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, addresses[5]);
+  ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kReset, false, clock_.Now()).kind,
+            Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, addresses[0]);
+  Complete();
+  EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(GateTest, WhereAllOfTheAnswersEndpointsAreEjectedTheyAreTriedInTheirOrder) {
+  Publish({"127.0.0.11:8000", "127.0.0.12:8000", "127.0.0.13:8000"});
+  gate_.at_once = GateAnswer{.endpoints = {"127.0.0.13:8000", "127.0.0.12:8000"}};
+  Eject("127.0.0.12:8000");
+  Eject("127.0.0.13:8000");
+  ASSERT_EQ(Send().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, "127.0.0.13:8000");
+  ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kReset, false, clock_.Now()).kind,
+            Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, "127.0.0.12:8000");
+  EXPECT_EQ(exchange_.OnTryFailed(TryFailure::kReset, false, clock_.Now()).kind,
+            Step::Kind::kRespond)
+      << "the third is well, and not the answer's";
+  exchange_.End(Outcome::kRejected, 502, clock_.Now());
+  EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(GateTest, AStaleConnectionIsTriedAgainWhereTheAnswerNamesNoOther) {
+  gate_.at_once = GateAnswer{.endpoints = {"127.0.0.12:8000"}};
+  ASSERT_EQ(Send().kind, Step::Kind::kForward);
+  ASSERT_EQ(exchange_.OnTryFailed(TryFailure::kStaleConnection, true, clock_.Now()).kind,
+            Step::Kind::kForward);
+  EXPECT_EQ(exchange_.endpoint().address, "127.0.0.12:8000");
+  Complete();
   EXPECT_EQ(InFlight(), 0);
 }
 

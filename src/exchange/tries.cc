@@ -99,11 +99,9 @@ bool Exchange::MayTryAgain() {
 
 // Besides those that were tried.
 bool Exchange::HasOtherInUse(TimePoint now) {
-  env_.TakeSample(routed_.pool()->pool, parsed_.request, now, {.excluded = tried_.slots});
-  for (size_t i = 0; i < env_.candidates.size(); ++i) {
-    const EndpointState& state = *env_.candidates.endpoints()[i]->state;
-    const int32_t in_flight = env_.candidates.in_flight_requests()[i];
-    if (StandingOf(state, in_flight, now) == Standing::kInUse && !IsSilent(state)) return true;
+  TakeSample(routed_.pool()->pool, now);
+  for (size_t row = 0; row < env_.candidates.size(); ++row) {
+    if (IsInUse(row, now)) return true;
   }
   return false;
 }

@@ -17,15 +17,18 @@ size_t BlockNames::IndexOf(uint64_t name) const {
   return static_cast<size_t>((mixed * buckets_.size()) >> 32);
 }
 
-void BlockNames::Put(uint64_t name, const BlockPlace& place) {
-  if (buckets_.empty() || name == 0 || place.base > kBaseMax) return;
+bool BlockNames::Put(uint64_t name, const BlockPlace& place) {
+  if (buckets_.empty() || name == 0 || place.base > kBaseMax) return false;
   const size_t index = IndexOf(name);
   const MutexLock lock(stripes_[index % kStripes]);
   Entry* entries = buckets_[index].entries;
   Entry* at = std::find_if(entries, entries + kWays - 1,
                            [name](const Entry& entry) { return entry.name == name; });
+  const Entry entry{name, place.run, place.base << 8 | place.offset, place.hash};
+  const bool known = *at == entry;
   std::move_backward(entries, at, at + 1);
-  entries[0] = {name, place.run, place.base << 8 | place.offset, place.hash};
+  entries[0] = entry;
+  return !known;
 }
 
 bool BlockNames::Find(uint64_t name, BlockPlace* place) const {

@@ -29,7 +29,8 @@ class BlockNames {
   // Takes all of `bytes_max` at once; 0: nothing is ever found.
   explicit BlockNames(size_t bytes_max);
 
-  void Put(uint64_t name, const BlockPlace& place);
+  // False: it is known to be there.
+  bool Put(uint64_t name, const BlockPlace& place);
   bool Find(uint64_t name, BlockPlace* place) const;
 
   size_t bytes() const { return buckets_.size() * sizeof(Bucket); }
@@ -42,6 +43,8 @@ class BlockNames {
     uint64_t run = 0;
     uint32_t base_offset = 0;  // base << 8 | offset
     uint32_t hash = 0;
+
+    bool operator==(const Entry&) const = default;
   };
   struct Bucket {
     Entry entries[kWays];  // the latest first

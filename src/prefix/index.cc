@@ -209,8 +209,14 @@ void PrefixIndex::NameBlocks(std::span<const uint64_t> hashes, size_t first,
     const uint32_t blocks = impl_->ShardOf(rest.front()).Peek(rest, base);
     if (blocks == 0) return;
     for (size_t i = std::max(at, first); i < std::min(at + blocks, end); ++i) {
-      impl_->names.Put(names[i - first], {rest.front(), base, static_cast<uint32_t>(i - at),
-                                          static_cast<uint32_t>(hashes[i])});
+      const bool is_new = impl_->names.Put(
+          names[i - first],
+          {rest.front(), base, static_cast<uint32_t>(i - at), static_cast<uint32_t>(hashes[i])});
+      // Where the beginning of a prompt was forgotten before its end and written again, over more
+      // than it had been, a run may begin at this block, too. No prompt comes to that as long as
+      // this one is whole. When it no longer is, holders would come back there from whom the block
+      // was removed here.
+      if (is_new && i > at) impl_->ShardOf(hashes[i]).Drop(hashes[i], static_cast<uint32_t>(i));
     }
     at += blocks;
   }

@@ -60,7 +60,8 @@ class PrefixIndex {
               uint64_t blocks_max = 0);
 
   // Single blocks, for who learns of them one by one: the events of a model server's KV cache. What
-  // was given no name, or long ago, is not found.
+  // was given no name, or long ago, is not found. A name is that of a place, and an insertion may
+  // move a block to another one: a prompt's blocks are named anew after each Insert.
 
   // names[i] is one of the block of hashes[first + i], which is behind those before it: its own
   // hash, or what a model server calls it. A name means one block, whoever holds it.
@@ -68,8 +69,16 @@ class PrefixIndex {
   void NameBlocks(std::span<const uint64_t> hashes, size_t first, std::span<const uint64_t> names);
   // True if the endpoint is believed to hold the block, whether or not those before it.
   bool HoldsBlock(uint64_t name, uint32_t slot);
-  // The endpoint does not hold it any more, and so has no use for what is behind it. False if it
-  // was not believed to.
+  // The endpoint does not hold it any more. False if it was not believed to.
+  //
+  // No prompt hits there past the block from now on, whatever is behind it: a model server takes a
+  // prompt's blocks from its cache as far as they reach without a gap, and computes the rest. What
+  // is behind the block in its run (at most 255 blocks) is forgotten with it, since a run knows of
+  // a holder how far it holds and no gaps; what is in later runs stays believed, out of reach. When
+  // the block is inserted again, alone, the later runs are within reach again where the block was
+  // the last of its run; else the rest of its run is missing until a prompt with those blocks is
+  // sent there. That errs on the side of too little: engines free the end of a prompt before its
+  // beginning, so that seldom anything is left behind a block that was removed.
   bool RemoveBlock(uint64_t name, uint32_t slot);
 
   // The slot may be given to another endpoint as soon as this returns.

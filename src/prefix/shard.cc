@@ -129,6 +129,15 @@ bool IndexShard::RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector
   return true;
 }
 
+void IndexShard::Drop(uint64_t name, uint32_t base) {
+  if (bucket_count_ == 0) return;
+  const MutexLock lock(mutex_);
+  const uint32_t cell = Find(name);
+  if (cell == 0 || cells_[cell].run.base != base) return;
+  evicted_blocks_ += cells_[cell].run.blocks;
+  Remove(cell);
+}
+
 void IndexShard::Hold(uint32_t cell, const Touch& touch, uint32_t blocks) {
   Run& run = cells_[cell].run;
   const size_t table = holders_.TableCells(&run);

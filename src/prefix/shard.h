@@ -65,6 +65,8 @@ class alignas(64) IndexShard {
   bool HoldsBlock(const BlockPlace& place, uint32_t slot);
   // The block, and what is behind it in its run, is no longer there. False if it was not anyway.
   bool RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector<Move>* moves);
+  // Removes the run of that name, whoever holds it.
+  void Drop(uint64_t name, uint32_t base);
 
   struct Stats {
     size_t bytes;
