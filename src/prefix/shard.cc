@@ -130,9 +130,9 @@ bool IndexShard::RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector
 }
 
 void IndexShard::Drop(uint64_t name, uint32_t base) {
-  if (bucket_count_ == 0) return;
+  if (!has_room()) return;
   const MutexLock lock(mutex_);
-  const uint32_t cell = Find(name);
+  const uint32_t cell = table_.Find(name);
   if (cell == 0 || cells_[cell].run.base != base) return;
   evicted_blocks_ += cells_[cell].run.blocks;
   Remove(cell);
