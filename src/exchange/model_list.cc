@@ -130,10 +130,22 @@ OwnedFields FieldsOfAnswer(const http::ResponseHead& head) {
   return fields;
 }
 
+// The pools that are listed and what they declare, not the Snapshot or the endpoints, so that a
+// rollout does not have every list asked for anew. What the endpoints tell may change without any
+// of that, and is kept for a moment only. A pool's first endpoint and its last make another list.
 std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules,
                   const OwnedFields& fields) {
-  std::string key = std::to_string(snapshot.generation);
-  for (const RouteRule* rule : rules) key.append("\n").append(rule->name);
+  std::string key;
+  for (const PoolEntry* entry : ListedPools(snapshot, rules)) {
+    key.append(entry->pool.id).append(entry->pool.endpoints.empty() ? " - " : " + ");
+    for (const std::string& name : entry->models.names()) {
+      key.append("\n ").append(name);
+      for (const TargetModel& target : entry->models.Find(name)->targets) {
+        key.append("\n  ").append(target.name);
+      }
+    }
+    key += "\n";
+  }
   key += "\n";
   for (const auto& [name, value] : fields) key.append("\n").append(name).append(":").append(value);
   return key;

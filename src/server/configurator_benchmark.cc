@@ -1,6 +1,6 @@
 // From what a ConfigSource tells to the published Snapshot: one Pod that becomes Ready or stops
-// being it, and all objects at once, with 5,000 Pods, 500 routes and 100 pools (or one of all
-// Pods). And what the scraper does about it.
+// being it, one route and one pool that are changed, and all objects at once, with 5,000 Pods, 500
+// routes and 100 pools (or one of all Pods). And what the scraper does about it.
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kPods = 5000;
 constexpr int kRoutes = 500;
+constexpr int kFirstPod = 2;  // of Everything(): a class and a Gateway, Pods, pools, routes
 
 std::string PoolName(int pool) { return fmt::format("model-{:03}", pool); }
 
@@ -106,22 +107,23 @@ struct Gateway {
   config::Change first;
 };
 
-void BM_OnePod(benchmark::State& state) {
-  const int pools = static_cast<int>(state.range(0));
-  Gateway gateway(pools);
+// Changes one object at a time: every so many-th of `count` from the `first` on, by `edit`.
+template <typename T, typename Edit>
+void ChangeOneByOne(benchmark::State& state, int first, int count, const Edit& edit) {
+  Gateway gateway(static_cast<int>(state.range(0)));
   std::vector<std::shared_ptr<const api::Object>> now;
-  for (int i = 0; i < kPods; ++i) now.push_back(gateway.first.objects[2 + i].after);
+  for (int i = 0; i < count; ++i) now.push_back(gateway.first.objects[first + i].after);
   std::vector<double> took_ms;
   double followed_ms = 0;
   size_t i = 0;
   const double cpu_before = CpuMs();
   for (auto _ : state) {
-    std::shared_ptr<const api::Object>& pod = now[i++ * 7919 % kPods];
-    api::Pod changed = std::get<api::Pod>(*pod);
-    changed.ready = !changed.ready;
+    std::shared_ptr<const api::Object>& object = now[i++ * 7919 % now.size()];
+    T changed = std::get<T>(*object);
+    edit(&changed);
     config::Change change;
-    change.objects.push_back({pod, std::make_shared<api::Object>(std::move(changed))});
-    pod = change.objects[0].after;
+    change.objects.push_back({object, std::make_shared<api::Object>(std::move(changed))});
+    object = change.objects[0].after;
     const TimePoint before = RealClock().Now();
     gateway.configurator.Apply(change);
     const TimePoint published = RealClock().Now();
@@ -130,15 +132,36 @@ void BM_OnePod(benchmark::State& state) {
     took_ms.push_back(ToSeconds(published - before) * 1e3);
     followed_ms += ToSeconds(RealClock().Now() - published) * 1e3;
   }
-  const auto count = static_cast<double>(took_ms.size());
-  state.counters["cpu_ms"] = (CpuMs() - cpu_before) / count;
-  state.counters["scraper_ms"] = followed_ms / count;
+  const auto made = static_cast<double>(took_ms.size());
+  state.counters["cpu_ms"] = (CpuMs() - cpu_before) / made;
+  state.counters["scraper_ms"] = followed_ms / made;
   std::sort(took_ms.begin(), took_ms.end());
   state.counters["p50_ms"] = took_ms[took_ms.size() / 2];
   state.counters["p99_ms"] = took_ms[took_ms.size() * 99 / 100];
   state.counters["max_ms"] = took_ms.back();
 }
+
+void BM_OnePod(benchmark::State& state) {
+  ChangeOneByOne<api::Pod>(state, kFirstPod, kPods,
+                           [](api::Pod* pod) { pod->ready = !pod->ready; });
+}
 BENCHMARK(BM_OnePod)->Arg(100)->Arg(1)->ArgName("pools")->Unit(benchmark::kMillisecond);
+
+void BM_OneRoute(benchmark::State& state) {
+  const int first = kFirstPod + kPods + static_cast<int>(state.range(0));
+  ChangeOneByOne<api::HttpRoute>(state, first, kRoutes, [](api::HttpRoute* route) {
+    std::string& path = route->rules[0].matches[0].path;
+    path = path == "/v1" ? "/v2" : "/v1";
+  });
+}
+BENCHMARK(BM_OneRoute)->Arg(100)->Arg(1)->ArgName("pools")->Unit(benchmark::kMillisecond);
+
+void BM_OnePool(benchmark::State& state) {
+  const int pools = static_cast<int>(state.range(0));
+  ChangeOneByOne<api::InferencePool>(state, kFirstPod + kPods, pools,
+                                     [](api::InferencePool* pool) { pool->target_ports[0] ^= 1; });
+}
+BENCHMARK(BM_OnePool)->Arg(100)->Arg(1)->ArgName("pools")->Unit(benchmark::kMillisecond);
 
 void BM_Everything(benchmark::State& state) {
   const int pools = static_cast<int>(state.range(0));

@@ -176,6 +176,18 @@ class ModelListTest(GatewayTest):
         gateway.write("more.yaml", [inference_model("alias", targets={"base": 1})])
         eventually(lambda: self.ids(gateway.get(MODELS)) == ["alias"], "the new name is listed")
 
+    def test_pods_that_come_and_go_do_not_have_it_asked_anew(self):
+        gateway = self.listing(answer(200, model_list("base")),
+                               arguments=("--timeout", "model_list_cache_time=60s"))
+        self.assertEqual(self.ids(gateway.get(MODELS)), ["base"])
+        others = [self.model_server(answer(200, model_list("base"))) for _ in range(5)]
+        for i, other in enumerate(others):
+            other.own_paths.discard(MODELS)
+            gateway.write("more.yaml", [pod(other.name, other.address, "test-pool", other.port)])
+            gateway.wait_metric("penstock_configuration_generation", 2 + i)
+            self.assertEqual(self.ids(gateway.get(MODELS)), ["base"])
+        self.assertEqual([len(s.requests) for s in [self.server, *others]], [1, 0, 0, 0, 0, 0])
+
     def test_a_pool_whose_first_endpoint_is_down_still_lists(self):
         servers = [self.model_server(chat_answer()) for _ in range(2)]
         servers[0].refuse()

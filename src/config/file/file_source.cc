@@ -12,7 +12,7 @@ int64_t UnixNow() { return RealClock().UnixNanos() / 1'000'000'000; }
 
 class FileSource final : public ConfigSource {
  public:
-  FileSource(std::vector<std::string> paths, LastGood::Judge judge, const WatchOptions& options)
+  FileSource(std::vector<std::string> paths, Judge judge, const WatchOptions& options)
       : paths_(std::move(paths)), options_(options), last_good_(std::move(judge)) {}
 
   absl::StatusOr<FirstLoad> Load() override {
@@ -56,7 +56,7 @@ class FileSource final : public ConfigSource {
 
 }  // namespace
 
-std::unique_ptr<ConfigSource> NewFileSource(std::vector<std::string> paths, LastGood::Judge judge,
+std::unique_ptr<ConfigSource> NewFileSource(std::vector<std::string> paths, Judge judge,
                                             const WatchOptions& options) {
   return std::make_unique<FileSource>(std::move(paths), std::move(judge), options);
 }

@@ -13,8 +13,8 @@
 
 namespace gw::config {
 
-// `judge` is LastGood's.
-std::unique_ptr<ConfigSource> NewFileSource(std::vector<std::string> paths, LastGood::Judge judge,
+// `judge` is that of ServedObjects.
+std::unique_ptr<ConfigSource> NewFileSource(std::vector<std::string> paths, Judge judge,
                                             const WatchOptions& options = {});
 
 }  // namespace gw::config

@@ -1,7 +1,13 @@
 #include "config/file/last_good.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "api/names.h"
 
@@ -60,104 +66,86 @@ api::InvalidObject SecondOf(const ParsedObject& second, const ParsedObject& firs
 // One Merge.
 class LastGood::Merger {
  public:
-  Merger(const Judge& judge, const ServedObjects& before, const LoadResult& loaded, int64_t now)
-      : judge_(judge), before_(before), loaded_(loaded), now_(now) {}
+  Merger(ServedObjects* served, const LoadResult& loaded, int64_t now)
+      : served_(*served), loaded_(loaded), now_(now) {}
 
-  Change Run(ServedObjects* after);
+  Change Run();
 
  private:
   using Candidates = std::vector<const ParsedObject*>;
+  using Served = ServedObjects::Served;
 
   void FindLostFiles();
-  void Compare();  // with what was served before
   void Lose(const std::string& file, const std::string& message);
-  // Chooses among all that have this name. `was` is what is served, or null.
-  void Choose(const ObjectId& id, const Candidates& candidates, const Served* was);
-  void Take(const ObjectId& id, const ParsedObject& chosen, const Served* was);
-  // Goes on serving `was`.
-  void Keep(const ObjectId& id, const Served& was, std::string why, bool source_lost);
+  // Chooses among all that have this name.
+  void Choose(const ObjectId& id, const Candidates& candidates);
+  void Take(const ParsedObject& chosen) { served_.Take(chosen, now_); }
+  void Keep(const ObjectId& id, std::string why, bool source_lost) {
+    served_.Keep(id, std::move(why), source_lost, now_);
+  }
   void Refuse(const ParsedObject& broken) { refused_.push_back(&broken); }
-  void KeepWhatMayBeBroken(const ObjectId& id, const Served& was);
+  // Of one that nothing has the name of.
+  bool KeepIfLostOrBroken(const ObjectId& id, const Served& was);
+  Remarks TakeRemarks();
 
-  const Judge& judge_;
-  const ServedObjects& before_;
+  ServedObjects& served_;
   const LoadResult& loaded_;
   const int64_t now_;
   std::map<std::string, std::string> lost_;  // files that served objects and cannot be read -> why
   std::map<ObjectId, Candidates> candidates_;
+  std::vector<ObjectId> gone_;
   std::vector<const ParsedObject*> refused_;
   std::vector<std::pair<const ParsedObject*, api::InvalidObject>> invalid_;
-  Remarks remarks_;
-  Change change_;
-  ServedObjects after_;
+  std::vector<std::string> errors_;
 };
 
-Change LastGood::Merger::Run(ServedObjects* after) {
+Change LastGood::Merger::Run() {
   FindLostFiles();
   for (const ParsedObject& object : loaded_.parsed.objects) {
     candidates_[object.id()].push_back(&object);
   }
-  for (const auto& [id, candidates] : candidates_) {
-    const auto was = before_.find(id);
-    Choose(id, candidates, was == before_.end() ? nullptr : &was->second);
+  for (const auto& [id, candidates] : candidates_) Choose(id, candidates);
+  for (const auto& [id, was] : served_.objects()) {
+    if (!candidates_.contains(id) && !KeepIfLostOrBroken(id, was)) gone_.push_back(id);
   }
-  for (const auto& [id, was] : before_) {
-    if (after_.contains(id) || candidates_.contains(id)) continue;
-    const auto lost = lost_.find(was.version.source.file);
-    if (lost != lost_.end()) {
-      Keep(id, was, lost->second, true);
-    } else {
-      KeepWhatMayBeBroken(id, was);
-    }
+  for (const ObjectId& id : gone_) served_.Remove(id);
+  Change change = served_.TakeChange();
+  change.remarks = std::make_shared<Remarks>(TakeRemarks());
+  for (const NamedFileLimit& limit : kFileLimits) {
+    const auto times = std::count(loaded_.limits.begin(), loaded_.limits.end(), limit.name);
+    change.limits.insert(change.limits.end(), static_cast<size_t>(times), limit.name);
   }
-  Compare();
+  return change;
+}
+
+Remarks LastGood::Merger::TakeRemarks() {
+  Remarks remarks;
   for (const ParsedObject* broken : refused_) invalid_.emplace_back(broken, InvalidOf(*broken));
   // In the order of reading.
   std::sort(invalid_.begin(), invalid_.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (auto& [read, invalid] : invalid_) remarks_.invalid.push_back(std::move(invalid));
-  remarks_.skipped = loaded_.parsed.skipped;
-  change_.remarks = std::make_shared<Remarks>(std::move(remarks_));
-  for (const NamedFileLimit& limit : kFileLimits) {
-    const auto times = std::count(loaded_.limits.begin(), loaded_.limits.end(), limit.name);
-    change_.limits.insert(change_.limits.end(), static_cast<size_t>(times), limit.name);
-  }
-  *after = std::move(after_);
-  return std::move(change_);
-}
-
-// Every load makes all objects anew, most of them as they were.
-void LastGood::Merger::Compare() {
-  for (auto& [id, served] : after_) {
-    if (served.stale) remarks_.stale.push_back(*served.stale);
-    const auto was = before_.find(id);
-    std::shared_ptr<const api::Object>& object = served.version.object;
-    const auto object_before = was == before_.end() ? nullptr : was->second.version.object;
-    if (object_before != nullptr && *object_before == *object) {
-      object = object_before;
-    } else {
-      change_.objects.push_back({object_before, object});
-    }
-  }
-  for (const auto& [id, was] : before_) {
-    if (!after_.contains(id)) change_.objects.push_back({was.version.object, nullptr});
-  }
+  for (auto& [read, invalid] : invalid_) remarks.invalid.push_back(std::move(invalid));
+  remarks.stale = served_.Stale();
+  remarks.skipped = loaded_.parsed.skipped;
+  remarks.errors = std::move(errors_);
+  return remarks;
 }
 
 void LastGood::Merger::Lose(const std::string& file, const std::string& message) {
   if (!lost_.emplace(file, message).second) return;
-  std::vector<std::string>& errors = remarks_.errors;
-  if (std::find(errors.begin(), errors.end(), message) == errors.end()) errors.push_back(message);
+  if (std::find(errors_.begin(), errors_.end(), message) == errors_.end()) {
+    errors_.push_back(message);
+  }
 }
 
 void LastGood::Merger::FindLostFiles() {
-  for (const SourceError& error : loaded_.errors) remarks_.errors.push_back(error.message);
+  for (const SourceError& error : loaded_.errors) errors_.push_back(error.message);
   const std::set<std::string> read(loaded_.files.begin(), loaded_.files.end());
   const std::set<std::string> empty(loaded_.empty.begin(), loaded_.empty.end());
   const std::set<std::string> folders(loaded_.folders.begin(), loaded_.folders.end());
   const std::set<std::string> named(loaded_.paths.begin(), loaded_.paths.end());
   std::set<std::string> known;
-  for (const auto& [id, was] : before_) known.insert(was.version.source.file);
+  for (const auto& [id, was] : served_.objects()) known.insert(was.version.source.file);
   for (const std::string& file : known) {
     if (read.contains(file)) {
       if (empty.contains(file)) {
@@ -176,7 +164,8 @@ void LastGood::Merger::FindLostFiles() {
   }
 }
 
-void LastGood::Merger::Choose(const ObjectId& id, const Candidates& candidates, const Served* was) {
+void LastGood::Merger::Choose(const ObjectId& id, const Candidates& candidates) {
+  const Served* was = served_.Find(id);
   const ParsedObject* chosen = nullptr;  // who has the name, broken or not
   const bool lost = was != nullptr && lost_.contains(was->version.source.file);
   if (was != nullptr && !lost) {
@@ -193,15 +182,16 @@ void LastGood::Merger::Choose(const ObjectId& id, const Candidates& candidates, 
     if (chosen == nullptr && !lost && claims) chosen = candidate;
   }
   if (lost) {
-    Keep(id, *was, lost_.at(was->version.source.file), true);
+    Keep(id, lost_.at(was->version.source.file), true);
   } else if (chosen != nullptr && chosen->object != nullptr) {
-    Take(id, *chosen, was);
+    Take(*chosen);
   } else if (was != nullptr && was->good) {
     // Broken: the one with the name, or all, as none of them says which one it is.
     if (chosen == nullptr) chosen = candidates.front();
-    Keep(id, *was, Joined(chosen->errors), false);
-  } else if (chosen != nullptr) {
-    Refuse(*chosen);
+    Keep(id, Joined(chosen->errors), false);
+  } else {
+    if (chosen != nullptr) Refuse(*chosen);
+    if (was != nullptr) gone_.push_back(id);
   }
   const ParsedObject& first = lost                ? was->version
                               : chosen != nullptr ? *chosen
@@ -216,41 +206,26 @@ void LastGood::Merger::Choose(const ObjectId& id, const Candidates& candidates, 
   }
 }
 
-void LastGood::Merger::Take(const ObjectId& id, const ParsedObject& chosen, const Served* was) {
-  const std::string against = judge_ ? judge_(*chosen.object) : "";
-  if (!against.empty() && was != nullptr && was->good) {
-    const std::string here = chosen.source.ToString();
-    Keep(id, *was, here.empty() ? against : against + " (" + here + ")", false);
-    return;
+bool LastGood::Merger::KeepIfLostOrBroken(const ObjectId& id, const Served& was) {
+  const auto lost = lost_.find(was.version.source.file);
+  if (lost != lost_.end()) {
+    Keep(id, lost->second, true);
+    return true;
   }
-  if (was != nullptr && was->stale) change_.recovered.push_back(chosen.ref);
-  after_[id] = {chosen, against.empty(), std::nullopt};
-}
-
-void LastGood::Merger::Keep(const ObjectId& id, const Served& was, std::string why,
-                            bool source_lost) {
-  Served& kept = after_[id] = was;
-  const bool known = was.stale && was.stale->why == why;
-  const int64_t since = was.stale ? was.stale->since_unix_s : now_;
-  kept.stale = api::StaleObject{was.version.ref, was.version.generation, was.version.source,
-                                since,           std::move(why),         source_lost};
-  if (!known) change_.news.push_back(*kept.stale);
-}
-
-void LastGood::Merger::KeepWhatMayBeBroken(const ObjectId& id, const Served& was) {
-  if (!was.good) return;
+  if (!was.good) return false;
   for (const ParsedObject& broken : loaded_.parsed.objects) {
     if (broken.object != nullptr || broken.source.file != was.version.source.file) continue;
     if (!MayBe(broken, id)) continue;
-    Keep(id, was,
+    Keep(id,
          "it may be what is refused at " + broken.source.ToString() + ": " + Joined(broken.errors),
          false);
-    return;
+    return true;
   }
+  return false;
 }
 
 Change LastGood::Merge(const LoadResult& loaded, int64_t now_unix_s) {
-  return Merger(judge_, served_, loaded, now_unix_s).Run(&served_);
+  return Merger(&served_, loaded, now_unix_s).Run();
 }
 
 api::ResourceSet ResourcesOf(const LoadResult& loaded) {

@@ -53,7 +53,7 @@ struct Merged {
 };
 class FollowedLastGood {
  public:
-  explicit FollowedLastGood(LastGood::Judge judge = nullptr) : last_good_(std::move(judge)) {}
+  explicit FollowedLastGood(Judge judge = nullptr) : last_good_(std::move(judge)) {}
 
   Merged Merge(const LoadResult& loaded, int64_t now_unix_s) {
     const Change change = last_good_.Merge(loaded, now_unix_s);
