@@ -17,16 +17,10 @@ IDLE_CONNECTIONS = [1, 10, 100, 1000, 4000, 10000]
 WORKERS = [1, 2]
 
 
-# More scrapes a second than these and the one core of all replicas does nothing else.
-SCRAPES_PER_SECOND_MAX = 10_000
-
-
 def start(fleet, ips):
-    interval_ms = max(50, len(ips) * 1000 // SCRAPES_PER_SECOND_MAX)
-    flags = ["--scrape-interval-ms", str(interval_ms)]
     return [fleet.start_nginx(ips), fleet.start_haproxy(ips),
-            fleet.start_gateway("penstock, DEFAULT", ips, flags=flags),
-            fleet.start_gateway("penstock, PREFIX_CACHE", ips, "PREFIX_CACHE", flags=flags)]
+            fleet.start_gateway("penstock, DEFAULT", ips),
+            fleet.start_gateway("penstock, PREFIX_CACHE", ips, "PREFIX_CACHE")]
 
 
 class Curve:

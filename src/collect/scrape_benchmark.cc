@@ -135,6 +135,7 @@ void BM_Scrape(benchmark::State& state) {
   auto loop = std::move(*EventLoop::New());
   ScrapeOptions options;
   options.load_ratio_max = 1;  // the replicas are as busy as they are
+  options.pages_per_second_max = 1e6;
   PrefixIndex index({.bytes_max = 1 << 20});
   MetricsScraper scraper(*loop, store, index, metrics, options);
   Counter& scrapes = metrics.AddCounter("penstock_scrapes_total", "");
