@@ -9,7 +9,15 @@ namespace {
 
 constexpr std::string_view kOwnPrefix = "penstock.dev/";
 constexpr OwnAnnotation kOwn[] = {
+    {"Gateway", kApiKeysAnnotation},
+    {"Gateway", kApiKeysForwardAnnotation},
+    {"Gateway", kRequestsPerMinuteAnnotation},
+    {"Gateway", kTokensPerMinuteAnnotation},
+    {"HTTPRoute", kApiKeysAnnotation},
+    {"HTTPRoute", kApiKeysForwardAnnotation},
+    {"HTTPRoute", kRequestsPerMinuteAnnotation},
     {"HTTPRoute", kStreamKeepaliveAnnotation},
+    {"HTTPRoute", kTokensPerMinuteAnnotation},
     {"InferencePool", kPickerAnnotation},
     {"InferencePool", kPrefixBlockCharsAnnotation},
     {"InferencePool", kPrefixBlocksMaxAnnotation},
@@ -18,6 +26,8 @@ constexpr OwnAnnotation kOwn[] = {
     {"InferenceTrafficPolicy", kBootstrapTimeoutAnnotation},
     {"InferenceTrafficPolicy", kUncachedTokensMinAnnotation},
     {"Pod", kTargetPortAnnotation},
+    {"Secret", kRequestsPerMinuteAnnotation},
+    {"Secret", kTokensPerMinuteAnnotation},
 };
 
 }  // namespace

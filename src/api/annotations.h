@@ -22,6 +22,12 @@ inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks
 inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
 // Of an InferencePool or an HTTPRoute: event streams begin before their first byte.
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
+inline constexpr char kApiKeysAnnotation[] = "penstock.dev/api-keys";
+inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forward";
+// Of these, and of such a Secret: what each owner of a key may use.
+inline constexpr char kRequestsPerMinuteAnnotation[] = "penstock.dev/requests-per-minute";
+inline constexpr char kTokensPerMinuteAnnotation[] = "penstock.dev/tokens-per-minute";
 // Of an InferenceTrafficPolicy.
 inline constexpr char kBootstrapTimeoutAnnotation[] = "penstock.dev/bootstrap-timeout";
 inline constexpr char kUncachedTokensMinAnnotation[] = "penstock.dev/uncached-tokens-min";

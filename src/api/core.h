@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/access.h"
 #include "api/meta.h"
 
 namespace gw::api {
@@ -80,7 +81,8 @@ inline constexpr char kTlsPrivateKeyKey[] = "tls.key";
 struct Secret {
   ObjectMeta meta;
   std::string type = "Opaque";
-  StringMap data;  // decoded, with stringData over it
+  StringMap data;     // decoded, with stringData over it
+  RateLimits limits;  // of the owners of the API keys in it
 
   bool operator==(const Secret&) const = default;
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/access.h"
 #include "api/meta.h"
 
 namespace gw::api {
@@ -119,6 +120,7 @@ struct Gateway {
   std::vector<GatewayAddress> addresses;
   FrontendTls frontend;                         // of HTTPS listeners
   std::optional<ParametersRef> parameters_ref;  // infrastructure.parametersRef
+  std::optional<KeyAccess> access;              // nullopt: anybody may ask
   std::vector<Unsupported> unsupported;         // `index` is the listener's
 
   bool operator==(const Gateway&) const = default;

@@ -6,6 +6,7 @@
 
 #include "api/kinds.h"
 #include "api/names.h"
+#include "api/read_access.h"
 
 namespace gw::api {
 namespace {
@@ -57,6 +58,7 @@ Secret ReadSecret(ObjectInput& in) {
       }
     }
   }
+  secret.limits = ReadRateLimits(in);
   secret.meta = std::move(in.meta);
   return secret;
 }

@@ -2,6 +2,7 @@
 
 #include "api/kinds.h"
 #include "api/names.h"
+#include "api/read_access.h"
 #include "api/read_tls.h"
 
 namespace gw::api {
@@ -157,6 +158,7 @@ GatewayClass ReadGatewayClass(ObjectInput& in) {
 
 Gateway ReadGateway(ObjectInput& in) {
   Gateway result;
+  result.access = ReadKeyAccess(in);
   MapReader spec = in.top.Require("spec").Map();
   const Value class_name = spec.Require("gatewayClassName");
   result.gateway_class_name = class_name.Text(1, 253);

@@ -4,6 +4,7 @@
 #include "api/annotations.h"
 #include "api/kinds.h"
 #include "api/names.h"
+#include "api/read_access.h"
 
 namespace gw::api {
 namespace {
@@ -233,6 +234,7 @@ void ReadKeepalive(const ObjectInput& in, HttpRoute* route) {
 HttpRoute ReadHttpRoute(ObjectInput& in) {
   HttpRoute route;
   ReadKeepalive(in, &route);
+  route.access = ReadKeyAccess(in);
   MapReader spec = in.top.Require("spec").Map();
   route.parent_refs = ReadParentRefs(spec.Get("parentRefs"), in.meta.ns);
   for (const Value& item : spec.Get("hostnames").List(0, 16)) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "api/access.h"
 #include "api/meta.h"
 #include "base/clock.h"
 
@@ -78,6 +79,7 @@ struct HttpRoute {
   std::vector<std::string> hostnames;  // lower case, "*.example.com" for a wildcard
   std::vector<RouteRule> rules;        // at least one
   std::optional<Duration> stream_keepalive;
+  std::optional<KeyAccess> access;       // nullopt: as its Gateway has it
   std::vector<Unsupported> unsupported;  // `index` is the rule's
 
   bool operator==(const HttpRoute&) const = default;

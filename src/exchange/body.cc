@@ -30,7 +30,7 @@ Step Exchange::RouteByHead() {
   }
   RouteModel model;
   if (lists) model.is = RouteModel::Is::kAny;
-  if (Refusal refusal = routed_.FindRule(asked_, model)) return Reject(std::move(refusal));
+  if (Refusal refusal = FindRule(model)) return Reject(std::move(refusal));
   if (lists) {
     if (routed_.ListsModels(asked_.target.path)) return {Step::Kind::kReadBody, Rejection::kNone};
     AskAsAnyOther();
@@ -39,6 +39,12 @@ Step Exchange::RouteByHead() {
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
   return FindPool();
+}
+
+// And whether this client may ask there.
+Refusal Exchange::FindRule(const RouteModel& model) {
+  if (Refusal refusal = routed_.FindRule(asked_, model)) return refusal;
+  return authorized_.Check(routed_.rule()->api_keys, *asked_.head);
 }
 
 // A question for models that an endpoint answers, as it does any other request.
@@ -80,13 +86,25 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   parsed_.bytes = body;
   tried_.notes.BodyCame(now);
   parsed_.edit.Begin(body);
-  if (parsed_.request.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
+  if (parsed_.request.api == ApiKind::kModels) {
+    if (Refusal refusal = ReserveTokens(now)) return Reject(std::move(refusal));
+    return {Step::Kind::kListModels, Rejection::kNone};
+  }
   if (reads_body()) parsed_.Read(asked_, routed_.PromptCharsMax(), &env_.parser);
   if (const Step step = RouteByBody(); step.kind == Step::Kind::kRespond) return step;
   if (reads_body()) {
     if (const Step step = TakeBody(); step.kind == Step::Kind::kRespond) return step;
   }
+  if (Refusal refusal = ReserveTokens(now)) return Reject(std::move(refusal));
   return Admit(now);
+}
+
+// Before anything is done for it: a limit that counted afterwards would let a burst through.
+Refusal Exchange::ReserveTokens(TimePoint now) {
+  const bool understood =
+      parsed_.request.api != ApiKind::kOther && parsed_.request.api != ApiKind::kModels;
+  const uint64_t tokens = understood ? parsed_.request.prompt_tokens_estimate : 0;
+  return authorized_.Reserve(static_cast<int64_t>(tokens), now);
 }
 
 // What could not be found by the head alone.
@@ -99,9 +117,10 @@ Step Exchange::RouteByBody() {
     }
     // Of what cannot be read the client must not say what it is.
     if (parsed_.outcome != ParseOutcome::kOk) model = {RouteModel::Is::kNamed, ""};
-    if (Refusal refusal = routed_.FindRule(asked_, model)) {
-      const bool unread =
-          parsed_.outcome != ParseOutcome::kOk && parsed_.request.api != ApiKind::kOther;
+    if (Refusal refusal = FindRule(model)) {
+      const bool unread = parsed_.outcome != ParseOutcome::kOk &&
+                          parsed_.request.api != ApiKind::kOther &&
+                          refusal.rejection != Rejection::kUnauthorized;
       return unread ? RefuseBody() : Reject(std::move(refusal));
     }
   }

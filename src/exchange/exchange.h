@@ -31,6 +31,7 @@
 
 #include "base/clock.h"
 #include "exchange/asked.h"
+#include "exchange/authorized.h"
 #include "exchange/environment.h"
 #include "exchange/gate.h"
 #include "exchange/model_list.h"
@@ -104,6 +105,7 @@ class Exchange {
   const std::shared_ptr<const Snapshot>& snapshot() const { return routed_.snapshot(); }
   // nullptr until the body has come, maybe, and where the request began at a pool.
   const RouteRule* rule() const { return routed_.rule(); }
+  const Authorized& authorized() const { return authorized_; }
   const ModelListRules& model_rules() const { return routed_.model_rules(); }  // of kListModels
   const PoolEntry* pool() const { return routed_.pool(); }  // nullptr: not found yet, or it waits
   std::optional<Duration> stream_keepalive() const { return routed_.stream_keepalive(); }
@@ -152,6 +154,8 @@ class Exchange {
   Step RouteByHead();
   void AskAsAnyOther();
   Step FindPool();
+  Refusal FindRule(const RouteModel& model);
+  Refusal ReserveTokens(TimePoint now);
   Step ReadCodings();
   Step RouteByBody();
   Step RefuseBody();
@@ -193,6 +197,9 @@ class Exchange {
   void LearnTokens();
   bool WasServed(Outcome outcome) const;
 
+  // record.cc
+  int64_t UsedTokens(Outcome outcome) const;
+
   // pair.cc
   Step ScheduleDisaggregated(TimePoint now);
   Step SchedulePair(TimePoint now);
@@ -217,6 +224,7 @@ class Exchange {
   Waiter* const waiter_;
   bool active_ = false;
   Asked asked_;
+  Authorized authorized_;
   Routed routed_;
   ParsedBody parsed_;
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait

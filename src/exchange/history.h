@@ -21,6 +21,7 @@ namespace gw {
 struct RequestRecord {
   std::string request_id;
   std::string client;
+  std::string owner;  // of the API key; empty where none is wanted
   std::string method;
   std::string host;
   std::string path;

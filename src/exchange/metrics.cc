@@ -296,6 +296,31 @@ void ExchangeMetrics::CountRejection(Rejection rejection) {
   if (counter != nullptr) counter->Add();
 }
 
+void ExchangeMetrics::CountOwner(std::string_view owner, Rejection refused, int64_t tokens) {
+  auto found = owners_.find(owner);
+  if (found == owners_.end()) {
+    const std::string name(owner);
+    const auto refusals = [&](const char* limit) {
+      return &registry_.AddCounter("penstock_owner_refusals_total",
+                                   "Requests of an API key's owner that a rate limit refused.",
+                                   {{"owner", name}, {"limit", limit}});
+    };
+    const OwnerSeries series{
+        &registry_.AddCounter("penstock_owner_requests_total",
+                              "Requests with an API key, by its owner.", {{"owner", name}}),
+        refusals("requests_per_minute"), refusals("tokens_per_minute"),
+        &registry_.AddCounter("penstock_owner_tokens_total",
+                              "Tokens of prompts and completions, by the API key's owner.",
+                              {{"owner", name}})};
+    found = owners_.emplace(name, series).first;
+  }
+  const OwnerSeries& series = found->second;
+  series.requests->Add();
+  if (refused == Rejection::kRequestRate) series.refused_requests->Add();
+  if (refused == Rejection::kTokenRate) series.refused_tokens->Add();
+  if (tokens > 0) series.tokens->Add(static_cast<uint64_t>(tokens));
+}
+
 Counter& ExchangeMetrics::LimitOf(std::string_view limit) {
   const auto it = limits_.find(limit);
   if (it != limits_.end()) return *it->second;

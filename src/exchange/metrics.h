@@ -141,6 +141,8 @@ class ExchangeMetrics {
   void CountOwnFailure(TryFailure failure) { OwnFailures(failure).Add(); }
   Counter& OwnFailures(TryFailure failure);
   void CountRejection(Rejection rejection);
+  // A request of an API key's owner that has ended. `refused`: kNone if it was not.
+  void CountOwner(std::string_view owner, Rejection refused, int64_t tokens);
   void CountLimit(std::string_view limit) { LimitOf(limit).Add(); }
   // Made if missing: shown at 0.
   Counter& LimitOf(std::string_view limit);
@@ -156,6 +158,13 @@ class ExchangeMetrics {
   absl::flat_hash_map<std::string, std::shared_ptr<ExchangeSeries>> series_;
   absl::flat_hash_map<std::string, std::unique_ptr<TrySeries>> tries_;
   absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
+  struct OwnerSeries {
+    Counter* requests;
+    Counter* refused_requests;  // by the owner's limits
+    Counter* refused_tokens;
+    Counter* tokens;
+  };
+  std::map<std::string, OwnerSeries, std::less<>> owners_;
   std::map<std::string, Counter*, std::less<>> limits_;
   std::vector<Counter*> rejections_;  // by Rejection
 };

@@ -74,6 +74,7 @@ void LogRequest(const RequestRecord& record) {
       {"cached_tokens", OrNull(record.cached_tokens)},
       {"completion_tokens", OrNull(record.completion_tokens)},
       {"tokens_estimated", record.tokens_estimated},
+      {"owner", record.owner},
       // Of disaggregated requests only.
       {"disaggregation", record.disaggregation},
       {"prefill_pod", record.prefill_name},
@@ -120,6 +121,9 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
     observed_.series->estimated_tokens.Add(static_cast<uint64_t>(estimated));
   }
   FillRecord(outcome, status, now);
+  const int64_t used = authorized_.checked() ? UsedTokens(outcome) : 0;
+  if (authorized_.checked()) env_.metrics.CountOwner(authorized_.owner(), rejection_, used);
+  authorized_.End(used, now);
   if (env_.log_request != nullptr) env_.log_request(*env_.record);
   env_.history.Put(&env_.record);
   observed_.Reset();
@@ -129,6 +133,20 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   // of.
   parsed_.Reset();
   tried_.pair.Reset();
+}
+
+// What is charged to the key's owner. A client that leaves before the first byte has had its prompt
+// computed; of a later one what was generated until then counts.
+int64_t Exchange::UsedTokens(Outcome outcome) const {
+  if (tried_.count == 0 || observed_.status >= 400) return 0;
+  if (!observed_.saw_first_byte) {
+    return outcome == Outcome::kClientLeft ? authorized_.reserved_tokens() : 0;
+  }
+  const Usage& usage = observed_.response.reader().usage();
+  const int64_t estimated = observed_.response.estimated_tokens();
+  const int64_t prompt =
+      usage.prompt_tokens >= 0 ? usage.prompt_tokens : authorized_.reserved_tokens();
+  return prompt + (estimated > 0 ? estimated : std::max<int64_t>(0, usage.completion_tokens));
 }
 
 void Exchange::CountLimit(std::string_view limit) {
@@ -163,6 +181,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   const Endpoint* endpoint = tried_.decision.endpoint;
   record.request_id = asked_.request_id;
   record.client = asked_.client_ip;
+  record.owner = authorized_.owner();
   record.method.assign(asked_.head != nullptr ? asked_.head->method : "");
   record.host.assign(asked_.head != nullptr ? asked_.head->authority : "");
   record.path.assign(asked_.target.path);

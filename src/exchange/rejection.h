@@ -27,6 +27,9 @@ enum class Rejection : uint8_t {
   kUpgradeRefused,
   kNoRoute,
   kUnknownModel,
+  kUnauthorized,  // no API key, or nobody's
+  kRequestRate,   // of the key's owner, per minute
+  kTokenRate,
   kSaturated,
   kRuleUnsupported,     // the rule needs something that is not built
   kNoValidDestination,  // every backendRef (or the share drawn) does not resolve

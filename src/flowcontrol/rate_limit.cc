@@ -14,13 +14,11 @@ constexpr double kRounding = 1e-6;
 
 }  // namespace
 
-void RateMeter::Bucket::SetLimit(std::optional<int64_t> per_minute, TimePoint now) {
+void RateMeter::Bucket::SetLimit(std::optional<int64_t> per_minute) {
   CHECK(!per_minute || *per_minute > 0);
   const bool was_limited = limited();
-  Fill(now);
   limit_ = per_minute ? static_cast<double>(*per_minute) : 0;
   level_ = was_limited ? std::min(level_, limit_) : limit_;
-  filled_at_ = now;
 }
 
 void RateMeter::Bucket::Fill(TimePoint now) {
@@ -46,7 +44,7 @@ std::optional<RateStanding> RateMeter::Bucket::Standing() const {
                       TimeTo(limit_)};
 }
 
-RateMeter::RateMeter(const RateLimits& limits, TimePoint now) { SetLimits(limits, now); }
+RateMeter::RateMeter(const RateLimits& limits) { SetLimits(limits); }
 
 RateVerdict RateMeter::Reserve(int64_t tokens, TimePoint now) {
   using Refused = RateVerdict::Refused;
@@ -78,10 +76,10 @@ void RateMeter::Settle(int64_t reserved, int64_t used, TimePoint now) {
   tokens_.GiveBack(static_cast<double>(reserved - used));
 }
 
-void RateMeter::SetLimits(const RateLimits& limits, TimePoint now) {
+void RateMeter::SetLimits(const RateLimits& limits) {
   const MutexLock lock(mutex_);
-  requests_.SetLimit(limits.requests_per_minute, now);
-  tokens_.SetLimit(limits.tokens_per_minute, now);
+  requests_.SetLimit(limits.requests_per_minute);
+  tokens_.SetLimit(limits.tokens_per_minute);
 }
 
 std::optional<RateStanding> RateMeter::requests(TimePoint now) const {
@@ -96,18 +94,17 @@ std::optional<RateStanding> RateMeter::tokens(TimePoint now) const {
   return tokens_.Standing();
 }
 
-std::shared_ptr<RateMeter> RateMeters::Get(const std::string& tenant, const RateLimits& limits,
-                                           TimePoint now) {
+std::shared_ptr<RateMeter> RateMeters::Get(const std::string& tenant, const RateLimits& limits) {
   const MutexLock lock(mutex_);
   std::erase_if(meters_,
                 [&](const auto& entry) { return entry.second.expired() && entry.first != tenant; });
   std::weak_ptr<RateMeter>& kept = meters_[tenant];
   std::shared_ptr<RateMeter> meter = kept.lock();
   if (meter == nullptr) {
-    meter = std::make_shared<RateMeter>(limits, now);
+    meter = std::make_shared<RateMeter>(limits);
     kept = meter;
   } else {
-    meter->SetLimits(limits, now);
+    meter->SetLimits(limits);
   }
   return meter;
 }

@@ -53,14 +53,14 @@ struct RateVerdict {
 // Of one tenant. Thread-safe; `now` may be a little behind another thread's.
 class RateMeter {
  public:
-  explicit RateMeter(const RateLimits& limits, TimePoint now);
+  explicit RateMeter(const RateLimits& limits);
 
   // Takes nothing unless it admits. `tokens`: the estimate for the prompt.
   RateVerdict Reserve(int64_t tokens, TimePoint now);
   // Once for each that was admitted, whatever became of it.
   void Settle(int64_t reserved, int64_t used, TimePoint now);
   // What is left stays, as far as the new limits have room for it; what is limited anew is full.
-  void SetLimits(const RateLimits& limits, TimePoint now);
+  void SetLimits(const RateLimits& limits);
 
   std::optional<RateStanding> requests(TimePoint now) const;
   std::optional<RateStanding> tokens(TimePoint now) const;
@@ -68,7 +68,7 @@ class RateMeter {
  private:
   class Bucket {
    public:
-    void SetLimit(std::optional<int64_t> per_minute, TimePoint now);
+    void SetLimit(std::optional<int64_t> per_minute);
     void Fill(TimePoint now);
     bool limited() const { return limit_ > 0; }
     double limit() const { return limit_; }
@@ -94,8 +94,7 @@ class RateMeter {
 class RateMeters {
  public:
   // The tenant's meter with these limits from now on.
-  std::shared_ptr<RateMeter> Get(const std::string& tenant, const RateLimits& limits,
-                                 TimePoint now);
+  std::shared_ptr<RateMeter> Get(const std::string& tenant, const RateLimits& limits);
 
  private:
   Mutex mutex_;

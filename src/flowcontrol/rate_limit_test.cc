@@ -19,7 +19,7 @@ using std::chrono::seconds;
 const TimePoint kStart{seconds(1000)};
 
 TEST(RateMeter, WithoutLimitsAdmitsAll) {
-  RateMeter meter({}, kStart);
+  RateMeter meter({});
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(meter.Reserve(1'000'000, kStart).admitted());
   meter.Settle(1'000'000, 5'000'000, kStart);
   EXPECT_FALSE(meter.requests(kStart));
@@ -27,7 +27,7 @@ TEST(RateMeter, WithoutLimitsAdmitsAll) {
 }
 
 TEST(RateMeter, AMinutesWorthOfRequestsAndThenOneAtATime) {
-  RateMeter meter({.requests_per_minute = 6, .tokens_per_minute = std::nullopt}, kStart);
+  RateMeter meter({.requests_per_minute = 6, .tokens_per_minute = std::nullopt});
   for (int i = 0; i < 6; ++i) EXPECT_TRUE(meter.Reserve(10, kStart).admitted()) << i;
   const RateVerdict refused = meter.Reserve(10, kStart);
   EXPECT_EQ(refused.refused, Refused::kRequests);
@@ -38,7 +38,7 @@ TEST(RateMeter, AMinutesWorthOfRequestsAndThenOneAtATime) {
 }
 
 TEST(RateMeter, ABurstCannotPassALimitThatCountsAfterwards) {
-  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 1000}, kStart);
+  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 1000});
   int admitted = 0;
   for (int i = 0; i < 100; ++i) admitted += meter.Reserve(100, kStart).admitted();
   EXPECT_EQ(admitted, 10);
@@ -46,7 +46,7 @@ TEST(RateMeter, ABurstCannotPassALimitThatCountsAfterwards) {
 }
 
 TEST(RateMeter, WhatWasUsedBeyondTheReserveIsMadeUpForFirst) {
-  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 600}, kStart);
+  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 600});
   ASSERT_TRUE(meter.Reserve(100, kStart).admitted());
   meter.Settle(100, 900, kStart);  // 300 too many: 30 s
   EXPECT_EQ(meter.tokens(kStart)->remaining, 0);
@@ -56,7 +56,7 @@ TEST(RateMeter, WhatWasUsedBeyondTheReserveIsMadeUpForFirst) {
 }
 
 TEST(RateMeter, WhatWasNotUsedComesBack) {
-  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 600}, kStart);
+  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 600});
   ASSERT_TRUE(meter.Reserve(600, kStart).admitted());
   EXPECT_FALSE(meter.Reserve(1, kStart).admitted());
   meter.Settle(600, 100, kStart);
@@ -65,7 +65,7 @@ TEST(RateMeter, WhatWasNotUsedComesBack) {
 }
 
 TEST(RateMeter, ALongRequestIsChargedOnce) {
-  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 1000}, kStart);
+  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 1000});
   ASSERT_TRUE(meter.Reserve(500, kStart).admitted());
   const TimePoint later = kStart + minutes(5);  // it has filled again
   meter.Settle(500, 500, later);
@@ -75,14 +75,14 @@ TEST(RateMeter, ALongRequestIsChargedOnce) {
 }
 
 TEST(RateMeter, APromptLargerThanTheLimitNeverFits) {
-  RateMeter meter({.requests_per_minute = 1, .tokens_per_minute = 100}, kStart);
+  RateMeter meter({.requests_per_minute = 1, .tokens_per_minute = 100});
   const RateVerdict refused = meter.Reserve(101, kStart);
   EXPECT_EQ(refused.refused, Refused::kTooLarge);
   EXPECT_TRUE(meter.Reserve(100, kStart).admitted());  // and nothing was taken for it
 }
 
 TEST(RateMeter, ARefusalTakesNothing) {
-  RateMeter meter({.requests_per_minute = 10, .tokens_per_minute = 100}, kStart);
+  RateMeter meter({.requests_per_minute = 10, .tokens_per_minute = 100});
   ASSERT_TRUE(meter.Reserve(90, kStart).admitted());
   for (int i = 0; i < 50; ++i) EXPECT_FALSE(meter.Reserve(20, kStart).admitted());
   EXPECT_EQ(meter.requests(kStart)->remaining, 9);
@@ -90,7 +90,7 @@ TEST(RateMeter, ARefusalTakesNothing) {
 }
 
 TEST(RateMeter, TheLongerOfTwoWaitsIsTold) {
-  RateMeter meter({.requests_per_minute = 60, .tokens_per_minute = 60}, kStart);
+  RateMeter meter({.requests_per_minute = 60, .tokens_per_minute = 60});
   ASSERT_TRUE(meter.Reserve(60, kStart).admitted());
   const RateVerdict refused = meter.Reserve(30, kStart);
   EXPECT_EQ(refused.refused, Refused::kTokens);
@@ -99,7 +99,7 @@ TEST(RateMeter, TheLongerOfTwoWaitsIsTold) {
 }
 
 TEST(RateMeter, StandingsSayWhatIsLeftAndWhenAllIs) {
-  RateMeter meter({.requests_per_minute = 60, .tokens_per_minute = 6000}, kStart);
+  RateMeter meter({.requests_per_minute = 60, .tokens_per_minute = 6000});
   ASSERT_TRUE(meter.Reserve(3000, kStart).admitted());
   EXPECT_EQ(meter.requests(kStart)->limit, 60);
   EXPECT_EQ(meter.requests(kStart)->remaining, 59);
@@ -110,12 +110,12 @@ TEST(RateMeter, StandingsSayWhatIsLeftAndWhenAllIs) {
 }
 
 TEST(RateMeter, NewLimitsKeepWhatWasUsed) {
-  RateMeter meter({.requests_per_minute = 100, .tokens_per_minute = std::nullopt}, kStart);
+  RateMeter meter({.requests_per_minute = 100, .tokens_per_minute = std::nullopt});
   for (int i = 0; i < 95; ++i) ASSERT_TRUE(meter.Reserve(0, kStart).admitted());
-  meter.SetLimits({.requests_per_minute = 200, .tokens_per_minute = 50}, kStart);
+  meter.SetLimits({.requests_per_minute = 200, .tokens_per_minute = 50});
   EXPECT_EQ(meter.requests(kStart)->remaining, 5);
   EXPECT_EQ(meter.tokens(kStart)->remaining, 50);
-  meter.SetLimits({.requests_per_minute = 2, .tokens_per_minute = 50}, kStart);
+  meter.SetLimits({.requests_per_minute = 2, .tokens_per_minute = 50});
   EXPECT_EQ(meter.requests(kStart)->remaining, 2);
 }
 
@@ -125,7 +125,7 @@ TEST(RateMeter, InAnyTimeNoMoreThanItFillsByAndAMinutesWorth) {
   Random random(7);
   for (int round = 0; round < 20; ++round) {
     const auto limit = static_cast<int64_t>(1 + random.Below(500));
-    RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = limit}, kStart);
+    RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = limit});
     struct Admitted {
       TimePoint at;
       int64_t tokens;
@@ -150,7 +150,7 @@ TEST(RateMeter, InAnyTimeNoMoreThanItFillsByAndAMinutesWorth) {
 }
 
 TEST(RateMeter, ThreadsTogetherGetOneLimit) {
-  RateMeter meter({.requests_per_minute = 1000, .tokens_per_minute = 5000}, kStart);
+  RateMeter meter({.requests_per_minute = 1000, .tokens_per_minute = 5000});
   std::vector<std::thread> threads;
   std::atomic<int> admitted{0};
   for (int i = 0; i < 8; ++i) {
@@ -169,13 +169,13 @@ TEST(RateMeter, ThreadsTogetherGetOneLimit) {
 TEST(RateMeters, ATenantsMeterSurvivesAReloadThatKeepsIt) {
   RateMeters meters;
   const RateLimits limits{.requests_per_minute = 2, .tokens_per_minute = std::nullopt};
-  auto held = meters.Get("alice", limits, kStart);
+  auto held = meters.Get("alice", limits);
   ASSERT_TRUE(held->Reserve(0, kStart).admitted());
-  EXPECT_EQ(meters.Get("alice", limits, kStart), held);
+  EXPECT_EQ(meters.Get("alice", limits), held);
   EXPECT_EQ(held->requests(kStart)->remaining, 1);
-  EXPECT_NE(meters.Get("bob", limits, kStart), held);
+  EXPECT_NE(meters.Get("bob", limits), held);
   held.reset();
-  EXPECT_EQ(meters.Get("alice", limits, kStart)->requests(kStart)->remaining, 2);
+  EXPECT_EQ(meters.Get("alice", limits)->requests(kStart)->remaining, 2);
 }
 
 TEST(RateResetText, IsWhatTheOpenAiClientsRead) {

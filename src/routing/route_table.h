@@ -19,6 +19,8 @@
 
 namespace gw {
 
+class ApiKeys;  // flowcontrol/api_keys.h
+
 // One weighted destination of a rule.
 struct Destination {
   enum class Kind : uint8_t {
@@ -73,6 +75,7 @@ struct RouteRule {
   std::optional<Duration> request_timeout;   // client's view, whole exchange
   std::optional<Duration> try_timeout;       // each try
   std::optional<Duration> stream_keepalive;  // of event streams that have no byte yet
+  std::shared_ptr<const ApiKeys> api_keys;   // of those who may ask; nullptr: anybody may
   // Set if the rule needs something that is not built: it is answered 500 with this text.
   std::string unsupported;
 

@@ -8,6 +8,7 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "flowcontrol/rate_limit.h"
 #include "pool/endpoint.h"
 #include "translate/object_index.h"
 #include "translate/translate.h"
@@ -35,7 +36,8 @@ struct Context {
   const Holders& held;  // as it was
   api::StatusSet status = {};
   std::vector<std::string> warnings = {};
-  Holders holders = {};  // as it is
+  Holders holders = {};               // as it is
+  RateMeters* rate_meters = nullptr;  // of API keys' owners; what was used stays
 
   bool Holds(const std::string& what, const std::string& who) const {
     const auto holder = held.find(what);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "translate/api_keys.h"
 #include "translate/destinations.h"
 #include "translate/foreign.h"
 
@@ -117,8 +118,13 @@ std::string UnservableText(const api::HttpRoute& route) {
   return Join(errors);
 }
 
-RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRoute& route) {
+RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& route) {
   RouteRules result;
+  std::shared_ptr<const ApiKeys> keys;
+  if (route.access && !route.access->open) {
+    keys = MakeApiKeys(context, *route.access, route.meta.ns,
+                       fmt::format("HTTPRoute {}/{}", route.meta.ns, route.meta.name));
+  }
   result.route = route.meta.ns + "/" + route.meta.name;
   result.resolved = Holds("ResolvedRefs");
   std::vector<std::string> dropped;
@@ -130,6 +136,7 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     rule->stream_keepalive = route.stream_keepalive;
+    rule->api_keys = keys;
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
     for (const std::optional<RouteMatch>& match : result.matches.back()) {
       result.chooses_by_model |= match && ChoosesByModel(*match);
@@ -152,12 +159,15 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
 
 void RouteRules::AppendEntries(const api::HttpRoute& spec, const std::string& hostname,
                                const std::string& listener_hostname, const std::string& refused,
+                               const std::shared_ptr<const ApiKeys>& gateway_keys,
                                std::vector<RouteTable::Entry>* entries) const {
   for (size_t i = 0; i < rules.size(); ++i) {
     std::shared_ptr<const RouteRule> rule = rules[i];
-    if (!refused.empty()) {
+    const bool by_gateway = gateway_keys != nullptr && !spec.access;
+    if (!refused.empty() || by_gateway) {
       auto copy = std::make_shared<RouteRule>(*rule);
-      copy->unsupported += (copy->unsupported.empty() ? "" : "; ") + refused;
+      if (by_gateway) copy->api_keys = gateway_keys;
+      if (!refused.empty()) copy->unsupported += (copy->unsupported.empty() ? "" : "; ") + refused;
       rule = std::move(copy);
     }
     for (size_t j = 0; j < matches[i].size(); ++j) {

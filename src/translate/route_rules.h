@@ -28,12 +28,13 @@ struct RouteRules {
   // are answered 500 if `refused` says why.
   void AppendEntries(const api::HttpRoute& route, const std::string& hostname,
                      const std::string& listener_hostname, const std::string& refused,
+                     const std::shared_ptr<const ApiKeys>& gateway_keys,
                      std::vector<RouteTable::Entry>* entries) const;
 };
 
 // What keeps every rule of the route from being served; "" if one can be served.
 std::string UnservableText(const api::HttpRoute& route);
 
-RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRoute& route);
+RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& route);
 
 }  // namespace gw::internal

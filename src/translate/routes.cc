@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "translate/api_keys.h"
 #include "translate/foreign.h"
 #include "translate/hostnames.h"
 #include "translate/route_rules.h"
@@ -111,10 +114,14 @@ class Attacher {
   void WriteMissing(const api::ParentRef& ref, const api::HttpRoute& route, const RouteRules& rules,
                     api::ObjectStatus* status) const;
 
+  // nullptr: anybody may ask.
+  const std::shared_ptr<const ApiKeys>& KeysOf(const GatewayState& gateway);
+
   Context& context_;
   GatewayStates& gateways_;
   PoolSet& pools_;
   Attachments attachments_;
+  std::map<const GatewayState*, std::shared_ptr<const ApiKeys>> keys_;
   std::string where_;  // of the parentRef: " (route.yaml:7)"
   // Listeners the route is attached to already: two parentRefs may select one.
   std::set<const ListenerState*> attached_;
@@ -168,7 +175,7 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
     for (const std::string& ip : listener->ips) {
       const auto port = static_cast<uint16_t>(listener->spec->port);
       for (const std::string& hostname : CommonHostnames(*listener, route)) {
-        rules.AppendEntries(route, hostname, listener->spec->hostname, refused,
+        rules.AppendEntries(route, hostname, listener->spec->hostname, refused, KeysOf(gateway),
                             &attachments_.entries[{port, ip}]);
       }
     }
@@ -188,6 +195,16 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
     SetVerdict(&parent.conditions, "PartiallyInvalid",
                Holds("UnsupportedValue", rules.unsupported_text), generation);
   }
+}
+
+const std::shared_ptr<const ApiKeys>& Attacher::KeysOf(const GatewayState& state) {
+  const auto [place, is_new] = keys_.try_emplace(&state);
+  const api::Gateway& gateway = *state.gateway;
+  if (is_new && gateway.access && !gateway.access->open) {
+    place->second = MakeApiKeys(context_, *gateway.access, gateway.meta.ns,
+                                fmt::format("Gateway {}/{}", gateway.meta.ns, gateway.meta.name));
+  }
+  return place->second;
 }
 
 void Attacher::WriteMissing(const api::ParentRef& ref, const api::HttpRoute& route,

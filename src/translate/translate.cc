@@ -103,6 +103,8 @@ Translation Translate(const api::ResourceSet& resources, const TranslateOptions&
                       EndpointTable& endpoints, uint64_t generation, const Holders& held) {
   const internal::ObjectIndex index(resources);
   internal::Context context{resources, index, options, endpoints, held};
+  RateMeters rate_meters;
+  context.rate_meters = &rate_meters;
   internal::Whole whole = internal::TranslateWhole(context, generation);
   std::vector<std::string> warnings = whole.pools.Warnings(context);
   std::vector<std::string>& all = whole.translation.warnings;

@@ -57,6 +57,7 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                                             uint64_t generation) {
   auto index = std::make_unique<internal::ObjectIndex>(resources);
   internal::Context context{resources, *index, options_, endpoints_, holders_};
+  context.rate_meters = &rate_meters_;
   internal::Whole whole = internal::TranslateWhole(context, generation);
   Translation& made = whole.translation;
   holders_ = std::move(made.holders);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/object.h"
+#include "flowcontrol/rate_limit.h"
 #include "translate/translate.h"
 
 namespace gw {
@@ -44,6 +45,7 @@ class Translator {
   const TranslateOptions options_;
   EndpointTable& endpoints_;
   Holders holders_;
+  RateMeters rate_meters_;
   std::unique_ptr<Kept> kept_;  // of the last call
 };
 
