@@ -128,7 +128,7 @@ void RequestDriver::RespondWith(OwnAnswer answer, std::string_view content_type,
   fields.insert(fields.end(), answer.fields.begin(), answer.fields.end());
   if (head_ != nullptr) exchange_.filters().EditOwnAnswer(*head_, &fields);
   answer.fields = fields;
-  if (sink_.Answer(answer)) Finish(outcome, MessageEnd::kWhole);
+  if (sink_->Answer(answer)) Finish(outcome, MessageEnd::kWhole);
 }
 
 }  // namespace gw

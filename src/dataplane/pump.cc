@@ -23,9 +23,9 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
   // Held back until the first byte of the body: until then another endpoint may still be tried.
   const FilterChain filters = exchange_.filters();
   const bool filtered = exchange_.response().filtered();
-  form_ = filters.edits_response() ? sink_.HoldHead(FilteredHead(head, *head_, filters),
-                                                    exchange_.request_id(), filtered)
-                                   : sink_.HoldHead(head, exchange_.request_id(), filtered);
+  form_ = filters.edits_response() ? sink_->HoldHead(FilteredHead(head, *head_, filters),
+                                                     exchange_.request_id(), filtered)
+                                   : sink_->HoldHead(head, exchange_.request_id(), filtered);
   // Nobody else can be asked: then the client need not wait to see that its stream has begun.
   if (exchange_.response().event_stream() && form_ != BodyForm::kNone &&
       !exchange_.may_try_again()) {
@@ -95,7 +95,7 @@ void RequestDriver::BreakOff(Outcome outcome, Rejection rejection) {
 }
 
 void RequestDriver::EndUnfinished(Outcome outcome, std::string_view event) {
-  if (!event.empty() && !sink_.Write({&event, 1}, false)) return;
+  if (!event.empty() && !sink_->Write({&event, 1}, false)) return;
   Finish(outcome, MessageEnd::kBroken);
 }
 
@@ -110,11 +110,11 @@ bool RequestDriver::FlushPieces(bool last) {
   if (!pieces_.empty() && keepalive_timer_.active()) keepalive_timer_.Stop();
   std::vector<http::HeaderField> trailers;
   for (const auto& [name, value] : response_trailers_) trailers.push_back({name, value});
-  if (!sink_.Write(pieces_, last, trailers)) return false;
+  if (!sink_->Write(pieces_, last, trailers)) return false;
   pieces_.clear();
   held_.clear();
   share_.Set(HeldNow());
-  if (upstream_ != nullptr && sink_.congested()) upstream_->Pause();
+  if (upstream_ != nullptr && sink_->congested()) upstream_->Pause();
   return true;
 }
 

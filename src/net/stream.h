@@ -27,6 +27,8 @@
 
 namespace gw {
 
+struct TlsInfo;  // net/tls.h
+
 enum class IoState {
   kOk,          // `bytes` were moved; there may be more
   kWouldBlock,  // nothing more can be moved before the next readiness call
@@ -83,6 +85,8 @@ class Stream {
 
   virtual const SocketAddress& peer() const = 0;
   virtual const SocketAddress& local() const = 0;
+  // What its handshake agreed on; nullptr: it is plain.
+  virtual const TlsInfo* tls() const { return nullptr; }
 };
 
 // One attempt to connect. Destroying it abandons the attempt. `done` is called exactly once, later,

@@ -1,0 +1,268 @@
+#include "net/tls_stream.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+
+namespace gw::internal {
+
+// The BIO over a Stream: OpenSSL's own over sockets would read and write past it, and what a Stream
+// knows of its socket (drained, gone) would be wrong.
+struct TransportBio {
+  static TlsTransport& Of(BIO* bio) { return *static_cast<TlsTransport*>(BIO_get_data(bio)); }
+
+  static int Read(BIO* bio, char* into, size_t size, size_t* read) {
+    TlsTransport& transport = Of(bio);
+    BIO_clear_retry_flags(bio);
+    const IoResult result = transport.stream_->Read({into, size});
+    *read = result.bytes;
+    if (result.state == IoState::kOk) return 1;
+    if (result.state == IoState::kWouldBlock) {
+      BIO_set_retry_read(bio);
+    } else {
+      transport.at_end_ = true;
+      transport.error_number_ = result.error_number;
+    }
+    return 0;
+  }
+
+  static int Write(BIO* bio, const char* bytes, size_t size, size_t* written) {
+    TlsTransport& transport = Of(bio);
+    BIO_clear_retry_flags(bio);
+    const iovec part{const_cast<char*>(bytes), size};
+    const IoResult result = transport.stream_->Write({&part, 1});
+    *written = result.bytes;
+    if (result.bytes > 0 || result.state == IoState::kOk) return 1;
+    if (result.state == IoState::kWouldBlock) {
+      BIO_set_retry_write(bio);
+    } else {
+      transport.error_number_ = result.error_number;
+    }
+    return 0;
+  }
+
+  static long Control(BIO* bio, int command, long, void*) {
+    if (command == BIO_CTRL_EOF) return Of(bio).at_end_ ? 1 : 0;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+  }
+
+  static BIO_METHOD* Method() {
+    static BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+      BIO_meth_set_read_ex(made, &TransportBio::Read);
+      BIO_meth_set_write_ex(made, &TransportBio::Write);
+      BIO_meth_set_ctrl(made, &TransportBio::Control);
+      return made;
+    }();
+    return method;
+  }
+};
+
+namespace {
+
+constexpr size_t kRecordBytesMax = SSL3_RT_MAX_PLAIN_LENGTH;
+
+size_t BytesOf(std::span<const iovec> parts) {
+  size_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  return bytes;
+}
+
+// Up to a record of what stands at byte `at` of the parts: in place if one part has it, else copied
+// together.
+std::string_view Gather(std::span<const iovec> parts, size_t at, size_t most) {
+  static thread_local char record[kRecordBytesMax];
+  while (at >= parts[0].iov_len) {
+    at -= parts[0].iov_len;
+    parts = parts.subspan(1);
+  }
+  const char* const first = static_cast<const char*>(parts[0].iov_base) + at;
+  if (parts[0].iov_len - at >= most) return {first, most};
+  size_t taken = 0;
+  for (const iovec& part : parts) {
+    const size_t count = std::min(part.iov_len - at, most - taken);
+    std::memcpy(record + taken, static_cast<const char*>(part.iov_base) + at, count);
+    taken += count;
+    at = 0;
+    if (taken == most) break;
+  }
+  return {record, taken};
+}
+
+}  // namespace
+
+TlsTransport::TlsTransport(SslPtr ssl, std::unique_ptr<Stream> stream)
+    : stream_(std::move(stream)), ssl_(std::move(ssl)) {
+  BIO* const bio = BIO_new(TransportBio::Method());
+  CHECK(bio != nullptr);
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_.get(), bio, bio);
+}
+
+TlsTransport::~TlsTransport() = default;
+
+TlsStream::TlsStream(std::unique_ptr<TlsTransport> transport, std::shared_ptr<const void> context,
+                     TlsInfo info)
+    : transport_(std::move(transport)), context_(std::move(context)), info_(std::move(info)) {
+  under().set_observer(this);
+}
+
+TlsStream::~TlsStream() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  if (failed_ || quiet_end_ || offered_ > 0 || transport_->at_end()) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl());
+  ERR_clear_error();
+}
+
+void TlsStream::set_observer(StreamObserver* observer) {
+  observer_ = observer;
+  if (observer != nullptr && (missed_readable_ || missed_writable_)) under().ReadAgainLater();
+}
+
+IoResult TlsStream::Stopped(int returned, bool writing) {
+  switch (SSL_get_error(ssl(), returned)) {
+    case SSL_ERROR_WANT_READ:
+      if (writing) write_reads_ = true;
+      return {IoState::kWouldBlock, 0, 0};
+    case SSL_ERROR_WANT_WRITE:
+      if (!writing) read_writes_ = true;
+      return {IoState::kWouldBlock, 0, 0};
+    case SSL_ERROR_ZERO_RETURN:
+      if (!writing) return {IoState::kEnd, 0, 0};
+      break;
+    default:
+      break;
+  }
+  failed_ = true;
+  ERR_clear_error();
+  if (transport_->error_number() != 0) return {IoState::kError, 0, transport_->error_number()};
+  // An end without TLS's own: somebody on the way may have cut it (RFC 8446 6.1).
+  return {IoState::kError, 0, transport_->at_end() ? ECONNRESET : EPROTO};
+}
+
+IoResult TlsStream::Read(std::span<char> into) {
+  if (into.empty()) return {IoState::kOk, 0, 0};
+  if (failed_) return {IoState::kError, 0, EPROTO};
+  read_writes_ = false;
+  size_t total = 0;
+  // Records that are here already, as far as there is room: one call for them all.
+  do {
+    size_t bytes = 0;
+    ERR_clear_error();
+    const int returned = SSL_read_ex(ssl(), into.data() + total, into.size() - total, &bytes);
+    if (returned != 1) {
+      if (total > 0) break;  // it is said by the next call
+      const IoResult result = Stopped(returned, false);
+      drained_ = result.state == IoState::kWouldBlock;
+      return result;
+    }
+    total += bytes;
+  } while (total < into.size() && SSL_has_pending(ssl()) == 1);
+  return {IoState::kOk, total, 0};
+}
+
+IoResult TlsStream::WriteRecord(std::string_view bytes) {
+  size_t written = 0;
+  ERR_clear_error();
+  const int returned = SSL_write_ex(ssl(), bytes.data(), bytes.size(), &written);
+  if (returned == 1) return {IoState::kOk, written, 0};
+  return Stopped(returned, true);
+}
+
+IoResult TlsStream::Write(std::span<const iovec> parts) {
+  if (failed_) return {IoState::kError, 0, EPIPE};
+  const size_t total = BytesOf(parts);
+  size_t written = 0;
+  write_reads_ = false;
+  while (written < total) {
+    // A record that was begun is offered again as it was; the caller promises the same bytes.
+    DCHECK(offered_ <= total - written);
+    const size_t most = offered_ > 0 ? offered_ : std::min(total - written, kRecordBytesMax);
+    const std::string_view record = Gather(parts, written, most);
+    const IoResult result = WriteRecord(record);
+    if (result.state != IoState::kOk) {
+      offered_ = result.state == IoState::kWouldBlock ? record.size() : 0;
+      write_blocked_ = result.state == IoState::kWouldBlock;
+      return {result.state, written, result.error_number};
+    }
+    offered_ = 0;
+    written += result.bytes;
+  }
+  write_blocked_ = false;
+  return {IoState::kOk, written, 0};
+}
+
+bool TlsStream::drained() const {
+  return drained_ || (SSL_has_pending(ssl()) == 0 && under().drained());
+}
+
+bool TlsStream::IsOpenAndQuiet() const {
+  if (failed_) return false;
+  if (SSL_has_pending(ssl()) == 0 && under().IsOpenAndQuiet()) return true;
+  if (under().peer_gone()) return false;
+  // A server sends tickets when it likes, which are no data.
+  char byte;
+  size_t bytes = 0;
+  ERR_clear_error();
+  const int returned = SSL_peek_ex(ssl(), &byte, 1, &bytes);
+  return returned != 1 && SSL_get_error(ssl(), returned) == SSL_ERROR_WANT_READ;
+}
+
+IoState TlsStream::ShutdownWrite() {
+  if (failed_) return IoState::kError;
+  // A record of which a part is sent can only be sent to its end.
+  if (offered_ > 0) return IoState::kError;
+  quiet_end_ = true;
+  ERR_clear_error();
+  const int returned = SSL_shutdown(ssl());
+  if (returned < 0) {
+    const IoResult result = Stopped(returned, true);
+    write_blocked_ = result.state == IoState::kWouldBlock;
+    return result.state;
+  }
+  return under().ShutdownWrite();
+}
+
+void TlsStream::ResetOnClose() {
+  quiet_end_ = true;
+  under().ResetOnClose();
+}
+
+void TlsStream::OnReadable() {
+  drained_ = false;
+  Deliver(true, write_reads_ || missed_writable_);
+}
+
+void TlsStream::OnWritable() { Deliver(read_writes_, true); }
+
+void TlsStream::Deliver(bool readable, bool writable) {
+  if (observer_ == nullptr) {
+    missed_readable_ |= readable;
+    missed_writable_ |= writable && write_blocked_;
+    return;
+  }
+  missed_readable_ = missed_writable_ = false;
+  bool destroyed = false;
+  destroyed_ = &destroyed;
+  if (readable) {
+    observer_->OnReadable();
+    if (destroyed) return;
+  }
+  if (writable && write_blocked_) {
+    if (observer_ != nullptr) {
+      write_blocked_ = false;
+      observer_->OnWritable();
+      if (destroyed) return;
+    } else {
+      missed_writable_ = true;
+    }
+  }
+  destroyed_ = nullptr;
+}
+
+}  // namespace gw::internal
