@@ -28,6 +28,10 @@ bool IsRewrittenInRequest(std::string_view name) {
   }
 }
 
+bool IsCredential(std::string_view name) {
+  return EqualsIgnoreCase(name, "authorization") || EqualsIgnoreCase(name, "x-api-key");
+}
+
 void SetForwardedFor(const http::HeaderList& headers, std::string_view client_ip,
                      std::string* value) {
   value->clear();
@@ -57,12 +61,11 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
       continue;
     }
     if (hop_by_hop.Contains(field.name)) continue;
-    if (request.read_here && EqualsIgnoreCase(field.name, "accept-encoding")) continue;
     if (request.decoded && EqualsIgnoreCase(field.name, "content-encoding")) continue;
+    if (request.drops_credentials && IsCredential(field.name)) continue;
     if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
     fields_.push_back(field);
   }
-  if (request.read_here) fields_.push_back({"accept-encoding", "identity"});
   if (request.model_name && !request.model_name->empty()) {
     fields_.push_back({kModelNameField, *request.model_name});
   }
@@ -71,10 +74,33 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
   fields_.push_back({"x-forwarded-for", forwarded_for_});
   fields_.push_back({"x-forwarded-proto", proto});
   if (!host.empty()) fields_.push_back({"x-forwarded-host", host});
+  request.filters.EditRequest(&fields_);
+  if (request.read_here) {
+    std::erase_if(fields_, [](const http::HeaderField& field) {
+      return EqualsIgnoreCase(field.name, "accept-encoding");
+    });
+    fields_.push_back({"accept-encoding", "identity"});
+  }
+  const std::string_view hostname = request.filters.hostname();
+  const std::string_view authority = hostname.empty() ? head.authority : hostname;
   // A body that was announced is announced again, even an empty one.
   const bool has_body =
       request.has_body || head.framing != http::BodyFraming::kNone || head.method == "POST";
-  return {head.method, request.target, head.authority, fields_, has_body, {}};
+  return {head.method, request.target, authority, fields_, has_body, {}};
+}
+
+http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
+                                const FilterChain& filters) {
+  std::vector<http::HeaderField> fields;
+  const http::HopByHopFields hop_by_hop(head.headers);
+  for (const http::HeaderField& field : head.headers) {
+    if (!hop_by_hop.Contains(field.name)) fields.push_back(field);
+  }
+  filters.EditResponse(request, &fields);
+  http::ResponseHead filtered = head;
+  filtered.headers.Clear();
+  for (const http::HeaderField& field : fields) filtered.headers.Add(field.name, field.value);
+  return filtered;
 }
 
 TryFailure TryFailureOf(ClientFailure failure) {

@@ -12,6 +12,7 @@
 #include "dataplane/response_sink.h"
 #include "exchange/metrics.h"
 #include "http/head.h"
+#include "routing/filters.h"
 
 namespace gw {
 
@@ -24,10 +25,13 @@ struct ForwardedRequest {
   // The model's name for kModelNameField in place of the client's field; empty: no such field.
   std::optional<std::string_view> model_name = {};
   bool decoded = false;  // the body goes on without the coding that it came with
+  FilterChain filters = {};
+  bool drops_credentials = false;  // Authorization and x-api-key were for the gateway
 };
 
 // The request to an endpoint, without its body's parts: the client's end-to-end fields as they are
-// and in order, with x-request-id, x-forwarded-for, -proto and -host made right.
+// and in order, with x-request-id, x-forwarded-for, -proto and -host made right, and then what the
+// route's filters make of them.
 class RequestForwarder {
  public:
   // Views of the result are valid until the next call, as long as `head` and `request`'s are.
@@ -37,6 +41,11 @@ class RequestForwarder {
   std::vector<http::HeaderField> fields_;
   std::string forwarded_for_;
 };
+
+// The head of an answer as the route's filters make it, without the fields of one hop. Views of
+// `head`, of the filters and of the request, whose filters they are.
+http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
+                                const FilterChain& filters);
 
 // What a failure of the connection to an endpoint is to the request.
 TryFailure TryFailureOf(ClientFailure failure);

@@ -7,8 +7,16 @@ namespace gw {
 
 void RequestDriver::ListModels() {
   SetState(State::kWaiting);
+  OwnedFields fields = FieldsOfQuestion(*head_);
+  // The gateway's own keys say nothing to endpoints.
+  if (exchange_.authorized().drops_credentials()) {
+    std::erase_if(fields, [](const auto& field) {
+      return http::EqualsIgnoreCase(field.first, "authorization") ||
+             http::EqualsIgnoreCase(field.first, "x-api-key");
+    });
+  }
   const SharedModelList list = worker_.model_lists().Get(
-      exchange_.snapshot(), exchange_.model_rules(), FieldsOfQuestion(*head_),
+      exchange_.snapshot(), exchange_.model_rules(), std::move(fields),
       worker_.environment().random,
       [this](const ModelListAnswer& answer) {
         const auto finished = std::move(model_ticket_);
@@ -30,7 +38,7 @@ void RequestDriver::AnswerModels(const ModelListAnswer& list) {
   } else {
     std::vector<http::HeaderField> fields;
     for (const auto& [field, value] : answer.fields) fields.push_back({field, value});
-    RespondWith({answer.status, answer.content_type, answer.body, fields}, 0, Outcome::kComplete);
+    RespondWith({answer.status, answer.body, fields}, answer.content_type, 0, Outcome::kComplete);
   }
 }
 

@@ -1,5 +1,7 @@
 // RequestDriver as the pump: from the endpoint's response to the sink.
 
+#include "dataplane/forwarding.h"
+#include "dataplane/rate_fields.h"
 #include "dataplane/request_driver.h"
 #include "dataplane/worker.h"
 #include "http/h1_writer.h"
@@ -20,7 +22,17 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
     return;
   }
   // Held back until the first byte of the body: until then another endpoint may still be tried.
-  form_ = sink_->HoldHead(head, exchange_.request_id(), exchange_.response().filtered());
+  const FilterChain filters = exchange_.filters();
+  const bool filtered = exchange_.response().filtered();
+  const RateFields rates(exchange_.authorized().meter(), worker_.loop().now());
+  if (filters.edits_response() || !rates.empty()) {
+    http::ResponseHead edited = FilteredHead(head, *head_, filters);
+    rates.ForEach(
+        [&](std::string_view name, std::string_view value) { edited.headers.Add(name, value); });
+    form_ = sink_->HoldHead(edited, exchange_.request_id(), filtered);
+  } else {
+    form_ = sink_->HoldHead(head, exchange_.request_id(), filtered);
+  }
   // Nobody else can be asked: then the client need not wait to see that its stream has begun.
   if (exchange_.response().event_stream() && form_ != BodyForm::kNone &&
       !exchange_.may_try_again()) {

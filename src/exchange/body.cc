@@ -30,7 +30,9 @@ Step Exchange::RouteByHead() {
   }
   RouteModel model;
   if (lists) model.is = RouteModel::Is::kAny;
-  if (Refusal refusal = FindRule(model)) return Reject(std::move(refusal));
+  if (Refusal refusal = routed_.FindRule(asked_, model)) return Reject(std::move(refusal));
+  if (const Step step = AnswerByFilter(); step.kind == Step::Kind::kAnswer) return step;
+  if (Refusal refusal = CheckKey()) return Reject(std::move(refusal));
   if (lists) {
     if (routed_.ListsModels(asked_.target.path)) return {Step::Kind::kReadBody, Rejection::kNone};
     AskAsAnyOther();
@@ -41,11 +43,8 @@ Step Exchange::RouteByHead() {
   return FindPool();
 }
 
-// And whether this client may ask there.
-Refusal Exchange::FindRule(const RouteModel& model) {
-  if (Refusal refusal = routed_.FindRule(asked_, model)) return refusal;
-  return authorized_.Check(routed_.rule()->api_keys, *asked_.head);
-}
+// Behind the filters: the browser's question whether a page may ask carries no key.
+Refusal Exchange::CheckKey() { return authorized_.Check(routed_.rule()->api_keys, *asked_.head); }
 
 // A question for models that an endpoint answers, as it does any other request.
 void Exchange::AskAsAnyOther() {
@@ -58,7 +57,22 @@ Step Exchange::FindPool() {
   Refusal refusal = routed_.FindPool(parsed_.request.requested_model, understood, env_.random);
   if (refusal) return Reject(std::move(refusal));
   if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;
-  return {Step::Kind::kReadBody, Rejection::kNone};
+  return AnswerByFilter();
+}
+
+// kAnswer if a filter of the rule, or of the backendRef that was found, answers; else kReadBody.
+Step Exchange::AnswerByFilter() {
+  const FilterChain filters = routed_.filters();
+  if (filters.cors() != nullptr && IsPreflight(*asked_.head)) {
+    filter_answer_ = {};
+    return {Step::Kind::kAnswer, Rejection::kNone};
+  }
+  const Redirect* const redirect = filters.redirect();
+  if (redirect == nullptr) return {Step::Kind::kReadBody, Rejection::kNone};
+  filter_answer_.status = redirect->status;
+  filter_answer_.location = LocationOf(
+      *redirect, {"http", asked_.head->authority, routed_.listener_port(), asked_.target});
+  return {Step::Kind::kAnswer, Rejection::kNone};
 }
 
 bool Exchange::reads_body() const {
@@ -91,7 +105,7 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
     return {Step::Kind::kListModels, Rejection::kNone};
   }
   if (reads_body()) parsed_.Read(asked_, routed_.PromptCharsMax(), &env_.parser);
-  if (const Step step = RouteByBody(); step.kind == Step::Kind::kRespond) return step;
+  if (const Step step = RouteByBody(); step.kind != Step::Kind::kReadBody) return step;
   if (reads_body()) {
     if (const Step step = TakeBody(); step.kind == Step::Kind::kRespond) return step;
   }
@@ -117,12 +131,13 @@ Step Exchange::RouteByBody() {
     }
     // Of what cannot be read the client must not say what it is.
     if (parsed_.outcome != ParseOutcome::kOk) model = {RouteModel::Is::kNamed, ""};
-    if (Refusal refusal = FindRule(model)) {
-      const bool unread = parsed_.outcome != ParseOutcome::kOk &&
-                          parsed_.request.api != ApiKind::kOther &&
-                          refusal.rejection != Rejection::kUnauthorized;
+    if (Refusal refusal = routed_.FindRule(asked_, model)) {
+      const bool unread =
+          parsed_.outcome != ParseOutcome::kOk && parsed_.request.api != ApiKind::kOther;
       return unread ? RefuseBody() : Reject(std::move(refusal));
     }
+    if (const Step step = AnswerByFilter(); step.kind == Step::Kind::kAnswer) return step;
+    if (Refusal refusal = CheckKey()) return Reject(std::move(refusal));
   }
   return routed_.pool() == nullptr ? FindPool() : Step{Step::Kind::kReadBody};
 }

@@ -298,6 +298,14 @@ std::string Exchange::RejectionBody(Rejection rejection) const {
                    rejection_text());
 }
 
+int Exchange::RetryAfterSeconds(Rejection rejection) const {
+  if (rejection != Rejection::kRequestRate && rejection != Rejection::kTokenRate) {
+    return InfoOf(rejection).retry_after_s;
+  }
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(authorized_.retry_after());
+  return static_cast<int>(std::min<int64_t>(wait.count(), INT32_MAX));
+}
+
 std::string_view Exchange::rejection_text() const {
   return detail_.empty() ? InfoOf(rejection_).text : detail_;
 }

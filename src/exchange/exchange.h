@@ -107,6 +107,8 @@ class Exchange {
   const RouteRule* rule() const { return routed_.rule(); }
   const Authorized& authorized() const { return authorized_; }
   const ModelListRules& model_rules() const { return routed_.model_rules(); }  // of kListModels
+  FilterChain filters() const { return routed_.filters(); }
+  const FilterAnswer& filter_answer() const { return filter_answer_; }  // of kAnswer
   const PoolEntry* pool() const { return routed_.pool(); }  // nullptr: not found yet, or it waits
   std::optional<Duration> stream_keepalive() const { return routed_.stream_keepalive(); }
   // After OnRequestHead: what the body says decides something, so that it must not stay coded.
@@ -139,6 +141,7 @@ class Exchange {
   void FilterResponse(std::vector<std::string_view>* pieces, bool last);
   std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
   std::string_view rejection_text() const;
+  int RetryAfterSeconds(Rejection rejection) const;  // 0: not to be told
   // Of the front end's own: a rejection; a limit that this request has reached.
   void set_rejection(Rejection rejection) { rejection_ = rejection; }
   void CountLimit(std::string_view limit);
@@ -154,7 +157,8 @@ class Exchange {
   Step RouteByHead();
   void AskAsAnyOther();
   Step FindPool();
-  Refusal FindRule(const RouteModel& model);
+  Step AnswerByFilter();
+  Refusal CheckKey();
   Refusal ReserveTokens(TimePoint now);
   Step ReadCodings();
   Step RouteByBody();
@@ -232,6 +236,7 @@ class Exchange {
   Observed observed_;
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;  // in place of the rejection's text
+  FilterAnswer filter_answer_;
 };
 
 }  // namespace gw

@@ -65,6 +65,7 @@ void Routed::End() {
   routes_ = nullptr;
   held_routes_.reset();
   rule_ = nullptr;
+  destination_filters_ = nullptr;
   model_rules_.clear();
   pool_ = nullptr;
 }
@@ -129,6 +130,7 @@ Refusal Routed::FindPool(const std::string& model, bool understood, Random& rand
     return {Rejection::kNoValidDestination};
   }
   CHECK(destination->pool < snapshot_->pools.size());
+  destination_filters_ = destination->filters.get();
   return Take(*snapshot_->pools[destination->pool]);
 }
 
