@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "api/resources.h"
 #include "pool/endpoint.h"
 #include "translate/object_index.h"
+#include "translate/tls_memory.h"
 #include "translate/translate.h"
 
 namespace gw::internal {
@@ -33,9 +36,12 @@ struct Context {
   const TranslateOptions& options;
   EndpointTable& endpoints;
   const Holders& held;  // as it was
+  TlsMemory& tls_memory;
   api::StatusSet status = {};
   std::vector<std::string> warnings = {};
-  Holders holders = {};  // as it is
+  Holders holders = {};                                                  // as it is
+  std::map<ListenerKey, std::shared_ptr<const ServerTls>> servers = {};  // of HTTPS listeners
+  std::vector<ServedCertificate> certificates = {};
 
   bool Holds(const std::string& what, const std::string& who) const {
     const auto holder = held.find(what);
