@@ -220,7 +220,9 @@ int ServerImpl::RunUntilSignal() {
     if (signal == SIGHUP) Reload();
     if (signal == SIGUSR1) ReopenLog();
     if (signal == SIGTERM || signal == SIGINT) break;
-    if (!signal) Retry();
+    if (signal) continue;
+    Retry();
+    if (configurator_.IsDue()) OnChange({});
   }
   const bool drained = Drain(signals);
   SignalReader::EndAtNext();

@@ -132,7 +132,9 @@ void Reader::ReadCertificate(const api::SecretRef& ref, const std::string& path)
     }
     Note(kReason, path, message);
   }
-  if (read.served == nullptr) return;
+  // One that is named twice is one.
+  const auto& all = tls_.certificates;
+  if (read.served == nullptr || std::find(all.begin(), all.end(), read.served) != all.end()) return;
   tls_.certificates.push_back(read.served);
   used_.push_back(source + ": " + Described(*read.served));
   context_.certificates.push_back({name_, source, read.served->not_after_unix_s()});
