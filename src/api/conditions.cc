@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <tuple>
 
 namespace gw::api {
@@ -27,8 +28,9 @@ constexpr KindNames kKindNames[] = {
 };
 
 // Conditions that are good news when False.
-constexpr std::string_view kNegative[] = {"Conflicted", "PartiallyInvalid", "OverlappingTLSConfig",
-                                          "Stale"};
+constexpr std::string_view kNegative[] = {"Conflicted", "PartiallyInvalid", "Stale"};
+// Conditions that say what is so; that somebody wanted it is as likely as not.
+constexpr std::string_view kNeutral[] = {"InsecureFrontendValidationMode", "OverlappingTLSConfig"};
 
 size_t Rank(std::string_view kind) {
   for (size_t i = 0; i < std::size(kKindNames); ++i) {
@@ -37,9 +39,8 @@ size_t Rank(std::string_view kind) {
   return std::size(kKindNames);
 }
 
-bool IsNegative(const Condition& condition) {
-  return std::find(std::begin(kNegative), std::end(kNegative), condition.type) !=
-         std::end(kNegative);
+bool IsOneOf(std::span<const std::string_view> types, const Condition& condition) {
+  return std::find(types.begin(), types.end(), condition.type) != types.end();
 }
 
 // True if `test` holds for some condition of the object, its listeners or its parents.
@@ -171,8 +172,9 @@ bool ObjectRefLess::operator()(const ObjectRef& a, const ObjectRef& b) const {
 }
 
 bool IsBad(const Condition& condition) {
+  if (IsOneOf(kNeutral, condition)) return false;
   return condition.status ==
-         (IsNegative(condition) ? ConditionStatus::kTrue : ConditionStatus::kFalse);
+         (IsOneOf(kNegative, condition) ? ConditionStatus::kTrue : ConditionStatus::kFalse);
 }
 
 bool IsRefused(const ObjectStatus& status) { return Any(status, IsBad); }

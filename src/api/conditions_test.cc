@@ -37,6 +37,7 @@ TEST(Conditions, SomeAreGoodNewsWhenFalse) {
   EXPECT_TRUE(IsBad(Make("Conflicted", kTrue)));
   EXPECT_FALSE(IsBad(Make("Conflicted", kFalse)));
   EXPECT_TRUE(IsBad(Make("PartiallyInvalid", kTrue)));
+  EXPECT_FALSE(IsBad(Make("OverlappingTLSConfig", kTrue))) << "nobody has to act on it";
 }
 
 TEST(Conditions, WhyRefusedNamesEachPartAndWhatIsBadOfIt) {

@@ -1,5 +1,5 @@
 // The core kinds, read only as far as routing needs them: Service, EndpointSlice, Pod, Secret,
-// Namespace. Fields that are not here are not looked at.
+// ConfigMap, Namespace. Fields that are not here are not looked at.
 
 #pragma once
 
@@ -71,11 +71,27 @@ struct Pod {
   bool operator==(const Pod&) const = default;
 };
 
+inline constexpr char kTlsSecretType[] = "kubernetes.io/tls";
+inline constexpr char kTlsCertificateKey[] = "tls.crt";
+inline constexpr char kTlsPrivateKeyKey[] = "tls.key";
+
+// What is in `data` is never shown to anybody: messages, logs and reports name keys of the map and
+// lengths.
 struct Secret {
   ObjectMeta meta;
   std::string type = "Opaque";
+  StringMap data;  // decoded, with stringData over it
 
   bool operator==(const Secret&) const = default;
+};
+
+inline constexpr char kCaCertificateKey[] = "ca.crt";
+
+struct ConfigMap {
+  ObjectMeta meta;
+  StringMap data;  // without binaryData
+
+  bool operator==(const ConfigMap&) const = default;
 };
 
 struct Namespace {

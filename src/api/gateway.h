@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -76,6 +77,33 @@ struct Listener {
   bool operator==(const Listener&) const = default;
 };
 
+// A reference to what holds certificate authorities.
+struct CaRef {
+  std::string group;
+  std::string kind;
+  std::string ns;  // the Gateway's unless given
+  std::string name;
+
+  bool operator==(const CaRef&) const = default;
+};
+
+// Which certificates clients have to show (spec.tls.frontend).
+struct FrontendValidation {
+  enum class Mode { kAllowValidOnly, kAllowInsecureFallback };
+  Mode mode = Mode::kAllowValidOnly;
+  std::vector<CaRef> ca_refs;  // at least one
+  std::string path;            // "spec.tls.frontend.default.validation"
+
+  bool operator==(const FrontendValidation&) const = default;
+};
+
+struct FrontendTls {
+  std::optional<FrontendValidation> validation;                   // nullopt: none are asked for
+  std::map<int, std::optional<FrontendValidation>> by_port = {};  // in its place, by the port
+
+  bool operator==(const FrontendTls&) const = default;
+};
+
 struct GatewayAddress {
   std::string type = "IPAddress";
   std::string value;  // empty: any will do; of an IPAddress as CanonicalIp writes it
@@ -89,6 +117,7 @@ struct Gateway {
   std::string gateway_class_name;
   std::vector<Listener> listeners;  // at least one; names are distinct
   std::vector<GatewayAddress> addresses;
+  FrontendTls frontend;                         // of HTTPS listeners
   std::optional<ParametersRef> parameters_ref;  // infrastructure.parametersRef
   std::vector<Unsupported> unsupported;         // `index` is the listener's
 

@@ -34,6 +34,7 @@ Service ReadService(ObjectInput& in);
 EndpointSlice ReadEndpointSlice(ObjectInput& in);
 Pod ReadPod(ObjectInput& in);
 Secret ReadSecret(ObjectInput& in);
+ConfigMap ReadConfigMap(ObjectInput& in);
 Namespace ReadNamespace(ObjectInput& in);
 
 // metadata. `namespaced`: whether the kind has namespaces.

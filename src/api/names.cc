@@ -113,6 +113,14 @@ bool IsLabelKey(std::string_view text) {
 
 bool IsLabelValue(std::string_view text) { return text.empty() || IsQualifiedName(text); }
 
+bool IsDataKey(std::string_view text) {
+  if (text.empty() || text.size() > 253 || text == "." || text.starts_with("..")) return false;
+  for (char c : text) {
+    if (!IsAlnum(c) && c != '-' && c != '_' && c != '.') return false;
+  }
+  return true;
+}
+
 bool IsGroup(std::string_view text) { return text.empty() || IsDnsSubdomain(text); }
 
 bool IsKind(std::string_view text) {

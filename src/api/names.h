@@ -22,6 +22,8 @@ bool IsHostname(std::string_view text);
 bool IsLabelKey(std::string_view text);
 // Empty, or like the name of a label key.
 bool IsLabelValue(std::string_view text);
+// A key of a Secret's or ConfigMap's data.
+bool IsDataKey(std::string_view text);
 // A group of an API: empty or a subdomain.
 bool IsGroup(std::string_view text);
 // A kind: a letter, then letters, digits and '-'; at most 63 characters.

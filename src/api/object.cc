@@ -22,6 +22,7 @@ auto& MapOf(const Service&, ResourceSet* set) { return set->services; }
 auto& MapOf(const EndpointSlice&, ResourceSet* set) { return set->endpoint_slices; }
 auto& MapOf(const Pod&, ResourceSet* set) { return set->pods; }
 auto& MapOf(const Secret&, ResourceSet* set) { return set->secrets; }
+auto& MapOf(const ConfigMap&, ResourceSet* set) { return set->config_maps; }
 auto& MapOf(const Namespace&, ResourceSet* set) { return set->namespaces; }
 
 std::string KeyOf(const GatewayClass& o) { return o.meta.name; }

@@ -17,7 +17,7 @@ namespace gw::api {
 using Object =
     std::variant<GatewayClass, Gateway, HttpRoute, ReferenceGrant, InferencePool, InferenceModel,
                  InferenceObjective, InferenceModelRewrite, InferenceTrafficPolicy, Service,
-                 EndpointSlice, Pod, Secret, Namespace, ForeignObject>;
+                 EndpointSlice, Pod, Secret, ConfigMap, Namespace, ForeignObject>;
 
 // Names one object whatever its version.
 struct ObjectId {

@@ -144,6 +144,7 @@ std::span<const Parser::Kind> Parser::AllKinds() {
       {"discovery.k8s.io", kV1, "EndpointSlice", true, ReadObject<ReadEndpointSlice>},
       {"", kV1, "Pod", true, ReadObject<ReadPod>},
       {"", kV1, "Secret", true, ReadObject<ReadSecret>},
+      {"", kV1, "ConfigMap", true, ReadObject<ReadConfigMap>},
       {"", kV1, "Namespace", false, ReadObject<ReadNamespace>},
   };
   return kKinds;

@@ -180,14 +180,6 @@ Pod ReadPod(ObjectInput& in) {
   return pod;
 }
 
-Secret ReadSecret(ObjectInput& in) {
-  Secret secret;
-  ReadInto(in.top.Get("type"), &secret.type);
-  in.top.Ignore({"data", "immutable", "stringData"});
-  secret.meta = std::move(in.meta);
-  return secret;
-}
-
 Namespace ReadNamespace(ObjectInput& in) {
   Namespace result;
   in.top.Get("spec").OnlyFields({"finalizers"});

@@ -2,6 +2,7 @@
 
 #include "api/kinds.h"
 #include "api/names.h"
+#include "api/read_tls.h"
 
 namespace gw::api {
 namespace {
@@ -84,34 +85,6 @@ AllowedRoutes ReadAllowedRoutes(const Value& value) {
   return allowed;
 }
 
-ListenerTls ReadTls(const Value& value, const std::string& ns, int index,
-                    std::vector<Unsupported>* unsupported) {
-  ListenerTls tls;
-  MapReader in = value.Map();
-  if (in.Get("mode").OneOf({"Terminate", "Passthrough"}, 0) == 1) {
-    tls.mode = ListenerTls::Mode::kPassthrough;
-  }
-  const Value references = in.Get("certificateRefs");
-  for (const Value& item : references.List(0, 64)) {
-    MapReader map = item.Map();
-    SecretRef ref;
-    ref.ns = ns;
-    ref.group = map.Get("group").Group();
-    if (const Value kind = map.Get("kind"); kind.present()) ref.kind = kind.Kind();
-    if (const Value other = map.Get("namespace"); other.present()) ref.ns = other.DnsLabel();
-    ref.name = map.Require("name").Text(1, 253);
-    tls.certificate_refs.push_back(std::move(ref));
-  }
-  const Value options = in.Get("options");
-  const bool has_options = !options.Strings().empty();
-  NoteUnsupported(options, index, unsupported);
-  NoteUnsupported(in.Get("frontendValidation"), index, unsupported);
-  if (tls.mode == ListenerTls::Mode::kTerminate && tls.certificate_refs.empty() && !has_options) {
-    references.Error("is required when mode is Terminate");
-  }
-  return tls;
-}
-
 Listener ReadListener(const Value& value, const std::string& ns, int index,
                       std::vector<Unsupported>* unsupported) {
   Listener listener;
@@ -125,8 +98,7 @@ Listener ReadListener(const Value& value, const std::string& ns, int index,
   protocol.Keep();
   const Value tls = in.Get("tls");
   if (tls.present()) {
-    listener.tls = ReadTls(tls, ns, index, unsupported);
-    NoteUnsupported(tls, index, unsupported);
+    listener.tls = ReadListenerTls(tls, ns, index, unsupported);
   }
   const bool plain =
       listener.protocol == "HTTP" || listener.protocol == "TCP" || listener.protocol == "UDP";
@@ -212,7 +184,8 @@ Gateway ReadGateway(ObjectInput& in) {
     if (parameters.present()) result.parameters_ref = ReadParametersRef(parameters, false);
     NoteUnsupported(parameters, -1, &result.unsupported);
   }
-  for (const char* field : {"allowedListeners", "tls", "backendTLS", "defaultScope"}) {
+  result.frontend = ReadGatewayTls(spec.Get("tls"), in.meta.ns, &result.unsupported);
+  for (const char* field : {"allowedListeners", "backendTLS", "defaultScope"}) {
     NoteUnsupported(spec.Get(field), -1, &result.unsupported);
   }
   result.version = in.version;

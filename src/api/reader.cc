@@ -11,6 +11,7 @@ namespace gw::api {
 namespace {
 
 constexpr size_t kAnnotationsMax = 4096;
+constexpr size_t kDataEntriesMax = 4096;
 constexpr size_t kPathBytesMax = 512;
 
 // A key as a step of a path: names that hold dots or odd characters stand in brackets.
@@ -213,6 +214,37 @@ StringMap Value::Pairs(bool labels) const {
                                                            "'_' and '.', at most 63)")
                                           : value.Text(0, 1u << 18))
                     .second) {
+      value.Error("is given twice");
+    }
+  }
+  return out;
+}
+
+StringMap Value::HiddenTexts() const {
+  StringMap out;
+  if (node_ == nullptr) return out;
+  if (!node_->is_map()) {
+    Error("must be a map");
+    return out;
+  }
+  if (node_->items.size() > kDataEntriesMax) {
+    Error("must have at most " + std::to_string(kDataEntriesMax) + " entries, got " +
+          std::to_string(node_->items.size()));
+    return out;
+  }
+  for (size_t i = 0; i < node_->items.size(); ++i) {
+    const Node::Key& key = node_->keys[i];
+    const Node& item = node_->items[i];
+    if (!IsDataKey(key.name)) {
+      // It may be what should have stood behind a key.
+      problems_->Add(path_, "entry " + std::to_string(i + 1) + " has a key that is none", key.line);
+      continue;
+    }
+    const Value value(&item, Step(path_, key.name), key.line, problems_);
+    const bool null = item.kind == Node::Kind::kNull;  // the API server stores empty text
+    if (!null && (item.kind != Node::Kind::kScalar || TypeOf(item) != ScalarType::kText)) {
+      value.Error("must be text: put it in quotes");
+    } else if (!out.emplace(key.name, null ? "" : item.text).second) {
       value.Error("is given twice");
     }
   }

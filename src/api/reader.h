@@ -84,6 +84,9 @@ class Value {
   std::optional<Duration> DurationText() const;
   StringMap Labels() const;   // keys and values checked as labels
   StringMap Strings() const;  // annotations: keys checked, values any text
+  // The data of a Secret or ConfigMap: any text under the keys that those have. No error shows what
+  // is in it, only how long it is.
+  StringMap HiddenTexts() const;
   std::vector<Value> List(size_t min, size_t max) const;
   // An entry of a map, to report an error of it; none of the map's fields is judged.
   Value At(std::string_view key) const;

@@ -58,6 +58,7 @@ struct ResourceSet {
   std::map<ObjectKey, EndpointSlice> endpoint_slices;
   std::map<ObjectKey, Pod> pods;
   std::map<ObjectKey, Secret> secrets;
+  std::map<ObjectKey, ConfigMap> config_maps;
   std::map<std::string, Namespace> namespaces;
   std::vector<ForeignObject> foreign;  // of kinds that are not served, in the order of their names
 

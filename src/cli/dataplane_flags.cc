@@ -48,6 +48,8 @@ constexpr std::array kLimits = {
           true},
     Limit{"spare_body_bytes", [](DataplaneOptions& o) -> size_t& { return o.spare_body_bytes_max; },
           true},
+    Limit{"spare_requests", [](DataplaneOptions& o) -> size_t& { return o.spare_requests_max; },
+          false},
     Limit{"downstream_connections",
           [](DataplaneOptions& o) -> size_t& { return o.downstream_connections_max; }, false},
     Limit{"admin_connections",

@@ -107,7 +107,7 @@ void RequestDriver::RespondWith(OwnAnswer answer, int retry_after_s, Outcome out
   if (retry_after_s > 0) fields.push_back({"retry-after", retry_after});
   fields.insert(fields.end(), answer.fields.begin(), answer.fields.end());
   answer.fields = fields;
-  if (sink_.Answer(answer)) Finish(outcome, MessageEnd::kWhole);
+  if (sink_->Answer(answer)) Finish(outcome, MessageEnd::kWhole);
 }
 
 }  // namespace gw

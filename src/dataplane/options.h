@@ -26,8 +26,10 @@ struct DataplaneOptions {
   // A body that comes slower than this beyond client_body_timeout: 408.
   size_t body_bytes_per_second_min = 4096;
   size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
-  // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t spare_body_bytes_max = 8u << 20;  // memory of ended bodies that a worker keeps: freed
+  // What requests that have ended needed beside it, kept by a worker for those to come: freed.
+  size_t spare_requests_max = 1024;
+  // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
   size_t admin_connections_max = 64;           // the longest idle one is closed
   size_t admin_linger_bytes_max = 1u << 20;    // sent after an answer of the admin port: closed
@@ -108,6 +110,7 @@ inline constexpr std::string_view kCountedLimits[] = {
     "retries",
     "socket_memory",
     "spare_body_bytes",
+    "spare_requests",
     "prefill_response_bytes",
     "reads_per_turn",
     "request_id_bytes",

@@ -26,6 +26,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       model_lists_(upstreams_, shared.options,
                    own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
                    [this](std::string_view limit) { CountLimit(limit); }),
+      spare_requests_(shared.options.spare_requests_max, [this] { CountLimit("spare_requests"); }),
       closing_timer_(*loop_, [this] { CloseLast(); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),

@@ -21,6 +21,7 @@
 #include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
 #include "dataplane/forwarding.h"
+#include "dataplane/h1_request.h"
 #include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
@@ -78,6 +79,7 @@ class ProxyWorker {
   ModelLists& model_lists() { return model_lists_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
   SpareBodies& spare_bodies() { return spare_bodies_; }
+  SpareH1Requests& spare_requests() { return spare_requests_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(const ListenerKey& listener);
   const std::shared_ptr<const Snapshot>& newest_snapshot() { return reader_.Get(); }
@@ -132,6 +134,7 @@ class ProxyWorker {
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
   std::map<ListenerKey, std::shared_ptr<const Snapshot>> retired_;
+  SpareH1Requests spare_requests_;
   internal::ListHead idle_;    // of connections_, the longest idle first
   internal::ListHead bodies_;  // requests, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;

@@ -144,6 +144,7 @@ Step Exchange::TakeBody() {
                        routed_.pool()->prefix, &parsed_.request.prefix_blocks);
     prompt.ForEachPiece([&hasher](std::string_view piece) { hasher.Add(piece); });
     parsed_.hashed_block_chars = routed_.pool()->prefix.block_chars;
+    env_.index.Prefetch(parsed_.request.prefix_blocks);
   }
   env_.parser.DropPrompt();
   return {Step::Kind::kForward, Rejection::kNone};

@@ -43,6 +43,7 @@ void WarnOfUnknownAnnotations(Context& context) {
   WarnOfEach(context, all.services, "Service");
   WarnOfEach(context, all.endpoint_slices, "EndpointSlice");
   WarnOfEach(context, all.secrets, "Secret");
+  WarnOfEach(context, all.config_maps, "ConfigMap");
   WarnOfEach(context, all.namespaces, "Namespace");
   for (const api::ForeignObject& object : all.foreign) {
     Warn(context, {object.group, object.version, object.kind, object.meta.ns, object.meta.name},

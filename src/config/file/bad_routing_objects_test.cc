@@ -31,6 +31,22 @@ TEST(BadObjects, GatewayClassAndReferenceGrant) {
       "apiVersion: gateway.networking.k8s.io/v1\nmetadata: {name: g}\n");
 }
 
+TEST(BadObjects, GatewayThatAsksClientsForCertificates) {
+  const std::string g =
+      "spec:\n  gatewayClassName: c\n  listeners: [{name: a, port: 80, protocol: HTTP}]\n  tls: ";
+  ExpectErrors(
+      {
+          {g + "{frontend: {perPort: []}}",
+           "Gateway default/g: spec.tls.frontend.default: is required (a.yaml:7)"},
+          {g + "{frontend: {default: {validation: {caCertificateRefs: []}}}}",
+           "Gateway default/g: spec.tls.frontend.default.validation.caCertificateRefs: must have "
+           "1..8 entries, got 0 (a.yaml:7)"},
+          {g + "{frontend: {default: {}, perPort: [{port: 1, tls: {}}, {port: 1, tls: {}}]}}",
+           "Gateway default/g: spec.tls.frontend.perPort[1]: port 1 is given twice (a.yaml:7)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n");
+}
+
 TEST(BadObjects, Gateway) {
   const std::string l = "spec:\n  gatewayClassName: c\n  listeners:\n  - ";
   ExpectErrors(

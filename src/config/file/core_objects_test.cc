@@ -219,8 +219,18 @@ kind: Secret
 metadata: {name: cert}
 type: Opaque
 immutable: true
-data: {a: ""}
+data: {a: "", d: null}
 stringData: {b: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: authorities}
+immutable: false
+binaryData: {icon: AAAA}
+data:
+  ca.crt: |
+    any text
+  _x: ""
 ---
 apiVersion: v1
 kind: Namespace
@@ -231,9 +241,59 @@ status: {phase: Active}
 
 TEST(CoreObjects, WithAllThatAClusterWritesAreAccepted) {
   const api::ResourceSet set = Good(kFromACluster);
-  EXPECT_EQ(set.object_count(), 5u);
+  EXPECT_EQ(set.object_count(), 6u);
   EXPECT_TRUE(set.pods.begin()->second.ready);
   EXPECT_EQ(set.pods.begin()->second.ip, "192.0.2.17");
+}
+
+TEST(CoreObjects, DataOfASecretIsDecodedAndStringDataGoesOverIt) {
+  const api::ResourceSet set = Good(R"(
+apiVersion: v1
+kind: Secret
+metadata: {name: s, namespace: ml}
+data: {a: YWJj, b: "YQ==", c: eA==, empty: null}
+stringData: {b: plain, d: "line\n"}
+)");
+  EXPECT_THAT(set.secrets.at({"ml", "s"}).data,
+              ElementsAre(Pair("a", "abc"), Pair("b", "plain"), Pair("c", "x"), Pair("d", "line\n"),
+                          Pair("empty", "")));
+}
+
+// A key that lost its quotes, its indentation or its place is still a key.
+TEST(CoreObjects, NoMessageShowsWhatIsInASecret) {
+  const std::pair<std::string, std::string> kWrong[] = {
+      {"data: {k: aGlkZGVu$$$}",
+       "data.k: must be base64, got 11 characters that are not; plain "
+       "text goes into stringData (a.yaml:4)"},
+      {"data: {k: YQ}",
+       "data.k: must be base64, got 2 characters that are not; plain text goes "
+       "into stringData (a.yaml:4)"},
+      {"stringData: {k: 12345}", "stringData.k: must be text: put it in quotes (a.yaml:4)"},
+      {"stringData: {k: [hidden]}", "stringData.k: must be text: put it in quotes (a.yaml:4)"},
+      {"stringData: hidden", "stringData: must be a map (a.yaml:4)"},
+      {"data: [hidden]", "data: must be a map (a.yaml:4)"},
+      {"data: {hidden hidden: YQ==}", "data: entry 1 has a key that is none (a.yaml:4)"},
+      {"stringData: {k: a, k: b}", "stringData.k: is given twice (a.yaml:4)"},
+      {"type: kubernetes.io/tls\ndata: {tls.crt: YQ==}",
+       "data[\"tls.key\"]: is required for type kubernetes.io/tls (a.yaml:5)"},
+  };
+  for (const auto& [fields, error] : kWrong) {
+    const std::vector<std::string> errors =
+        ErrorsOf("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n" + fields + "\n");
+    EXPECT_THAT(errors, ElementsAre("Secret default/s: " + error)) << fields;
+    for (const std::string& each : errors) {
+      EXPECT_EQ(each.find("hidden"), std::string::npos) << each;
+      EXPECT_EQ(each.find("12345"), std::string::npos) << each;
+    }
+  }
+}
+
+TEST(CoreObjects, DataHasAtMostAMebibyte) {
+  const std::string frame = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: ";
+  EXPECT_EQ(Good(frame + std::string(1 << 20, 'x') + "}").config_maps.size(), 1u);
+  EXPECT_THAT(ErrorsOf(frame + std::string((1 << 20) + 1, 'x') + "}"),
+              ElementsAre("ConfigMap default/c: data: must have at most 1048576 bytes, got 1048577 "
+                          "(a.yaml:4)"));
 }
 
 }  // namespace

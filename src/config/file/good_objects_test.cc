@@ -202,9 +202,50 @@ status: {anything: goes}
   ASSERT_TRUE(gateway->parameters_ref.has_value());
   EXPECT_EQ(gateway->parameters_ref->kind, "ConfigMap");
   EXPECT_THAT(PathsOf(gateway->unsupported),
-              ElementsAre("1 spec.listeners[1].tls: is not supported yet",
-                          "-1 spec.addresses[3].type: Hostname is not supported, only IPAddress is",
+              ElementsAre("-1 spec.addresses[3].type: Hostname is not supported, only IPAddress is",
                           "-1 spec.infrastructure.parametersRef: is not supported yet"));
+}
+
+TEST(GoodObjects, GatewayThatAsksClientsForCertificates) {
+  const api::ResourceSet set = Good(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: g}
+spec:
+  gatewayClassName: c
+  tls:
+    backend: {clientCertificateRef: {name: own}}
+    frontend:
+      default:
+        validation:
+          caCertificateRefs:
+          - {group: "", kind: ConfigMap, name: authorities}
+          - {group: "", kind: ConfigMap, name: authorities, namespace: certs}
+      perPort:
+      - port: 8443
+        tls:
+          validation:
+            mode: AllowInsecureFallback
+            caCertificateRefs: [{group: x.io, kind: Other, name: n}]
+      - {port: 9443, tls: {}}
+  listeners: [{name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}]
+)");
+  using Mode = api::FrontendValidation::Mode;
+  const api::Gateway* gateway = set.FindGateway("default", "g");
+  ASSERT_NE(gateway, nullptr);
+  const api::FrontendTls& frontend = gateway->frontend;
+  ASSERT_TRUE(frontend.validation.has_value());
+  EXPECT_EQ(frontend.validation->mode, Mode::kAllowValidOnly);
+  EXPECT_EQ(frontend.validation->path, "spec.tls.frontend.default.validation");
+  EXPECT_THAT(frontend.validation->ca_refs,
+              ElementsAre(api::CaRef{"", "ConfigMap", "default", "authorities"},
+                          api::CaRef{"", "ConfigMap", "certs", "authorities"}));
+  ASSERT_EQ(frontend.by_port.size(), 2u);
+  EXPECT_EQ(frontend.by_port.at(8443)->mode, Mode::kAllowInsecureFallback);
+  EXPECT_EQ(frontend.by_port.at(8443)->ca_refs[0].kind, "Other");
+  EXPECT_FALSE(frontend.by_port.at(9443).has_value()) << "none are asked for there";
+  EXPECT_THAT(PathsOf(gateway->unsupported),
+              ElementsAre("-1 spec.tls.backend: is not supported yet"));
 }
 
 TEST(GoodObjects, InferencePoolV1) {
@@ -295,7 +336,7 @@ items:
   metadata: {name: b}
 ---
 apiVersion: v1
-kind: ConfigMap
+kind: PersistentVolume
 metadata: {name: a}
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -313,7 +354,7 @@ metadata: {name: a}
   EXPECT_THAT(
       set.skipped,
       ElementsAre(Pair("apps/v1 Deployment", 2), Pair("gateway.networking.k8s.io/v1 GRPCRoute", 1),
-                  Pair("networking.istio.io/v1 Gateway", 1), Pair("v1 ConfigMap", 1)));
+                  Pair("networking.istio.io/v1 Gateway", 1), Pair("v1 PersistentVolume", 1)));
   EXPECT_EQ(set.skipped_count(), 5u);
   EXPECT_EQ(set.object_count(), 2u);
 }

@@ -55,6 +55,14 @@ Extent ExtentOf(const Node& node) {
   return extent;
 }
 
+// A key for a message. One that is long for a key may be a line of a private key that lost its
+// indentation.
+std::string Shown(const std::string& key) {
+  constexpr size_t kShownMax = 40;
+  if (key.size() <= kShownMax) return api::Quoted(key);
+  return "a text of " + std::to_string(key.size()) + " characters";
+}
+
 std::string At(const YAML::Mark& mark) {
   return std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1) + ": ";
 }
@@ -240,7 +248,7 @@ void Builder::PlaceInMap(const YAML::Mark& mark, Frame& frame, Node node) {
     const Node::Key& key = frame.node.keys.back();
     if (frame.block && node.kind == Node::Kind::kNull &&
         !ColonFollows(text_, frame.key_at, key.name)) {
-      Fail(mark, "no \":\" after " + api::Quoted(key.name));
+      Fail(mark, "no \":\" after " + Shown(key.name));
       return;
     }
     frame.node.items.push_back(std::move(node));
