@@ -20,7 +20,7 @@ void ReadCertificate(std::string_view bytes) {
   const std::string_view key = cut == bytes.npos ? bytes : bytes.substr(cut);
   const auto parsed = Certificate::Parse(chain, key);
   if (!parsed.ok()) {
-    CHECK(parsed.status().message().starts_with("tls."));
+    CHECK(parsed.status().message().find("tls.") == 0);
     return;
   }
   CHECK((*parsed)->leaf() != nullptr && (*parsed)->key() != nullptr);
