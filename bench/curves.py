@@ -76,11 +76,6 @@ class Curve:
         (folder / f"{self.name}.svg").write_text(
             plot.svg(self.points, self.x_title, "CPU us per request"), encoding="utf-8")
 
-    def print_resident(self):
-        print("Resident before the load, MB: " + "; ".join(
-            f"{name} " + ", ".join(f"{mb:.1f} with {x:,}" for x, mb in values)
-            for name, values in self.resident.items()) + ".\n", flush=True)
-
     def table(self):
         names = list(self.points)
         print(f"**CPU us per request over {self.x_title}**\n\n| {self.x_title} | " +
@@ -90,6 +85,10 @@ class Curve:
             print(f"| {row[0][0]:,} | {row[0][1]:.1f} | " + " | ".join(
                 f"{cpu:.1f} ({cpu / nginx:.2f})" for _, cpu, _, _ in row[1:]) + " |")
         print("\nIn brackets: times nginx.\n", flush=True)
+        if self.resident:
+            print("Resident before the load, MB: " + "; ".join(
+                f"{name} " + ", ".join(f"{mb:.1f} with {x:,}" for x, mb in values)
+                for name, values in self.resident.items()) + ".\n", flush=True)
 
 
 def body_bytes(curve, penstock):
@@ -121,7 +120,6 @@ def idle_connections(curve, penstock):
         for count in IDLE_CONNECTIONS:
             count = min(count, fleet.connections_max)
             curve.add(fleet, proxies, count, Load(SINGLE, 1000, 64), idle=count)
-        curve.print_resident()
 
 
 def workers(curve, penstock):

@@ -78,7 +78,7 @@ ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
     target = origin_form;
   }
   ClientRequest request = worker_.forwarder().Forward(
-      *head_, {target, exchange_.request_id(), client_ip_, body->size() > 0, read_here,
+      *head_, {target, exchange_.request_id(), client_, body->size() > 0, read_here,
                exchange_.model_field(), !exchange_.body_codings().empty()});
   request.parts = body->parts();
   request.trailers = trailers_;
@@ -107,7 +107,7 @@ void RequestDriver::RespondWith(OwnAnswer answer, int retry_after_s, Outcome out
   if (retry_after_s > 0) fields.push_back({"retry-after", retry_after});
   fields.insert(fields.end(), answer.fields.begin(), answer.fields.end());
   answer.fields = fields;
-  if (sink_.Answer(answer)) Finish(outcome, MessageEnd::kWhole);
+  if (sink_->Answer(answer)) Finish(outcome, MessageEnd::kWhole);
 }
 
 }  // namespace gw

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dataplane/worker.h"
+#include "net/tls.h"
 
 namespace gw {
 namespace {
@@ -26,8 +27,7 @@ H1Downstream::H1Downstream(ProxyWorker& worker, const ListenerKey& listener,
     : worker_(worker),
       listener_(listener),
       stream_(std::move(stream)),
-      parser_(worker.options().request_head),
-      driver_(worker, listener, stream_->peer().ip(), *this),
+      client_ip_(stream_->peer().ip()),
       share_(worker.held()),
       timer_(worker.loop(), [this] { OnTimer(); }) {
   stream_->set_observer(this);
@@ -35,6 +35,17 @@ H1Downstream::H1Downstream(ProxyWorker& worker, const ListenerKey& listener,
 }
 
 H1Downstream::~H1Downstream() { Close(); }
+
+ClientIdentity H1Downstream::client() const {
+  ClientIdentity client{std::string_view(client_ip_)};
+  if (const TlsInfo* const tls = stream_->tls()) {
+    client.tls = true;
+    client.server_name = tls->server_name;
+    client.subject = tls->peer_subject;
+    client.fingerprint = tls->peer_fingerprint;
+  }
+  return client;
+}
 
 void H1Downstream::OnReadable() {
   if (stream_ == nullptr) return;
@@ -84,8 +95,8 @@ void H1Downstream::ReadLoop() {
 IoResult H1Downstream::ReadOnce() {
   constexpr size_t kFirstBytes = 20 * 1024;
   constexpr size_t kBodyBytes = 256 * 1024;
-  if (const size_t left = driver_.body_left(); left > 0) {
-    const std::span<char> room = driver_.BodyRoom(kBodyBytes);
+  if (const size_t left = wants_body() ? request_->driver.body_left() : 0; left > 0) {
+    const std::span<char> room = request_->driver.BodyRoom(kBodyBytes);
     const IoResult result = stream_->Read(room);
     const size_t of_body = std::min(result.bytes, left);
     // The body may be gone by the time that what follows it is looked at.
@@ -132,7 +143,7 @@ void H1Downstream::BufferPipelined() {
       return;
     }
     if (!pipelined_.empty() && worker_.held().full()) {
-      driver_.CountLimit("held_bytes");
+      request_->driver.CountLimit("held_bytes");
       if (stream_->peer_gone()) OnClientGone();
       return;
     }
@@ -165,16 +176,23 @@ void H1Downstream::Consume(std::string_view in) {
     if (!ConsumeStep(&in)) break;
   }
   consuming_ = false;
-  if (driver_.wants_body()) driver_.OnBodyPause();
+  if (wants_body()) request_->driver.OnBodyPause();
 }
 
 // False if all of `in` is used up, or nothing of the rest is of use.
 bool H1Downstream::ConsumeStep(std::string_view* in) {
-  const http::H1Step step = parser_.Next(*in);
+  if (request_ == nullptr) {
+    if (in->empty()) return false;
+    request_ = worker_.spare_requests().Take(worker_, worker_.options().request_head);
+    request_->driver.Serve(listener_, client(), *this);
+  }
+  http::RequestParser& parser = request_->parser;
+  RequestDriver& driver = request_->driver;
+  const http::H1Step step = parser.Next(*in);
   in->remove_prefix(step.consumed);
   switch (step.event) {
     case http::H1Event::kNeedMore:
-      if (state_ == State::kIdle && parser_.in_head()) {
+      if (state_ == State::kIdle && parser.in_head()) {
         SetState(State::kHead);
         timer_.Start(worker_.options().client_header_timeout);
       }
@@ -183,33 +201,33 @@ bool H1Downstream::ConsumeStep(std::string_view* in) {
       OnHead();
       return true;
     case http::H1Event::kBody:
-      if (driver_.wants_body()) driver_.OnBody(step.body);
+      if (driver.wants_body()) driver.OnBody(step.body);
       return true;
     case http::H1Event::kEnd:
       body_unread_ = false;
-      if (driver_.wants_body()) driver_.OnBodyEnd(parser_.trailers());
+      if (driver.wants_body()) driver.OnBodyEnd(parser.trailers());
       return true;
     case http::H1Event::kError:
-      worker_.CountRefusedHead(parser_.error());
+      worker_.CountRefusedHead(parser.error());
       timer_.Stop();
       SetState(State::kRequest);
       body_unread_ = true;
-      driver_.RefuseHead(parser_.error());
+      driver.RefuseHead(parser.error());
       return false;
   }
   return false;
 }
 
 void H1Downstream::OnHead() {
-  const http::RequestHead& head = parser_.head();
+  const http::RequestHead& head = request_->parser.head();
   keep_alive_ = head.keep_alive;
   // Behind CONNECT come bytes for the tunnel, though it has no body.
   body_unread_ = head.framing != http::BodyFraming::kNone || head.method == "CONNECT";
   form_ = BodyForm::kNone;
   timer_.Stop();
   SetState(State::kRequest);
-  driver_.Begin(head);
-  if (!driver_.wants_body() || !head.expect_continue || !body_unread_) return;
+  request_->driver.Begin(head);
+  if (!wants_body() || !head.expect_continue || !body_unread_) return;
   std::vector<iovec> parts{{const_cast<char*>(kContinue.data()), kContinue.size()}};
   Send(&parts);
 }

@@ -1,6 +1,7 @@
 // H1Downstream: a client's connection that speaks HTTP/1.1 (RFC 9112) or 1.0: parses requests one
 // after the other, frames answers, keeps the connection alive, lingers when it closes. What becomes
-// of a request is its RequestDriver's business.
+// of a request is its RequestDriver's business. Between requests it holds next to nothing: what a
+// request needs (h1_request.h) is its worker's.
 
 #pragma once
 
@@ -12,11 +13,9 @@
 #include <vector>
 
 #include "dataplane/downstream.h"
-#include "dataplane/forwarding.h"
+#include "dataplane/h1_request.h"
 #include "dataplane/held_bytes.h"
-#include "dataplane/request_driver.h"
 #include "dataplane/response_sink.h"
-#include "http/h1_parser.h"
 #include "net/event_loop.h"
 #include "net/orderly_close.h"
 #include "net/stream.h"
@@ -37,7 +36,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   void OnReadable() override;
   void OnWritable() override;
 
-  bool has_open_form() const override { return parser_.head().minor_version != 0; }
+  bool has_open_form() const override { return head().minor_version != 0; }
   BodyForm HoldHead(const http::ResponseHead& head, std::string_view request_id,
                     bool changes_length) override;
   void HoldStreamHead(std::string_view request_id) override;
@@ -57,7 +56,11 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
     kClosed,
   };
 
-  bool busy() const { return driver_.waits() || state_ == State::kClosing || !out_.empty(); }
+  bool wants_body() const { return request_ != nullptr && request_->driver.wants_body(); }
+  bool waits() const { return request_ != nullptr && request_->driver.waits(); }
+  const http::RequestHead& head() const { return request_->parser.head(); }
+  bool busy() const { return waits() || state_ == State::kClosing || !out_.empty(); }
+  ClientIdentity client() const;
   void SetState(State state);
   void ReadLoop();
   IoResult ReadOnce();
@@ -77,6 +80,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   void OnIdleTimeout();
   void OnTimer();
   void OnClientGone();
+  void GiveBackRequest();
   void CloseWhenWritten();
   void CloseGently();
   void Close();
@@ -86,11 +90,10 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   std::unique_ptr<Stream> stream_;         // until it is closed
   std::unique_ptr<OrderlyClose> closing_;  // kLinger
   State state_ = State::kIdle;
-  http::RequestParser parser_;
-  RequestDriver driver_;
-  std::string pipelined_;      // read ahead while busy
-  std::string response_head_;  // held until the first byte that follows it
-  std::string out_;            // accepted for the client, not yet taken by its socket
+  const std::string client_ip_;
+  std::unique_ptr<H1Request> request_;  // from its first byte until its answer is written
+  std::string pipelined_;               // read ahead while busy
+  std::string out_;                     // accepted for the client, not yet taken by its socket
   BodyForm form_ = BodyForm::kNone;
   bool keep_alive_ = true;           // as the request wants it
   bool response_keep_alive_ = true;  // as the head of the response says

@@ -28,9 +28,6 @@ void H1Downstream::Done(MessageEnd end) {
 }
 
 void H1Downstream::BecomeIdle() {
-  parser_.Reset();
-  ClearForIdle(&response_head_);
-  driver_.ClearForIdle();
   SetState(State::kIdle);
   WatchIdle();
 }
@@ -39,7 +36,10 @@ void H1Downstream::BecomeIdle() {
 // for taking it.
 void H1Downstream::WatchIdle() {
   const DataplaneOptions& options = worker_.options();
-  if (out_.empty() && !linked()) worker_.EnterIdle(this);
+  if (out_.empty()) {
+    GiveBackRequest();
+    if (!linked()) worker_.EnterIdle(this);
+  }
   if (!out_.empty()) {
     timer_.Start(options.client_write_timeout);
   } else if (draining_) {
@@ -52,7 +52,7 @@ void H1Downstream::WatchIdle() {
 
 void H1Downstream::OnIdleTimeout() {
   if (!out_.empty()) {
-    driver_.CountLimit("client_write_timeout");
+    request_->driver.CountLimit("client_write_timeout");
     Close();
     return;
   }
@@ -70,7 +70,7 @@ void H1Downstream::OnTimer() {
       break;
     case State::kRequest:
       // A client that takes nothing for this long holds a model server's work for nobody.
-      driver_.CountLimit("client_write_timeout");
+      request_->driver.CountLimit("client_write_timeout");
       OnClientGone();
       break;
     case State::kHead:
@@ -78,7 +78,7 @@ void H1Downstream::OnTimer() {
       Close();
       break;
     case State::kClosing:
-      driver_.CountLimit("client_write_timeout");
+      request_->driver.CountLimit("client_write_timeout");
       Close();
       break;
     case State::kLinger:
@@ -89,8 +89,12 @@ void H1Downstream::OnTimer() {
 
 void H1Downstream::OnClientGone() {
   if (state_ == State::kClosed) return;
-  driver_.OnClientGone(out_.empty());
+  if (request_ != nullptr) request_->driver.OnClientGone(out_.empty());
   Close();
+}
+
+void H1Downstream::GiveBackRequest() {
+  if (request_ != nullptr) worker_.spare_requests().Keep(std::move(request_));
 }
 
 void H1Downstream::Drain() {
@@ -106,7 +110,7 @@ void H1Downstream::Abort() {
   // What its socket does not take at once is lost, which a reset tells it.
   if (!out_.empty()) stream_->ResetOnClose();
   keep_alive_ = false;
-  driver_.Abort();
+  if (request_ != nullptr) request_->driver.Abort();
   if (state_ == State::kClosed) return;
   if (!out_.empty()) stream_->ResetOnClose();
   Close();
@@ -152,7 +156,8 @@ void H1Downstream::Close() {
   if (state_ == State::kClosed) return;
   SetState(State::kClosed);
   timer_.Stop();
-  driver_.OnClientGone(false);
+  if (request_ != nullptr) request_->driver.OnClientGone(false);
+  GiveBackRequest();
   stream_.reset();
   closing_.reset();
   worker_.Remove(this);

@@ -24,10 +24,10 @@ std::string LastChunkWith(std::span<const http::HeaderField> trailers) {
 BodyForm H1Downstream::HoldHead(const http::ResponseHead& head, std::string_view request_id,
                                 bool changes_length) {
   response_keep_alive_ = keep_alive_ && !draining_;
-  const ForwardedResponse response{request_id, parser_.head().method == "HEAD",
-                                   parser_.head().minor_version == 0, response_keep_alive_,
-                                   changes_length};
-  form_ = WriteDownstreamHead(head, response, &response_head_);
+  const http::RequestHead& asked = request_->parser.head();
+  const ForwardedResponse response{request_id, asked.method == "HEAD", asked.minor_version == 0,
+                                   response_keep_alive_, changes_length};
+  form_ = WriteDownstreamHead(head, response, &request_->response_head);
   return form_;
 }
 
@@ -35,7 +35,7 @@ void H1Downstream::HoldStreamHead(std::string_view request_id) {
   DCHECK(has_open_form());
   response_keep_alive_ = keep_alive_ && !draining_;
   form_ = BodyForm::kOpen;
-  std::string* const head = &response_head_;
+  std::string* const head = &request_->response_head;
   head->clear();
   http::AppendStatusLine(head, 200);
   http::AppendHeader(head, "date", http::DateText(worker_.loop().clock().UnixNanos()));
@@ -52,7 +52,7 @@ bool H1Downstream::Write(std::span<const std::string_view> pieces, bool last,
   const bool chunked = form_ == BodyForm::kOpen;
   std::vector<iovec>& parts = worker_.parts();
   parts.clear();
-  if (!response_head_.empty()) parts.push_back(PartOf(response_head_));
+  if (!request_->response_head.empty()) parts.push_back(PartOf(request_->response_head));
   size_t bytes = 0;
   for (std::string_view piece : pieces) bytes += piece.size();
   char size_line[20];
@@ -70,30 +70,30 @@ bool H1Downstream::Write(std::span<const std::string_view> pieces, bool last,
     parts.push_back(PartOf("\r\n"));
   }
   if (!parts.empty() && !Send(&parts)) return false;
-  response_head_.clear();
+  request_->response_head.clear();
   return true;
 }
 
 bool H1Downstream::Answer(const OwnAnswer& answer) {
   response_keep_alive_ = keep_alive_ && !body_unread_ && !draining_;
   form_ = BodyForm::kSized;
-  response_head_.clear();
-  std::string head;
-  http::AppendStatusLine(&head, answer.status);
-  http::AppendHeader(&head, "date", http::DateText(worker_.loop().clock().UnixNanos()));
-  http::AppendHeader(&head, "content-type", answer.content_type);
-  http::AppendHeader(&head, "content-length", static_cast<uint64_t>(answer.body.size()));
+  request_->response_head.clear();
+  std::string text;
+  http::AppendStatusLine(&text, answer.status);
+  http::AppendHeader(&text, "date", http::DateText(worker_.loop().clock().UnixNanos()));
+  http::AppendHeader(&text, "content-type", answer.content_type);
+  http::AppendHeader(&text, "content-length", static_cast<uint64_t>(answer.body.size()));
   for (const http::HeaderField& field : answer.fields) {
-    http::AppendHeader(&head, field.name, field.value);
+    http::AppendHeader(&text, field.name, field.value);
   }
   if (!response_keep_alive_) {
-    http::AppendHeader(&head, "connection", "close");
-  } else if (parser_.head().minor_version == 0) {
-    http::AppendHeader(&head, "connection", "keep-alive");
+    http::AppendHeader(&text, "connection", "close");
+  } else if (head().minor_version == 0) {
+    http::AppendHeader(&text, "connection", "keep-alive");
   }
-  http::AppendHeadEnd(&head);
-  std::vector<iovec> parts{PartOf(head)};
-  if (parser_.head().method != "HEAD") parts.push_back(PartOf(answer.body));
+  http::AppendHeadEnd(&text);
+  std::vector<iovec> parts{PartOf(text)};
+  if (head().method != "HEAD") parts.push_back(PartOf(answer.body));
   return Send(&parts);
 }
 
@@ -146,8 +146,8 @@ void H1Downstream::OnWritable() {
   } else {
     timer_.Stop();
   }
-  if (driver_.waits()) {
-    driver_.OnWritable();
+  if (waits()) {
+    request_->driver.OnWritable();
   } else {
     ContinueInput();
   }

@@ -20,7 +20,7 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
     return;
   }
   // Held back until the first byte of the body: until then another endpoint may still be tried.
-  form_ = sink_.HoldHead(head, exchange_.request_id(), exchange_.response().filtered());
+  form_ = sink_->HoldHead(head, exchange_.request_id(), exchange_.response().filtered());
   // Nobody else can be asked: then the client need not wait to see that its stream has begun.
   if (exchange_.response().event_stream() && form_ != BodyForm::kNone &&
       !exchange_.may_try_again()) {
@@ -90,7 +90,7 @@ void RequestDriver::BreakOff(Outcome outcome, Rejection rejection) {
 }
 
 void RequestDriver::EndUnfinished(Outcome outcome, std::string_view event) {
-  if (!event.empty() && !sink_.Write({&event, 1}, false)) return;
+  if (!event.empty() && !sink_->Write({&event, 1}, false)) return;
   Finish(outcome, MessageEnd::kBroken);
 }
 
@@ -105,11 +105,11 @@ bool RequestDriver::FlushPieces(bool last) {
   if (!pieces_.empty() && keepalive_timer_.active()) keepalive_timer_.Stop();
   std::vector<http::HeaderField> trailers;
   for (const auto& [name, value] : response_trailers_) trailers.push_back({name, value});
-  if (!sink_.Write(pieces_, last, trailers)) return false;
+  if (!sink_->Write(pieces_, last, trailers)) return false;
   pieces_.clear();
   held_.clear();
   share_.Set(HeldNow());
-  if (upstream_ != nullptr && sink_.congested()) upstream_->Pause();
+  if (upstream_ != nullptr && sink_->congested()) upstream_->Pause();
   return true;
 }
 

@@ -11,12 +11,8 @@
 
 namespace gw {
 
-RequestDriver::RequestDriver(ProxyWorker& worker, const ListenerKey& listener,
-                             std::string client_ip, ResponseSink& sink)
+RequestDriver::RequestDriver(ProxyWorker& worker)
     : worker_(worker),
-      listener_(listener),
-      client_ip_(std::move(client_ip)),
-      sink_(sink),
       exchange_(worker.environment(), this),
       body_(&worker.spare_bodies()),
       share_(worker.held()),
@@ -25,6 +21,14 @@ RequestDriver::RequestDriver(ProxyWorker& worker, const ListenerKey& listener,
       try_timer_(worker.loop(), [this] { OnTryTimeout(); }),
       keepalive_timer_(worker.loop(), [this] { OnKeepalive(); }),
       bootstrap_timer_(worker.loop(), [this] { OnBootstrapTimeout(); }) {}
+
+void RequestDriver::Serve(const ListenerKey& listener, const ClientIdentity& client,
+                          ResponseSink& sink) {
+  DCHECK(!active());
+  listener_ = &listener;
+  client_ = client;
+  sink_ = &sink;
+}
 
 void RequestDriver::SetState(State state) {
   state_ = state;
@@ -40,7 +44,7 @@ void RequestDriver::Begin(const http::RequestHead& head) {
   early_head_ = false;
   upstream_status_ = 0;
   misfit_ = false;
-  exchange_.Begin(worker_.SnapshotFor(listener_), listener_, client_ip_, worker_.loop().now());
+  exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_, worker_.loop().now());
   const Step step = exchange_.OnRequestHead(head);
   if (step.kind != Step::Kind::kReadBody) {
     Act(step);
@@ -70,7 +74,7 @@ void RequestDriver::RefuseHead(http::HeadError error) {
     SetState(State::kBody);
     status_ = 0;
     early_head_ = false;
-    exchange_.Begin(worker_.SnapshotFor(listener_), listener_, client_ip_, worker_.loop().now());
+    exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_, worker_.loop().now());
     exchange_.OnRefusedHead();
   }
   Respond(RejectionFor(error));
@@ -186,7 +190,7 @@ void RequestDriver::End(Outcome outcome) {
 
 void RequestDriver::Finish(Outcome outcome, MessageEnd end) {
   End(outcome);
-  sink_.Done(end);
+  sink_->Done(end);
 }
 
 void RequestDriver::ClearForIdle() {

@@ -41,11 +41,12 @@ class RequestDriver final : public ResponseHandler,
                             public Waiter,
                             public internal::ListNode {  // the worker's, while its body is coming
  public:
-  // Everything referred to outlives the driver. `client_ip`: who asks, for the log and for servers.
-  RequestDriver(ProxyWorker& worker, const ListenerKey& listener, std::string client_ip,
-                ResponseSink& sink);
+  explicit RequestDriver(ProxyWorker& worker);
   ~RequestDriver() { End(Outcome::kClientLeft); }
 
+  // Whose requests come from here on; first of all. `client`: who asks, for the log and for
+  // servers. All three stay valid as long as their requests come. REQUIRES: !active()
+  void Serve(const ListenerKey& listener, const ClientIdentity& client, ResponseSink& sink);
   // A request has come. It may be done when this returns; `head` is valid until it is.
   // REQUIRES: !active()
   void Begin(const http::RequestHead& head);
@@ -154,9 +155,9 @@ class RequestDriver final : public ResponseHandler,
   bool FlushPieces(bool last);
 
   ProxyWorker& worker_;
-  const ListenerKey listener_;
-  const std::string client_ip_;
-  ResponseSink& sink_;
+  const ListenerKey* listener_ = nullptr;
+  ClientIdentity client_ = "";
+  ResponseSink* sink_ = nullptr;
   State state_ = State::kIdle;
   const http::RequestHead* head_ = nullptr;
   std::vector<http::HeaderField> trailers_;  // of the request, that pass

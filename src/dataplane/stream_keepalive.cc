@@ -20,7 +20,7 @@ constexpr size_t kMisfitBytesMax = 4096;
 // True if the answer to the request in work may be begun before the endpoint's.
 bool RequestDriver::StartKeepalive() {
   const std::optional<Duration> interval = StreamKeepaliveOf(exchange_);
-  if (!interval || !sink_.has_open_form()) return false;
+  if (!interval || !sink_->has_open_form()) return false;
   keepalive_interval_ = *interval;
   if (!keepalive_timer_.active()) keepalive_timer_.Start(*interval);
   return true;
@@ -34,7 +34,7 @@ bool RequestDriver::BeginEarlyStream() {
   early_head_ = true;
   status_ = 200;
   form_ = BodyForm::kOpen;
-  sink_.HoldStreamHead(exchange_.request_id());
+  sink_->HoldStreamHead(exchange_.request_id());
   return true;
 }
 
@@ -42,7 +42,7 @@ bool RequestDriver::BeginEarlyStream() {
 void RequestDriver::OnKeepalive() {
   if (!waits()) return;
   keepalive_timer_.Start(keepalive_interval_);
-  if (sink_.congested()) return;  // it does not take what it got before
+  if (sink_->congested()) return;  // it does not take what it got before
   if (response_head_sent_ && !early_head_) {
     const bool takes_comments =
         upstream_status_ < 300 && exchange_.response().plain_stream() && form_ == BodyForm::kOpen;
@@ -50,7 +50,7 @@ void RequestDriver::OnKeepalive() {
   } else if (!early_head_ && !BeginEarlyStream()) {
     return;
   }
-  sink_.Write({&kComment, 1}, false);
+  sink_->Write({&kComment, 1}, false);
 }
 
 // True if what came is no event stream, though one has begun: its first bytes are kept, to be told.

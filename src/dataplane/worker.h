@@ -21,11 +21,13 @@
 #include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
 #include "dataplane/forwarding.h"
+#include "dataplane/h1_request.h"
 #include "dataplane/held_bytes.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
 #include "dataplane/request_driver.h"
 #include "dataplane/spare_bodies.h"
+#include "dataplane/tls_arrivals.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
@@ -78,6 +80,7 @@ class ProxyWorker {
   ModelLists& model_lists() { return model_lists_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
   SpareBodies& spare_bodies() { return spare_bodies_; }
+  SpareH1Requests& spare_requests() { return spare_requests_; }
   // The newest Snapshot; for the clients of a listener that it no longer has, the last that had it.
   const std::shared_ptr<const Snapshot>& SnapshotFor(const ListenerKey& listener);
   const std::shared_ptr<const Snapshot>& newest_snapshot() { return reader_.Get(); }
@@ -101,6 +104,8 @@ class ProxyWorker {
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
   absl::Status OpenListener(const ListenerKey& key);
   void OnAccept(const ListenerKey& key, std::unique_ptr<Stream> stream);
+  void Serve(const ListenerKey& key, std::unique_ptr<Stream> stream);
+  void OnArrivalFailed(const ListenerKey& key);
   void ReconcileListeners(const std::set<ListenerKey>& taken, ListenErrors* errors);
   void CloseListener(const ListenerKey& key);
   void CloseLast();
@@ -128,10 +133,12 @@ class ProxyWorker {
   std::vector<iovec> parts_;
   RequestForwarder forwarder_;
   std::string origin_form_;
+  TlsArrivals arrivals_;
   std::map<ListenerKey, std::unique_ptr<Listener>> listeners_;
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.
   std::map<ListenerKey, std::shared_ptr<const Snapshot>> retired_;
+  SpareH1Requests spare_requests_;
   internal::ListHead idle_;    // of connections_, the longest idle first
   internal::ListHead bodies_;  // requests, the newest last
   absl::flat_hash_map<DownstreamConnection*, std::unique_ptr<DownstreamConnection>> connections_;

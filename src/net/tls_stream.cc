@@ -24,7 +24,7 @@ struct TransportBio {
       BIO_set_retry_read(bio);
     } else {
       transport.at_end_ = true;
-      transport.error_number_ = result.error_number;
+      transport.Fail(result.error_number);
     }
     return 0;
   }
@@ -39,13 +39,13 @@ struct TransportBio {
     if (result.state == IoState::kWouldBlock) {
       BIO_set_retry_write(bio);
     } else {
-      transport.error_number_ = result.error_number;
+      transport.Fail(result.error_number);
     }
     return 0;
   }
 
   static long Control(BIO* bio, int command, long, void*) {
-    if (command == BIO_CTRL_EOF) return Of(bio).at_end_ ? 1 : 0;
+    if (command == BIO_CTRL_EOF) return Of(bio).at_end_ && Of(bio).error_number_ == 0 ? 1 : 0;
     return command == BIO_CTRL_FLUSH ? 1 : 0;
   }
 
@@ -225,7 +225,9 @@ bool TlsStream::IsOpenAndQuiet() const {
   size_t bytes = 0;
   ERR_clear_error();
   const int returned = SSL_peek_ex(ssl(), &byte, 1, &bytes);
-  return returned != 1 && SSL_get_error(ssl(), returned) == SSL_ERROR_WANT_READ;
+  const bool tickets = returned != 1 && SSL_get_error(ssl(), returned) == SSL_ERROR_WANT_READ;
+  // What the loop has not told of yet was not read just now.
+  return tickets && under().IsOpenAndQuiet();
 }
 
 IoState TlsStream::ShutdownWrite() {

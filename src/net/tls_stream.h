@@ -29,6 +29,11 @@ class TlsTransport {
  private:
   friend struct TransportBio;
 
+  // The first error is the one that says why: others come of writing an alert behind it.
+  void Fail(int error_number) {
+    if (error_number_ == 0) error_number_ = error_number;
+  }
+
   std::unique_ptr<Stream> stream_;
   bool at_end_ = false;
   int error_number_ = 0;

@@ -14,6 +14,7 @@ namespace gw {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using Mode = ClientValidation::Mode;
 
 // One end of a handshake and what became of it.
@@ -48,12 +49,11 @@ class Tls : public LoopTest {
 
   Plain Connect() {
     Plain plain;
-    const auto connector =
-        Connector::New(*loop_, listener_->local(), std::chrono::seconds(5),
-                       [&](absl::StatusOr<std::unique_ptr<Stream>> result) {
-                         ASSERT_TRUE(result.ok()) << result.status();
-                         plain.client = *std::move(result);
-                       });
+    const auto connector = Connector::New(*loop_, listener_->local(), std::chrono::seconds(5),
+                                          [&](absl::StatusOr<std::unique_ptr<Stream>> result) {
+                                            ASSERT_TRUE(result.ok()) << result.status();
+                                            plain.client = *std::move(result);
+                                          });
     RunUntil([&] { return plain.client != nullptr && !accepted_.empty(); });
     plain.server = std::move(accepted_.front());
     accepted_.pop_front();
@@ -225,9 +225,8 @@ TEST_F(Tls, ServersThatAreNotBelievedAreNamed) {
   };
   EXPECT_EQ(errors(ServerCertificate("b")),
             "bad_peer: hostname mismatch / refused: sslv3 alert bad certificate");
-  EXPECT_EQ(errors(MakeCertificate({.names = "DNS:a",
-                                    .issuer = &TestAuthority(),
-                                    .not_after = "20210101000000Z"})),
+  EXPECT_EQ(errors(MakeCertificate(
+                {.names = "DNS:a", .issuer = &TestAuthority(), .not_after = "20210101000000Z"})),
             "bad_peer: certificate has expired / refused: sslv3 alert certificate expired");
   EXPECT_EQ(errors(MakeCertificate({.names = "DNS:a"})),
             "bad_peer: self-signed certificate / refused: tlsv1 alert unknown ca");
@@ -244,8 +243,7 @@ TEST_F(Tls, ANameOfNoListenerIsRefusedToBothEnds) {
 }
 
 TEST_F(Tls, TermsThatAreNotSharedAreNamed) {
-  const auto client =
-      MakeClientTls({.server_name = "test.example.com", .protocols = {"spdy/1"}});
+  const auto client = MakeClientTls({.server_name = "test.example.com", .protocols = {"spdy/1"}});
   const auto both = Shake(ServerTlsForTest(), client);
   EXPECT_EQ(NameOf(both->server.result.error.failure), "no_shared_terms");
   EXPECT_EQ(NameOf(both->client.result.error.failure), "refused");
@@ -303,9 +301,9 @@ TEST_F(Tls, AHandshakeThatIsAbandonedClosesItsStream) {
   Plain plain = Connect();
   Recorder events;
   events.Attach(plain.client.get());
-  auto handshake = handshakes_->Accept(
-      std::move(plain.server), ServerTlsForTest(), std::chrono::seconds(10),
-      [](TlsHandshake::Result) { FAIL() << "it was abandoned"; });
+  auto handshake =
+      handshakes_->Accept(std::move(plain.server), ServerTlsForTest(), std::chrono::seconds(10),
+                          [](TlsHandshake::Result) { FAIL() << "it was abandoned"; });
   loop_->RunOnce(Duration::zero());
   handshake.reset();
   RunUntil([&] { return events.state == IoState::kEnd; });
@@ -313,13 +311,10 @@ TEST_F(Tls, AHandshakeThatIsAbandonedClosesItsStream) {
 
 // Those that wait for their turn leave it when they go.
 TEST_F(Tls, ManyHandshakesTakeTurns) {
-  struct Counts final : StreamObserver {
-    void OnReadable() override {}
-    void OnWritable() override {}
-  };
   std::deque<Both> all;
-  for (int i = 0; i < 50; ++i) {
-    Plain plain = Connect();
+  std::vector<Plain> connected;
+  for (int i = 0; i < 50; ++i) connected.push_back(Connect());
+  for (Plain& plain : connected) {
     Both& both = all.emplace_back();
     both.server.handshake = handshakes_->Accept(std::move(plain.server), ServerTlsForTest(),
                                                 std::chrono::seconds(10), both.server.Done());
@@ -360,7 +355,7 @@ class TlsStreams : public Tls {
 TEST_F(TlsStreams, TicketsAreNoDataToAQuietConnection) {
   const auto both = Shake(ServerTlsForTest(), ClientTlsForTest());
   Stream& fresh = *both->client.result.stream;
-  EXPECT_TRUE(fresh.IsOpenAndQuiet());
+  RunUntil([&] { return fresh.IsOpenAndQuiet(); });
   EXPECT_TRUE(fresh.IsOpenAndQuiet());
   WriteText(*both->server.result.stream, "unasked");
   EXPECT_FALSE(fresh.IsOpenAndQuiet());
@@ -373,17 +368,61 @@ TEST_F(TlsStreams, TicketsAreNoDataToAQuietConnection) {
   EXPECT_FALSE(fresh.IsOpenAndQuiet());
 }
 
-TEST_F(TlsStreams, AnEndThatTheTransportAloneTellsOfIsAnError) {
-  WriteText(*client(), "part of it");
-  RunUntil([&] { return server_.text == "part of it"; });
-  // As if somebody between the two had ended the connection: no close_notify.
-  const int before = server_.readable_calls;
-  const auto plain = Connect();
-  End cut;
-  cut.handshake = handshakes_->Accept(nullptr == plain.server ? nullptr : std::move(
-                                          const_cast<Plain&>(plain).server),
-                                      ServerTlsForTest(), std::chrono::seconds(10), cut.Done());
-  EXPECT_EQ(before, server_.readable_calls);
+// Somebody between the two, who passes on what comes.
+struct Relay final : StreamObserver {
+  void OnReadable() override {
+    char bytes[4096];
+    for (;;) {
+      const IoResult read = from->Read(bytes);
+      if (read.state != IoState::kOk) return;
+      seen.append(bytes, read.bytes);
+      WriteText(*to, {bytes, read.bytes});
+    }
+  }
+  void OnWritable() override {}
+  Stream* from;
+  Stream* to;
+  std::string seen;
+};
+
+TEST_F(Tls, AnEndThatTheTransportAloneTellsOfIsAnError) {
+  Plain near = Connect();
+  Plain far = Connect();
+  Relay to_server, to_client;
+  to_server.from = to_client.to = near.server.get();
+  to_server.to = to_client.from = far.client.get();
+  near.server->set_observer(&to_server);
+  far.client->set_observer(&to_client);
+  Encrypt(*loop_, *handshakes_, &near.client, &far.server);
+  Recorder events;
+  events.Attach(far.server.get());
+  WriteText(*near.client, "part of it");
+  RunUntil([&] { return events.text == "part of it"; });
+  EXPECT_THAT(to_server.seen, Not(HasSubstr("part of it")));
+  far.client.reset();
+  RunUntil([&] { return events.state == IoState::kError; });
+  EXPECT_EQ(events.error_number, ECONNRESET);
+  char byte;
+  EXPECT_EQ(far.server->Read({&byte, 1}).state, IoState::kError);
+  EXPECT_EQ(WriteText(*far.server, "x"), IoState::kError);
+}
+
+// A byte that was changed on the way ends the connection; nothing of its record is told.
+TEST_F(Tls, AChangedByteIsAnError) {
+  Plain near = Connect();
+  Plain far = Connect();
+  Relay to_server, to_client;
+  to_server.from = to_client.to = near.server.get();
+  to_server.to = to_client.from = far.client.get();
+  near.server->set_observer(&to_server);
+  far.client->set_observer(&to_client);
+  Encrypt(*loop_, *handshakes_, &near.client, &far.server);
+  Recorder events;
+  events.Attach(far.server.get());
+  WriteText(*far.client, std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
+  RunUntil([&] { return events.state == IoState::kError; });
+  EXPECT_EQ(events.error_number, EPROTO);
+  EXPECT_EQ(events.text, "");
 }
 
 TEST_F(TlsStreams, AResetIsNoEndInOrder) {

@@ -42,8 +42,8 @@ inline std::shared_ptr<const ClientTls> MakeClientTls(ClientTls::Options options
 }
 
 inline const std::shared_ptr<const ClientTls>& ClientTlsForTest() {
-  static const auto& made = *new std::shared_ptr<const ClientTls>(MakeClientTls(
-      {.server_name = "test.example.com", .trust = TestAuthority().Trusted()}));
+  static const auto& made = *new std::shared_ptr<const ClientTls>(
+      MakeClientTls({.server_name = "test.example.com", .trust = TestAuthority().Trusted()}));
   return made;
 }
 

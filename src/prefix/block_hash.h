@@ -1,5 +1,6 @@
 // Names of prompt blocks: hash i covers block i and, by chaining, everything before it, so equal
-// hashes mean equal prefixes (the scheme of the inference extension's estimator, with XXH3).
+// hashes mean equal prefixes (the scheme of the inference extension's estimator; XXH3 of a block,
+// and one multiplication with the name before).
 
 #pragma once
 

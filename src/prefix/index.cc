@@ -58,6 +58,18 @@ struct PrefixIndex::Impl {
     const uint64_t mixed = name * 0xD6E8FEB86659FD93;
     return *shards[(mixed >> 40) & (shards.size() - 1)];
   }
+  // A prompt's memory is asked for at once, not a run after the other: where nothing of a prompt
+  // was known before, its runs begin at such places.
+  void PrefetchNames(std::span<const uint64_t> hashes) {
+    for (size_t at = 0; at < hashes.size(); at += kRunBlocksMax) {
+      ShardOf(hashes[at]).PrefetchName(hashes[at]);
+    }
+  }
+  void PrefetchRuns(std::span<const uint64_t> hashes) {
+    for (size_t at = 0; at < hashes.size(); at += kRunBlocksMax) {
+      ShardOf(hashes[at]).PrefetchRun(hashes[at]);
+    }
+  }
   bool Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held, bool may_append);
   size_t EndOfNew(std::span<const uint64_t> hashes, size_t at);
   bool AddRuns(std::span<const uint64_t> hashes, size_t base, const Touch& touch);
@@ -174,11 +186,18 @@ void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32
   if (blocks_max != 0) hashes = hashes.first(std::min<size_t>(hashes.size(), blocks_max));
   const Touch touch = impl_->endpoints.Begin(slot, hashes.size(), blocks_max);
   if (held >= hashes.size() && touch.moves == nullptr) return;
+  // What was just matched is near.
+  if (held == 0) {
+    impl_->PrefetchNames(hashes);
+    impl_->PrefetchRuns(hashes);
+  }
   // To append may fail for want of room, and then it will again.
   for (int i = 0; i < kWalksMax && !impl_->Walk(hashes, touch, held, i % 2 == 0); ++i) {
   }
   impl_->endpoints.End(touch, blocks_max);
 }
+
+void PrefixIndex::Prefetch(std::span<const uint64_t> hashes) { impl_->PrefetchNames(hashes); }
 
 void PrefixIndex::NameBlocks(std::span<const uint64_t> hashes, size_t first,
                              std::span<const uint64_t> names) {

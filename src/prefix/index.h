@@ -41,6 +41,11 @@ class PrefixIndex {
   explicit PrefixIndex(const Options& options);
   ~PrefixIndex();
 
+  // All take `hashes` that are chained (prefix/block_hash.h): blocks of one hash have the same
+  // blocks before them.
+
+  // What Match is going to look at comes nearer, if there is something to do meanwhile.
+  void Prefetch(std::span<const uint64_t> hashes);
   // hit_blocks[i] = number of leading `hashes` that slot slots[i] holds without a gap.
   // Marks the blocks met as used. Stops at the first block that none of `slots` holds.
   // REQUIRES: slots.size() == hit_blocks.size(); slots are distinct

@@ -34,7 +34,7 @@ struct Run {
   uint64_t name;  // hash of the first block
   uint64_t uses[kInlineHolders];
   uint16_t slots[kInlineHolders];
-  uint32_t next;   // of those in the same bucket of the table
+  uint32_t last;   // of the last block's hash; 0 if it is not known
   uint32_t newer;  // neighbours in the order of writing, 0 at the ends
   uint32_t older;
   uint32_t base;           // the number of the first block in its prompt

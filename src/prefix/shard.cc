@@ -8,8 +8,6 @@
 namespace gw::internal {
 namespace {
 
-// Runs take from one cell to twenty; where all take one, a search looks at three of them.
-constexpr size_t kCellsPerBucket = 2;
 // Cell numbers have 32 bits.
 constexpr size_t kCellsMax = size_t{1} << 31;
 // Runs that were met and get another round before room is made at the cost of one that was met:
@@ -22,25 +20,11 @@ IndexShard::IndexShard(size_t bytes_max, const Endpoints* endpoints)
     : holders_(&cells_, endpoints) {
   const size_t fixed = sizeof(*this) + sizeof(Cell);
   const size_t bytes = bytes_max > fixed ? bytes_max - fixed : 0;
-  constexpr size_t kBytesPerBucket = kCellsPerBucket * sizeof(Cell) + sizeof(uint32_t);
-  bucket_count_ = std::min(bytes / kBytesPerBucket, kCellsMax / kCellsPerBucket);
-  cells_.Reserve(bucket_count_ * kCellsPerBucket);
-  if (bucket_count_ == 0) return;
-  buckets_.reset(static_cast<uint32_t*>(std::calloc(bucket_count_, sizeof(uint32_t))));
-  CHECK(buckets_ != nullptr);
-}
-
-// Multiplying instead of dividing by the count (Lemire, 2016). The first product spreads hashes
-// that are not random (tests, counters) as well.
-uint32_t* IndexShard::Bucket(uint64_t name) const {
-  const uint64_t mixed = (name * 0x9E3779B97F4A7C15) >> 32;
-  return &buckets_[(mixed * bucket_count_) >> 32];
-}
-
-uint32_t IndexShard::Find(uint64_t name) const {
-  uint32_t cell = *Bucket(name);
-  while (cell != 0 && cells_[cell].run.name != name) cell = cells_[cell].run.next;
-  return cell;
+  // Runs take from one cell to twenty. Where most take two, half of the table is empty; where all
+  // take one, some cells are never used.
+  cells_max_ = std::min(bytes / (sizeof(Cell) + RunTable::kSlotBytes), kCellsMax);
+  cells_.Reserve(cells_max_);
+  table_.Reserve(cells_max_, &cells_);
 }
 
 // The cell that holds the hashes of blocks 1 + number * kCellHashes and on.
@@ -49,33 +33,33 @@ uint32_t* IndexShard::HashCell(Run& run, uint32_t number) {
 }
 
 // How many leading blocks of the run the prompt has. REQUIRES: the first one is the prompt's
+//
+// Hashes are chained: blocks of one hash have the same blocks before them, so that the last one
+// tells of all, and what differs somewhere is searched by halves.
 uint32_t IndexShard::Matched(const Run& run, std::span<const uint64_t> hashes) const {
   const auto end = static_cast<uint32_t>(std::min<size_t>(run.blocks, hashes.size()));
-  const uint32_t count = run.hash_cells();
-  const uint32_t* numbers = count > 1 ? cells_[run.hashes].numbers : &run.hashes;
-  for (uint32_t i = 0; i < Run::CellsOf(end); ++i) __builtin_prefetch(&cells_[numbers[i]]);
-  uint32_t at = 1;
-  for (uint32_t i = 0; at < end; ++i) {
-    const uint32_t* cell = cells_[numbers[i]].hashes;
-    const uint64_t* wanted = hashes.data() + at;
-    const uint32_t size = std::min(end - at, kCellHashes);
-    uint32_t differ = 0;
-    for (uint32_t j = 0; j < size; ++j) differ |= cell[j] ^ static_cast<uint32_t>(wanted[j]);
-    if (differ != 0) {
-      uint32_t same = 0;
-      while (cell[same] == static_cast<uint32_t>(wanted[same])) ++same;
-      return at + same;
-    }
-    at += size;
+  const uint32_t* numbers = run.hash_cells() > 1 ? cells_[run.hashes].numbers : &run.hashes;
+  const auto is_same = [&](uint32_t block) {
+    const uint32_t at = block - 1;
+    return cells_[numbers[at / kCellHashes]].hashes[at % kCellHashes] ==
+           static_cast<uint32_t>(hashes[block]);
+  };
+  if (end == run.blocks && run.last == static_cast<uint32_t>(hashes[end - 1])) return end;
+  if (end == 1 || is_same(end - 1)) return end;
+  uint32_t same = 0;
+  uint32_t differs = end - 1;
+  while (differs - same > 1) {
+    const uint32_t middle = (same + differs) / 2;
+    (is_same(middle) ? same : differs) = middle;
   }
-  return end;
+  return differs;
 }
 
 IndexShard::Met IndexShard::Match(std::span<const uint64_t> hashes, uint32_t base,
                                   Survivors* survivors) {
-  if (bucket_count_ == 0) return {};
+  if (!has_room()) return {};
   const MutexLock lock(mutex_);
-  const uint32_t cell = Find(hashes.front());
+  const uint32_t cell = table_.Find(hashes.front());
   if (cell == 0) return {};
   Run& run = cells_[cell].run;
   if (run.base != base) return {};
@@ -93,9 +77,9 @@ IndexShard::Met IndexShard::Match(std::span<const uint64_t> hashes, uint32_t bas
 
 IndexShard::Met IndexShard::Use(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch,
                                 uint32_t held) {
-  if (bucket_count_ == 0) return {};
+  if (!has_room()) return {};
   const MutexLock lock(mutex_);
-  const uint32_t cell = Find(hashes.front());
+  const uint32_t cell = table_.Find(hashes.front());
   if (cell == 0) return {};
   Run& run = cells_[cell].run;
   if (run.base != base) return {};
@@ -106,22 +90,22 @@ IndexShard::Met IndexShard::Use(std::span<const uint64_t> hashes, uint32_t base,
 }
 
 bool IndexShard::Has(uint64_t name) const {
-  if (bucket_count_ == 0) return false;
+  if (!has_room()) return false;
   const MutexLock lock(mutex_);
-  return Find(name) != 0;
+  return table_.Find(name) != 0;
 }
 
 uint32_t IndexShard::Peek(std::span<const uint64_t> hashes, uint32_t base) const {
-  if (bucket_count_ == 0) return 0;
+  if (!has_room()) return 0;
   const MutexLock lock(mutex_);
-  const uint32_t cell = Find(hashes.front());
+  const uint32_t cell = table_.Find(hashes.front());
   return cell == 0 || cells_[cell].run.base != base ? 0 : Matched(cells_[cell].run, hashes);
 }
 
 // nullptr: it is not where it was.
 Run* IndexShard::FindBlock(const BlockPlace& place) {
-  if (bucket_count_ == 0) return nullptr;
-  const uint32_t cell = Find(place.run);
+  if (!has_room()) return nullptr;
+  const uint32_t cell = table_.Find(place.run);
   if (cell == 0) return nullptr;
   Run& run = cells_[cell].run;
   if (run.base != place.base || place.offset >= run.blocks) return nullptr;
@@ -146,9 +130,9 @@ bool IndexShard::RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector
 }
 
 void IndexShard::Drop(uint64_t name, uint32_t base) {
-  if (bucket_count_ == 0) return;
+  if (!has_room()) return;
   const MutexLock lock(mutex_);
-  const uint32_t cell = Find(name);
+  const uint32_t cell = table_.Find(name);
   if (cell == 0 || cells_[cell].run.base != base) return;
   evicted_blocks_ += cells_[cell].run.blocks;
   Remove(cell);
@@ -165,20 +149,18 @@ void IndexShard::Hold(uint32_t cell, const Touch& touch, uint32_t blocks) {
 
 bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch) {
   const auto blocks = static_cast<uint32_t>(std::min<size_t>(hashes.size(), kRunBlocksMax));
-  if (bucket_count_ == 0) return true;
+  if (!has_room()) return true;
   const uint32_t hash_cells = Run::CellsOf(blocks);
   const MutexLock lock(mutex_);
-  if (Find(hashes.front()) != 0) return false;
-  if (!Reserve(1 + hash_cells + (hash_cells > 1), 0)) return true;
+  if (table_.Find(hashes.front()) != 0) return false;
+  if (!Reserve(1 + hash_cells + (hash_cells > 1), 0, 1)) return true;
   const uint32_t cell = cells_.Allocate();
-  uint32_t* bucket = Bucket(hashes.front());
   Run& run = cells_[cell].run;
   run = Run{};
   run.name = hashes.front();
-  run.next = *bucket;
   run.base = base;
   run.blocks = 1;
-  *bucket = cell;
+  table_.Put(run.name, cell);
   LinkNewest(cell);
   ++blocks_;
   PutHashes(&run, hashes.subspan(1, blocks - 1));
@@ -188,9 +170,9 @@ bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touc
 
 bool IndexShard::Append(uint64_t name, uint32_t blocks, std::span<const uint64_t> hashes,
                         const Touch& touch) {
-  if (bucket_count_ == 0) return false;
+  if (!has_room()) return false;
   const MutexLock lock(mutex_);
-  const uint32_t cell = Find(name);
+  const uint32_t cell = table_.Find(name);
   if (cell == 0) return false;
   Run& run = cells_[cell].run;
   const auto all = static_cast<uint32_t>(blocks + hashes.size());
@@ -222,13 +204,14 @@ void IndexShard::PutHashes(Run* run, std::span<const uint64_t> hashes) {
     cells_[numbers[at / kCellHashes]].hashes[at % kCellHashes] = static_cast<uint32_t>(hash);
     ++at;
   }
+  if (!hashes.empty()) run->last = static_cast<uint32_t>(hashes.back());
   run->blocks = static_cast<uint16_t>(all);
   blocks_ += hashes.size();
 }
 
-bool IndexShard::Reserve(size_t cells, uint32_t kept) {
+bool IndexShard::Reserve(size_t cells, uint32_t kept, size_t runs) {
   int rounds = kRoundsMax;
-  while (cells_.unused() < cells) {
+  while (cells_.unused() < cells || table_.unused() < runs) {
     const uint32_t cell = oldest_;
     if (cell == 0) return false;
     Run& run = cells_[cell].run;
@@ -266,6 +249,8 @@ void IndexShard::Cut(Run* run, uint32_t blocks) {
   }
   evicted_blocks_ += run->blocks - blocks;
   blocks_ -= run->blocks - blocks;
+  // To look it up would touch memory that is about to go, too.
+  if (blocks != run->blocks) run->last = 0;
   run->blocks = static_cast<uint16_t>(blocks);
   run->met = std::min(run->met, run->blocks);
 }
@@ -276,9 +261,7 @@ void IndexShard::Remove(uint32_t cell) {
   if (run.hash_cells() > 1) cells_.Free(run.hashes);
   blocks_ -= run.blocks;
   holders_.FreeAll(&run);
-  uint32_t* link = Bucket(run.name);
-  while (*link != cell) link = &cells_[*link].run.next;
-  *link = run.next;
+  table_.Erase(run.name, cell);
   Unlink(cell);
   cells_.Free(cell);
 }
@@ -299,8 +282,7 @@ void IndexShard::Unlink(uint32_t cell) {
 
 IndexShard::Stats IndexShard::stats() const {
   const MutexLock lock(mutex_);
-  return {sizeof(*this) + bucket_count_ * sizeof(uint32_t) + cells_.bytes(), blocks_,
-          evicted_blocks_};
+  return {sizeof(*this) + table_.bytes() + cells_.bytes(), blocks_, evicted_blocks_};
 }
 
 }  // namespace gw::internal

@@ -17,6 +17,7 @@
 #include "prefix/cell_pool.h"
 #include "prefix/endpoints.h"
 #include "prefix/holders.h"
+#include "prefix/run_table.h"
 #include "prefix/survivors.h"
 
 namespace gw::internal {
@@ -32,6 +33,15 @@ class alignas(64) IndexShard {
   // Uses at most `bytes_max`, all of itself included; holds nothing if that is too little.
   // REQUIRES: `endpoints` outlives the shard
   IndexShard(size_t bytes_max, const Endpoints* endpoints);
+
+  // Without the lock: what is known of a run of that name comes nearer, in two steps, so that the
+  // memory of many is asked for at once.
+  void PrefetchName(uint64_t name) const {
+    if (has_room()) table_.PrefetchSlot(name);
+  }
+  void PrefetchRun(uint64_t name) const {
+    if (has_room()) table_.PrefetchRun(name);
+  }
 
   // All but Has and Append, until Peek, take `hashes`: what is left of a prompt from its block
   // number `base` on. They look at the run that starts there, and at no more of the prompt than
@@ -66,12 +76,7 @@ class alignas(64) IndexShard {
   Stats stats() const;
 
  private:
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-
-  uint32_t* Bucket(uint64_t name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  uint32_t Find(uint64_t name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool has_room() const { return cells_max_ != 0; }
   uint32_t Matched(const Run& run, std::span<const uint64_t> hashes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t* HashCell(Run& run, uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -81,9 +86,9 @@ class alignas(64) IndexShard {
   void Hold(uint32_t cell, const Touch& touch, uint32_t blocks)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Makes `cells` allocations possible at the cost of runs other than `kept`.
-  bool Reserve(size_t cells, uint32_t kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool MakeRoom(uint32_t kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes `cells` allocations possible, and names for `runs`, at the cost of runs other than
+  // `kept`.
+  bool Reserve(size_t cells, uint32_t kept, size_t runs = 0) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CutLastCell(Run* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Cut(Run* run, uint32_t blocks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(uint32_t cell) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -93,8 +98,8 @@ class alignas(64) IndexShard {
   mutable Mutex mutex_;
   CellPool cells_ ABSL_GUARDED_BY(mutex_);
   Holders holders_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<uint32_t[], Free> buckets_;
-  size_t bucket_count_ = 0;
+  RunTable table_;
+  size_t cells_max_ = 0;
   uint32_t newest_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t oldest_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t blocks_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -186,20 +186,5 @@ TEST(Trust, ErrorsSayWhatIsWrongWithWhich) {
   EXPECT_THAT(error(good + good.substr(0, 100)), StartsWith("certificate 2 cannot be read: "));
 }
 
-TEST(Trust, OfTheMachineIsTheFileThatTheEnvironmentNames) {
-  const std::string path = testing::TempDir() + "/trust.pem";
-  std::FILE* const file = std::fopen(path.c_str(), "w");
-  ASSERT_NE(file, nullptr);
-  std::fputs(TestAuthority().pem.c_str(), file);
-  std::fclose(file);
-  setenv("SSL_CERT_FILE", path.c_str(), 1);
-  const auto trust = Trust::System();
-  ASSERT_TRUE(trust.ok()) << trust.status();
-  EXPECT_EQ((*trust)->size(), 1u);
-  setenv("SSL_CERT_FILE", "/nowhere/at/all", 1);
-  EXPECT_EQ(Trust::System().status().message(), "SSL_CERT_FILE: /nowhere/at/all cannot be read");
-  unsetenv("SSL_CERT_FILE");
-}
-
 }  // namespace
 }  // namespace gw

@@ -3,10 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tls/test_certificates.h"
-#include "translate/test_answers.h"
-#include "translate/test_objects.h"
-#include "translate/translator.h"
+#include "translate/test_tls.h"
 
 namespace gw {
 namespace {
@@ -14,65 +11,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr int64_t kNow = 1'800'000'000;  // 2027-01-15T08:00:00Z
-
-std::string ListenerSaid(const Translation& translation, const std::string& listener,
-                         const std::string& type, const std::string& gateway = "gateway") {
-  return Said(ListenerOf(translation, listener, gateway).conditions, type);
-}
-std::string ListenerMessage(const Translation& translation, const std::string& listener,
-                            const std::string& type, const std::string& gateway = "gateway") {
-  return MessageOf(ListenerOf(translation, listener, gateway).conditions, type);
-}
-
-// "host: CN=a CN=b; ..." of what is served at the port; "plain" or "none".
-std::string Shown(const Snapshot& snapshot, uint16_t port = 443) {
-  const ListenerEntry* listener = snapshot.FindListener({port});
-  if (listener == nullptr) return "none";
-  if (listener->tls == nullptr) return "plain";
-  std::string text;
-  for (const TlsListener& each : listener->tls->options().listeners) {
-    text += (text.empty() ? "" : "; ") + each.hostname + ":";
-    for (const auto& certificate : each.certificates) text += " " + certificate->subject();
-  }
-  return text;
-}
-
-// A Gateway with plain HTTP and one HTTPS listener "https", and a Secret "cert" for a.example.com.
-struct TlsScenario : Scenario {
-  TestCertificate certificate = ServerCertificate("a.example.com");
-  api::Gateway* gateway = &AddGateway();
-  api::Listener* https = &AddHttps(*gateway, "https", "cert");
-  api::Secret* secret = &AddSecret("cert", certificate.pem, certificate.key_pem());
-
-  TlsScenario() {
-    options.now_unix_s = kNow;
-    secret->meta.source = {"cert.yaml", 3};
-    gateway->meta.lines["spec.listeners[1].tls.certificateRefs[0]"] = 12;
-    gateway->meta.source = {"gateway.yaml", 1};
-  }
-  void SetSecret(const TestCertificate& made) {
-    secret->data = {{"tls.crt", made.pem}, {"tls.key", made.key_pem()}};
-  }
-  // The one that a test changes is of "https"; the other listener goes on.
-  void ExpectRefused(const std::string& reason, const std::string& message) {
-    AddRoute();
-    const Translation translation = Run();
-    EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "False/" + reason);
-    EXPECT_EQ(ListenerMessage(translation, "https", "ResolvedRefs"), message);
-    EXPECT_EQ(ListenerSaid(translation, "https", "Programmed"), "False/Invalid");
-    const api::ListenerStatus status = ListenerOf(translation, "https");
-    ASSERT_EQ(status.supported_kinds.size(), 1u);
-    EXPECT_EQ(status.supported_kinds[0].kind, "HTTPRoute");
-    EXPECT_EQ(status.attached_routes, 1) << "whatever the listener's own state is";
-    EXPECT_EQ(Shown(*translation.snapshot), "none");
-    EXPECT_EQ(Shown(*translation.snapshot, 80), "plain");
-    EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"), "True/Programmed");
-    EXPECT_EQ(Said(StatusOf(translation, "Gateway", "gateway").conditions, "Accepted"),
-              "True/ListenersNotValid");
-  }
-};
 
 TEST(HTTPRouteHTTPSListener, IsServedWithItsCertificateAndItsRoutes) {
   TlsScenario scenario;
@@ -319,19 +257,6 @@ TEST(HttpsListener, OfTwoGatewaysSharesAPortIfClientsShowTheSameCertificates) {
   }
 }
 
-// --- clients' certificates ---
-
-struct ClientScenario : TlsScenario {
-  ClientScenario() {
-    AddAuthorities("ca", TestAuthority().pem);
-    gateway->frontend.validation = {.ca_refs = {{"", "ConfigMap", "default", "ca"}},
-                                    .path = "spec.tls.frontend.default.validation"};
-  }
-  const ClientValidation& Clients(const Translation& translation, uint16_t port = 443) {
-    return translation.snapshot->FindListener({port})->tls->options().client_validation;
-  }
-};
-
 TEST(GatewayFrontendClientCertificateValidation, IsAskedForAsTheGatewaySaysForThePort) {
   ClientScenario scenario;
   scenario.AddHttps(*scenario.gateway, "open", "cert", "", 8443);
@@ -407,115 +332,6 @@ TEST(GatewayFrontendClientCertificateValidation, TakesAuthoritiesOfAnotherNamesp
   scenario.gateway->frontend.validation->ca_refs[0].ns = "certs";
   scenario.AddGrant("default", "certs", "ConfigMap", "ca");
   EXPECT_EQ(ListenerSaid(scenario.Run(), "https", "ResolvedRefs"), "True/ResolvedRefs");
-}
-
-// --- from one translation to the next ---
-
-struct Following : ClientScenario {
-  Translator translator{options, endpoints};
-  uint64_t generation = 0;
-
-  Translation Next(int64_t now_unix_s = kNow) {
-    translator.SetNow(now_unix_s);
-    Translator::Update update = translator.TranslateAll(resources, ++generation);
-    return {update.snapshot, std::move(update.status), std::move(update.warnings), {}, {}, 0};
-  }
-  std::shared_ptr<const ServerTls> ServerOf(const Translation& translation) {
-    return translation.snapshot->FindListener({443})->tls;
-  }
-};
-
-TEST(LastGoodCertificate, IsServedWhileTheNewOneIsBad) {
-  const TestCertificate good = ServerCertificate("a.example.com");
-  const TestCertificate expired = MakeCertificate({.common_name = "expired",
-                                                   .key = TestKey::kP256,
-                                                   .issuer = &TestAuthority(),
-                                                   .not_after = "20260101000000Z"});
-  const std::pair<api::StringMap, std::string> kBad[] = {
-      {{{"tls.crt", "nothing"}, {"tls.key", good.key_pem()}}, "must be a certificate in PEM"},
-      {{{"tls.crt", good.pem}, {"tls.key", KeyPemForTest(TestKey::kOtherP256)}},
-       "tls.key: must be the key of"},
-      {{{"tls.crt", expired.pem}, {"tls.key", expired.key_pem()}},
-       "tls.crt: expired on 2026-01-01T00:00:00Z"},
-  };
-  for (const auto& [data, said] : kBad) {
-    Following scenario;
-    const auto server = scenario.ServerOf(scenario.Next());
-    scenario.secret->data = data;
-    Translation translation = scenario.Next();
-    EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "False/InvalidCertificateRef");
-    const std::string message = ListenerMessage(translation, "https", "ResolvedRefs");
-    EXPECT_THAT(message, HasSubstr(said));
-    EXPECT_THAT(message, HasSubstr("; its last good certificate is served: CN=a.example.com"));
-    EXPECT_EQ(ListenerSaid(translation, "https", "Programmed"), "True/Programmed");
-    EXPECT_EQ(scenario.ServerOf(translation), server);
-    scenario.SetSecret(ServerCertificate("new.example.com"));
-    translation = scenario.Next();
-    EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "True/ResolvedRefs");
-    EXPECT_EQ(Shown(*translation.snapshot), "*: CN=new.example.com");
-  }
-}
-
-TEST(LastGoodCertificate, GoesWithItsSecret) {
-  Following scenario;
-  scenario.Next();
-  const api::Secret secret = *scenario.secret;
-  scenario.resources.secrets.clear();
-  Translation translation = scenario.Next();
-  EXPECT_EQ(ListenerSaid(translation, "https", "Programmed"), "False/Invalid");
-  EXPECT_EQ(Shown(*translation.snapshot), "none");
-  scenario.resources.secrets[{"default", "cert"}] = secret;
-  scenario.resources.secrets.begin()->second.data["tls.crt"] = "nothing";
-  EXPECT_EQ(Shown(*scenario.Next().snapshot), "none") << "that of a deleted one is forgotten";
-}
-
-TEST(LastGoodCertificate, IsServedBeyondItsEnd) {
-  Following scenario;
-  scenario.SetSecret(MakeCertificate({.common_name = "short",
-                                      .names = "DNS:a.example.com",
-                                      .issuer = &TestAuthority(),
-                                      .not_after = "20270115090000Z"}));
-  Translation translation = scenario.Next();
-  EXPECT_EQ(scenario.translator.next_change_unix_s(), kNow + 3601);
-  EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "True/ResolvedRefs");
-  translation = scenario.Next(kNow + 3601);
-  EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "False/InvalidCertificateRef");
-  EXPECT_EQ(ListenerSaid(translation, "https", "Programmed"), "True/Programmed");
-  EXPECT_EQ(Shown(*translation.snapshot), "*: CN=short");
-}
-
-TEST(LastGoodAuthorities, AreUsedWhileTheNewOnesAreBad) {
-  Following scenario;
-  const auto server = scenario.ServerOf(scenario.Next());
-  scenario.resources.config_maps.begin()->second.data["ca.crt"] = "nothing";
-  Translation translation = scenario.Next();
-  EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "False/InvalidCACertificateRef");
-  EXPECT_EQ(ListenerSaid(translation, "https", "Accepted"), "True/Accepted");
-  EXPECT_EQ(scenario.ServerOf(translation), server);
-  scenario.resources.config_maps.clear();
-  EXPECT_EQ(Shown(*scenario.Next().snapshot), "none");
-}
-
-TEST(ServerTls, StaysTheSameWhileNothingOfItChanges) {
-  Following scenario;
-  const auto server = scenario.ServerOf(scenario.Next());
-  scenario.AddRoute();
-  scenario.secret->meta.labels["another"] = "label";
-  EXPECT_EQ(scenario.ServerOf(scenario.Next()), server);
-  scenario.https->hostname = "a.example.com";
-  EXPECT_NE(scenario.ServerOf(scenario.Next()), server);
-}
-
-TEST(Translator, TranslatesAllWhenACertificateEnds) {
-  Following scenario;
-  scenario.SetSecret(MakeCertificate(
-      {.names = "DNS:a.example.com", .issuer = &TestAuthority(), .not_after = "20270115090000Z"}));
-  scenario.Next();
-  scenario.translator.SetNow(kNow + 3600);
-  EXPECT_FALSE(scenario.translator.Follow(scenario.resources, {}, 2).whole);
-  scenario.translator.SetNow(kNow + 3601);
-  EXPECT_TRUE(scenario.translator.Follow(scenario.resources, {}, 3).whole);
-  EXPECT_FALSE(scenario.translator.Follow(scenario.resources, {}, 4).whole) << "once";
 }
 
 }  // namespace

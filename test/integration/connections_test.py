@@ -24,7 +24,7 @@ class StoppedProcessTest(GatewayTest):
 
         server = self.model_server(late)
         gateway = self.gateway(pool_of([server]), arguments=(
-            "--workers", "1", "--timeout", "response_headers_timeout=3s"))
+            "--workers", "1", "--timeout", "response_headers_timeout=8s"))
         clients = [self.client(gateway) for _ in range(answers)]
         for client in clients:
             client.request("GET", "/v1/t")
@@ -34,7 +34,7 @@ class StoppedProcessTest(GatewayTest):
         gate_open.append(True)
         # All answers lie in the gateway's sockets, and all time-outs are over.
         eventually(lambda: self.unread_by(server) >= answers, "answers in the sockets")
-        eventually(lambda: time.monotonic() > begun + 4, "the time-outs are over")
+        eventually(lambda: time.monotonic() > begun + 9, "the time-outs are over")
         gateway.signal(signal.SIGCONT)
         self.assertEqual([c.read_response().status for c in clients], [200] * answers)
 

@@ -112,6 +112,7 @@ class FileTest(ReloadTest):
         (gateway.folder / "objects.yaml~").write_text("kind: [")
         gateway.write("objects.yaml", pool_of([servers[0]]))
         self.wait_generation(gateway, 5)
+        gateway.wait_line("Configuration published", generation=5)  # lines follow when they can
         self.assertEqual(self.published(gateway), [1, 2, 3, 4, 5])
         self.assertEqual(gateway.get("/v1/t").body, b"a")
 
