@@ -100,7 +100,8 @@ TEST_F(TlsListenerTest, AHostOfAnotherListenerIsMisdirected) {
   tls_ = MakeServerTls({{"a.example.com", {both.Parsed()}}, {"*.example.com", {both.Parsed()}}});
   Start();
   auto client = ConnectTls(ClientFor("b.example.com"));
-  for (const char* host : {"b.example.com", "C.example.com:8443", "d.c.example.com"}) {
+  for (const char* host : {"b.example.com", "C.example.com:8443", "d.c.example.com",
+                           "b.example.com.", "elsewhere.org"}) {
     const size_t before = served_.size();
     client->recorder.text.clear();
     client->Write(GetFrom(host));
@@ -108,7 +109,7 @@ TEST_F(TlsListenerTest, AHostOfAnotherListenerIsMisdirected) {
     served_.back()->Write(kHi);
     RunUntil([&] { return client->saw("hi"); });
   }
-  for (const char* host : {"a.example.com", "A.example.com.", "elsewhere.org"}) {
+  for (const char* host : {"a.example.com", "A.example.com.", "a.example.com:8443"}) {
     client->recorder.text.clear();
     client->Write(GetFrom(host));
     RunUntil([&] { return client->saw("misdirected_request"); });
@@ -181,7 +182,6 @@ TEST_F(TlsListenerTest, DrainingWaitsForHandshakesThatAreUnderWay) {
       std::move(plain->stream), ClientTlsForTest(), "server", std::chrono::seconds(20),
       [&](TlsHandshake::Result result) { stream = std::move(result.stream); });
   RunUntil([&] { return stream != nullptr; });
-  EXPECT_TRUE(Handshakes("ok", 0) || Handshakes("ok", 1));
   RunUntil([&] { return drained.load(); });
   EXPECT_TRUE(Handshakes("ok", 1));
 }
