@@ -56,8 +56,9 @@ class TlsListenerTest : public WorkerTest {
 TEST_F(TlsListenerTest, ARequestOverTlsIsServedAndItsEndpointIsToldSo) {
   tls_ = ServerTlsForTest();
   Start();
+  const auto tls = ClientFor("test.example.com");
   auto client = ConnectTls(
-      ClientTlsForTest(),
+      tls,
       GetFrom("test.example.com",
               "X-Forwarded-Proto: http\r\nX-Forwarded-Client-Cert: Subject=\"CN=forged\"\r\n"));
   Peer& served = Served(0);
@@ -67,7 +68,7 @@ TEST_F(TlsListenerTest, ARequestOverTlsIsServedAndItsEndpointIsToldSo) {
   RunUntil([&] { return client->saw("hi"); });
   EXPECT_TRUE(Handshakes("ok", 1));
   EXPECT_TRUE(Counted("penstock_tls_sessions_resumed_total 0\n"));
-  client = ConnectTls(ClientTlsForTest(), GetFrom("test.example.com"));
+  client = ConnectTls(tls, GetFrom("test.example.com"));
   Served(1).Write(kHi);
   RunUntil([&] { return client->saw("hi"); });
   EXPECT_TRUE(Handshakes("ok", 2));
@@ -100,7 +101,8 @@ TEST_F(TlsListenerTest, AHostOfAnotherListenerIsMisdirected) {
   tls_ = MakeServerTls({{"a.example.com", {both.Parsed()}}, {"*.example.com", {both.Parsed()}}});
   Start();
   auto client = ConnectTls(ClientFor("b.example.com"));
-  for (const char* host : {"b.example.com", "C.example.com:8443", "d.c.example.com"}) {
+  for (const char* host : {"b.example.com", "C.example.com:8443", "d.c.example.com",
+                           "b.example.com.", "elsewhere.org"}) {
     const size_t before = served_.size();
     client->recorder.text.clear();
     client->Write(GetFrom(host));
@@ -108,7 +110,7 @@ TEST_F(TlsListenerTest, AHostOfAnotherListenerIsMisdirected) {
     served_.back()->Write(kHi);
     RunUntil([&] { return client->saw("hi"); });
   }
-  for (const char* host : {"a.example.com", "A.example.com.", "elsewhere.org"}) {
+  for (const char* host : {"a.example.com", "A.example.com.", "a.example.com:8443"}) {
     client->recorder.text.clear();
     client->Write(GetFrom(host));
     RunUntil([&] { return client->saw("misdirected_request"); });
@@ -142,20 +144,21 @@ TEST_F(TlsListenerTest, WhoSaysNothingIsClosedAfterTheTimeOut) {
   EXPECT_TRUE(Counted("penstock_downstream_connections 0\n"));
 }
 
-TEST_F(TlsListenerTest, ThousandHalfOpenHandshakesLeaveRoomForOthers) {
-  options_.tls_handshakes_max = 50;
+TEST_F(TlsListenerTest, ManyHalfOpenHandshakesLeaveRoomForOthers) {
+  options_.tls_handshakes_max = 20;
   tls_ = ServerTlsForTest();
   Start();
   std::vector<std::unique_ptr<Peer>> silent;
-  for (int i = 0; i < 1000; ++i) {
-    silent.push_back(Connect(std::string("\x16\x03\x01", 3)));
-    if (i % 100 != 0) continue;
+  for (size_t i = 0; i < 5; ++i) {
+    for (int k = 0; k < 60; ++k) silent.push_back(Connect(std::string("\x16\x03\x01", 3)));
     auto client = ConnectTls(ClientTlsForTest(), GetFrom("test.example.com"));
-    Served(served_.size() - 1).Write(kHi);
+    Served(i).Write(kHi);
+    RunUntil([&] { return client->saw("hi"); });
   }
-  RunUntil([&] { return silent[900]->ended() || Handshakes("displaced", 950); });
-  auto client = ConnectTls(ClientTlsForTest(), GetFrom("test.example.com"));
-  EXPECT_NE(client, nullptr);
+  // All but the last ones were closed.
+  RunUntil([&] { return silent[270]->ended(); });
+  EXPECT_FALSE(silent.back()->ended());
+  EXPECT_TRUE(Handshakes("ok", 5));
 }
 
 TEST_F(TlsListenerTest, PlainHttpIsNoHandshake) {
@@ -181,7 +184,6 @@ TEST_F(TlsListenerTest, DrainingWaitsForHandshakesThatAreUnderWay) {
       std::move(plain->stream), ClientTlsForTest(), "server", std::chrono::seconds(20),
       [&](TlsHandshake::Result result) { stream = std::move(result.stream); });
   RunUntil([&] { return stream != nullptr; });
-  EXPECT_TRUE(Handshakes("ok", 0) || Handshakes("ok", 1));
   RunUntil([&] { return drained.load(); });
   EXPECT_TRUE(Handshakes("ok", 1));
 }

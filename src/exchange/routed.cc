@@ -53,10 +53,11 @@ const ModelTable* NamesOf(const PoolEntry& pool) {
 bool IsMisdirected(const ServerTls& tls, const Asked& asked) {
   std::string host(http::HostWithoutPort(asked.head->authority));
   absl::AsciiStrToLower(&host);
-  const std::string* const meant = tls.ListenerFor(host);
+  if (host.ends_with('.')) host.pop_back();
+  const std::string* const meant = host.empty() ? nullptr : tls.ListenerFor(host);
+  if (meant == nullptr) return false;  // nobody's: no route has it
   const std::string* const connected = tls.ListenerFor(asked.server_name);
-  if (meant == nullptr || connected == nullptr) return meant != connected;
-  return *meant != *connected;
+  return connected == nullptr || *meant != *connected;
 }
 
 }  // namespace
