@@ -66,8 +66,8 @@ Step Exchange::AnswerByFilter() {
   const Redirect* const redirect = filters.redirect();
   if (redirect == nullptr) return {Step::Kind::kReadBody, Rejection::kNone};
   filter_answer_.status = redirect->status;
-  filter_answer_.location = LocationOf(
-      *redirect, {"http", asked_.head->authority, routed_.listener_port(), asked_.target});
+  filter_answer_.location = LocationOf(*redirect, {routed_.scheme(), asked_.head->authority,
+                                                   routed_.listener_port(), asked_.target});
   return {Step::Kind::kAnswer, Rejection::kNone};
 }
 

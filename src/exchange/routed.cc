@@ -74,6 +74,7 @@ Refusal Routed::FindListener() {
   const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(listener_) : nullptr;
   if (listener == nullptr || !listener->routes) return {Rejection::kShuttingDown};
   routes_ = listener->routes.get();
+  secure_ = listener->tls != nullptr;
   return {};
 }
 

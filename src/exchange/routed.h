@@ -56,6 +56,7 @@ class Routed {
     return {rule_ != nullptr ? rule_->filters.get() : nullptr, destination_filters_};
   }
   uint16_t listener_port() const { return listener_.port; }
+  std::string_view scheme() const { return secure_ ? "https" : "http"; }  // of the listener
   // Of event streams that have no byte yet. Also while nothing is pinned.
   std::optional<Duration> stream_keepalive() const;
   // Of a body that is read before its pool is known, as much of the prompt as any pool looks at.
@@ -72,6 +73,7 @@ class Routed {
 
   std::shared_ptr<const Snapshot> snapshot_;
   ListenerKey listener_;
+  bool secure_ = false;
   const RouteTable* routes_ = nullptr;
   std::shared_ptr<const RouteTable> held_routes_;  // while nothing else is pinned
   const RouteRule* rule_ = nullptr;
