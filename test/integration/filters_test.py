@@ -139,6 +139,18 @@ class HeaderTest(FilterTest):
             with self.subTest(path=path, headers=headers):
                 self.assert_fields(self.sent(path, headers.items()).head, expected)
 
+    def test_HTTPRouteBackendRequestHeaderModifierBackendWeights(self):
+        servers = {name: self.model_server(answer(200, b"served")) for name in ("one", "two")}
+        route = http_route(path="/", backendRefs=[
+            {"name": name, "kind": "InferencePool", "group": INFERENCE_GROUP, "weight": 1,
+             "filters": [request_headers(set={"X-Backend": name})]} for name in servers])
+        gateway = self.gateway([route] + [o for name, server in servers.items()
+                                          for o in pool_of([server], name=name)[1:]])
+        for _ in range(60):
+            self.assertEqual(gateway.get("/", [("x-backend", "client")]).status, 200)
+        for name, server in servers.items():
+            self.assertEqual({r.get("x-backend") for r in server.requests}, {name})
+
     def test_HTTPRouteResponseHeaderModifier(self):
         def script(request, connection):
             echoed = ("x-header", "some", "another")
