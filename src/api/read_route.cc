@@ -4,6 +4,7 @@
 #include "api/annotations.h"
 #include "api/kinds.h"
 #include "api/names.h"
+#include "api/read_filters.h"
 
 namespace gw::api {
 namespace {
@@ -16,31 +17,6 @@ std::string Lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return out;
-}
-
-// A path of Exact and PathPrefix: absolute, normalised, of characters that RFC 3986 has for paths.
-// What is wrong with it, "" if nothing is.
-std::string_view PathFault(std::string_view path) {
-  if (!path.starts_with('/')) return "must begin with \"/\"";
-  for (std::string_view bad : {"//", "/./", "/../", "%2f", "%2F", "#"}) {
-    if (path.find(bad) != std::string_view::npos) {
-      return "must not contain \"//\", \"/./\", \"/../\", \"%2f\" or \"#\"";
-    }
-  }
-  if (path.ends_with("/..") || path.ends_with("/.")) return "must not end in \"/.\" or \"/..\"";
-  const auto hex = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
-  for (size_t i = 0; i < path.size(); ++i) {
-    const char c = path[i];
-    if (c == '%') {
-      if (i + 2 >= path.size() || !hex(path[i + 1]) || !hex(path[i + 2])) {
-        return "has a \"%\" without two hexadecimal digits";
-      }
-    } else if (std::isalnum(static_cast<unsigned char>(c)) == 0 &&
-               std::string_view("-/._~!$&'()*+,;=:@").find(c) == std::string_view::npos) {
-      return "has a character that a path cannot have";
-    }
-  }
-  return "";
 }
 
 ParentRef ReadParentRef(const Value& value, const std::string& ns) {
@@ -139,36 +115,8 @@ RouteMatch ReadMatch(const Value& value) {
   return match;
 }
 
-// Filters are checked as far as their schema's first level goes, and then recorded as not
-// supported.
-void ReadFilters(const Value& filters, int rule, std::vector<Unsupported>* unsupported) {
-  static constexpr const char* kBodies[] = {"requestHeaderModifier",
-                                            "responseHeaderModifier",
-                                            "requestMirror",
-                                            "requestRedirect",
-                                            "urlRewrite",
-                                            "extensionRef",
-                                            "cors",
-                                            "externalAuth"};
-  for (const Value& item : filters.List(0, 16)) {
-    MapReader in = item.Map();
-    const Value type = in.Require("type");
-    const size_t chosen =
-        type.OneOf({"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror",
-                    "RequestRedirect", "URLRewrite", "ExtensionRef", "CORS", "ExternalAuth"},
-                   std::size(kBodies));
-    for (size_t i = 0; i < std::size(kBodies); ++i) {
-      const Value body = in.Get(kBodies[i]);
-      if (chosen == std::size(kBodies)) continue;
-      if (i == chosen && !body.present()) body.Error("is required for this type of filter");
-      if (i != chosen && body.present()) body.Error("does not belong to this type of filter");
-    }
-    NoteUnsupported(item, rule, unsupported);
-  }
-}
-
-BackendRef ReadBackendRef(const Value& value, const std::string& ns, int rule,
-                          std::vector<Unsupported>* unsupported) {
+BackendRef ReadBackendRef(const Value& value, const std::string& ns, int index,
+                          const RouteRule& rule, std::vector<Unsupported>* unsupported) {
   MapReader in = value.Map();
   BackendRef ref;
   ref.group = in.Get("group").Group();
@@ -182,7 +130,7 @@ BackendRef ReadBackendRef(const Value& value, const std::string& ns, int rule,
     port.Error("is required for a Service");
   }
   ref.weight = static_cast<int>(in.Get("weight").Integer(0, 1'000'000).value_or(1));
-  ReadFilters(in.Get("filters"), rule, unsupported);
+  ref.filters = ReadFilters(in.Get("filters"), index, rule.matches, unsupported);
   return ref;
 }
 
@@ -206,10 +154,14 @@ RouteRule ReadRule(const Value& value, const std::string& ns, int index,
     rule.matches.push_back(ReadMatch(item));
   }
   if (rule.matches.empty()) rule.matches.emplace_back();
-  ReadFilters(in.Get("filters"), index, unsupported);
+  const Value filters = in.Get("filters");
+  rule.filters = ReadFilters(filters, index, rule.matches, unsupported);
   for (const Value& item : in.Get("backendRefs").List(0, 16)) {
     item.Keep();
-    rule.backend_refs.push_back(ReadBackendRef(item, ns, index, unsupported));
+    rule.backend_refs.push_back(ReadBackendRef(item, ns, index, rule, unsupported));
+  }
+  if (rule.filters.redirect && !rule.backend_refs.empty()) {
+    filters.Error("a rule that redirects must have no backendRefs");
   }
   ReadTimeouts(in.Get("timeouts"), &rule);
   NoteUnsupported(in.Get("retry"), index, unsupported);

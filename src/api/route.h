@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/meta.h"
+#include "api/route_filters.h"
 #include "base/clock.h"
 
 namespace gw::api {
@@ -57,13 +58,15 @@ struct BackendRef {
   std::string name;
   std::optional<int> port;
   int weight = 1;
+  RouteFilters filters;
 
   bool operator==(const BackendRef&) const = default;
 };
 
 struct RouteRule {
-  std::string name;                         // may be empty
-  std::vector<RouteMatch> matches;          // at least one
+  std::string name;                 // may be empty
+  std::vector<RouteMatch> matches;  // at least one
+  RouteFilters filters;
   std::vector<BackendRef> backend_refs;     // may be empty
   std::optional<Duration> request_timeout;  // zero: no limit, asked for; absent: not given
   std::optional<Duration> try_timeout;

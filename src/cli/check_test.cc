@@ -321,8 +321,8 @@ spec:
   parentRefs: [{name: gateway}]
   rules:
   - filters:
-    - type: RequestHeaderModifier
-      requestHeaderModifier: {set: [{name: x-team, value: a}]}
+    - type: ExtensionRef
+      extensionRef: {group: example.org, kind: Filter, name: f}
 )");
   EXPECT_EQ(checked.exit_status, 1);
   EXPECT_EQ(checked.err, "");

@@ -35,6 +35,9 @@ void RequestDriver::Act(const Step& step) {
     case Step::Kind::kListModels:
       ListModels();
       break;
+    case Step::Kind::kAnswer:
+      AnswerByFilter();
+      break;
     case Step::Kind::kRespond:
       Respond(step.rejection);
       break;
@@ -66,11 +69,18 @@ void RequestDriver::Dispatch() {
 // The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too.
 ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
   std::string_view target = head_->target;
-  if (target.front() != '/') {
+  const FilterChain filters = exchange_.filters();
+  const PathEdit* const path_edit = filters.path();
+  if (target.front() != '/' || path_edit != nullptr) {
     // An absolute target is sent on in the one form that servers read alike; its authority goes
     // into Host.
     std::string& origin_form = worker_.origin_form();
-    origin_form = exchange_.target().path;
+    origin_form.clear();
+    if (path_edit != nullptr) {
+      path_edit->Append(exchange_.target().path, &origin_form);
+    } else {
+      origin_form += exchange_.target().path;
+    }
     if (!exchange_.target().query.empty()) {
       origin_form += '?';
       origin_form += exchange_.target().query;
@@ -79,7 +89,7 @@ ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
   }
   ClientRequest request = worker_.forwarder().Forward(
       *head_, {target, exchange_.request_id(), client_, body->size() > 0, read_here,
-               exchange_.model_field(), !exchange_.body_codings().empty()});
+               exchange_.model_field(), !exchange_.body_codings().empty(), filters});
   request.parts = body->parts();
   request.trailers = trailers_;
   return request;
@@ -93,12 +103,22 @@ void RequestDriver::Respond(Rejection rejection) {
     return;
   }
   const std::string body = exchange_.RejectionBody(rejection);
-  RespondWith({info.status, kJson, body, {}}, info.retry_after_s, Outcome::kRejected);
+  RespondWith({info.status, body, {}}, kJson, info.retry_after_s, Outcome::kRejected);
 }
 
-void RequestDriver::RespondWith(OwnAnswer answer, int retry_after_s, Outcome outcome) {
+void RequestDriver::AnswerByFilter() {
+  const FilterAnswer& answer = exchange_.filter_answer();
+  const http::HeaderField location{"location", answer.location};
+  std::span<const http::HeaderField> fields;
+  if (!answer.location.empty()) fields = {&location, 1};
+  RespondWith({answer.status, "", fields}, "", 0, Outcome::kComplete);
+}
+
+void RequestDriver::RespondWith(OwnAnswer answer, std::string_view content_type, int retry_after_s,
+                                Outcome outcome) {
   status_ = answer.status;
   std::vector<http::HeaderField> fields;
+  if (!content_type.empty()) fields.push_back({"content-type", content_type});
   if (outcome == Outcome::kRejected && answer.status == 415) {
     fields.push_back({"accept-encoding", http::kContentCodings});
   }
@@ -106,6 +126,7 @@ void RequestDriver::RespondWith(OwnAnswer answer, int retry_after_s, Outcome out
   const std::string retry_after = std::to_string(retry_after_s);
   if (retry_after_s > 0) fields.push_back({"retry-after", retry_after});
   fields.insert(fields.end(), answer.fields.begin(), answer.fields.end());
+  if (head_ != nullptr) exchange_.filters().EditOwnAnswer(*head_, &fields);
   answer.fields = fields;
   if (sink_->Answer(answer)) Finish(outcome, MessageEnd::kWhole);
 }

@@ -69,12 +69,10 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
       continue;
     }
     if (hop_by_hop.Contains(field.name)) continue;
-    if (request.read_here && EqualsIgnoreCase(field.name, "accept-encoding")) continue;
     if (request.decoded && EqualsIgnoreCase(field.name, "content-encoding")) continue;
     if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
     fields_.push_back(field);
   }
-  if (request.read_here) fields_.push_back({"accept-encoding", "identity"});
   if (request.model_name && !request.model_name->empty()) {
     fields_.push_back({kModelNameField, *request.model_name});
   }
@@ -88,10 +86,33 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
     SetClientCert(request.client, &client_cert_);
     fields_.push_back({"x-forwarded-client-cert", client_cert_});
   }
+  request.filters.EditRequest(&fields_);
+  if (request.read_here) {
+    std::erase_if(fields_, [](const http::HeaderField& field) {
+      return EqualsIgnoreCase(field.name, "accept-encoding");
+    });
+    fields_.push_back({"accept-encoding", "identity"});
+  }
+  const std::string_view hostname = request.filters.hostname();
+  const std::string_view authority = hostname.empty() ? head.authority : hostname;
   // A body that was announced is announced again, even an empty one.
   const bool has_body =
       request.has_body || head.framing != http::BodyFraming::kNone || head.method == "POST";
-  return {head.method, request.target, head.authority, fields_, has_body, {}};
+  return {head.method, request.target, authority, fields_, has_body, {}};
+}
+
+http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
+                                const FilterChain& filters) {
+  std::vector<http::HeaderField> fields;
+  const http::HopByHopFields hop_by_hop(head.headers);
+  for (const http::HeaderField& field : head.headers) {
+    if (!hop_by_hop.Contains(field.name)) fields.push_back(field);
+  }
+  filters.EditResponse(request, &fields);
+  http::ResponseHead filtered = head;
+  filtered.headers.Clear();
+  for (const http::HeaderField& field : fields) filtered.headers.Add(field.name, field.value);
+  return filtered;
 }
 
 TryFailure TryFailureOf(ClientFailure failure) {

@@ -13,6 +13,7 @@
 #include "exchange/asked.h"
 #include "exchange/metrics.h"
 #include "http/head.h"
+#include "routing/filters.h"
 
 namespace gw {
 
@@ -25,10 +26,12 @@ struct ForwardedRequest {
   // The model's name for kModelNameField in place of the client's field; empty: no such field.
   std::optional<std::string_view> model_name = {};
   bool decoded = false;  // the body goes on without the coding that it came with
+  FilterChain filters = {};
 };
 
 // The request to an endpoint, without its body's parts: the client's end-to-end fields as they are
-// and in order, with x-request-id, x-forwarded-for, -proto, -host and -client-cert made right.
+// and in order, with x-request-id, x-forwarded-for, -proto, -host and -client-cert made right, and
+// then what the route's filters make of them.
 class RequestForwarder {
  public:
   // Views of the result are valid until the next call, as long as `head` and `request`'s are.
@@ -39,6 +42,11 @@ class RequestForwarder {
   std::string forwarded_for_;
   std::string client_cert_;
 };
+
+// The head of an answer as the route's filters make it, without the fields of one hop. Views of
+// `head`, of the filters and of the request, whose filters they are.
+http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
+                                const FilterChain& filters);
 
 // What a failure of the connection to an endpoint is to the request.
 TryFailure TryFailureOf(ClientFailure failure);

@@ -39,7 +39,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   bool has_open_form() const override { return head().minor_version != 0; }
   BodyForm HoldHead(const http::ResponseHead& head, std::string_view request_id,
                     bool changes_length) override;
-  void HoldStreamHead(std::string_view request_id) override;
+  void HoldStreamHead(std::span<const http::HeaderField> fields) override;
   bool Write(std::span<const std::string_view> pieces, bool last,
              std::span<const http::HeaderField> trailers) override;
   bool Answer(const OwnAnswer& answer) override;

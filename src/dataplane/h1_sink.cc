@@ -31,7 +31,7 @@ BodyForm H1Downstream::HoldHead(const http::ResponseHead& head, std::string_view
   return form_;
 }
 
-void H1Downstream::HoldStreamHead(std::string_view request_id) {
+void H1Downstream::HoldStreamHead(std::span<const http::HeaderField> fields) {
   DCHECK(has_open_form());
   response_keep_alive_ = keep_alive_ && !draining_;
   form_ = BodyForm::kOpen;
@@ -39,9 +39,7 @@ void H1Downstream::HoldStreamHead(std::string_view request_id) {
   head->clear();
   http::AppendStatusLine(head, 200);
   http::AppendHeader(head, "date", http::DateText(worker_.loop().clock().UnixNanos()));
-  http::AppendHeader(head, "content-type", "text/event-stream; charset=utf-8");
-  http::AppendHeader(head, "cache-control", "no-cache");
-  http::AppendHeader(head, "x-request-id", request_id);
+  for (const http::HeaderField& field : fields) http::AppendHeader(head, field.name, field.value);
   http::AppendHeader(head, "transfer-encoding", "chunked");
   if (!response_keep_alive_) http::AppendHeader(head, "connection", "close");
   http::AppendHeadEnd(head);
@@ -81,7 +79,6 @@ bool H1Downstream::Answer(const OwnAnswer& answer) {
   std::string text;
   http::AppendStatusLine(&text, answer.status);
   http::AppendHeader(&text, "date", http::DateText(worker_.loop().clock().UnixNanos()));
-  http::AppendHeader(&text, "content-type", answer.content_type);
   http::AppendHeader(&text, "content-length", static_cast<uint64_t>(answer.body.size()));
   for (const http::HeaderField& field : answer.fields) {
     http::AppendHeader(&text, field.name, field.value);

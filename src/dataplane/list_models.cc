@@ -30,7 +30,7 @@ void RequestDriver::AnswerModels(const ModelListAnswer& list) {
   } else {
     std::vector<http::HeaderField> fields;
     for (const auto& [field, value] : answer.fields) fields.push_back({field, value});
-    RespondWith({answer.status, answer.content_type, answer.body, fields}, 0, Outcome::kComplete);
+    RespondWith({answer.status, answer.body, fields}, answer.content_type, 0, Outcome::kComplete);
   }
 }
 

@@ -14,9 +14,10 @@ namespace gw {
 // One pool asked for its list: an endpoint, and the next one if that one does not tell.
 class ModelListFetch::Question final : public ResponseHandler {
  public:
-  Question(ModelListFetch& fetch, const std::vector<const Endpoint*>& candidates)
+  Question(ModelListFetch& fetch, const ModelListPlan::Part& part)
       : fetch_(fetch),
-        candidates_(candidates),
+        candidates_(part.candidates),
+        filters_(part.filters),
         timer_(fetch.upstreams_.loop(), [this] { OnTimeout(); }) {}
   ~Question() {
     if (call_ != nullptr) call_->Cancel();
@@ -26,10 +27,14 @@ class ModelListFetch::Question final : public ResponseHandler {
     answer_ = {};
     std::vector<http::HeaderField> fields{{"accept", "application/json"}};
     for (const auto& [name, value] : fetch_.fields_) fields.push_back({name, value});
+    filters_.EditRequest(&fields);
+    const std::string_view hostname = filters_.hostname();
     timer_.Start(fetch_.options_.model_list_timeout);
     // That a kept connection is found closed says nothing of the endpoint: it is asked once more.
     call_ = fetch_.upstreams_.Send(address,
-                                   {.target = "/v1/models", .authority = address, .fields = fields},
+                                   {.target = "/v1/models",
+                                    .authority = hostname.empty() ? address : hostname,
+                                    .fields = fields},
                                    asked_again_ ? Reuse::kNone : Reuse::kTrusted, this);
   }
   ModelListAnswer& answer() { return answer_; }
@@ -87,6 +92,7 @@ class ModelListFetch::Question final : public ResponseHandler {
 
   ModelListFetch& fetch_;
   const std::vector<const Endpoint*>& candidates_;
+  const FilterChain filters_;
   ClientCall* call_ = nullptr;
   ModelListAnswer answer_;
   Timer timer_;
@@ -109,7 +115,7 @@ ModelListFetch::~ModelListFetch() = default;
 void ModelListFetch::Start(Done done) {
   done_ = std::move(done);
   for (const ModelListPlan::Part& part : plan_.parts) {
-    questions_.push_back(std::make_unique<Question>(*this, part.candidates));
+    questions_.push_back(std::make_unique<Question>(*this, part));
     if (!part.candidates.empty()) ++open_;
   }
   ++open_;  // for this function

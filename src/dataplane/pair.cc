@@ -106,7 +106,7 @@ void RequestDriver::Relay(const HeldAnswer& answer) {
   }
   const std::string_view type =
       answer.content_type.empty() ? "application/json" : std::string_view(answer.content_type);
-  RespondWith({answer.status, type, answer.body, {}}, 0, Outcome::kComplete);
+  RespondWith({answer.status, answer.body, {}}, type, 0, Outcome::kComplete);
 }
 
 }  // namespace gw

@@ -1,5 +1,6 @@
 // RequestDriver as the pump: from the endpoint's response to the sink.
 
+#include "dataplane/forwarding.h"
 #include "dataplane/request_driver.h"
 #include "dataplane/worker.h"
 #include "http/h1_writer.h"
@@ -20,7 +21,11 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
     return;
   }
   // Held back until the first byte of the body: until then another endpoint may still be tried.
-  form_ = sink_->HoldHead(head, exchange_.request_id(), exchange_.response().filtered());
+  const FilterChain filters = exchange_.filters();
+  const bool filtered = exchange_.response().filtered();
+  form_ = filters.edits_response() ? sink_->HoldHead(FilteredHead(head, *head_, filters),
+                                                     exchange_.request_id(), filtered)
+                                   : sink_->HoldHead(head, exchange_.request_id(), filtered);
   // Nobody else can be asked: then the client need not wait to see that its stream has begun.
   if (exchange_.response().event_stream() && form_ != BodyForm::kNone &&
       !exchange_.may_try_again()) {

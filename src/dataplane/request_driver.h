@@ -114,7 +114,11 @@ class RequestDriver final : public ResponseHandler,
   void Dispatch();
   ClientRequest ForwardedTry(BodyEdit* body, bool read_here);
   void Respond(Rejection rejection);
-  void RespondWith(OwnAnswer answer, int retry_after_s, Outcome outcome);
+  void AnswerByFilter();
+  // `answer.fields`: beside the content's type, the id, Retry-After and what the route's filters
+  // make of all of them.
+  void RespondWith(OwnAnswer answer, std::string_view content_type, int retry_after_s,
+                   Outcome outcome);
 
   // timeouts.cc
   void StartRequestTimers();

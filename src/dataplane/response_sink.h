@@ -38,9 +38,8 @@ enum class MessageEnd : uint8_t {
 // An answer of the gateway's own, whole.
 struct OwnAnswer {
   int status;
-  std::string_view content_type;
   std::string_view body;
-  std::span<const http::HeaderField> fields;  // beside Date, Content-Type and Content-Length
+  std::span<const http::HeaderField> fields;  // beside Date and what frames the message
 };
 
 class ResponseSink {
@@ -50,8 +49,9 @@ class ResponseSink {
   // The head that an endpoint sent. `changes_length`: the body on its way does.
   virtual BodyForm HoldHead(const http::ResponseHead& head, std::string_view request_id,
                             bool changes_length) = 0;
-  // The head of an event stream that the gateway begins. REQUIRES: has_open_form()
-  virtual void HoldStreamHead(std::string_view request_id) = 0;
+  // The head of an event stream that the gateway begins, with these beside Date and what frames the
+  // message. REQUIRES: has_open_form()
+  virtual void HoldStreamHead(std::span<const http::HeaderField> fields) = 0;
   // Sends the head that is held, if it has not gone yet, and the pieces. `last`: ends the message.
   // `trailers` go with the last, if the message's form has room for them.
   virtual bool Write(std::span<const std::string_view> pieces, bool last,

@@ -34,7 +34,11 @@ bool RequestDriver::BeginEarlyStream() {
   early_head_ = true;
   status_ = 200;
   form_ = BodyForm::kOpen;
-  sink_->HoldStreamHead(exchange_.request_id());
+  std::vector<http::HeaderField> fields{{"content-type", "text/event-stream; charset=utf-8"},
+                                        {"cache-control", "no-cache"},
+                                        {"x-request-id", exchange_.request_id()}};
+  exchange_.filters().EditResponse(*head_, &fields);
+  sink_->HoldStreamHead(fields);
   return true;
 }
 

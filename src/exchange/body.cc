@@ -31,6 +31,7 @@ Step Exchange::RouteByHead() {
   RouteModel model;
   if (lists) model.is = RouteModel::Is::kAny;
   if (Refusal refusal = routed_.FindRule(asked_, model)) return Reject(std::move(refusal));
+  if (const Step step = AnswerByFilter(); step.kind == Step::Kind::kAnswer) return step;
   if (lists) {
     if (routed_.ListsModels(asked_.target.path)) return {Step::Kind::kReadBody, Rejection::kNone};
     AskAsAnyOther();
@@ -52,7 +53,22 @@ Step Exchange::FindPool() {
   Refusal refusal = routed_.FindPool(parsed_.request.requested_model, understood, env_.random);
   if (refusal) return Reject(std::move(refusal));
   if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;
-  return {Step::Kind::kReadBody, Rejection::kNone};
+  return AnswerByFilter();
+}
+
+// kAnswer if a filter of the rule, or of the backendRef that was found, answers; else kReadBody.
+Step Exchange::AnswerByFilter() {
+  const FilterChain filters = routed_.filters();
+  if (filters.cors() != nullptr && IsPreflight(*asked_.head)) {
+    filter_answer_ = {};
+    return {Step::Kind::kAnswer, Rejection::kNone};
+  }
+  const Redirect* const redirect = filters.redirect();
+  if (redirect == nullptr) return {Step::Kind::kReadBody, Rejection::kNone};
+  filter_answer_.status = redirect->status;
+  filter_answer_.location = LocationOf(*redirect, {routed_.scheme(), asked_.head->authority,
+                                                   routed_.listener_port(), asked_.target});
+  return {Step::Kind::kAnswer, Rejection::kNone};
 }
 
 bool Exchange::reads_body() const {
@@ -82,7 +98,7 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   parsed_.edit.Begin(body);
   if (parsed_.request.api == ApiKind::kModels) return {Step::Kind::kListModels, Rejection::kNone};
   if (reads_body()) parsed_.Read(asked_, routed_.PromptCharsMax(), &env_.parser);
-  if (const Step step = RouteByBody(); step.kind == Step::Kind::kRespond) return step;
+  if (const Step step = RouteByBody(); step.kind != Step::Kind::kReadBody) return step;
   if (reads_body()) {
     if (const Step step = TakeBody(); step.kind == Step::Kind::kRespond) return step;
   }
@@ -104,6 +120,7 @@ Step Exchange::RouteByBody() {
           parsed_.outcome != ParseOutcome::kOk && parsed_.request.api != ApiKind::kOther;
       return unread ? RefuseBody() : Reject(std::move(refusal));
     }
+    if (const Step step = AnswerByFilter(); step.kind == Step::Kind::kAnswer) return step;
   }
   return routed_.pool() == nullptr ? FindPool() : Step{Step::Kind::kReadBody};
 }

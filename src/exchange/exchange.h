@@ -105,6 +105,8 @@ class Exchange {
   // nullptr until the body has come, maybe, and where the request began at a pool.
   const RouteRule* rule() const { return routed_.rule(); }
   const ModelListRules& model_rules() const { return routed_.model_rules(); }  // of kListModels
+  FilterChain filters() const { return routed_.filters(); }
+  const FilterAnswer& filter_answer() const { return filter_answer_; }  // of kAnswer
   const PoolEntry* pool() const { return routed_.pool(); }  // nullptr: not found yet, or it waits
   std::optional<Duration> stream_keepalive() const { return routed_.stream_keepalive(); }
   // After OnRequestHead: what the body says decides something, so that it must not stay coded.
@@ -152,6 +154,7 @@ class Exchange {
   Step RouteByHead();
   void AskAsAnyOther();
   Step FindPool();
+  Step AnswerByFilter();
   Step ReadCodings();
   Step RouteByBody();
   Step RefuseBody();
@@ -224,6 +227,7 @@ class Exchange {
   Observed observed_;
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;  // in place of the rejection's text
+  FilterAnswer filter_answer_;
 };
 
 }  // namespace gw

@@ -30,23 +30,39 @@ bool IsCors(std::string_view name) {
          http::EqualsIgnoreCase(name.substr(0, kPrefix.size()), kPrefix);
 }
 
+struct ListedPool {
+  const PoolEntry* pool;
+  FilterChain filters;
+};
+
 // The pools that `rule` leads to and that list models; in `pools`, each once.
 void AddListedPools(const Snapshot& snapshot, const RouteRule& rule, std::set<uint32_t>* seen,
-                    std::vector<const PoolEntry*>* pools) {
+                    std::vector<ListedPool>* pools) {
   if (!rule.unsupported.empty()) return;
   for (const Destination& destination : rule.destinations) {
     if (destination.kind != Destination::Kind::kPool || destination.weight == 0) continue;
     const PoolEntry& entry = *snapshot.pools[destination.pool];
     if (entry.pool.kind != Pool::Kind::kInferencePool || !entry.unservable.empty()) continue;
-    if (seen->insert(destination.pool).second) pools->push_back(&entry);
+    if (!seen->insert(destination.pool).second) continue;
+    pools->push_back({&entry, {rule.filters.get(), destination.filters.get()}});
   }
 }
 
-std::vector<const PoolEntry*> ListedPools(const Snapshot& snapshot, const ModelListRules& rules) {
+std::vector<ListedPool> ListedPools(const Snapshot& snapshot, const ModelListRules& rules) {
   std::set<uint32_t> seen;
-  std::vector<const PoolEntry*> pools;
+  std::vector<ListedPool> pools;
   for (const RouteRule* rule : rules) AddListedPools(snapshot, *rule, &seen, &pools);
   return pools;
+}
+
+// What the filters make of the question, for the name of its list.
+void AppendEdits(const RouteFilters* filters, std::string* key) {
+  if (filters == nullptr) return;
+  for (const auto* fields : {&filters->request.set, &filters->request.add}) {
+    *key += "\n  ";
+    for (const auto& [name, value] : *fields) key->append(name).append(":").append(value) += "\n";
+  }
+  for (const std::string& name : filters->request.remove) key->append("\n -").append(name);
 }
 
 // A catalogue beside the model servers: the route says that it answers.
@@ -136,7 +152,7 @@ OwnedFields FieldsOfAnswer(const http::ResponseHead& head) {
 std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules,
                   const OwnedFields& fields) {
   std::string key;
-  for (const PoolEntry* entry : ListedPools(snapshot, rules)) {
+  for (const auto& [entry, filters] : ListedPools(snapshot, rules)) {
     key.append(entry->pool.id).append(entry->pool.endpoints.empty() ? " - " : " + ");
     for (const std::string& name : entry->models.names()) {
       key.append("\n ").append(name);
@@ -144,6 +160,8 @@ std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules,
         key.append("\n  ").append(target.name);
       }
     }
+    AppendEdits(filters.rule, &key);
+    AppendEdits(filters.destination, &key);
     key += "\n";
   }
   key += "\n";
@@ -156,9 +174,10 @@ ModelListPlan PlanModelList(const Snapshot& snapshot, const ModelListRules& rule
   ModelListPlan plan;
   const InferenceRequest request;
   Candidates candidates;
-  for (const PoolEntry* entry : ListedPools(snapshot, rules)) {
+  for (const auto& [entry, filters] : ListedPools(snapshot, rules)) {
     ModelListPlan::Part& part = plan.parts.emplace_back();
     part.pool = entry;
+    part.filters = filters;
     SampleEndpoints(entry->pool, request, now, {}, &candidates);
     if (candidates.empty()) continue;
     const std::span<const Endpoint* const> endpoints = candidates.endpoints();

@@ -9,7 +9,9 @@
 // there is another.
 //
 // The endpoints are asked in the client's name: they may want its key, and show each key a list of
-// its own. So a list belongs to the fields that were passed on.
+// its own. So a list belongs to the fields that were passed on. The filters of a rule and of its
+// backendRef edit them as they do those of other requests; the path that is asked for is the API's,
+// whatever they make of paths.
 
 #pragma once
 
@@ -31,6 +33,7 @@ struct ModelListPlan {
   struct Part {
     const PoolEntry* pool;
     std::vector<const Endpoint*> candidates;
+    FilterChain filters;  // of the first rule and backendRef that lead there
   };
   static constexpr size_t kAsksMax = 3;
 

@@ -80,6 +80,7 @@ void Routed::End() {
   routes_ = nullptr;
   held_routes_.reset();
   rule_ = nullptr;
+  destination_filters_ = nullptr;
   model_rules_.clear();
   pool_ = nullptr;
 }
@@ -91,6 +92,7 @@ Refusal Routed::FindListener(const Asked& asked) {
     return {Rejection::kMisdirected};
   }
   routes_ = listener->routes.get();
+  secure_ = listener->tls != nullptr;
   return {};
 }
 
@@ -147,6 +149,7 @@ Refusal Routed::FindPool(const std::string& model, bool understood, Random& rand
     return {Rejection::kNoValidDestination};
   }
   CHECK(destination->pool < snapshot_->pools.size());
+  destination_filters_ = destination->filters.get();
   return Take(*snapshot_->pools[destination->pool]);
 }
 

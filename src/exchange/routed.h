@@ -51,6 +51,12 @@ class Routed {
   const PoolEntry* pool() const { return pool_; }  // nullptr: not found yet, or given up
   std::string_view pool_id() const { return pool_ != nullptr ? pool_->pool.id : pool_id_; }
   const ModelListRules& model_rules() const { return model_rules_; }
+  // The backendRef's are of the destination that was found. Also while nothing is pinned.
+  FilterChain filters() const {
+    return {rule_ != nullptr ? rule_->filters.get() : nullptr, destination_filters_};
+  }
+  uint16_t listener_port() const { return listener_.port; }
+  std::string_view scheme() const { return secure_ ? "https" : "http"; }  // of the listener
   // Of event streams that have no byte yet. Also while nothing is pinned.
   std::optional<Duration> stream_keepalive() const;
   // Of a body that is read before its pool is known, as much of the prompt as any pool looks at.
@@ -67,9 +73,11 @@ class Routed {
 
   std::shared_ptr<const Snapshot> snapshot_;
   ListenerKey listener_;
+  bool secure_ = false;
   const RouteTable* routes_ = nullptr;
   std::shared_ptr<const RouteTable> held_routes_;  // while nothing else is pinned
   const RouteRule* rule_ = nullptr;
+  const RouteFilters* destination_filters_ = nullptr;  // the rule's destination's
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
   std::string pool_id_;                     // given, or given up

@@ -18,11 +18,19 @@ struct Step {
     kPrefill,      // send prefill_body() to prefill_endpoint() and collect the whole answer
     kForwardPair,  // both at once
     kListModels,   // answer with the merged lists of model_rules()
+    kAnswer,       // answer with filter_answer()
     kRespond,      // answer with `rejection`
     kRelay,        // answer with held_answer()
   };
   Kind kind = Kind::kRespond;
   Rejection rejection = Rejection::kNone;
+};
+
+// What a filter of the route answers in the endpoints' place: a redirection, or the answer to a
+// preflight. It has no body.
+struct FilterAnswer {
+  int status = 200;
+  std::string location = {};  // empty: no such field
 };
 
 // Why a request cannot go on; kNone: it can.

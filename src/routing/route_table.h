@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "http/head.h"
+#include "routing/filters.h"
 #include "routing/regex.h"
 
 namespace gw {
@@ -28,6 +29,7 @@ struct Destination {
   Kind kind = Kind::kInvalid;
   uint32_t pool = 0;
   uint32_t weight = 1;
+  std::shared_ptr<const RouteFilters> filters = nullptr;  // nullptr: none
 };
 
 struct HeaderMatch {
@@ -69,10 +71,11 @@ struct RouteRule {
   std::string route;  // "default/inference-route", for logs and metrics
   std::string name;   // "default/inference-route/0"
   std::vector<Destination> destinations;
-  uint64_t total_weight = 0;                 // 0: every request is answered 500
-  std::optional<Duration> request_timeout;   // client's view, whole exchange
-  std::optional<Duration> try_timeout;       // each try
-  std::optional<Duration> stream_keepalive;  // of event streams that have no byte yet
+  uint64_t total_weight = 0;  // 0: every request is answered 500, unless it is redirected
+  std::shared_ptr<const RouteFilters> filters;  // nullptr: none
+  std::optional<Duration> request_timeout;      // client's view, whole exchange
+  std::optional<Duration> try_timeout;          // each try
+  std::optional<Duration> stream_keepalive;     // of event streams that have no byte yet
   // Set if the rule needs something that is not built: it is answered 500 with this text.
   std::string unsupported;
 

@@ -18,12 +18,27 @@ bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
 }
 
 // Names of the Gateway API's features of which all is served, sorted. Gateway and HTTPRoute
-// themselves are not among them, as they take in HTTPS listeners and filters, nor is
-// SupportInferencePool, which takes in external endpoint pickers.
-constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation", "GatewayPort8080",
-                                     "GatewayStaticAddresses",       "HTTPRouteBackendTimeout",
-                                     "HTTPRouteMethodMatching",      "HTTPRouteParentRefPort",
-                                     "HTTPRouteQueryParamMatching",  "HTTPRouteRequestTimeout"};
+// themselves are not among them, as they take in HTTPS listeners, nor is SupportInferencePool,
+// which takes in external endpoint pickers.
+constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation",
+                                     "GatewayPort8080",
+                                     "GatewayStaticAddresses",
+                                     "HTTPRoute303RedirectStatusCode",
+                                     "HTTPRoute307RedirectStatusCode",
+                                     "HTTPRoute308RedirectStatusCode",
+                                     "HTTPRouteBackendRequestHeaderModification",
+                                     "HTTPRouteBackendTimeout",
+                                     "HTTPRouteCORS",
+                                     "HTTPRouteHostRewrite",
+                                     "HTTPRouteMethodMatching",
+                                     "HTTPRouteParentRefPort",
+                                     "HTTPRoutePathRedirect",
+                                     "HTTPRoutePathRewrite",
+                                     "HTTPRoutePortRedirect",
+                                     "HTTPRouteQueryParamMatching",
+                                     "HTTPRouteRequestTimeout",
+                                     "HTTPRouteResponseHeaderModification",
+                                     "HTTPRouteSchemeRedirect"};
 
 constexpr char kIpAddress[] = "IPAddress";
 

@@ -37,7 +37,8 @@ TEST(GatewayClass, NamesTheFeaturesThatAreServed) {
       StatusOf(scenario.Run(), "GatewayClass", "class").supported_features;
   EXPECT_TRUE(std::is_sorted(features.begin(), features.end()));
   EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteMethodMatching"), 1);
-  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteCORS"), 0);
+  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteCORS"), 1);
+  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteRequestMirror"), 0);
 }
 
 TEST(GatewayClass, OfAnotherControllerIsRefusedWhereNobodyElseIs) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "translate/destinations.h"
+#include "translate/filters.h"
 #include "translate/foreign.h"
 
 namespace gw::internal {
@@ -89,7 +90,8 @@ void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& r
   const std::vector<api::BackendRef>& refs = route.rules[index].backend_refs;
   for (size_t i = 0; i < refs.size(); ++i) {
     const ResolvedRef resolved = Resolve(context, pools, route, refs[i]);
-    rule->destinations.push_back(resolved.destination);
+    Destination& destination = rule->destinations.emplace_back(resolved.destination);
+    destination.filters = MakeFilters(refs[i].filters, route.rules[index]);
     rule->total_weight += resolved.destination.weight;
     if (resolved.pool != nullptr) result->pools.push_back(resolved.pool);
     if (resolved.reason.empty()) continue;
@@ -130,6 +132,7 @@ RouteRules MakeRules(const Context& context, PoolSet& pools, const api::HttpRout
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     rule->stream_keepalive = route.stream_keepalive;
+    rule->filters = MakeFilters(spec.filters, spec);
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
     for (const std::optional<RouteMatch>& match : result.matches.back()) {
       result.chooses_by_model |= match && ChoosesByModel(*match);

@@ -89,7 +89,7 @@ class FileTest(ReloadTest):
         self.assertIn("1 refused", ready.body.decode())
         # A rule that needs what is not built, and more bad objects than are logged one by one.
         gateway.write("more.yaml", [http_route("bad", "/v2", "bad-route", filters=[{
-            "type": "RequestHeaderModifier", "requestHeaderModifier": {}}])] +
+            "type": "ExtensionRef", "extensionRef": {"group": "a", "kind": "b", "name": "c"}}])] +
             [inference_pool(0, name=f"bad-{i:02}") for i in range(30)])
         published = gateway.wait_line("Configuration published", generation=2)
         self.assertEqual(published["refused"], 32)

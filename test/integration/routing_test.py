@@ -342,8 +342,8 @@ class MatchTest(PoolsTest):
     def test_what_is_not_built_is_500_and_never_served_without_it(self):
         gateway = self.gateway(self.pools("good") + [
             self.route([self.to("good", matches=[{"path": {"value": "/filtered"}}], filters=[
-                {"type": "RequestHeaderModifier",
-                 "requestHeaderModifier": {"set": [{"name": "x-tenant", "value": "t"}]}}]),
+                {"type": "ExtensionRef",
+                 "extensionRef": {"group": "example.org", "kind": "Filter", "name": "f"}}]),
                 self.to("good", matches=[{"path": {"value": "/plain"}}])])])
         response = gateway.get("/filtered")
         self.assertEqual((response.status, response.json()["error"]["code"]),

@@ -203,12 +203,62 @@ TEST(BadObjects, HttpRouteRules) {
            "(a.yaml:4)"},
           {"spec: {rules: [{filters: [{type: Lua}]}]}",
            "HTTPRoute default/r: spec.rules[0].filters[0].type: must be one of "
-           "RequestHeaderModifier, "
-           "ResponseHeaderModifier, RequestMirror, RequestRedirect, URLRewrite, ExtensionRef, "
-           "CORS, "
-           "ExternalAuth, got \"Lua\" (a.yaml:4)"},
+           "RequestHeaderModifier, ResponseHeaderModifier, RequestRedirect, URLRewrite, CORS, "
+           "RequestMirror, ExtensionRef, ExternalAuth, got \"Lua\" (a.yaml:4)"},
           {"spec: {rules: [{path: /v1}]}",
            "HTTPRoute default/r: spec.rules[0].path: unknown field (a.yaml:4)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
+}
+
+TEST(BadObjects, FiltersOfARoute) {
+  const std::string at = "HTTPRoute default/r: spec.rules[0].filters";
+  const std::string rewrite = "spec: {rules: [{filters: [{type: URLRewrite, urlRewrite: ";
+  const std::string redirect =
+      "spec: {rules: [{filters: [{type: RequestRedirect, requestRedirect: ";
+  const std::string cors = "spec: {rules: [{filters: [{type: CORS, cors: ";
+  const std::string edit =
+      "spec: {rules: [{filters: [{type: RequestHeaderModifier, requestHeaderModifier: ";
+  ExpectErrors(
+      {
+          {rewrite + "{hostname: \"*.a\"}}]}]}",
+           at + "[0].urlRewrite.hostname: must be one host, not a wildcard (a.yaml:4)"},
+          {rewrite + "{path: {type: ReplaceFullPath}}}]}]}",
+           at + "[0].urlRewrite.path.replaceFullPath: is required for this type of path "
+                "(a.yaml:4)"},
+          {rewrite + "{path: {type: ReplaceFullPath, replaceFullPath: a}}}]}]}",
+           at + "[0].urlRewrite.path.replaceFullPath: must begin with \"/\", got \"a\" "
+                "(a.yaml:4)"},
+          {rewrite + "{path: {type: ReplacePrefixMatch, replacePrefixMatch: /a}}}], "
+                     "matches: [{path: {value: /a}}, {path: {value: /b}}]}]}",
+           at + "[0].urlRewrite.path: a prefix is replaced only in a rule of one match, of type "
+                "PathPrefix (a.yaml:4)"},
+          {rewrite + "{}}, {type: RequestRedirect, requestRedirect: {}}]}]}",
+           at + ": RequestRedirect and URLRewrite exclude each other (a.yaml:4)"},
+          {redirect + "{}}, {type: RequestRedirect, requestRedirect: {}}]}]}",
+           at + "[1].type: there may be one filter of this type (a.yaml:4)"},
+          {redirect + "{}}], backendRefs: [{name: s, port: 80}]}]}",
+           at + ": a rule that redirects must have no backendRefs (a.yaml:4)"},
+          {redirect + "{statusCode: 304}}]}]}",
+           at + "[0].requestRedirect.statusCode: must be one of 301, 302, 303, 307, 308, got 304 "
+                "(a.yaml:4)"},
+          {redirect + "{scheme: gopher}}]}]}",
+           at +
+               "[0].requestRedirect.scheme: must be one of http, https, got \"gopher\" (a.yaml:4)"},
+          {cors + "{allowOrigins: [\"*\", \"https://a\"]}}]}]}",
+           at + "[0].cors.allowOrigins: \"*\" must stand alone (a.yaml:4)"},
+          {cors + "{allowOrigins: [\"https://a/b\"]}}]}]}",
+           at + "[0].cors.allowOrigins[0]: must be \"*\" or an origin such as "
+                "https://*.example.com:8443, got \"https://a/b\" (a.yaml:4)"},
+          {cors + "{allowMethods: [GET, GET]}}]}]}",
+           at + "[0].cors.allowMethods[1]: is given twice (a.yaml:4)"},
+          {cors + "{maxAge: 0}}]}]}", at + "[0].cors.maxAge: must be 1..2147483647, got 0 "
+                                           "(a.yaml:4)"},
+          {edit + "{set: [{name: a, value: b}, {name: a, value: c}]}}]}]}",
+           at + "[0].requestHeaderModifier.set[1].name: is given twice (a.yaml:4)"},
+          {edit + "{add: [{name: a, value: \"b\\r\\nc: d\"}]}}]}]}",
+           at + "[0].requestHeaderModifier.add[0].value: must be the value of a header: no control "
+                "characters, no space around it (a.yaml:4)"},
       },
       "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
 }

@@ -125,8 +125,10 @@ spec:
       headers: [{name: a, type: RegularExpression, value: ".*"}]
       queryParams: [{name: a, type: RegularExpression, value: ".*"}]
   - filters:
-    - {type: RequestHeaderModifier, requestHeaderModifier: {remove: [a]}}
-    - {type: CORS, cors: {}}
+    - {type: RequestHeaderModifier, requestHeaderModifier: {remove: [a, Host]}}
+    - {type: RequestMirror, requestMirror: {backendRef: {name: s, port: 80}}}
+    - {type: RequestMirror, requestMirror: {backendRef: {name: t, port: 80}}}
+    - {type: ExternalAuth, externalAuth: {protocol: HTTP}}
     retry: {attempts: 3}
     sessionPersistence: {sessionName: s}
     backendRefs:
@@ -136,11 +138,60 @@ spec:
 )");
   EXPECT_THAT(PathsOf(set.http_routes.at({"web", "r"}).unsupported),
               ElementsAre("-1 spec.useDefaultGateways: is not supported yet",
-                          "2 spec.rules[2].filters[0]: is not supported yet",
+                          "2 spec.rules[2].filters[0].requestHeaderModifier.remove[1]: Host is "
+                          "written by the gateway itself and cannot be modified, but by a "
+                          "URLRewrite with a hostname",
                           "2 spec.rules[2].filters[1]: is not supported yet",
+                          "2 spec.rules[2].filters[2]: is not supported yet",
+                          "2 spec.rules[2].filters[3]: is not supported yet",
                           "2 spec.rules[2].backendRefs[0].filters[0]: is not supported yet",
                           "2 spec.rules[2].retry: is not supported yet",
                           "2 spec.rules[2].sessionPersistence: is not supported yet"));
+}
+
+TEST(GoodObjects, FiltersOfARoute) {
+  const api::ResourceSet set = Good(std::string(kRoute) + R"(
+spec:
+  rules:
+  - matches: [{path: {value: /a}}]
+    filters:
+    - type: RequestHeaderModifier
+      requestHeaderModifier:
+        set: [{name: A, value: "1"}, {name: a, value: ignored}]
+        add: [{name: B, value: "2, 3"}]
+        remove: [C]
+    - type: URLRewrite
+      urlRewrite: {hostname: llm.test, path: {type: ReplacePrefixMatch, replacePrefixMatch: ""}}
+    - type: CORS
+      cors:
+        allowOrigins: ["https://*.test", "http://a:8080"]
+        allowMethods: [GET]
+        allowHeaders: ["*"]
+        exposeHeaders: ["*", x]
+        allowCredentials: true
+    backendRefs:
+    - name: s
+      port: 80
+      filters:
+      - {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [Server]}}
+  - filters:
+    - type: RequestRedirect
+      requestRedirect: {scheme: https, port: 8443, statusCode: 308, hostname: b.test,
+                        path: {type: ReplaceFullPath, replaceFullPath: /x}}
+)");
+  const api::HttpRoute& route = set.http_routes.at({"web", "r"});
+  EXPECT_THAT(route.unsupported, IsEmpty());
+  api::RouteFilters first;
+  first.request_headers = {{{"A", "1"}}, {{"B", "2, 3"}}, {"C"}};
+  first.rewrite = {"llm.test", {{api::PathModifier::Type::kPrefixMatch, ""}}};
+  first.cors = {{"https://*.test", "http://a:8080"}, {"GET"}, {"*"}, {"*", "x"}, true, 5};
+  EXPECT_EQ(route.rules[0].filters, first);
+  api::RouteFilters of_backend;
+  of_backend.response_headers = {{}, {}, {"Server"}};
+  EXPECT_EQ(route.rules[0].backend_refs[0].filters, of_backend);
+  api::RouteFilters second;
+  second.redirect = {"https", "b.test", {{api::PathModifier::Type::kFullPath, "/x"}}, 8443, 308};
+  EXPECT_EQ(route.rules[1].filters, second);
 }
 
 TEST(GoodObjects, GatewayInFull) {
