@@ -4,9 +4,11 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "base/clock.h"
 #include "config/file/last_good.h"
 #include "config/file/load.h"
 #include "pool/endpoint.h"
+#include "tls/ticket_keys.h"
 #include "translate/translate.h"
 
 namespace gw {
@@ -35,7 +37,12 @@ int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& opti
   }
   const api::ResourceSet resources = config::ResourcesOf(loaded);
   EndpointTable endpoints;
-  const Translation translation = Translate(resources, options, endpoints, 1);
+  // The same as if it were served now.
+  const std::unique_ptr<TicketKeys> tickets = TicketKeys::New(RealClock());
+  TranslateOptions translate = options;
+  translate.tickets = tickets.get();
+  translate.now_unix_s = RealClock().UnixNanos() / 1'000'000'000;
+  const Translation translation = Translate(resources, translate, endpoints, 1);
   out << api::FormatStatus(translation.status);
   if (!translation.status.empty()) out << '\n';
 

@@ -22,7 +22,7 @@ Step Exchange::RouteByHead() {
     if (parsed_.request.api == ApiKind::kModels) AskAsAnyOther();  // no route, no rules to list
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
-  if (Refusal refusal = routed_.FindListener()) return Reject(std::move(refusal));
+  if (Refusal refusal = routed_.FindListener(asked_)) return Reject(std::move(refusal));
   const bool lists = parsed_.request.api == ApiKind::kModels;
   const bool has_body = asked_.head->framing != http::BodyFraming::kNone;
   if (routed_.rule_depends_on_model() && has_body && !lists) {
@@ -70,8 +70,8 @@ Step Exchange::AnswerByFilter() {
   const Redirect* const redirect = filters.redirect();
   if (redirect == nullptr) return {Step::Kind::kReadBody, Rejection::kNone};
   filter_answer_.status = redirect->status;
-  filter_answer_.location = LocationOf(
-      *redirect, {"http", asked_.head->authority, routed_.listener_port(), asked_.target});
+  filter_answer_.location = LocationOf(*redirect, {routed_.scheme(), asked_.head->authority,
+                                                   routed_.listener_port(), asked_.target});
   return {Step::Kind::kAnswer, Rejection::kNone};
 }
 

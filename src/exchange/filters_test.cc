@@ -94,7 +94,7 @@ TEST_F(FiltersTest, TheRedirectOfADestinationIsForRequestsToIt) {
 
 TEST_F(FiltersTest, APoolThatTheModelDecidesOfIsRedirectedAfterTheBody) {
   entry_->pool.kind = Pool::Kind::kInferencePool;
-  entry_->models = ModelTable({{"m", Criticality::kCritical, {}}});
+  entry_->models = ModelTable(std::vector<ModelBinding>{{"m", Criticality::kCritical, {}}});
   destination_filters_->redirect = {.hostname = "b.test", .port = 80, .status = 307};
   rule_->destinations.push_back({Destination::Kind::kInvalid, 0, 0});
   ASSERT_EQ(Head("POST", "/v1/chat/completions", "Content-Length: 9\r\n").kind,

@@ -22,6 +22,7 @@ struct RequestRecord {
   std::string request_id;
   std::string client;
   std::string owner;  // of the API key; empty where none is wanted
+  std::string client_subject;  // of its certificate; empty: it has shown none
   std::string method;
   std::string host;
   std::string path;

@@ -30,7 +30,7 @@ class Routed {
 
   // The steps, in this order; a refusal is where the request ends. FindPool: `understood`, its body
   // is read as that of an inference API, and names `model`, or none.
-  Refusal FindListener();
+  Refusal FindListener(const Asked& asked);
   Refusal FindRule(const Asked& asked, const RouteModel& model);
   Refusal FindPool(const std::string& model, bool understood, Random& random);
   // Begun at a pool. The rest is left out.
@@ -56,6 +56,7 @@ class Routed {
     return {rule_ != nullptr ? rule_->filters.get() : nullptr, destination_filters_};
   }
   uint16_t listener_port() const { return listener_.port; }
+  std::string_view scheme() const { return secure_ ? "https" : "http"; }  // of the listener
   // Of event streams that have no byte yet. Also while nothing is pinned.
   std::optional<Duration> stream_keepalive() const;
   // Of a body that is read before its pool is known, as much of the prompt as any pool looks at.
@@ -72,6 +73,7 @@ class Routed {
 
   std::shared_ptr<const Snapshot> snapshot_;
   ListenerKey listener_;
+  bool secure_ = false;
   const RouteTable* routes_ = nullptr;
   std::shared_ptr<const RouteTable> held_routes_;  // while nothing else is pinned
   const RouteRule* rule_ = nullptr;

@@ -2,7 +2,6 @@
 
 #include <openssl/sslerr.h>
 
-#include <cctype>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -53,12 +52,7 @@ TlsFailure FailureOf(int reason) {
 
 TlsInfo InfoOf(const SSL* ssl) {
   TlsInfo info;
-  if (const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) {
-    for (const char* c = name; *c != '\0'; ++c) {
-      info.server_name.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(*c))));
-    }
-    if (info.server_name.ends_with('.')) info.server_name.pop_back();
-  }
+  info.server_name = ServerTls::NameAskedFor(ssl);
   const unsigned char* protocol = nullptr;
   unsigned int bytes = 0;
   SSL_get0_alpn_selected(ssl, &protocol, &bytes);

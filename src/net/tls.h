@@ -17,7 +17,7 @@ namespace gw {
 
 // What a handshake agreed on. Of a Stream by Stream::tls(); nullptr there: it is plain.
 struct TlsInfo {
-  std::string server_name;   // that the client asked for (SNI), lower case; empty: none
+  std::string server_name;   // of an accepted one: what the client asked for (SNI), lower case
   std::string protocol;      // ALPN; empty: none was agreed on
   std::string_view version;  // "TLSv1.3"
   std::string_view cipher;   // "TLS_AES_256_GCM_SHA384"

@@ -24,7 +24,7 @@ struct TransportBio {
       BIO_set_retry_read(bio);
     } else {
       transport.at_end_ = true;
-      transport.error_number_ = result.error_number;
+      transport.Fail(result.error_number);
     }
     return 0;
   }
@@ -39,13 +39,13 @@ struct TransportBio {
     if (result.state == IoState::kWouldBlock) {
       BIO_set_retry_write(bio);
     } else {
-      transport.error_number_ = result.error_number;
+      transport.Fail(result.error_number);
     }
     return 0;
   }
 
   static long Control(BIO* bio, int command, long, void*) {
-    if (command == BIO_CTRL_EOF) return Of(bio).at_end_ ? 1 : 0;
+    if (command == BIO_CTRL_EOF) return Of(bio).at_end_ && Of(bio).error_number_ == 0 ? 1 : 0;
     return command == BIO_CTRL_FLUSH ? 1 : 0;
   }
 
@@ -107,15 +107,23 @@ TlsTransport::~TlsTransport() = default;
 
 TlsStream::TlsStream(std::unique_ptr<TlsTransport> transport, std::shared_ptr<const void> context,
                      TlsInfo info)
-    : transport_(std::move(transport)), context_(std::move(context)), info_(std::move(info)) {
+    : context_(std::move(context)),
+      transport_(std::move(transport)),
+      info_(std::move(info)),
+      // What came behind the handshake makes no event.
+      missed_readable_(SSL_has_pending(ssl()) == 1 || !under().drained()) {
   under().set_observer(this);
 }
 
 TlsStream::~TlsStream() {
   if (destroyed_ != nullptr) *destroyed_ = true;
-  if (failed_ || quiet_end_ || offered_ > 0 || transport_->at_end()) return;
+  if (failed_) return;
   ERR_clear_error();
-  SSL_shutdown(ssl());
+  const bool can_tell = !quiet_end_ && !end_sent_ && !write_failed_ && offered_ == 0;
+  if (can_tell && transport_->error_number() == 0) SSL_shutdown(ssl());
+  // However the connection ended, its session may be resumed (RFC 8446 6.1); OpenSSL would forget
+  // the one that ended without a word.
+  SSL_set_shutdown(ssl(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   ERR_clear_error();
 }
 
@@ -134,13 +142,19 @@ IoResult TlsStream::Stopped(int returned, bool writing) {
       return {IoState::kWouldBlock, 0, 0};
     case SSL_ERROR_ZERO_RETURN:
       if (!writing) return {IoState::kEnd, 0, 0};
-      break;
+      return Failed(writing);
     default:
-      break;
+      return Failed(writing);
   }
-  failed_ = true;
+}
+
+IoResult TlsStream::Failed(bool writing) {
   ERR_clear_error();
-  if (transport_->error_number() != 0) return {IoState::kError, 0, transport_->error_number()};
+  const int error = transport_->error_number();
+  // As for plain connections: an answer that came before the write failed can be read.
+  const bool only_writes = writing && error != 0 && !transport_->at_end();
+  (only_writes ? write_failed_ : failed_) = true;
+  if (error != 0) return {IoState::kError, 0, error};
   // An end without TLS's own: somebody on the way may have cut it (RFC 8446 6.1).
   return {IoState::kError, 0, transport_->at_end() ? ECONNRESET : EPROTO};
 }
@@ -156,10 +170,11 @@ IoResult TlsStream::Read(std::span<char> into) {
     ERR_clear_error();
     const int returned = SSL_read_ex(ssl(), into.data() + total, into.size() - total, &bytes);
     if (returned != 1) {
-      if (total > 0) break;  // it is said by the next call
-      const IoResult result = Stopped(returned, false);
-      drained_ = result.state == IoState::kWouldBlock;
-      return result;
+      const bool blocked = SSL_get_error(ssl(), returned) == SSL_ERROR_WANT_READ;
+      if (total > 0 && !blocked) break;  // it is said by the next call
+      drained_ = blocked;
+      if (total > 0) break;
+      return Stopped(returned, false);
     }
     total += bytes;
   } while (total < into.size() && SSL_has_pending(ssl()) == 1);
@@ -175,13 +190,13 @@ IoResult TlsStream::WriteRecord(std::string_view bytes) {
 }
 
 IoResult TlsStream::Write(std::span<const iovec> parts) {
-  if (failed_) return {IoState::kError, 0, EPIPE};
+  if (failed_ || write_failed_ || end_sent_) return {IoState::kError, 0, EPIPE};
   const size_t total = BytesOf(parts);
+  // A record that was begun is offered again as it was: the caller promises the same bytes.
+  CHECK(offered_ <= total);
   size_t written = 0;
   write_reads_ = false;
   while (written < total) {
-    // A record that was begun is offered again as it was; the caller promises the same bytes.
-    DCHECK(offered_ <= total - written);
     const size_t most = offered_ > 0 ? offered_ : std::min(total - written, kRecordBytesMax);
     const std::string_view record = Gather(parts, written, most);
     const IoResult result = WriteRecord(record);
@@ -210,11 +225,14 @@ bool TlsStream::IsOpenAndQuiet() const {
   size_t bytes = 0;
   ERR_clear_error();
   const int returned = SSL_peek_ex(ssl(), &byte, 1, &bytes);
-  return returned != 1 && SSL_get_error(ssl(), returned) == SSL_ERROR_WANT_READ;
+  const bool tickets = returned != 1 && SSL_get_error(ssl(), returned) == SSL_ERROR_WANT_READ;
+  // What the loop has not told of yet was not read just now.
+  return tickets && under().IsOpenAndQuiet();
 }
 
 IoState TlsStream::ShutdownWrite() {
-  if (failed_) return IoState::kError;
+  if (failed_ || write_failed_) return IoState::kError;
+  if (end_sent_) return EndTransport();
   // A record of which a part is sent can only be sent to its end.
   if (offered_ > 0) return IoState::kError;
   quiet_end_ = true;
@@ -225,7 +243,14 @@ IoState TlsStream::ShutdownWrite() {
     write_blocked_ = result.state == IoState::kWouldBlock;
     return result.state;
   }
-  return under().ShutdownWrite();
+  end_sent_ = true;
+  return EndTransport();
+}
+
+IoState TlsStream::EndTransport() {
+  const IoState state = under().ShutdownWrite();
+  write_blocked_ = state == IoState::kWouldBlock;
+  return state;
 }
 
 void TlsStream::ResetOnClose() {

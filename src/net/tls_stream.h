@@ -29,6 +29,11 @@ class TlsTransport {
  private:
   friend struct TransportBio;
 
+  // The first error is the one that says why: others come of writing an alert behind it.
+  void Fail(int error_number) {
+    if (error_number_ == 0) error_number_ = error_number;
+  }
+
   std::unique_ptr<Stream> stream_;
   bool at_end_ = false;
   int error_number_ = 0;
@@ -65,22 +70,26 @@ class TlsStream final : public Stream, private StreamObserver {
   IoResult WriteRecord(std::string_view bytes);
   // What a call that moved nothing means.
   IoResult Stopped(int returned, bool writing);
+  IoResult Failed(bool writing);
+  IoState EndTransport();
 
-  const std::unique_ptr<TlsTransport> transport_;
   const std::shared_ptr<const void> context_;  // whose callbacks the connection may still call
+  const std::unique_ptr<TlsTransport> transport_;
   const TlsInfo info_;
   StreamObserver* observer_ = nullptr;
   bool* destroyed_ = nullptr;  // set when the observer destroys this during a call
   size_t offered_ = 0;         // bytes of a record that was not taken: it is offered again
   // What the observer is to be told, or waits for.
-  bool missed_readable_ = true;  // what came behind the handshake makes no event
+  bool missed_readable_;
   bool missed_writable_ = false;
   bool write_blocked_ = false;  // the observer waits for OnWritable
   bool read_writes_ = false;    // a read goes on when something could be written
   bool write_reads_ = false;    // a write goes on when something could be read
   bool drained_ = false;
-  bool failed_ = false;     // OpenSSL must not be asked again
-  bool quiet_end_ = false;  // no word of the end on closing
+  bool failed_ = false;        // OpenSSL must not be asked again
+  bool write_failed_ = false;  // the transport takes nothing more; what has come is still read
+  bool end_sent_ = false;      // our close_notify
+  bool quiet_end_ = false;     // no word of the end on closing
 };
 
 }  // namespace gw::internal

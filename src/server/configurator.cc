@@ -44,10 +44,11 @@ Counter& AddLimitCounter(MetricRegistry& metrics, const std::string& limit) {
 
 Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
                            TranslateOptions options,
-                           const std::vector<std::string_view>& source_limits)
+                           const std::vector<std::string_view>& source_limits, const Clock& clock)
     : store_(store),
       index_(index),
       metrics_(metrics),
+      clock_(clock),
       translator_(std::move(options), endpoints_),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
@@ -63,6 +64,28 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
   for (const std::string_view limit : source_limits) {
     AddLimitCounter(metrics, std::string(limit));  // at 0 until it is reached
   }
+  AddCertificateMetric();
+}
+
+void Configurator::AddCertificateMetric() {
+  metrics_.AddCallback("penstock_certificate_expiry_timestamp_seconds",
+                       "When the certificate of an HTTPS listener ends, in seconds since 1970.",
+                       "gauge", [this](const MetricRegistry::Sink& sink) {
+                         const MutexLock lock(mutex_);
+                         for (const ServedCertificate& each : certificates_) {
+                           sink({{"listener", each.listener}, {"from", each.from}},
+                                static_cast<double>(each.not_after_unix_s));
+                         }
+                       });
+}
+
+int64_t Configurator::NowUnixSeconds() const {
+  return clock_.UnixNanos() / std::chrono::nanoseconds(std::chrono::seconds(1)).count();
+}
+
+bool Configurator::IsDue() const {
+  const MutexLock lock(mutex_);
+  return next_change_unix_s_ != 0 && NowUnixSeconds() >= next_change_unix_s_;
 }
 
 bool Configurator::Apply(const config::Change& change) {
@@ -100,6 +123,7 @@ Translator::Update Configurator::Translate(const config::Change& change, uint64_
   const bool same_remarks = change.remarks == nullptr || *change.remarks == *remarks_;
   if (change.remarks != nullptr) remarks_ = change.remarks;
   const std::shared_ptr<const api::ResourceSet> set = resources();
+  translator_.SetNow(NowUnixSeconds());
   return same_remarks ? translator_.Follow(*set, change.objects, generation)
                       : translator_.TranslateAll(*set, generation);
 }
@@ -109,7 +133,9 @@ void Configurator::TakeStatus(Translator::Update& update, uint64_t generation) {
   generation_ = generation;
   stale_ = remarks_->stale.size();
   load_error_ = absl::StrJoin(remarks_->errors, "; ");
+  next_change_unix_s_ = translator_.next_change_unix_s();
   if (update.whole) {
+    certificates_ = std::move(update.certificates);
     status_ = std::move(update.status);
     refused_ = api::RefusedCount(status_);
     return;

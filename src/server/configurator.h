@@ -14,6 +14,7 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "config/config_source.h"
 #include "pool/endpoint.h"
@@ -26,12 +27,18 @@ namespace gw {
 
 class Configurator {
  public:
+  // `clock` tells when certificates begin and cease to be valid; it outlives the Configurator, as
+  // that does the last page of metrics.
   Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
-               TranslateOptions options, const std::vector<std::string_view>& source_limits);
+               TranslateOptions options, const std::vector<std::string_view>& source_limits,
+               const Clock& clock = RealClock());
 
   // Takes over what has changed, translates and publishes; the next generation. One caller at a
   // time. False: listeners, routes and which pools there are stayed as they were.
   bool Apply(const config::Change& change);
+  // Any thread. Whether some condition is another by now though no object is: a certificate has
+  // ended. Apply, of no change, says which.
+  bool IsDue() const;
   // Listeners that a worker could not open; replaces what was said of the generation before.
   void SetListenErrors(ListenErrors errors);
 
@@ -53,10 +60,13 @@ class Configurator {
   void LogWarnings(const std::vector<std::string>& warnings);
   void LogChanges(const config::Change& change, const std::string& error) const;
   void ChangeResources(const config::Change& change);
+  int64_t NowUnixSeconds() const;
+  void AddCertificateMetric();
 
   SnapshotStore& store_;
   PrefixIndex& index_;
   MetricRegistry& metrics_;
+  const Clock& clock_;
   std::shared_ptr<const config::Remarks> remarks_ = std::make_shared<config::Remarks>();
   std::set<std::string> warnings_;  // of the last change
   EndpointTable endpoints_;
@@ -72,6 +82,8 @@ class Configurator {
   size_t stale_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string load_error_ ABSL_GUARDED_BY(mutex_);
   ListenErrors listen_errors_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ServedCertificate> certificates_ ABSL_GUARDED_BY(mutex_);
+  int64_t next_change_unix_s_ ABSL_GUARDED_BY(mutex_) = 0;
   Counter& reloads_ok_;
   Counter& reloads_failed_;
   Gauge& generation_gauge_;

@@ -24,6 +24,7 @@
 #include "server/gateway_metrics.h"
 #include "server/signals.h"
 #include "server/startup.h"
+#include "tls/ticket_keys.h"
 
 namespace gw {
 namespace {
@@ -36,7 +37,7 @@ class ServerImpl final : public Server {
       : options_(WithSeed(WithinDescriptors(options))),
         source_(std::move(source)),
         index_(IndexOptions(options)),
-        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options),
+        configurator_(snapshots_, index_, metrics_, OptionsOfTranslate(options, *tickets_),
                       source_->limits()) {}
   ~ServerImpl() override {
     source_->Stop();
@@ -60,8 +61,9 @@ class ServerImpl final : public Server {
     index.bytes_max = options.prefix_index_bytes_max;
     return index;
   }
-  static TranslateOptions OptionsOfTranslate(const ServerOptions& options) {
+  static TranslateOptions OptionsOfTranslate(const ServerOptions& options, TicketKeys& tickets) {
     TranslateOptions translate = options.translate;
+    translate.tickets = &tickets;
     const auto bind = SocketAddress::FromIp(options.bind_ip, 0);
     if (bind.ok()) translate.bind_ip = bind->ip();  // what is wrong with it Start says
     return translate;
@@ -83,6 +85,7 @@ class ServerImpl final : public Server {
   MetricRegistry metrics_;
   PrefixIndex index_;
   HeldBytes held_{options_.dataplane.held_bytes_max};
+  const std::unique_ptr<TicketKeys> tickets_ = TicketKeys::New(RealClock());
   SnapshotStore snapshots_;
   PoolSeries pool_series_{metrics_, snapshots_};
   Configurator configurator_;
@@ -220,7 +223,9 @@ int ServerImpl::RunUntilSignal() {
     if (signal == SIGHUP) Reload();
     if (signal == SIGUSR1) ReopenLog();
     if (signal == SIGTERM || signal == SIGINT) break;
-    if (!signal) Retry();
+    if (signal) continue;
+    Retry();
+    if (configurator_.IsDue()) OnChange({});
   }
   const bool drained = Drain(signals);
   SignalReader::EndAtNext();

@@ -22,6 +22,7 @@
 #include "routing/route_table.h"
 #include "scheduling/profile.h"
 #include "snapshot/disaggregation.h"
+#include "tls/server_tls.h"
 
 namespace gw {
 
@@ -57,6 +58,7 @@ struct ListenerEntry {
   ListenerKey key;
   std::vector<std::string> names;  // "default/inference-gateway/http-llm", for logs
   std::shared_ptr<const RouteTable> routes;
+  std::shared_ptr<const ServerTls> tls = nullptr;  // nullptr: plain HTTP
 };
 
 struct Snapshot {

@@ -1,5 +1,6 @@
 #include "tls/certificate.h"
 
+#include <arpa/inet.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -8,6 +9,7 @@
 #include <cctype>
 #include <utility>
 
+#include "tls/contexts.h"
 #include "tls/openssl.h"
 
 namespace gw {
@@ -55,11 +57,12 @@ absl::StatusOr<KeyPtr> ReadKey(std::string_view pem) {
   bool asked = false;
   ERR_clear_error();
   KeyPtr key(PEM_read_bio_PrivateKey(ReadFrom(pem).get(), nullptr, NoPassword, &asked));
-  const bool none = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   const std::string error = TakeError();
   if (key != nullptr) return key;
   if (asked) return Invalid("must not be encrypted");
-  if (none) return Invalid("must be a private key in PEM, has none");
+  // OpenSSL says "unsupported" of whatever is no key.
+  if (pem.find("PRIVATE KEY-----") == pem.npos)
+    return Invalid("must be a private key in PEM, has none");
   return Invalid("cannot be read: " + error);
 }
 
@@ -105,16 +108,19 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
+// A hostname, or a wildcard for its first label.
+bool IsName(std::string_view text) {
+  if (text.starts_with("*.")) text.remove_prefix(2);
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+  });
+}
+
 std::string AddressText(const ASN1_OCTET_STRING* address) {
-  const unsigned char* bytes = ASN1_STRING_get0_data(address);
-  std::string text;
-  if (ASN1_STRING_length(address) == 4) {
-    for (int i = 0; i < 4; ++i) text += (i == 0 ? "" : ".") + std::to_string(bytes[i]);
-    return text;
-  }
-  char* shown = i2s_ASN1_OCTET_STRING(nullptr, address);
-  text = shown == nullptr ? "" : shown;
-  OPENSSL_free(shown);
+  const int family = ASN1_STRING_length(address) == 4 ? AF_INET : AF_INET6;
+  if (family == AF_INET6 && ASN1_STRING_length(address) != 16) return "";
+  char text[INET6_ADDRSTRLEN] = "";
+  inet_ntop(family, ASN1_STRING_get0_data(address), text, sizeof(text));
   return text;
 }
 
@@ -125,10 +131,13 @@ std::vector<std::string> NamesOf(X509* leaf) {
   for (int i = 0; alternatives != nullptr && i < sk_GENERAL_NAME_num(alternatives.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(alternatives.get(), i);
     if (name->type == GEN_DNS) {
-      names.push_back(Lower({reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
-                             static_cast<size_t>(ASN1_STRING_length(name->d.dNSName))}));
+      const std::string_view text(
+          reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
+          static_cast<size_t>(ASN1_STRING_length(name->d.dNSName)));
+      if (IsName(text)) names.push_back(Lower(text));
     } else if (name->type == GEN_IPADD) {
-      names.push_back(AddressText(name->d.iPAddress));
+      std::string address = AddressText(name->d.iPAddress);
+      if (!address.empty()) names.push_back(std::move(address));
     }
   }
   return names;
@@ -210,7 +219,13 @@ absl::StatusOr<std::shared_ptr<const Certificate>> Certificate::Parse(std::strin
     ERR_clear_error();
     return Invalid("tls.key: must be the key of the first certificate of tls.crt");
   }
-  return std::make_shared<const ParsedCertificate>(*std::move(chain), *std::move(key), *type);
+  auto parsed =
+      std::make_shared<const ParsedCertificate>(*std::move(chain), *std::move(key), *type);
+  // A weak certificate further up is found here, and not when a listener is made of it.
+  const absl::Status used =
+      internal::UseCertificate(internal::NewContext(TLS_server_method()).get(), *parsed);
+  if (!used.ok()) return Of("tls.crt", used);
+  return parsed;
 }
 
 std::string Certificate::FaultAt(int64_t unix_s) const {

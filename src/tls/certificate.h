@@ -25,12 +25,13 @@ class Certificate {
   // private key, PKCS #8, PKCS #1 or SEC 1, not encrypted. The error says what is wrong with which
   // of the two, without a byte of the key: no PEM, no certificate in it, a key that does not belong
   // to it, a chain out of order, an RSA key below 2,048 bits, a curve that TLS does not use, a
-  // signature of MD5 or SHA-1 (RFC 9155), a name that is neither a hostname nor an address.
+  // signature of MD5 or SHA-1 (RFC 9155), or what else OpenSSL would not serve.
   static absl::StatusOr<std::shared_ptr<const Certificate>> Parse(std::string_view chain_pem,
                                                                   std::string_view key_pem);
   virtual ~Certificate() = default;
 
   // Subject alternative names, lower case, "*.example.com" for a wildcard; DNS names and addresses.
+  // What is neither is left out.
   virtual const std::vector<std::string>& names() const = 0;
   virtual KeyType key_type() const = 0;
   virtual const std::string& subject() const = 0;  // RFC 2253, for logs and reports

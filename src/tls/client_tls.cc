@@ -42,6 +42,13 @@ bool HasUri(X509* leaf, const std::string& uri) {
   return false;
 }
 
+bool IsAddress(const std::string& name) {
+  ASN1_OCTET_STRING* const address = a2i_IPADDRESS(name.c_str());
+  ASN1_OCTET_STRING_free(address);
+  ERR_clear_error();
+  return address != nullptr;
+}
+
 // The last session of each server, the least recently used ones forgotten. Thread-safe.
 class Sessions {
  public:
@@ -55,14 +62,17 @@ class Sessions {
     if (order_.size() > most_) Erase(std::prev(order_.end()));
   }
 
-  // A session of TLS 1.3 is used once (RFC 8446 C.4): what comes of it is kept again.
-  SslSessionPtr Take(const std::string& key) {
+  // It stays for the next connection, which may come before this one has got another: that an
+  // onlooker can link them (RFC 8446 C.4) tells nothing between a gateway and its endpoints.
+  SslSessionPtr Get(const std::string& key) {
     const MutexLock lock(mutex_);
     const auto found = places_.find(key);
     if (found == places_.end()) return nullptr;
-    SslSessionPtr session = std::move(found->second->session);
-    Erase(found->second);
-    return session;
+    order_.splice(order_.begin(), order_, found->second);
+    SSL_SESSION* const session = found->second->session.get();
+    if (SSL_SESSION_is_resumable(session) != 1) return nullptr;
+    // A copy: OpenSSL makes those of TLS 1.3 useless with their first use.
+    return SslSessionPtr(SSL_SESSION_dup(session));
   }
 
  private:
@@ -116,11 +126,11 @@ class BuiltClientTls final : public ClientTls {
   void Prepare(ssl_st* ssl, const std::string& session_key) const override {
     CHECK(SSL_set_ex_data(ssl, ConnectionIndex(), new std::string(session_key)) == 1);
     // An address is no name that may be asked for (RFC 6066 3).
-    if (!options_.server_name.empty()) {
+    if (!options_.server_name.empty() && !IsAddress(options_.server_name)) {
       SSL_set_tlsext_host_name(ssl, options_.server_name.c_str());
     }
-    if (const SslSessionPtr session = sessions_.Take(session_key))
-      SSL_set_session(ssl, session.get());
+    const SslSessionPtr session = sessions_.Get(session_key);
+    if (session != nullptr) SSL_set_session(ssl, session.get());
   }
 
  private:
@@ -162,6 +172,9 @@ class BuiltClientTls final : public ClientTls {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ClientTls>> ClientTls::New(Options options) {
+  if (options.trust != nullptr && options.server_name.empty() && options.alt_names.empty()) {
+    return absl::InvalidArgumentError("has no name that the server's certificate must carry");
+  }
   auto built = std::make_shared<BuiltClientTls>(std::move(options));
   RETURN_IF_ERROR(built->Build());
   return std::shared_ptr<const ClientTls>(std::move(built));

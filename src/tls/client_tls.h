@@ -27,7 +27,7 @@ class ClientTls {
     bool operator==(const AltName&) const = default;
   };
   struct Options {
-    std::string server_name;  // SNI, and the name that must be in the certificate
+    std::string server_name = {};  // SNI, and the name that must be in the certificate
     // If there are any, one of these must be in it, and the server_name is SNI alone.
     std::vector<AltName> alt_names = {};
     std::shared_ptr<const Trust> trust = nullptr;  // nullptr: whatever certificate it shows

@@ -6,7 +6,7 @@ namespace gw::internal {
 namespace {
 
 constexpr char kCiphersTls12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-constexpr char kGroups[] = "X25519:P-256:P-384";
+constexpr char kGroups[] = "X25519:P-256:P-384:P-521";
 // A whole record and its header: one recv for it, in place of one for each.
 constexpr size_t kReadBytes = (16 << 10) + 512;
 

@@ -45,6 +45,15 @@ Certificates FirstOfEachType(const Certificates& all) {
   return chosen;
 }
 
+// Where a connection keeps the name that its client asks for.
+int NameIndex() {
+  static const int index = SSL_get_ex_new_index(
+      0, nullptr, nullptr, nullptr, [](void*, void* name, CRYPTO_EX_DATA*, int, long, void*) {
+        delete static_cast<std::string*>(name);
+      });
+  return index;
+}
+
 class BuiltServerTls final : public ServerTls {
  public:
   explicit BuiltServerTls(Options options)
@@ -169,6 +178,7 @@ class BuiltServerTls final : public ServerTls {
       return SSL_CLIENT_HELLO_ERROR;
     }
     SSL_CTX* const context = by_listener_.at(listener).For(name);
+    CHECK(SSL_set_ex_data(ssl, NameIndex(), new std::string(std::move(name))) == 1);
     // What the first context was asked about clients stands in the connection already.
     return SSL_set_SSL_CTX(ssl, context) == context ? SSL_CLIENT_HELLO_SUCCESS
                                                     : SSL_CLIENT_HELLO_ERROR;
@@ -194,6 +204,11 @@ class BuiltServerTls final : public ServerTls {
 };
 
 }  // namespace
+
+std::string_view ServerTls::NameAskedFor(const ssl_st* ssl) {
+  const auto* const name = static_cast<const std::string*>(SSL_get_ex_data(ssl, NameIndex()));
+  return name == nullptr ? std::string_view() : std::string_view(*name);
+}
 
 absl::StatusOr<std::shared_ptr<const ServerTls>> ServerTls::New(Options options,
                                                                 TicketKeys& tickets) {

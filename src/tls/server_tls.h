@@ -19,6 +19,7 @@
 #include "tls/trust.h"
 
 struct ssl_ctx_st;
+struct ssl_st;
 
 namespace gw {
 
@@ -48,8 +49,8 @@ struct TlsListener {
 class ServerTls {
  public:
   struct Options {
-    std::vector<TlsListener> listeners;  // distinct hostnames
-    ClientValidation client_validation;
+    std::vector<TlsListener> listeners = {};  // distinct hostnames
+    ClientValidation client_validation = {};
     std::vector<std::string> protocols = {"http/1.1"};  // ALPN, best first
   };
 
@@ -62,6 +63,9 @@ class ServerTls {
   // listener has ends in the alert unrecognized_name; no name goes to the listener for any, or to
   // the same alert.
   virtual ssl_ctx_st* context() const = 0;
+  // Of a connection that was made from the context, once its client has said hello: the name it
+  // asks for, lower case; "" if none. OpenSSL's own says that of the session that is resumed.
+  static std::string_view NameAskedFor(const ssl_st* ssl);
   // The hostname of the listener that a client with this name gets; nullptr: none.
   virtual const std::string* ListenerFor(std::string_view server_name) const = 0;
 };

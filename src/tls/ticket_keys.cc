@@ -57,7 +57,7 @@ class RotatingKeys final : public TicketKeys {
         static_cast<RotatingKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ContextIndex()));
     if (keys == nullptr) return kFailed;
     return encrypts != 0 ? keys->Encrypt(name, iv, cipher, mac)
-                         : keys->Decrypt(name, iv, cipher, mac);
+                         : keys->Decrypt(name, iv, cipher, mac, SSL_version(ssl) >= TLS1_3_VERSION);
   }
 
   int Encrypt(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac) {
@@ -71,14 +71,16 @@ class RotatingKeys final : public TicketKeys {
   }
 
   int Decrypt(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher,
-              EVP_MAC_CTX* mac) {
+              EVP_MAC_CTX* mac, bool used_once) {
     bool newest = false;
     const std::optional<Key> key = Find(name, &newest);
     if (!key) return kUnknown;  // a full handshake
     const bool ready = SetMac(*key, mac) && EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr,
                                                                key->cipher.data(), iv) == 1;
     if (!ready) return kFailed;
-    return newest ? kUsable : kUsableRenew;
+    // Clients use a ticket of TLS 1.3 once (RFC 8446 C.4): without another one, every second
+    // connection would be a full handshake.
+    return newest && !used_once ? kUsable : kUsableRenew;
   }
 
   static bool SetMac(const Key& key, EVP_MAC_CTX* mac) {

@@ -49,6 +49,8 @@ bool ReadFile(const char* path, std::string* text) {
 
 absl::StatusOr<std::shared_ptr<const Trust>> Trust::Parse(std::string_view pem) {
   X509StorePtr store(X509_STORE_new());
+  // What is listed is trusted, be it a root or one below (as Go's x509 has it).
+  X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN);
   const internal::BioPtr in = internal::ReadFrom(pem);
   size_t count = 0;
   ERR_clear_error();

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "flowcontrol/rate_limit.h"
 #include "pool/endpoint.h"
 #include "translate/object_index.h"
+#include "translate/tls_memory.h"
 #include "translate/translate.h"
 
 namespace gw::internal {
@@ -34,10 +37,13 @@ struct Context {
   const TranslateOptions& options;
   EndpointTable& endpoints;
   const Holders& held;  // as it was
+  TlsMemory& tls_memory;
   api::StatusSet status = {};
   std::vector<std::string> warnings = {};
   Holders holders = {};               // as it is
   RateMeters* rate_meters = nullptr;  // of API keys' owners; what was used stays
+  std::map<ListenerKey, std::shared_ptr<const ServerTls>> servers = {};  // of HTTPS listeners
+  std::vector<ServedCertificate> certificates = {};
 
   bool Holds(const std::string& what, const std::string& who) const {
     const auto holder = held.find(what);

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "translate/listener_tls.h"
+
 namespace gw::internal {
 namespace {
 
@@ -114,11 +116,18 @@ Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gat
   return VerdictWithoutClass(gateway);
 }
 
-Verdict ListenerVerdict(const api::Gateway& gateway, const api::Listener& listener, int index) {
-  if (listener.protocol != "HTTP") {
+// `https`: whether that is served.
+bool IsServed(const api::Listener& listener, bool https) {
+  return listener.protocol == "HTTP" || (listener.protocol == "HTTPS" && https);
+}
+
+Verdict ListenerVerdict(const api::Gateway& gateway, const api::Listener& listener, int index,
+                        bool https) {
+  if (!IsServed(listener, https)) {
     return Refused(
         "UnsupportedProtocol",
-        fmt::format("protocol {} is not supported yet, only HTTP is{}", listener.protocol,
+        fmt::format("protocol {} is not supported, only {}{}", listener.protocol,
+                    https ? "HTTP and HTTPS are" : "HTTP is",
                     gateway.meta.Where(fmt::format("spec.listeners[{}].protocol", index))));
   }
   const std::string unsupported = UnsupportedText(gateway.unsupported, index);
@@ -126,10 +135,10 @@ Verdict ListenerVerdict(const api::Gateway& gateway, const api::Listener& listen
 }
 
 // Fills supported_kinds and the verdict on allowedRoutes.kinds.
-void ResolveKinds(const api::Gateway& gateway, int index, ListenerState* state) {
+void ResolveKinds(const api::Gateway& gateway, int index, bool https, ListenerState* state) {
   state->resolved = Holds("ResolvedRefs");
   // A protocol that is not served takes no kind of route.
-  if (state->spec->protocol != "HTTP") return;
+  if (!IsServed(*state->spec, https)) return;
   const std::vector<api::RouteGroupKind>& wanted = state->spec->allowed_routes.kinds;
   if (wanted.empty()) state->supported_kinds.push_back({api::kGatewayGroup, "HTTPRoute"});
   std::vector<std::string> unknown;
@@ -181,9 +190,23 @@ void FindConflicts(std::vector<ListenerState>* listeners) {
   }
 }
 
-GatewayState ReadGateway(const Context& context, const api::Gateway& gateway,
-                         std::string controller_name, Verdict accepted) {
+// Adds what the listener's certificates and its clients' come to.
+void ResolveTls(Context& context, const api::Gateway& gateway, int index, ListenerState* state) {
+  ListenerTls tls = ReadListenerTls(context, gateway, index);
+  if (state->accepted.ok()) state->accepted = tls.accepted;
+  if (state->resolved.ok()) {
+    state->resolved = std::move(tls.resolved);
+  } else if (!tls.resolved.ok()) {
+    state->resolved.message += "; " + tls.resolved.message;
+  }
+  state->certificates = std::move(tls.certificates);
+  state->clients = std::move(tls.clients);
+}
+
+GatewayState ReadGateway(Context& context, const api::Gateway& gateway, std::string controller_name,
+                         Verdict accepted) {
   GatewayState state;
+  const bool https = context.options.tickets != nullptr;
   state.ips = IpsOf(gateway, context.options.bind_ip);
   state.gateway = &gateway;
   state.controller_name = std::move(controller_name);
@@ -194,14 +217,16 @@ GatewayState ReadGateway(const Context& context, const api::Gateway& gateway,
     added.name = gateway.meta.ns + "/" + gateway.meta.name + "/" + listener.name;
     const int index = static_cast<int>(state.listeners.size()) - 1;
     added.where = gateway.meta.Where(fmt::format("spec.listeners[{}]", index));
-    added.accepted = ListenerVerdict(gateway, listener, index);
-    ResolveKinds(gateway, index, &added);
+    added.accepted = ListenerVerdict(gateway, listener, index, https);
+    ResolveKinds(gateway, index, https, &added);
+    if (https && listener.protocol == "HTTPS") ResolveTls(context, gateway, index, &added);
   }
   FindConflicts(&state.listeners);
   for (ListenerState& listener : state.listeners) {
     // A listener that also names kinds we do not know serves those we do.
     if (state.accepted.ok() && listener.accepted.ok() && listener.conflict_reason.empty() &&
-        !listener.supported_kinds.empty()) {
+        !listener.supported_kinds.empty() &&
+        (listener.spec->protocol == "HTTP" || !listener.certificates.empty())) {
       listener.ips = state.ips;
     }
   }
@@ -213,42 +238,80 @@ struct Contender {
   ListenerState* listener;
 };
 
-// Listeners of different Gateways meet on a port of one address as those of one Gateway do. Told
-// apart by hostname they share it; of equal ones the oldest Gateway's is served, then the one that
-// is served already, then the one whose Gateway's name sorts first: what worked goes on working
-// when somebody adds another.
+// Of equal ranks the first, in the order of the names: the oldest Gateway's, then the one that is
+// served already.
+const Contender& OwnerOf(Context& context, const std::string& what,
+                         const std::vector<Contender>& contenders) {
+  const auto rank = [&](const Contender& contender) {
+    return std::make_pair(contender.gateway->gateway->meta.creation_unix_s,
+                          !context.Holds(what, contender.listener->name));
+  };
+  const auto owner =
+      std::min_element(contenders.begin(), contenders.end(),
+                       [&](const Contender& a, const Contender& b) { return rank(a) < rank(b); });
+  context.holders[what] = owner->listener->name;
+  return *owner;
+}
+
+// The contender gives up the address.
+void Lose(Context& context, const std::string& what, const std::string& ip, const Contender& owner,
+          const char* reason, const std::string& wanted, Contender& contender) {
+  const auto created = [](const Contender& each) {
+    return each.gateway->gateway->meta.creation_unix_s;
+  };
+  std::erase(contender.listener->ips, ip);
+  contender.listener->conflict_reason = reason;
+  contender.listener->conflict_message = fmt::format(
+      "port {}{} with {} is listener {}'s, {}{}", contender.listener->spec->port,
+      ip == context.options.bind_ip ? "" : " of address " + ip, wanted, owner.listener->name,
+      WhyFirst(created(owner), created(contender), context.Holds(what, owner.listener->name)),
+      contender.listener->where);
+}
+
+// "protocol HTTPS", "protocol HTTPS and its clients' certificates": what all listeners of a port
+// have in common, as it is settled before anybody has said which of them is meant.
+std::string CommonOf(const ListenerState& listener) {
+  std::string text = "protocol " + listener.spec->protocol;
+  if (listener.clients.mode != ClientValidation::Mode::kNone) {
+    text += " and its clients' certificates";
+  }
+  return text;
+}
+
+// Listeners of different Gateways meet on a port of one address as those of one Gateway do. With
+// one protocol and told apart by hostname they share it; otherwise the oldest Gateway's is served,
+// then the one that is served already, then the one whose Gateway's name sorts first: what worked
+// goes on working when somebody adds another.
 void FindTaken(Context& context, GatewayStates* states) {
-  std::map<std::tuple<std::string, int, std::string>, std::vector<Contender>> wanted;
+  std::map<std::pair<std::string, int>, std::vector<Contender>> ports;
   for (auto& [key, gateway] : *states) {
     for (ListenerState& listener : gateway.listeners) {
-      const api::Listener& spec = *listener.spec;
       for (const std::string& ip : listener.ips) {
-        wanted[{ip, spec.port, spec.hostname}].push_back({&gateway, &listener});
+        ports[{ip, listener.spec->port}].push_back({&gateway, &listener});
       }
     }
   }
-  for (auto& [place, contenders] : wanted) {
-    const auto& [ip, port, hostname] = place;
-    const std::string what = fmt::format("address {} port {} hostname {}", ip, port, hostname);
-    const auto rank = [&](const Contender& contender) {
-      return std::make_pair(contender.gateway->gateway->meta.creation_unix_s,
-                            !context.Holds(what, contender.listener->name));
-    };
-    // Of equal ranks the first, in the order of the names.
-    const auto owner =
-        std::min_element(contenders.begin(), contenders.end(),
-                         [&](const Contender& a, const Contender& b) { return rank(a) < rank(b); });
-    context.holders[what] = owner->listener->name;
-    for (Contender& contender : contenders) {
-      if (&contender == &*owner) continue;
-      std::erase(contender.listener->ips, ip);
-      contender.listener->conflict_reason = "HostnameConflict";
-      contender.listener->conflict_message = fmt::format(
-          "port {}{} with hostname \"{}\" is listener {}'s, {}{}", port,
-          ip == context.options.bind_ip ? "" : " of address " + ip, hostname, owner->listener->name,
-          WhyFirst(owner->gateway->gateway->meta.creation_unix_s,
-                   contender.gateway->gateway->meta.creation_unix_s, !rank(*owner).second),
-          contender.listener->where);
+  for (auto& [place, on_port] : ports) {
+    const auto& [ip, port] = place;
+    const std::string what = fmt::format("address {} port {}", ip, port);
+    const Contender owner = OwnerOf(context, what, on_port);
+    std::map<std::string, std::vector<Contender>> by_hostname;
+    for (Contender& contender : on_port) {
+      if (contender.listener->spec->protocol == owner.listener->spec->protocol &&
+          contender.listener->clients == owner.listener->clients) {
+        by_hostname[contender.listener->spec->hostname].push_back(contender);
+      } else {
+        Lose(context, what, ip, owner, "ProtocolConflict", CommonOf(*owner.listener), contender);
+      }
+    }
+    for (auto& [hostname, contenders] : by_hostname) {
+      const std::string which = fmt::format("{} hostname {}", what, hostname);
+      const Contender first = OwnerOf(context, which, contenders);
+      for (Contender& contender : contenders) {
+        if (contender.listener == first.listener) continue;
+        Lose(context, which, ip, first, "HostnameConflict",
+             fmt::format("hostname \"{}\"", hostname), contender);
+      }
     }
   }
 }
@@ -284,7 +347,31 @@ api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generat
     conflicted = Holds(state.conflict_reason, state.conflict_message);
   }
   SetVerdict(&status.conditions, "Conflicted", conflicted, generation);
+  if (!state.overlap.empty()) {
+    SetVerdict(&status.conditions, "OverlappingTLSConfig",
+               Holds("OverlappingHostnames", state.overlap), generation);
+  }
   return status;
+}
+
+// The Gateway API wants it said aloud where clients with any certificate or none get through.
+void WriteFallback(const api::Gateway& gateway, api::ObjectStatus* status) {
+  using Mode = api::FrontendValidation::Mode;
+  const auto falls_back = [](const std::optional<api::FrontendValidation>& validation) {
+    return validation && validation->mode == Mode::kAllowInsecureFallback;
+  };
+  std::vector<std::string> where;
+  if (falls_back(gateway.frontend.validation)) where.push_back(gateway.frontend.validation->path);
+  for (const auto& [port, validation] : gateway.frontend.by_port) {
+    if (falls_back(validation)) where.push_back(validation->path);
+  }
+  if (where.empty()) return;
+  SetVerdict(&status->conditions, "InsecureFrontendValidationMode",
+             Holds("ConfigurationChanged",
+                   fmt::format("{}: clients get through whatever certificate they show, or with "
+                               "none",
+                               fmt::join(where, ", "))),
+             gateway.meta.generation);
 }
 
 bool IsValid(const api::ListenerStatus& listener) {
@@ -314,6 +401,8 @@ GatewayStates ReadGateways(Context& context) {
     }
   }
   FindTaken(context, &states);
+  FindOverlaps(&states);
+  MakeServers(context, &states);
   return states;
 }
 
@@ -326,7 +415,8 @@ std::string UnservableText(const api::Gateway& gateway) {
   if (!whole.empty()) return whole;
   std::vector<std::string> errors;
   for (const api::Listener& listener : gateway.listeners) {
-    const Verdict verdict = ListenerVerdict(gateway, listener, static_cast<int>(errors.size()));
+    const Verdict verdict = ListenerVerdict(gateway, listener, static_cast<int>(errors.size()),
+                                            /*https=*/true);
     if (verdict.ok()) return "";
     errors.push_back(fmt::format("listener {}: {}", listener.name, verdict.message));
   }
@@ -374,12 +464,13 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
         if (served && !IsWildcard(ip)) status.addresses.push_back({kIpAddress, ip});
       }
       SetFromListeners(&status, generation);
-      continue;
+    } else {
+      const bool waits = state.accepted.status == api::ConditionStatus::kUnknown;
+      SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
+      SetVerdict(&status.conditions, "Programmed",
+                 waits ? state.accepted : Refused("Invalid", "no listener is served"), generation);
     }
-    const bool waits = state.accepted.status == api::ConditionStatus::kUnknown;
-    SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
-    SetVerdict(&status.conditions, "Programmed",
-               waits ? state.accepted : Refused("Invalid", "no listener is served"), generation);
+    WriteFallback(gateway, &status);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,10 @@ struct ListenerState {
   std::string conflict_reason;  // empty: it conflicts with no other listener
   std::string conflict_message;
   std::vector<api::SupportedKind> supported_kinds;
+  std::string overlap;  // how its hostname and another HTTPS listener's do; empty: they do not
   std::vector<std::string> ips;  // of those of its Gateway, where requests are taken on its port
+  std::vector<std::shared_ptr<const Certificate>> certificates;  // of HTTPS
+  ClientValidation clients;                                      // of HTTPS
   int attached_routes = 0;
 
   bool served() const { return !ips.empty(); }

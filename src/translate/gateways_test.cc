@@ -176,8 +176,8 @@ TEST(Gateway, WithWhatIsNotBuiltIsRefusedWithTheFieldsReason) {
   }
 }
 
-TEST(Listener, OfAnotherProtocolThanHttpIsRefusedAndTakesNoRoutes) {
-  for (const char* protocol : {"HTTPS", "TLS", "TCP", "UDP", "example.com/own"}) {
+TEST(Listener, OfAProtocolThatIsNotServedIsRefusedAndTakesNoRoutes) {
+  for (const char* protocol : {"TLS", "TCP", "UDP", "example.com/own"}) {
     Scenario scenario;
     scenario.AddListener(scenario.AddGateway(), "other", 443, "", protocol);
     scenario.AddRoute();
@@ -196,7 +196,7 @@ TEST(Listener, OfAnotherProtocolThanHttpIsRefusedAndTakesNoRoutes) {
 
 TEST(Listener, WithoutAValidOneTheGatewayIsRefused) {
   Scenario scenario;
-  scenario.AddGateway().listeners[0].protocol = "HTTPS";
+  scenario.AddGateway().listeners[0].protocol = "TLS";
   const Translation translation = scenario.Run();
   EXPECT_EQ(GatewaySaid(translation, "Accepted"), "False/ListenersNotValid");
   EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/Invalid");
@@ -365,7 +365,7 @@ TEST(Listener, WhosePortCannotBeOpenedIsNotProgrammed) {
   api::Gateway& gateway = scenario.AddGateway();
   gateway.meta.generation = 7;
   scenario.AddListener(gateway, "second", 81);
-  scenario.AddListener(gateway, "tls", 82, "", "HTTPS");
+  scenario.AddListener(gateway, "tls", 82, "", "TLS");
   Translation translation = scenario.Run();
   const api::StatusSet open = translation.status;
   const auto addresses = StatusOf(translation, "Gateway", "gateway").addresses;

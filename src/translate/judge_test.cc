@@ -10,7 +10,7 @@ namespace {
 TEST(Judge, LetsPassWhatCanBeServedInPart) {
   Scenario scenario;
   api::Gateway& gateway = scenario.AddGateway();
-  scenario.AddListener(gateway, "tls", 443, "", "HTTPS");
+  scenario.AddListener(gateway, "tls", 443, "", "TLS");
   EXPECT_EQ(RefusedAlone(gateway), "");
   api::HttpRoute& route = scenario.AddRoute();
   scenario.AddRule(route, "/b");
@@ -26,9 +26,9 @@ TEST(Judge, LetsPassWhatCanBeServedInPart) {
 TEST(Judge, NamesWhatKeepsAllOfAnObjectFromBeingServed) {
   Scenario scenario;
   api::Gateway& gateway = scenario.AddGateway();
-  gateway.listeners[0].protocol = "HTTPS";
+  gateway.listeners[0].protocol = "TLS";
   EXPECT_EQ(RefusedAlone(gateway),
-            "listener http: protocol HTTPS is not supported yet, only HTTP is");
+            "listener http: protocol TLS is not supported, only HTTP and HTTPS are");
   api::HttpRoute& route = scenario.AddRoute();
   route.rules[0].matches[0].path_type = api::PathMatchType::kRegularExpression;
   route.rules[0].matches[0].path = "/v[12";

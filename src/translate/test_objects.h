@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,10 +14,12 @@ namespace gw {
 // A GatewayClass "class" and the objects a test adds. References to them stay valid.
 struct Scenario {
   api::ResourceSet resources;
+  std::unique_ptr<TicketKeys> tickets = TicketKeys::New(RealClock());
   TranslateOptions options;
   EndpointTable endpoints;
 
   Scenario() {
+    options.tickets = tickets.get();
     api::GatewayClass& added = resources.gateway_classes["class"];
     added.meta.ns.clear();
     added.meta.name = "class";
@@ -121,6 +124,43 @@ struct Scenario {
     added.model_name = model_name;
     added.pool_ref.group = api::kInferenceGroup;
     added.pool_ref.name = pool;
+    return added;
+  }
+  api::Secret& AddSecret(const std::string& name, const std::string& chain_pem,
+                         const std::string& key_pem, const std::string& ns = "default") {
+    api::Secret& added = resources.secrets[{ns, name}];
+    added.meta.name = name;
+    added.meta.ns = ns;
+    added.type = api::kTlsSecretType;
+    added.data = {{api::kTlsCertificateKey, chain_pem}, {api::kTlsPrivateKeyKey, key_pem}};
+    return added;
+  }
+  api::ConfigMap& AddAuthorities(const std::string& name, const std::string& pem,
+                                 const std::string& ns = "default") {
+    api::ConfigMap& added = resources.config_maps[{ns, name}];
+    added.meta.name = name;
+    added.meta.ns = ns;
+    added.data = {{api::kCaCertificateKey, pem}};
+    return added;
+  }
+  // Lets Gateways of namespace `from` refer to the kind in namespace `to`; "": to all of them.
+  void AddGrant(const std::string& from, const std::string& to, const std::string& kind,
+                const std::string& name = "") {
+    api::ReferenceGrant& added = resources.reference_grants[{to, "grant"}];
+    added.meta.name = "grant";
+    added.meta.ns = to;
+    added.from = {{api::kGatewayGroup, "Gateway", from}};
+    added.to = {{"", kind, name}};
+  }
+  // On port 443; with a reference to the Secret of the Gateway's namespace unless that is empty.
+  static api::Listener& AddHttps(api::Gateway& gateway, const std::string& name,
+                                 const std::string& secret, const std::string& hostname = "",
+                                 int port = 443) {
+    api::Listener& added = AddListener(gateway, name, port, hostname, "HTTPS");
+    added.tls.emplace();
+    if (!secret.empty()) {
+      added.tls->certificate_refs.push_back({"", "Secret", gateway.meta.ns, secret});
+    }
     return added;
   }
   void AddInvalid(const std::string& group, const std::string& kind, const std::string& name,

@@ -42,7 +42,8 @@ void WriteStale(Context& context) {
 
 // One entry per address and port on which some listener is served, also where no route is attached:
 // requests there are answered 404.
-std::vector<ListenerEntry> MakeListeners(const GatewayStates& gateways, EntriesByListener entries) {
+std::vector<ListenerEntry> MakeListeners(const Context& context, const GatewayStates& gateways,
+                                         EntriesByListener entries) {
   std::map<ListenerKey, ListenerEntry> by_key;
   std::map<ListenerKey, std::vector<std::string>> hostnames;
   for (const auto& [name, gateway] : gateways) {
@@ -58,6 +59,8 @@ std::vector<ListenerEntry> MakeListeners(const GatewayStates& gateways, EntriesB
   }
   std::vector<ListenerEntry> listeners;
   for (auto& [key, entry] : by_key) {
+    const auto server = context.servers.find(key);
+    if (server != context.servers.end()) entry.tls = server->second;
     entry.routes = RouteTable::Build(std::move(entries[key]), std::move(hostnames[key]));
     listeners.push_back(std::move(entry));
   }
@@ -85,16 +88,18 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
 
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
-  snapshot->listeners = MakeListeners(gateways, std::move(attachments.entries));
+  snapshot->listeners = MakeListeners(context, gateways, std::move(attachments.entries));
   snapshot->pools = pools.entries();
   if (context.options.only_controller && context.resources.gateways.empty() &&
       !HasInvalidGateway(context.resources)) {
     context.warnings.push_back("there is no Gateway: nothing listens");
   }
-  return {.translation = {std::move(snapshot), std::move(context.status),
-                          std::move(context.warnings), std::move(context.holders)},
-          .pools = std::move(pools),
-          .links = std::move(attachments.links)};
+  const int64_t next_change = context.tls_memory.NextChangeAfter(context.options.now_unix_s);
+  return {
+      .translation = {std::move(snapshot), std::move(context.status), std::move(context.warnings),
+                      std::move(context.holders), std::move(context.certificates), next_change},
+      .pools = std::move(pools),
+      .links = std::move(attachments.links)};
 }
 
 }  // namespace internal
@@ -102,7 +107,8 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
 Translation Translate(const api::ResourceSet& resources, const TranslateOptions& options,
                       EndpointTable& endpoints, uint64_t generation, const Holders& held) {
   const internal::ObjectIndex index(resources);
-  internal::Context context{resources, index, options, endpoints, held};
+  internal::TlsMemory tls_memory;
+  internal::Context context{resources, index, options, endpoints, held, tls_memory};
   RateMeters rate_meters;
   context.rate_meters = &rate_meters;
   internal::Whole whole = internal::TranslateWhole(context, generation);

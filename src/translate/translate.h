@@ -19,6 +19,7 @@
 #include "api/resources.h"
 #include "pool/endpoint.h"
 #include "snapshot/snapshot.h"
+#include "tls/ticket_keys.h"
 
 namespace gw {
 
@@ -41,6 +42,10 @@ struct TranslateOptions {
   // Where Gateways listen that name no address. One that means all of the machine's is none that
   // clients could be told of in a Gateway's status.
   std::string bind_ip = "0.0.0.0";
+  // Of the sessions of HTTPS listeners; they outlive every Snapshot. nullptr: HTTPS is not served.
+  TicketKeys* tickets = nullptr;
+  // Which certificates are valid is judged at this time; 0: that is not looked at.
+  int64_t now_unix_s = 0;
 };
 
 // What several objects may want and one can have (a port and hostname, a model's name in a pool, a
@@ -48,12 +53,23 @@ struct TranslateOptions {
 // it: what works goes on working when somebody adds another.
 using Holders = std::map<std::string, std::string>;
 
+// A certificate that clients of an HTTPS listener are shown.
+struct ServedCertificate {
+  std::string listener;  // "default/inference-gateway/https"
+  std::string from;      // "Secret default/cert"
+  int64_t not_after_unix_s = 0;
+};
+
 struct Translation {
   std::shared_ptr<const Snapshot> snapshot;
   api::StatusSet status;  // one entry per object that carries conditions
   // What is right and probably not meant: "InferencePool default/qwen (a.yaml:1): ...".
   std::vector<std::string> warnings;
   Holders holders;
+  std::vector<ServedCertificate> certificates;
+  // When the next of the certificates, served or not, begins or ceases to be valid: then some
+  // conditions are others. 0: never.
+  int64_t next_change_unix_s = 0;
 };
 
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.

@@ -46,36 +46,46 @@ struct Translator::Kept {
   internal::PoolLinks links;
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::string> warnings;  // without the pools'
+  int64_t next_change_unix_s = 0;
 };
 
 Translator::Translator(TranslateOptions options, EndpointTable& endpoints)
-    : options_(std::move(options)), endpoints_(endpoints) {}
+    : options_(std::move(options)),
+      endpoints_(endpoints),
+      tls_memory_(std::make_unique<internal::TlsMemory>()) {}
 
 Translator::~Translator() = default;
+
+int64_t Translator::next_change_unix_s() const {
+  return kept_ == nullptr ? 0 : kept_->next_change_unix_s;
+}
 
 Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                                             uint64_t generation) {
   auto index = std::make_unique<internal::ObjectIndex>(resources);
-  internal::Context context{resources, *index, options_, endpoints_, holders_};
+  internal::Context context{resources, *index, options_, endpoints_, holders_, *tls_memory_};
   context.rate_meters = &rate_meters_;
   internal::Whole whole = internal::TranslateWhole(context, generation);
   Translation& made = whole.translation;
   holders_ = std::move(made.holders);
   Update update{.snapshot = made.snapshot,
                 .status = std::move(made.status),
-                .warnings = Joined(whole.pools.Warnings(context), made.warnings)};
-  kept_ =
-      std::make_unique<Kept>(Kept{std::move(index), std::move(whole.pools), std::move(whole.links),
-                                  made.snapshot, std::move(made.warnings)});
+                .warnings = Joined(whole.pools.Warnings(context), made.warnings),
+                .certificates = std::move(made.certificates)};
+  kept_ = std::make_unique<Kept>(Kept{std::move(index), std::move(whole.pools),
+                                      std::move(whole.links), made.snapshot,
+                                      std::move(made.warnings), made.next_change_unix_s});
   return update;
 }
 
 Translator::Update Translator::Follow(const api::ResourceSet& resources,
                                       std::span<const api::ObjectChange> changes,
                                       uint64_t generation) {
-  if (kept_ == nullptr || !CanFollow(changes)) return TranslateAll(resources, generation);
+  const bool is_due = next_change_unix_s() != 0 && options_.now_unix_s >= next_change_unix_s();
+  if (kept_ == nullptr || is_due || !CanFollow(changes)) return TranslateAll(resources, generation);
   for (const api::ObjectChange& change : changes) kept_->index->Follow(change);
-  const internal::Context context{resources, *kept_->index, options_, endpoints_, holders_};
+  const internal::Context context{resources,  *kept_->index, options_,
+                                  endpoints_, holders_,      *tls_memory_};
   std::set<uint32_t> made;
   if (!kept_->pools.Follow(context, changes, &made)) return TranslateAll(resources, generation);
   auto snapshot = std::make_shared<Snapshot>(*kept_->snapshot);

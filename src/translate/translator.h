@@ -17,6 +17,10 @@
 
 namespace gw {
 
+namespace internal {
+class TlsMemory;
+}  // namespace internal
+
 // One thread at a time.
 class Translator {
  public:
@@ -28,11 +32,18 @@ class Translator {
     api::StatusSet status = {};
     std::vector<std::pair<api::ObjectRef, std::vector<api::ParentStatus>>> parents = {};
     std::vector<std::string> warnings = {};
+    std::vector<ServedCertificate> certificates = {};  // where `whole`
   };
 
   // `endpoints` outlives it.
   Translator(TranslateOptions options, EndpointTable& endpoints);
   ~Translator();
+
+  // The time that certificates are judged at from now on; TranslateOptions::now_unix_s is the
+  // first.
+  void SetNow(int64_t now_unix_s) { options_.now_unix_s = now_unix_s; }
+  // When that changes some conditions; 0: never. Follow translates everything then.
+  int64_t next_change_unix_s() const;
 
   Update TranslateAll(const api::ResourceSet& resources, uint64_t generation);
   // The same for objects that are those of the last call but for these changes, each object once.
@@ -42,10 +53,11 @@ class Translator {
  private:
   struct Kept;
 
-  const TranslateOptions options_;
+  TranslateOptions options_;
   EndpointTable& endpoints_;
   Holders holders_;
   RateMeters rate_meters_;
+  std::unique_ptr<internal::TlsMemory> tls_memory_;
   std::unique_ptr<Kept> kept_;  // of the last call
 };
 

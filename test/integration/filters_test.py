@@ -5,8 +5,8 @@ import json
 import unittest
 import urllib.parse
 
-from harness import (INFERENCE_GROUP, GatewayTest, answer, chat_answer, chat_body, chat_events,
-                     http_route, inference_model, pool_of, stream_answer)
+from harness import (INFERENCE_GROUP, Gate, GatewayTest, answer, chat_answer, chat_body,
+                     chat_events, http_route, inference_model, pool_of, stream_answer)
 
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
@@ -139,6 +139,18 @@ class HeaderTest(FilterTest):
             with self.subTest(path=path, headers=headers):
                 self.assert_fields(self.sent(path, headers.items()).head, expected)
 
+    def test_HTTPRouteBackendRequestHeaderModifierBackendWeights(self):
+        servers = {name: self.model_server(answer(200, b"served")) for name in ("one", "two")}
+        route = http_route(path="/", backendRefs=[
+            {"name": name, "kind": "InferencePool", "group": INFERENCE_GROUP, "weight": 1,
+             "filters": [request_headers(set={"X-Backend": name})]} for name in servers])
+        gateway = self.gateway([route] + [o for name, server in servers.items()
+                                          for o in pool_of([server], name=name)[1:]])
+        for _ in range(60):
+            self.assertEqual(gateway.get("/", [("x-backend", "client")]).status, 200)
+        for name, server in servers.items():
+            self.assertEqual({r.get("x-backend") for r in server.requests}, {name})
+
     def test_HTTPRouteResponseHeaderModifier(self):
         def script(request, connection):
             echoed = ("x-header", "some", "another")
@@ -208,6 +220,22 @@ class HeaderTest(FilterTest):
         self.assert_fields(response.head, {"cache-control": "no-store", "x-a": "b",
                                            "transfer-encoding": "chunked", "content-length": None})
         self.assert_fields(self.server.requests[-1].head, {"authorization": "Bearer key"})
+
+    def test_a_stream_that_the_gateway_begins_is_edited_too(self):
+        gate = Gate("first event")
+        events = chat_events(["Hi"], "test-model")
+        self.start({"/v1": {"filters": [cors(allowOrigins=[ORIGIN]),
+                                        response_headers(set={"Cache-Control": "no-store"})],
+                            **self.backend_filters(response_headers(add={"x-a": "b"}))}},
+                   stream_answer(events, {0: gate}, headers_at_once=False),
+                   annotations={"penstock.dev/stream-keepalive": "100ms"})
+        client = self.client(self.gate)
+        client.request("POST", CHAT, [("Origin", ORIGIN)], chat_body(stream=True))
+        head = client.read_final_head()
+        self.assert_fields(head, {"cache-control": "no-store", "x-a": "b", "vary": "origin",
+                                  "access-control-allow-origin": ORIGIN})
+        gate.open()
+        self.assertEqual(client.read_chunks().replace(b": keep-alive\n\n", b""), b"".join(events))
 
     def test_another_try_has_the_same_edits(self):
         broken = self.model_server(lambda request, connection: connection.close())

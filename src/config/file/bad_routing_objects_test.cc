@@ -242,8 +242,9 @@ TEST(BadObjects, FiltersOfARoute) {
           {redirect + "{statusCode: 304}}]}]}",
            at + "[0].requestRedirect.statusCode: must be one of 301, 302, 303, 307, 308, got 304 "
                 "(a.yaml:4)"},
-          {redirect + "{scheme: ftp}}]}]}",
-           at + "[0].requestRedirect.scheme: must be one of http, https, got \"ftp\" (a.yaml:4)"},
+          {redirect + "{scheme: gopher}}]}]}",
+           at +
+               "[0].requestRedirect.scheme: must be one of http, https, got \"gopher\" (a.yaml:4)"},
           {cors + "{allowOrigins: [\"*\", \"https://a\"]}}]}]}",
            at + "[0].cors.allowOrigins: \"*\" must stand alone (a.yaml:4)"},
           {cors + "{allowOrigins: [\"https://a/b\"]}}]}]}",

@@ -1,0 +1,309 @@
+#include "translate/listener_tls.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "api/names.h"
+#include "api/node.h"
+#include "translate/tls_memory.h"
+
+namespace gw::internal {
+namespace {
+
+constexpr size_t kNamesShownMax = 8;
+
+// "CN=a.example.com, names a.example.com and 3 more, until 2027-01-02T03:04:05Z"
+std::string Described(const Certificate& certificate) {
+  const std::vector<std::string>& names = certificate.names();
+  const size_t shown = std::min(names.size(), kNamesShownMax);
+  std::string text = certificate.subject().empty() ? "without a subject" : certificate.subject();
+  if (!names.empty()) {
+    text += fmt::format(", names {}", fmt::join(names.begin(), names.begin() + shown, " "));
+  }
+  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
+  return text + ", until " + api::FormatTime(certificate.not_after_unix_s());
+}
+
+std::string Named(const std::string& kind, const std::string& ns, const std::string& name) {
+  return fmt::format("{} {}/{}", kind, ns, name);
+}
+
+// " (cert.yaml:3)"
+std::string Place(const api::ObjectMeta& meta) {
+  const std::string place = meta.source.ToString();
+  return place.empty() ? "" : " (" + place + ")";
+}
+
+std::string FaultOf(const api::Secret& secret) {
+  if (secret.type == api::kTlsSecretType) return "";
+  return fmt::format("type: must be {}, got {}", api::kTlsSecretType, api::Quoted(secret.type));
+}
+
+const std::string& DataOf(const api::StringMap& data, const char* key) {
+  static const std::string kNone;
+  const auto it = data.find(key);
+  return it == data.end() ? kNone : it->second;
+}
+
+// Reads the references of one listener and gathers what is wrong with them.
+class Reader {
+ public:
+  Reader(Context& context, const api::Gateway& gateway, int index)
+      : context_(context),
+        gateway_(gateway),
+        listener_(gateway.listeners[static_cast<size_t>(index)]),
+        path_(fmt::format("spec.listeners[{}].tls", index)),
+        name_(gateway.meta.ns + "/" + gateway.meta.name + "/" + listener_.name) {
+    tls_.accepted = Holds("Accepted");
+  }
+
+  ListenerTls Read();
+
+ private:
+  void ReadCertificate(const api::SecretRef& ref, const std::string& path);
+  void ReadClients(const api::FrontendValidation& validation);
+  // The PEM that the reference leads to; "" with what is wrong noted.
+  std::string ReadAuthorities(const api::CaRef& ref, const std::string& path);
+  // Whether the reference may leave the Gateway's namespace, if it does.
+  bool IsPermitted(const char* kind, const std::string& ns, const std::string& name,
+                   const std::string& path);
+  void Note(const char* reason, const std::string& path, const std::string& message);
+  void WarnOfHostname();
+
+  Context& context_;
+  const api::Gateway& gateway_;
+  const api::Listener& listener_;
+  const std::string path_;
+  const std::string name_;
+  ListenerTls tls_;
+  std::string reason_;  // of the first thing that is wrong
+  std::vector<std::string> wrong_;
+  std::vector<std::string> used_;
+};
+
+void Reader::Note(const char* reason, const std::string& path, const std::string& message) {
+  if (reason_.empty()) reason_ = reason;
+  wrong_.push_back(path + ": " + message + gateway_.meta.Where(path));
+}
+
+bool Reader::IsPermitted(const char* kind, const std::string& ns, const std::string& name,
+                         const std::string& path) {
+  if (ns == gateway_.meta.ns || context_.resources.Granted(api::kGatewayGroup, "Gateway",
+                                                           gateway_.meta.ns, "", kind, ns, name)) {
+    return true;
+  }
+  Note("RefNotPermitted", path,
+       fmt::format("no ReferenceGrant in namespace {} lets a Gateway of namespace {} refer to {}",
+                   ns, gateway_.meta.ns, Named(kind, ns, name)));
+  return false;
+}
+
+void Reader::ReadCertificate(const api::SecretRef& ref, const std::string& path) {
+  constexpr char kReason[] = "InvalidCertificateRef";
+  if (!ref.group.empty() || ref.kind != "Secret") {
+    Note(kReason, path,
+         fmt::format("must be a Secret, got {}{}", ref.group.empty() ? "" : ref.group + "/",
+                     ref.kind));
+    return;
+  }
+  if (!IsPermitted("Secret", ref.ns, ref.name, path)) return;
+  const std::string source = Named("Secret", ref.ns, ref.name);
+  const auto found = context_.resources.secrets.find({ref.ns, ref.name});
+  if (found == context_.resources.secrets.end()) {
+    Note(kReason, path,
+         fmt::format("{} {}", source, context_.WhyMissing("", "Secret", ref.ns, ref.name)));
+    return;
+  }
+  const api::Secret& secret = found->second;
+  const TlsMemory::CertificateRead read = context_.tls_memory.ReadCertificate(
+      source,
+      {DataOf(secret.data, api::kTlsCertificateKey), DataOf(secret.data, api::kTlsPrivateKeyKey),
+       FaultOf(secret)},
+      context_.options.now_unix_s);
+  if (!read.fault.empty()) {
+    std::string message = fmt::format("{}{}: {}", source, Place(secret.meta), read.fault);
+    if (read.served != nullptr) {
+      message += fmt::format("; its last good certificate is served: {}", Described(*read.served));
+    }
+    Note(kReason, path, message);
+  }
+  // One that is named twice is one.
+  const auto& all = tls_.certificates;
+  if (read.served == nullptr || std::find(all.begin(), all.end(), read.served) != all.end()) return;
+  tls_.certificates.push_back(read.served);
+  used_.push_back(source + ": " + Described(*read.served));
+  context_.certificates.push_back({name_, source, read.served->not_after_unix_s()});
+}
+
+std::string Reader::ReadAuthorities(const api::CaRef& ref, const std::string& path) {
+  constexpr char kReason[] = "InvalidCACertificateRef";
+  if (!ref.group.empty() || ref.kind != "ConfigMap") {
+    Note("InvalidCACertificateKind", path,
+         fmt::format("must be a ConfigMap, got {}{}", ref.group.empty() ? "" : ref.group + "/",
+                     ref.kind));
+    return "";
+  }
+  if (!IsPermitted("ConfigMap", ref.ns, ref.name, path)) return "";
+  const std::string source = Named("ConfigMap", ref.ns, ref.name);
+  const auto found = context_.resources.config_maps.find({ref.ns, ref.name});
+  if (found == context_.resources.config_maps.end()) {
+    Note(kReason, path,
+         fmt::format("{} {}", source, context_.WhyMissing("", "ConfigMap", ref.ns, ref.name)));
+    return "";
+  }
+  const api::ConfigMap& map = found->second;
+  const TlsMemory::AuthoritiesRead read =
+      context_.tls_memory.ReadAuthorities(source, DataOf(map.data, api::kCaCertificateKey));
+  if (!read.fault.empty()) {
+    Note(kReason, path,
+         fmt::format("{}{}: {}: {}{}", source, Place(map.meta), api::kCaCertificateKey, read.fault,
+                     read.pem.empty() ? "" : "; its last good certificates are used"));
+  }
+  return read.pem;
+}
+
+void Reader::ReadClients(const api::FrontendValidation& validation) {
+  std::string pem;
+  for (size_t i = 0; i < validation.ca_refs.size(); ++i) {
+    pem += ReadAuthorities(validation.ca_refs[i],
+                           fmt::format("{}.caCertificateRefs[{}]", validation.path, i));
+  }
+  if (pem.empty()) {
+    tls_.accepted = Refused("NoValidCACertificate",
+                            fmt::format("{}: clients have to show certificates, and there is no "
+                                        "authority to check them by",
+                                        validation.path));
+    return;
+  }
+  using Mode = api::FrontendValidation::Mode;
+  tls_.clients.mode = validation.mode == Mode::kAllowValidOnly
+                          ? ClientValidation::Mode::kAllowValidOnly
+                          : ClientValidation::Mode::kAllowInsecureFallback;
+  tls_.clients.trust = context_.tls_memory.TrustOf(pem);
+}
+
+// A wildcard of a certificate stands for one label, one of a listener for any number.
+bool Covers(const std::string& name, const std::string& hostname) {
+  if (name == hostname) return true;
+  if (!name.starts_with("*.") || hostname.starts_with("*.")) return false;
+  const size_t dot = hostname.find('.');
+  return dot != hostname.npos && std::string_view(hostname).substr(dot) == name.substr(1);
+}
+
+void Reader::WarnOfHostname() {
+  if (listener_.hostname.empty() || tls_.certificates.empty()) return;
+  for (const auto& certificate : tls_.certificates) {
+    for (const std::string& name : certificate->names()) {
+      if (Covers(name, listener_.hostname)) return;
+    }
+  }
+  context_.warnings.push_back(fmt::format(
+      "{}: listener {}: none of its certificates is for the hostname {}{}",
+      RefOf(gateway_).ToString(), listener_.name, listener_.hostname, gateway_.meta.Where(path_)));
+}
+
+ListenerTls Reader::Read() {
+  const size_t count = listener_.tls ? listener_.tls->certificate_refs.size() : 0;
+  for (size_t i = 0; i < count; ++i) {
+    ReadCertificate(listener_.tls->certificate_refs[i],
+                    fmt::format("{}.certificateRefs[{}]", path_, i));
+  }
+  if (count == 0) {
+    Note("InvalidCertificateRef", path_ + ".certificateRefs", "is required for protocol HTTPS");
+  }
+  const auto of_port = gateway_.frontend.by_port.find(listener_.port);
+  const std::optional<api::FrontendValidation>& validation =
+      of_port == gateway_.frontend.by_port.end() ? gateway_.frontend.validation : of_port->second;
+  if (validation) ReadClients(*validation);
+  WarnOfHostname();
+  tls_.resolved =
+      wrong_.empty() ? Holds("ResolvedRefs", Join(used_)) : Refused(reason_, Join(wrong_));
+  return std::move(tls_);
+}
+
+struct Port {
+  ServerTls::Options options;
+  std::vector<ListenerState*> listeners;
+};
+
+// The narrowest wildcard of `by_hostname` around the hostname, or the listener for any.
+ListenerState* WiderThan(const std::string& hostname,
+                         const std::map<std::string, ListenerState*>& by_hostname) {
+  std::string_view rest = hostname;
+  if (rest.starts_with("*.")) rest.remove_prefix(2);
+  for (size_t dot = rest.find('.'); dot != rest.npos; dot = rest.find('.')) {
+    rest.remove_prefix(dot + 1);
+    const auto wider = by_hostname.find("*." + std::string(rest));
+    if (wider != by_hostname.end()) return wider->second;
+  }
+  const auto any = by_hostname.find("");
+  return any == by_hostname.end() || hostname.empty() ? nullptr : any->second;
+}
+
+}  // namespace
+
+ListenerTls ReadListenerTls(Context& context, const api::Gateway& gateway, int index) {
+  return Reader(context, gateway, index).Read();
+}
+
+void FindOverlaps(GatewayStates* states) {
+  std::map<ListenerKey, std::map<std::string, ListenerState*>> places;
+  for (auto& [key, gateway] : *states) {
+    for (ListenerState& listener : gateway.listeners) {
+      if (listener.spec->protocol != "HTTPS") continue;
+      for (const std::string& ip : listener.ips) {
+        places[{static_cast<uint16_t>(listener.spec->port), ip}][listener.spec->hostname] =
+            &listener;
+      }
+    }
+  }
+  for (auto& [place, by_hostname] : places) {
+    for (auto& [hostname, listener] : by_hostname) {
+      ListenerState* const wider = WiderThan(hostname, by_hostname);
+      if (wider == nullptr) continue;
+      listener->overlap = fmt::format("hostname \"{}\" is among those of listener {}, \"{}\"",
+                                      hostname, wider->name, wider->spec->hostname);
+      if (!wider->overlap.empty()) continue;
+      wider->overlap = fmt::format("hostname \"{}\" takes in that of listener {}, \"{}\"",
+                                   wider->spec->hostname, listener->name, hostname);
+    }
+  }
+}
+
+void MakeServers(Context& context, GatewayStates* states) {
+  std::map<ListenerKey, Port> ports;
+  for (auto& [key, gateway] : *states) {
+    for (ListenerState& listener : gateway.listeners) {
+      if (listener.spec->protocol != "HTTPS") continue;
+      for (const std::string& ip : listener.ips) {
+        Port& port = ports[{static_cast<uint16_t>(listener.spec->port), ip}];
+        const std::string& hostname = listener.spec->hostname;
+        port.options.listeners.push_back(
+            {hostname.empty() ? "*" : hostname, listener.certificates});
+        port.options.client_validation = listener.clients;  // all of them have the same
+        port.listeners.push_back(&listener);
+      }
+    }
+  }
+  for (auto& [key, port] : ports) {
+    auto server =
+        context.tls_memory.ServerOf(key, std::move(port.options), *context.options.tickets);
+    if (server.ok()) {
+      context.servers[key] = *std::move(server);
+      continue;
+    }
+    for (ListenerState* listener : port.listeners) {
+      std::erase(listener->ips, key.ip);
+      listener->resolved = Refused("InvalidCertificateRef",
+                                   std::string(server.status().message()) + listener->where);
+    }
+  }
+  context.tls_memory.ForgetUnused();
+}
+
+}  // namespace gw::internal
