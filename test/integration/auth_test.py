@@ -146,7 +146,8 @@ class RateTest(AuthTest):
         gateway = self.limited(stream_answer(chat_events(["a"] * 40)), tokens=60)
         body = chat_body(stream=True)
         self.assertEqual(gateway.post(CHAT, body, bearer("sk-a")).status, 200)
-        eventually(lambda: gateway.metrics().sum("penstock_owner_tokens_total", owner="alice") >= 40,
+        charged = "penstock_owner_tokens_total"
+        eventually(lambda: gateway.metrics().sum(charged, owner="alice") >= 40,
                    "forty events are charged")
 
     def test_what_was_used_survives_a_reload(self):
