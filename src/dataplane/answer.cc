@@ -88,7 +88,7 @@ ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
     target = origin_form;
   }
   ClientRequest request = worker_.forwarder().Forward(
-      *head_, {target, exchange_.request_id(), client_ip_, body->size() > 0, read_here,
+      *head_, {target, exchange_.request_id(), client_, body->size() > 0, read_here,
                exchange_.model_field(), !exchange_.body_codings().empty(), filters});
   request.parts = body->parts();
   request.trailers = trailers_;

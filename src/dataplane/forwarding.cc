@@ -23,6 +23,8 @@ bool IsRewrittenInRequest(std::string_view name) {
       return EqualsIgnoreCase(name, "x-forwarded-host");
     case 17:
       return EqualsIgnoreCase(name, "x-forwarded-proto");
+    case 23:
+      return EqualsIgnoreCase(name, "x-forwarded-client-cert");
     default:
       return false;
   }
@@ -38,6 +40,16 @@ void SetForwardedFor(const http::HeaderList& headers, std::string_view client_ip
     *value += ", ";
   }
   *value += client_ip;
+}
+
+// As Envoy writes it. What a client sends by that name is never passed on: whoever reads it may
+// believe it. Quotes and control characters are escaped in the subject already (RFC 2253).
+void SetClientCert(const ClientIdentity& client, std::string* value) {
+  *value = "Hash=";
+  *value += client.fingerprint;
+  *value += ";Subject=\"";
+  *value += client.subject;
+  *value += '"';
 }
 
 }  // namespace
@@ -64,11 +76,16 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
   if (request.model_name && !request.model_name->empty()) {
     fields_.push_back({kModelNameField, *request.model_name});
   }
-  SetForwardedFor(head.headers, request.client_ip, &forwarded_for_);
+  if (request.client.tls) proto = "https";
+  SetForwardedFor(head.headers, request.client.ip, &forwarded_for_);
   fields_.push_back({"x-request-id", request.request_id});
   fields_.push_back({"x-forwarded-for", forwarded_for_});
   fields_.push_back({"x-forwarded-proto", proto});
   if (!host.empty()) fields_.push_back({"x-forwarded-host", host});
+  if (!request.client.subject.empty()) {
+    SetClientCert(request.client, &client_cert_);
+    fields_.push_back({"x-forwarded-client-cert", client_cert_});
+  }
   request.filters.EditRequest(&fields_);
   if (request.read_here) {
     std::erase_if(fields_, [](const http::HeaderField& field) {

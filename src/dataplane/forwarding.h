@@ -10,6 +10,7 @@
 
 #include "client/request.h"
 #include "dataplane/response_sink.h"
+#include "exchange/asked.h"
 #include "exchange/metrics.h"
 #include "http/head.h"
 #include "routing/filters.h"
@@ -19,7 +20,7 @@ namespace gw {
 struct ForwardedRequest {
   std::string_view target;
   std::string_view request_id;
-  std::string_view client_ip;
+  ClientIdentity client;
   bool has_body = false;
   bool read_here = false;  // the gateway reads the answer itself: asked for as it is, not coded
   // The model's name for kModelNameField in place of the client's field; empty: no such field.
@@ -29,8 +30,8 @@ struct ForwardedRequest {
 };
 
 // The request to an endpoint, without its body's parts: the client's end-to-end fields as they are
-// and in order, with x-request-id, x-forwarded-for, -proto and -host made right, and then what the
-// route's filters make of them.
+// and in order, with x-request-id, x-forwarded-for, -proto, -host and -client-cert made right, and
+// then what the route's filters make of them.
 class RequestForwarder {
  public:
   // Views of the result are valid until the next call, as long as `head` and `request`'s are.
@@ -39,6 +40,7 @@ class RequestForwarder {
  private:
   std::vector<http::HeaderField> fields_;
   std::string forwarded_for_;
+  std::string client_cert_;
 };
 
 // The head of an answer as the route's filters make it, without the fields of one hop. Views of

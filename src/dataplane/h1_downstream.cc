@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dataplane/worker.h"
+#include "net/tls.h"
 
 namespace gw {
 namespace {
@@ -34,6 +35,17 @@ H1Downstream::H1Downstream(ProxyWorker& worker, const ListenerKey& listener,
 }
 
 H1Downstream::~H1Downstream() { Close(); }
+
+ClientIdentity H1Downstream::client() const {
+  ClientIdentity client{std::string_view(client_ip_)};
+  if (const TlsInfo* const tls = stream_->tls()) {
+    client.tls = true;
+    client.server_name = tls->server_name;
+    client.subject = tls->peer_subject;
+    client.fingerprint = tls->peer_fingerprint;
+  }
+  return client;
+}
 
 void H1Downstream::OnReadable() {
   if (stream_ == nullptr) return;
@@ -172,7 +184,7 @@ bool H1Downstream::ConsumeStep(std::string_view* in) {
   if (request_ == nullptr) {
     if (in->empty()) return false;
     request_ = worker_.spare_requests().Take(worker_, worker_.options().request_head);
-    request_->driver.Serve(listener_, client_ip_, *this);
+    request_->driver.Serve(listener_, client(), *this);
   }
   http::RequestParser& parser = request_->parser;
   RequestDriver& driver = request_->driver;

@@ -60,6 +60,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   bool waits() const { return request_ != nullptr && request_->driver.waits(); }
   const http::RequestHead& head() const { return request_->parser.head(); }
   bool busy() const { return waits() || state_ == State::kClosing || !out_.empty(); }
+  ClientIdentity client() const;
   void SetState(State state);
   void ReadLoop();
   IoResult ReadOnce();

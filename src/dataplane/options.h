@@ -31,6 +31,7 @@ struct DataplaneOptions {
   size_t spare_requests_max = 1024;
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
+  size_t tls_handshakes_max = 1000;            // per worker, under way: the oldest is closed
   size_t admin_connections_max = 64;           // the longest idle one is closed
   size_t admin_linger_bytes_max = 1u << 20;    // sent after an answer of the admin port: closed
   size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
@@ -50,6 +51,7 @@ struct DataplaneOptions {
   Duration response_headers_timeout = std::chrono::seconds(600);  // to the first body byte: 504
   Duration stream_idle_timeout = std::chrono::seconds(300);       // the stream is broken off
   Duration client_header_timeout = std::chrono::seconds(10);      // 408 is not worth it: closed
+  Duration tls_handshake_timeout = std::chrono::seconds(10);      // closed
   Duration client_body_timeout = std::chrono::seconds(60);        // between two reads: 408
   Duration client_write_timeout = std::chrono::seconds(300);      // it takes nothing: closed
   Duration keep_alive_timeout = std::chrono::seconds(60);         // idle clients: closed
@@ -123,6 +125,8 @@ inline constexpr std::string_view kCountedLimits[] = {
     "route_request_timeout",
     "stream_idle_timeout",
     "tcp_keep_alive",
+    "tls_handshake_timeout",
+    "tls_handshakes",
     "upstream_keep_alive_timeout",
     "usage_event_bytes",
 };

@@ -22,11 +22,11 @@ RequestDriver::RequestDriver(ProxyWorker& worker)
       keepalive_timer_(worker.loop(), [this] { OnKeepalive(); }),
       bootstrap_timer_(worker.loop(), [this] { OnBootstrapTimeout(); }) {}
 
-void RequestDriver::Serve(const ListenerKey& listener, std::string_view client_ip,
+void RequestDriver::Serve(const ListenerKey& listener, const ClientIdentity& client,
                           ResponseSink& sink) {
   DCHECK(!active());
   listener_ = &listener;
-  client_ip_ = client_ip;
+  client_ = client;
   sink_ = &sink;
 }
 
@@ -44,7 +44,7 @@ void RequestDriver::Begin(const http::RequestHead& head) {
   early_head_ = false;
   upstream_status_ = 0;
   misfit_ = false;
-  exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_ip_, worker_.loop().now());
+  exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_, worker_.loop().now());
   const Step step = exchange_.OnRequestHead(head);
   if (step.kind != Step::Kind::kReadBody) {
     Act(step);
@@ -74,7 +74,7 @@ void RequestDriver::RefuseHead(http::HeadError error) {
     SetState(State::kBody);
     status_ = 0;
     early_head_ = false;
-    exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_ip_, worker_.loop().now());
+    exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_, worker_.loop().now());
     exchange_.OnRefusedHead();
   }
   Respond(RejectionFor(error));

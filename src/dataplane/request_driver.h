@@ -44,9 +44,9 @@ class RequestDriver final : public ResponseHandler,
   explicit RequestDriver(ProxyWorker& worker);
   ~RequestDriver() { End(Outcome::kClientLeft); }
 
-  // Whose requests come from here on; first of all. `client_ip`: who asks, for the log and for
+  // Whose requests come from here on; first of all. `client`: who asks, for the log and for
   // servers. All three stay valid as long as their requests come. REQUIRES: !active()
-  void Serve(const ListenerKey& listener, std::string_view client_ip, ResponseSink& sink);
+  void Serve(const ListenerKey& listener, const ClientIdentity& client, ResponseSink& sink);
   // A request has come. It may be done when this returns; `head` is valid until it is.
   // REQUIRES: !active()
   void Begin(const http::RequestHead& head);
@@ -160,7 +160,7 @@ class RequestDriver final : public ResponseHandler,
 
   ProxyWorker& worker_;
   const ListenerKey* listener_ = nullptr;
-  std::string_view client_ip_;
+  ClientIdentity client_ = "";
   ResponseSink* sink_ = nullptr;
   State state_ = State::kIdle;
   const http::RequestHead* head_ = nullptr;

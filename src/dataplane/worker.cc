@@ -27,6 +27,10 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
                    own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
                    [this](std::string_view limit) { CountLimit(limit); }),
       spare_requests_(shared.options.spare_requests_max, [this] { CountLimit("spare_requests"); }),
+      arrivals_(*loop_, shared.metrics, shared.options,
+                {[this](const ListenerKey& key, auto stream) { Serve(key, std::move(stream)); },
+                 [this](const ListenerKey& key) { OnArrivalFailed(key); },
+                 [this](std::string_view limit) { CountLimit(limit); }}),
       closing_timer_(*loop_, [this] { CloseLast(); }),
       connection_gauge_(shared.metrics.AddGauge("penstock_downstream_connections",
                                                 "Client connections that are open.")),
@@ -60,6 +64,7 @@ ProxyWorker::~ProxyWorker() {
     stopping_ = true;
     listeners_.clear();
     closing_.clear();
+    arrivals_.Clear();
     std::vector<DownstreamConnection*> open;
     for (auto& [connection, owned] : connections_) open.push_back(connection);
     for (DownstreamConnection* connection : open) connection->Abort();
@@ -156,12 +161,29 @@ absl::Status ProxyWorker::OpenListener(const ListenerKey& key) {
 void ProxyWorker::OnAccept(const ListenerKey& key, std::unique_ptr<Stream> stream) {
   accepted_.Add();
   connection_gauge_.Add(1);
+  const std::shared_ptr<const Snapshot>& snapshot = SnapshotFor(key);
+  const ListenerEntry* const entry = snapshot ? snapshot->FindListener(key) : nullptr;
+  if (entry != nullptr && entry->tls != nullptr) {
+    arrivals_.Begin(key, std::move(stream), entry->tls);
+  } else {
+    Serve(key, std::move(stream));
+  }
+}
+
+void ProxyWorker::Serve(const ListenerKey& key, std::unique_ptr<Stream> stream) {
   std::unique_ptr<DownstreamConnection> owned = NewH1Downstream(*this, key, std::move(stream));
   DownstreamConnection* connection = owned.get();
   connections_.emplace(connection, std::move(owned));
   MakeRoomFor(connection);
   connection->Start();
-  if (draining_) connection->Drain();
+  // Its listener may have gone during the handshake.
+  if (draining_ || !listeners_.contains(key)) connection->Drain();
+}
+
+void ProxyWorker::OnArrivalFailed(const ListenerKey& key) {
+  connection_gauge_.Add(-1);
+  if (retired_.contains(key)) ForgetRetired(key);
+  EndIfDrained();
 }
 
 DownstreamConnection* ProxyWorker::LongestIdle() {
@@ -259,7 +281,7 @@ void ProxyWorker::Remove(DownstreamConnection* connection) {
 }
 
 void ProxyWorker::EndIfDrained() {
-  if (!drained_ || !connections_.empty() || !closing_.empty()) return;
+  if (!drained_ || !connections_.empty() || !arrivals_.empty() || !closing_.empty()) return;
   auto done = std::move(drained_);
   drained_ = nullptr;
   done();
@@ -270,6 +292,7 @@ void ProxyWorker::ForgetRetired(const ListenerKey& key) {
   for (const auto& [connection, owned] : connections_) {
     if (connection->listener() == key) return;
   }
+  if (arrivals_.HasOf(key)) return;
   retired_.erase(key);
 }
 

@@ -27,6 +27,7 @@
 #include "dataplane/options.h"
 #include "dataplane/request_driver.h"
 #include "dataplane/spare_bodies.h"
+#include "dataplane/tls_arrivals.h"
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
@@ -103,6 +104,8 @@ class ProxyWorker {
   ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
   absl::Status OpenListener(const ListenerKey& key);
   void OnAccept(const ListenerKey& key, std::unique_ptr<Stream> stream);
+  void Serve(const ListenerKey& key, std::unique_ptr<Stream> stream);
+  void OnArrivalFailed(const ListenerKey& key);
   void ReconcileListeners(const std::set<ListenerKey>& taken, ListenErrors* errors);
   void CloseListener(const ListenerKey& key);
   void CloseLast();
@@ -130,6 +133,7 @@ class ProxyWorker {
   std::vector<iovec> parts_;
   RequestForwarder forwarder_;
   std::string origin_form_;
+  TlsArrivals arrivals_;
   std::map<ListenerKey, std::unique_ptr<Listener>> listeners_;
   std::shared_ptr<const Snapshot> applied_;  // the one that `listeners_` are of
   // Of closed listeners whose clients may still send requests, the last Snapshot that had them.

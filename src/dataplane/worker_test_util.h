@@ -75,7 +75,8 @@ class WorkerTest : public LoopTest {
     rule->request_timeout = request_timeout_;
     rule->stream_keepalive = stream_keepalive_;
     state_ = endpoint.state;
-    snapshots_.Publish(SnapshotOf(entry, {port_, ip_}, rule));
+    snapshot_ = SnapshotOf(entry, {port_, ip_}, rule);
+    Publish();
     auto worker = ProxyWorker::Start({.snapshots = snapshots_,
                                       .index = index_,
                                       .metrics = metrics_,
@@ -92,6 +93,13 @@ class WorkerTest : public LoopTest {
       listening = true;
     });
     RunUntil([&] { return listening.load(); });
+  }
+
+  // The Snapshot, with the listener's TLS as it is now.
+  void Publish() {
+    auto snapshot = std::make_shared<Snapshot>(*snapshot_);
+    snapshot->listeners[0].tls = tls_;
+    snapshots_.Publish(std::move(snapshot));
   }
 
   std::unique_ptr<Peer> Connect(std::string_view text = "") {
@@ -131,6 +139,8 @@ class WorkerTest : public LoopTest {
   EndpointTable endpoints_;
   std::shared_ptr<EndpointState> state_;
   SnapshotStore snapshots_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::shared_ptr<const ServerTls> tls_;  // nullptr: plain
   PrefixIndex index_{PrefixIndex::Options{}};
   MetricRegistry metrics_;
   std::string ip_;

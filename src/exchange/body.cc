@@ -22,7 +22,7 @@ Step Exchange::RouteByHead() {
     if (parsed_.request.api == ApiKind::kModels) AskAsAnyOther();  // no route, no rules to list
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
-  if (Refusal refusal = routed_.FindListener()) return Reject(std::move(refusal));
+  if (Refusal refusal = routed_.FindListener(asked_)) return Reject(std::move(refusal));
   const bool lists = parsed_.request.api == ApiKind::kModels;
   const bool has_body = asked_.head->framing != http::BodyFraming::kNone;
   if (routed_.rule_depends_on_model() && has_body && !lists) {

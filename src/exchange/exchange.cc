@@ -34,24 +34,27 @@ bool RefusesName(int status) { return status == 401 || status == 403 || status =
 }  // namespace
 
 void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
-                     std::string_view client_ip, TimePoint now) {
-  BeginWith(client_ip, now);
+                     const ClientIdentity& client, TimePoint now) {
+  BeginWith(client, now);
   routed_.Begin(std::move(snapshot), listener);
 }
 
 void Exchange::BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id,
-                           std::string_view client_ip, TimePoint now) {
-  BeginWith(client_ip, now);
+                           const ClientIdentity& client, TimePoint now) {
+  BeginWith(client, now);
   routed_.BeginAtPool(std::move(snapshot), pool_id);
 }
 
-void Exchange::BeginWith(std::string_view client_ip, TimePoint now) {
+void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   CHECK(!active_);
   active_ = true;
   asked_.head = nullptr;
   asked_.target = {};
   asked_.request_id.clear();
-  asked_.client_ip.assign(client_ip);
+  asked_.client_ip.assign(client.ip);
+  asked_.tls = client.tls;
+  asked_.server_name.assign(client.server_name);
+  asked_.client_subject.assign(client.subject);
   asked_.began = now;
   rejection_ = Rejection::kNone;
   detail_.clear();

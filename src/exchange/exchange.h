@@ -53,10 +53,10 @@ class Exchange {
       : env_(environment), waiter_(waiter) {}
   // A request's first byte was seen at `now`. Pins `snapshot`, which may be null (503).
   void Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
-             std::string_view client_ip, TimePoint now);
+             const ClientIdentity& client, TimePoint now);
   // The same for a front end whose requests have a pool and no route.
   void BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id,
-                   std::string_view client_ip, TimePoint now);
+                   const ClientIdentity& client, TimePoint now);
   // What came is no head that can be understood, so that the request has no id of its own.
   void OnRefusedHead();
   // `head` must stay valid until End.
@@ -146,7 +146,7 @@ class Exchange {
   void OnModelNotListed();
 
  private:
-  void BeginWith(std::string_view client_ip, TimePoint now);
+  void BeginWith(const ClientIdentity& client, TimePoint now);
   Step Reject(Rejection rejection);
   Step Reject(Refusal refusal);
 

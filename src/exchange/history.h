@@ -21,6 +21,7 @@ namespace gw {
 struct RequestRecord {
   std::string request_id;
   std::string client;
+  std::string client_subject;  // of its certificate; empty: it has shown none
   std::string method;
   std::string host;
   std::string path;

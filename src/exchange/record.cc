@@ -48,6 +48,7 @@ double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
 void LogRequest(const RequestRecord& record) {
   if (!LogEnabled(LogLevel::kInfo)) return;
   const LogField fields[] = {
+      {"client_subject", record.client_subject},  // of those that have shown a certificate
       {"request_id", record.request_id},
       {"client", record.client},
       {"method", record.method},
@@ -86,7 +87,8 @@ void LogRequest(const RequestRecord& record) {
   };
   constexpr size_t kDisaggregatedOnly = 8;
   const size_t left_out = record.disaggregation.empty() ? kDisaggregatedOnly : 0;
-  LogLine(LogLevel::kInfo, "Request Handled", fields, std::size(fields) - left_out);
+  const size_t first = record.client_subject.empty() ? 1 : 0;
+  LogLine(LogLevel::kInfo, "Request Handled", fields + first, std::size(fields) - first - left_out);
 }
 
 void Exchange::End(Outcome outcome, int status, TimePoint now) {
@@ -163,6 +165,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   const Endpoint* endpoint = tried_.decision.endpoint;
   record.request_id = asked_.request_id;
   record.client = asked_.client_ip;
+  record.client_subject = asked_.client_subject;
   record.method.assign(asked_.head != nullptr ? asked_.head->method : "");
   record.host.assign(asked_.head != nullptr ? asked_.head->authority : "");
   record.path.assign(asked_.target.path);

@@ -42,6 +42,8 @@ constexpr RejectionInfo kTable[] = {
     {503, "shutting_down", "the gateway is shutting down", 1},
     {408, "body_timeout", "the request's body did not come in time", 0},
     {503, "too_many_bytes_held", "the gateway holds as many bytes of requests as it may", 1},
+    {421, "misdirected_request",
+     "the request's host is of another listener than the server name of its TLS connection", 0},
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ enum class Rejection : uint8_t {
   kShuttingDown,
   kBodyTimeout,       // the request's body comes too slowly
   kTooManyBytesHeld,  // the gateway holds as much as it may
+  kMisdirected,       // over TLS: the host is of another listener than the connection's SNI
 };
 
 struct RejectionInfo {

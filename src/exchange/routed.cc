@@ -4,7 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "base/check.h"
+#include "tls/server_tls.h"
 
 namespace gw {
 namespace {
@@ -45,6 +47,19 @@ const ModelTable* NamesOf(const PoolEntry& pool) {
   return declares ? &pool.models : nullptr;
 }
 
+// RFC 9110 7.4: a client that has a connection for one name may ask over it for another that the
+// certificate has. What is asked of clients, and of which certificate, is the other listener's to
+// say.
+bool IsMisdirected(const ServerTls& tls, const Asked& asked) {
+  std::string host(http::HostWithoutPort(asked.head->authority));
+  absl::AsciiStrToLower(&host);
+  if (host.ends_with('.')) host.pop_back();
+  const std::string* const meant = host.empty() ? nullptr : tls.ListenerFor(host);
+  if (meant == nullptr) return false;  // nobody's: no route has it
+  const std::string* const connected = tls.ListenerFor(asked.server_name);
+  return connected == nullptr || *meant != *connected;
+}
+
 }  // namespace
 
 void Routed::Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener) {
@@ -70,9 +85,12 @@ void Routed::End() {
   pool_ = nullptr;
 }
 
-Refusal Routed::FindListener() {
+Refusal Routed::FindListener(const Asked& asked) {
   const ListenerEntry* listener = snapshot_ ? snapshot_->FindListener(listener_) : nullptr;
   if (listener == nullptr || !listener->routes) return {Rejection::kShuttingDown};
+  if (asked.tls && listener->tls != nullptr && IsMisdirected(*listener->tls, asked)) {
+    return {Rejection::kMisdirected};
+  }
   routes_ = listener->routes.get();
   secure_ = listener->tls != nullptr;
   return {};

@@ -30,7 +30,7 @@ class Routed {
 
   // The steps, in this order; a refusal is where the request ends. FindPool: `understood`, its body
   // is read as that of an inference API, and names `model`, or none.
-  Refusal FindListener();
+  Refusal FindListener(const Asked& asked);
   Refusal FindRule(const Asked& asked, const RouteModel& model);
   Refusal FindPool(const std::string& model, bool understood, Random& random);
   // Begun at a pool. The rest is left out.
