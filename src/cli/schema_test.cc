@@ -111,8 +111,13 @@ TEST(Schema, HasTheAnnotationsThatTheCodeKnowsAndNoOthers) {
 
 // What is wrong with an object that has this annotation; also what translate finds.
 std::string ErrorsWith(const std::string& frame, const std::string& key, const std::string& value) {
-  const std::string text =
-      frame + "metadata: {name: a, annotations: {" + key + ": '" + value + "'}}";
+  std::string annotations = key + ": '" + value + "'";
+  // Of Gateways and HTTPRoutes these say more of the keys that another one names.
+  const bool of_keys = key == api::kApiKeysForwardAnnotation ||
+                       key == api::kRequestsPerMinuteAnnotation ||
+                       key == api::kTokensPerMinuteAnnotation;
+  if (of_keys) annotations += std::string(", ") + api::kApiKeysAnnotation + ": app=keys";
+  const std::string text = frame + "metadata: {name: a, annotations: {" + annotations + "}}";
   api::Parser parser;
   parser.Add(config::ReadYaml(text).documents.at(0), "a.yaml");
   const api::Parsed parsed = parser.Take();
@@ -122,6 +127,9 @@ std::string ErrorsWith(const std::string& frame, const std::string& key, const s
 
 TEST(Schema, OffersOnlyAnnotationsAndValuesThatAreTaken) {
   const std::map<std::string_view, std::string> frames = {
+      {"Gateway",
+       "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n"
+       "spec: {gatewayClassName: c, listeners: [{name: l, port: 80, protocol: HTTP}]}\n"},
       {"HTTPRoute", "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nspec: {}\n"},
       {"InferencePool",
        "apiVersion: inference.networking.k8s.io/v1\nkind: InferencePool\n"
@@ -129,7 +137,8 @@ TEST(Schema, OffersOnlyAnnotationsAndValuesThatAreTaken) {
       {"InferenceTrafficPolicy",
        "apiVersion: inferenceextension.alibabacloud.com/v1alpha1\n"
        "kind: InferenceTrafficPolicy\nspec: {poolRef: {name: p}}\n"},
-      {"Pod", "apiVersion: v1\nkind: Pod\n"}};
+      {"Pod", "apiVersion: v1\nkind: Pod\n"},
+      {"Secret", "apiVersion: v1\nkind: Secret\n"}};
   for (const api::OwnAnnotation& own : api::OwnAnnotations()) {
     ASSERT_TRUE(frames.contains(own.kind)) << own.kind;
     const std::string& frame = frames.at(own.kind);

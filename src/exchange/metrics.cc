@@ -1,5 +1,9 @@
 #include "exchange/metrics.h"
 
+#include <set>
+
+#include "flowcontrol/api_keys.h"
+
 namespace gw {
 
 std::string_view NameOf(Outcome outcome) {
@@ -177,7 +181,38 @@ PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
   }
 }
 
+namespace {
+
+Counter& OwnerRefusals(MetricRegistry& registry, const std::string& owner, const char* limit) {
+  return registry.AddCounter("penstock_owner_refusals_total",
+                             "Requests of an API key's owner that a rate limit refused.",
+                             {{"owner", owner}, {"limit", limit}});
+}
+
+void ShowOwners(MetricRegistry& registry, const Snapshot& snapshot) {
+  std::set<const ApiKeys*> shown;
+  for (const ListenerEntry& listener : snapshot.listeners) {
+    for (const RouteTable::Entry& entry : listener.routes->entries()) {
+      const ApiKeys* const keys = entry.rule->api_keys.get();
+      if (keys == nullptr || !shown.insert(keys).second) continue;
+      keys->ForEachOwner([&](const KeyOwner& owner) { OwnerSeries(registry, owner.name); });
+    }
+  }
+}
+
+}  // namespace
+
+OwnerSeries::OwnerSeries(MetricRegistry& registry, const std::string& owner)
+    : requests(registry.AddCounter("penstock_owner_requests_total",
+                                   "Requests with an API key, by its owner.", {{"owner", owner}})),
+      refused_requests(OwnerRefusals(registry, owner, "requests_per_minute")),
+      refused_tokens(OwnerRefusals(registry, owner, "tokens_per_minute")),
+      tokens(registry.AddCounter("penstock_owner_tokens_total",
+                                 "Tokens of prompts and completions, by the API key's owner.",
+                                 {{"owner", owner}})) {}
+
 void ShowSeries(MetricRegistry& registry, const Snapshot& snapshot) {
+  ShowOwners(registry, snapshot);
   // Of requests that are answered before a pool is known.
   ExchangeSeries(registry, "", "", "");
   for (const auto& entry : snapshot.pools) {
@@ -300,25 +335,13 @@ void ExchangeMetrics::CountOwner(std::string_view owner, Rejection refused, int6
   auto found = owners_.find(owner);
   if (found == owners_.end()) {
     const std::string name(owner);
-    const auto refusals = [&](const char* limit) {
-      return &registry_.AddCounter("penstock_owner_refusals_total",
-                                   "Requests of an API key's owner that a rate limit refused.",
-                                   {{"owner", name}, {"limit", limit}});
-    };
-    const OwnerSeries series{
-        &registry_.AddCounter("penstock_owner_requests_total",
-                              "Requests with an API key, by its owner.", {{"owner", name}}),
-        refusals("requests_per_minute"), refusals("tokens_per_minute"),
-        &registry_.AddCounter("penstock_owner_tokens_total",
-                              "Tokens of prompts and completions, by the API key's owner.",
-                              {{"owner", name}})};
-    found = owners_.emplace(name, series).first;
+    found = owners_.emplace(name, OwnerSeries(registry_, name)).first;
   }
   const OwnerSeries& series = found->second;
-  series.requests->Add();
-  if (refused == Rejection::kRequestRate) series.refused_requests->Add();
-  if (refused == Rejection::kTokenRate) series.refused_tokens->Add();
-  if (tokens > 0) series.tokens->Add(static_cast<uint64_t>(tokens));
+  series.requests.Add();
+  if (refused == Rejection::kRequestRate) series.refused_requests.Add();
+  if (refused == Rejection::kTokenRate) series.refused_tokens.Add();
+  if (tokens > 0) series.tokens.Add(static_cast<uint64_t>(tokens));
 }
 
 Counter& ExchangeMetrics::LimitOf(std::string_view limit) {

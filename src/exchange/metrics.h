@@ -113,6 +113,16 @@ class PhaseSeries : private SeriesHolder {
   std::array<Counter*, kTryFailures> decode_failures;
 };
 
+// What the owner of API keys is counted by.
+struct OwnerSeries {
+  OwnerSeries(MetricRegistry& registry, const std::string& owner);
+
+  Counter& requests;
+  Counter& refused_requests;  // by the owner's limits
+  Counter& refused_tokens;
+  Counter& tokens;
+};
+
 // Makes the series of a configuration, so that they stand at 0 before anything is counted: an alert
 // on a series that is not there never fires. Those of names that are not configured, and of other
 // statuses than 200, begin with their first event.
@@ -158,12 +168,6 @@ class ExchangeMetrics {
   absl::flat_hash_map<std::string, std::shared_ptr<ExchangeSeries>> series_;
   absl::flat_hash_map<std::string, std::unique_ptr<TrySeries>> tries_;
   absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
-  struct OwnerSeries {
-    Counter* requests;
-    Counter* refused_requests;  // by the owner's limits
-    Counter* refused_tokens;
-    Counter* tokens;
-  };
   std::map<std::string, OwnerSeries, std::less<>> owners_;
   std::map<std::string, Counter*, std::less<>> limits_;
   std::vector<Counter*> rejections_;  // by Rejection

@@ -34,6 +34,11 @@ class ApiKeys {
   // nullptr: nobody's.
   const KeyOwner* Find(std::string_view key) const;
   size_t size() const { return owners_.size(); }
+  // Each owner as often as it has keys.
+  template <typename Visit>
+  void ForEachOwner(Visit&& visit) const {
+    for (const auto& [digest, owner] : owners_) visit(*owner);
+  }
   bool passes_on() const { return passes_on_; }
 
  private:

@@ -38,10 +38,20 @@ class DocumentedTest(PairTest):
         # A pool that serves disaggregated has the families that others have, too.
         gateway = self.start([self.good_prefill()], [self.good_decode()])
         gateway.wait_scraped()
+        # And API keys.
+        keyed = http_route("other", "/keyed", "keyed")
+        keyed["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
+        gateway.write("keyed.yaml", [keyed, {
+            "apiVersion": "v1", "kind": "Secret", "stringData": {"alice": "sk-a"},
+            "metadata": {"name": "keys", "labels": {"app": "keys"}}}])
+        eventually(lambda: "penstock_owner_requests_total" in gateway.metrics().types,
+                   "owners are shown")
         page, docs = shown(gateway.metrics()), documented()
         self.assertGreater(len(docs), 40)
         self.assertEqual(sorted(set(docs) - set(page)), [], "documented, not shown")
         self.assertEqual(sorted(set(page) - set(docs)), [], "shown, not documented")
+        # Of a certificate that is served; tls_test.py has them.
+        self.assertEqual(page.pop("penstock_certificate_expiry_timestamp_seconds")[0], "gauge")
         for name, (kind, labels) in page.items():
             with self.subTest(name):
                 # At 0 before anything happens: an alert on a missing series never fires.

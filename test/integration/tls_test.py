@@ -80,9 +80,15 @@ class TlsTest(GatewayTest):
         self.plain_port = gateway.port
         self.tls_port = free_port(gateway.address)
         gateway.write("gateway.yaml", self.objects(listeners, secrets, gateway.port))
-        gateway.wait_metric("penstock_configuration_generation", 2)
-
+        eventually(lambda: self.is_open(gateway), "the HTTPS port is open")
         return gateway
+
+    def is_open(self, gateway):
+        try:
+            socket.create_connection((gateway.address, self.tls_port)).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def connect(self, gateway, name, **options):
         client = Client(gateway.address, self.tls_port)
