@@ -234,13 +234,4 @@ std::optional<int64_t> ParseTime(std::string_view text) {
          *offset;
 }
 
-std::string FormatTime(int64_t unix_s) {
-  const auto seconds = static_cast<time_t>(unix_s);
-  tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  const size_t size = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return std::string(text, size);
-}
-
 }  // namespace gw::api

@@ -44,7 +44,5 @@ std::optional<Duration> ParseStreamKeepalive(std::string_view text);
 // An RFC 3339 time, "2026-01-02T03:04:05Z" with optional fraction and offset, in seconds since
 // 1970.
 std::optional<int64_t> ParseTime(std::string_view text);
-// The other way, in UTC: "2026-01-02T03:04:05Z".
-std::string FormatTime(int64_t unix_s);
 
 }  // namespace gw::api

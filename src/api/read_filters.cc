@@ -7,6 +7,7 @@
 
 #include "api/kinds.h"
 #include "api/names.h"
+#include "base/text.h"
 
 namespace gw::api {
 namespace {
@@ -22,14 +23,6 @@ constexpr std::string_view kGatewaysOwn[] = {
     "http2-settings", "keep-alive",        "proxy-connection", "te",
     "trailer",        "transfer-encoding", "upgrade",
 };
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 bool IsFieldValue(std::string_view text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
@@ -61,7 +54,7 @@ class ModifiedNames {
   bool Take(const Value& field, const std::string& name) {
     if (name.empty()) return false;
     if (!written_.insert(name).second) field.Error("is given twice");
-    const std::string lower = Lower(name);
+    const std::string lower = ToLower(name);
     if (!in_list_.insert(lower).second) return false;
     if (std::ranges::find(kGatewaysOwn, lower) != std::end(kGatewaysOwn)) {
       std::string message = name + " is written by the gateway itself and cannot be modified";

@@ -6,19 +6,12 @@
 #include "api/names.h"
 #include "api/read_access.h"
 #include "api/read_filters.h"
+#include "base/text.h"
 
 namespace gw::api {
 namespace {
 
 constexpr size_t kMatchesPerRouteMax = 128;
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
 
 ParentRef ReadParentRef(const Value& value, const std::string& ns) {
   MapReader in = value.Map();
@@ -76,10 +69,10 @@ std::vector<ValueMatch> ReadValueMatches(const Value& value, bool headers) {
                                headers ? "the name of a header" : "the name of a query parameter");
     const Value text = in.Require("value");
     match.value = text.Text(1, headers ? 4096 : 1024);
-    text.Keep(value.path() + "[" + (headers ? Lower(match.name) : match.name) + "].value");
+    text.Keep(value.path() + "[" + (headers ? ToLower(match.name) : match.name) + "].value");
     if (match.name.empty()) continue;
     if (!written.insert(match.name).second) name.Error("is given twice");
-    if (headers) match.name = Lower(match.name);
+    if (headers) match.name = ToLower(match.name);
     if (names.insert(match.name).second) matches.push_back(std::move(match));
   }
   return matches;

@@ -6,6 +6,7 @@
 
 #include "api/names.h"
 #include "base/suggest.h"
+#include "base/text.h"
 
 namespace gw::api {
 namespace {
@@ -25,13 +26,6 @@ std::string Step(std::string_view path, std::string_view key) {
   if (!out.empty()) out += '.';
   out += key;
   return out;
-}
-
-std::string Lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
 }
 
 }  // namespace
@@ -113,7 +107,7 @@ std::string Value::Group() const { return TextLike(IsGroup, "an API group"); }
 std::string Value::Kind() const { return TextLike(IsKind, "a kind"); }
 
 std::string Value::Hostname() const {
-  return Lower(TextLike(IsHostname, "a host name in lower case, or one with \"*.\" before it"));
+  return ToLower(TextLike(IsHostname, "a host name in lower case, or one with \"*.\" before it"));
 }
 
 size_t Value::OneOf(std::initializer_list<std::string_view> names, size_t fallback) const {
@@ -171,7 +165,7 @@ std::optional<bool> Value::Bool() const {
     WrongType("true or false");
     return std::nullopt;
   }
-  const std::string text = Lower(node_->text);
+  const std::string text = ToLower(node_->text);
   return text == "true" || text == "yes" || text == "on";
 }
 

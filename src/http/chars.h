@@ -59,8 +59,6 @@ inline CharClasses ClassesOf(std::string_view text) {
   return classes;
 }
 
-inline char ToLower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
 // The value of a hexadecimal digit, or -1.
 inline int HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';

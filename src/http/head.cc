@@ -1,5 +1,6 @@
 #include "http/head.h"
 
+#include "base/text.h"
 #include "http/chars.h"
 
 namespace gw::http {

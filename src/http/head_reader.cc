@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "http/chars.h"
 
 namespace gw::http::internal {

@@ -5,17 +5,17 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+
 namespace gw {
 namespace {
 
 constexpr std::string_view kCrLf = "\r\n";
 constexpr size_t kBoundaryMax = 200;
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
 bool SameWord(std::string_view a, std::string_view b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return Lower(x) == Lower(y);
+           return ToLower(x) == ToLower(y);
          });
 }
 
@@ -76,7 +76,7 @@ std::optional<std::string_view> OnlyParameter(const Parameters& parameters, std:
 
 int HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';
-  c = Lower(c);
+  c = ToLower(c);
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 

@@ -2,18 +2,12 @@
 
 #include <charconv>
 
+#include "base/text.h"
+
 namespace gw {
 namespace {
 
 constexpr std::string_view kPrefix = "access-control-";
-
-char LowerOf(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = LowerOf(c);
-  return lower;
-}
 
 uint16_t PortOfScheme(std::string_view scheme) {
   if (http::EqualsIgnoreCase(scheme, "http")) return 80;
@@ -54,7 +48,7 @@ bool Fits(std::string_view pattern, std::string_view text) {
     if (p < pattern.size() && pattern[p] == '*') {
       star = p++;
       resume = t;
-    } else if (p < pattern.size() && pattern[p] == LowerOf(text[t])) {
+    } else if (p < pattern.size() && pattern[p] == ToLower(text[t])) {
       ++p;
       ++t;
     } else if (star != std::string_view::npos) {
@@ -85,7 +79,7 @@ void CorsPolicy::AddOrigin(std::string_view pattern) {
   if (pattern == "*") {
     any_origin = true;
   } else if (SplitOrigin(pattern, &parts)) {
-    origins.push_back({Lower(parts.scheme), Lower(parts.host), parts.port});
+    origins.push_back({ToLower(parts.scheme), ToLower(parts.host), parts.port});
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "base/text.h"
 #include "http/url.h"
 
 namespace gw {
@@ -16,8 +17,6 @@ constexpr size_t kHostMax = 255;
 
 // Abseil as Debian builds it has a string view of its own.
 absl::string_view Key(std::string_view text) { return {text.data(), text.size()}; }
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 // 2: exact, 1: wildcard, 0: any.
 int SpecificityOf(const std::string& pattern) {
@@ -257,7 +256,7 @@ const RouteRule* RouteTable::Match(std::string_view host, std::string_view path,
                                    const RouteModel& model) const {
   char lower[kHostMax];
   if (host.size() > kHostMax) host = {};
-  std::transform(host.begin(), host.end(), lower, Lower);
+  std::transform(host.begin(), host.end(), lower, [](char c) { return ToLower(c); });
   const std::string_view name(lower, host.size());
   std::string storage;
   const Question question{http::NormalPath(path, &storage), query, head, model};

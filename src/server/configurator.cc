@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/text.h"
 
 namespace gw {
 namespace {
@@ -177,7 +178,7 @@ void Configurator::LogChanges(const config::Change& change, const std::string& e
     Log(LogLevel::kWarning, "Edit refused, the object's last good version goes on serving",
         {{"object", stale.ref.ToString()},
          {"served", stale.source.ToString()},
-         {"since", api::FormatTime(stale.since_unix_s)},
+         {"since", UtcText(stale.since_unix_s)},
          {"error", stale.why}});
   }
   if (!change.recovered.empty()) {

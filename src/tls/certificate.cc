@@ -9,6 +9,7 @@
 #include <cctype>
 #include <utility>
 
+#include "base/text.h"
 #include "tls/contexts.h"
 #include "tls/openssl.h"
 
@@ -101,13 +102,6 @@ absl::Status CheckSignature(X509* certificate, size_t index) {
                  " must not be signed with MD5 or SHA-1");
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
-
 // A hostname, or a wildcard for its first label.
 bool IsName(std::string_view text) {
   if (text.starts_with("*.")) text.remove_prefix(2);
@@ -134,7 +128,7 @@ std::vector<std::string> NamesOf(X509* leaf) {
       const std::string_view text(
           reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
           static_cast<size_t>(ASN1_STRING_length(name->d.dNSName)));
-      if (IsName(text)) names.push_back(Lower(text));
+      if (IsName(text)) names.push_back(ToLower(text));
     } else if (name->type == GEN_IPADD) {
       std::string address = AddressText(name->d.iPAddress);
       if (!address.empty()) names.push_back(std::move(address));
@@ -230,9 +224,9 @@ absl::StatusOr<std::shared_ptr<const Certificate>> Certificate::Parse(std::strin
 
 std::string Certificate::FaultAt(int64_t unix_s) const {
   if (unix_s < not_before_unix_s()) {
-    return "not valid before " + internal::DateText(not_before_unix_s());
+    return "not valid before " + UtcText(not_before_unix_s());
   }
-  if (unix_s > not_after_unix_s()) return "expired on " + internal::DateText(not_after_unix_s());
+  if (unix_s > not_after_unix_s()) return "expired on " + UtcText(not_after_unix_s());
   return "";
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "tls/test_certificates.h"
 
 namespace gw {
@@ -84,8 +85,8 @@ TEST(Certificate, AChainIsValidAsLongAsAllOfIt) {
   const TestCertificate leaf = MakeCertificate({.names = "DNS:a.example.com", .issuer = &middle});
   const auto parsed = leaf.Parsed(middle.pem + TestAuthority().pem);
   EXPECT_EQ(parsed->chain().size(), 2u);
-  EXPECT_EQ(internal::DateText(parsed->not_before_unix_s()), "2021-01-01T00:00:00Z");
-  EXPECT_EQ(internal::DateText(parsed->not_after_unix_s()), "2030-01-01T00:00:00Z");
+  EXPECT_EQ(UtcText(parsed->not_before_unix_s()), "2021-01-01T00:00:00Z");
+  EXPECT_EQ(UtcText(parsed->not_after_unix_s()), "2030-01-01T00:00:00Z");
 
   EXPECT_EQ(ErrorOf(leaf.pem + TestAuthority().pem + middle.pem, leaf.key_pem()),
             "tls.crt: certificate 2 must be the issuer of the one before it");

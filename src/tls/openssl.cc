@@ -57,13 +57,4 @@ std::string FingerprintOf(X509* certificate) {
   return text;
 }
 
-std::string DateText(int64_t unix_s) {
-  const std::time_t time = unix_s;
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  char text[64];
-  const size_t bytes = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text, bytes};
-}
-
 }  // namespace gw::internal

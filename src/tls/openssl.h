@@ -43,7 +43,5 @@ int64_t UnixSeconds(const ASN1_TIME* time);
 // SHA-256, hexadecimal.
 std::string DigestText(std::string_view bytes);
 std::string FingerprintOf(X509* certificate);
-// "2026-01-02T03:04:05Z"
-std::string DateText(int64_t unix_s);
 
 }  // namespace gw::internal

@@ -3,6 +3,8 @@
 #include <cctype>
 #include <cstddef>
 
+#include "base/text.h"
+
 namespace gw::internal {
 namespace {
 
@@ -33,7 +35,7 @@ bool ParseServerName(std::span<const unsigned char> extension, std::string* name
     any = true;
     for (const unsigned char c : text) {
       if (!IsOfHostname(c)) return false;
-      name->push_back(static_cast<char>(std::tolower(c)));
+      name->push_back(ToLower(static_cast<char>(c)));
     }
     if (name->back() == '.') name->pop_back();
     if (name->empty() || name->size() > kNameBytesMax) return false;

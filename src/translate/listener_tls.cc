@@ -10,6 +10,7 @@
 
 #include "api/names.h"
 #include "api/node.h"
+#include "base/text.h"
 #include "translate/tls_memory.h"
 
 namespace gw::internal {
@@ -26,7 +27,7 @@ std::string Described(const Certificate& certificate) {
     text += fmt::format(", names {}", fmt::join(names.begin(), names.begin() + shown, " "));
   }
   if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
-  return text + ", until " + api::FormatTime(certificate.not_after_unix_s());
+  return text + ", until " + UtcText(certificate.not_after_unix_s());
 }
 
 std::string Named(const std::string& kind, const std::string& ns, const std::string& name) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/names.h"
+#include "base/text.h"
 #include "translate/annotations.h"
 #include "translate/context.h"
 #include "translate/foreign.h"
@@ -32,7 +33,7 @@ void WriteInvalid(Context& context) {
 // Beside the conditions of the version that is served.
 void WriteStale(Context& context) {
   for (const api::StaleObject& stale : context.resources.stale) {
-    const std::string since = api::FormatTime(stale.since_unix_s);
+    const std::string since = UtcText(stale.since_unix_s);
     SetVerdict(&context.StatusOf(stale.ref, stale.source).conditions, "Stale",
                Holds(stale.source_lost ? "SourceLost" : "Invalid",
                      "since " + since + " the last good version is served: " + stale.why),
