@@ -1,9 +1,10 @@
 // ScrapeBudget: how many pages the scraper reads in a second, whatever the number of endpoints. A
 // token bucket; what it refuses is asked again at the next tick, in turn.
 //
-// A page costs the gateway some 8 us (a real vLLM's more), so 500 busy endpoints at the usual
-// interval would take more of a core than the requests that they serve. Own requests are counted
-// exactly without any page: what a page adds is what others have there, and how full the cache is.
+// A page takes the gateway some 8 us to read, a real vLLM's more, and where it comes alone a
+// wake-up besides: 500 busy endpoints at the usual interval took as much as the requests that they
+// served, and more of their own host. Own requests are counted exactly without any page: what a
+// page adds is what others have there, and how full the cache is.
 //
 // One thread; time is passed in.
 

@@ -130,8 +130,7 @@ void RequestDriver::RespondWith(OwnAnswer answer, std::string_view content_type,
   }
   if (!exchange_.request_id().empty()) fields.push_back({"x-request-id", exchange_.request_id()});
   const RateFields rates(exchange_.authorized().meter(), worker_.loop().now());
-  rates.ForEach(
-      [&](std::string_view name, std::string_view value) { fields.push_back({name, value}); });
+  rates.SetIn(&fields);
   const std::string retry_after = std::to_string(retry_after_s);
   if (retry_after_s > 0) fields.push_back({"retry-after", retry_after});
   fields.insert(fields.end(), answer.fields.begin(), answer.fields.end());

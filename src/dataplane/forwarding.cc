@@ -30,10 +30,6 @@ bool IsRewrittenInRequest(std::string_view name) {
   }
 }
 
-bool IsCredential(std::string_view name) {
-  return EqualsIgnoreCase(name, "authorization") || EqualsIgnoreCase(name, "x-api-key");
-}
-
 void SetForwardedFor(const http::HeaderList& headers, std::string_view client_ip,
                      std::string* value) {
   value->clear();
@@ -74,7 +70,7 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
     }
     if (hop_by_hop.Contains(field.name)) continue;
     if (request.decoded && EqualsIgnoreCase(field.name, "content-encoding")) continue;
-    if (request.drops_credentials && IsCredential(field.name)) continue;
+    if (request.drops_credentials && HasApiKey(field.name)) continue;
     if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
     fields_.push_back(field);
   }
@@ -107,12 +103,13 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
 }
 
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
-                                const FilterChain& filters) {
+                                const FilterChain& filters, const RateFields& rates) {
   std::vector<http::HeaderField> fields;
   const http::HopByHopFields hop_by_hop(head.headers);
   for (const http::HeaderField& field : head.headers) {
     if (!hop_by_hop.Contains(field.name)) fields.push_back(field);
   }
+  rates.SetIn(&fields);
   filters.EditResponse(request, &fields);
   http::ResponseHead filtered = head;
   filtered.headers.Clear();

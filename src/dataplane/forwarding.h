@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/request.h"
+#include "dataplane/rate_fields.h"
 #include "dataplane/response_sink.h"
 #include "exchange/asked.h"
 #include "exchange/metrics.h"
@@ -44,10 +45,10 @@ class RequestForwarder {
   std::string client_cert_;
 };
 
-// The head of an answer as the route's filters make it, without the fields of one hop. Views of
-// `head`, of the filters and of the request, whose filters they are.
+// The head of an answer with what is left of the client's limits, as the route's filters make it,
+// without the fields of one hop. Views of all that is given; the filters are the request's.
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
-                                const FilterChain& filters);
+                                const FilterChain& filters, const RateFields& rates);
 
 // What a failure of the connection to an endpoint is to the request.
 TryFailure TryFailureOf(ClientFailure failure);

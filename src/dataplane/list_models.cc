@@ -10,10 +10,7 @@ void RequestDriver::ListModels() {
   OwnedFields fields = FieldsOfQuestion(*head_);
   // The gateway's own keys say nothing to endpoints.
   if (exchange_.authorized().drops_credentials()) {
-    std::erase_if(fields, [](const auto& field) {
-      return http::EqualsIgnoreCase(field.first, "authorization") ||
-             http::EqualsIgnoreCase(field.first, "x-api-key");
-    });
+    std::erase_if(fields, [](const auto& field) { return HasApiKey(field.first); });
   }
   const SharedModelList list = worker_.model_lists().Get(
       exchange_.snapshot(), exchange_.model_rules(), std::move(fields),

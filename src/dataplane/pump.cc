@@ -24,11 +24,10 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
   // Held back until the first byte of the body: until then another endpoint may still be tried.
   const FilterChain filters = exchange_.filters();
   const bool filtered = exchange_.response().filtered();
-  const RateFields rates(exchange_.authorized().meter(), worker_.loop().now());
-  if (filters.edits_response() || !rates.empty()) {
-    http::ResponseHead edited = FilteredHead(head, *head_, filters);
-    rates.ForEach(
-        [&](std::string_view name, std::string_view value) { edited.headers.Add(name, value); });
+  const RateMeter* const meter = exchange_.authorized().meter();
+  if (filters.edits_response() || meter != nullptr) {
+    const RateFields rates(meter, worker_.loop().now());
+    const http::ResponseHead edited = FilteredHead(head, *head_, filters, rates);
     form_ = sink_->HoldHead(edited, exchange_.request_id(), filtered);
   } else {
     form_ = sink_->HoldHead(head, exchange_.request_id(), filtered);

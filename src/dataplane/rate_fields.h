@@ -4,10 +4,10 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -28,31 +28,26 @@ class RateFields {
         meter->tokens(now));
   }
 
-  bool empty() const { return count_ == 0; }
-  // The values are views of this object.
-  template <typename Sink>
-  void ForEach(Sink&& sink) const {
-    for (size_t i = 0; i < count_; ++i) sink(names_[i], std::string_view(values_[i]));
-  }
-
- private:
-  static constexpr size_t kMost = 6;
-
-  void Add(const std::array<std::string_view, 3>& names,
-           const std::optional<RateStanding>& standing) {
-    if (!standing) return;
-    const std::array<std::string, 3> values = {std::to_string(standing->limit),
-                                               std::to_string(standing->remaining),
-                                               RateResetText(standing->reset)};
-    for (size_t i = 0; i < names.size(); ++i) {
-      names_[count_] = names[i];
-      values_[count_++] = values[i];
+  // In place of what an endpoint says by these names. The values are views of this object.
+  void SetIn(std::vector<http::HeaderField>* fields) const {
+    for (const auto& [name, value] : told_) {
+      std::erase_if(*fields, [name = name](const http::HeaderField& field) {
+        return http::EqualsIgnoreCase(field.name, name);
+      });
+      fields->push_back({name, value});
     }
   }
 
-  std::array<std::string_view, kMost> names_;
-  std::array<std::string, kMost> values_;
-  size_t count_ = 0;
+ private:
+  void Add(const std::array<std::string_view, 3>& names,
+           const std::optional<RateStanding>& standing) {
+    if (!standing) return;
+    told_.emplace_back(names[0], std::to_string(standing->limit));
+    told_.emplace_back(names[1], std::to_string(standing->remaining));
+    told_.emplace_back(names[2], RateResetText(standing->reset));
+  }
+
+  std::vector<std::pair<std::string_view, std::string>> told_;
 };
 
 }  // namespace gw

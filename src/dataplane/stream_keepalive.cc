@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "dataplane/rate_fields.h"
 #include "dataplane/request_driver.h"
 #include "dataplane/worker.h"
 
@@ -37,6 +38,8 @@ bool RequestDriver::BeginEarlyStream() {
   std::vector<http::HeaderField> fields{{"content-type", "text/event-stream; charset=utf-8"},
                                         {"cache-control", "no-cache"},
                                         {"x-request-id", exchange_.request_id()}};
+  const RateFields rates(exchange_.authorized().meter(), worker_.loop().now());
+  rates.SetIn(&fields);
   exchange_.filters().EditResponse(*head_, &fields);
   sink_->HoldStreamHead(fields);
   return true;

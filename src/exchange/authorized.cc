@@ -3,13 +3,24 @@
 #include "base/check.h"
 
 namespace gw {
+namespace {
+
+constexpr std::string_view kBearerField = "authorization";
+constexpr std::string_view kKeyField = "x-api-key";
+
+}  // namespace
+
+bool HasApiKey(std::string_view field_name) {
+  return http::EqualsIgnoreCase(field_name, kBearerField) ||
+         http::EqualsIgnoreCase(field_name, kKeyField);
+}
 
 Refusal Authorized::Check(const std::shared_ptr<const ApiKeys>& keys,
                           const http::RequestHead& head) {
   if (keys == nullptr) return {};
   keys_ = keys;
-  const http::HeaderField* const bearer = head.headers.Find("authorization");
-  const http::HeaderField* const plain = head.headers.Find("x-api-key");
+  const http::HeaderField* const bearer = head.headers.Find(kBearerField);
+  const http::HeaderField* const plain = head.headers.Find(kKeyField);
   if (bearer != nullptr) owner_ = keys->Find(BearerToken(bearer->value));
   if (owner_ == nullptr && plain != nullptr) owner_ = keys->Find(plain->value);
   if (owner_ != nullptr) return {};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "exchange/step.h"
@@ -13,6 +14,9 @@
 #include "http/head.h"
 
 namespace gw {
+
+// Whether keys are sent in the field of that name.
+bool HasApiKey(std::string_view field_name);
 
 class Authorized {
  public:

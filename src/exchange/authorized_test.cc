@@ -120,6 +120,39 @@ TEST_F(AuthorizedTest, TheOwnerIsNotTheNextRequests) {
   EXPECT_FALSE(exchange_.authorized().drops_credentials());
 }
 
+TEST_F(AuthorizedTest, AModelListHasTheRulesThatItsClientMayAsk) {
+  RouteTable::Entry keyed;
+  keyed.hostname = "*";
+  keyed.match.path = "/v1";
+  keyed.match.headers = {{std::string(kModelNameField), "premium"}};
+  keyed.rule = snapshot_->listeners[0].routes->entries()[0].rule;
+  RouteTable::Entry open = keyed;
+  open.match.headers[0].value = "basic";
+  auto open_rule = RuleToThePool();
+  open_rule->route = "default/open";
+  open.rule = open_rule;
+  const auto serve = [this](std::vector<RouteTable::Entry> entries) {
+    auto snapshot = std::make_shared<Snapshot>(*snapshot_);
+    snapshot->listeners[0].routes = RouteTable::Build(std::move(entries), {"*"});
+    snapshot_ = snapshot;
+  };
+  serve({keyed, open});
+  const std::string list = "GET /v1/models";
+  for (const char* fields : {"", "x-api-key: nobodys\r\n"}) {
+    ASSERT_EQ(Head(fields, list).kind, Step::Kind::kReadBody) << fields;
+    ASSERT_EQ(exchange_.model_rules().size(), 1u);
+    EXPECT_EQ(exchange_.model_rules()[0]->route, "default/open");
+    EXPECT_EQ(exchange_.authorized().owner(), "");
+    End();
+  }
+  ASSERT_EQ(Head(kAlice, list).kind, Step::Kind::kReadBody);
+  EXPECT_EQ(exchange_.model_rules().size(), 2u);
+  EXPECT_EQ(exchange_.authorized().owner(), "alice");
+  End();
+  serve({keyed});
+  EXPECT_EQ(Refused(Head("", list)), 401);
+}
+
 TEST_F(AuthorizedTest, RequestsAreCountedAndTheNextIsRefused) {
   for (int i = 0; i < 5; ++i) {
     ASSERT_EQ(Ask(kAlice).kind, Step::Kind::kForward) << i;

@@ -32,11 +32,12 @@ Step Exchange::RouteByHead() {
   if (lists) model.is = RouteModel::Is::kAny;
   if (Refusal refusal = routed_.FindRule(asked_, model)) return Reject(std::move(refusal));
   if (const Step step = AnswerByFilter(); step.kind == Step::Kind::kAnswer) return step;
-  if (Refusal refusal = CheckKey()) return Reject(std::move(refusal));
-  if (lists) {
-    if (routed_.ListsModels(asked_.target.path)) return {Step::Kind::kReadBody, Rejection::kNone};
-    AskAsAnyOther();
+  if (lists && routed_.ListsModels(asked_.target.path)) {
+    if (Refusal refusal = CheckKeyOfList()) return Reject(std::move(refusal));
+    return {Step::Kind::kReadBody, Rejection::kNone};
   }
+  if (Refusal refusal = CheckKey()) return Reject(std::move(refusal));
+  if (lists) AskAsAnyOther();
   if (has_body && routed_.pool_depends_on_model()) {
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
@@ -45,6 +46,23 @@ Step Exchange::RouteByHead() {
 
 // Behind the filters: the browser's question whether a page may ask carries no key.
 Refusal Exchange::CheckKey() { return authorized_.Check(routed_.rule()->api_keys, *asked_.head); }
+
+// The rules that are listed may want keys of their own, or none: those stay that this client may
+// ask. A refusal if there is none.
+Refusal Exchange::CheckKeyOfList() {
+  Refusal refusal;
+  routed_.KeepModelRules([&](const RouteRule& rule) {
+    Authorized tried;
+    Refusal refused = tried.Check(rule.api_keys, *asked_.head);
+    if (refused) {
+      refusal = std::move(refused);
+      return false;
+    }
+    if (tried.checked()) authorized_ = std::move(tried);
+    return true;
+  });
+  return routed_.model_rules().empty() ? refusal : Refusal();
+}
 
 // A question for models that an endpoint answers, as it does any other request.
 void Exchange::AskAsAnyOther() {

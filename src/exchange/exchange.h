@@ -159,6 +159,7 @@ class Exchange {
   Step FindPool();
   Step AnswerByFilter();
   Refusal CheckKey();
+  Refusal CheckKeyOfList();
   Refusal ReserveTokens(TimePoint now);
   Step ReadCodings();
   Step RouteByBody();

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "base/check.h"
+#include "base/text.h"
 #include "tls/server_tls.h"
 
 namespace gw {
@@ -51,8 +51,9 @@ const ModelTable* NamesOf(const PoolEntry& pool) {
 // certificate has. What is asked of clients, and of which certificate, is the other listener's to
 // say.
 bool IsMisdirected(const ServerTls& tls, const Asked& asked) {
-  std::string host(http::HostWithoutPort(asked.head->authority));
-  absl::AsciiStrToLower(&host);
+  const std::string_view asked_for = http::HostWithoutPort(asked.head->authority);
+  if (http::EqualsIgnoreCase(asked_for, asked.server_name)) return false;
+  std::string host = ToLower(asked_for);
   if (host.ends_with('.')) host.pop_back();
   const std::string* const meant = host.empty() ? nullptr : tls.ListenerFor(host);
   if (meant == nullptr) return false;  // nobody's: no route has it

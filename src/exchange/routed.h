@@ -37,6 +37,11 @@ class Routed {
   Refusal FindGivenPool();
   // The rule is one whose model lists are answered here: then they are model_rules().
   bool ListsModels(std::string_view path);
+  // Those for which `keeps(rule)` is true stay model_rules(), in their order.
+  template <typename Keeps>
+  void KeepModelRules(Keeps&& keeps) {
+    std::erase_if(model_rules_, [&](const RouteRule* rule) { return !keeps(*rule); });
+  }
 
   // Gives up what is pinned, but for the rule. REQUIRES: pool() != nullptr
   void Unpin();

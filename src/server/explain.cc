@@ -31,6 +31,10 @@ std::string RequestText(const RequestRecord& record) {
         fmt::format("  {} {} host {} from {} -> route {} -> pool {}\n", record.method, record.path,
                     OrNone(record.host), record.client, OrNone(record.route), OrNone(record.pool));
   }
+  if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
+  if (!record.client_subject.empty()) {
+    out += fmt::format("  client certificate of {}\n", record.client_subject);
+  }
   if (!record.requested_model.empty()) {
     out += fmt::format("  model {}", record.requested_model);
     if (record.target_model != record.requested_model) {
@@ -124,8 +128,9 @@ std::string ExplainText(const RequestRecord& as_it_came) {
   // Each of these may hold what a client has sent: none of it is a line of ours, or a command to
   // the terminal that shows it.
   for (std::string* text :
-       {&record.request_id, &record.client, &record.method, &record.path, &record.host,
-        &record.route, &record.pool, &record.requested_model, &record.target_model}) {
+       {&record.request_id, &record.client, &record.owner, &record.client_subject, &record.method,
+        &record.path, &record.host, &record.route, &record.pool, &record.requested_model,
+        &record.target_model}) {
     *text = Printable(*text);
   }
   std::string out = RequestText(record) + TriesText(record);
@@ -199,6 +204,8 @@ Document ExplainDocument(const RequestRecord& record) {
   Document out = Document::Map();
   out.Set("request_id", record.request_id)
       .Set("client", record.client)
+      .Set("client_subject", record.client_subject)
+      .Set("owner", record.owner)
       .Set("method", record.method)
       .Set("host", record.host)
       .Set("path", record.path)

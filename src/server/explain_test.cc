@@ -41,6 +41,17 @@ RequestRecord Answered() {
   return record;
 }
 
+TEST(ExplainText, TellsWhoAsked) {
+  RequestRecord record = Answered();
+  EXPECT_THAT(ExplainText(record), Not(HasSubstr("API key")));
+  EXPECT_THAT(ExplainText(record), Not(HasSubstr("certificate")));
+  record.owner = "alice\x1b[2J";
+  record.client_subject = "CN=build,O=Example";
+  EXPECT_THAT(ExplainText(record), HasSubstr("  API key of alice"));
+  EXPECT_THAT(ExplainText(record), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(ExplainText(record), HasSubstr("  client certificate of CN=build,O=Example\n"));
+}
+
 TEST(ExplainText, TellsWhereARequestWentAndWhy) {
   EXPECT_EQ(
       ExplainText(Answered()),

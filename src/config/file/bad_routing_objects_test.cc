@@ -269,6 +269,16 @@ TEST(BadObjects, HttpRouteAnnotations) {
           {"metadata: {name: r, annotations: {penstock.dev/stream-keepalive: 15x}}\nspec: {}",
            "HTTPRoute default/r: metadata.annotations[\"penstock.dev/stream-keepalive\"]: "
            "must be a duration of 100ms to 1h, such as 15s, got \"15x\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/api-keys-forward: 'true'}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/api-keys-forward\"]: "
+           "is of use beside penstock.dev/api-keys only, got \"true\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/tokens-per-minute: '9'}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/tokens-per-minute\"]: "
+           "is of use beside penstock.dev/api-keys only, got \"9\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/api-keys: 'a=b,a=c'}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/api-keys\"]: must be labels "
+           "of Secrets, such as \"app=api-keys\" or \"app=api-keys,tier=gold\", or \"none\", got "
+           "\"a=b,a=c\" (a.yaml:3)"},
       },
       "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n");
 }
