@@ -59,14 +59,12 @@ TcpStream::TcpStream(EpollLoop& loop, int fd, State state, const SocketAddress& 
     : loop_(loop), fd_(fd), state_(state), peer_(peer) {}
 
 TcpStream::~TcpStream() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
   loop_.Forget(this);
   close(fd_);  // which ends the watch, too
 }
 
 void TcpStream::set_observer(StreamObserver* observer) {
-  observer_ = observer;
-  if (observer != nullptr && (missed_readable_ || missed_writable_)) loop_.Defer(this);
+  if (calls_.Observe(observer)) loop_.Defer(this);
 }
 
 IoResult TcpStream::Read(std::span<char> into) {
@@ -113,13 +111,13 @@ IoResult TcpStream::Write(std::span<const iovec> parts) {
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) return Fail(errno, written);
-      write_blocked_ = true;
+      calls_.set_write_blocked(true);
       return {IoState::kWouldBlock, written, 0};
     }
     written += static_cast<size_t>(n);
     skip += static_cast<size_t>(n);
   }
-  write_blocked_ = false;
+  calls_.set_write_blocked(false);
   return {IoState::kOk, written, 0};
 }
 
@@ -156,8 +154,8 @@ const SocketAddress& TcpStream::local() const {
 
 int TcpStream::FinishConnect() {
   state_ = State::kConnected;
-  observer_ = nullptr;
-  write_blocked_ = false;
+  calls_.Observe(nullptr);
+  calls_.set_write_blocked(false);
   int error = 0;
   socklen_t length = sizeof(error);
   if (getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
@@ -173,42 +171,18 @@ void TcpStream::OnEvents(uint32_t events) {
   if (readable) drained_ = false;
   if ((events & EPOLLPRI) != 0) urgent_ = true;
   if (state_ == State::kConnecting) {
-    missed_readable_ |= readable;
-    write_blocked_ = true;
-    Deliver(false, true);
+    if (readable) calls_.MissReadable();
+    calls_.set_write_blocked(true);
+    calls_.Deliver(false, true);
     return;
   }
-  const bool writable = write_blocked_ && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
-  if (readable || writable) Deliver(readable, writable);
+  const bool writable = calls_.write_blocked() && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+  if (readable || writable) calls_.Deliver(readable, writable);
 }
 
 void TcpStream::OnDeferred() {
-  const bool writable = missed_writable_;
-  missed_readable_ = missed_writable_ = false;
-  Deliver(true, writable);
-}
-
-void TcpStream::Deliver(bool readable, bool writable) {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
-  if (readable) {
-    if (observer_ != nullptr) {
-      observer_->OnReadable();
-      if (destroyed) return;
-    } else {
-      missed_readable_ = true;
-    }
-  }
-  if (writable && write_blocked_) {
-    if (observer_ != nullptr) {
-      write_blocked_ = false;
-      observer_->OnWritable();
-      if (destroyed) return;
-    } else {
-      missed_writable_ = true;
-    }
-  }
-  destroyed_ = nullptr;
+  const bool writable = calls_.TakeMissed();
+  calls_.Deliver(true, writable);
 }
 
 StreamWrapper wrapper_for_test = nullptr;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "net/epoll_loop.h"
+#include "net/observer_calls.h"
 #include "net/stream.h"
 
 namespace gw::internal {
@@ -42,21 +43,16 @@ class TcpStream final : public Stream, private IoHandler, private Deferred {
 
   void OnEvents(uint32_t events) override;
   void OnDeferred() override;
-  void Deliver(bool readable, bool writable);
   IoResult Fail(int error, size_t bytes);
 
   EpollLoop& loop_;
   const int fd_;
   State state_;
-  StreamObserver* observer_ = nullptr;
-  int error_ = 0;               // the kernel reports an error once; we keep it
-  bool drained_ = false;        // the last read took all there was; the next event ends that
-  bool urgent_ = false;         // urgent data has come once: a short read may have stopped there
-  bool write_blocked_ = false;  // an OnWritable is owed
+  ObserverCalls calls_;
+  int error_ = 0;         // the kernel reports an error once; we keep it
+  bool drained_ = false;  // the last read took all there was; the next event ends that
+  bool urgent_ = false;   // urgent data has come once: a short read may have stopped there
   bool peer_gone_ = false;
-  bool missed_readable_ = false;  // events that came while there was no observer
-  bool missed_writable_ = false;
-  bool* destroyed_ = nullptr;  // set while a handler runs: tells Deliver that `this` is gone
   SocketAddress peer_;
   mutable SocketAddress local_;  // asked for on first use: a system call few streams need
 };

@@ -107,16 +107,13 @@ TlsTransport::~TlsTransport() = default;
 
 TlsStream::TlsStream(std::unique_ptr<TlsTransport> transport, std::shared_ptr<const void> context,
                      TlsInfo info)
-    : context_(std::move(context)),
-      transport_(std::move(transport)),
-      info_(std::move(info)),
-      // What came behind the handshake makes no event.
-      missed_readable_(SSL_has_pending(ssl()) == 1 || !under().drained()) {
+    : context_(std::move(context)), transport_(std::move(transport)), info_(std::move(info)) {
+  // What came behind the handshake makes no event.
+  if (SSL_has_pending(ssl()) == 1 || !under().drained()) calls_.MissReadable();
   under().set_observer(this);
 }
 
 TlsStream::~TlsStream() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
   if (failed_) return;
   ERR_clear_error();
   const bool can_tell = !quiet_end_ && !end_sent_ && !write_failed_ && offered_ == 0;
@@ -128,8 +125,7 @@ TlsStream::~TlsStream() {
 }
 
 void TlsStream::set_observer(StreamObserver* observer) {
-  observer_ = observer;
-  if (observer != nullptr && (missed_readable_ || missed_writable_)) under().ReadAgainLater();
+  if (calls_.Observe(observer)) under().ReadAgainLater();
 }
 
 IoResult TlsStream::Stopped(int returned, bool writing) {
@@ -202,13 +198,13 @@ IoResult TlsStream::Write(std::span<const iovec> parts) {
     const IoResult result = WriteRecord(record);
     if (result.state != IoState::kOk) {
       offered_ = result.state == IoState::kWouldBlock ? record.size() : 0;
-      write_blocked_ = result.state == IoState::kWouldBlock;
+      calls_.set_write_blocked(result.state == IoState::kWouldBlock);
       return {result.state, written, result.error_number};
     }
     offered_ = 0;
     written += result.bytes;
   }
-  write_blocked_ = false;
+  calls_.set_write_blocked(false);
   return {IoState::kOk, written, 0};
 }
 
@@ -240,7 +236,7 @@ IoState TlsStream::ShutdownWrite() {
   const int returned = SSL_shutdown(ssl());
   if (returned < 0) {
     const IoResult result = Stopped(returned, true);
-    write_blocked_ = result.state == IoState::kWouldBlock;
+    calls_.set_write_blocked(result.state == IoState::kWouldBlock);
     return result.state;
   }
   end_sent_ = true;
@@ -249,7 +245,7 @@ IoState TlsStream::ShutdownWrite() {
 
 IoState TlsStream::EndTransport() {
   const IoState state = under().ShutdownWrite();
-  write_blocked_ = state == IoState::kWouldBlock;
+  calls_.set_write_blocked(state == IoState::kWouldBlock);
   return state;
 }
 
@@ -260,34 +256,10 @@ void TlsStream::ResetOnClose() {
 
 void TlsStream::OnReadable() {
   drained_ = false;
-  Deliver(true, write_reads_ || missed_writable_);
+  const bool missed = calls_.TakeMissed();
+  calls_.Deliver(true, write_reads_ || missed);
 }
 
-void TlsStream::OnWritable() { Deliver(read_writes_, true); }
-
-void TlsStream::Deliver(bool readable, bool writable) {
-  if (observer_ == nullptr) {
-    missed_readable_ |= readable;
-    missed_writable_ |= writable && write_blocked_;
-    return;
-  }
-  missed_readable_ = missed_writable_ = false;
-  bool destroyed = false;
-  destroyed_ = &destroyed;
-  if (readable) {
-    observer_->OnReadable();
-    if (destroyed) return;
-  }
-  if (writable && write_blocked_) {
-    if (observer_ != nullptr) {
-      write_blocked_ = false;
-      observer_->OnWritable();
-      if (destroyed) return;
-    } else {
-      missed_writable_ = true;
-    }
-  }
-  destroyed_ = nullptr;
-}
+void TlsStream::OnWritable() { calls_.Deliver(read_writes_, true); }
 
 }  // namespace gw::internal

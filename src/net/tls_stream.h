@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "net/observer_calls.h"
 #include "net/stream.h"
 #include "net/tls.h"
 #include "tls/openssl.h"
@@ -64,7 +65,6 @@ class TlsStream final : public Stream, private StreamObserver {
  private:
   void OnReadable() override;
   void OnWritable() override;
-  void Deliver(bool readable, bool writable);
   Stream& under() const { return transport_->stream(); }
   SSL* ssl() const { return transport_->ssl(); }
   IoResult WriteRecord(std::string_view bytes);
@@ -76,15 +76,10 @@ class TlsStream final : public Stream, private StreamObserver {
   const std::shared_ptr<const void> context_;  // whose callbacks the connection may still call
   const std::unique_ptr<TlsTransport> transport_;
   const TlsInfo info_;
-  StreamObserver* observer_ = nullptr;
-  bool* destroyed_ = nullptr;  // set when the observer destroys this during a call
-  size_t offered_ = 0;         // bytes of a record that was not taken: it is offered again
-  // What the observer is to be told, or waits for.
-  bool missed_readable_;
-  bool missed_writable_ = false;
-  bool write_blocked_ = false;  // the observer waits for OnWritable
-  bool read_writes_ = false;    // a read goes on when something could be written
-  bool write_reads_ = false;    // a write goes on when something could be read
+  ObserverCalls calls_;
+  size_t offered_ = 0;        // bytes of a record that was not taken: it is offered again
+  bool read_writes_ = false;  // a read goes on when something could be written
+  bool write_reads_ = false;  // a write goes on when something could be read
   bool drained_ = false;
   bool failed_ = false;        // OpenSSL must not be asked again
   bool write_failed_ = false;  // the transport takes nothing more; what has come is still read

@@ -126,6 +126,15 @@ class RateTest(AuthTest):
         self.assertEqual(gateway.metrics().sum("penstock_owner_refusals_total", owner="alice",
                                                limit="requests_per_minute"), 1)
 
+    def test_an_endpoints_own_limits_are_not_the_clients(self):
+        gateway = self.limited(answer(200, b"{}", [("X-RateLimit-Limit-Requests", "99"),
+                                                   ("x-ratelimit-limit-tokens", "77")]), requests=3)
+        served = gateway.chat(headers=bearer("sk-a"))
+        self.assertEqual(served.head.all("x-ratelimit-limit-requests"), ["3"])
+        self.assertEqual(served.get("x-ratelimit-limit-tokens"), "77", "of what is not limited here")
+        self.assertEqual(gateway.chat(headers=bearer("sk-b")).get("x-ratelimit-limit-requests"),
+                         "99")
+
     def test_tokens_are_charged_as_the_server_reports_them(self):
         gateway = self.limited(completion(700, 500), tokens=1000)
         self.assertEqual(gateway.chat(headers=bearer("sk-a")).status, 200)
