@@ -17,12 +17,6 @@ namespace {
 
 constexpr uint32_t kGone = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-size_t BytesOf(std::span<const iovec> parts) {
-  size_t bytes = 0;
-  for (const iovec& part : parts) bytes += part.iov_len;
-  return bytes;
-}
-
 // One system call for as many parts as the kernel takes at once, from byte `skip` of the first on.
 ssize_t SendSome(int fd, std::span<const iovec> parts, size_t skip) {
   if (parts.size() == 1) {
@@ -42,6 +36,12 @@ ssize_t SendSome(int fd, std::span<const iovec> parts, size_t skip) {
 }
 
 }  // namespace
+
+size_t BytesOf(std::span<const iovec> parts) {
+  size_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  return bytes;
+}
 
 std::unique_ptr<TcpStream> TcpStream::New(EpollLoop& loop, int fd, State state,
                                           const SocketAddress& peer) {

@@ -63,6 +63,9 @@ std::unique_ptr<Stream> ForUser(EpollLoop& loop, std::unique_ptr<TcpStream> stre
 using StreamWrapper = std::unique_ptr<Stream> (*)(EventLoop& loop, std::unique_ptr<Stream> stream);
 extern StreamWrapper wrapper_for_test;
 
+// Of all parts together.
+size_t BytesOf(std::span<const iovec> parts);
+
 // Makes a non-blocking TCP socket without Nagle's delay. Returns -1 and sets errno on failure.
 int NewTcpSocket(int family);
 

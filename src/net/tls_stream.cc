@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "net/tcp_stream.h"
 
 namespace gw::internal {
 
@@ -64,12 +65,6 @@ struct TransportBio {
 namespace {
 
 constexpr size_t kRecordBytesMax = SSL3_RT_MAX_PLAIN_LENGTH;
-
-size_t BytesOf(std::span<const iovec> parts) {
-  size_t bytes = 0;
-  for (const iovec& part : parts) bytes += part.iov_len;
-  return bytes;
-}
 
 // Up to a record of what stands at byte `at` of the parts: in place if one part has it, else copied
 // together.

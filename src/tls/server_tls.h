@@ -52,6 +52,8 @@ class ServerTls {
     std::vector<TlsListener> listeners = {};  // distinct hostnames
     ClientValidation client_validation = {};
     std::vector<std::string> protocols = {"http/1.1"};  // ALPN, best first
+
+    bool operator==(const Options&) const = default;
   };
 
   // `tickets` outlive it.

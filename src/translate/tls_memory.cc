@@ -7,11 +7,6 @@
 namespace gw::internal {
 namespace {
 
-bool AreSame(const ServerTls::Options& a, const ServerTls::Options& b) {
-  return a.listeners == b.listeners && a.client_validation == b.client_validation &&
-         a.protocols == b.protocols;
-}
-
 template <typename Map>
 void EraseUnused(Map* map) {
   std::erase_if(*map, [](const auto& entry) { return !entry.second.used; });
@@ -79,7 +74,7 @@ absl::StatusOr<std::shared_ptr<const ServerTls>> TlsMemory::ServerOf(const Liste
                                                                      ServerTls::Options options,
                                                                      TicketKeys& tickets) {
   Kept<ServerTls>& kept = servers_[key];
-  if (kept.value == nullptr || !AreSame(kept.value->options(), options)) {
+  if (kept.value == nullptr || kept.value->options() != options) {
     ASSIGN_OR_RETURN(kept.value, ServerTls::New(std::move(options), tickets));
   }
   kept.used = true;
