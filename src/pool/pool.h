@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "pool/endpoint_access.h"
 #include "pool/endpoints.h"
 
 namespace gw {
@@ -26,6 +27,7 @@ struct Pool {
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   // Only endpoints that may receive requests (the Pod is Ready and not terminating).
   Endpoints endpoints;
+  std::shared_ptr<const EndpointAccess> access = nullptr;  // nullptr: plain, with nothing added
   // Metrics older than this, and older than the scraper's own pace of that endpoint lets them get
   // (EndpointState::paced_age_ns), make it rank behind all endpoints with fresh ones.
   Duration metrics_age_max = std::chrono::seconds(2);
