@@ -18,6 +18,7 @@ constexpr OwnAnnotation kOwn[] = {
     {"HTTPRoute", kRequestsPerMinuteAnnotation},
     {"HTTPRoute", kStreamKeepaliveAnnotation},
     {"HTTPRoute", kTokensPerMinuteAnnotation},
+    {"InferencePool", kFallbackAnnotation},
     {"InferencePool", kPickerAnnotation},
     {"InferencePool", kPrefixBlockCharsAnnotation},
     {"InferencePool", kPrefixBlocksMaxAnnotation},

@@ -22,6 +22,8 @@ inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks
 inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
 // Of an InferencePool or an HTTPRoute: event streams begin before their first byte.
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// Of an InferencePool: the Backend that serves in its place when it cannot.
+inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
 // Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
 inline constexpr char kApiKeysAnnotation[] = "penstock.dev/api-keys";
 inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forward";

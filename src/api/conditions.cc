@@ -24,6 +24,7 @@ constexpr KindNames kKindNames[] = {
     {"InferenceModel", {"inferencemodels", "infmodel", "models", "model", ""}},
     {"InferenceObjective", {"inferenceobjectives", "objectives", "objective", "", ""}},
     {"InferenceModelRewrite", {"inferencemodelrewrites", "rewrites", "rewrite", "", ""}},
+    {"Backend", {"backends", "", "", "", ""}},
     {"InferenceTrafficPolicy", {"inferencetrafficpolicies", "policies", "policy", "", ""}},
 };
 

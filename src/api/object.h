@@ -16,8 +16,8 @@ namespace gw::api {
 
 using Object =
     std::variant<GatewayClass, Gateway, HttpRoute, ReferenceGrant, InferencePool, InferenceModel,
-                 InferenceObjective, InferenceModelRewrite, InferenceTrafficPolicy, Service,
-                 EndpointSlice, Pod, Secret, ConfigMap, Namespace, ForeignObject>;
+                 InferenceObjective, InferenceModelRewrite, InferenceTrafficPolicy, Backend,
+                 Service, EndpointSlice, Pod, Secret, ConfigMap, Namespace, ForeignObject>;
 
 // Names one object whatever its version.
 struct ObjectId {

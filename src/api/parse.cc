@@ -140,6 +140,7 @@ std::span<const Parser::Kind> Parser::AllKinds() {
       {kLlmdGroup, kAlpha2, "InferenceModelRewrite", true, ReadObject<ReadInferenceModelRewrite>},
       {kTrafficPolicyGroup, kAlpha1, "InferenceTrafficPolicy", true,
        ReadObject<ReadInferenceTrafficPolicy>},
+      {kPenstockGroup, kAlpha1, "Backend", true, ReadObject<ReadBackend>},
       {"", kV1, "Service", true, ReadObject<ReadService>},
       {"discovery.k8s.io", kV1, "EndpointSlice", true, ReadObject<ReadEndpointSlice>},
       {"", kV1, "Pod", true, ReadObject<ReadPod>},

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/backend.h"
 #include "api/core.h"
 #include "api/foreign.h"
 #include "api/gateway.h"
@@ -54,6 +55,7 @@ struct ResourceSet {
   std::map<GroupKey, InferenceObjective> inference_objectives;
   std::map<GroupKey, InferenceModelRewrite> inference_model_rewrites;
   std::map<ObjectKey, InferenceTrafficPolicy> traffic_policies;
+  std::map<ObjectKey, Backend> backends;
   std::map<ObjectKey, Service> services;
   std::map<ObjectKey, EndpointSlice> endpoint_slices;
   std::map<ObjectKey, Pod> pods;

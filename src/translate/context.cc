@@ -70,6 +70,10 @@ api::ObjectRef RefOf(const api::InferenceTrafficPolicy& policy) {
           policy.meta.name};
 }
 
+api::ObjectRef RefOf(const api::Backend& backend) {
+  return {api::kPenstockGroup, "v1alpha1", "Backend", backend.meta.ns, backend.meta.name};
+}
+
 void SetVerdict(std::vector<api::Condition>* conditions, std::string type, const Verdict& verdict,
                 int64_t generation) {
   api::SetCondition(conditions, {.type = std::move(type),

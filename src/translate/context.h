@@ -71,6 +71,7 @@ api::ObjectRef RefOf(const api::InferenceModel& model);
 api::ObjectRef RefOf(const api::InferenceObjective& objective);
 api::ObjectRef RefOf(const api::InferenceModelRewrite& rewrite);
 api::ObjectRef RefOf(const api::InferenceTrafficPolicy& policy);
+api::ObjectRef RefOf(const api::Backend& backend);
 
 // Sets the condition `type` to the verdict, as seen at that generation of the object.
 void SetVerdict(std::vector<api::Condition>* conditions, std::string type, const Verdict& verdict,

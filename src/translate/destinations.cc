@@ -55,17 +55,31 @@ ResolvedRef ResolvePool(const Context& context, PoolSet& pools, const api::Backe
   return Leads(std::move(result), pools.IndexOf(*pool));
 }
 
+ResolvedRef ResolveBackend(const Context& context, PoolSet& pools, const api::BackendRef& ref,
+                           ResolvedRef result) {
+  const auto found = context.resources.backends.find({ref.ns, ref.name});
+  if (found == context.resources.backends.end()) {
+    return Fails(std::move(result), "BackendNotFound",
+                 fmt::format("{} {}", NameOf(ref),
+                             context.WhyMissing(ref.group, ref.kind, ref.ns, ref.name)));
+  }
+  // Like a pool, it knows its own port.
+  return Leads(std::move(result), pools.IndexOf(found->second));
+}
+
 // Plain HTTP/1.1 goes to these; the others name HTTP/2, TLS or an upgrade.
 bool IsServedProtocol(const api::ServicePort& port) {
   return port.protocol == "TCP" && (port.app_protocol.empty() || port.app_protocol == "http" ||
                                     port.app_protocol == "kubernetes.io/http");
 }
 
-const api::ServicePort* FindPort(const api::Service& service, int number) {
+std::optional<api::ServicePort> FindPort(const api::Service& service, int number) {
   for (const api::ServicePort& port : service.ports) {
-    if (port.port == number) return &port;
+    if (port.port == number) return port;
   }
-  return nullptr;
+  // A name needs no list of ports.
+  if (service.type != "ExternalName" || !service.ports.empty()) return std::nullopt;
+  return api::ServicePort{.port = number};
 }
 
 ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::BackendRef& ref,
@@ -76,13 +90,22 @@ ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::Ba
         std::move(result), "BackendNotFound",
         fmt::format("{} {}", NameOf(ref), context.WhyMissing("", "Service", ref.ns, ref.name)));
   }
-  if (service->type == "ExternalName") {
+  const bool external = service->type == "ExternalName";
+  if (external && !context.options.allow_external_name) {
     return Fails(std::move(result), "BackendNotFound",
-                 fmt::format("{} is of type ExternalName, which is not supported", NameOf(ref)));
+                 fmt::format("{} is of type ExternalName, which is served with "
+                             "--allow-external-name only: whoever may write Services would reach "
+                             "whatever the gateway does (CVE-2021-25740)",
+                             NameOf(ref)));
+  }
+  if (external && service->external_name.empty()) {
+    return Fails(std::move(result), "BackendNotFound",
+                 fmt::format("{} is of type ExternalName and has no spec.externalName",
+                             NameOf(ref)));
   }
   const int number = ref.port.value_or(0);  // the schema asks for it
-  const api::ServicePort* port = FindPort(*service, number);
-  if (port == nullptr) {
+  const std::optional<api::ServicePort> port = FindPort(*service, number);
+  if (!port) {
     return Fails(std::move(result), "BackendNotFound",
                  fmt::format("{} has no port {}", NameOf(ref), number));
   }
@@ -111,10 +134,13 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
   result.destination.weight = static_cast<uint32_t>(ref.weight);
   const bool is_service = ref.group.empty() && ref.kind == "Service";
   const bool is_pool = IsInferenceGroup(ref.group) && ref.kind == "InferencePool";
-  if (!is_service && !is_pool) {
+  const bool is_backend = ref.group == api::kPenstockGroup && ref.kind == "Backend";
+  if (!is_service && !is_pool && !is_backend) {
     std::string message =
-        fmt::format("backendRef {}: must be a Service or an InferencePool, got {}{}{}", ref.name,
-                    ref.group, ref.group.empty() ? "" : "/", ref.kind);
+        fmt::format("backendRef {}: must be a Service, an InferencePool or a Backend of group {}, "
+                    "got {}{}{}",
+                    ref.name, api::kPenstockGroup, ref.group, ref.group.empty() ? "" : "/",
+                    ref.kind);
     if (ref.kind == "InferencePool") {
       message = fmt::format("backendRef {}: group: {} for an InferencePool, wanted {} or {}",
                             ref.name, ref.group.empty() ? "is missing" : "is not right",
@@ -123,7 +149,7 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
       message = fmt::format("backendRef {}: group: must not be given for a Service, got {}",
                             ref.name, ref.group);
     } else {
-      constexpr std::string_view kKinds[] = {"Service", "InferencePool"};
+      constexpr std::string_view kKinds[] = {"Service", "InferencePool", "Backend"};
       message += DidYouMean(ref.kind, kKinds);
     }
     return Fails(std::move(result), "InvalidKind", std::move(message));
@@ -136,6 +162,7 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
         std::move(result), "RefNotPermitted",
         fmt::format("{}: no ReferenceGrant in namespace {} permits it", NameOf(ref), ref.ns));
   }
+  if (is_backend) return ResolveBackend(context, pools, ref, std::move(result));
   return is_pool ? ResolvePool(context, pools, ref, std::move(result))
                  : ResolveService(context, pools, ref, std::move(result));
 }

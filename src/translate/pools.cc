@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "api/annotations.h"
+#include "api/names.h"
 #include "base/check.h"
 #include "scheduling/registry.h"
+#include "translate/backends.h"
 #include "translate/disaggregation.h"
 #include "translate/endpoints.h"
 #include "translate/foreign.h"
@@ -144,7 +146,9 @@ MadePool Make(const Context& context, const PoolRecipe& recipe) {
   Pool& pool = entry->pool;
   std::vector<std::string> notes;
   bool plain = false;
-  if (recipe.service_port && !context.index.SlicesOf(pool.ns, pool.name).empty()) {
+  if (!recipe.host.empty()) {
+    pool.endpoints = EndpointsOfHost(context, pool.ns, recipe.host, recipe.host_port);
+  } else if (recipe.service_port && !context.index.SlicesOf(pool.ns, pool.name).empty()) {
     pool.endpoints = EndpointsOfSlices(context, pool.ns, pool.name, *recipe.service_port);
   } else {
     // For a Service too: files need not hold slices, the Pods that a cluster would make them from
@@ -178,6 +182,7 @@ MadePool MakeAgain(const Context& context, const PoolRecipe& recipe, const MadeP
 
 // Whether the pool may be another after that change of a Pod or an EndpointSlice.
 bool IsAbout(const Context& context, const api::ObjectChange& change, const PoolRecipe& recipe) {
+  if (!recipe.host.empty()) return false;
   const std::string& ns = recipe.base.pool.ns;
   for (const auto& version : {change.before, change.after}) {
     if (version == nullptr) continue;
@@ -200,6 +205,8 @@ bool IsAbout(const Context& context, const api::ObjectChange& change, const Pool
 }  // namespace
 
 PoolSet::PoolSet(const Context& context, const PoolPolicies& policies, ModelBindings models) {
+  // First: pools fall back on them.
+  for (const auto& [key, backend] : context.resources.backends) Add(context, backend);
   for (const auto& [key, pool] : context.resources.inference_pools) {
     const auto it = policies.find(key);
     Add(context, pool, it == policies.end() ? PoolPolicy() : it->second, std::move(models[key]));
@@ -240,9 +247,56 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   if (!base.unservable.empty()) {
     base.unservable = "InferencePool " + base.pool.id + ": " + base.unservable;
   }
+  AddFallback(context, &recipe);
   pools_.emplace(pool.group_key(), static_cast<uint32_t>(made_.size()));
   made_.push_back(Make(context, recipe));
   recipes_.push_back(std::move(recipe));
+}
+
+// One that is not there takes the pool itself not down: what it is for may never come.
+void PoolSet::AddFallback(const Context& context, PoolRecipe* recipe) const {
+  const api::ObjectMeta& meta = recipe->pool->meta;
+  const std::string name(meta.annotation(api::kFallbackAnnotation));
+  if (name.empty()) return;
+  const auto found = backends_.find({meta.ns, name});
+  if (found != backends_.end()) {
+    recipe->base.fallback = found->second;
+    return;
+  }
+  if (!recipe->resolved.ok()) return;
+  recipe->resolved = Refused(
+      "InvalidFallbackRef",
+      fmt::format("annotation {}: Backend {}/{} {}{}", api::kFallbackAnnotation, meta.ns, name,
+                  context.WhyMissing(api::kPenstockGroup, "Backend", meta.ns, name),
+                  meta.WhereAnnotation(api::kFallbackAnnotation)));
+}
+
+void PoolSet::Add(const Context& context, const api::Backend& backend) {
+  PoolRecipe recipe{.backend = backend, .host = backend.host, .host_port = backend.port};
+  BackendParts parts = ReadBackend(context, backend);
+  PoolEntry& base = recipe.base;
+  base.pool.kind = Pool::Kind::kBackend;
+  base.pool.ns = backend.meta.ns;
+  base.pool.name = backend.meta.name;
+  base.pool.id = fmt::format("backend {}/{}", backend.meta.ns, backend.meta.name);
+  base.rewrites = std::move(parts.rewrites);
+  // Nobody tells of queues and caches there.
+  base.profile = base.load_profile = LoadProfile();
+  if (parts.access == nullptr) {
+    base.unservable = fmt::format("Backend {}/{}: {}", backend.meta.ns, backend.meta.name,
+                                  parts.resolved.message);
+  }
+  base.pool.access = std::move(parts.access);
+  recipe.resolved = std::move(parts.resolved);
+  backends_.emplace(backend.meta.key(), static_cast<uint32_t>(made_.size()));
+  made_.push_back(Make(context, recipe));
+  recipes_.push_back(std::move(recipe));
+}
+
+uint32_t PoolSet::IndexOf(const api::Backend& backend) const {
+  const auto it = backends_.find(backend.meta.key());
+  CHECK(it != backends_.end());
+  return it->second;
 }
 
 uint32_t PoolSet::IndexOf(const api::InferencePool& pool) const {
@@ -258,6 +312,10 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   if (!is_new) return it->second;
   PoolRecipe recipe{.selector = service.selector, .ports = {}, .service_port = port};
   if (port.target_port != 0) recipe.ports.push_back(port.target_port);
+  if (service.type == "ExternalName") {
+    recipe.host = service.external_name;
+    recipe.host_port = port.port;
+  }
   PoolEntry& base = recipe.base;
   base.pool.kind = Pool::Kind::kService;
   base.pool.ns = service.meta.ns;
@@ -308,6 +366,23 @@ bool PoolSet::Follow(const Context& context, std::span<const api::ObjectChange> 
   return true;
 }
 
+void PoolSet::FollowHosts(const Context& context, const std::set<std::string>& hosts,
+                          std::set<uint32_t>* made) {
+  for (uint32_t i = 0; i < recipes_.size(); ++i) {
+    if (!hosts.contains(recipes_[i].host)) continue;
+    made_[i] = Make(context, recipes_[i]);
+    made->insert(i);
+  }
+}
+
+std::set<std::string> PoolSet::Hosts() const {
+  std::set<std::string> hosts;
+  for (const PoolRecipe& recipe : recipes_) {
+    if (!recipe.host.empty() && !api::IsIpAddress(recipe.host)) hosts.insert(recipe.host);
+  }
+  return hosts;
+}
+
 std::vector<std::shared_ptr<const PoolEntry>> PoolSet::entries() const {
   std::vector<std::shared_ptr<const PoolEntry>> entries;
   for (const MadePool& made : made_) entries.push_back(made.entry);
@@ -353,6 +428,9 @@ void PoolSet::WriteStatus(Context& context, const PoolLinks& links) const {
   for (const auto& [key, index] : pools_) {
     const api::InferencePool& pool = *recipes_[index].pool;
     context.StatusOf(RefOf(pool), pool.meta.source).parents = ParentsOf(context, links, index);
+  }
+  for (const auto& [key, index] : backends_) {
+    WriteBackendStatus(context, *recipes_[index].backend, recipes_[index].resolved);
   }
 }
 

@@ -1,4 +1,5 @@
-// The pools of a Snapshot: every InferencePool, and every Service port that a route sends to.
+// The pools of a Snapshot: every Backend and every InferencePool, and every Service port that a
+// route sends to.
 
 #pragma once
 
@@ -39,6 +40,11 @@ struct PoolRecipe {
   Verdict resolved = {};
   // Of a Service.
   std::optional<api::ServicePort> service_port = {};
+  // Of a Backend, with `resolved`.
+  std::optional<api::Backend> backend = {};
+  // Of a Backend and of a Service of type ExternalName: where, in place of Pods.
+  std::string host = {};
+  int host_port = 0;
 };
 
 // What a recipe came to.
@@ -53,11 +59,12 @@ struct MadePool {
 
 class PoolSet {
  public:
-  // Makes an entry of every InferencePool.
+  // Makes an entry of every Backend and every InferencePool.
   PoolSet(const Context& context, const PoolPolicies& policies, ModelBindings models);
 
   // The index of a pool in Snapshot::pools. REQUIRES: it is one of the context's.
   uint32_t IndexOf(const api::InferencePool& pool) const;
+  uint32_t IndexOf(const api::Backend& backend) const;
   // The same for a port of a Service, which gets its entry at its first use. nullopt if nothing
   // says what port number the Service's Pods listen on.
   std::optional<uint32_t> IndexOf(const Context& context, const api::Service& service,
@@ -68,6 +75,11 @@ class PoolSet {
   // all is to be translated anew. REQUIRES: the changes are of Pods and EndpointSlices
   bool Follow(const Context& context, std::span<const api::ObjectChange> changes,
               std::set<uint32_t>* made);
+  // The same for those whose host is one of these.
+  void FollowHosts(const Context& context, const std::set<std::string>& hosts,
+                   std::set<uint32_t>* made);
+  // The names that pools are found under.
+  std::set<std::string> Hosts() const;
 
   std::vector<std::shared_ptr<const PoolEntry>> entries() const;
   const std::shared_ptr<const PoolEntry>& entry(uint32_t index) const { return made_[index].entry; }
@@ -75,7 +87,7 @@ class PoolSet {
   const PoolRecipe& recipe(uint32_t index) const { return recipes_[index]; }
   std::vector<api::ParentStatus> ParentsOf(const Context& context, const PoolLinks& links,
                                            uint32_t index) const;
-  // Writes the conditions of the InferencePools.
+  // Writes the conditions of the InferencePools and Backends.
   void WriteStatus(Context& context, const PoolLinks& links) const;
   // What is probably not meant, in the order of the pools.
   std::vector<std::string> Warnings(const Context& context) const;
@@ -83,12 +95,15 @@ class PoolSet {
  private:
   void Add(const Context& context, const api::InferencePool& pool, const PoolPolicy& policy,
            std::vector<ModelBinding> models);
+  void Add(const Context& context, const api::Backend& backend);
+  void AddFallback(const Context& context, PoolRecipe* recipe) const;
 
   // Of each pool, by its index.
   std::vector<PoolRecipe> recipes_;
   std::vector<MadePool> made_;
   std::vector<PoolRecipe> portless_;  // of Services, that came to no entry
   std::map<api::GroupKey, uint32_t> pools_;
+  std::map<api::ObjectKey, uint32_t> backends_;
   std::map<std::tuple<std::string, std::string, int>, std::optional<uint32_t>> services_;
 };
 

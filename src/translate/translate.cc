@@ -98,7 +98,8 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
   const int64_t next_change = context.tls_memory.NextChangeAfter(context.options.now_unix_s);
   return {
       .translation = {std::move(snapshot), std::move(context.status), std::move(context.warnings),
-                      std::move(context.holders), std::move(context.certificates), next_change},
+                      std::move(context.holders), std::move(context.certificates), pools.Hosts(),
+                      next_change},
       .pools = std::move(pools),
       .links = std::move(attachments.links)};
 }
