@@ -17,9 +17,10 @@ constexpr char kHostWanted[] = "a host name in lower case, or an IP address";
 
 // As it stands in a request line: no query, no fragment, nothing that has to be encoded.
 bool IsPathPrefix(std::string_view text) {
+  static constexpr std::string_view kRefused = "?#\\\"<>`{}|^";
   return text.size() > 1 && text.size() <= 1024 && text.starts_with('/') && !text.ends_with('/') &&
          std::all_of(text.begin(), text.end(), [](char c) {
-           return c > ' ' && c < '\x7f' && std::string_view("?#\\\"<>`{}|^").find(c) == text.npos;
+           return c > ' ' && c < '\x7f' && kRefused.find(c) == kRefused.npos;
          });
 }
 

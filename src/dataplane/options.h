@@ -90,6 +90,7 @@ inline constexpr std::string_view kCountedLimits[] = {
     "client_header_timeout",
     "client_write_timeout",
     "connect_timeout",
+    "dns_lookups",
     "downstream_connections",
     "drain_idle_grace",
     "drain_timeout",

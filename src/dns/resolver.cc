@@ -1,7 +1,6 @@
 #include "dns/resolver.h"
 
 #include <ares.h>
-#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -30,7 +29,7 @@ std::string IpOf(const sockaddr& address) {
       address.sa_family == AF_INET
           ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr)
           : &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-  inet_ntop(address.sa_family, raw, text, sizeof text);
+  ares_inet_ntop(address.sa_family, raw, text, sizeof text);
   return text;
 }
 
@@ -305,6 +304,17 @@ class ResolverImpl final : public Resolver {
 };
 
 }  // namespace
+
+absl::Status CheckDnsServers(const std::string& servers) {
+  ares_channel channel = nullptr;
+  if (ares_init(&channel) != ARES_SUCCESS) return absl::InternalError("c-ares cannot be used");
+  const int status = ares_set_servers_ports_csv(channel, servers.c_str());
+  ares_destroy(channel);
+  if (status == ARES_SUCCESS && !servers.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "must be addresses such as 10.0.0.10 or [2001:db8::1]:53, separated by commas, got \"" +
+      servers + "\"");
+}
 
 absl::StatusOr<std::unique_ptr<Resolver>> Resolver::Start(ResolverOptions options,
                                                           MetricRegistry& metrics,

@@ -25,6 +25,9 @@ struct ResolverOptions {
   NameCacheOptions cache = {};
 };
 
+// Whether ResolverOptions::servers may be that; the error says what was wanted.
+absl::Status CheckDnsServers(const std::string& servers);
+
 class Resolver {
  public:
   // The table is another: on the resolver's thread, without a lock held.

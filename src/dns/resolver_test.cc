@@ -153,6 +153,15 @@ TEST_F(ResolverTest, AHostsFileComesFirst) {
   EXPECT_EQ(dns_.questions("localhost"), 0);
 }
 
+TEST(CheckDnsServers, WantsAddresses) {
+  for (const char* good : {"10.0.0.10", "10.0.0.10:5353", "10.0.0.1,10.0.0.2:53", "[::1]:53"}) {
+    EXPECT_TRUE(CheckDnsServers(good).ok()) << good;
+  }
+  for (const char* bad : {"", "dns.example.com", "10.0.0.300", "10.0.0.1;10.0.0.2"}) {
+    EXPECT_FALSE(CheckDnsServers(bad).ok()) << bad;
+  }
+}
+
 TEST_F(ResolverTest, EndsWhileItWaitsForAnAnswer) {
   dns_.Set("silent.example.com", {.answers = false});
   Start();

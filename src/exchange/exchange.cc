@@ -146,6 +146,13 @@ Decision Exchange::ChooseInOrder(TimePoint now) const {
 }
 
 Step Exchange::ScheduleTry(TimePoint now) {
+  const bool fresh = tried_.count == 0;
+  const Step step = ScheduleInPool(now);
+  if (step.kind != Step::Kind::kRespond || routed_.Fallback() == nullptr) return step;
+  return FallBack(fresh ? FallbackReason::kNoEndpoint : FallbackReason::kTriesFailed, now);
+}
+
+Step Exchange::ScheduleInPool(TimePoint now) {
   if (routed_.pool()->disaggregation != nullptr) return ScheduleDisaggregated(now);
   const bool understood = parsed_.request.api != ApiKind::kOther;
   return ScheduleWhole(routed_.pool()->pool,
@@ -157,7 +164,8 @@ Step Exchange::ScheduleWhole(const Pool& pool, const Profile& profile, bool uses
                              TimePoint now) {
   tried_.decision = Choose(pool, profile, uses_prefix, now);
   if (tried_.decision.endpoint == nullptr) {
-    return Reject(tried_.count == 0 ? Rejection::kNoEndpoint : tried_.failed.AsRejection());
+    return Reject(tried_.count == tried_.count_before_fallback ? Rejection::kNoEndpoint
+                                                               : tried_.failed.AsRejection());
   }
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};

@@ -175,6 +175,7 @@ class Exchange {
   void LeaveGate();
 
   Step ScheduleTry(TimePoint now);
+  Step ScheduleInPool(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void TakeSample(const Pool& pool, TimePoint now);
@@ -192,6 +193,10 @@ class Exchange {
   // What may follow a try, of one endpoint or of a pair of them, that has failed.
   enum class Again : uint8_t { kNo, kOverFreshConnection, kElsewhere };
   Again AfterFailure(TryFailure failure, bool sent_whole, bool worth_another);
+
+  // fall_back.cc
+  std::optional<FallbackReason> WhyToFallBack(TimePoint now);
+  Step FallBack(FallbackReason reason, TimePoint now);
 
   // prefix.cc
   void FillPrefixHits();

@@ -21,13 +21,15 @@ namespace gw {
 struct RequestRecord {
   std::string request_id;
   std::string client;
-  std::string owner;  // of the API key; empty where none is wanted
+  std::string owner;           // of the API key; empty where none is wanted
   std::string client_subject;  // of its certificate; empty: it has shown none
   std::string method;
   std::string host;
   std::string path;
   std::string route;
   std::string pool;
+  std::string fell_back_from;  // the pool that this one serves for; mostly empty
+  std::string_view fallback_reason;
   std::string requested_model;
   std::string target_model;
   std::string endpoint_name;  // its Pod, in the log as "pod"

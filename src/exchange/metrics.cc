@@ -151,6 +151,13 @@ TrySeries::TrySeries(MetricRegistry& registry, std::string_view pool)
     retries[i] = &Hold(registry.ShareCounter(
         "penstock_retries_total", "Tries after the first, by what went wrong before.", labels));
   }
+  for (size_t i = 0; i < kFallbackReasons; ++i) {
+    Labels labels = OfPool(pool);
+    labels.emplace_back("reason", NameOf(static_cast<FallbackReason>(i)));
+    fallbacks[i] = &Hold(
+        registry.ShareCounter("penstock_fallbacks_total",
+                              "Requests that the pool's fallback took over, by why.", labels));
+  }
 }
 
 PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
@@ -318,6 +325,10 @@ void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
 }
 
 void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
+
+void ExchangeMetrics::CountFallback(std::string_view pool, FallbackReason reason) {
+  TriesOf(pool).fallbacks[static_cast<size_t>(reason)]->Add();
+}
 
 Counter& ExchangeMetrics::OwnFailures(TryFailure failure) {
   return registry_.AddCounter(

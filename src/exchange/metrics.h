@@ -46,6 +46,15 @@ enum class TryFailure : uint8_t {
 inline constexpr size_t kTryFailures = static_cast<size_t>(TryFailure::kLocalResources) + 1;
 std::string_view NameOf(TryFailure failure);
 
+// Why a pool's fallback serves in its place.
+enum class FallbackReason : uint8_t {
+  kNoEndpoint,   // none can be asked
+  kSaturated,    // all are
+  kTriesFailed,  // those that were asked did not answer, and no other is left to ask
+};
+inline constexpr size_t kFallbackReasons = static_cast<size_t>(FallbackReason::kTriesFailed) + 1;
+std::string_view NameOf(FallbackReason reason);
+
 // Keeps handles of series that may leave the page before those who count with them are done.
 class SeriesHolder {
  protected:
@@ -93,6 +102,7 @@ class TrySeries : private SeriesHolder {
 
   Counter& ejections;
   std::array<Counter*, kTryFailures> retries;
+  std::array<Counter*, kFallbackReasons> fallbacks;
 };
 
 // The series of one pool that serves disaggregated.
@@ -147,6 +157,7 @@ class ExchangeMetrics {
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
+  void CountFallback(std::string_view pool, FallbackReason reason);
   // A connection that failed for a reason of the gateway's own machine.
   void CountOwnFailure(TryFailure failure) { OwnFailures(failure).Add(); }
   Counter& OwnFailures(TryFailure failure);

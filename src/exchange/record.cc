@@ -48,6 +48,8 @@ double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
 void LogRequest(const RequestRecord& record) {
   if (!LogEnabled(LogLevel::kInfo)) return;
   const LogField fields[] = {
+      {"fell_back_from", record.fell_back_from},  // of few
+      {"fallback_reason", record.fallback_reason},
       {"client_subject", record.client_subject},  // of those that have shown a certificate
       {"request_id", record.request_id},
       {"client", record.client},
@@ -88,7 +90,7 @@ void LogRequest(const RequestRecord& record) {
   };
   constexpr size_t kDisaggregatedOnly = 8;
   const size_t left_out = record.disaggregation.empty() ? kDisaggregatedOnly : 0;
-  const size_t first = record.client_subject.empty() ? 1 : 0;
+  const size_t first = !record.fell_back_from.empty() ? 0 : record.client_subject.empty() ? 3 : 2;
   LogLine(LogLevel::kInfo, "Request Handled", fields + first, std::size(fields) - first - left_out);
 }
 
@@ -190,6 +192,9 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.path.assign(asked_.target.path);
   record.route.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->route) : "");
   record.pool.assign(routed_.pool_id());
+  const PoolEntry* const from = tried_.fell_back_from;
+  record.fell_back_from.assign(from != nullptr ? std::string_view(from->pool.id) : "");
+  record.fallback_reason = from != nullptr ? NameOf(tried_.fallback_reason) : "";
   record.requested_model = parsed_.request.requested_model;
   record.target_model = parsed_.request.target_model;
   record.endpoint_name.assign(endpoint != nullptr ? std::string_view(endpoint->name) : "");

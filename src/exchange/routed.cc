@@ -160,6 +160,13 @@ Refusal Routed::Take(const PoolEntry& pool) {
   return {};
 }
 
+const PoolEntry* Routed::Fallback() const {
+  if (pool_ == nullptr || !pool_->fallback) return nullptr;
+  CHECK(*pool_->fallback < snapshot_->pools.size());
+  const PoolEntry& other = *snapshot_->pools[*pool_->fallback];
+  return other.unservable.empty() && !other.pool.endpoints.empty() ? &other : nullptr;
+}
+
 const PoolEntry* Routed::FindById(std::string_view id) const {
   if (!snapshot_) return nullptr;
   const auto found = std::find_if(snapshot_->pools.begin(), snapshot_->pools.end(),

@@ -43,6 +43,11 @@ class Routed {
     std::erase_if(model_rules_, [&](const RouteRule* rule) { return !keeps(*rule); });
   }
 
+  // What serves when the pool cannot; nullptr if nothing does, or that could not either.
+  const PoolEntry* Fallback() const;
+  // It is pool() from now on. REQUIRES: Fallback() != nullptr
+  void TakeFallback() { pool_ = Fallback(); }
+
   // Gives up what is pinned, but for the rule. REQUIRES: pool() != nullptr
   void Unpin();
   // Pins the newest version of the pool.

@@ -18,8 +18,8 @@ enum class Criticality : uint8_t { kCritical, kStandard, kSheddable };
 enum class RoutingStrategy : uint8_t { kDefault, kPrefixCache };
 
 struct Pool {
-  // kBackend: a model server elsewhere, whose metrics nobody reads.
-  enum class Kind : uint8_t { kInferencePool, kService, kBackend };
+  // kElsewhere: a model server elsewhere, whose metrics nobody reads.
+  enum class Kind : uint8_t { kInferencePool, kService, kElsewhere };
   Kind kind = Kind::kInferencePool;
   std::string ns;
   std::string name;

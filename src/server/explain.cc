@@ -31,6 +31,10 @@ std::string RequestText(const RequestRecord& record) {
         fmt::format("  {} {} host {} from {} -> route {} -> pool {}\n", record.method, record.path,
                     OrNone(record.host), record.client, OrNone(record.route), OrNone(record.pool));
   }
+  if (!record.fell_back_from.empty()) {
+    out +=
+        fmt::format("  in place of pool {}: {}\n", record.fell_back_from, record.fallback_reason);
+  }
   if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
   if (!record.client_subject.empty()) {
     out += fmt::format("  client certificate of {}\n", record.client_subject);
@@ -129,8 +133,8 @@ std::string ExplainText(const RequestRecord& as_it_came) {
   // the terminal that shows it.
   for (std::string* text :
        {&record.request_id, &record.client, &record.owner, &record.client_subject, &record.method,
-        &record.path, &record.host, &record.route, &record.pool, &record.requested_model,
-        &record.target_model}) {
+        &record.path, &record.host, &record.route, &record.pool, &record.fell_back_from,
+        &record.requested_model, &record.target_model}) {
     *text = Printable(*text);
   }
   std::string out = RequestText(record) + TriesText(record);
@@ -211,6 +215,8 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("path", record.path)
       .Set("route", record.route)
       .Set("pool", record.pool)
+      .Set("fell_back_from", record.fell_back_from)
+      .Set("fallback_reason", record.fallback_reason)
       .Set("requested_model", record.requested_model)
       .Set("target_model", record.target_model)
       .Set("pod", record.endpoint_name)

@@ -149,8 +149,7 @@ absl::Status ServerImpl::StartAdmin() {
 }
 
 absl::Status ServerImpl::StartResolver() {
-  ASSIGN_OR_RETURN(resolver_,
-                   Resolver::Start(options_.resolver, metrics_, [this] { OnNames(); }));
+  ASSIGN_OR_RETURN(resolver_, Resolver::Start(options_.resolver, metrics_, [this] { OnNames(); }));
   resolver_->SetWanted(configurator_.hosts());
   resolver_->WaitForAll(kFirstNames);
   return absl::OkStatus();

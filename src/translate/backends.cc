@@ -15,7 +15,8 @@ namespace {
 // Gathers what is wrong with one Backend.
 class Reader {
  public:
-  Reader(const Context& context, const api::Backend& backend) : context_(context), backend_(backend) {}
+  Reader(const Context& context, const api::Backend& backend)
+      : context_(context), backend_(backend) {}
 
   BackendParts Read();
 
@@ -81,8 +82,7 @@ EndpointAccess::Credential Reader::ReadCredential(const api::BackendCredentials&
   constexpr char kPath[] = "spec.credentials.secretRef";
   constexpr char kReason[] = "InvalidCredentialsRef";
   EndpointAccess::Credential credential{credentials.header, credentials.prefix};
-  const auto token =
-      ReadToken(context_, backend_.meta.ns, credentials.secret, credentials.key);
+  const auto token = ReadToken(context_, backend_.meta.ns, credentials.secret, credentials.key);
   if (token.ok()) {
     credential.value += *token;
   } else {

@@ -79,7 +79,9 @@ std::optional<api::ServicePort> FindPort(const api::Service& service, int number
   }
   // A name needs no list of ports.
   if (service.type != "ExternalName" || !service.ports.empty()) return std::nullopt;
-  return api::ServicePort{.port = number};
+  api::ServicePort port;
+  port.port = number;
+  return port;
 }
 
 ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::BackendRef& ref,
@@ -99,9 +101,9 @@ ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::Ba
                              NameOf(ref)));
   }
   if (external && service->external_name.empty()) {
-    return Fails(std::move(result), "BackendNotFound",
-                 fmt::format("{} is of type ExternalName and has no spec.externalName",
-                             NameOf(ref)));
+    return Fails(
+        std::move(result), "BackendNotFound",
+        fmt::format("{} is of type ExternalName and has no spec.externalName", NameOf(ref)));
   }
   const int number = ref.port.value_or(0);  // the schema asks for it
   const std::optional<api::ServicePort> port = FindPort(*service, number);
@@ -136,11 +138,10 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
   const bool is_pool = IsInferenceGroup(ref.group) && ref.kind == "InferencePool";
   const bool is_backend = ref.group == api::kPenstockGroup && ref.kind == "Backend";
   if (!is_service && !is_pool && !is_backend) {
-    std::string message =
-        fmt::format("backendRef {}: must be a Service, an InferencePool or a Backend of group {}, "
-                    "got {}{}{}",
-                    ref.name, api::kPenstockGroup, ref.group, ref.group.empty() ? "" : "/",
-                    ref.kind);
+    std::string message = fmt::format(
+        "backendRef {}: must be a Service, an InferencePool or a Backend of group {}, "
+        "got {}{}{}",
+        ref.name, api::kPenstockGroup, ref.group, ref.group.empty() ? "" : "/", ref.kind);
     if (ref.kind == "InferencePool") {
       message = fmt::format("backendRef {}: group: {} for an InferencePool, wanted {} or {}",
                             ref.name, ref.group.empty() ? "is missing" : "is not right",

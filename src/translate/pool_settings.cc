@@ -70,6 +70,11 @@ std::string ReadOwn(const std::string& key, const std::string& value, PoolSettin
     if (settings->stream_keepalive) return "";
     return fmt::format("{}, got \"{}\"", api::kStreamKeepaliveWanted, value);
   }
+  if (key == api::kFallbackAnnotation) {
+    settings->fallback = value;
+    if (api::IsDnsSubdomain(value)) return "";
+    return fmt::format("must be the name of a Backend, got \"{}\"", value);
+  }
   CHECK(key == api::kPickerAnnotation);
   settings->builtin_picker = value == "built-in";
   return settings->builtin_picker ? "" : fmt::format("must be built-in, got \"{}\"", value);

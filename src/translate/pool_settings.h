@@ -19,6 +19,7 @@ struct PoolSettings {
   PrefixOptions prefix;
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;
+  std::string fallback;         // a Backend's name; empty: none
   bool builtin_picker = false;  // asked for
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.

@@ -247,16 +247,16 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   if (!base.unservable.empty()) {
     base.unservable = "InferencePool " + base.pool.id + ": " + base.unservable;
   }
-  AddFallback(context, &recipe);
+  AddFallback(context, settings.fallback, &recipe);
   pools_.emplace(pool.group_key(), static_cast<uint32_t>(made_.size()));
   made_.push_back(Make(context, recipe));
   recipes_.push_back(std::move(recipe));
 }
 
 // One that is not there takes the pool itself not down: what it is for may never come.
-void PoolSet::AddFallback(const Context& context, PoolRecipe* recipe) const {
+void PoolSet::AddFallback(const Context& context, const std::string& name,
+                          PoolRecipe* recipe) const {
   const api::ObjectMeta& meta = recipe->pool->meta;
-  const std::string name(meta.annotation(api::kFallbackAnnotation));
   if (name.empty()) return;
   const auto found = backends_.find({meta.ns, name});
   if (found != backends_.end()) {
@@ -264,18 +264,18 @@ void PoolSet::AddFallback(const Context& context, PoolRecipe* recipe) const {
     return;
   }
   if (!recipe->resolved.ok()) return;
-  recipe->resolved = Refused(
-      "InvalidFallbackRef",
-      fmt::format("annotation {}: Backend {}/{} {}{}", api::kFallbackAnnotation, meta.ns, name,
-                  context.WhyMissing(api::kPenstockGroup, "Backend", meta.ns, name),
-                  meta.WhereAnnotation(api::kFallbackAnnotation)));
+  recipe->resolved =
+      Refused("InvalidFallbackRef",
+              fmt::format("annotation {}: Backend {}/{} {}{}", api::kFallbackAnnotation, meta.ns,
+                          name, context.WhyMissing(api::kPenstockGroup, "Backend", meta.ns, name),
+                          meta.WhereAnnotation(api::kFallbackAnnotation)));
 }
 
 void PoolSet::Add(const Context& context, const api::Backend& backend) {
   PoolRecipe recipe{.backend = backend, .host = backend.host, .host_port = backend.port};
   BackendParts parts = ReadBackend(context, backend);
   PoolEntry& base = recipe.base;
-  base.pool.kind = Pool::Kind::kBackend;
+  base.pool.kind = Pool::Kind::kElsewhere;
   base.pool.ns = backend.meta.ns;
   base.pool.name = backend.meta.name;
   base.pool.id = fmt::format("backend {}/{}", backend.meta.ns, backend.meta.name);

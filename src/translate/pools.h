@@ -30,9 +30,9 @@ using PoolLinks = std::map<api::GroupKey, std::map<api::ObjectKey, PoolLink>>;
 // What one pool is made of, but for the Pods and EndpointSlices there are. Values: it can be made
 // again of others.
 struct PoolRecipe {
-  PoolEntry base;  // without endpoints
-  api::StringMap selector;
-  std::vector<int> ports;  // of each Pod
+  PoolEntry base = {};  // without endpoints
+  api::StringMap selector = {};
+  std::vector<int> ports = {};  // of each Pod
   // Of an InferencePool.
   std::optional<api::InferencePool> pool = {};
   std::optional<api::InferenceTrafficPolicy> split = {};  // by which it is served in two halves
@@ -96,7 +96,7 @@ class PoolSet {
   void Add(const Context& context, const api::InferencePool& pool, const PoolPolicy& policy,
            std::vector<ModelBinding> models);
   void Add(const Context& context, const api::Backend& backend);
-  void AddFallback(const Context& context, PoolRecipe* recipe) const;
+  void AddFallback(const Context& context, const std::string& name, PoolRecipe* recipe) const;
 
   // Of each pool, by its index.
   std::vector<PoolRecipe> recipes_;

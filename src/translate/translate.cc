@@ -97,12 +97,11 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
   }
   context.tls_memory.ForgetUnused();
   const int64_t next_change = context.tls_memory.NextChangeAfter(context.options.now_unix_s);
-  return {
-      .translation = {std::move(snapshot), std::move(context.status), std::move(context.warnings),
-                      std::move(context.holders), std::move(context.certificates), pools.Hosts(),
-                      next_change},
-      .pools = std::move(pools),
-      .links = std::move(attachments.links)};
+  return {.translation = {std::move(snapshot), std::move(context.status),
+                          std::move(context.warnings), std::move(context.holders),
+                          std::move(context.certificates), next_change, pools.Hosts()},
+          .pools = std::move(pools),
+          .links = std::move(attachments.links)};
 }
 
 }  // namespace internal

@@ -79,10 +79,10 @@ struct Translation {
   std::vector<std::string> warnings;
   Holders holders;
   std::vector<ServedCertificate> certificates;
-  std::set<std::string> hosts;  // names that TranslateOptions::names is to have
   // When the next of the certificates, served or not, begins or ceases to be valid: then some
   // conditions are others. 0: never.
   int64_t next_change_unix_s = 0;
+  std::set<std::string> hosts = {};  // names that TranslateOptions::names is to have
 };
 
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.

@@ -94,10 +94,9 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                 .status = std::move(made.status),
                 .warnings = Joined(whole.pools.Warnings(context), made.warnings),
                 .certificates = std::move(made.certificates)};
-  kept_ = std::make_unique<Kept>(Kept{std::move(index), std::move(whole.pools),
-                                      std::move(whole.links), made.snapshot,
-                                      std::move(made.warnings), std::move(made.hosts),
-                                      made.next_change_unix_s});
+  kept_ = std::make_unique<Kept>(
+      Kept{std::move(index), std::move(whole.pools), std::move(whole.links), made.snapshot,
+           std::move(made.warnings), std::move(made.hosts), made.next_change_unix_s});
   return update;
 }
 
