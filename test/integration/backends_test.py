@@ -49,7 +49,7 @@ class NameTest(BackendTest):
         first = self.model_server(stream_answer(chat_events(["a", "b"])))
         second = self.model_server(chat_answer())
         # One port, two addresses.
-        second.close()
+        second.refuse()
         second.port = first.port
         second.listen()
         dns = self.dns(models_example_com=[first.address])
