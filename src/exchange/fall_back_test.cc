@@ -65,9 +65,9 @@ class FallBackTest : public testing::Test {
     exchange_.End(Outcome::kComplete, 200, clock_.Now());
     return *environment_.history.Find("r");
   }
-  void Saturate(const Endpoint& endpoint) {
+  void Scrape(const Endpoint& endpoint, float waiting) {
     endpoint.state->scraped_at_ns = clock_.Now().time_since_epoch().count();
-    endpoint.state->waiting_requests = 100;
+    endpoint.state->waiting_requests = waiting;
   }
   void Eject(const Endpoint& endpoint) {
     for (int i = 0; i < 100 && StandingOf(*endpoint.state, 0, clock_.Now()) == Standing::kInUse;
@@ -121,12 +121,12 @@ TEST_F(FallBackTest, EndpointsThatAreEjectedAreNotAskedFirst) {
 }
 
 TEST_F(FallBackTest, WhereAllAreSaturatedTheOtherServesCriticalRequestsToo) {
-  Saturate(pool_->pool.endpoints[0]);
+  Scrape(pool_->pool.endpoints[0], 100);
+  Scrape(pool_->pool.endpoints[1], 0);
   ASSERT_EQ(Ask().kind, Step::Kind::kForward);
   EXPECT_EQ(exchange_.pool(), pool_.get()) << "one has room";
   End();
-  Saturate(pool_->pool.endpoints[0]);
-  Saturate(pool_->pool.endpoints[1]);
+  Scrape(pool_->pool.endpoints[1], 100);
   ASSERT_EQ(Ask().kind, Step::Kind::kForward);
   EXPECT_EQ(exchange_.pool(), far_.get());
   EXPECT_EQ(End().fallback_reason, "saturated");

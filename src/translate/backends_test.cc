@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "api/annotations.h"
 #include "pool/endpoint_access.h"
 #include "translate/test_tls.h"
 #include "translate/translator.h"
@@ -102,7 +103,8 @@ TEST(Backend, ANameThatStandsForNothingIsToldByAConditionAndServedNoMore) {
 
 TEST(Backend, CredentialsComeFromASecretAndAreNeverLeftOut) {
   BackendScenario scenario;
-  scenario.backend->credentials = {.secret = "key", .prefix = "Bearer "};
+  scenario.backend->credentials.emplace().secret = "key";
+  scenario.backend->credentials->prefix = "Bearer ";
   Translation translation = scenario.Run();
   EXPECT_EQ(BackendSaid(translation, "ResolvedRefs"), "False/InvalidCredentialsRef");
   EXPECT_EQ(BackendMessage(translation, "ResolvedRefs"),
@@ -126,7 +128,7 @@ TEST(Backend, CredentialsComeFromASecretAndAreNeverLeftOut) {
 
 TEST(Backend, TlsIsMadeOnceAndIsNeverLeftOut) {
   BackendScenario scenario;
-  scenario.backend->tls = api::BackendTls{.hostname = "models.example.com"};
+  scenario.backend->tls.emplace().hostname = "models.example.com";
   scenario.backend->tls->ca_refs.push_back({"", "ConfigMap", "default", "ca"});
   Translation translation = scenario.Run();
   EXPECT_EQ(BackendSaid(translation, "ResolvedRefs"), "False/InvalidCACertificateRef");
@@ -171,7 +173,7 @@ TEST(Fallback, IsABackendOfThePoolsNamespace) {
   const auto& pools = translation.snapshot->pools;
   ASSERT_EQ(pools.size(), 2u);
   ASSERT_TRUE(pools[1]->fallback);
-  EXPECT_EQ(pools[*pools[1]->fallback]->pool.id, "backend default/far");
+  EXPECT_EQ(pools[pools[1]->fallback.value()]->pool.id, "backend default/far");
 
   pool.meta.annotations[api::kFallbackAnnotation] = "farther";
   translation = scenario.Run();
