@@ -304,7 +304,6 @@ void MakeServers(Context& context, GatewayStates* states) {
                                    std::string(server.status().message()) + listener->where);
     }
   }
-  context.tls_memory.ForgetUnused();
 }
 
 }  // namespace gw::internal

@@ -95,6 +95,7 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
       !HasInvalidGateway(context.resources)) {
     context.warnings.push_back("there is no Gateway: nothing listens");
   }
+  context.tls_memory.ForgetUnused();
   const int64_t next_change = context.tls_memory.NextChangeAfter(context.options.now_unix_s);
   return {
       .translation = {std::move(snapshot), std::move(context.status), std::move(context.warnings),

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,9 +18,11 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "base/status.h"
 #include "pool/endpoint.h"
 #include "snapshot/snapshot.h"
 #include "tls/ticket_keys.h"
+#include "tls/trust.h"
 
 namespace gw {
 
@@ -46,6 +49,9 @@ struct TranslateOptions {
   TicketKeys* tickets = nullptr;
   // Which certificates are valid is judged at this time; 0: that is not looked at.
   int64_t now_unix_s = 0;
+  // Asked for at the first use of what the machine trusts: the one thing that is not among the
+  // objects. It reads files.
+  std::function<absl::StatusOr<std::shared_ptr<const Trust>>()> read_system_trust = Trust::System;
 };
 
 // What several objects may want and one can have (a port and hostname, a model's name in a pool, a
