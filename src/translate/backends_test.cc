@@ -113,7 +113,7 @@ TEST(Backend, CredentialsComeFromASecretAndAreNeverLeftOut) {
 
   scenario.AddToken("key", "");
   EXPECT_EQ(BackendMessage(scenario.Run(), "ResolvedRefs"),
-            "spec.credentials.secretRef: Secret default/key: data.token: must be 1 to 8192 visible "
+            "spec.credentials.secretRef: Secret default/key: data.token: must be 1 to 8000 visible "
             "ASCII characters, got 0 bytes");
   scenario.AddToken("key", "sk two\n");
   EXPECT_THAT(BackendMessage(scenario.Run(), "ResolvedRefs"), HasSubstr("got 7 bytes"));

@@ -12,6 +12,7 @@
 #include "scheduling/registry.h"
 #include "translate/backends.h"
 #include "translate/disaggregation.h"
+#include "translate/endpoint_access.h"
 #include "translate/endpoints.h"
 #include "translate/foreign.h"
 #include "translate/pool_settings.h"
@@ -228,6 +229,8 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   base.prefix = settings.prefix;
   base.asks_stream_usage = settings.asks_stream_usage;
   base.stream_keepalive = settings.stream_keepalive;
+  AccessRead access = AccessOf(context, pool, settings);
+  base.pool.access = std::move(access.access);
   base.models = ModelTable(std::move(models));
   base.rewrites = policy.rewrites;
   base.priorities = policy.priorities;
@@ -235,7 +238,14 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   if (traffic != nullptr && traffic->pd && policy.unservable.empty()) recipe.split = *traffic;
 
   recipe.resolved = ExtensionVerdict(context, pool, settings.builtin_picker);
+  if (!access.unresolved.empty()) {
+    recipe.resolved =
+        recipe.resolved.ok()
+            ? Refused("InvalidEndpointCredentials", access.unresolved)
+            : Refused(recipe.resolved.reason, Join({recipe.resolved.message, access.unresolved}));
+  }
   std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
+  if (!access.error.empty()) errors.push_back(access.error);
   const std::string foreign = ForeignText(context, pool.group, "InferencePool", pool.meta);
   if (!foreign.empty()) errors.push_back(foreign);
   recipe.accepted = errors.empty() ? Holds("Accepted") : Refused(NotSupported(pool), Join(errors));

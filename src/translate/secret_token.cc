@@ -5,16 +5,10 @@
 #include <algorithm>
 
 namespace gw::internal {
-namespace {
-
-constexpr size_t kTokenBytesMax = 8192;
-
 bool IsToken(std::string_view text) {
   return !text.empty() && text.size() <= kTokenBytesMax &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
-
-}  // namespace
 
 std::string_view WithoutLineEnd(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
