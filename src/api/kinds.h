@@ -30,6 +30,7 @@ InferenceModel ReadInferenceModel(ObjectInput& in);
 InferenceObjective ReadInferenceObjective(ObjectInput& in);
 InferenceModelRewrite ReadInferenceModelRewrite(ObjectInput& in);
 InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in);
+BackendTlsPolicy ReadBackendTlsPolicy(ObjectInput& in);
 Service ReadService(ObjectInput& in);
 EndpointSlice ReadEndpointSlice(ObjectInput& in);
 Pod ReadPod(ObjectInput& in);
