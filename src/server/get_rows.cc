@@ -20,6 +20,7 @@ constexpr KindEntry kKinds[] = {
     {"GatewayClass", "gatewayclasses.gateway.networking.k8s.io", "gatewayclasses"},
     {"Gateway", "gateways.gateway.networking.k8s.io", "gateways"},
     {"HTTPRoute", "httproutes.gateway.networking.k8s.io", "httproutes"},
+    {"BackendTLSPolicy", "backendtlspolicies.gateway.networking.k8s.io", "backendtlspolicies"},
     {"InferencePool", "inferencepools.inference.networking.k8s.io", "pools"},
     {"InferenceModel", "inferencemodels.inference.networking.x-k8s.io", "models"},
     {"InferenceObjective", "inferenceobjectives.inference.networking.x-k8s.io", "objectives"},
@@ -60,7 +61,8 @@ Document Conditions(const std::vector<api::Condition>& conditions) {
   return list;
 }
 
-Document Parent(const api::ParentStatus& parent) {
+// `field`: "parentRef", or "ancestorRef" of a policy.
+Document Parent(const api::ParentStatus& parent, std::string_view field) {
   Document ref = Document::Map();
   ref.SetText("group", parent.parent_ref.group)
       .SetText("kind", parent.parent_ref.kind)
@@ -70,11 +72,11 @@ Document Parent(const api::ParentStatus& parent) {
   Document out = Document::Map();
   out.Set("conditions", Conditions(parent.conditions))
       .Set("controllerName", parent.controller_name)
-      .Set("parentRef", std::move(ref));
+      .Set(field, std::move(ref));
   return out;
 }
 
-Document StatusDocument(const api::ObjectStatus& status) {
+Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) {
   Document out = Document::Map();
   if (!status.addresses.empty()) {
     Document addresses = Document::List();
@@ -97,8 +99,11 @@ Document StatusDocument(const api::ObjectStatus& status) {
   }
   if (!status.parents.empty()) {
     Document parents = Document::List();
-    for (const api::ParentStatus& parent : status.parents) parents.Add(Parent(parent));
-    out.Set("parents", std::move(parents));
+    const bool ancestors = kind == "BackendTLSPolicy";
+    for (const api::ParentStatus& parent : status.parents) {
+      parents.Add(Parent(parent, ancestors ? "ancestorRef" : "parentRef"));
+    }
+    out.Set(ancestors ? "ancestors" : "parents", std::move(parents));
   }
   return out;
 }
@@ -227,7 +232,7 @@ void AppendObjects(const GetSources& sources, std::string_view kind, const GetFi
                    std::vector<GetRow>* rows) {
   for (const auto& [ref, status] : api::OfKind(sources.status, kind)) {
     if (!filter.Takes(ref.ns, {ref.name})) continue;
-    Document told = StatusDocument(status);
+    Document told = StatusDocument(status, ref.kind);
     std::vector<std::string> cells = {ref.name};
     if (ref.kind != "GatewayClass") cells.insert(cells.begin(), ref.ns);
     std::vector<std::string> own = CellsOf(sources, ref, status);

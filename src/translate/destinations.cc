@@ -1,5 +1,6 @@
 #include "translate/destinations.h"
 
+#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <optional>
@@ -7,6 +8,7 @@
 
 #include "api/annotations.h"
 #include "base/suggest.h"
+#include "translate/endpoint_access.h"
 
 namespace gw::internal {
 namespace {
@@ -67,10 +69,17 @@ ResolvedRef ResolveBackend(const Context& context, PoolSet& pools, const api::Ba
   return Leads(std::move(result), pools.IndexOf(found->second));
 }
 
-// Plain HTTP/1.1 goes to these; the others name HTTP/2, TLS or an upgrade.
-bool IsServedProtocol(const api::ServicePort& port) {
-  return port.protocol == "TCP" && (port.app_protocol.empty() || port.app_protocol == "http" ||
-                                    port.app_protocol == "kubernetes.io/http");
+// HTTP/1.1 goes to these; the others name HTTP/2 or an upgrade. Of "https" (no name that the API
+// knows, but what people write) something must say whom to ask for and what to believe.
+bool IsServedProtocol(const Context& context, const api::Service& service,
+                      const api::ServicePort& port) {
+  if (port.protocol != "TCP") return false;
+  if (port.app_protocol.empty() || port.app_protocol == "http" ||
+      port.app_protocol == "kubernetes.io/http") {
+    return true;
+  }
+  return absl::EqualsIgnoreCase(port.app_protocol, "https") &&
+         AsksForTls(context, {"", "Service", service.meta.ns, service.meta.name, port.name});
 }
 
 std::optional<api::ServicePort> FindPort(const api::Service& service, int number) {
@@ -111,7 +120,7 @@ ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::Ba
     return Fails(std::move(result), "BackendNotFound",
                  fmt::format("{} has no port {}", NameOf(ref), number));
   }
-  if (!IsServedProtocol(*port)) {
+  if (!IsServedProtocol(context, *service, *port)) {
     const std::string& protocol = port->app_protocol.empty() ? port->protocol : port->app_protocol;
     return Fails(std::move(result), "UnsupportedProtocol",
                  fmt::format("{} port {}: protocol {} is not supported yet, only http is",
@@ -125,6 +134,7 @@ ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::Ba
                     "EndpointSlice, a number, or annotation {} on the Pods",
                     NameOf(ref), port->port, port->target_port_name, api::kTargetPortAnnotation));
   }
+  result.service = service;
   return Leads(std::move(result), *index);
 }
 

@@ -117,14 +117,6 @@ void SetProfiles(PoolEntry* entry) {
   entry->uses_prefix = entry->pool.strategy == RoutingStrategy::kPrefixCache;
 }
 
-api::ParentRef GatewayRef(const api::ObjectKey& key) {
-  api::ParentRef ref;
-  ref.ns = key.ns;
-  ref.name = key.name;
-  ref.group_given = ref.kind_given = ref.ns_given = true;
-  return ref;
-}
-
 // The entry that the API server itself writes for a pool of v1alpha2 that nobody took up.
 api::ParentRef NoParentRef() {
   api::ParentRef ref;
@@ -133,6 +125,19 @@ api::ParentRef NoParentRef() {
   ref.name = "default";
   ref.kind_given = true;
   return ref;
+}
+
+// How its endpoints are spoken to, and what is wrong with that.
+AccessRead SetAccess(const Context& context, const ClientIdentity* identity, PoolRecipe* recipe) {
+  AccessRead read =
+      AccessOf(context, recipe->target, recipe->pool ? &*recipe->pool : nullptr, identity);
+  recipe->base.pool.access = read.access;
+  return read;
+}
+
+void AddText(const std::string& text, std::string* all) {
+  if (text.empty()) return;
+  *all += (all->empty() ? "" : "; ") + text;
 }
 
 PodSelection SelectionOf(const PoolRecipe& recipe) {
@@ -229,14 +234,14 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   base.prefix = settings.prefix;
   base.asks_stream_usage = settings.asks_stream_usage;
   base.stream_keepalive = settings.stream_keepalive;
-  AccessRead access = AccessOf(context, pool, settings);
-  base.pool.access = std::move(access.access);
   base.models = ModelTable(std::move(models));
   base.rewrites = policy.rewrites;
   base.priorities = policy.priorities;
   SetProfiles(&base);
   if (traffic != nullptr && traffic->pd && policy.unservable.empty()) recipe.split = *traffic;
 
+  recipe.target = {pool.group, "InferencePool", pool.meta.ns, pool.meta.name};
+  const AccessRead access = SetAccess(context, nullptr, &recipe);
   recipe.resolved = ExtensionVerdict(context, pool, settings.builtin_picker);
   if (!access.unresolved.empty()) {
     recipe.resolved =
@@ -250,9 +255,7 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   if (!foreign.empty()) errors.push_back(foreign);
   recipe.accepted = errors.empty() ? Holds("Accepted") : Refused(NotSupported(pool), Join(errors));
   for (const Verdict* verdict : {&recipe.accepted, &recipe.resolved}) {
-    if (verdict->ok()) continue;
-    if (!base.unservable.empty()) base.unservable += "; ";
-    base.unservable += verdict->message;
+    if (!verdict->ok()) AddText(verdict->message, &base.unservable);
   }
   if (!base.unservable.empty()) {
     base.unservable = "InferencePool " + base.pool.id + ": " + base.unservable;
@@ -333,6 +336,8 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   base.pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
   SetProfiles(&base);
   base.unservable = ForeignText(context, "", "Service", service.meta, port.name);
+  recipe.target = {"", "Service", service.meta.ns, service.meta.name, port.name};
+  AddText(SetAccess(context, nullptr, &recipe).error, &base.unservable);
   MadePool made = Make(context, recipe);
   if (made.entry == nullptr) {
     portless_.push_back(std::move(recipe));
@@ -342,6 +347,37 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   made_.push_back(std::move(made));
   recipes_.push_back(std::move(recipe));
   return it->second;
+}
+
+uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdentity& identity) {
+  const std::shared_ptr<const EndpointAccess>& access = recipes_[index].base.pool.access;
+  // A Backend has credentials of its own.
+  if (access == nullptr || access->tls == nullptr || recipes_[index].backend) return index;
+  std::vector<Reached>& reached = reached_[index];
+  for (const Reached& each : reached) {
+    if (each.identity == identity) return each.index;
+  }
+  PoolRecipe recipe = recipes_[index];
+  const std::string error = SetAccess(context, &identity, &recipe).error;
+  const bool is_taken = std::any_of(reached.begin(), reached.end(),
+                                    [&](const Reached& each) { return each.index == index; });
+  // What fails for one Gateway is none of the others' business.
+  const bool takes = !is_taken && error.empty();
+  const uint32_t added = takes ? index : static_cast<uint32_t>(made_.size());
+  reached.push_back({identity, added});
+  if (takes) {
+    made_[index] = Make(context, recipe);
+    recipes_[index] = std::move(recipe);
+    return index;
+  }
+  recipe.repeats = true;
+  recipe.base.pool.id += identity.source.empty()
+                             ? " without a client certificate"
+                             : fmt::format(" by client certificate {}", identity.source);
+  AddText(error, &recipe.base.unservable);
+  made_.push_back(Make(context, recipe));
+  recipes_.push_back(std::move(recipe));
+  return added;
 }
 
 bool PoolSet::Follow(const Context& context, std::span<const api::ObjectChange> changes,
@@ -448,7 +484,8 @@ std::vector<std::string> PoolSet::Warnings(const Context& context) const {
   std::vector<std::string> warnings;
   if (!context.options.only_controller) return warnings;
   for (size_t i = 0; i < made_.size(); ++i) {
-    if (!recipes_[i].pool || !made_[i].entry->pool.endpoints.empty()) continue;
+    if (!recipes_[i].pool || recipes_[i].repeats || !made_[i].entry->pool.endpoints.empty())
+      continue;
     warnings.push_back(NoEndpointsText(*recipes_[i].pool));
   }
   return warnings;

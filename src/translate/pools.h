@@ -15,12 +15,13 @@
 
 #include "snapshot/snapshot.h"
 #include "translate/context.h"
+#include "translate/endpoint_access.h"
 #include "translate/models.h"
 #include "translate/policies.h"
 
 namespace gw::internal {
 
-// Which Gateways routes lead to a pool from; true if such a route is accepted there.
+// Which Gateways routes lead to a pool or Service from; true if such a route is accepted there.
 struct PoolLink {
   std::string controller_name;
   bool accepted = false;
@@ -31,6 +32,8 @@ using PoolLinks = std::map<api::GroupKey, std::map<api::ObjectKey, PoolLink>>;
 // again of others.
 struct PoolRecipe {
   PoolEntry base = {};  // without endpoints
+  AccessTarget target = {};
+  bool repeats = false;  // another one's, for Gateways with another certificate
   api::StringMap selector = {};
   std::vector<int> ports = {};  // of each Pod
   // Of an InferencePool.
@@ -70,6 +73,11 @@ class PoolSet {
   std::optional<uint32_t> IndexOf(const Context& context, const api::Service& service,
                                   const api::ServicePort& port);
 
+  // The pool of that index as a Gateway reaches it that shows this certificate to endpoints. The
+  // first of such Gateways has the pool itself; those that show another one have entries of their
+  // own, as one entry's endpoints are spoken to in one way.
+  uint32_t For(const Context& context, uint32_t index, const ClientIdentity& identity);
+
   // Makes those pools anew that these changes are about, and adds their indices to `made`. The
   // context has the objects as they are now. False if more than the pools would be another: then
   // all is to be translated anew. REQUIRES: the changes are of Pods and EndpointSlices
@@ -105,6 +113,11 @@ class PoolSet {
   std::map<api::GroupKey, uint32_t> pools_;
   std::map<api::ObjectKey, uint32_t> backends_;
   std::map<std::tuple<std::string, std::string, int>, std::optional<uint32_t>> services_;
+  struct Reached {
+    ClientIdentity identity;
+    uint32_t index;
+  };
+  std::map<uint32_t, std::vector<Reached>> reached_;  // by the pool itself; those of TLS
 };
 
 }  // namespace gw::internal

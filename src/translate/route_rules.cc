@@ -94,7 +94,10 @@ void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& r
     Destination& destination = rule->destinations.emplace_back(resolved.destination);
     destination.filters = MakeFilters(refs[i].filters, route.rules[index]);
     rule->total_weight += resolved.destination.weight;
-    if (resolved.pool != nullptr) result->pools.push_back(resolved.pool);
+    if (resolved.pool != nullptr) result->targets.push_back(resolved.pool->group_key());
+    if (resolved.service != nullptr) {
+      result->targets.push_back({"", resolved.service->meta.ns, resolved.service->meta.name});
+    }
     if (resolved.reason.empty()) continue;
     const std::string message = resolved.message + route.meta.Where(fmt::format(
                                                        "spec.rules[{}].backendRefs[{}]", index, i));
@@ -157,6 +160,26 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
   }
   result.unsupported = dropped.size();
   result.unsupported_text = Join(dropped);
+  return result;
+}
+
+std::optional<RouteRules> RouteRules::For(const Context& context, PoolSet& pool_set,
+                                          const ClientIdentity& identity) const {
+  std::optional<RouteRules> result;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    std::shared_ptr<RouteRule> changed;
+    for (size_t j = 0; j < rules[i]->destinations.size(); ++j) {
+      const Destination& destination = rules[i]->destinations[j];
+      if (destination.kind != Destination::Kind::kPool) continue;
+      const uint32_t pool = pool_set.For(context, destination.pool, identity);
+      if (pool == destination.pool) continue;
+      if (changed == nullptr) changed = std::make_shared<RouteRule>(*rules[i]);
+      changed->destinations[j].pool = pool;
+    }
+    if (changed == nullptr) continue;
+    if (!result) result = *this;
+    result->rules[i] = std::move(changed);
+  }
   return result;
 }
 

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "translate/test_tls.h"
-#include "translate/tls_memory.h"
 #include "translate/translator.h"
 
 namespace gw {
