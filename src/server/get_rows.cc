@@ -69,11 +69,20 @@ Document Parent(const api::ParentStatus& parent, std::string_view field) {
       .SetText("namespace", parent.parent_ref.ns)
       .SetText("name", parent.parent_ref.name)
       .SetText("sectionName", parent.parent_ref.section_name);
+  if (parent.parent_ref.port) ref.Set("port", *parent.parent_ref.port);
   Document out = Document::Map();
   out.Set("conditions", Conditions(parent.conditions))
       .Set("controllerName", parent.controller_name)
       .Set(field, std::move(ref));
   return out;
+}
+
+Document SupportedKinds(const std::vector<api::SupportedKind>& kinds) {
+  Document list = Document::List();
+  for (const api::SupportedKind& kind : kinds) {
+    list.Add(Document::Map().Set("group", kind.group).Set("kind", kind.kind));
+  }
+  return list;
 }
 
 Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) {
@@ -93,7 +102,8 @@ Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) 
                         .Set("attachedRoutes", listener.attached_routes)
                         .Set("conditions", Conditions(listener.conditions))
                         .Set("name", listener.name)
-                        .Set("port", listener.port));
+                        .Set("port", listener.port)
+                        .Set("supportedKinds", SupportedKinds(listener.supported_kinds)));
     }
     out.Set("listeners", std::move(listeners));
   }
@@ -104,6 +114,13 @@ Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) 
       parents.Add(Parent(parent, ancestors ? "ancestorRef" : "parentRef"));
     }
     out.Set(ancestors ? "ancestors" : "parents", std::move(parents));
+  }
+  if (!status.supported_features.empty()) {
+    Document features = Document::List();
+    for (const std::string& feature : status.supported_features) {
+      features.Add(Document::Map().Set("name", feature));
+    }
+    out.Set("supportedFeatures", std::move(features));
   }
   return out;
 }
