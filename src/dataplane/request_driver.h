@@ -111,6 +111,7 @@ class RequestDriver final : public ResponseHandler,
   // answer.cc
   void Act(const Step& step);
   void Wait();
+  void BackOff();
   void Dispatch();
   ClientRequest ForwardedTry(BodyEdit* body, bool read_here);
   void Respond(Rejection rejection);

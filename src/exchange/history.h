@@ -21,12 +21,13 @@ namespace gw {
 struct RequestRecord {
   std::string request_id;
   std::string client;
-  std::string owner;  // of the API key; empty where none is wanted
+  std::string owner;           // of the API key; empty where none is wanted
   std::string client_subject;  // of its certificate; empty: it has shown none
   std::string method;
   std::string host;
   std::string path;
   std::string route;
+  std::string rule;  // of the route: its name, else its number
   std::string pool;
   std::string requested_model;
   std::string target_model;
@@ -68,6 +69,7 @@ struct RequestRecord {
   std::vector<std::pair<std::string_view, float>> scores;
   int32_t in_flight_requests = 0;  // of our own there, before this one
   std::string_view limit;          // the last one that was reached, by its name
+  std::string_view session;        // "begun", "held" or "moved"; empty: the rule has none
 
   // The best that lost that decision; scores in the order of `scores`.
   struct Loser {

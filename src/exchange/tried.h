@@ -25,6 +25,10 @@ struct Tried {
   int count = 0;                   // tries so far, with this one
   Tries failed;                    // of them
   TryNotes notes;
+  // Between two tries: nothing is held.
+  bool backs_off = false;
+  Duration back_off{};
+  TryFailure back_off_cause = TryFailure::kReset;
 
   // For the next request. REQUIRES: nothing is held
   void Reset() {
@@ -34,6 +38,7 @@ struct Tried {
     order.clear();
     count = 0;
     failed = {};
+    backs_off = false;
     notes.Reset();
   }
 };
