@@ -113,8 +113,18 @@ void SetCredential(const EndpointAccess& access, std::vector<http::HeaderField>*
   fields->push_back({name, value});
 }
 
+void SetSession(const http::HeaderField& session, std::vector<http::HeaderField>* fields) {
+  if (session.name != "set-cookie") {
+    std::erase_if(*fields, [&](const http::HeaderField& field) {
+      return EqualsIgnoreCase(field.name, session.name);
+    });
+  }
+  fields->push_back(session);
+}
+
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
-                                const FilterChain& filters, const RateFields& rates) {
+                                const FilterChain& filters, const RateFields& rates,
+                                const std::optional<http::HeaderField>& session) {
   std::vector<http::HeaderField> fields;
   const http::HopByHopFields hop_by_hop(head.headers);
   for (const http::HeaderField& field : head.headers) {
@@ -122,6 +132,7 @@ http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::Requ
   }
   rates.SetIn(&fields);
   filters.EditResponse(request, &fields);
+  if (session) SetSession(*session, &fields);
   http::ResponseHead filtered = head;
   filtered.headers.Clear();
   for (const http::HeaderField& field : fields) filtered.headers.Add(field.name, field.value);

@@ -72,7 +72,9 @@ void Exchange::AskAsAnyOther() {
 
 Step Exchange::FindPool() {
   const bool understood = parsed_.request.api != ApiKind::kOther;
-  Refusal refusal = routed_.FindPool(parsed_.request.requested_model, understood, env_.random);
+  if (session_policy() != nullptr) FindSession();
+  Refusal refusal =
+      routed_.FindPool(parsed_.request.requested_model, understood, session_.given, env_.random);
   if (refusal) return Reject(std::move(refusal));
   if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;
   return AnswerByFilter();

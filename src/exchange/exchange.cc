@@ -58,6 +58,7 @@ void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   asked_.began = now;
   rejection_ = Rejection::kNone;
   detail_.clear();
+  session_ = {};
   tried_.Reset();
   observed_.Reset();
 }
@@ -100,6 +101,9 @@ Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_pr
   TakeSample(pool, now);
   if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
   if (!tried_.order.empty()) return ChooseInOrder(now);
+  if (session_.given) {
+    if (const Decision held = ChooseOfSession(now); held.endpoint != nullptr) return held;
+  }
   return profile.Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch);
 }
 
@@ -212,6 +216,10 @@ void Exchange::ReleaseTry() {
 }
 
 Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
+  if (head.status >= 400 && retry_policy() != nullptr) {
+    const Step step = RetryStatus(head.status, now);
+    if (step.kind != Step::Kind::kContinue) return step;
+  }
   if (tried_.pair.active && head.status >= 400) {
     const Step step = OnDecodeRefused(head.status, now);
     if (step.kind != Step::Kind::kContinue) return step;

@@ -159,6 +159,9 @@ class ExchangeMetrics {
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
   void CountFallback(std::string_view pool, FallbackReason reason);
+  // `result`: what became of the session of a request to that pool.
+  void CountSession(std::string_view pool, std::string_view result);
+  void CountRule(std::string_view route, std::string_view rule);
   // A connection that failed for a reason of the gateway's own machine.
   void CountOwnFailure(TryFailure failure) { OwnFailures(failure).Add(); }
   Counter& OwnFailures(TryFailure failure);
@@ -171,6 +174,8 @@ class ExchangeMetrics {
 
  private:
   TrySeries& TriesOf(std::string_view pool);
+  template <typename Make>
+  Counter& OtherOf(char family, std::string_view a, std::string_view b, Make make);
   // Lets go of what was found before series were removed: a pool of the same name may be another.
   void ForgetRemoved();
 
@@ -180,6 +185,8 @@ class ExchangeMetrics {
   absl::flat_hash_map<std::string, std::shared_ptr<ExchangeSeries>> series_;
   absl::flat_hash_map<std::string, std::unique_ptr<TrySeries>> tries_;
   absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
+  // Of what few configurations have, by family and labels.
+  absl::flat_hash_map<std::string, std::shared_ptr<Counter>> others_;
   std::map<std::string, OwnerSeries, std::less<>> owners_;
   std::map<std::string, Counter*, std::less<>> limits_;
   std::vector<Counter*> rejections_;  // by Rejection

@@ -56,6 +56,7 @@ void LogRequest(const RequestRecord& record) {
       {"method", record.method},
       {"path", record.path},
       {"route", record.route},
+      {"rule", record.rule},
       {"pool", record.pool},
       {"requested_model", record.requested_model},
       {"target_model", record.target_model},
@@ -125,6 +126,9 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
     observed_.series->estimated_tokens.Add(static_cast<uint64_t>(estimated));
   }
   FillRecord(outcome, status, now);
+  if (const RouteRule* rule = routed_.rule(); rule != nullptr && rule->named) {
+    env_.metrics.CountRule(rule->route, rule->label);
+  }
   const int64_t used = authorized_.checked() ? UsedTokens(outcome) : 0;
   if (authorized_.checked()) env_.metrics.CountOwner(authorized_.owner(), rejection_, used);
   authorized_.End(used, now);
@@ -191,6 +195,8 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.host.assign(asked_.head != nullptr ? asked_.head->authority : "");
   record.path.assign(asked_.target.path);
   record.route.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->route) : "");
+  record.rule.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->label) : "");
+  record.session = session_.result;
   record.pool.assign(routed_.pool_id());
   const PoolEntry* const from = tried_.fell_back_from;
   record.fell_back_from.assign(from != nullptr ? std::string_view(from->pool.id) : "");

@@ -144,8 +144,25 @@ const Destination* Routed::ChooseDestination(const std::string& model, bool unde
   return chosen != nullptr ? chosen : rule_->Choose(random);
 }
 
-Refusal Routed::FindPool(const std::string& model, bool understood, Random& random) {
-  const Destination* destination = ChooseDestination(model, understood, random);
+// The destination that the session has, whatever its weight is now; nullptr if there is none that
+// may be asked for the model.
+const Destination* Routed::DestinationOf(const SessionToken& session,
+                                         const std::string& model) const {
+  for (const Destination& destination : rule_->destinations) {
+    if (destination.kind != Destination::Kind::kPool) continue;
+    const PoolEntry& pool = *snapshot_->pools[destination.pool];
+    if (rule_->session->HashOfDestination(pool.pool.id) != session.destination) continue;
+    const bool fits =
+        model.empty() || DeclaredModels(destination) == nullptr || Declares(pool, model);
+    return fits ? &destination : nullptr;
+  }
+  return nullptr;
+}
+
+Refusal Routed::FindPool(const std::string& model, bool understood,
+                         const std::optional<SessionToken>& session, Random& random) {
+  const Destination* destination = session ? DestinationOf(*session, model) : nullptr;
+  if (destination == nullptr) destination = ChooseDestination(model, understood, random);
   if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
     return {Rejection::kNoValidDestination};
   }

@@ -17,6 +17,7 @@
 #include "exchange/asked.h"
 #include "exchange/model_list.h"
 #include "exchange/step.h"
+#include "routing/session.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
@@ -32,7 +33,9 @@ class Routed {
   // is read as that of an inference API, and names `model`, or none.
   Refusal FindListener(const Asked& asked);
   Refusal FindRule(const Asked& asked, const RouteModel& model);
-  Refusal FindPool(const std::string& model, bool understood, Random& random);
+  // A `session` of the rule stays with its destination.
+  Refusal FindPool(const std::string& model, bool understood,
+                   const std::optional<SessionToken>& session, Random& random);
   // Begun at a pool. The rest is left out.
   Refusal FindGivenPool();
   // The rule is one whose model lists are answered here: then they are model_rules().
@@ -78,6 +81,7 @@ class Routed {
   const ModelTable* DeclaredModels(const Destination& destination) const;
   const Destination* ChooseDestination(const std::string& model, bool understood,
                                        Random& random) const;
+  const Destination* DestinationOf(const SessionToken& session, const std::string& model) const;
   Refusal Take(const PoolEntry& pool);
   const PoolEntry* FindById(std::string_view id) const;
 

@@ -29,6 +29,10 @@ struct Tried {
   FallbackReason fallback_reason = FallbackReason::kNoEndpoint;
   int count_before_fallback = 0;  // tries of `count` that were that pool's
   TryNotes notes;
+  // Between two tries: nothing is held.
+  bool backs_off = false;
+  Duration back_off{};
+  TryFailure back_off_cause = TryFailure::kReset;
 
   // For the next request. REQUIRES: nothing is held
   void Reset() {
@@ -40,6 +44,7 @@ struct Tried {
     failed = {};
     fell_back_from = nullptr;
     count_before_fallback = 0;
+    backs_off = false;
     notes.Reset();
   }
 };

@@ -86,7 +86,7 @@ bool Exchange::is_repeatable() const {
 
 int Exchange::RepeatsMax() const {
   if (routed_.pool()->pool.kind != Pool::Kind::kService) return Tries::kRepeatsMax;
-  return is_repeatable() ? Tries::kRetriesMax : 0;
+  return is_repeatable() ? RetriesMax() : 0;
 }
 
 // The only place that says whether there is another try.
@@ -101,9 +101,7 @@ Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool
     ++tried_.failed.stale;
     return Again::kOverFreshConnection;
   }
-  const int retries_max = tried_.pair.active ? Tries::kPairRetriesMax : Tries::kRetriesMax;
-  const int tries = tried_.count - tried_.count_before_fallback - tried_.failed.stale;
-  if (tries <= retries_max) return Again::kElsewhere;
+  if (HasRetryLeft()) return Again::kElsewhere;
   CountLimit("retries");
   return Again::kNo;
 }
@@ -137,8 +135,7 @@ Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
 
 bool Exchange::may_try_again() const {
   if (tried_.pair.active || routed_.pool() == nullptr) return true;
-  return tried_.failed.whole_failures < RepeatsMax() &&
-         tried_.count - tried_.count_before_fallback - tried_.failed.stale <= Tries::kRetriesMax &&
+  return tried_.failed.whole_failures < RepeatsMax() && HasRetryLeft() &&
          tried_.slots.size() < routed_.pool()->pool.endpoints.size();
 }
 
@@ -161,6 +158,7 @@ Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
     if (may_repeat) return FallBack(FallbackReason::kTriesFailed, now);
     return Reject(tried_.failed.AsRejection());
   }
+  if (retry_policy() != nullptr) return BackOff(failure, now);
   const Step step = ScheduleTry(now);
   if (step.kind != Step::Kind::kRespond) env_.metrics.CountRetry(routed_.pool()->pool.id, failure);
   return step;

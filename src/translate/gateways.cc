@@ -31,6 +31,7 @@ constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation",
                                      "HTTPRouteCORS",
                                      "HTTPRouteHostRewrite",
                                      "HTTPRouteMethodMatching",
+                                     "HTTPRouteNamedRouteRule",
                                      "HTTPRouteParentRefPort",
                                      "HTTPRoutePathRedirect",
                                      "HTTPRoutePathRewrite",
@@ -38,6 +39,9 @@ constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation",
                                      "HTTPRouteQueryParamMatching",
                                      "HTTPRouteRequestTimeout",
                                      "HTTPRouteResponseHeaderModification",
+                                     "HTTPRouteRetry",
+                                     "HTTPRouteRetryBackendTimeout",
+                                     "HTTPRouteRetryConnectionError",
                                      "HTTPRouteSchemeRedirect"};
 
 constexpr char kIpAddress[] = "IPAddress";
