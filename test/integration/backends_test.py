@@ -66,7 +66,7 @@ class NameTest(BackendTest):
         dns = self.dns()
         gateway = self.start([backend(1), route_to()], dns)
         self.assertEqual(gateway.chat().status, 503)
-        eventually(lambda: "HostNotFound" in gateway.admin("/config").body.decode(),
+        eventually(lambda: "HostNotFound" in gateway.admin("/get?kind=all").body.decode(),
                    "the condition says it")
         server = self.model_server(chat_answer())
         dns.names[HOST] = ["127.0.0.1"]
@@ -219,7 +219,7 @@ class ExternalNameTest(BackendTest):
         dns = self.dns(models_example_com=[server.address])
         gateway = self.start(self.objects(server), dns)
         self.assertEqual(gateway.get("/v1/x").status, 500)
-        self.assertIn("--allow-external-name", gateway.admin("/config").body.decode())
+        self.assertIn("--allow-external-name", gateway.admin("/get?kind=all").body.decode())
         self.assertEqual(dns.asked, [])
 
     def test_is_served_where_it_is_allowed(self):
