@@ -62,9 +62,14 @@ void RequestDriver::Dispatch() {
   // First, as it depends on nothing but the request: the answer must be plain to be begun by us.
   const bool early = StartKeepalive();
   StartTryTimer();
-  upstream_ = worker_.upstreams().Send(exchange_.endpoint().address,
+  upstream_ = worker_.upstreams().Send(TargetOf(exchange_.endpoint()),
                                        ForwardedTry(&body, early || exchange_.asks_usage()),
                                        ReuseOfNextTry(), this);
+}
+
+ClientTarget RequestDriver::TargetOf(const Endpoint& endpoint) const {
+  const EndpointAccess* const access = exchange_.pool()->pool.access.get();
+  return {endpoint.address, access == nullptr ? nullptr : access->tls};
 }
 
 // The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too.
@@ -72,11 +77,13 @@ ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
   std::string_view target = head_->target;
   const FilterChain filters = exchange_.filters();
   const PathEdit* const path_edit = filters.path();
-  if (target.front() != '/' || path_edit != nullptr) {
+  const EndpointAccess* const access = exchange_.pool()->pool.access.get();
+  const bool is_prefixed = access != nullptr && !access->path_prefix.empty();
+  if (target.front() != '/' || path_edit != nullptr || is_prefixed) {
     // An absolute target is sent on in the one form that servers read alike; its authority goes
     // into Host.
     std::string& origin_form = worker_.origin_form();
-    origin_form.clear();
+    origin_form = is_prefixed ? std::string_view(access->path_prefix) : std::string_view();
     if (path_edit != nullptr) {
       path_edit->Append(exchange_.target().path, &origin_form);
     } else {
@@ -91,7 +98,7 @@ ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
   ClientRequest request = worker_.forwarder().Forward(
       *head_, {target, exchange_.request_id(), client_, body->size() > 0, read_here,
                exchange_.model_field(), !exchange_.body_codings().empty(), filters,
-               exchange_.authorized().drops_credentials()});
+               exchange_.authorized().drops_credentials(), access});
   request.parts = body->parts();
   request.trailers = trailers_;
   return request;

@@ -94,12 +94,23 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
     });
     fields_.push_back({"accept-encoding", "identity"});
   }
-  const std::string_view hostname = request.filters.hostname();
-  const std::string_view authority = hostname.empty() ? head.authority : hostname;
+  if (request.access != nullptr) SetCredential(*request.access, &fields_);
+  std::string_view authority = request.filters.hostname();
+  if (authority.empty() && request.access != nullptr) authority = request.access->authority;
+  if (authority.empty()) authority = head.authority;
   // A body that was announced is announced again, even an empty one.
   const bool has_body =
       request.has_body || head.framing != http::BodyFraming::kNone || head.method == "POST";
   return {head.method, request.target, authority, fields_, has_body, {}};
+}
+
+void SetCredential(const EndpointAccess& access, std::vector<http::HeaderField>* fields) {
+  if (!access.credential) return;
+  const auto& [name, value] = *access.credential;
+  std::erase_if(*fields, [&](const http::HeaderField& field) {
+    return field.name.size() == name.size() && EqualsIgnoreCase(field.name, name);
+  });
+  fields->push_back({name, value});
 }
 
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
@@ -123,6 +134,8 @@ TryFailure TryFailureOf(ClientFailure failure) {
       return TryFailure::kConnectRefused;
     case ClientFailure::kConnectTimeout:
       return TryFailure::kConnectTimeout;
+    case ClientFailure::kTlsHandshake:
+      return TryFailure::kTlsHandshake;
     case ClientFailure::kUnreachable:
       return TryFailure::kUnreachable;
     case ClientFailure::kLocalResources:

@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "client/handshake_counts.h"
 #include "client/pool.h"
 #include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
@@ -124,6 +125,8 @@ class ProxyWorker {
   WaitingRoom waiting_room_;
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
+  const std::unique_ptr<TlsHandshakes> handshakes_;  // with clients and endpoints
+  HandshakeCounts endpoint_handshakes_;
   const ClientOptions client_options_;
   ClientPool upstreams_;
   DecodeQueue decode_queue_;

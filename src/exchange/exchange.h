@@ -66,7 +66,9 @@ class Exchange {
   Step OnRequestBody(std::string_view body, TimePoint now);
   // After kWait. `newest`: the Snapshot that is newest now, whose version of the pool is taken.
   Step OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer answer, TimePoint now);
-  Step OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now);
+  // `detail`: what is known besides, for the record of the request.
+  Step OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                   std::string_view detail = {});
   // Anything but kContinue: that response is not the client's, another try is.
   Step OnResponseHead(const http::ResponseHead& head, TimePoint now);
   void OnResponseBody(std::string_view bytes, TimePoint now);
@@ -80,7 +82,8 @@ class Exchange {
   // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
   // kContinue: the decode half goes on.
   Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
-  Step OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now);
+  Step OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                       std::string_view detail = {});
   Step OnBootstrapTimeout(TimePoint now);  // REQUIRES: awaits_kv_cache()
   // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
   Step OnPairTimeout(TimePoint now);

@@ -21,7 +21,7 @@ namespace gw {
 struct RequestRecord {
   std::string request_id;
   std::string client;
-  std::string owner;  // of the API key; empty where none is wanted
+  std::string owner;           // of the API key; empty where none is wanted
   std::string client_subject;  // of its certificate; empty: it has shown none
   std::string method;
   std::string host;
@@ -88,6 +88,7 @@ struct RequestRecord {
     float score = 0;
     int32_t in_flight_requests = 0;
     std::string_view reason;  // why it did not lead to the answer; empty: it did
+    std::string detail;       // of that, if there is more to say
     double began_ms = 0;
     double took_ms = 0;
   };

@@ -32,6 +32,8 @@ std::string_view NameOf(TryFailure failure) {
       return "connect_refused";
     case TryFailure::kConnectTimeout:
       return "connect_timeout";
+    case TryFailure::kTlsHandshake:
+      return "tls_handshake";
     case TryFailure::kUnreachable:
       return "unreachable";
     case TryFailure::kReset:

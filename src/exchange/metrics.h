@@ -33,6 +33,7 @@ std::string_view NameOf(Outcome outcome);
 enum class TryFailure : uint8_t {
   kConnectRefused,
   kConnectTimeout,
+  kTlsHandshake,     // it came to nothing
   kUnreachable,      // no way there from this machine: nothing against the endpoint
   kReset,            // closed or reset before the first body byte
   kStaleConnection,  // a kept-alive connection was closed as it was used again

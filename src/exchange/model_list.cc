@@ -160,6 +160,10 @@ std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules,
         key.append("\n  ").append(target.name);
       }
     }
+    // What is refused to one credential another may be told.
+    const EndpointAccess* const access = entry->pool.access.get();
+    if (access != nullptr && access->credential)
+      key.append("\n ").append(access->credential->value);
     AppendEdits(filters.rule, &key);
     AppendEdits(filters.destination, &key);
     key += "\n";

@@ -20,7 +20,7 @@ bool IsWorthAnotherPair(int status) { return status >= 500 || status == 429 || s
 // The decode half was never reached, so the blocks that were kept for it still are.
 bool NothingFetched(TryFailure failure) {
   return failure == TryFailure::kConnectRefused || failure == TryFailure::kConnectTimeout ||
-         failure == TryFailure::kStaleConnection;
+         failure == TryFailure::kTlsHandshake || failure == TryFailure::kStaleConnection;
 }
 
 }  // namespace
@@ -187,8 +187,10 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
-Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now) {
+Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                               std::string_view detail) {
   CHECK(tried_.pair.prefill == Pair::Prefill::kRunning);
+  if (!observed_.saw_first_byte) tried_.notes.Fail(NameOf(failure), now, detail);
   if (!observed_.saw_first_byte) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
   EndLatePrefill(failure, now);
   return {Step::Kind::kContinue, Rejection::kNone};

@@ -12,8 +12,8 @@ void Tries::Fail(TryFailure failure, bool sent_whole) {
   last = failure;
   whole_failures += sent_whole ? 1 : 0;
   was_connected |= failure != TryFailure::kConnectRefused &&
-                   failure != TryFailure::kConnectTimeout && failure != TryFailure::kUnreachable &&
-                   failure != TryFailure::kLocalResources;
+                   failure != TryFailure::kConnectTimeout && failure != TryFailure::kTlsHandshake &&
+                   failure != TryFailure::kUnreachable && failure != TryFailure::kLocalResources;
 }
 
 Rejection Tries::AsRejection() const {
@@ -24,6 +24,8 @@ Rejection Tries::AsRejection() const {
       return Rejection::kBootstrapTimeout;
     case TryFailure::kBadResponse:
       return Rejection::kBadResponse;
+    case TryFailure::kTlsHandshake:
+      return Rejection::kTlsFailed;
     case TryFailure::kLocalResources:
       return Rejection::kLocalResources;
     default:
@@ -41,6 +43,9 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
       break;
     case TryFailure::kConnectTimeout:
       ejected = RecordFailure(state, now, EndpointFailure::kConnectTimeout);
+      break;
+    case TryFailure::kTlsHandshake:
+      ejected = RecordFailure(state, now, EndpointFailure::kTlsHandshake);
       break;
     case TryFailure::kReset:
       ejected = RecordFailure(state, now, EndpointFailure::kNoAnswer);
@@ -136,9 +141,10 @@ bool Exchange::may_try_again() const {
          tried_.slots.size() < routed_.pool()->pool.endpoints.size();
 }
 
-Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
+Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                           std::string_view detail) {
   CHECK(tried_.hold.held());
-  tried_.notes.Fail(NameOf(failure), now);
+  tried_.notes.Fail(NameOf(failure), now, detail);
   if (failure == TryFailure::kConnectTimeout) tried_.notes.Limit("connect_timeout");
   if (failure == TryFailure::kResponseTimeout) tried_.notes.Limit("response_headers_timeout");
   if (tried_.pair.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);

@@ -203,7 +203,7 @@ std::unique_ptr<TlsHandshake> Handshakes::Connect(std::unique_ptr<Stream> stream
                                                   TlsHandshake::Done done) {
   SslPtr ssl(SSL_new(tls->context()));
   CHECK(ssl != nullptr);
-  tls->Prepare(ssl.get(), session_key);
+  tls->Prepare(ssl.get(), session_key, stream->peer().ip());
   SSL_set_connect_state(ssl.get());
   return std::make_unique<Handshake>(*this, std::move(ssl), std::move(stream), std::move(tls),
                                      timeout, std::move(done));

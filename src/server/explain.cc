@@ -54,7 +54,9 @@ std::string TriesText(const RequestRecord& record) {
     if (!told.prefill_name.empty()) out += fmt::format(", prefill at {}", told.prefill_name);
     out += fmt::format(", {} of ours in flight there, took {:.2f} ms", told.in_flight_requests,
                        told.took_ms);
-    out += told.reason.empty() ? "\n" : fmt::format(", failed: {}\n", told.reason);
+    if (!told.reason.empty()) out += fmt::format(", failed: {}", told.reason);
+    if (!told.detail.empty()) out += fmt::format(" ({})", told.detail);
+    out += '\n';
   }
   if (record.try_count == RequestRecord::kTriesMax)
     out += "  (of further tries the last is told)\n";
@@ -178,6 +180,7 @@ Document TriesDocument(const RequestRecord& record) {
                 .Set("score", double{told.score})
                 .Set("own_in_flight", told.in_flight_requests)
                 .Set("reason", told.reason)
+                .SetText("detail", told.detail)
                 .Set("began_ms", told.began_ms)
                 .Set("took_ms", told.took_ms));
   }

@@ -1,14 +1,15 @@
-// How the endpoints of a pool are spoken to (Pool::access): what policies and the Gateway ask for.
+// How the endpoints of a pool are spoken to (Pool::access): what policies, the pool's annotations
+// with the Secret that they name, and the Gateway ask for.
 
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "base/status.h"
 #include "pool/endpoint_access.h"
 #include "tls/certificate.h"
 #include "translate/context.h"
+#include "translate/pool_settings.h"
 
 namespace gw::internal {
 
@@ -19,6 +20,12 @@ struct AccessTarget {
   std::string ns;
   std::string name;
   std::string port = {};  // its name; of an InferencePool ""
+};
+
+// What the annotations of an InferencePool ask for.
+struct PoolAsks {
+  const api::InferencePool& pool;
+  const PoolSettings& settings;
 };
 
 // What a Gateway shows to endpoints that ask who it is (spec.tls.backend).
@@ -35,13 +42,18 @@ struct ClientIdentity {
 // That of the Gateway, and what became of its reference to a certificate.
 ClientIdentity ReadIdentity(Context& context, const api::Gateway& gateway, Verdict* resolved);
 
-// Whether anything asks for TLS, honoured or not.
-bool AsksForTls(const Context& context, const AccessTarget& target);
+// Whether a policy asks for TLS, honoured or not.
+bool HasTlsPolicy(const Context& context, const AccessTarget& target);
 
-// nullptr: plain HTTP, with nothing added. The error says what cannot be honoured, of which object:
-// then nothing may be sent. `identity`: nullptr for that of no Gateway.
-absl::StatusOr<std::shared_ptr<const EndpointAccess>> AccessOf(const Context& context,
-                                                               const AccessTarget& target,
-                                                               const ClientIdentity* identity);
+struct AccessRead {
+  std::shared_ptr<const EndpointAccess> access;  // nullptr: plain, with nothing added
+  // What is wrong, "" if nothing is; otherwise the access is closed: nothing is ever sent with less
+  // than was asked for.
+  std::string error = {};       // with the pool, its policy, its Gateway or this machine
+  std::string unresolved = {};  // with what the pool refers to
+};
+// `identity`: nullptr for that of no Gateway. A policy goes before annotations that ask for TLS.
+AccessRead AccessOf(const Context& context, const AccessTarget& target,
+                    const ClientIdentity* identity, const PoolAsks* pool = nullptr);
 
 }  // namespace gw::internal

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "scheduling/registry.h"
 #include "translate/disaggregation.h"
+#include "translate/endpoint_access.h"
 #include "translate/endpoints.h"
 #include "translate/foreign.h"
 #include "translate/pool_settings.h"
@@ -108,6 +109,12 @@ std::string NoEndpointsText(const api::InferencePool& pool) {
       pool.meta.ns, pool.meta.name, pool.meta.source.ToString(), fmt::join(labels, ","));
 }
 
+std::string PolicyGoesBeforeText(const api::InferencePool& pool) {
+  const char* const key = api::kEndpointSchemeAnnotation;
+  return fmt::format("InferencePool {}/{}: annotation {}: a BackendTLSPolicy goes before it{}",
+                     pool.meta.ns, pool.meta.name, key, pool.meta.WhereAnnotation(key));
+}
+
 void SetProfiles(PoolEntry* entry) {
   entry->profile = ProfileFor(entry->pool.strategy);
   entry->load_profile = LoadProfile();
@@ -124,12 +131,12 @@ api::ParentRef NoParentRef() {
   return ref;
 }
 
-// How its endpoints are spoken to. The text says why they cannot be; "" if they can.
-std::string SetAccess(const Context& context, const ClientIdentity* identity, PoolRecipe* recipe) {
-  auto access = AccessOf(context, recipe->target, identity);
-  if (!access.ok()) return std::string(access.status().message());
-  recipe->base.pool.access = *std::move(access);
-  return "";
+AccessRead AccessOf(const Context& context, const PoolRecipe& recipe,
+                    const ClientIdentity* identity) {
+  if (!recipe.pool) return AccessOf(context, recipe.target, identity);
+  const PoolSettings settings = ReadPoolSettings(*recipe.pool);
+  const PoolAsks asks{*recipe.pool, settings};
+  return AccessOf(context, recipe.target, identity, &asks);
 }
 
 void AddText(const std::string& text, std::string* all) {
@@ -226,19 +233,28 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   base.prefix = settings.prefix;
   base.asks_stream_usage = settings.asks_stream_usage;
   base.stream_keepalive = settings.stream_keepalive;
+  recipe.target = {pool.group, "InferencePool", pool.meta.ns, pool.meta.name};
+  const PoolAsks asks{pool, settings};
+  AccessRead access = AccessOf(context, recipe.target, nullptr, &asks);
+  base.pool.access = std::move(access.access);
+  recipe.tls_by_policy = settings.https && HasTlsPolicy(context, recipe.target);
   base.models = ModelTable(std::move(models));
   base.rewrites = policy.rewrites;
   base.priorities = policy.priorities;
   SetProfiles(&base);
   if (traffic != nullptr && traffic->pd && policy.unservable.empty()) recipe.split = *traffic;
 
-  recipe.target = {pool.group, "InferencePool", pool.meta.ns, pool.meta.name};
-  const std::string unreachable = SetAccess(context, nullptr, &recipe);
   recipe.resolved = ExtensionVerdict(context, pool, settings.builtin_picker);
+  if (!access.unresolved.empty()) {
+    recipe.resolved =
+        recipe.resolved.ok()
+            ? Refused("InvalidEndpointCredentials", access.unresolved)
+            : Refused(recipe.resolved.reason, Join({recipe.resolved.message, access.unresolved}));
+  }
   std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
+  if (!access.error.empty()) errors.push_back(access.error);
   const std::string foreign = ForeignText(context, pool.group, "InferencePool", pool.meta);
   if (!foreign.empty()) errors.push_back(foreign);
-  if (!unreachable.empty()) errors.push_back(unreachable);
   recipe.accepted = errors.empty() ? Holds("Accepted") : Refused(NotSupported(pool), Join(errors));
   for (const Verdict* verdict : {&recipe.accepted, &recipe.resolved}) {
     if (!verdict->ok()) AddText(verdict->message, &base.unservable);
@@ -272,7 +288,9 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   SetProfiles(&base);
   base.unservable = ForeignText(context, "", "Service", service.meta, port.name);
   recipe.target = {"", "Service", service.meta.ns, service.meta.name, port.name};
-  AddText(SetAccess(context, nullptr, &recipe), &base.unservable);
+  AccessRead access = AccessOf(context, recipe, nullptr);
+  base.pool.access = std::move(access.access);
+  AddText(access.error, &base.unservable);
   MadePool made = Make(context, recipe);
   if (made.entry == nullptr) {
     portless_.push_back(std::move(recipe));
@@ -292,11 +310,12 @@ uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdenti
     if (each.identity == identity) return each.index;
   }
   PoolRecipe recipe = recipes_[index];
-  const std::string error = SetAccess(context, &identity, &recipe);
+  AccessRead read = AccessOf(context, recipe, &identity);
+  recipe.base.pool.access = std::move(read.access);
   const bool is_taken = std::any_of(reached.begin(), reached.end(),
                                     [&](const Reached& each) { return each.index == index; });
   // What fails for one Gateway is none of the others' business.
-  const bool takes = !is_taken && error.empty();
+  const bool takes = !is_taken && read.error.empty();
   const uint32_t added = takes ? index : static_cast<uint32_t>(made_.size());
   reached.push_back({identity, added});
   if (takes) {
@@ -308,7 +327,7 @@ uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdenti
   recipe.base.pool.id += identity.source.empty()
                              ? " without a client certificate"
                              : fmt::format(" by client certificate {}", identity.source);
-  AddText(error, &recipe.base.unservable);
+  AddText(read.error, &recipe.base.unservable);
   made_.push_back(Make(context, recipe));
   recipes_.push_back(std::move(recipe));
   return added;
@@ -398,8 +417,11 @@ std::vector<std::string> PoolSet::Warnings(const Context& context) const {
   std::vector<std::string> warnings;
   if (!context.options.only_controller) return warnings;
   for (size_t i = 0; i < made_.size(); ++i) {
-    if (!recipes_[i].pool || recipes_[i].repeats || !made_[i].entry->pool.endpoints.empty())
-      continue;
+    if (!recipes_[i].pool || recipes_[i].repeats) continue;
+    if (recipes_[i].tls_by_policy) {
+      warnings.push_back(PolicyGoesBeforeText(*recipes_[i].pool));
+    }
+    if (!made_[i].entry->pool.endpoints.empty()) continue;
     warnings.push_back(NoEndpointsText(*recipes_[i].pool));
   }
   return warnings;

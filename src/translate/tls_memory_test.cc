@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "translate/test_tls.h"
+#include "translate/tls_memory.h"
 #include "translate/translator.h"
 
 namespace gw {
