@@ -94,7 +94,10 @@ void ClientPool::LogTrouble(Trouble* trouble, const std::string& address,
   ++trouble->untold;
   const TimePoint now = loop_.now();
   if (trouble->logged != TimePoint() && now - trouble->logged < kTroubleLogInterval) return;
-  Log(LogLevel::kWarning, trouble->message,
+  Log(LogLevel::kWarning,
+      trouble == &handshake_trouble_
+          ? "No TLS handshake with an endpoint"
+          : "No connection to an endpoint, for want of something of the gateway's own",
       {{"endpoint", address}, {"error", error}, {"times", static_cast<int64_t>(trouble->untold)}});
   trouble->logged = now;
   trouble->untold = 0;

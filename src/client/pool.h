@@ -84,7 +84,6 @@ class ClientPool {
   H1Connection* TakeIdle(const ClientTarget& target, Reuse reuse);
   // What one line in a while tells of.
   struct Trouble {
-    const char* message;
     TimePoint logged{};
     uint64_t untold = 0;
   };
@@ -104,8 +103,8 @@ class ClientPool {
   absl::flat_hash_map<H1Connection*, Owned> all_;
   absl::flat_hash_map<std::string, std::vector<H1Connection*>> idle_;
   size_t idle_count_ = 0;
-  Trouble own_trouble_{"No connection to an endpoint, for want of something of the gateway's own"};
-  Trouble handshake_trouble_{"No TLS handshake with an endpoint"};
+  Trouble own_trouble_;
+  Trouble handshake_trouble_;
   Timer sweep_;
 };
 

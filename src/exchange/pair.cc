@@ -102,8 +102,9 @@ Step Exchange::SchedulePair(TimePoint now) {
   Decision decode;
   Decision prefill;
   if (ChoosePair(now, &decode, &prefill)) return DispatchChosen(decode, prefill, now);
-  detail_ = fmt::format("the pool has no {} {} endpoint", tried_.count == 0 ? "ready" : "other",
-                        tried_.pair.failed_half);
+  // After a try it is that which the client hears of.
+  if (tried_.count > 0) return Reject(tried_.failed.AsRejection());
+  detail_ = fmt::format("the pool has no ready {} endpoint", tried_.pair.failed_half);
   return Reject(Rejection::kNoEndpoint);
 }
 

@@ -9,7 +9,8 @@ import unittest
 from types import SimpleNamespace
 
 from harness import (Authority, Gate, GatewayTest, answer, chat_answer, chat_events,
-                     eventually, free_port, penstock, pool_of, stream_answer)
+                     eventually, free_port, penstock, pool_of, prefill_answer,
+                     role_pod, stream_answer, traffic_policy)
 
 HTTPS = {"penstock.dev/endpoint-scheme": "https"}
 TOKEN = "sk-of-the-servers"
@@ -220,6 +221,68 @@ class HandshakeTest(EndpointTlsTest):
         client.read_head()
         client.close()
         left.wait()
+
+
+class ReloadTest(EndpointTlsTest):
+    def handshakes(self, gateway):
+        return gateway.metrics().sum("penstock_endpoint_tls_handshakes_total")
+
+    def rewrite(self, gateway, server, annotations):
+        """Serves a new configuration and waits until it is."""
+        before = gateway.metrics().sum("penstock_configuration_generation")
+        gateway.write("objects.yaml", pool_of([server], annotations={**HTTPS, **annotations}))
+        eventually(lambda: gateway.metrics().sum("penstock_configuration_generation") > before,
+                   "the configuration is served")
+
+    def test_connections_outlive_what_changes_nothing_of_them(self):
+        server = self.tls_server()
+        gateway = self.serve([server], arguments=["--workers", "1"])
+        gateway.wait_scraped()
+        self.assertEqual(gateway.chat().status, 200)
+        made = self.handshakes(gateway)
+        self.rewrite(gateway, server, {"penstock.dev/stream-usage": "true"})
+        self.assertEqual(gateway.chat().status, 200)
+        self.assertEqual(self.handshakes(gateway), made)
+
+    def test_no_request_goes_over_a_connection_that_was_believed_otherwise(self):
+        server = self.tls_server(names="models.example.com")
+        lax = {"penstock.dev/endpoint-tls-verify": "false"}
+        gateway = self.serve([server], lax, arguments=["--workers", "1"])
+        self.assertEqual(gateway.chat().status, 200)
+        sent = len(server.requests)
+        self.rewrite(gateway, server, {})
+        self.assertEqual(gateway.chat().status, 502)
+        self.assertEqual(len(server.requests), sent)
+        named = {"penstock.dev/endpoint-tls-server-name": "models.example.com"}
+        self.rewrite(gateway, server, named)
+        self.assertEqual(gateway.chat().status, 200)
+
+
+class PairTest(EndpointTlsTest):
+    def test_both_halves_go_over_tls_with_the_credential(self):
+        prefill, decode = self.tls_server(prefill_answer("vllm")), self.tls_server()
+        annotations = {**HTTPS, "penstock.dev/endpoint-credentials": "key"}
+        route, pool, *_ = pool_of([prefill], annotations=annotations)
+        gateway = self.gateway(
+            [route, pool, traffic_policy("vllm"), role_pod(prefill, "prefill"),
+             role_pod(decode, "decode"), secret({"token": TOKEN})],
+            environment={"SSL_CERT_FILE": self.authority.path})
+        self.assertEqual(gateway.chat(headers=[("Authorization", "mine")]).status, 200)
+        for server in (prefill, decode):
+            self.assertEqual(server.wait_requests(1)[0].get("authorization"), f"Bearer {TOKEN}")
+        prefill.tls = self.authority.server_context("wrong", "elsewhere.example.com")
+        for connection in list(prefill.connections):
+            connection.close()
+        gateway.wait_line("Endpoint ejected", endpoint=prefill.endpoint)
+        self.assertEqual(gateway.chat().status, 200, "decode serves alone meanwhile")
+        decode.tls = prefill.tls
+        for connection in list(decode.connections):
+            connection.close()
+
+        def refused():
+            error = gateway.chat().json().get("error", {})
+            return error.get("code") == "upstream_tls_failed"
+        eventually(refused, "no half's handshake succeeds")
 
 
 class CredentialsTest(EndpointTlsTest):
