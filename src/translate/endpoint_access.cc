@@ -129,7 +129,7 @@ ClientIdentity ReadIdentity(Context& context, const api::Gateway& gateway, Verdi
   return identity;
 }
 
-bool AsksForTls(const Context& context, const AccessTarget& target) {
+bool HasTlsPolicy(const Context& context, const AccessTarget& target) {
   return context.backend_tls->Find(target) != nullptr;
 }
 
@@ -147,7 +147,8 @@ AccessRead AccessOf(const Context& context, const AccessTarget& target,
   if (!settings.endpoint_credentials.empty()) {
     read.unresolved = ReadCredentials(context, *pool, settings.endpoint_credentials, &access);
   }
-  if (settings.access_is_wrong || !read.error.empty() || !read.unresolved.empty()) {
+  const bool is_wrong = pool != nullptr && pool->settings.access_is_wrong;
+  if (is_wrong || !read.error.empty() || !read.unresolved.empty()) {
     access = {};
     access.closed = true;
   }

@@ -111,6 +111,12 @@ std::string NoEndpointsText(const api::InferencePool& pool) {
       pool.meta.ns, pool.meta.name, pool.meta.source.ToString(), fmt::join(labels, ","));
 }
 
+std::string PolicyGoesBeforeText(const api::InferencePool& pool) {
+  const char* const key = api::kEndpointSchemeAnnotation;
+  return fmt::format("InferencePool {}/{}: annotation {}: a BackendTLSPolicy goes before it{}",
+                     pool.meta.ns, pool.meta.name, key, pool.meta.WhereAnnotation(key));
+}
+
 void SetProfiles(PoolEntry* entry) {
   entry->profile = ProfileFor(entry->pool.strategy);
   entry->load_profile = LoadProfile();
@@ -242,6 +248,7 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
 
   recipe.target = {pool.group, "InferencePool", pool.meta.ns, pool.meta.name};
   const AccessRead access = SetAccess(context, nullptr, &recipe);
+  recipe.tls_by_policy = settings.https && HasTlsPolicy(context, recipe.target);
   recipe.resolved = ExtensionVerdict(context, pool, settings.builtin_picker);
   if (!access.unresolved.empty()) {
     recipe.resolved =
@@ -362,7 +369,7 @@ uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdenti
   const bool is_taken = std::any_of(reached.begin(), reached.end(),
                                     [&](const Reached& each) { return each.index == index; });
   // What fails for one Gateway is none of the others' business.
-  const bool takes = !is_taken && error.empty();
+  const bool takes = !is_taken && read.error.empty();
   const uint32_t added = takes ? index : static_cast<uint32_t>(made_.size());
   reached.push_back({identity, added});
   if (takes) {
@@ -374,7 +381,7 @@ uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdenti
   recipe.base.pool.id += identity.source.empty()
                              ? " without a client certificate"
                              : fmt::format(" by client certificate {}", identity.source);
-  AddText(error, &recipe.base.unservable);
+  AddText(read.error, &recipe.base.unservable);
   made_.push_back(Make(context, recipe));
   recipes_.push_back(std::move(recipe));
   return added;
@@ -484,8 +491,11 @@ std::vector<std::string> PoolSet::Warnings(const Context& context) const {
   std::vector<std::string> warnings;
   if (!context.options.only_controller) return warnings;
   for (size_t i = 0; i < made_.size(); ++i) {
-    if (!recipes_[i].pool || recipes_[i].repeats || !made_[i].entry->pool.endpoints.empty())
-      continue;
+    if (!recipes_[i].pool || recipes_[i].repeats) continue;
+    if (recipes_[i].tls_by_policy) {
+      warnings.push_back(PolicyGoesBeforeText(*recipes_[i].pool));
+    }
+    if (!made_[i].entry->pool.endpoints.empty()) continue;
     warnings.push_back(NoEndpointsText(*recipes_[i].pool));
   }
   return warnings;
