@@ -46,6 +46,14 @@ Document MillisOrNull(std::optional<Duration> time) {
 
 Document NumberOrNull(std::optional<double> value) { return value ? Document(*value) : Document(); }
 
+Document SupportedKinds(const std::vector<api::SupportedKind>& kinds) {
+  Document list = Document::List();
+  for (const api::SupportedKind& kind : kinds) {
+    list.Add(Document::Map().Set("group", kind.group).Set("kind", kind.kind));
+  }
+  return list;
+}
+
 Document Conditions(const std::vector<api::Condition>& conditions) {
   Document list = Document::List();
   for (const api::Condition& condition : conditions) {
@@ -67,6 +75,7 @@ Document Parent(const api::ParentStatus& parent) {
       .SetText("namespace", parent.parent_ref.ns)
       .SetText("name", parent.parent_ref.name)
       .SetText("sectionName", parent.parent_ref.section_name);
+  if (parent.parent_ref.port) ref.Set("port", *parent.parent_ref.port);
   Document out = Document::Map();
   out.Set("conditions", Conditions(parent.conditions))
       .Set("controllerName", parent.controller_name)
@@ -91,7 +100,8 @@ Document StatusDocument(const api::ObjectStatus& status) {
                         .Set("attachedRoutes", listener.attached_routes)
                         .Set("conditions", Conditions(listener.conditions))
                         .Set("name", listener.name)
-                        .Set("port", listener.port));
+                        .Set("port", listener.port)
+                        .Set("supportedKinds", SupportedKinds(listener.supported_kinds)));
     }
     out.Set("listeners", std::move(listeners));
   }
@@ -99,6 +109,13 @@ Document StatusDocument(const api::ObjectStatus& status) {
     Document parents = Document::List();
     for (const api::ParentStatus& parent : status.parents) parents.Add(Parent(parent));
     out.Set("parents", std::move(parents));
+  }
+  if (!status.supported_features.empty()) {
+    Document features = Document::List();
+    for (const std::string& feature : status.supported_features) {
+      features.Add(Document::Map().Set("name", feature));
+    }
+    out.Set("supportedFeatures", std::move(features));
   }
   return out;
 }
