@@ -47,6 +47,14 @@ Document MillisOrNull(std::optional<Duration> time) {
 
 Document NumberOrNull(std::optional<double> value) { return value ? Document(*value) : Document(); }
 
+Document SupportedKinds(const std::vector<api::SupportedKind>& kinds) {
+  Document list = Document::List();
+  for (const api::SupportedKind& kind : kinds) {
+    list.Add(Document::Map().Set("group", kind.group).Set("kind", kind.kind));
+  }
+  return list;
+}
+
 Document Conditions(const std::vector<api::Condition>& conditions) {
   Document list = Document::List();
   for (const api::Condition& condition : conditions) {
@@ -114,6 +122,13 @@ Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) 
       parents.Add(Parent(parent, ancestors ? "ancestorRef" : "parentRef"));
     }
     out.Set(ancestors ? "ancestors" : "parents", std::move(parents));
+  }
+  if (!status.supported_features.empty()) {
+    Document features = Document::List();
+    for (const std::string& feature : status.supported_features) {
+      features.Add(Document::Map().Set("name", feature));
+    }
+    out.Set("supportedFeatures", std::move(features));
   }
   if (!status.supported_features.empty()) {
     Document features = Document::List();
