@@ -17,7 +17,7 @@ class Keeper:
 
     def __call__(self, request, connection):
         path = request.path
-        if request.head.method == "POST" and path == "/v1/responses":
+        if request.method == "POST" and path == "/v1/responses":
             return self.make(request)(request, connection)
         known = path.split("/")[3] in self.made
         return answer(200 if known else 404, b'{"object":"response"}')(request, connection)
