@@ -96,6 +96,7 @@ BackendParts Reader::Read() {
   auto access = std::make_shared<EndpointAccess>();
   access->authority = backend_.authority;
   access->path_prefix = backend_.path_prefix;
+  access->elsewhere = true;
   if (backend_.tls) access->tls = ReadTls(*backend_.tls);
   if (backend_.credentials) access->credential = ReadCredential(*backend_.credentials);
   for (const api::Backend::Model& model : backend_.models) {
