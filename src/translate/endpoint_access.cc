@@ -147,8 +147,7 @@ AccessRead AccessOf(const Context& context, const AccessTarget& target,
   if (!settings.endpoint_credentials.empty()) {
     read.unresolved = ReadCredentials(context, *pool, settings.endpoint_credentials, &access);
   }
-  const bool is_wrong = pool != nullptr && pool->settings.access_is_wrong;
-  if (is_wrong || !read.error.empty() || !read.unresolved.empty()) {
+  if (settings.access_is_wrong || !read.error.empty() || !read.unresolved.empty()) {
     access = {};
     access.closed = true;
   }

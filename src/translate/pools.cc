@@ -318,7 +318,7 @@ uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdenti
     if (each.identity == identity) return each.index;
   }
   PoolRecipe recipe = recipes_[index];
-  const std::string error = SetAccess(context, &identity, &recipe).error;
+  const AccessRead read = SetAccess(context, &identity, &recipe);
   const bool is_taken = std::any_of(reached.begin(), reached.end(),
                                     [&](const Reached& each) { return each.index == index; });
   // What fails for one Gateway is none of the others' business.
