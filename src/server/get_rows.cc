@@ -85,14 +85,6 @@ Document Parent(const api::ParentStatus& parent, std::string_view field) {
   return out;
 }
 
-Document SupportedKinds(const std::vector<api::SupportedKind>& kinds) {
-  Document list = Document::List();
-  for (const api::SupportedKind& kind : kinds) {
-    list.Add(Document::Map().Set("group", kind.group).Set("kind", kind.kind));
-  }
-  return list;
-}
-
 Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) {
   Document out = Document::Map();
   if (!status.addresses.empty()) {
@@ -122,13 +114,6 @@ Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) 
       parents.Add(Parent(parent, ancestors ? "ancestorRef" : "parentRef"));
     }
     out.Set(ancestors ? "ancestors" : "parents", std::move(parents));
-  }
-  if (!status.supported_features.empty()) {
-    Document features = Document::List();
-    for (const std::string& feature : status.supported_features) {
-      features.Add(Document::Map().Set("name", feature));
-    }
-    out.Set("supportedFeatures", std::move(features));
   }
   if (!status.supported_features.empty()) {
     Document features = Document::List();
