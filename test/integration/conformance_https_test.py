@@ -61,11 +61,17 @@ class ClientCertificateTest(TlsConformanceTest):
                                                  "sectionName": "https-with-hostname"}]))
         self.accepted(name, *routes)
 
+    def served(self, name, host, backend, number=443, certificate=None, shown=True):
+        """`shown`: a certificate was asked for, given and found valid, as the endpoint is told."""
+        response = self.expect_tls(name, host, "/", backend, number=number,
+                                   certificate=certificate)
+        self.assertEqual("x-forwarded-client-cert" in response.json()["headers"], shown)
+
     def test_GatewayFrontendClientCertificateValidation(self):
         name = "client-validation-default"
         self.start_with(name)
-        self.expect_tls(name, FIRST, "/", V1, certificate=self.clients)
-        self.expect_tls(name, SECOND, "/", V2, number=8443, certificate=self.per_port)
+        self.served(name, FIRST, V1, certificate=self.clients)
+        self.served(name, SECOND, V2, 8443, self.per_port)
         for certificate in (self.per_port, None):
             self.refuse_tls(name, FIRST, certificate=certificate)
         for certificate in (self.clients, None):
@@ -79,8 +85,9 @@ class ClientCertificateTest(TlsConformanceTest):
             name, InsecureFrontendValidationMode=("True", "ConfigurationChanged"))
         for certificate in (self.clients, self.per_port, None):
             with self.subTest(certificate=certificate):
-                self.expect_tls(name, FIRST, "/", V1, certificate=certificate)
-                self.expect_tls(name, SECOND, "/", V2, number=8443, certificate=certificate)
+                self.served(name, FIRST, V1, certificate=certificate,
+                            shown=certificate is self.clients)
+                self.served(name, SECOND, V2, 8443, certificate, certificate is self.per_port)
 
     def test_GatewayFrontendInvalidDefaultClientCertificateValidation(self):
         name = "invalid-default-client-validation-config"
