@@ -70,8 +70,9 @@ std::shared_ptr<const Trust> TrustOf(Context& context, const api::BackendTlsPoli
   std::vector<std::string> sources;
   const Referrer referrer{api::kGatewayGroup, "BackendTLSPolicy", policy.meta.ns};
   for (size_t i = 0; i < policy.ca_refs.size(); ++i) {
-    const AuthoritiesRef read =
-        ReadAuthoritiesRef(context, referrer, policy.ca_refs[i], "InvalidKind");
+    // The Gateway API wants a policy without a valid authority to fail its traffic.
+    const AuthoritiesRef read = ReadAuthoritiesRef(context, referrer, policy.ca_refs[i],
+                                                   "InvalidKind", /*keep_last_good=*/false);
     if (read.fault) {
       const std::string path = fmt::format("{}[{}]", kPath, i);
       Refuse(read.fault.reason.c_str(),

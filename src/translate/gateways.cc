@@ -17,18 +17,28 @@ bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
   return context.options.controller_names.contains(gateway_class.controller_name);
 }
 
-// Names of the Gateway API's features of which all is served, sorted. Gateway and HTTPRoute
-// themselves are not among them, as they take in HTTPS listeners, nor is SupportInferencePool,
-// which takes in external endpoint pickers.
-constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation",
+// Names of the Gateway API's features of which all is served, sorted; each of their tests in the
+// conformance suite has its scenario (docs/gateway-api.md). GatewayHTTPSListenerDetectMisdirected-
+// Requests is not among them, as its test wants HTTP/2, nor is SupportInferencePool, which takes in
+// external endpoint pickers.
+constexpr const char* kFeatures[] = {"BackendTLSPolicy",
+                                     "BackendTLSPolicySANValidation",
+                                     "Gateway",
+                                     "GatewayAddressEmpty",
+                                     "GatewayBackendClientCertificate",
+                                     "GatewayFrontendClientCertificateValidation",
+                                     "GatewayFrontendClientCertificateValidationInsecureFallback",
+                                     "GatewayHTTPListenerIsolation",
                                      "GatewayPort8080",
                                      "GatewayStaticAddresses",
+                                     "HTTPRoute",
                                      "HTTPRoute303RedirectStatusCode",
                                      "HTTPRoute307RedirectStatusCode",
                                      "HTTPRoute308RedirectStatusCode",
                                      "HTTPRouteBackendRequestHeaderModification",
                                      "HTTPRouteBackendTimeout",
                                      "HTTPRouteCORS",
+                                     "HTTPRouteDestinationPortMatching",
                                      "HTTPRouteHostRewrite",
                                      "HTTPRouteMethodMatching",
                                      "HTTPRouteNamedRouteRule",
@@ -42,7 +52,8 @@ constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation",
                                      "HTTPRouteRetry",
                                      "HTTPRouteRetryBackendTimeout",
                                      "HTTPRouteRetryConnectionError",
-                                     "HTTPRouteSchemeRedirect"};
+                                     "HTTPRouteSchemeRedirect",
+                                     "ReferenceGrant"};
 
 constexpr char kIpAddress[] = "IPAddress";
 

@@ -68,7 +68,8 @@ void Reader::ReadCertificate(const api::SecretRef& ref, const std::string& path)
 }
 
 std::string Reader::ReadAuthorities(const api::CaRef& ref, const std::string& path) {
-  AuthoritiesRef read = ReadAuthoritiesRef(context_, referrer_, ref, "InvalidCACertificateKind");
+  AuthoritiesRef read = ReadAuthoritiesRef(context_, referrer_, ref, "InvalidCACertificateKind",
+                                           /*keep_last_good=*/true);
   if (read.fault) Note(read.fault, path);
   return std::move(read.pem);
 }

@@ -95,7 +95,7 @@ CertificateRef ReadCertificateRef(Context& context, const Referrer& referrer,
 }
 
 AuthoritiesRef ReadAuthoritiesRef(Context& context, const Referrer& referrer, const api::CaRef& ref,
-                                  const char* kind_reason) {
+                                  const char* kind_reason, bool keep_last_good) {
   constexpr char kReason[] = "InvalidCACertificateRef";
   AuthoritiesRef result;
   result.source = Named("ConfigMap", ref.ns, ref.name);
@@ -110,7 +110,7 @@ AuthoritiesRef ReadAuthoritiesRef(Context& context, const Referrer& referrer, co
   const api::ConfigMap& map = found->second;
   TlsMemory::AuthoritiesRead read =
       context.tls_memory.ReadAuthorities(result.source, DataOf(map.data, api::kCaCertificateKey));
-  result.pem = std::move(read.pem);
+  if (read.fault.empty() || keep_last_good) result.pem = std::move(read.pem);
   if (read.fault.empty()) return result;
   result.fault = {
       kReason,

@@ -39,9 +39,10 @@ struct AuthoritiesRef {
   std::string pem;     // beside a fault the last good ones, or ""
   RefFault fault;
 };
-// `kind_reason`: of a reference to what is no ConfigMap.
+// `kind_reason`: of a reference to what is no ConfigMap. `keep_last_good`: authorities that were
+// good once go on being used when what the ConfigMap has now is bad.
 AuthoritiesRef ReadAuthoritiesRef(Context& context, const Referrer& referrer, const api::CaRef& ref,
-                                  const char* kind_reason);
+                                  const char* kind_reason, bool keep_last_good);
 
 // "CN=a.example.com, names a.example.com and 3 more, until 2027-01-02T03:04:05Z"
 std::string Described(const Certificate& certificate);

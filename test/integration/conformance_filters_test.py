@@ -247,7 +247,7 @@ class CorsTest(ConformanceTest):
         self.assert_has(self.preflight("/cors-2", self.FOO, "POST"), allow_origin=self.FOO,
                         allow_methods=("POST", "*"), absent=["allow-credentials"])
 
-    def test_HTTPRouteCORS_wildcards(self):
+    def test_wildcards_of_HTTPRouteCORS(self):
         no_credentials = ["allow-credentials"]
         for origin in (self.ANYONE, self.ANYONE + ":12345"):
             either = (origin, "*")

@@ -167,6 +167,14 @@ class BackendTest(ConformanceTest):
         self.accepted(SAME, "service-types")
         self.expect_each(SAME, *(("/" + name, V1) for name in types))
 
+    def test_protocols_that_are_not_served_are_answered_500(self):
+        """Of HTTPRouteBackendProtocolH2C and HTTPRouteBackendProtocolWebSocket."""
+        for protocol in ("kubernetes.io/h2c", "kubernetes.io/ws"):
+            self.start(service("other", INFRA, (("first-port", 8080, protocol),)),
+                       endpoint_slice("other-1", "other", INFRA, 1, ["127.0.0.1"]),
+                       route("other-protocol", rule("other")))
+            self.unresolved("UnsupportedProtocol")
+
     def test_HTTPRouteWeight(self):
         self.start(route("weighted-backends", rule(ref(V1, weight=70), ref(V2, weight=30),
                                                    ref(V3, weight=0))), arguments=("--seed", "1"))

@@ -15,6 +15,7 @@ import copy
 import functools
 import json
 import socket
+import ssl
 
 from harness.client import Client
 from harness.gateway import GatewayTest
@@ -113,14 +114,17 @@ def grant(name, ns, kind, origin, to, group=GROUP, to_group="", to_name=None):
 
 
 def service(name, ns, ports=(("first-port", 8080),), **spec):
+    """A Service with ports (name, number) or (name, number, appProtocol)."""
     return made("Service", name, {"spec": {"ports": [
-        {"name": n, "port": p, "protocol": "TCP", "targetPort": 3000} for n, p in ports],
-        **spec}}, ns, "v1")
+        {"name": n, "port": p, "protocol": "TCP", "targetPort": 3000,
+         **({"appProtocol": app[0]} if app else {})} for n, p, *app in ports], **spec}}, ns, "v1")
 
 
-def endpoint_slice(name, of, ns, port, addresses, family="IPv4"):
+def endpoint_slice(name, of, ns, port, addresses, family="IPv4", names=("first-port",)):
+    """The same addresses and port number for each of the Service's ports of these names."""
     return made("EndpointSlice", name, {
-        "addressType": family, "ports": [{"name": "first-port", "port": port, "protocol": "TCP"}],
+        "addressType": family,
+        "ports": [{"name": n, "port": port, "protocol": "TCP"} for n in names],
         "endpoints": [{"addresses": [a], "conditions": {"ready": True}} for a in addresses]},
         ns, "discovery.k8s.io/v1", labels={"kubernetes.io/service-name": of})
 
@@ -142,7 +146,8 @@ def namespaces():
 def echo(ns, name, delays=None):
     """A script that tells what it got, with the response header fields that the request asks for.
 
-    A request with ?delay= is answered when the gate `delays` opens, if ever.
+    A request with ?delay= is answered when the gate `delays` opens, if ever. Behind TLS it tells
+    the server name and the peer's certificate.
     """
     def script(request, connection):
         if delays is not None and "delay=" in request.target:
@@ -150,9 +155,13 @@ def echo(ns, name, delays=None):
         headers = {}
         for n, v in request.head.headers:
             headers.setdefault(n.lower(), []).append(v)
-        body = json.dumps({"namespace": ns, "pod": f"{name}-0", "method": request.method,
-                           "path": request.target, "host": request.get("host"),
-                           "headers": headers}).encode()
+        told = {"namespace": ns, "pod": f"{name}-0", "method": request.method,
+                "path": request.target, "host": request.get("host"), "headers": headers}
+        if isinstance(connection._socket, ssl.SSLSocket):
+            peer = connection._socket.getpeercert(binary_form=True)
+            told["sni"] = getattr(connection._socket, "asked_name", None)
+            told["peer"] = peer and ssl.DER_cert_to_PEM_cert(peer)
+        body = json.dumps(told).encode()
         fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         for asked in request.head.all("x-echo-set-header"):
             for field in asked.split(","):
