@@ -24,4 +24,5 @@ from harness.gateway import Gateway, GatewayTest, chat_body, penstock
 from harness.metrics import Metrics
 from harness.objects import (GATEWAY_CLASS, INFERENCE_GROUP, gateway_objects, http_route,
                              inference_model, inference_pool, pod, pool_of)
+from harness.tls import TlsTest, tls_secret
 from harness.wait import DEADLINE_S, Deadline, Gate, Watched, eventually
