@@ -10,8 +10,8 @@ import unittest
 import warnings
 
 from harness import TlsTest, eventually, penstock
-from harness.client_hello import (ALERT, ECDHE_ECDSA_AES128_GCM, ECDHE_RSA_AES128_GCM, FALLBACK_SCSV,
-                                  HANDSHAKE, OLD_SUITES, answer_to, hello)
+from harness.client_hello import (ALERT, ECDHE_ECDSA_AES128_GCM, ECDHE_RSA_AES128_GCM,
+                                  FALLBACK_SCSV, HANDSHAKE, OLD_SUITES, answer_to, hello)
 
 # Alerts, RFC 8446 6
 HANDSHAKE_FAILURE, PROTOCOL_VERSION, INAPPROPRIATE_FALLBACK = 40, 70, 86
@@ -43,7 +43,7 @@ class ChecksTest(TlsTest):
     def refused(self, gateway, name=NAME, **options):
         """What OpenSSL makes of the alert."""
         with self.assertRaises(ssl.SSLError) as raised:
-            # Under TLS 1.3 a server that refuses a client's certificate says so behind the handshake.
+            # Under TLS 1.3 a client's certificate is refused behind the handshake.
             client = self.connect(gateway, name, **options)
             client._socket.sendall(b"GET / HTTP/1.1\r\n\r\n")
             client._socket.recv(1)
@@ -77,7 +77,8 @@ class TermsTest(ChecksTest):
         every.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
         suites = {c["name"]: c["id"] & 0xFFFF for c in every.get_ciphers()
                   if c["protocol"] != "TLSv1.3"}
-        for family in ("-SHA", "AES128-SHA", "DHE-RSA-", "ADH-", "NULL-", "PSK-", "CAMELLIA", "CCM"):
+        for family in ("-SHA", "AES128-SHA", "DHE-RSA-", "ADH-", "NULL-", "PSK-", "CAMELLIA",
+                       "CCM"):
             self.assertTrue([n for n in suites if family in n], f"{family} is tried, too")
         taken = set()
         for name, suite in suites.items():
@@ -234,7 +235,8 @@ class CertificateTest(ChecksTest):
                 self.assertEqual(code, 1, text)
                 self.assertRegex(text, f"InvalidCertificateRef.*{name}.*({why})")
                 self.assertNotIn("PRIVATE KEY", text)
-                self.rewrite(gateway, [*listeners, self.listener("x", f"{name}.net", "good")], secrets)
+                another = self.listener("x", f"{name}.net", "good")
+                self.rewrite(gateway, [*listeners, another], secrets)
                 served = self.connect(gateway, "good.example.com")
                 self.assertEqual(self.get(served, "good.example.com").status, 200)
                 self.assertRegex(self.refused(gateway), "(?i)unrecognized.name")
@@ -288,7 +290,8 @@ class ClientCertificateTest(ChecksTest):
         self.stranger()
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             client = self.connect(gateway, NAME, version=version, certificate="alice")
-            self.assertRegex(self.get(client).body.decode(), r'^Hash=[0-9a-f]{64};Subject="CN=alice"$')
+            self.assertRegex(self.get(client).body.decode(),
+                             r'^Hash=[0-9a-f]{64};Subject="CN=alice"$')
             for certificate in (None, "late", "stranger"):
                 reason = self.refused(gateway, version=version, certificate=certificate)
                 self.assertRegex(reason, "(?i)alert|certificate", certificate)
@@ -326,7 +329,8 @@ class SessionTest(ChecksTest):
 
     def session_of(self, gateway, context, name=NAME):
         client = self.connect(gateway, name, context=context)
-        self.assertEqual(self.get(client, name).status, 200)  # the tickets of TLS 1.3 came before it
+        # The tickets of TLS 1.3 come before the answer.
+        self.assertEqual(self.get(client, name).status, 200)
         self.assertFalse(client._socket.session_reused)
         return client._socket.session
 
