@@ -17,6 +17,7 @@ from harness.client import Client, Ended, Head, Response, exchange
 from harness.disaggregation import (BOOTSTRAP_PORT, KV_TRANSFER_PARAMS, ROLE_LABEL, PairTest,
                                     error_of, prefill_answer, response_body, role_pod,
                                     traffic_policy)
+from harness.examples import EXAMPLES, example_folders, made_example
 from harness.fake_server import (STREAM_HEADERS, Connection, FakeModelServer, PeerGone, Request,
                                  answer, break_off, chat_answer, chat_events, event, hang,
                                  refuse_with_reset, stream_answer)
