@@ -9,6 +9,7 @@
 
 Everything listens on addresses of a /24 of 127.0.0.0/8 that belongs to this test process alone, and
 everything that waits has a deadline (PENSTOCK_TEST_DEADLINE seconds, 20). Standard library only.
+With HARNESS_TLS=1 all clients of listeners come by TLS (gateway.tls is set then).
 """
 
 from harness.address import Addresses, free_port
