@@ -126,8 +126,7 @@ absl::Status ServerImpl::Start() {
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   {
     const MutexLock opening(opening_);
-    // Names that nobody wants change nothing, and who waits for a generation would miscount.
-    if (!configurator_.hosts().empty()) configurator_.ApplyNames(resolver_->table());
+    configurator_.ApplyNames(resolver_->table());
     Apply(/*listeners_changed=*/true);
     phase_ = Phase::kServing;
   }
