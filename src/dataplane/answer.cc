@@ -20,15 +20,9 @@ void RequestDriver::Act(const Step& step) {
       Wait();
       break;
     case Step::Kind::kForward:
-      if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
-      Dispatch();
-      break;
     case Step::Kind::kPrefill:
-      DispatchPrefill();
-      break;
     case Step::Kind::kForwardPair:
-      DispatchPrefill();
-      Dispatch();
+      Ask(step);
       break;
     case Step::Kind::kRelay:
       Relay(exchange_.held_answer());
@@ -45,6 +39,35 @@ void RequestDriver::Act(const Step& step) {
     case Step::Kind::kRespond:
       Respond(step.rejection);
       break;
+  }
+}
+
+void RequestDriver::Ask(const Step& step) {
+  if (step.kind == Step::Kind::kForward) {
+    if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
+    Dispatch();
+  } else {
+    DispatchPrefill();
+    if (step.kind == Step::Kind::kForwardPair) Dispatch();
+  }
+  if (exchange_.is_first_try() && exchange_.filters().has_mirrors()) SendCopies();
+}
+
+// Behind the request itself, and once: further tries are the request's own business.
+void RequestDriver::SendCopies() {
+  const FilterChain filters = exchange_.filters();
+  const bool coded =
+      exchange_.body_codings().empty() && head_->headers.Find("content-encoding") != nullptr;
+  std::shared_ptr<const Mirrors::Body> kept;
+  for (const RouteFilters* of : {filters.rule, filters.destination}) {
+    if (of == nullptr) continue;
+    for (const Mirror& mirror : of->mirrors) {
+      if (!mirror.Draw(worker_.environment().random)) continue;
+      const PoolEntry* const pool = exchange_.PoolById(mirror.pool);
+      const ClientRequest request = ForwardedTry(&exchange_.body(), false);
+      worker_.mirrors().Send(
+          {exchange_.rule()->route, pool, exchange_.asked(), coded, body_.view(), request}, &kept);
+    }
   }
 }
 

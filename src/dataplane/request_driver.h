@@ -112,6 +112,8 @@ class RequestDriver final : public ResponseHandler,
   void Act(const Step& step);
   void Wait();
   void BackOff();
+  void Ask(const Step& step);
+  void SendCopies();
   void Dispatch();
   ClientRequest ForwardedTry(BodyEdit* body, bool read_here);
   void Respond(Rejection rejection);

@@ -17,6 +17,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       upstreams_(
           *loop_, client_options_,
           {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); }}),
+      mirrors_(upstreams_, environment_, shared.options),
       decode_queue_(*loop_, shared.options),
       spare_bodies_(shared.options.spare_body_bytes_max,
                     [this] { CountLimit("spare_body_bytes"); }),
