@@ -39,8 +39,8 @@ test: configure  ## build everything and run every test
 install: build  ## into PREFIX (/usr/local) below DESTDIR: binary, man pages, completions, systemd unit
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX) | grep -v '^-- Install configuration'
 
-demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm
-	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) tools/demo
+demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm; TLS=1
+	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) TLS=$(TLS) tools/demo
 
 bench: configure  ## micro-benchmarks of every folder
 	@cmake --build $(BUILD) -j$(JOBS) --target benchmarks

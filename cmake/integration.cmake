@@ -19,6 +19,18 @@ foreach(test IN LISTS INTEGRATION_TESTS)
   endif()
 endforeach()
 
+# What can go wrong with a connection goes wrong over TLS, too: these run once more with clients that
+# come by TLS, and HTTPS listeners in the place of those of HTTP.
+set(TESTS_OVER_TLS streams stream_ends faults keepalive connections bodies coded_body proxy refusals drain)
+if(TARGET penstock)
+  foreach(name IN LISTS TESTS_OVER_TLS)
+    add_test(NAME integration/${name}_tls
+             COMMAND ${PYTHON3} -B ${CMAKE_SOURCE_DIR}/test/integration/${name}_test.py)
+    set_tests_properties(integration/${name}_tls PROPERTIES TIMEOUT 300
+      ENVIRONMENT "PENSTOCK=$<TARGET_FILE:penstock>;HARNESS_TLS=1")
+  endforeach()
+endif()
+
 foreach(tool tidy tidy_test)
   if(EXISTS ${CMAKE_SOURCE_DIR}/tools/${tool})
     add_test(NAME ${tool} COMMAND ${PYTHON3} -B ${CMAKE_SOURCE_DIR}/tools/${tool})

@@ -224,30 +224,80 @@ CorsFilter ReadCors(const Value& value) {
   return cors;
 }
 
+// One of the two ways to say for how many requests.
+void ReadShare(MapReader& in, RequestMirror* mirror) {
+  const Value percent = in.Get("percent");
+  const Value fraction = in.Get("fraction");
+  if (percent.present() && fraction.present()) {
+    fraction.Error("excludes percent: only one of them may be given");
+  }
+  if (const std::optional<int64_t> share = percent.Integer(0, 100)) {
+    mirror->numerator = static_cast<uint32_t>(*share);
+    mirror->denominator = 100;
+  }
+  if (!fraction.present()) return;
+  MapReader parts = fraction.Map();
+  const Value numerator = parts.Require("numerator");
+  const std::optional<int64_t> above = numerator.Integer(0, INT32_MAX);
+  const std::optional<int64_t> below = parts.Get("denominator").Integer(1, INT32_MAX);
+  mirror->numerator = static_cast<uint32_t>(above.value_or(0));
+  mirror->denominator = static_cast<uint32_t>(below.value_or(100));
+  if (mirror->numerator > mirror->denominator) {
+    numerator.Error("must not be more than the denominator, " +
+                    std::to_string(mirror->denominator));
+  }
+}
+
+RequestMirror ReadMirror(const Value& value, const std::string& ns) {
+  MapReader in = value.Map();
+  RequestMirror mirror;
+  {
+    const Value target = in.Require("backendRef");
+    if (!target.present()) return mirror;
+    MapReader ref = target.Map();
+    mirror.group = ref.Get("group").Group();
+    if (const Value kind = ref.Get("kind"); kind.present()) mirror.kind = kind.Kind();
+    const Value other = ref.Get("namespace");
+    mirror.ns = other.present() ? other.DnsLabel() : ns;
+    mirror.name = ref.Require("name").Text(1, 253);
+    const Value port = ref.Get("port");
+    mirror.port = port.Port();
+    if (!port.present() && mirror.group.empty() && mirror.kind == "Service") {
+      port.Error("is required for a Service");
+    }
+  }
+  ReadShare(in, &mirror);
+  return mirror;
+}
+
 constexpr const char* kBodies[] = {
     "requestHeaderModifier", "responseHeaderModifier", "requestRedirect", "urlRewrite", "cors",
     "requestMirror",         "extensionRef",           "externalAuth"};
 constexpr size_t kRedirect = 2;
 constexpr size_t kRewrite = 3;
 constexpr size_t kOnceEach = 5;  // of those before it there may be one each
+constexpr size_t kMirror = 5;
 
-void ReadBody(size_t type, const Value& body, int rule, const std::vector<RouteMatch>& matches,
-              RouteFilters* filters, std::vector<Unsupported>* unsupported) {
+void ReadBody(size_t type, const Value& body, const FilterPlace& place, RouteFilters* filters,
+              std::vector<Unsupported>* unsupported) {
   switch (type) {
     case 0:
-      filters->request_headers = ReadModifier(body, rule, unsupported);
+      filters->request_headers = ReadModifier(body, place.rule, unsupported);
       break;
     case 1:
-      filters->response_headers = ReadModifier(body, rule, unsupported);
+      filters->response_headers = ReadModifier(body, place.rule, unsupported);
       break;
     case kRedirect:
-      filters->redirect = ReadRedirect(body, matches);
+      filters->redirect = ReadRedirect(body, place.matches);
       break;
     case kRewrite:
-      filters->rewrite = ReadRewrite(body, matches);
+      filters->rewrite = ReadRewrite(body, place.matches);
       break;
     case 4:
       filters->cors = ReadCors(body);
+      break;
+    case kMirror:
+      filters->mirrors.push_back(ReadMirror(body, place.ns));
       break;
     default:
       break;
@@ -289,7 +339,7 @@ std::string_view PathFault(std::string_view path) {
   return "";
 }
 
-RouteFilters ReadFilters(const Value& filters, int rule, const std::vector<RouteMatch>& matches,
+RouteFilters ReadFilters(const Value& filters, const FilterPlace& place,
                          std::vector<Unsupported>* unsupported) {
   RouteFilters result;
   bool seen[std::size(kBodies)] = {};
@@ -305,12 +355,13 @@ RouteFilters ReadFilters(const Value& filters, int rule, const std::vector<Route
       if (chosen == std::size(kBodies)) continue;
       if (i == chosen && !body.present()) body.Error("is required for this type of filter");
       if (i != chosen && body.present()) body.Error("does not belong to this type of filter");
-      if (i == chosen && !seen[i]) ReadBody(i, body, rule, matches, &result, unsupported);
+      const bool counts = i == chosen && (!seen[i] || i == kMirror);
+      if (counts) ReadBody(i, body, place, &result, unsupported);
     }
     if (chosen == std::size(kBodies)) continue;
-    if (chosen >= kOnceEach) {
-      NoteUnsupported(item, rule, unsupported);
-    } else if (seen[chosen]) {
+    if (chosen > kMirror) {
+      NoteUnsupported(item, place.rule, unsupported);
+    } else if (chosen < kOnceEach && seen[chosen]) {
       type.Error("there may be one filter of this type");
     }
     seen[chosen] = true;

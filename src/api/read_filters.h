@@ -20,9 +20,15 @@ void Refuse(const Value& field, int rule, std::string message, std::vector<Unsup
 // Whether fields of that name, in lower case, belong to one connection or frame a message.
 bool IsGatewaysOwn(std::string_view field_name);
 
-// Filters of rule number `rule` or one of its backendRefs. What is valid and not honoured goes to
-// `unsupported`: the rule is then not served. `matches`: the rule's.
-RouteFilters ReadFilters(const Value& filters, int rule, const std::vector<RouteMatch>& matches,
+// Where filters stand: in rule number `rule` of a route in namespace `ns`, or one of its
+// backendRefs.
+struct FilterPlace {
+  const std::string& ns;
+  int rule;
+  const std::vector<RouteMatch>& matches;  // the rule's
+};
+// What is valid and not honoured goes to `unsupported`: the rule is then not served.
+RouteFilters ReadFilters(const Value& filters, const FilterPlace& place,
                          std::vector<Unsupported>* unsupported);
 
 }  // namespace gw::api

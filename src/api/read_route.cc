@@ -126,7 +126,7 @@ BackendRef ReadBackendRef(const Value& value, const std::string& ns, int index,
     port.Error("is required for a Service");
   }
   ref.weight = static_cast<int>(in.Get("weight").Integer(0, 1'000'000).value_or(1));
-  ref.filters = ReadFilters(in.Get("filters"), index, rule.matches, unsupported);
+  ref.filters = ReadFilters(in.Get("filters"), {ns, index, rule.matches}, unsupported);
   return ref;
 }
 
@@ -217,7 +217,7 @@ RouteRule ReadRule(const Value& value, const std::string& ns, int index,
   }
   if (rule.matches.empty()) rule.matches.emplace_back();
   const Value filters = in.Get("filters");
-  rule.filters = ReadFilters(filters, index, rule.matches, unsupported);
+  rule.filters = ReadFilters(filters, {ns, index, rule.matches}, unsupported);
   for (const Value& item : in.Get("backendRefs").List(0, 16)) {
     item.Keep();
     rule.backend_refs.push_back(ReadBackendRef(item, ns, index, rule, unsupported));

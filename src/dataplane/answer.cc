@@ -20,15 +20,9 @@ void RequestDriver::Act(const Step& step) {
       Wait();
       break;
     case Step::Kind::kForward:
-      if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
-      Dispatch();
-      break;
     case Step::Kind::kPrefill:
-      DispatchPrefill();
-      break;
     case Step::Kind::kForwardPair:
-      DispatchPrefill();
-      Dispatch();
+      Ask(step);
       break;
     case Step::Kind::kRelay:
       Relay(exchange_.held_answer());
@@ -45,6 +39,36 @@ void RequestDriver::Act(const Step& step) {
     case Step::Kind::kRespond:
       Respond(step.rejection);
       break;
+  }
+}
+
+void RequestDriver::Ask(const Step& step) {
+  if (step.kind == Step::Kind::kForward) {
+    if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
+    Dispatch();
+  } else {
+    DispatchPrefill();
+    if (step.kind == Step::Kind::kForwardPair) Dispatch();
+  }
+  if (exchange_.is_first_try() && exchange_.filters().has_mirrors()) SendCopies();
+}
+
+// Behind the request itself, and once: further tries are the request's own business.
+void RequestDriver::SendCopies() {
+  const FilterChain filters = exchange_.filters();
+  const bool coded =
+      exchange_.body_codings().empty() && head_->headers.Find("content-encoding") != nullptr;
+  std::shared_ptr<const Mirrors::Body> kept;
+  for (const RouteFilters* of : {filters.rule, filters.destination}) {
+    if (of == nullptr) continue;
+    for (const Mirror& mirror : of->mirrors) {
+      if (!mirror.Draw(worker_.environment().random)) continue;
+      const PoolEntry* const pool = exchange_.PoolById(mirror.pool);
+      const EndpointAccess* const access = pool == nullptr ? nullptr : pool->pool.access.get();
+      const ClientRequest request = ForwardedTry(access, &exchange_.body(), false);
+      worker_.mirrors().Send(
+          {exchange_.rule()->route, pool, exchange_.asked(), coded, body_.view(), request}, &kept);
+    }
   }
 }
 
@@ -72,22 +96,23 @@ void RequestDriver::Dispatch() {
   // First, as it depends on nothing but the request: the answer must be plain to be begun by us.
   const bool early = StartKeepalive();
   StartTryTimer();
-  upstream_ = worker_.upstreams().Send(TargetOf(exchange_.endpoint()),
-                                       ForwardedTry(&body, early || exchange_.asks_usage()),
-                                       ReuseOfNextTry(), this);
+  upstream_ = worker_.upstreams().Send(
+      TargetOf(exchange_.endpoint()),
+      ForwardedTry(AccessOfPool(), &body, early || exchange_.asks_usage()), ReuseOfNextTry(), this);
 }
 
 ClientTarget RequestDriver::TargetOf(const Endpoint& endpoint) const {
-  const EndpointAccess* const access = exchange_.pool()->pool.access.get();
+  const EndpointAccess* const access = AccessOfPool();
   return {endpoint.address, access == nullptr ? nullptr : access->tls};
 }
 
-// The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too.
-ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
+// The request as endpoints get it that are spoken to in that way. `read_here`: the answer is read
+// by the gateway, too.
+ClientRequest RequestDriver::ForwardedTry(const EndpointAccess* access, BodyEdit* body,
+                                          bool read_here) {
   std::string_view target = head_->target;
   const FilterChain filters = exchange_.filters();
   const PathEdit* const path_edit = filters.path();
-  const EndpointAccess* const access = exchange_.pool()->pool.access.get();
   const bool is_prefixed = access != nullptr && !access->path_prefix.empty();
   if (target.front() != '/' || path_edit != nullptr || is_prefixed) {
     // An absolute target is sent on in the one form that servers read alike; its authority goes

@@ -75,6 +75,18 @@ TEST_F(EndpointAccessTest, HostAndPathAreTheEndpoints) {
   EXPECT_TRUE(Served(1).saw("GET /v1beta/v1/thing HTTP/1.1\r\nhost: models.example.com\r\n"));
 }
 
+TEST_F(EndpointAccessTest, ModelsAreAskedForInTheSameWay) {
+  ServeEndpointOverTls();
+  Credential("x-api-key", "of-the-pool");
+  access_.authority = "models.example.com";
+  access_.path_prefix = "/v1beta";
+  Start();
+  auto client = Connect("GET /v1/models HTTP/1.1\r\nHost: a\r\nX-Api-Key: mine\r\n\r\n");
+  EXPECT_TRUE(Served(0).saw("GET /v1beta/v1/models HTTP/1.1\r\nhost: models.example.com\r\n"));
+  EXPECT_TRUE(Served(0).saw("x-api-key: of-the-pool\r\n"));
+  EXPECT_FALSE(Served(0).saw("mine"));
+}
+
 TEST_F(EndpointAccessTest, AClientThatLeavesEndsItsRequestOverTls) {
   ServeEndpointOverTls();
   Start();

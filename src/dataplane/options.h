@@ -42,6 +42,10 @@ struct DataplaneOptions {
   size_t prefill_response_bytes_max = 8u << 20;  // that prefill half has failed
   // Of a pair's stream before its first output: it goes out, and no other pair is tried.
   size_t held_response_bytes_max = 64 * 1024;
+  // Copies of requests, per worker: what is under way, what of bodies it holds, and of each answer.
+  size_t mirrors_max = 256;                      // not sent
+  size_t mirror_bytes_max = 64u << 20;           // not sent
+  size_t mirror_response_bytes_max = 16u << 20;  // broken off
 
   size_t reads_per_turn_max = 4;  // of one connection, up to 256 KiB each: others have their turn
   size_t linger_bytes_max = 64u << 20;  // sent by a client after its answer: closed
@@ -64,7 +68,8 @@ struct DataplaneOptions {
   // A client or endpoint from which nothing comes for so long is asked by TCP whether it is still
   // there; after four questions, a quarter of this apart, its connection has failed. 0: never.
   Duration tcp_keep_alive = std::chrono::seconds(60);
-  Duration linger_timeout = std::chrono::seconds(2);  // for clients still sending after a refusal
+  Duration mirror_timeout = std::chrono::seconds(300);  // a copy's answer is broken off
+  Duration linger_timeout = std::chrono::seconds(2);    // for clients still sending after a refusal
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
   Duration model_list_cache_time = std::chrono::seconds(2);
@@ -102,6 +107,10 @@ inline constexpr std::string_view kCountedLimits[] = {
     "linger_bytes",
     "linger_timeout",
     "local_ports",
+    "mirror_bytes",
+    "mirror_response_bytes",
+    "mirror_timeout",
+    "mirrors",
     "model_label_values",
     "model_list_bytes",
     "model_list_timeout",

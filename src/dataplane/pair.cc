@@ -16,8 +16,9 @@ void RequestDriver::DispatchPrefill() {
   BodyEdit& body = exchange_.prefill_body();
   const bool early = StartKeepalive();
   const bool keep_success = exchange_.needs_prefill_answer();
-  prefill_->Send(TargetOf(exchange_.prefill_endpoint()), ForwardedTry(&body, early || keep_success),
-                 keep_success, ReuseOfNextTry());
+  prefill_->Send(TargetOf(exchange_.prefill_endpoint()),
+                 ForwardedTry(AccessOfPool(), &body, early || keep_success), keep_success,
+                 ReuseOfNextTry());
   StartTryTimer();
 }
 

@@ -21,6 +21,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
           {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); },
            [this](const auto& result) { endpoint_handshakes_.Count(result); }},
           handshakes_.get()),
+      mirrors_(upstreams_, environment_, shared.options),
       decode_queue_(*loop_, shared.options),
       spare_bodies_(shared.options.spare_body_bytes_max,
                     [this] { CountLimit("spare_body_bytes"); }),

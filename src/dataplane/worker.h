@@ -24,6 +24,7 @@
 #include "dataplane/forwarding.h"
 #include "dataplane/h1_request.h"
 #include "dataplane/held_bytes.h"
+#include "dataplane/mirrors.h"
 #include "dataplane/model_list.h"
 #include "dataplane/options.h"
 #include "dataplane/request_driver.h"
@@ -80,6 +81,7 @@ class ProxyWorker {
   ExchangeEnvironment& environment() { return environment_; }
   ClientPool& upstreams() { return upstreams_; }
   ModelLists& model_lists() { return model_lists_; }
+  Mirrors& mirrors() { return mirrors_; }
   DecodeQueue& decode_queue() { return decode_queue_; }
   SpareBodies& spare_bodies() { return spare_bodies_; }
   SpareH1Requests& spare_requests() { return spare_requests_; }
@@ -130,6 +132,7 @@ class ProxyWorker {
   HandshakeCounts endpoint_handshakes_;
   const ClientOptions client_options_;
   ClientPool upstreams_;
+  Mirrors mirrors_;
   DecodeQueue decode_queue_;
   SpareBodies spare_bodies_;
   const std::unique_ptr<ModelListStore> own_model_lists_;

@@ -112,6 +112,8 @@ class Exchange {
   TimePoint began() const { return asked_.began; }
   std::string_view request_id() const { return asked_.request_id; }
   const http::Target& target() const { return asked_.target; }
+  const Asked& asked() const { return asked_; }
+  const PoolEntry* PoolById(std::string_view id) const { return routed_.FindById(id); }
   const std::shared_ptr<const Snapshot>& snapshot() const { return routed_.snapshot(); }
   // nullptr until the body has come, maybe, and where the request began at a pool.
   const RouteRule* rule() const { return routed_.rule(); }
@@ -136,6 +138,7 @@ class Exchange {
   const Endpoint& endpoint() const { return *tried_.decision.endpoint; }
   bool is_repeatable() const;  // may be sent again after a server may have acted on it
   const Tries& tries() const { return tried_.failed; }
+  bool is_first_try() const { return tried_.count == 1; }
   bool backs_off() const { return tried_.backs_off; }
   Duration back_off() const { return tried_.back_off; }  // of kBackOff
   bool is_pair() const { return tried_.pair.active; }

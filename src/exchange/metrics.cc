@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "exchange/mirrored.h"
 #include "exchange/session.h"
 #include "flowcontrol/api_keys.h"
 
@@ -214,9 +215,26 @@ std::shared_ptr<Counter> ShareRule(MetricRegistry& registry, std::string_view ro
                                {{"route", std::string(route)}, {"rule", std::string(rule)}});
 }
 
+std::shared_ptr<Counter> ShareMirror(MetricRegistry& registry, std::string_view route,
+                                     std::string_view result) {
+  return registry.ShareCounter("penstock_mirrored_requests_total",
+                               "Copies of requests that RequestMirror filters wanted, by what "
+                               "became of them.",
+                               {{"route", std::string(route)}, {"result", std::string(result)}});
+}
+
+void ShowMirrors(MetricRegistry& registry, const RouteRule& rule, const RouteFilters* filters) {
+  if (filters == nullptr || filters->mirrors.empty()) return;
+  for (size_t i = 0; i < kMirrorResults; ++i) {
+    ShareMirror(registry, rule.route, NameOf(static_cast<MirrorResult>(i)));
+  }
+}
+
 void ShowRule(MetricRegistry& registry, const Snapshot& snapshot, const RouteRule& rule) {
   if (rule.named) ShareRule(registry, rule.route, rule.label);
+  ShowMirrors(registry, rule, rule.filters.get());
   for (const Destination& destination : rule.destinations) {
+    ShowMirrors(registry, rule, destination.filters.get());
     if (destination.kind != Destination::Kind::kPool) continue;
     const std::string& pool = snapshot.pools[destination.pool]->pool.id;
     if (rule.session == nullptr) continue;
@@ -326,6 +344,10 @@ void ExchangeMetrics::CountSession(std::string_view pool, std::string_view resul
 
 void ExchangeMetrics::CountRule(std::string_view route, std::string_view rule) {
   OtherOf('r', route, rule, ShareRule).Add();
+}
+
+void ExchangeMetrics::CountMirror(std::string_view route, std::string_view result) {
+  OtherOf('m', route, result, ShareMirror).Add();
 }
 
 std::shared_ptr<ExchangeSeries> ExchangeMetrics::For(std::string_view pool, std::string_view model,

@@ -162,6 +162,8 @@ class ExchangeMetrics {
   // `result`: what became of the session of a request to that pool.
   void CountSession(std::string_view pool, std::string_view result);
   void CountRule(std::string_view route, std::string_view rule);
+  // A copy that a filter of the route wanted.
+  void CountMirror(std::string_view route, std::string_view result);
   // A connection that failed for a reason of the gateway's own machine.
   void CountOwnFailure(TryFailure failure) { OwnFailures(failure).Add(); }
   Counter& OwnFailures(TryFailure failure);

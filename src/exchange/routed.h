@@ -63,6 +63,8 @@ class Routed {
   // Pins the newest version of the pool.
   Refusal PinAgain(std::shared_ptr<const Snapshot> newest);
 
+  // nullptr: what is pinned has no such pool.
+  const PoolEntry* FindById(std::string_view id) const;
   bool begins_at_pool() const { return routes_ == nullptr && !pool_id_.empty(); }
   bool rule_depends_on_model() const { return routes_->matches_model_name(); }
   bool pool_depends_on_model() const;
@@ -91,7 +93,6 @@ class Routed {
   const Destination* DestinationOf(const SessionToken& session, const std::string& model) const;
   const Destination* DestinationOf(const EndpointState& home) const;
   Refusal Take(const PoolEntry& pool);
-  const PoolEntry* FindById(std::string_view id) const;
 
   std::shared_ptr<const Snapshot> snapshot_;
   ListenerKey listener_;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "http/head.h"
 #include "http/url.h"
 #include "routing/cors.h"
@@ -65,9 +66,13 @@ struct UrlRewrite {
 
 // Of `numerator` of `denominator` requests a copy goes to that pool.
 struct Mirror {
-  uint32_t pool = 0;  // indexes Snapshot::pools
+  std::string pool;  // its id
   uint32_t numerator = 1;
   uint32_t denominator = 1;
+
+  bool Draw(Random& random) const {
+    return numerator >= denominator || random.Below(denominator) < numerator;
+  }
 };
 
 struct RouteFilters {
@@ -91,6 +96,10 @@ struct FilterChain {
   std::string_view hostname() const;  // in place of Host; empty: it stays
   const PathEdit* path() const;       // nullptr: it stays
 
+  bool has_mirrors() const {
+    return (rule != nullptr && !rule->mirrors.empty()) ||
+           (destination != nullptr && !destination->mirrors.empty());
+  }
   bool edits_response() const { return rule != nullptr || destination != nullptr; }
   void EditRequest(std::vector<http::HeaderField>* fields) const;
   // Of an answer that came from the destination, or is begun in its place.

@@ -70,7 +70,8 @@ CorsPolicy PolicyOf(const api::CorsFilter& spec) {
 }  // namespace
 
 std::shared_ptr<const RouteFilters> MakeFilters(const api::RouteFilters& filters,
-                                                const api::RouteRule& rule) {
+                                                const api::RouteRule& rule,
+                                                std::vector<Mirror> mirrors) {
   if (filters.empty()) return nullptr;
   auto result = std::make_shared<RouteFilters>();
   result->request = EditsOf(filters.request_headers);
@@ -80,6 +81,7 @@ std::shared_ptr<const RouteFilters> MakeFilters(const api::RouteFilters& filters
     result->rewrite = {filters.rewrite->hostname, PathOf(filters.rewrite->path, rule)};
   }
   if (filters.cors) result->cors = PolicyOf(*filters.cors);
+  result->mirrors = std::move(mirrors);
   return result;
 }
 

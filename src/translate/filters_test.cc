@@ -86,5 +86,53 @@ TEST(Filters, CorsIsWrittenOnce) {
   EXPECT_TRUE(any.any_origin && any.any_method && any.any_header);
 }
 
+TEST(Filters, MirrorsLeadToPools) {
+  FilteredScenario scenario;
+  scenario.AddService("copy");
+  scenario.AddPool("shadow");
+  scenario.rule->filters.mirrors = {{"", "Service", "default", "copy", 80, 1, 4},
+                                    {api::kInferenceGroup, "InferencePool", "default", "shadow"}};
+  scenario.AddPoolRef(*scenario.rule, "pool").filters.mirrors = {
+      {"", "Service", "default", "copy", 80}};
+  const RouteRule* const rule = scenario.Rule();
+  ASSERT_EQ(rule->filters->mirrors.size(), 2u);
+  EXPECT_EQ(rule->filters->mirrors[0].pool, "service default/copy:80");
+  EXPECT_EQ(rule->filters->mirrors[0].numerator, 1u);
+  EXPECT_EQ(rule->filters->mirrors[0].denominator, 4u);
+  EXPECT_EQ(rule->filters->mirrors[1].pool, "default/shadow");
+  EXPECT_EQ(rule->destinations[0].filters->mirrors[0].pool, "service default/copy:80");
+  EXPECT_EQ(Said(ParentConditions(scenario.translation, "HTTPRoute", "route"), "ResolvedRefs"),
+            "True/ResolvedRefs");
+  EXPECT_EQ(Said(ParentConditions(scenario.translation, "InferencePool", "shadow"), "Accepted"),
+            "True/Accepted");
+}
+
+TEST(Filters, AMirrorThatDoesNotResolveIsLeftOutAndTold) {
+  FilteredScenario scenario;
+  scenario.AddPoolRef(*scenario.rule, "pool");
+  scenario.rule->name = "chat";
+  scenario.rule->filters.mirrors = {{"", "Service", "default", "missing", 80}};
+  const RouteRule* const rule = scenario.Rule();
+  EXPECT_TRUE(rule->filters->mirrors.empty());
+  EXPECT_EQ(Answer(scenario.translation, "/v1/x"), "default/pool:1") << "the rule is served";
+  const auto conditions = ParentConditions(scenario.translation, "HTTPRoute", "route");
+  EXPECT_EQ(Said(conditions, "Accepted"), "True/Accepted");
+  EXPECT_EQ(Said(conditions, "ResolvedRefs"), "False/BackendNotFound");
+  EXPECT_TRUE(MessageOf(conditions, "ResolvedRefs").starts_with("rule chat: ")) << "which";
+}
+
+TEST(Filters, AMirrorInAnotherNamespaceNeedsAGrant) {
+  FilteredScenario scenario;
+  scenario.AddService("copy", "other");
+  scenario.AddPoolRef(*scenario.rule, "pool");
+  scenario.rule->filters.mirrors = {{"", "Service", "other", "copy", 80}};
+  EXPECT_TRUE(scenario.Rule()->filters->mirrors.empty());
+  EXPECT_EQ(Said(ParentConditions(scenario.translation, "HTTPRoute", "route"), "ResolvedRefs"),
+            "False/RefNotPermitted");
+  scenario.AddGrant("default", "other", "Service");
+  scenario.resources.reference_grants[{"other", "grant"}].from[0].kind = "HTTPRoute";
+  EXPECT_EQ(scenario.Rule()->filters->mirrors.size(), 1u);
+}
+
 }  // namespace
 }  // namespace gw

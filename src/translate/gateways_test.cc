@@ -38,7 +38,7 @@ TEST(GatewayClass, NamesTheFeaturesThatAreServed) {
   EXPECT_TRUE(std::is_sorted(features.begin(), features.end()));
   EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteMethodMatching"), 1);
   EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteCORS"), 1);
-  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteRequestMirror"), 0);
+  EXPECT_EQ(std::count(features.begin(), features.end(), "HTTPRouteRequestMirror"), 1);
 }
 
 TEST(GatewayClass, OfAnotherControllerIsRefusedWhereNobodyElseIs) {

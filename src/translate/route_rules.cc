@@ -117,29 +117,66 @@ std::shared_ptr<const SessionPolicy> SessionOf(const api::RouteRule& spec,
   return policy;
 }
 
+// Whose endpoints the rule leads to.
+void NoteTarget(const ResolvedRef& resolved, RouteRules* result) {
+  if (resolved.pool != nullptr) result->targets.push_back(resolved.pool->group_key());
+  if (resolved.service != nullptr) {
+    result->targets.push_back({"", resolved.service->meta.ns, resolved.service->meta.name});
+  }
+}
+
+// One condition has one reason: the first. The message has them all. `field`: of the rule.
+void NoteUnresolved(const api::HttpRoute& route, size_t index, const std::string& field,
+                    const ResolvedRef& resolved, RouteRules* result) {
+  if (resolved.reason.empty()) return;
+  const std::string& name = route.rules[index].name;
+  const std::string message = (name.empty() ? "" : fmt::format("rule {}: ", name)) +
+                              resolved.message +
+                              route.meta.Where(fmt::format("spec.rules[{}].{}", index, field));
+  if (result->resolved.ok()) {
+    result->resolved = Refused(resolved.reason, message);
+  } else {
+    result->resolved.message += "; " + message;
+  }
+}
+
+// Where copies go, of those filters. What does not resolve is left out: requests are served without
+// their copies.
+std::vector<Mirror> MirrorsOf(const Context& context, PoolSet& pools, const api::HttpRoute& route,
+                              size_t index, const std::string& field,
+                              const api::RouteFilters& filters, RouteRules* result) {
+  std::vector<Mirror> mirrors;
+  for (const api::RequestMirror& spec : filters.mirrors) {
+    api::BackendRef ref;
+    ref.group = spec.group;
+    ref.kind = spec.kind;
+    ref.ns = spec.ns;
+    ref.name = spec.name;
+    ref.port = spec.port;
+    const ResolvedRef resolved = Resolve(context, pools, route, ref);
+    NoteTarget(resolved, result);
+    NoteUnresolved(route, index, field, resolved, result);
+    if (resolved.destination.kind != Destination::Kind::kPool) continue;
+    mirrors.push_back(
+        {pools.recipe(resolved.destination.pool).base.pool.id, spec.numerator, spec.denominator});
+  }
+  return mirrors;
+}
+
 // Adds the rule's destinations and what does not resolve.
 void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& route, size_t index,
                  RouteRule* rule, RouteRules* result) {
   const std::vector<api::BackendRef>& refs = route.rules[index].backend_refs;
   for (size_t i = 0; i < refs.size(); ++i) {
     const ResolvedRef resolved = Resolve(context, pools, route, refs[i]);
+    const std::string field = fmt::format("backendRefs[{}]", i);
     Destination& destination = rule->destinations.emplace_back(resolved.destination);
-    destination.filters = MakeFilters(refs[i].filters, route.rules[index]);
+    destination.filters =
+        MakeFilters(refs[i].filters, route.rules[index],
+                    MirrorsOf(context, pools, route, index, field, refs[i].filters, result));
     rule->total_weight += resolved.destination.weight;
-    if (resolved.pool != nullptr) result->targets.push_back(resolved.pool->group_key());
-    if (resolved.service != nullptr) {
-      result->targets.push_back({"", resolved.service->meta.ns, resolved.service->meta.name});
-    }
-    if (resolved.reason.empty()) continue;
-    const std::string message =
-        (rule->named ? fmt::format("rule {}: ", rule->label) : "") + resolved.message +
-        route.meta.Where(fmt::format("spec.rules[{}].backendRefs[{}]", index, i));
-    // One condition has one reason: the first. The message has them all.
-    if (result->resolved.ok()) {
-      result->resolved = Refused(resolved.reason, message);
-    } else {
-      result->resolved.message += "; " + message;
-    }
+    NoteTarget(resolved, result);
+    NoteUnresolved(route, index, field, resolved, result);
   }
 }
 
@@ -180,7 +217,8 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
     rule->retry = RetryOf(spec.retry);
     // A rule may be named as another one is numbered.
     rule->session = SessionOf(spec, result.route + (rule->named ? "/" : "#") + rule->label);
-    rule->filters = MakeFilters(spec.filters, spec);
+    rule->filters = MakeFilters(
+        spec.filters, spec, MirrorsOf(context, pools, route, i, "filters", spec.filters, &result));
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
     for (const std::optional<RouteMatch>& match : result.matches.back()) {
       result.chooses_by_model |= match && ChoosesByModel(*match);

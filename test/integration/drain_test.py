@@ -6,7 +6,7 @@ import signal
 import threading
 import unittest
 
-from harness import (Client, Ended, Gate, GatewayTest, chat_answer, chat_body, chat_events,
+from harness import (Ended, Gate, GatewayTest, chat_answer, chat_body, chat_events,
                      eventually, hang, pool_of, stream_answer)
 
 CHAT = "/v1/chat/completions"
@@ -30,7 +30,7 @@ class DrainTest(GatewayTest):
     def wait_refusing(self, gateway):
         def refused():
             try:
-                client = Client(gateway.address, gateway.port)
+                client = gateway.connect()
             except (ConnectionRefusedError, ConnectionResetError):
                 return True
             client.close()
@@ -64,7 +64,7 @@ class DrainTest(GatewayTest):
             def ask_on():
                 while True:
                     try:
-                        client = Client(gateway.address, gateway.port)
+                        client = gateway.connect()
                     except (ConnectionRefusedError, ConnectionResetError):
                         return
                     try:

@@ -3,14 +3,13 @@
 import copy
 import json
 import os
-import pathlib
 import subprocess
 import tempfile
 import unittest
 
 from harness import (DEADLINE_S, Gateway, GatewayTest, answer, chat_answer, eventually,
-                     gateway_objects, http_route, inference_model, inference_pool, penstock, pod,
-                     pool_of)
+                     example_folders, gateway_objects, http_route, inference_model,
+                     inference_pool, made_example, penstock, pod, pool_of)
 
 
 def run(*arguments, text=None):
@@ -209,12 +208,11 @@ class CheckTest(unittest.TestCase):
         self.assertRegex(out, r"warning: .*\.yaml: is empty")
 
     def test_every_example_is_good(self):
-        examples = pathlib.Path(__file__).resolve().parents[2] / "examples"
-        folders = [path for path in examples.iterdir() if path.is_dir()]
+        folders = example_folders()
         self.assertIn("quickstart", [path.name for path in folders])
         for folder in folders:
-            with self.subTest(folder.name):
-                status, out, err = run("check", "--strict", str(folder))
+            with self.subTest(folder.name), made_example(folder) as made:
+                status, out, err = run("check", "--strict", str(made))
                 self.assertEqual((status, err), (0, ""), out)
 
     def test_what_serves_nothing_is_refused(self):

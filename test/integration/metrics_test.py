@@ -38,9 +38,11 @@ class DocumentedTest(PairTest):
         # A pool that serves disaggregated has the families that others have, too.
         gateway = self.start([self.good_prefill()], [self.good_decode()])
         gateway.wait_scraped()
-        # And API keys, rules with names, and sessions.
+        # And API keys, rules with names, sessions and mirrors.
         keyed = http_route("test-pool", "/keyed", "keyed", sessionPersistence={})
         keyed["spec"]["rules"][0]["name"] = "named"
+        keyed["spec"]["rules"][0]["filters"] = [{"type": "RequestMirror", "requestMirror": {
+            "backendRef": keyed["spec"]["rules"][0]["backendRefs"][0]}}]
         keyed["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
         gateway.write("keyed.yaml", [keyed, {
             "apiVersion": "v1", "kind": "Secret", "stringData": {"alice": "sk-a"},

@@ -418,7 +418,7 @@ class HeaderTest(ProxyTest):
         gateway.request("GET", "/v1/t", host="api.test:8080")
         request = self.server.requests[0]
         self.assertEqual(request.get("x-forwarded-for"), "127.0.0.1")
-        self.assertEqual(request.get("x-forwarded-proto"), "http")
+        self.assertEqual(request.get("x-forwarded-proto"), "https" if gateway.tls else "http")
         self.assertEqual(request.get("x-forwarded-host"), "api.test:8080")
         gateway.request("GET", "/v1/t", [
             ("X-Forwarded-For", "10.0.0.1"), ("x-forwarded-for", "10.0.0.2, 10.0.0.3"),

@@ -159,6 +159,26 @@ TEST(BadObjects, HttpRouteParentsAndPaths) {
       "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
 }
 
+TEST(BadObjects, MirrorsOfRoutes) {
+  const std::string m = "spec: {rules: [{filters: [{type: RequestMirror, requestMirror: {";
+  const std::string s = m + "backendRef: {name: s, port: 80}, ";
+  const std::string at = "HTTPRoute default/r: spec.rules[0].filters[0].requestMirror.";
+  ExpectErrors(
+      {
+          {m + "}}]}]}", at + "backendRef: is required (a.yaml:4)"},
+          {m + "backendRef: {name: s}}}]}]}",
+           at + "backendRef.port: is required for a Service (a.yaml:4)"},
+          {s + "percent: 101}}]}]}", at + "percent: must be 0..100, got 101 (a.yaml:4)"},
+          {s + "percent: 1, fraction: {numerator: 1}}}]}]}",
+           at + "fraction: excludes percent: only one of them may be given (a.yaml:4)"},
+          {s + "fraction: {numerator: 2, denominator: 1}}}]}]}",
+           at + "fraction.numerator: must not be more than the denominator, 1 (a.yaml:4)"},
+          {s + "fraction: {denominator: 0, numerator: 0}}}]}]}",
+           at + "fraction.denominator: must be 1..2147483647, got 0 (a.yaml:4)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
+}
+
 TEST(BadObjects, HttpRouteRules) {
   const std::string b = "spec: {rules: [{backendRefs: [";
   ExpectErrors(

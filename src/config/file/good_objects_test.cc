@@ -126,8 +126,6 @@ spec:
       queryParams: [{name: a, type: RegularExpression, value: ".*"}]
   - filters:
     - {type: RequestHeaderModifier, requestHeaderModifier: {remove: [a, Host]}}
-    - {type: RequestMirror, requestMirror: {backendRef: {name: s, port: 80}}}
-    - {type: RequestMirror, requestMirror: {backendRef: {name: t, port: 80}}}
     - {type: ExternalAuth, externalAuth: {protocol: HTTP}}
     retry: {attempts: 101}
     sessionPersistence: {sessionName: "a b"}
@@ -142,13 +140,45 @@ spec:
                           "written by the gateway itself and cannot be modified, but by a "
                           "URLRewrite with a hostname",
                           "2 spec.rules[2].filters[1]: is not supported yet",
-                          "2 spec.rules[2].filters[2]: is not supported yet",
-                          "2 spec.rules[2].filters[3]: is not supported yet",
                           "2 spec.rules[2].backendRefs[0].filters[0]: is not supported yet",
                           "2 spec.rules[2].retry.attempts: more than 100 attempts are not "
                           "supported",
                           "2 spec.rules[2].sessionPersistence.sessionName: \"a b\" cannot be the "
                           "name of a cookie"));
+}
+
+TEST(GoodObjects, MirrorsOfARoute) {
+  const api::ResourceSet set = Good(std::string(kRoute) + R"(
+spec:
+  rules:
+  - filters:
+    - {type: RequestMirror, requestMirror: {backendRef: {name: s, port: 80}}}
+    - type: RequestMirror
+      requestMirror:
+        backendRef: {group: inference.networking.k8s.io, kind: InferencePool, name: p, namespace: x}
+        percent: 42
+    - {type: RequestMirror, requestMirror: {backendRef: {name: s, port: 81}, percent: 0}}
+    backendRefs:
+    - name: s
+      port: 80
+      filters:
+      - type: RequestMirror
+        requestMirror: {backendRef: {name: t, port: 82}, fraction: {numerator: 3, denominator: 7}}
+      - type: RequestMirror
+        requestMirror: {backendRef: {name: t, port: 82}, fraction: {numerator: 3}}
+)");
+  const api::HttpRoute& route = set.http_routes.at({"web", "r"});
+  EXPECT_THAT(route.unsupported, IsEmpty());
+  const auto& mirrors = route.rules.at(0).filters.mirrors;
+  ASSERT_EQ(mirrors.size(), 3u);
+  EXPECT_EQ(mirrors[0], (api::RequestMirror{"", "Service", "web", "s", 80, 1, 1}));
+  EXPECT_EQ(mirrors[1], (api::RequestMirror{"inference.networking.k8s.io", "InferencePool", "x",
+                                            "p", std::nullopt, 42, 100}));
+  EXPECT_EQ(mirrors[2], (api::RequestMirror{"", "Service", "web", "s", 81, 0, 100}));
+  const auto& of_backend = route.rules.at(0).backend_refs.at(0).filters.mirrors;
+  ASSERT_EQ(of_backend.size(), 2u);
+  EXPECT_EQ(of_backend[0], (api::RequestMirror{"", "Service", "web", "t", 82, 3, 7}));
+  EXPECT_EQ(of_backend[1].denominator, 100u);
 }
 
 TEST(GoodObjects, RetriesAndSessionsOfRules) {

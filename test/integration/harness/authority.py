@@ -1,6 +1,8 @@
 """Certificates for tests, made by openssl(1)."""
 
+import copy
 import os
+import shutil
 import ssl
 import subprocess
 
@@ -15,29 +17,42 @@ class Authority:
                       "-nodes", "-keyout", self.file("ca.key"), "-out", self.path,
                       "-subj", "/CN=Test CA", "-days", "30")
 
+    def intermediate(self, folder):
+        """An authority in that folder, with a certificate of this one."""
+        self.issue("intermediate", subject="Intermediate CA", extensions="basicConstraints=CA:TRUE")
+        for name, own in (("ca.pem", "intermediate.crt"), ("ca.key", "intermediate.key")):
+            shutil.copy(self.file(own), os.path.join(folder, name))
+        made = copy.copy(self)
+        made.folder = folder
+        made.path = made.file("ca.pem")
+        return made
+
+    def certificate(self):
+        return self.read("ca.pem")
+
     def file(self, name):
         return os.path.join(self.folder, name)
 
     def _openssl(self, *arguments):
         subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
 
-    def issue(self, label, names="", key="ec", days=30):
+    def issue(self, label, names="", key="ec", days=30, subject=None,
+              extensions="basicConstraints=CA:FALSE"):
         """The certificate and the key as text; files of that name are left in the folder.
 
         `names`: DNS names, or what openssl takes for others ("IP:127.0.0.1").
         """
         kind = (["ec", "-pkeyopt", "ec_paramgen_curve:P-256"] if key == "ec" else [key])
-        extensions = self.file(f"{label}.ext")
-        with open(extensions, "w", encoding="ascii") as file:
-            file.write("basicConstraints=CA:FALSE\n")
+        with open(self.file(f"{label}.ext"), "w", encoding="ascii") as file:
+            file.write(f"{extensions}\n")
             if names:
                 marked = [n if ":" in n else f"DNS:{n}" for n in names.split()]
                 file.write(f"subjectAltName={','.join(marked)}\n")
         self._openssl("req", "-newkey", *kind, "-nodes", "-keyout", self.file(f"{label}.key"),
-                      "-out", self.file(f"{label}.csr"), "-subj", f"/CN={label}")
+                      "-out", self.file(f"{label}.csr"), "-subj", f"/CN={subject or label}")
         self._openssl("x509", "-req", "-in", self.file(f"{label}.csr"), "-CA", self.path,
                       "-CAkey", self.file("ca.key"), "-CAcreateserial", "-days", str(days),
-                      "-extfile", extensions, "-out", self.file(f"{label}.crt"))
+                      "-extfile", self.file(f"{label}.ext"), "-out", self.file(f"{label}.crt"))
         return self.read(f"{label}.crt"), self.read(f"{label}.key")
 
     def read(self, name):

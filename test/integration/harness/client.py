@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 
+from harness.tls_socket import TlsSocket
 from harness.wait import DEADLINE_S, Deadline
 
 
@@ -73,9 +74,12 @@ class Ended(Exception):
 
 
 class Client:
-    """One connection. Every read gives up at the deadline with `Deadline`."""
+    """One connection. Every read gives up at the deadline with `Deadline`.
 
-    def __init__(self, address, port, deadline_s=DEADLINE_S, receive_buffer=None):
+    With `tls` (an ssl.SSLContext) it begins with a handshake.
+    """
+
+    def __init__(self, address, port, deadline_s=DEADLINE_S, receive_buffer=None, tls=None):
         self.deadline_s = deadline_s
         self.received = bytearray()  # everything that ever came
         self._buffer = bytearray()
@@ -89,6 +93,13 @@ class Client:
             self._socket.close()
             raise
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            plain = self._socket
+            try:
+                self._socket = TlsSocket(plain, tls)
+            except OSError:
+                plain.close()
+                raise
 
     # Sending
 
@@ -220,7 +231,7 @@ class Client:
     def reset(self):
         """Ends the connection with RST."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._socket.close()
+        (self._socket.reset if isinstance(self._socket, TlsSocket) else self._socket.close)()
 
     def __enter__(self):
         return self
@@ -230,8 +241,8 @@ class Client:
 
 
 def exchange(address, port, method, target, headers=(), body=None, host="test",
-             deadline_s=DEADLINE_S):
+             deadline_s=DEADLINE_S, tls=None):
     """One request on a connection of its own."""
-    with Client(address, port, deadline_s) as client:
+    with Client(address, port, deadline_s, tls=tls) as client:
         client.request(method, target, headers, body, host)
         return client.read_response(method)

@@ -18,6 +18,7 @@ from harness.client import Client, exchange
 from harness.fake_server import FakeModelServer
 from harness.metrics import Metrics
 from harness.objects import gateway_objects
+from harness.tls_socket import OVER_TLS, client_context, with_https
 from harness.wait import DEADLINE_S, Deadline, Watched, eventually
 
 _children = set()
@@ -74,6 +75,7 @@ class Gateway:
                  port=None, admin_port=None, wait_ready=True, stderr=subprocess.STDOUT,
                  sockets=None, bind=None):
         self.address = address
+        self.tls = client_context() if OVER_TLS else None
         self.port = port or free_port(address)
         self.admin_port = admin_port or free_port(address)
         self.lines = Watched()  # every line of its log, parsed
@@ -101,6 +103,8 @@ class Gateway:
 
     def write(self, file, objects):
         """Replaces one file of the folder at once (write and rename), as editors do."""
+        if self.tls is not None and not isinstance(objects, str):
+            objects = with_https(objects)
         text = objects if isinstance(objects, str) else "\n---\n".join(
             json.dumps(o, indent=1) for o in objects) + "\n"
         new = self.folder / f".{file}.new"
@@ -114,11 +118,12 @@ class Gateway:
 
     def connect(self, **options):
         """A raw connection to the listener."""
-        return Client(self.address, self.port, **options)
+        return Client(self.address, self.port, tls=self.tls, **options)
 
     def request(self, method, target, headers=(), body=None, host="test", deadline_s=DEADLINE_S):
         """One request on a connection of its own."""
-        return exchange(self.address, self.port, method, target, headers, body, host, deadline_s)
+        return exchange(self.address, self.port, method, target, headers, body, host, deadline_s,
+                        self.tls)
 
     def get(self, target, headers=()):
         return self.request("GET", target, headers)
