@@ -30,8 +30,8 @@ bool IsFieldText(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < '\x7f'; });
 }
 
-BackendTls ReadTls(const Value& value, const std::string& ns) {
-  BackendTls tls;
+Backend::Tls ReadTls(const Value& value, const std::string& ns) {
+  Backend::Tls tls;
   MapReader in = value.Map();
   if (const Value name = in.Get("hostname"); name.present()) {
     tls.hostname = name.TextLike(IsHost, kHostWanted);
@@ -57,8 +57,8 @@ BackendTls ReadTls(const Value& value, const std::string& ns) {
   return tls;
 }
 
-BackendCredentials ReadCredentials(const Value& value) {
-  BackendCredentials credentials;
+Backend::Credentials ReadCredentials(const Value& value) {
+  Backend::Credentials credentials;
   MapReader in = value.Map();
   const Value ref = in.Require("secretRef");
   ref.Keep();
@@ -81,15 +81,15 @@ BackendCredentials ReadCredentials(const Value& value) {
   return credentials;
 }
 
-std::vector<BackendModel> ReadModels(const Value& value) {
-  std::vector<BackendModel> models;
+std::vector<Backend::Model> ReadModels(const Value& value) {
+  std::vector<Backend::Model> models;
   for (const Value& item : value.List(0, 256)) {
     MapReader in = item.Map();
-    BackendModel model;
+    Backend::Model model;
     const Value name = in.Require("name");
     model.name = name.Text(1, 256);
     model.target = in.Require("target").Text(1, 256);
-    const bool again = std::any_of(models.begin(), models.end(), [&](const BackendModel& other) {
+    const bool again = std::any_of(models.begin(), models.end(), [&](const Backend::Model& other) {
       return other.name == model.name;
     });
     if (again) name.Error("\"" + model.name + "\" is given twice");

@@ -110,6 +110,7 @@ inline constexpr std::string_view kCountedLimits[] = {
     "pipelined_bytes",
     "prefill_error_timeout",
     "repeats",
+    "response_ids",
     "retries",
     "socket_memory",
     "spare_body_bytes",

@@ -101,6 +101,9 @@ Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_pr
   TakeSample(pool, now);
   if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
   if (!tried_.order.empty()) return ChooseInOrder(now);
+  if (home_ != nullptr) {
+    if (const Decision home = ChooseHome(); home.endpoint != nullptr) return home;
+  }
   if (session_.given) {
     if (const Decision held = ChooseOfSession(now); held.endpoint != nullptr) return held;
   }
@@ -242,6 +245,7 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
   observed_.response.Feed(bytes);
+  if (parsed_.request.api == ApiKind::kResponses) LearnHome();
   if (!observed_.saw_first_byte) {
     if (!holds_response()) OnFirstByte(now);
   } else if (observed_.response.event_stream()) {

@@ -230,6 +230,11 @@ class Exchange {
   void FindSession();
   Decision ChooseOfSession(TimePoint now) const;
 
+  // home.cc
+  void FindHome(std::string_view response_id);
+  void LearnHome();
+  Decision ChooseHome() const;
+
   // prefix.cc
   void FillPrefixHits();
   int64_t UncachedTokens(const Decision& decision) const;
@@ -273,6 +278,7 @@ class Exchange {
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
   Tried tried_;
   Observed observed_;
+  std::shared_ptr<EndpointState> home_;  // of the response that is asked for, or gone on from
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;  // in place of the rejection's text
   FilterAnswer filter_answer_;

@@ -22,7 +22,8 @@ std::string_view NameOf(FallbackReason reason) {
 // Before the first try. Ejected endpoints are asked where nothing else is left, but here something
 // is; they come back when their probes are answered.
 std::optional<FallbackReason> Exchange::WhyToFallBack(TimePoint now) {
-  if (routed_.Fallback() == nullptr) return std::nullopt;
+  // What an endpoint has made nobody else has.
+  if (routed_.Fallback() == nullptr || home_ != nullptr) return std::nullopt;
   const PoolEntry& entry = *routed_.pool();
   if (entry.disaggregation == nullptr) {
     TakeSample(entry.pool, now);

@@ -92,9 +92,9 @@ struct RequestRecord {
     float score = 0;
     int32_t in_flight_requests = 0;
     std::string_view reason;  // why it did not lead to the answer; empty: it did
-    std::string detail;       // of that, if there is more to say
     double began_ms = 0;
     double took_ms = 0;
+    std::string detail = {};  // of the reason, if there is more to say
   };
   static constexpr size_t kTriesMax = 8;
   std::array<Try, kTriesMax> all_tries;

@@ -135,6 +135,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   if (env_.log_request != nullptr) env_.log_request(*env_.record);
   env_.history.Put(&env_.record);
   observed_.Reset();
+  home_.reset();
   routed_.End();
   asked_.head = nullptr;
   // The exchange lives as long as its connection: it keeps no memory that a client chose the size

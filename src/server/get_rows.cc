@@ -47,6 +47,14 @@ Document MillisOrNull(std::optional<Duration> time) {
 
 Document NumberOrNull(std::optional<double> value) { return value ? Document(*value) : Document(); }
 
+Document SupportedKinds(const std::vector<api::SupportedKind>& kinds) {
+  Document list = Document::List();
+  for (const api::SupportedKind& kind : kinds) {
+    list.Add(Document::Map().Set("group", kind.group).Set("kind", kind.kind));
+  }
+  return list;
+}
+
 Document Conditions(const std::vector<api::Condition>& conditions) {
   Document list = Document::List();
   for (const api::Condition& condition : conditions) {
@@ -75,14 +83,6 @@ Document Parent(const api::ParentStatus& parent, std::string_view field) {
       .Set("controllerName", parent.controller_name)
       .Set(field, std::move(ref));
   return out;
-}
-
-Document SupportedKinds(const std::vector<api::SupportedKind>& kinds) {
-  Document list = Document::List();
-  for (const api::SupportedKind& kind : kinds) {
-    list.Add(Document::Map().Set("group", kind.group).Set("kind", kind.kind));
-  }
-  return list;
 }
 
 Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) {

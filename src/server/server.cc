@@ -126,7 +126,7 @@ absl::Status ServerImpl::Start() {
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   {
     const MutexLock opening(opening_);
-    configurator_.ApplyNames(resolver_->table());
+    if (!configurator_.hosts().empty()) configurator_.ApplyNames(resolver_->table());
     Apply(/*listeners_changed=*/true);
     phase_ = Phase::kServing;
   }

@@ -21,9 +21,9 @@ class Reader {
   BackendParts Read();
 
  private:
-  std::shared_ptr<const ClientTls> ReadTls(const api::BackendTls& tls);
-  std::shared_ptr<const Trust> ReadTrust(const api::BackendTls& tls);
-  EndpointAccess::Credential ReadCredential(const api::BackendCredentials& credentials);
+  std::shared_ptr<const ClientTls> ReadTls(const api::Backend::Tls& tls);
+  std::shared_ptr<const Trust> ReadTrust(const api::Backend::Tls& tls);
+  EndpointAccess::Credential ReadCredential(const api::Backend::Credentials& credentials);
   void Note(const char* reason, const std::string& path, const std::string& message) {
     if (reason_.empty()) reason_ = reason;
     wrong_.push_back(path + ": " + message + backend_.meta.Where(path));
@@ -35,7 +35,7 @@ class Reader {
   std::vector<std::string> wrong_;
 };
 
-std::shared_ptr<const Trust> Reader::ReadTrust(const api::BackendTls& tls) {
+std::shared_ptr<const Trust> Reader::ReadTrust(const api::Backend::Tls& tls) {
   if (tls.ca_refs.empty()) {
     auto trust = context_.tls_memory.SystemTrust(context_.options);
     if (trust.ok()) return *std::move(trust);
@@ -65,7 +65,7 @@ std::shared_ptr<const Trust> Reader::ReadTrust(const api::BackendTls& tls) {
   return pem.empty() ? nullptr : context_.tls_memory.TrustOf(pem);
 }
 
-std::shared_ptr<const ClientTls> Reader::ReadTls(const api::BackendTls& tls) {
+std::shared_ptr<const ClientTls> Reader::ReadTls(const api::Backend::Tls& tls) {
   ClientTls::Options options;
   options.server_name = tls.hostname;
   if (!tls.insecure_skip_verify) {
@@ -78,7 +78,7 @@ std::shared_ptr<const ClientTls> Reader::ReadTls(const api::BackendTls& tls) {
   return nullptr;
 }
 
-EndpointAccess::Credential Reader::ReadCredential(const api::BackendCredentials& credentials) {
+EndpointAccess::Credential Reader::ReadCredential(const api::Backend::Credentials& credentials) {
   constexpr char kPath[] = "spec.credentials.secretRef";
   constexpr char kReason[] = "InvalidCredentialsRef";
   EndpointAccess::Credential credential{credentials.header, credentials.prefix};
@@ -96,10 +96,11 @@ BackendParts Reader::Read() {
   auto access = std::make_shared<EndpointAccess>();
   access->authority = backend_.authority;
   access->path_prefix = backend_.path_prefix;
+  access->elsewhere = true;
   if (backend_.tls) access->tls = ReadTls(*backend_.tls);
   if (backend_.credentials) access->credential = ReadCredential(*backend_.credentials);
-  for (const api::BackendModel& model : backend_.models) {
-    if (model.name == api::BackendModel::kAnyName) {
+  for (const api::Backend::Model& model : backend_.models) {
+    if (model.name == api::Backend::Model::kAnyName) {
       parts.rewrites.AddForAnyName({{model.target}});
     } else {
       parts.rewrites.Add(model.name, {{model.target}});

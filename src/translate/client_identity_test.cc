@@ -87,6 +87,24 @@ TEST(GatewayBackendClientCertificate, IsThatOfTheGatewayOfTheRequest) {
   EXPECT_EQ(IdentityOf(translation, "/", 81), "CN=theirs");
 }
 
+TEST(GatewayBackendClientCertificate, IsShownToAPoolThatAsksForTlsByItself) {
+  IdentityScenario scenario;
+  api::InferencePool& pool = scenario.resources.inference_pools.begin()->second;
+  pool.meta.annotations["penstock.dev/endpoint-scheme"] = "https";
+  scenario.Show(scenario.first, "mine");
+  const Translation by_policy = scenario.Run();
+  EXPECT_EQ(Spoken(by_policy, "/"), "models.internal");
+  EXPECT_THAT(by_policy.warnings,
+              testing::Contains(HasSubstr("a BackendTLSPolicy goes before it")));
+  scenario.resources.backend_tls_policies.erase({"default", "tls"});
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(Spoken(translation, "/"), "") << "the address";
+  EXPECT_EQ(IdentityOf(translation, "/", 80), "CN=mine");
+  EXPECT_EQ(IdentityOf(translation, "/", 81), kNone);
+  EXPECT_THAT(translation.warnings,
+              testing::Not(testing::Contains(HasSubstr("a BackendTLSPolicy goes before it"))));
+}
+
 TEST(GatewayInvalidTLSBackendConfiguration, IsToldAndItsRequestsFail) {
   const struct {
     api::SecretRef ref;

@@ -79,7 +79,7 @@ bool IsServedProtocol(const Context& context, const api::Service& service,
     return true;
   }
   return absl::EqualsIgnoreCase(port.app_protocol, "https") &&
-         AsksForTls(context, {"", "Service", service.meta.ns, service.meta.name, port.name});
+         HasTlsPolicy(context, {"", "Service", service.meta.ns, service.meta.name, port.name});
 }
 
 std::optional<api::ServicePort> FindPort(const api::Service& service, int number) {

@@ -129,7 +129,7 @@ ClientIdentity ReadIdentity(Context& context, const api::Gateway& gateway, Verdi
   return identity;
 }
 
-bool AsksForTls(const Context& context, const AccessTarget& target) {
+bool HasTlsPolicy(const Context& context, const AccessTarget& target) {
   return context.backend_tls->Find(target) != nullptr;
 }
 

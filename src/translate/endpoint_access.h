@@ -35,8 +35,8 @@ struct ClientIdentity {
 // That of the Gateway, and what became of its reference to a certificate.
 ClientIdentity ReadIdentity(Context& context, const api::Gateway& gateway, Verdict* resolved);
 
-// Whether anything asks for TLS, honoured or not.
-bool AsksForTls(const Context& context, const AccessTarget& target);
+// Whether a policy asks for TLS, honoured or not.
+bool HasTlsPolicy(const Context& context, const AccessTarget& target);
 
 struct AccessRead {
   std::shared_ptr<const EndpointAccess> access;  // nullptr: plain, with nothing added

@@ -14,6 +14,7 @@
 #include "translate/disaggregation.h"
 #include "translate/endpoint_access.h"
 #include "translate/endpoints.h"
+#include "translate/extension_ref.h"
 #include "translate/foreign.h"
 #include "translate/pool_settings.h"
 
@@ -33,54 +34,6 @@ std::string IdOf(const Context& context, const api::InferencePool& pool) {
       pool.v1alpha2() &&
       context.resources.FindPool(api::kInferenceGroup, pool.meta.ns, pool.meta.name) != nullptr;
   return shared ? id + " (" + pool.group + ")" : id;
-}
-
-// Whether the flags say that our picker stands in for that Service.
-bool IsBuiltIn(const Context& context, const std::string& ns, const std::string& service) {
-  const std::set<std::string>& names = context.options.builtin_pickers;
-  return names.contains("*") || names.contains(service) || names.contains(ns + "/" + service);
-}
-
-Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool, bool builtin) {
-  if (!pool.extension_ref) return Holds("ResolvedRefs", "the built-in endpoint picker");
-  const api::ExtensionRef& ref = *pool.extension_ref;
-  if (builtin) {
-    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of {} {}/{}",
-                                             ref.kind, pool.meta.ns, ref.name));
-  }
-  const auto invalid = [&](const std::string& why) {
-    return Refused("InvalidExtensionRef", fmt::format("{}: {}{}", pool.extension_field(), why,
-                                                      pool.meta.Where(pool.extension_field())));
-  };
-  if (!ref.group.empty() || ref.kind != "Service") {
-    return invalid(fmt::format("must be a Service, got {}{}{}", ref.group,
-                               ref.group.empty() ? "" : "/", ref.kind));
-  }
-  if (IsBuiltIn(context, pool.meta.ns, ref.name)) {
-    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of Service "
-                                             "{}/{} (--picker-names)",
-                                             pool.meta.ns, ref.name));
-  }
-  const api::Service* service = context.resources.FindService(pool.meta.ns, ref.name);
-  if (service != nullptr && service->type == "ExternalName") {
-    return invalid(
-        fmt::format("Service {}/{} must not be of type ExternalName", pool.meta.ns, ref.name));
-  }
-  if (service != nullptr) {
-    return invalid(
-        fmt::format("Service {}/{} is an external endpoint picker, which is not supported yet; "
-                    "annotation {}: built-in, or --picker-names {}, lets the built-in one pick",
-                    pool.meta.ns, ref.name, api::kPickerAnnotation, ref.name));
-  }
-  if (context.IsInvalid("", "Service", pool.meta.ns, ref.name)) {
-    return invalid(fmt::format("Service {}/{} is invalid", pool.meta.ns, ref.name));
-  }
-  if (!context.options.missing_picker_service_is_builtin) {
-    return invalid(fmt::format("Service {}/{} does not exist", pool.meta.ns, ref.name));
-  }
-  return Holds("ResolvedRefs",
-               fmt::format("the built-in endpoint picker, there is no Service {}/{}", pool.meta.ns,
-                           ref.name));
 }
 
 // What of the pool itself keeps it from being served.
@@ -109,6 +62,12 @@ std::string NoEndpointsText(const api::InferencePool& pool) {
       "InferencePool {}/{} ({}): no Pod that is ready has labels {}: requests are "
       "answered 503",
       pool.meta.ns, pool.meta.name, pool.meta.source.ToString(), fmt::join(labels, ","));
+}
+
+std::string PolicyGoesBeforeText(const api::InferencePool& pool) {
+  const char* const key = api::kEndpointSchemeAnnotation;
+  return fmt::format("InferencePool {}/{}: annotation {}: a BackendTLSPolicy goes before it{}",
+                     pool.meta.ns, pool.meta.name, key, pool.meta.WhereAnnotation(key));
 }
 
 void SetProfiles(PoolEntry* entry) {
@@ -242,6 +201,7 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
 
   recipe.target = {pool.group, "InferencePool", pool.meta.ns, pool.meta.name};
   const AccessRead access = SetAccess(context, nullptr, &recipe);
+  recipe.tls_by_policy = settings.https && HasTlsPolicy(context, recipe.target);
   recipe.resolved = ExtensionVerdict(context, pool, settings.builtin_picker);
   if (!access.unresolved.empty()) {
     recipe.resolved =
@@ -358,11 +318,11 @@ uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdenti
     if (each.identity == identity) return each.index;
   }
   PoolRecipe recipe = recipes_[index];
-  const std::string error = SetAccess(context, &identity, &recipe).error;
+  const AccessRead read = SetAccess(context, &identity, &recipe);
   const bool is_taken = std::any_of(reached.begin(), reached.end(),
                                     [&](const Reached& each) { return each.index == index; });
   // What fails for one Gateway is none of the others' business.
-  const bool takes = !is_taken && error.empty();
+  const bool takes = !is_taken && read.error.empty();
   const uint32_t added = takes ? index : static_cast<uint32_t>(made_.size());
   reached.push_back({identity, added});
   if (takes) {
@@ -374,7 +334,7 @@ uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdenti
   recipe.base.pool.id += identity.source.empty()
                              ? " without a client certificate"
                              : fmt::format(" by client certificate {}", identity.source);
-  AddText(error, &recipe.base.unservable);
+  AddText(read.error, &recipe.base.unservable);
   made_.push_back(Make(context, recipe));
   recipes_.push_back(std::move(recipe));
   return added;
@@ -484,8 +444,11 @@ std::vector<std::string> PoolSet::Warnings(const Context& context) const {
   std::vector<std::string> warnings;
   if (!context.options.only_controller) return warnings;
   for (size_t i = 0; i < made_.size(); ++i) {
-    if (!recipes_[i].pool || recipes_[i].repeats || !made_[i].entry->pool.endpoints.empty())
-      continue;
+    if (!recipes_[i].pool || recipes_[i].repeats) continue;
+    if (recipes_[i].tls_by_policy) {
+      warnings.push_back(PolicyGoesBeforeText(*recipes_[i].pool));
+    }
+    if (!made_[i].entry->pool.endpoints.empty()) continue;
     warnings.push_back(NoEndpointsText(*recipes_[i].pool));
   }
   return warnings;

@@ -33,7 +33,8 @@ using PoolLinks = std::map<api::GroupKey, std::map<api::ObjectKey, PoolLink>>;
 struct PoolRecipe {
   PoolEntry base = {};  // without endpoints
   AccessTarget target = {};
-  bool repeats = false;  // another one's, for Gateways with another certificate
+  bool tls_by_policy = false;  // and not by the annotations that ask for it
+  bool repeats = false;        // another one's, for Gateways with another certificate
   api::StringMap selector = {};
   std::vector<int> ports = {};  // of each Pod
   // Of an InferencePool.

@@ -133,9 +133,12 @@ class RequestTest(BackendTest):
         key = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"},
                "stringData": {"token": "sk-secret"}}
         gateway = self.start_one(objects=[key], credentials={"secretRef": {"name": "key"}})
-        gateway.chat(headers=[("Authorization", "Bearer sk-client")])
+        gateway.chat(headers=[("Authorization", "Bearer sk-client"), ("x-api-key", "sk-client"),
+                              ("Cookie", "a=b"), ("X-Forwarded-For", "192.0.2.1")])
         sent = self.server.requests[0]
         self.assertEqual(sent.head.all("authorization"), ["Bearer sk-secret"])
+        for name in ("x-api-key", "cookie", "x-forwarded-for", "x-forwarded-host"):
+            self.assertIsNone(sent.get(name), name)
         for page in ("/config", "/metrics", "/endpoints"):
             self.assertNotIn(b"sk-secret", gateway.admin(page).body, page)
         self.assertNotIn("sk-secret", gateway.output_tail())

@@ -193,23 +193,26 @@ class ConformanceTest(GatewayTest):
                         for ns, name in BACKENDS}
         self.gateways = {}
         self.objects = list(objects)
+        placed = [self.place(o) for o in (*self.base(), *objects)]
+        self.running = self.gateway(placed, arguments=arguments)
+
+    def base(self):
         base = namespaces()
         for ns, name in BACKENDS:
             server = self.servers[name]
             server.own_paths = set()
             base += [service(name, ns, selector={"app": name}),
                      endpoint_slice(f"{name}-1", name, ns, server.port, [server.address])]
-        base += [self.place(g) for g in copy.deepcopy(self.BASE)]
-        self.running = self.gateway(base + [self.place(o) for o in objects], arguments=arguments)
+        return base + list(self.BASE)
 
-    def apply(self, *objects):
+    def apply(self, *objects, ready=True):
         """Replaces the test's own objects by these, and waits until they are in force."""
         base = [o for o in self.loaded() if not any(same(o, own) for own in self.objects)]
         self.objects = list(objects)
         before = self.generation()
         self.running.write("objects.yaml", base + [self.place(o) for o in objects])
         eventually(lambda: self.generation() > before, "the objects are in force")
-        eventually(self.running.is_ready, "/readyz 200")
+        eventually(lambda: self.running.is_ready() == ready, "/readyz 200" if ready else "503")
 
     def loaded(self):
         text = (self.running.folder / "objects.yaml").read_text()
