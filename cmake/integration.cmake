@@ -21,7 +21,8 @@ endforeach()
 
 # What can go wrong with a connection goes wrong over TLS, too: these run once more with clients that
 # come by TLS, and HTTPS listeners in the place of those of HTTP.
-set(TESTS_OVER_TLS streams stream_ends faults keepalive connections bodies coded_body proxy refusals drain)
+set(TESTS_OVER_TLS streams stream_ends faults keepalive connections bodies coded_body proxy refusals
+  drain reload takeover)
 if(TARGET penstock)
   foreach(name IN LISTS TESTS_OVER_TLS)
     add_test(NAME integration/${name}_tls

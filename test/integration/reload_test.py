@@ -6,7 +6,7 @@ import re
 import socket
 import unittest
 
-from harness import (Client, Gate, Gateway, GatewayTest, answer, chat_answer, chat_body,
+from harness import (Gate, Gateway, GatewayTest, answer, chat_answer, chat_body,
                      chat_events, eventually, free_port, gateway_objects, hang, http_route,
                      inference_model, inference_pool, pod, pool_of, stream_answer)
 
@@ -35,7 +35,7 @@ class ReloadTest(GatewayTest):
         """Waits until the port answers connections, or until it no longer does; the connection."""
         def reached():
             try:
-                client = Client(gateway.address, port)
+                client = gateway.connect(port)
             except (ConnectionRefusedError, ConnectionResetError):
                 return None if is_open else True
             if is_open:

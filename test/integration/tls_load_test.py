@@ -9,7 +9,8 @@ import ssl
 import threading
 import unittest
 
-from harness import (Client, Gate, TlsTest, answer, chat_events, eventually, stream_answer)
+from harness import (Client, Gate, TlsTest, answer, chat_body, chat_events, eventually,
+                     stream_answer)
 from harness.client_hello import HANDSHAKE, answer_to, extension, real_hello, record
 
 NAME = "a.example.com"
@@ -370,6 +371,30 @@ class StreamTest(LoadTest):
         finally:
             over.set()
             thread.join()
+
+    def test_a_goodbye_ends_a_stream_though_the_connection_stays(self):
+        """Who ends TLS and waits for us to close (RFC 8446 6.1) has left as much as others."""
+        for behind in (b"", b"GET /v1/t HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /v1/t HTTP/1.1\r\nHo"):
+            left = Gate("the model server is left")
+
+            def stream(_, connection):
+                connection.send_head(200, [("Content-Type", "text/event-stream"),
+                                           ("Transfer-Encoding", "chunked")])
+                connection.send_chunk(b"data: a\n\n")
+                connection.wait_closed()
+                left.open()
+            gateway = self.serve_one(script=stream)
+            context = self.context()
+            context.check_hostname = False
+            client = Client(gateway.address, self.tls_port, tls=context)
+            self.addCleanup(client.close)
+            client.request("POST", "/v1/chat/completions", body=chat_body(stream=True))
+            client.read_head()
+            client.read_chunk()
+            client.send(behind)
+            client._socket.say_end()
+            left.wait()
+            self.assertEqual(gateway.wait_handled(1)[0]["outcome"], "client_left")
 
 
 if __name__ == "__main__":

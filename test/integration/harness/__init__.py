@@ -27,4 +27,5 @@ from harness.metrics import Metrics
 from harness.objects import (GATEWAY_CLASS, INFERENCE_GROUP, gateway_objects, http_route,
                              inference_model, inference_pool, pod, pool_of)
 from harness.tls import TlsTest, tls_secret
+from harness.tls_socket import OVER_TLS
 from harness.wait import DEADLINE_S, Deadline, Gate, Watched, eventually

@@ -116,9 +116,9 @@ class Gateway:
 
     # Requests
 
-    def connect(self, **options):
-        """A raw connection to the listener."""
-        return Client(self.address, self.port, tls=self.tls, **options)
+    def connect(self, port=None, **options):
+        """A raw connection to the listener, or to another one's port."""
+        return Client(self.address, port or self.port, tls=self.tls, **options)
 
     def request(self, method, target, headers=(), body=None, host="test", deadline_s=DEADLINE_S):
         """One request on a connection of its own."""

@@ -126,10 +126,11 @@ class TlsSocket:
     def shutdown(self, how):
         """SHUT_WR only."""
         assert how == socket.SHUT_WR
-        self._say_end()
+        self.say_end()
         self._plain.shutdown(how)
 
-    def _say_end(self):
+    def say_end(self):
+        """close_notify alone; the connection stays."""
         try:
             self._tls.unwrap()
         except ssl.SSLError:
@@ -139,7 +140,7 @@ class TlsSocket:
     def close(self):
         try:
             self._plain.setblocking(False)
-            self._say_end()
+            self.say_end()
         except OSError:
             pass
         self._plain.close()
