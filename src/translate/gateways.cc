@@ -20,7 +20,10 @@ bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
 // Names of the Gateway API's features of which all is served, sorted. Gateway and HTTPRoute
 // themselves are not among them, as they take in HTTPS listeners, nor is SupportInferencePool,
 // which takes in external endpoint pickers.
-constexpr const char* kFeatures[] = {"GatewayHTTPListenerIsolation",
+constexpr const char* kFeatures[] = {"BackendTLSPolicy",
+                                     "BackendTLSPolicySANValidation",
+                                     "GatewayBackendClientCertificate",
+                                     "GatewayHTTPListenerIsolation",
                                      "GatewayPort8080",
                                      "GatewayStaticAddresses",
                                      "HTTPRoute303RedirectStatusCode",
