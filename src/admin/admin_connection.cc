@@ -1,5 +1,7 @@
 #include "admin/admin_connection.h"
 
+#include <absl/strings/match.h>
+
 #include <utility>
 
 #include "base/check.h"
@@ -29,15 +31,28 @@ AdminResponse Plain(int status, std::string_view detail) {
   return response;
 }
 
+// In a time that tells nothing of where they differ, but for their lengths.
+bool IsSameSecret(std::string_view said, std::string_view secret) {
+  if (said.size() != secret.size()) return false;
+  unsigned char differs = 0;
+  for (size_t i = 0; i < said.size(); ++i) {
+    differs |= static_cast<unsigned char>(said[i] ^ secret[i]);
+    // What the compiler does not see it cannot cut short.
+    asm volatile("" : "+r"(differs));
+  }
+  return differs == 0;
+}
+
 }  // namespace
 
 AdminConnection::AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream,
                                  const AdminServer::Handlers& handlers,
-                                 const AdminServer::Limits& limits,
+                                 const AdminServer::Limits& limits, const AdminGuard& guard,
                                  std::function<void(AdminConnection*)> on_close)
     : loop_(loop),
       handlers_(handlers),
       limits_(limits),
+      guard_(guard),
       on_close_(std::move(on_close)),
       stream_(std::move(stream)),
       timer_(loop, [this] { Close(); }),
@@ -107,10 +122,26 @@ void AdminConnection::HandleRequest(const http::RequestHead& head) {
   Answer(response, with_body, allow);
 }
 
+bool AdminConnection::IsLetIn(const http::RequestHead& head, std::string_view path) const {
+  constexpr std::string_view kScheme = "bearer ";
+  if (guard_.token.empty() || guard_.open_paths.contains(path)) return true;
+  const http::HeaderField* field = head.headers.Find("authorization");
+  if (field == nullptr || field->value.size() <= kScheme.size()) return false;
+  const std::string_view scheme = std::string_view(field->value).substr(0, kScheme.size());
+  return absl::EqualsIgnoreCase(absl::string_view(scheme.data(), scheme.size()),
+                                absl::string_view(kScheme.data(), kScheme.size())) &&
+         IsSameSecret(std::string_view(field->value).substr(kScheme.size()), guard_.token);
+}
+
 AdminResponse AdminConnection::Dispatch(const http::RequestHead& head,
                                         std::string_view* allow) const {
   const auto target = http::ParseTarget(head.target);
   if (!target.has_value()) return Plain(400, "the request target is not a path");
+  if (!IsLetIn(head, target->path)) {
+    return Plain(401,
+                 "error: the admin port wants a token here: penstock's --token-file, or "
+                 "\"Authorization: Bearer TOKEN\"");
+  }
   const AdminHandler* handler = FindHandler(target->path);
   if (handler == nullptr) return Plain(404, "no such path");
   if (head.method != "GET" && head.method != "HEAD") {
@@ -146,6 +177,7 @@ void AdminConnection::Answer(const AdminResponse& response, bool with_body,
   http::AppendHeader(&output_, "content-type", response.content_type);
   http::AppendHeader(&output_, "content-length", response.body.size());
   http::AppendHeader(&output_, "cache-control", "no-store");
+  if (response.status == 401) http::AppendHeader(&output_, "www-authenticate", "Bearer");
   if (!allow.empty()) http::AppendHeader(&output_, "allow", allow);
   if (!keep_alive_) {
     http::AppendHeader(&output_, "connection", "close");

@@ -17,11 +17,11 @@ namespace gw::internal {
 
 class AdminConnection final : private StreamObserver {
  public:
-  // `on_close` is called once, when the connection has ended, from inside one of its handlers: the
-  // object must live until that has returned.
+  // `guard` is looked at with each request. `on_close` is called once, when the connection has
+  // ended, from inside one of its handlers: the object must live until that has returned.
   AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream,
                   const AdminServer::Handlers& handlers, const AdminServer::Limits& limits,
-                  std::function<void(AdminConnection*)> on_close);
+                  const AdminGuard& guard, std::function<void(AdminConnection*)> on_close);
 
   // True while a request, or the rest of one, is waited for.
   bool idle() const { return state_ == State::kReading; }
@@ -45,12 +45,14 @@ class AdminConnection final : private StreamObserver {
   void WriteAnswer();
   void OnAnswerWritten();
 
+  bool IsLetIn(const http::RequestHead& head, std::string_view path) const;
   AdminResponse Dispatch(const http::RequestHead& head, std::string_view* allow) const;
   const AdminHandler* FindHandler(std::string_view path) const;
 
   EventLoop& loop_;
   const AdminServer::Handlers& handlers_;
   const AdminServer::Limits& limits_;
+  const AdminGuard& guard_;  // may be another one at the next request
   std::function<void(AdminConnection*)> on_close_;
   std::unique_ptr<Stream> stream_;  // null once closed
   Timer timer_;

@@ -30,7 +30,7 @@ class AdminConnectionTest : public testing::Test {
           AwkwardStream::MakePlain(*stream);  // these tests count rounds
           connection_ =
               std::make_unique<AdminConnection>(*loop_, std::move(stream), handlers_, limits_,
-                                                [this](AdminConnection*) { ++closed_; });
+                                                guard_, [this](AdminConnection*) { ++closed_; });
         });
     connector_ = Connector::New(*loop_, listener_->local(), seconds(10),
                                 [this](absl::StatusOr<std::unique_ptr<Stream>> stream) {
@@ -54,6 +54,7 @@ class AdminConnectionTest : public testing::Test {
   std::unique_ptr<EventLoop> loop_ = *EventLoop::New(clock_);
   AdminServer::Handlers handlers_;
   AdminServer::Limits limits_;
+  const AdminGuard guard_;
   int closed_ = 0;
   Recorder events_;
   std::unique_ptr<Listener> listener_;

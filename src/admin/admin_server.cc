@@ -1,6 +1,7 @@
 #include "admin/admin_server.h"
 
 #include <atomic>
+#include <list>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -9,13 +10,18 @@
 #include "admin/admin_connection.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
+#include "net/tls.h"
 
 namespace gw {
 
 class AdminServer::Impl {
  public:
-  Impl(std::unique_ptr<EventLoop> loop, Handlers handlers, const Limits& limits)
-      : handlers_(std::move(handlers)), limits_(limits), loop_(std::move(loop)) {}
+  Impl(std::unique_ptr<EventLoop> loop, Handlers handlers, const Limits& limits, AdminGuard guard)
+      : handlers_(std::move(handlers)),
+        limits_(limits),
+        guard_(std::move(guard)),
+        loop_(std::move(loop)),
+        handshakes_(TlsHandshakes::New(*loop_)) {}
 
   ~Impl() {
     if (!thread_.joinable()) return;
@@ -54,27 +60,57 @@ class AdminServer::Impl {
     });
   }
 
+  void SetGuard(AdminGuard guard) {
+    loop_->Post([this, guard = std::move(guard)]() mutable { guard_ = std::move(guard); });
+  }
+
   const SocketAddress& local() const { return local_; }
   uint64_t closed_at_limit() const { return closed_at_limit_.load(std::memory_order_relaxed); }
 
  private:
   using Connection = internal::AdminConnection;
 
+  // Those of which the handshake is under way, the oldest first.
+  using Arrivals = std::list<std::unique_ptr<TlsHandshake>>;
+
   void Accept(std::unique_ptr<Stream> stream) {
-    if (connections_.size() >= limits_.connections) {
+    if (connections_.size() + arrivals_.size() >= limits_.connections) {
       closed_at_limit_.fetch_add(1, std::memory_order_relaxed);
       limits_.on_connections_reached();
-      Connection* const idle = LongestIdle();
-      if (idle == nullptr) return;  // closes the new one
-      idle->Close();
+      if (!MakeRoom()) return;  // closes the new one
     }
+    if (guard_.tls == nullptr) return Serve(std::move(stream));
+    const auto place = arrivals_.insert(arrivals_.end(), nullptr);
+    *place = handshakes_->Accept(
+        std::move(stream), guard_.tls, limits_.handshake,
+        [this, place](TlsHandshake::Result result) { EndHandshake(place, std::move(result)); });
+  }
+
+  void EndHandshake(Arrivals::iterator place, TlsHandshake::Result result) {
+    arrivals_.erase(place);
+    if (result.stream != nullptr) return Serve(std::move(result.stream));
+    if (result.error.failure == TlsFailure::kTimeout) limits_.on_handshake_timeout();
+  }
+
+  void Serve(std::unique_ptr<Stream> stream) {
     auto connection = std::make_unique<Connection>(*loop_, std::move(stream), handlers_, limits_,
-                                                   [this](Connection* ended) {
+                                                   guard_, [this](Connection* ended) {
                                                      const auto it = connections_.find(ended);
                                                      loop_->FreeLater(std::move(it->second));
                                                      connections_.erase(it);
                                                    });
     connections_.emplace(connection.get(), std::move(connection));
+  }
+
+  // Who has not even begun goes first.
+  bool MakeRoom() {
+    if (!arrivals_.empty()) {
+      arrivals_.pop_front();
+      return true;
+    }
+    Connection* const idle = LongestIdle();
+    if (idle != nullptr) idle->Close();
+    return idle != nullptr;
   }
 
   // Somebody who holds a connection that he does not use (a monitor, or many) must not keep out
@@ -92,8 +128,11 @@ class AdminServer::Impl {
 
   const Handlers handlers_;
   const Limits limits_;
+  AdminGuard guard_;  // of the loop
   // The loop outlives what is registered with it.
   const std::unique_ptr<EventLoop> loop_;
+  const std::unique_ptr<TlsHandshakes> handshakes_;
+  Arrivals arrivals_;
   std::unique_ptr<Listener> listener_;
   SocketAddress local_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
@@ -108,9 +147,11 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const SocketAddr
 
 absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const SocketAddress& address,
                                                                 Handlers handlers,
-                                                                const Limits& limits) {
+                                                                const Limits& limits,
+                                                                AdminGuard guard) {
   ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, EventLoop::New());
-  auto impl = std::make_unique<Impl>(std::move(loop), std::move(handlers), limits);
+  auto impl =
+      std::make_unique<Impl>(std::move(loop), std::move(handlers), limits, std::move(guard));
   RETURN_IF_ERROR(impl->Start(address));
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));
 }
@@ -118,6 +159,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> AdminServer::Start(const SocketAddr
 AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 AdminServer::~AdminServer() = default;
+
+void AdminServer::SetGuard(AdminGuard guard) { impl_->SetGuard(std::move(guard)); }
 
 void AdminServer::StopListening() { impl_->StopListening(); }
 

@@ -8,11 +8,14 @@
 // What changes something is asked for by PUT, without a body; its key in Handlers begins with "PUT
 // ".
 //
-// Outcomes of its own: 404 unknown path, 405 another method than the path has, 400/414/431/505 as
-// the parser judges, 413 a request with a body. At the limit of connections the longest idle one
-// makes room for a new one, which is closed itself only while all others are being answered. A
-// connection that sends no complete request head in time, one that does not read its answer in
-// time, and one that sends on after its last answer, longer or more than is allowed, are closed.
+// It speaks TLS, and asks for a token, if its AdminGuard says so.
+//
+// Outcomes of its own: 401 without the token, 404 unknown path, 405 another method than the path
+// has, 400/414/431/505 as the parser judges, 413 a request with a body. At the limit of connections
+// the oldest one whose handshake is under way makes room for a new one, or else the longest idle
+// one; the new one is closed itself only while all others are being answered. A connection that
+// sends no complete request head in time, one that does not read its answer in time, and one that
+// sends on after its last answer, longer or more than is allowed, are closed.
 
 #pragma once
 
@@ -20,12 +23,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/status.h"
 #include "net/address.h"
+#include "tls/server_tls.h"
 
 namespace gw {
 
@@ -45,6 +50,15 @@ struct AdminResponse {
 // Runs on the admin thread, one at a time.
 using AdminHandler = std::function<AdminResponse(const AdminRequest&)>;
 
+// Who is let in.
+struct AdminGuard {
+  std::shared_ptr<const ServerTls> tls = nullptr;  // nullptr: plain
+  // That requests carry as `Authorization: Bearer TOKEN`, but for those of the open paths; "": none
+  // is asked for.
+  std::string token = {};
+  std::set<std::string, std::less<>> open_paths = {};  // exact ones
+};
+
 class AdminServer {
  public:
   // Exact path -> handler. A path that ends with '/' also takes every longer path below it that no
@@ -63,8 +77,10 @@ class AdminServer {
     bool share_port = false;
     int handed = -1;  // a listening socket that is used, see Listener::Options
     size_t head_bytes = 16 * 1024;
-    Duration idle = std::chrono::seconds(60);   // between requests, and for a whole head
-    Duration write = std::chrono::seconds(30);  // without progress while an answer is sent
+    Duration idle = std::chrono::seconds(60);            // between requests, and for a whole head
+    Duration write = std::chrono::seconds(30);           // without progress while an answer is sent
+    Duration handshake = std::chrono::seconds(10);       // of --timeout tls_handshake_timeout
+    std::function<void()> on_handshake_timeout = [] {};  // on the admin thread
   };
 
   // Listens and starts the thread. The error names the address, e.g.
@@ -72,8 +88,8 @@ class AdminServer {
   static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const SocketAddress& address,
                                                             Handlers handlers);
   static absl::StatusOr<std::unique_ptr<AdminServer>> Start(const SocketAddress& address,
-                                                            Handlers handlers,
-                                                            const Limits& limits);
+                                                            Handlers handlers, const Limits& limits,
+                                                            AdminGuard guard = {});
   // Closes every connection and joins the thread; no handler runs afterwards.
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
@@ -82,6 +98,8 @@ class AdminServer {
   // Any thread. New connections are left to whoever else listens on the port; those that are open
   // go on.
   void StopListening();
+  // Any thread. From now on; connections over TLS go on with the certificate they began with.
+  void SetGuard(AdminGuard guard);
 
   const SocketAddress& local() const;  // with the real port when 0 was asked for
   // Connections closed because Limits::connections were open, idle ones and new ones. Any thread

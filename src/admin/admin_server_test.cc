@@ -13,6 +13,7 @@
 #include "net/event_loop.h"
 #include "net/net_test_util.h"
 #include "net/stream.h"
+#include "net/tls_test_util.h"
 
 namespace gw {
 namespace {
@@ -41,7 +42,7 @@ struct RawClient {
 
 class AdminServerTest : public testing::Test {
  protected:
-  void Start(const AdminServer::Limits& limits = {}) {
+  void Start(const AdminServer::Limits& limits = {}, AdminGuard guard = {}) {
     AdminServer::Handlers handlers;
     handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
     handlers["/echo"] = [](const AdminRequest& request) {
@@ -63,7 +64,7 @@ class AdminServerTest : public testing::Test {
     handlers["PUT /level"] = [](const AdminRequest& request) {
       return AdminResponse{.body = "set " + std::string(request.query)};
     };
-    auto server = AdminServer::Start(AnyPort(), std::move(handlers), limits);
+    auto server = AdminServer::Start(AnyPort(), std::move(handlers), limits, std::move(guard));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -286,6 +287,79 @@ TEST_F(AdminServerTest, PutChangesOnlyWhatHasAKeyForIt) {
   EXPECT_EQ(AdminPut(server_->local(), "/healthz")->status, 405);
   EXPECT_THAT(SendAndReadToEnd("POST /level HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"),
               HasSubstr("\r\nallow: GET, HEAD, PUT\r\n"));
+}
+
+TEST_F(AdminServerTest, TheTokenIsAskedForButOnOpenPaths) {
+  constexpr char kToken[] = "0123456789abcdef";
+  Start({}, {.token = kToken, .open_paths = {"/healthz"}});
+  EXPECT_EQ(Get("/healthz").status, 200);
+  for (const char* path : {"/echo", "/explain/abc", "/none", "/healthz/"}) {
+    EXPECT_EQ(Get(path).status, 401) << path << ": who is not let in learns nothing";
+  }
+  EXPECT_EQ(AdminPut(server_->local(), "/level?level=debug")->status, 401);
+  EXPECT_THAT(Get("/echo").body, StartsWith("error: "));
+  const auto status_with = [&](const std::string& field) {
+    const std::string answer = SendAndReadToEnd("GET /explain/all HTTP/1.1\r\nhost: a\r\n" + field +
+                                                "connection: close\r\n\r\n");
+    return answer.substr(0, answer.find("\r\n"));
+  };
+  for (const char* field :
+       {"authorization: Bearer 0123456789abcdee\r\n", "authorization: Bearer 0123456789abcde\r\n",
+        "authorization: Bearer 0123456789abcdef0\r\n", "authorization: Bearer\r\n",
+        "authorization: Basic 0123456789abcdef\r\n", "authorization: 0123456789abcdef\r\n", ""}) {
+    EXPECT_EQ(status_with(field), "HTTP/1.1 401 Unauthorized") << field;
+  }
+  EXPECT_EQ(status_with("authorization: Bearer 0123456789abcdef\r\n"), "HTTP/1.1 200 OK");
+  EXPECT_EQ(status_with("Authorization: bearer 0123456789abcdef\r\n"), "HTTP/1.1 200 OK");
+  EXPECT_THAT(SendAndReadToEnd("GET /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"),
+              HasSubstr("\r\nwww-authenticate: Bearer\r\n"));
+  const AdminTarget known(server_->local(), nullptr, kToken);
+  EXPECT_EQ(AdminGet(known, "/explain/all")->body, "all");
+  EXPECT_EQ(AdminGet(known, "/none")->status, 404);
+  // Another token, from now on.
+  server_->SetGuard({.token = "another token now"});
+  while (AdminGet(known, "/explain/all")->status == 200) {
+  }
+  EXPECT_EQ(AdminGet(AdminTarget(server_->local(), nullptr, "another token now"), "/healthz")->body,
+            "ok\n");
+}
+
+TEST_F(AdminServerTest, SpeaksTlsIfItHasACertificate) {
+  Start({}, {.tls = ServerTlsForTest()});
+  const AdminTarget known(server_->local(), ClientTlsForTest());
+  EXPECT_EQ(AdminGet(known, "/healthz")->body, "ok\n");
+  EXPECT_EQ(AdminGet(known, "/large")->body.size(), size_t{16} << 20);
+  EXPECT_EQ(AdminPut(known, "/level?level=debug")->body, "set level=debug");
+  const auto plain = AdminGet(server_->local(), "/healthz");
+  EXPECT_FALSE(plain.ok()) << plain->status;
+  const AdminTarget stranger(server_->local(), MakeClientTls({.server_name = "other.example.com",
+                                                              .trust = TestAuthority().Trusted()}));
+  const auto refused = AdminGet(stranger, "/healthz");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("the TLS handshake failed: "));
+}
+
+TEST_F(AdminServerTest, ThoseWhoBeginNoHandshakeMakeRoom) {
+  AdminServer::Limits limits;
+  limits.connections = 3;
+  Start(limits, {.tls = ServerTlsForTest()});
+  std::vector<std::unique_ptr<RawClient>> silent;
+  for (int i = 0; i < 10; ++i) silent.push_back(Connect());
+  const AdminTarget known(server_->local(), ClientTlsForTest());
+  EXPECT_EQ(AdminGet(known, "/healthz")->body, "ok\n");
+  RunUntil([&] { return silent[0]->events.state == IoState::kEnd; });
+  EXPECT_GE(server_->closed_at_limit(), 7u);
+}
+
+TEST_F(AdminServerTest, AHandshakeThatDoesNotEndIsCutOff) {
+  AdminServer::Limits limits;
+  limits.handshake = std::chrono::milliseconds(20);
+  std::atomic<int> reached = 0;
+  limits.on_handshake_timeout = [&] { ++reached; };
+  Start(limits, {.tls = ServerTlsForTest()});
+  const std::unique_ptr<RawClient> silent = Connect();
+  RunUntil([&] { return silent->events.state == IoState::kEnd; });
+  EXPECT_EQ(reached, 1);
 }
 
 TEST_F(AdminServerTest, APortIsSharedOnlyWithWhoAsksForIt) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/pool.h"
@@ -15,9 +16,11 @@ namespace {
 // One exchange on a loop of its own, which runs until the outcome is known.
 class Exchange final : private ResponseHandler {
  public:
-  Exchange(EventLoop& loop, const SocketAddress& address, Duration timeout)
+  Exchange(EventLoop& loop, const AdminTarget& where, Duration timeout)
       : loop_(loop),
-        address_(address.ToString()),
+        address_(where.address.ToString()),
+        tls_(where.tls),
+        authorization_(where.token.empty() ? "" : "Bearer " + where.token),
         options_{.connect_timeout = timeout, .response_timeout = timeout, .idle_timeout = timeout},
         client_(loop, options_, {}),
         timer_(loop, [this] { Expire(); }) {
@@ -25,8 +28,9 @@ class Exchange final : private ResponseHandler {
   }
 
   absl::StatusOr<AdminAnswer> Run(std::string_view method, std::string_view target) {
-    const http::HeaderField fields[] = {{"connection", "close"}};
-    call_ = client_.Send({address_},
+    std::vector<http::HeaderField> fields = {{"connection", "close"}};
+    if (!authorization_.empty()) fields.push_back({"authorization", authorization_});
+    call_ = client_.Send({address_, tls_},
                          {.method = method,
                           .target = target,
                           .authority = address_,
@@ -70,6 +74,9 @@ class Exchange final : private ResponseHandler {
       case ClientFailure::kConnectTimeout:
       case ClientFailure::kTimeout:
         return absl::DeadlineExceededError(absl::StrCat(Prefix(), "no answer in time"));
+      case ClientFailure::kTlsHandshake:
+        return absl::UnavailableError(
+            absl::StrCat(Prefix(), "the TLS handshake failed: ", error.detail));
       default:
         break;
     }
@@ -98,6 +105,8 @@ class Exchange final : private ResponseHandler {
 
   EventLoop& loop_;
   const std::string address_;
+  const std::shared_ptr<const ClientTls> tls_;
+  const std::string authorization_;
   const ClientOptions options_;
   ClientPool client_;
   ClientCall* call_ = nullptr;
@@ -107,7 +116,7 @@ class Exchange final : private ResponseHandler {
   Timer timer_;
 };
 
-absl::StatusOr<AdminAnswer> Ask(const SocketAddress& address, std::string_view method,
+absl::StatusOr<AdminAnswer> Ask(const AdminTarget& where, std::string_view method,
                                 std::string_view target, Duration timeout) {
   const auto unsafe = [](char c) { return c <= ' ' || c >= 0x7f; };
   if (!target.starts_with('/') || std::any_of(target.begin(), target.end(), unsafe)) {
@@ -116,19 +125,19 @@ absl::StatusOr<AdminAnswer> Ask(const SocketAddress& address, std::string_view m
                      "\": must be a path of printable ASCII without spaces"));
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<EventLoop> loop, EventLoop::New());
-  return Exchange(*loop, address, timeout).Run(method, target);
+  return Exchange(*loop, where, timeout).Run(method, target);
 }
 
 }  // namespace
 
-absl::StatusOr<AdminAnswer> AdminGet(const SocketAddress& address, std::string_view target,
+absl::StatusOr<AdminAnswer> AdminGet(const AdminTarget& where, std::string_view target,
                                      Duration timeout) {
-  return Ask(address, "GET", target, timeout);
+  return Ask(where, "GET", target, timeout);
 }
 
-absl::StatusOr<AdminAnswer> AdminPut(const SocketAddress& address, std::string_view target,
+absl::StatusOr<AdminAnswer> AdminPut(const AdminTarget& where, std::string_view target,
                                      Duration timeout) {
-  return Ask(address, "PUT", target, timeout);
+  return Ask(where, "PUT", target, timeout);
 }
 
 }  // namespace gw

@@ -3,12 +3,15 @@
 
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/status.h"
 #include "net/address.h"
+#include "tls/client_tls.h"
 
 namespace gw {
 
@@ -18,15 +21,27 @@ struct AdminAnswer {
   std::string body;
 };
 
+// Where it is asked, and how.
+struct AdminTarget {
+  // NOLINTNEXTLINE(google-explicit-constructor): most often it is an address and no more
+  AdminTarget(SocketAddress address_in, std::shared_ptr<const ClientTls> tls_in = nullptr,
+              std::string token_in = "")
+      : address(address_in), tls(std::move(tls_in)), token(std::move(token_in)) {}
+
+  SocketAddress address;
+  std::shared_ptr<const ClientTls> tls;  // nullptr: plain
+  std::string token;                     // "": none
+};
+
 inline constexpr size_t kAdminAnswerBytesMax = 256 << 20;
 
 // Connects, sends "GET target", reads the whole answer, all within `timeout`. Any HTTP status is an
-// answer. Errors: Unavailable (no connection, or it broke), DeadlineExceeded, ResourceExhausted
-// (body over kAdminAnswerBytesMax), Internal (not HTTP).
-absl::StatusOr<AdminAnswer> AdminGet(const SocketAddress& address, std::string_view target,
+// answer. Errors: Unavailable (no connection, no handshake, or it broke), DeadlineExceeded,
+// ResourceExhausted (body over kAdminAnswerBytesMax), Internal (not HTTP).
+absl::StatusOr<AdminAnswer> AdminGet(const AdminTarget& where, std::string_view target,
                                      Duration timeout = std::chrono::seconds(10));
 // The same with PUT, for what changes something; without a body.
-absl::StatusOr<AdminAnswer> AdminPut(const SocketAddress& address, std::string_view target,
+absl::StatusOr<AdminAnswer> AdminPut(const AdminTarget& where, std::string_view target,
                                      Duration timeout = std::chrono::seconds(10));
 
 }  // namespace gw

@@ -59,10 +59,29 @@ struct SecretRef {
   bool operator==(const SecretRef&) const = default;
 };
 
+// The values of a listener's tls.options under these keys.
+inline constexpr char kCertificateFileOption[] = "penstock.dev/certificate-file";
+inline constexpr char kKeyFileOption[] = "penstock.dev/key-file";
+
+// A certificate in files beside those of the objects. Whoever reads objects out of files reads
+// these too; nobody else does, as a cluster's objects have no files beside them. What is in them is
+// never shown to anybody.
+struct CertificateFiles {
+  std::string certificate;  // as it is written; once they are read the path that it means
+  std::string key;
+  bool read = false;
+  std::string certificate_pem = {};
+  std::string key_pem = {};
+  std::string fault = {};  // why one of them could not be read, with its path
+
+  bool operator==(const CertificateFiles&) const = default;
+};
+
 struct ListenerTls {
   enum class Mode { kTerminate, kPassthrough };
   Mode mode = Mode::kTerminate;
   std::vector<SecretRef> certificate_refs;
+  std::optional<CertificateFiles> files = {};
 
   bool operator==(const ListenerTls&) const = default;
 };

@@ -1,5 +1,8 @@
 #include "api/read_tls.h"
 
+#include <optional>
+#include <string>
+
 #include "api/kinds.h"
 
 namespace gw::api {
@@ -30,6 +33,32 @@ std::optional<FrontendValidation> ReadValidation(const Value& value, const std::
     validation.mode = FrontendValidation::Mode::kAllowInsecureFallback;
   }
   return validation;
+}
+
+// The files that the options name; all other options are unsupported.
+std::optional<CertificateFiles> ReadOptions(const Value& options, int index,
+                                            std::vector<Unsupported>* unsupported) {
+  constexpr size_t kPathMax = 4096;
+  CertificateFiles files;
+  options.Keep();
+  for (const auto& [key, path] : options.Strings()) {
+    const Value option = options.At(key);
+    if (key != kCertificateFileOption && key != kKeyFileOption) {
+      NoteUnsupported(option, index, unsupported);
+      continue;
+    }
+    if (path.empty() || path.size() > kPathMax || path.find('\0') != path.npos) {
+      option.Error("must be the path of a file");
+    }
+    (key == kKeyFileOption ? files.key : files.certificate) = path;
+  }
+  if (files.certificate.empty() && files.key.empty()) return std::nullopt;
+  const auto require = [&](const char* key, const std::string& path) {
+    if (path.empty()) options.At(key).Error("is required beside the other file's option");
+  };
+  require(kCertificateFileOption, files.certificate);
+  require(kKeyFileOption, files.key);
+  return files;
 }
 
 SecretRef ReadSecretRef(const Value& value, const std::string& ns) {
@@ -76,9 +105,12 @@ ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index
     tls.certificate_refs.push_back(ReadSecretRef(item, ns));
   }
   const Value options = in.Get("options");
-  const bool has_options = !options.Strings().empty();
-  NoteUnsupported(options, index, unsupported);
+  const bool has_options = options.present();
+  tls.files = ReadOptions(options, index, unsupported);
   NoteUnsupported(in.Get("frontendValidation"), index, unsupported);
+  if (tls.files && tls.mode == ListenerTls::Mode::kPassthrough) {
+    options.Error("must not name files when mode is Passthrough");
+  }
   if (tls.mode == ListenerTls::Mode::kTerminate && tls.certificate_refs.empty() && !has_options) {
     references.Error("is required when mode is Terminate");
   }

@@ -8,6 +8,8 @@
 
 #include "admin/client.h"
 #include "base/escape.h"
+#include "base/log.h"
+#include "cli/admin_flags.h"
 
 namespace gw {
 namespace {
@@ -63,21 +65,26 @@ bool IsOurs(const AdminAnswer& answer) {
 }
 
 // True if the gateway's answer is in `body`.
-bool Ask(Method method, const std::string& admin, const std::string& target, std::string* body,
+bool Ask(Method method, const AdminFlags& admin, const std::string& target, std::string* body,
          std::ostream& err) {
-  absl::StatusOr<SocketAddress> address = SocketAddress::Resolve(admin);
-  if (!address.ok()) {
-    err << "penstock: --admin: " << address.status().message() << "\n";
+  const absl::StatusOr<AdminTarget> where = TargetOf(admin);
+  if (!where.ok()) {
+    err << "penstock: " << where.status().message() << "\n";
     return false;
   }
-  absl::StatusOr<AdminAnswer> answer = method(*address, target, std::chrono::seconds(10));
+  SetLogLevel(LogLevel::kError);  // what is wrong is said here, in words for people
+  absl::StatusOr<AdminAnswer> answer = method(*where, target, std::chrono::seconds(10));
   if (!answer.ok()) {
-    err << "penstock: no answer from a gateway at " << admin << ": " << answer.status().message()
-        << "\n";
+    err << "penstock: no answer from a gateway at " << admin.address << ": "
+        << answer.status().message();
+    if (where->tls == nullptr && !absl::IsDeadlineExceeded(answer.status())) {
+      err << "; one that speaks TLS wants --admin https://" << admin.address;
+    }
+    err << "\n";
     return false;
   }
   if (!IsOurs(*answer)) {
-    err << "penstock: what listens at " << admin
+    err << "penstock: what listens at " << admin.address
         << " is not the admin port of a gateway: " << GuessOf(*answer) << ", which answers "
         << answer->status << " \"" << Excerpt(answer->body)
         << "\"; --admin says where the gateway's is\n";
@@ -172,7 +179,7 @@ int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err) 
   return 0;
 }
 
-int RunLogLevel(const std::string& level, const std::string& admin, std::ostream& out,
+int RunLogLevel(const std::string& level, const AdminFlags& admin, std::ostream& out,
                 std::ostream& err) {
   std::string text;
   const bool answered =

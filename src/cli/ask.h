@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "cli/admin_flags.h"
+
 namespace gw {
 
 struct GetFlags {
-  std::string admin;  // ADDR:PORT
-  std::string kind;   // "pools", "pool/qwen"
+  AdminFlags admin = {};
+  std::string kind = {};  // "pools", "pool/qwen"
   std::vector<std::string> names = {};
   std::string ns = {};
   std::string output = {};  // "", "wide", "json", "yaml", "describe"
@@ -19,7 +21,7 @@ struct GetFlags {
 };
 
 struct ExplainFlags {
-  std::string admin;
+  AdminFlags admin = {};
   std::string request_id = {};  // one of these three
   bool last = false;
   std::string pool = {};
@@ -30,7 +32,7 @@ struct ExplainFlags {
 int RunGet(const GetFlags& flags, std::ostream& out, std::ostream& err);
 int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err);
 // Prints the level; changes it before unless `level` is empty.
-int RunLogLevel(const std::string& level, const std::string& admin, std::ostream& out,
+int RunLogLevel(const std::string& level, const AdminFlags& admin, std::ostream& out,
                 std::ostream& err);
 
 }  // namespace gw

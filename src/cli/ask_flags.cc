@@ -1,17 +1,13 @@
 #include "cli/ask_flags.h"
 
+#include "cli/admin_flags.h"
+
 namespace gw {
 namespace {
 
 constexpr char kKinds[] =
     "pools, pods, endpoints, gateways, httproutes, gatewayclasses, models, objectives, rewrites, "
     "policies, or all";
-
-void AddAdmin(CLI::App& command, std::string& admin) {
-  command.add_option("--admin", admin, "Admin port of the gateway")
-      ->capture_default_str()
-      ->type_name("ADDR:PORT");
-}
 
 void AddObjects(CLI::App& command, GetFlags& flags) {
   command.add_option("KIND", flags.kind, kKinds)->required();

@@ -12,6 +12,7 @@
 #include "base/escape.h"
 #include "base/suggest.h"
 #include "base/version.h"
+#include "cli/admin_flags.h"
 #include "cli/ask.h"
 #include "cli/ask_flags.h"
 #include "cli/check.h"
@@ -72,9 +73,9 @@ struct Flags {
   bool allow_external_name = false;
   std::string dns_servers;
   SimFlags sim;
-  GetFlags get{.admin = "127.0.0.1:9909", .kind = {}};
-  ExplainFlags explain{.admin = "127.0.0.1:9909"};
-  std::string log_level_admin = "127.0.0.1:9909";
+  GetFlags get;
+  ExplainFlags explain;
+  AdminFlags log_level_admin;
   std::string new_log_level;
   std::string shell;
   std::string manual_command;
@@ -164,6 +165,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
       ->type_name("ADDR:PORT");
+  AddAdminAccess(*serve, flags.serve.admin_access);
   serve->add_option("--bind", flags.serve.bind_ip, "Address of Gateways that name none")
       ->capture_default_str()
       ->type_name("ADDR");
@@ -310,9 +312,7 @@ CLI::App* AddLogLevel(CLI::App& app, Flags& flags) {
       app.add_subcommand("log-level", "Print or change a running gateway's log level");
   level->add_option("LEVEL", flags.new_log_level, "debug, info, warning or error; print it if none")
       ->check(Word(kLogLevels));
-  level->add_option("--admin", flags.log_level_admin, "Admin port of the gateway")
-      ->capture_default_str()
-      ->type_name("ADDR:PORT");
+  AddAdmin(*level, flags.log_level_admin);
   return level;
 }
 

@@ -143,6 +143,9 @@ AdminServer::Limits AdminLimits(const AdminSources& sources) {
   Counter& connections = LimitReached(sources.metrics, "admin_connections");
   Counter& linger_bytes = LimitReached(sources.metrics, "admin_linger_bytes");
   limits.on_connections_reached = [&connections] { connections.Add(); };
+  limits.handshake = options.dataplane.tls_handshake_timeout;
+  Counter& handshakes = LimitReached(sources.metrics, "tls_handshake_timeout");
+  limits.on_handshake_timeout = [&handshakes] { handshakes.Add(); };
   limits.on_linger_bytes_reached = [&linger_bytes] { linger_bytes.Add(); };
   return limits;
 }

@@ -75,6 +75,7 @@ class ServerImpl final : public Server {
   absl::Status StartAdmin();
   absl::Status StartResolver();
   void OnNames();
+  void ReadAdminFiles();
   void OnChange(const config::Change& change);
   void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
@@ -143,8 +144,18 @@ absl::Status ServerImpl::StartFrontEnds() {
 absl::Status ServerImpl::StartAdmin() {
   AdminServer::Limits limits = AdminLimits(pages_);
   limits.handed = handed_.Find(admin_address_);
-  ASSIGN_OR_RETURN(admin_, AdminServer::Start(admin_address_, AdminPages(pages_), limits));
-  Log(LogLevel::kInfo, "Admin port listens", {{"address", admin_->local().ToString()}});
+  ASSIGN_OR_RETURN(AdminGuard guard, ReadAdminGuard(options_.admin_access, *tickets_));
+  const std::string missing = MissingGuard(admin_address_, guard);
+  const bool over_tls = guard.tls != nullptr;
+  ASSIGN_OR_RETURN(
+      admin_, AdminServer::Start(admin_address_, AdminPages(pages_), limits, std::move(guard)));
+  Log(LogLevel::kInfo, "Admin port listens",
+      {{"address", admin_->local().ToString()}, {"tls", over_tls}});
+  if (missing.empty()) return absl::OkStatus();
+  Log(LogLevel::kWarning,
+      "The admin port can be reached from other machines: whoever reaches it may read the "
+      "configuration and change the log level",
+      {{"address", admin_->local().ToString()}, {"missing", missing}});
   return absl::OkStatus();
 }
 
@@ -219,8 +230,17 @@ void ServerImpl::TellUnusedSockets() {
   }
 }
 
+void ServerImpl::ReadAdminFiles() {
+  if (!options_.admin_access.any()) return;
+  absl::StatusOr<AdminGuard> guard = ReadAdminGuard(options_.admin_access, *tickets_);
+  if (guard.ok()) return admin_->SetGuard(*std::move(guard));
+  Log(LogLevel::kWarning, "The admin port goes on with the certificate and token it had",
+      {{"error", std::string(guard.status().message())}});
+}
+
 void ServerImpl::Reload() {
   Log(LogLevel::kInfo, "SIGHUP: the configuration is read anew", {});
+  ReadAdminFiles();
   // For a supervisor that waits for the end of it: the clock is the one it compares with.
   const auto micros =
       std::chrono::duration_cast<std::chrono::microseconds>(RealClock().Now().time_since_epoch());

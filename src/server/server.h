@@ -16,13 +16,15 @@
 #include "dataplane/options.h"
 #include "dns/resolver.h"
 #include "net/address.h"
+#include "server/admin_access.h"
 #include "translate/translate.h"
 
 namespace gw {
 
 struct ServerOptions {
   std::string admin_address = "127.0.0.1:9909";  // metrics, health, configuration
-  std::string bind_ip = "0.0.0.0";               // address of the Gateways' listeners
+  AdminAccess admin_access;
+  std::string bind_ip = "0.0.0.0";  // address of the Gateways' listeners
   TranslateOptions translate;
   int workers = 0;  // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;

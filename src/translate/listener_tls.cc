@@ -30,6 +30,8 @@ class Reader {
 
  private:
   void ReadCertificate(const api::SecretRef& ref, const std::string& path);
+  void ReadFiles(const api::CertificateFiles& files);
+  void Use(const std::string& source, const std::shared_ptr<const Certificate>& certificate);
   void ReadClients(const api::FrontendValidation& validation);
   // The PEM that the reference leads to; "" with what is wrong noted.
   std::string ReadAuthorities(const api::CaRef& ref, const std::string& path);
@@ -56,15 +58,33 @@ void Reader::Note(const RefFault& fault, const std::string& path) {
 void Reader::ReadCertificate(const api::SecretRef& ref, const std::string& path) {
   const CertificateRef read = ReadCertificateRef(context_, referrer_, ref, "InvalidCertificateRef");
   if (read.fault) Note(read.fault, path);
-  // One that is named twice is one.
-  const auto& all = tls_.certificates;
-  if (read.certificate == nullptr ||
-      std::find(all.begin(), all.end(), read.certificate) != all.end()) {
+  Use(read.source, read.certificate);
+}
+
+void Reader::ReadFiles(const api::CertificateFiles& files) {
+  constexpr char kReason[] = "InvalidCertificateRef";
+  const std::string path = path_ + ".options";
+  if (!files.read) {
+    Note({kReason,
+          "files are read only where the objects are read out of files, too: put the "
+          "certificate into a Secret"},
+         path);
     return;
   }
-  tls_.certificates.push_back(read.certificate);
-  used_.push_back(read.source + ": " + Described(*read.certificate));
-  context_.certificates.push_back({name_, read.source, read.certificate->not_after_unix_s()});
+  const std::string source = fmt::format("files {} and {}", files.certificate, files.key);
+  const TlsMemory::CertificateRead read = context_.tls_memory.ReadCertificate(
+      source, {files.certificate_pem, files.key_pem, files.fault}, context_.options.now_unix_s);
+  if (!read.fault.empty()) Note({kReason, WithLastGood(source + ": " + read.fault, read)}, path);
+  Use(source, read.served);
+}
+
+void Reader::Use(const std::string& source, const std::shared_ptr<const Certificate>& certificate) {
+  // One that is named twice is one.
+  const auto& all = tls_.certificates;
+  if (certificate == nullptr || std::find(all.begin(), all.end(), certificate) != all.end()) return;
+  tls_.certificates.push_back(certificate);
+  used_.push_back(source + ": " + Described(*certificate));
+  context_.certificates.push_back({name_, source, certificate->not_after_unix_s()});
 }
 
 std::string Reader::ReadAuthorities(const api::CaRef& ref, const std::string& path) {
@@ -120,7 +140,9 @@ ListenerTls Reader::Read() {
     ReadCertificate(listener_.tls->certificate_refs[i],
                     fmt::format("{}.certificateRefs[{}]", path_, i));
   }
-  if (count == 0) {
+  const bool has_files = listener_.tls && listener_.tls->files;
+  if (has_files) ReadFiles(*listener_.tls->files);
+  if (count == 0 && !has_files) {
     Note({"InvalidCertificateRef", "is required for protocol HTTPS"}, path_ + ".certificateRefs");
   }
   const auto of_port = gateway_.frontend.by_port.find(listener_.port);

@@ -88,6 +88,50 @@ TEST(LastGoodCertificate, IsServedBeyondItsEnd) {
   EXPECT_EQ(Shown(*translation.snapshot), "*: CN=short");
 }
 
+TEST(CertificateFiles, AreServedAndTheLastGoodOnesGoOn) {
+  Following scenario;
+  const TestCertificate good = ServerCertificate("files.example.com");
+  scenario.https->tls->certificate_refs.clear();
+  scenario.https->tls->files =
+      api::CertificateFiles{"/tls/a.crt", "/tls/a.key", true, good.pem, good.key_pem()};
+  Translation translation = scenario.Next();
+  EXPECT_EQ(Shown(*translation.snapshot), "*: CN=files.example.com");
+  EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "True/ResolvedRefs");
+  EXPECT_THAT(ListenerMessage(translation, "https", "ResolvedRefs"),
+              HasSubstr("files /tls/a.crt and /tls/a.key: CN=files.example.com"));
+  const auto server = scenario.ServerOf(translation);
+  api::CertificateFiles gone = *scenario.https->tls->files;
+  gone.certificate_pem.clear();
+  gone.fault = "/tls/a.crt: cannot read: No such file or directory";
+  api::CertificateFiles half = *scenario.https->tls->files;
+  half.key_pem = KeyPemForTest(TestKey::kOtherP256);
+  const std::pair<api::CertificateFiles, std::string> kBad[] = {
+      {gone, "/tls/a.crt: cannot read"}, {half, "tls.key: must be the key of"}};
+  for (const auto& [files, said] : kBad) {
+    scenario.https->tls->files = files;
+    translation = scenario.Next();
+    EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "False/InvalidCertificateRef");
+    EXPECT_THAT(ListenerMessage(translation, "https", "ResolvedRefs"), HasSubstr(said));
+    EXPECT_THAT(ListenerMessage(translation, "https", "ResolvedRefs"),
+                HasSubstr("its last good certificate is served: CN=files.example.com"));
+    EXPECT_EQ(scenario.ServerOf(translation), server);
+  }
+  Following fresh;
+  fresh.https->tls->certificate_refs.clear();
+  fresh.https->tls->files = gone;
+  EXPECT_EQ(Shown(*fresh.Next().snapshot), "none") << "there was none before";
+}
+
+TEST(CertificateFiles, OfACluster) {
+  Following scenario;
+  scenario.https->tls->files = api::CertificateFiles{"a.crt", "a.key"};
+  const Translation translation = scenario.Next();
+  EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "False/InvalidCertificateRef");
+  EXPECT_THAT(ListenerMessage(translation, "https", "ResolvedRefs"),
+              HasSubstr("put the certificate into a Secret"));
+  EXPECT_EQ(Shown(*translation.snapshot), "*: CN=a.example.com") << "the Secret's";
+}
+
 TEST(LastGoodAuthorities, AreUsedWhileTheNewOnesAreBad) {
   Following scenario;
   const auto server = scenario.ServerOf(scenario.Next());

@@ -66,6 +66,11 @@ std::string Described(const Certificate& certificate) {
   return text + ", until " + UtcText(certificate.not_after_unix_s());
 }
 
+std::string WithLastGood(std::string message, const TlsMemory::CertificateRead& read) {
+  if (read.served == nullptr) return message;
+  return message + "; its last good certificate is served: " + Described(*read.served);
+}
+
 CertificateRef ReadCertificateRef(Context& context, const Referrer& referrer,
                                   const api::SecretRef& ref, const char* reason) {
   CertificateRef result;
@@ -86,11 +91,9 @@ CertificateRef ReadCertificateRef(Context& context, const Referrer& referrer,
       context.options.now_unix_s);
   result.certificate = read.served;
   if (read.fault.empty()) return result;
-  result.fault = {reason, fmt::format("{}{}: {}", result.source, Place(secret.meta), read.fault)};
-  if (read.served != nullptr) {
-    result.fault.message +=
-        fmt::format("; its last good certificate is served: {}", Described(*read.served));
-  }
+  result.fault = {
+      reason,
+      WithLastGood(fmt::format("{}{}: {}", result.source, Place(secret.meta), read.fault), read)};
   return result;
 }
 

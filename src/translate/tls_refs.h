@@ -44,6 +44,9 @@ struct AuthoritiesRef {
 AuthoritiesRef ReadAuthoritiesRef(Context& context, const Referrer& referrer, const api::CaRef& ref,
                                   const char* kind_reason, bool keep_last_good);
 
+// The message, and what goes on being served beside the fault that it tells.
+std::string WithLastGood(std::string message, const TlsMemory::CertificateRead& read);
+
 // "CN=a.example.com, names a.example.com and 3 more, until 2027-01-02T03:04:05Z"
 std::string Described(const Certificate& certificate);
 

@@ -1,5 +1,6 @@
 """HTTPS listeners, with certificates made by openssl(1) and clients that are not ours."""
 
+import os
 import socket
 import ssl
 import unittest
@@ -32,6 +33,37 @@ class ListenerTest(TlsTest):
         gateway.write("gateway.yaml", self.objects(listeners, [renewed], self.plain_port))
         eventually(lambda: self.subject(self.connect(gateway, "a.example.com")) == "new",
                    "the new certificate is served")
+        before.request("GET", "/v1/t")
+        self.assertEqual(before.read_response().body, b"hello")
+
+    def test_certificate_files_are_renewed_as_certbot_does_it(self):
+        for label in ("old", "new"):
+            self.authority.issue(label, "a.example.com")
+        live = {}
+        for kind in ("crt", "key"):
+            live[kind] = self.authority.file(f"live.{kind}")
+            os.symlink(f"old.{kind}", live[kind])
+        listener = {"name": "https", "protocol": "HTTPS", "tls": {"options": {
+            "penstock.dev/certificate-file": live["crt"], "penstock.dev/key-file": live["key"]}}}
+        gateway = self.serve([listener], [])
+        before = self.connect(gateway, "a.example.com")
+        self.assertEqual(self.subject(before), "old")
+
+        def renew(kind, label):
+            os.symlink(f"{label}.{kind}", self.authority.file("next"))
+            os.replace(self.authority.file("next"), live[kind])
+
+        renew("crt", "new")  # and not yet its key
+        line = gateway.wait_line("Object refused", object="Gateway default/inference-gateway")
+        self.assertIn("tls.key: must be the key of", line["error"])
+        self.assertEqual(self.subject(self.connect(gateway, "a.example.com")), "old")
+        renew("key", "new")
+        eventually(lambda: self.subject(self.connect(gateway, "a.example.com")) == "new",
+                   "the new certificate is served")
+        os.remove(live["crt"])
+        eventually(lambda: "cannot read" in gateway.admin("/get?kind=gateways&output=json").body
+                   .decode(), "the condition says that it is gone")
+        self.assertEqual(self.subject(self.connect(gateway, "a.example.com")), "new")
         before.request("GET", "/v1/t")
         self.assertEqual(before.read_response().body, b"hello")
 

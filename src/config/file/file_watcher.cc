@@ -67,6 +67,7 @@ class FileWatcherImpl final : public FileWatcher {
         on_change_(std::move(on_change)),
         options_(options),
         debounce_(options.quiet, options.quiet_max, options.writing_max),
+        beside_(loaded.beside),
         hash_(loaded.hash),
         served_files_(FilesOfObjects(loaded, {})),
         stop_fd_(eventfd(0, EFD_CLOEXEC)),
@@ -102,6 +103,8 @@ class FileWatcherImpl final : public FileWatcher {
   void Run();
   bool Reload();  // true if something was reported
   void AnswerAsked();
+  // All that is looked at.
+  std::vector<std::string> Watched() const;
   // False if it must be seen again first.
   bool IsConfirmed(const LoadResult& result);
   std::optional<TimePoint> Due() const { return debounce_.due(inotify_ && inotify_->writing()); }
@@ -114,6 +117,7 @@ class FileWatcherImpl final : public FileWatcher {
   Debounce debounce_;
   Duration poll_interval_{};
   std::optional<Inotify> inotify_;
+  std::vector<std::string> beside_;      // that the objects named at the last load
   uint64_t hash_;                        // of what was reported last
   std::set<std::string> served_files_;   // that what was reported last may be served from
   std::optional<TimePoint> gone_since_;  // every object was seen to be gone
@@ -128,7 +132,7 @@ class FileWatcherImpl final : public FileWatcher {
 
 void FileWatcherImpl::Run() {
   // Closes the gap between the caller's load and the first watch.
-  if (inotify_) inotify_->Watch(PlacesToWatch(paths_, options_.limits));
+  if (inotify_) inotify_->Watch(PlacesToWatch(Watched(), options_.limits));
   Reload();
   TimePoint next_poll = RealClock().Now() + poll_interval_;
   while (Wait(std::min({next_poll, Due().value_or(next_poll), look_again_.value_or(next_poll)}))) {
@@ -137,7 +141,7 @@ void FileWatcherImpl::Run() {
     if (inotify_ && inotify_->fd() >= 0 && inotify_->Drain()) debounce_.Note(now);
     if (now >= next_poll) {
       next_poll = now + poll_interval_;
-      if (!debounce_.due() && Look(paths_, options_.limits) != seen_) debounce_.Note(now);
+      if (!debounce_.due() && Look(Watched(), options_.limits) != seen_) debounce_.Note(now);
     }
     if (Due() && now >= *Due()) {
       debounce_.Clear();
@@ -160,12 +164,19 @@ void FileWatcherImpl::AnswerAsked() {
   for (const auto& done : asked) done(reported);
 }
 
+std::vector<std::string> FileWatcherImpl::Watched() const {
+  std::vector<std::string> watched = paths_;
+  watched.insert(watched.end(), beside_.begin(), beside_.end());
+  return watched;
+}
+
 bool FileWatcherImpl::Reload() {
   // Looked at before it is read: a change in between differs at the next poll.
-  seen_ = Look(paths_, options_.limits);
+  seen_ = Look(Watched(), options_.limits);
   look_again_.reset();
   const LoadResult result = LoadQuietly(paths_, options_.limits);
-  if (inotify_ && inotify_->Watch(PlacesToWatch(paths_, options_.limits))) {
+  beside_ = result.beside;
+  if (inotify_ && inotify_->Watch(PlacesToWatch(Watched(), options_.limits))) {
     debounce_.Note(RealClock().Now());
   }
   if (result.hash == hash_) gone_since_.reset();

@@ -4,6 +4,7 @@
 
 #include "api/parse.h"
 #include "base/log.h"
+#include "config/file/certificate_files.h"
 #include "config/file/files.h"
 #include "config/file/yaml.h"
 
@@ -87,9 +88,15 @@ LoadResult LoadQuietly(const std::vector<std::string>& paths, const FileLimits& 
     const std::string name = file == "-" ? "standard input" : file;
     for (const api::Node& document : yaml.documents) parser.Add(document, name);
   }
+  result.parsed = parser.Take();
+  for (const FileBeside& file : ReadCertificateFiles(limits, &result.parsed.objects)) {
+    hasher.Add(file.path);
+    hasher.Add(file.error.empty() ? file.content : file.error);
+    NoteLimit(file.error, &result);
+    result.beside.push_back(file.path);
+  }
   hasher.Add(result.error());
   result.hash = hasher.value();
-  result.parsed = parser.Take();
   return result;
 }
 

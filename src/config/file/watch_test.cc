@@ -375,5 +375,37 @@ TEST(WatchPlaces, WhatIsMissingIsAwaitedAtTheDeepestFolderThatExists) {
   EXPECT_THAT(PlacesToWatch({root + "/loop"}, {}).at(root).names, UnorderedElementsAre("loop"));
 }
 
+// As cert-manager's mounts and certbot's folders do it: what changes is a link on the way.
+TEST(FileWatcher, SeesThatACertificateWasRenewed) {
+  const TestFolder folder;
+  folder.Write("objects/gateway.yaml",
+               "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g}\n"
+               "spec: {gatewayClassName: c, listeners: [{name: a, port: 443, protocol: HTTPS, tls: "
+               "{options: {penstock.dev/certificate-file: ../mount/tls.crt, penstock.dev/key-file: "
+               "../live/key.pem}}}]}\n");
+  const auto shown = [](const LoadResult& result) {
+    const api::ResourceSet set = ResourcesOf(result);
+    const auto& files = set.gateways.at({"default", "g"}).listeners.at(0).tls->files;
+    return files->certificate_pem + "/" + files->key_pem;
+  };
+  for (const char* version : {"one", "two"}) {
+    folder.Write(std::string("mount/..") + version + "/tls.crt", version);
+    folder.Write(std::string("archive/") + version + ".pem", version);
+  }
+  folder.Link("..one", "mount/..data");
+  folder.Link("..data/tls.crt", "mount/tls.crt");
+  folder.Write("live/README", "");
+  folder.Link("../archive/one.pem", "live/key.pem");
+  Watched watched({folder / "objects"});
+  folder.Link("..two", "mount/..data_tmp");
+  folder.Rename("mount/..data_tmp", "mount/..data");
+  EXPECT_EQ(shown(watched.Next()), "two/one");
+  folder.Link("../archive/two.pem", "live/key.new");
+  folder.Rename("live/key.new", "live/key.pem");
+  EXPECT_EQ(shown(watched.Next()), "two/two");
+  folder.Write("archive/two.pem", "three");
+  EXPECT_EQ(shown(watched.Next()), "two/three") << "a file that is written in its place";
+}
+
 }  // namespace
 }  // namespace gw::config

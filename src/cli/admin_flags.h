@@ -1,0 +1,29 @@
+// The admin port in flags: of the gateway, who is let in; of the commands that ask it, where it is
+// and how it is spoken to.
+
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "admin/client.h"
+#include "base/status.h"
+#include "server/admin_access.h"
+
+namespace gw {
+
+struct AdminFlags {
+  std::string address = "127.0.0.1:9909";  // "ADDR:PORT", or with "http://" or "https://" before it
+  std::string ca_file = {};                // of https; empty: what the machine trusts
+  bool insecure = false;                   // of https: whatever certificate it shows
+  std::string token_file = {};
+};
+
+// `access` and `flags` outlive the command.
+void AddAdminAccess(CLI::App& serve, AdminAccess& access);
+void AddAdmin(CLI::App& command, AdminFlags& flags);
+
+// Looks the address up and reads the files. The error names the flag.
+absl::StatusOr<AdminTarget> TargetOf(const AdminFlags& flags);
+
+}  // namespace gw
