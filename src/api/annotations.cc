@@ -22,6 +22,7 @@ constexpr OwnAnnotation kOwn[] = {
     {"InferencePool", kEndpointSchemeAnnotation},
     {"InferencePool", kEndpointTlsServerNameAnnotation},
     {"InferencePool", kEndpointTlsVerifyAnnotation},
+    {"InferencePool", kFallbackAnnotation},
     {"InferencePool", kPickerAnnotation},
     {"InferencePool", kPrefixBlockCharsAnnotation},
     {"InferencePool", kPrefixBlocksMaxAnnotation},

@@ -28,6 +28,8 @@ inline constexpr char kEndpointTlsServerNameAnnotation[] = "penstock.dev/endpoin
 inline constexpr char kEndpointCredentialsAnnotation[] = "penstock.dev/endpoint-credentials";
 // Of an InferencePool or an HTTPRoute: event streams begin before their first byte.
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// Of an InferencePool: the Backend that serves in its place when it cannot.
+inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
 // Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
 inline constexpr char kApiKeysAnnotation[] = "penstock.dev/api-keys";
 inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forward";

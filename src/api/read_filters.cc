@@ -32,13 +32,6 @@ bool IsFieldValue(std::string_view text) {
   });
 }
 
-// Notes what is valid and will not be honoured.
-void Refuse(const Value& field, int rule, std::string message, std::vector<Unsupported>* out) {
-  const std::string where = field.where();
-  if (!where.empty()) message += " (" + where + ")";
-  out->push_back({field.path(), rule, std::move(message)});
-}
-
 // The names of one modifier: only one action is permitted for each.
 class ModifiedNames {
  public:
@@ -56,7 +49,7 @@ class ModifiedNames {
     if (!written_.insert(name).second) field.Error("is given twice");
     const std::string lower = ToLower(name);
     if (!in_list_.insert(lower).second) return false;
-    if (std::ranges::find(kGatewaysOwn, lower) != std::end(kGatewaysOwn)) {
+    if (IsGatewaysOwn(lower)) {
       std::string message = name + " is written by the gateway itself and cannot be modified";
       if (lower == "host") message += ", but by a URLRewrite with a hostname";
       Refuse(field, rule_, message, unsupported_);
@@ -262,6 +255,16 @@ void ReadBody(size_t type, const Value& body, int rule, const std::vector<RouteM
 }
 
 }  // namespace
+
+void Refuse(const Value& field, int rule, std::string message, std::vector<Unsupported>* out) {
+  const std::string where = field.where();
+  if (!where.empty()) message += " (" + where + ")";
+  out->push_back({field.path(), rule, std::move(message)});
+}
+
+bool IsGatewaysOwn(std::string_view field_name) {
+  return std::ranges::find(kGatewaysOwn, field_name) != std::end(kGatewaysOwn);
+}
 
 std::string_view PathFault(std::string_view path) {
   if (!path.starts_with('/')) return "must begin with \"/\"";

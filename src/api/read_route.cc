@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 #include <tuple>
 
@@ -12,6 +13,7 @@ namespace gw::api {
 namespace {
 
 constexpr size_t kMatchesPerRouteMax = 128;
+constexpr int64_t kRetryAttemptsMax = 100;
 
 ParentRef ReadParentRef(const Value& value, const std::string& ns) {
   MapReader in = value.Map();
@@ -139,6 +141,72 @@ void ReadTimeouts(const Value& value, RouteRule* rule) {
   }
 }
 
+std::optional<RouteRetry> ReadRetry(const Value& value, int index,
+                                    std::vector<Unsupported>* unsupported) {
+  if (!value.present()) return std::nullopt;
+  MapReader in = value.Map();
+  RouteRetry retry;
+  std::set<int> codes;
+  for (const Value& item : in.Get("codes").List(0, 200)) {
+    const std::optional<int64_t> code = item.Integer(400, 599);
+    if (code && !codes.insert(static_cast<int>(*code)).second) item.Error("is given twice");
+  }
+  retry.codes.assign(codes.begin(), codes.end());
+  const Value attempts = in.Get("attempts");
+  if (const std::optional<int64_t> count = attempts.Integer(0, INT32_MAX)) {
+    retry.attempts = static_cast<int>(*count);
+    if (*count > kRetryAttemptsMax) {
+      Refuse(attempts, index,
+             "more than " + std::to_string(kRetryAttemptsMax) + " attempts are not supported",
+             unsupported);
+    }
+  }
+  retry.backoff = in.Get("backoff").DurationText();
+  return retry;
+}
+
+// A name that a cookie, or a header field, can have beside those that say something already.
+std::string ReadSessionName(const Value& value, bool by_header, int index,
+                            std::vector<Unsupported>* unsupported) {
+  static constexpr std::string_view kTaken[] = {"content-encoding", "content-type", "cookie",
+                                                "set-cookie"};
+  if (!value.present()) return "";
+  const std::string name = value.Text(0, 128);
+  const std::string lower = ToLower(name);
+  const bool taken =
+      by_header && (IsGatewaysOwn(lower) || std::ranges::find(kTaken, lower) != std::end(kTaken));
+  if (!name.empty() && (!IsHttpToken(name) || taken)) {
+    Refuse(value, index,
+           Quoted(name) + (by_header ? " cannot be the header field of sessions"
+                                     : " cannot be the name of a cookie"),
+           unsupported);
+  }
+  return name;
+}
+
+std::optional<SessionPersistence> ReadSession(const Value& value, int index,
+                                              std::vector<Unsupported>* unsupported) {
+  if (!value.present()) return std::nullopt;
+  MapReader in = value.Map();
+  SessionPersistence session;
+  session.by_header = in.Get("type").OneOf({"Cookie", "Header"}, 0) == 1;
+  session.session_name =
+      ReadSessionName(in.Get("sessionName"), session.by_header, index, unsupported);
+  const Value absolute = in.Get("absoluteTimeout");
+  session.absolute_timeout = absolute.DurationText();
+  session.idle_timeout = in.Get("idleTimeout").DurationText();
+  const Value cookie = in.Get("cookieConfig");
+  MapReader config = cookie.Map();
+  session.permanent = config.Get("lifetimeType").OneOf({"Session", "Permanent"}, 0) == 1;
+  if (session.permanent && !absolute.present()) {
+    absolute.Error("is required where cookieConfig.lifetimeType is Permanent");
+  }
+  if (session.by_header && cookie.present()) {
+    cookie.Error("can only be given with type Cookie");
+  }
+  return session;
+}
+
 RouteRule ReadRule(const Value& value, const std::string& ns, int index,
                    std::vector<Unsupported>* unsupported) {
   MapReader in = value.Map();
@@ -158,8 +226,8 @@ RouteRule ReadRule(const Value& value, const std::string& ns, int index,
     filters.Error("a rule that redirects must have no backendRefs");
   }
   ReadTimeouts(in.Get("timeouts"), &rule);
-  NoteUnsupported(in.Get("retry"), index, unsupported);
-  NoteUnsupported(in.Get("sessionPersistence"), index, unsupported);
+  rule.retry = ReadRetry(in.Get("retry"), index, unsupported);
+  rule.session = ReadSession(in.Get("sessionPersistence"), index, unsupported);
   return rule;
 }
 
@@ -190,9 +258,14 @@ HttpRoute ReadHttpRoute(ObjectInput& in) {
   const Value rules = spec.Get("rules");
   size_t matches = 0;
   // At least one when given: an empty list is no request for the default rule.
+  std::set<std::string> names;
   for (const Value& item : rules.List(1, 16)) {
     const int index = static_cast<int>(route.rules.size());
     route.rules.push_back(ReadRule(item, in.meta.ns, index, &route.unsupported));
+    const std::string& name = route.rules.back().name;
+    if (!name.empty() && !names.insert(name).second) {
+      item.At("name").Error("is the name of another rule, too: got " + Quoted(name));
+    }
     matches += route.rules.back().matches.size();
   }
   if (matches > kMatchesPerRouteMax) {

@@ -64,6 +64,24 @@ struct BackendRef {
   bool operator==(const BackendRef&) const = default;
 };
 
+struct RouteRetry {
+  std::vector<int> codes;       // of answers that are not wanted, sorted
+  std::optional<int> attempts;  // beside the first; 0: none
+  std::optional<Duration> backoff;
+
+  bool operator==(const RouteRetry&) const = default;
+};
+
+struct SessionPersistence {
+  std::string session_name;  // of the cookie or header field; empty: not given
+  std::optional<Duration> absolute_timeout;
+  std::optional<Duration> idle_timeout;
+  bool by_header = false;  // else by cookie
+  bool permanent = false;  // the cookie outlives the browser's session
+
+  bool operator==(const SessionPersistence&) const = default;
+};
+
 struct RouteRule {
   std::string name;                 // may be empty
   std::vector<RouteMatch> matches;  // at least one
@@ -71,6 +89,8 @@ struct RouteRule {
   std::vector<BackendRef> backend_refs;     // may be empty
   std::optional<Duration> request_timeout;  // zero: no limit, asked for; absent: not given
   std::optional<Duration> try_timeout;
+  std::optional<RouteRetry> retry;
+  std::optional<SessionPersistence> session;
 
   bool operator==(const RouteRule&) const = default;
 };

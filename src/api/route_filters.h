@@ -60,15 +60,31 @@ struct CorsFilter {
   bool operator==(const CorsFilter&) const = default;
 };
 
+// Of what is sent to the rule's backends a copy goes there, for `numerator` of `denominator`
+// requests.
+struct RequestMirror {
+  std::string group;
+  std::string kind = "Service";
+  std::string ns;  // the route's unless given
+  std::string name;
+  std::optional<int> port;
+  uint32_t numerator = 1;
+  uint32_t denominator = 1;
+
+  bool operator==(const RequestMirror&) const = default;
+};
+
 struct RouteFilters {
   std::optional<HeaderModifier> request_headers;
   std::optional<HeaderModifier> response_headers;
   std::optional<RequestRedirect> redirect;
   std::optional<UrlRewrite> rewrite;
   std::optional<CorsFilter> cors;
+  std::vector<RequestMirror> mirrors;
 
   bool empty() const {
-    return !request_headers && !response_headers && !redirect && !rewrite && !cors;
+    return !request_headers && !response_headers && !redirect && !rewrite && !cors &&
+           mirrors.empty();
   }
   bool operator==(const RouteFilters&) const = default;
 };

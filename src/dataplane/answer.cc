@@ -33,6 +33,9 @@ void RequestDriver::Act(const Step& step) {
     case Step::Kind::kRelay:
       Relay(exchange_.held_answer());
       break;
+    case Step::Kind::kBackOff:
+      BackOff();
+      break;
     case Step::Kind::kListModels:
       ListModels();
       break;
@@ -49,6 +52,13 @@ void RequestDriver::Act(const Step& step) {
 void RequestDriver::Wait() {
   SetState(State::kWaiting);
   StartKeepalive();
+}
+
+// No try is under way, so its timer is free.
+void RequestDriver::BackOff() {
+  SetState(State::kWaiting);
+  StartKeepalive();
+  try_timer_.Start(exchange_.back_off());
 }
 
 void RequestDriver::OnGateAnswer(GateAnswer answer) {

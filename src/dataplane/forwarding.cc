@@ -52,6 +52,14 @@ void SetClientCert(const ClientIdentity& client, std::string* value) {
   *value += '"';
 }
 
+// Whether a client's field stays here when somebody else serves (EndpointAccess::elsewhere).
+bool IsOursAlone(std::string_view name, const EndpointAccess& access) {
+  for (const std::string_view of_clients : {"cookie", "forwarded", "x-real-ip"}) {
+    if (name.size() == of_clients.size() && EqualsIgnoreCase(name, of_clients)) return true;
+  }
+  return access.credential && HasApiKey(name);
+}
+
 }  // namespace
 
 ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
@@ -59,6 +67,7 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
   fields_.clear();
   std::string_view proto = "http";
   std::string_view host = head.authority;
+  const bool elsewhere = request.access != nullptr && request.access->elsewhere;
   const http::HopByHopFields hop_by_hop(head.headers);
   for (const http::HeaderField& field : head.headers) {
     // Never hop-by-hop, whatever Connection says; the authority of an absolute target overrides it.
@@ -72,20 +81,23 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
     if (request.decoded && EqualsIgnoreCase(field.name, "content-encoding")) continue;
     if (request.drops_credentials && HasApiKey(field.name)) continue;
     if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
+    if (elsewhere && IsOursAlone(field.name, *request.access)) continue;
     fields_.push_back(field);
   }
   if (request.model_name && !request.model_name->empty()) {
     fields_.push_back({kModelNameField, *request.model_name});
   }
   if (request.client.tls) proto = "https";
-  SetForwardedFor(head.headers, request.client.ip, &forwarded_for_);
   fields_.push_back({"x-request-id", request.request_id});
-  fields_.push_back({"x-forwarded-for", forwarded_for_});
-  fields_.push_back({"x-forwarded-proto", proto});
-  if (!host.empty()) fields_.push_back({"x-forwarded-host", host});
-  if (!request.client.subject.empty()) {
-    SetClientCert(request.client, &client_cert_);
-    fields_.push_back({"x-forwarded-client-cert", client_cert_});
+  if (!elsewhere) {
+    SetForwardedFor(head.headers, request.client.ip, &forwarded_for_);
+    fields_.push_back({"x-forwarded-for", forwarded_for_});
+    fields_.push_back({"x-forwarded-proto", proto});
+    if (!host.empty()) fields_.push_back({"x-forwarded-host", host});
+    if (!request.client.subject.empty()) {
+      SetClientCert(request.client, &client_cert_);
+      fields_.push_back({"x-forwarded-client-cert", client_cert_});
+    }
   }
   request.filters.EditRequest(&fields_);
   if (request.read_here) {
@@ -113,8 +125,18 @@ void SetCredential(const EndpointAccess& access, std::vector<http::HeaderField>*
   fields->push_back({name, value});
 }
 
+void SetSession(const http::HeaderField& session, std::vector<http::HeaderField>* fields) {
+  if (session.name != "set-cookie") {
+    std::erase_if(*fields, [&](const http::HeaderField& field) {
+      return EqualsIgnoreCase(field.name, session.name);
+    });
+  }
+  fields->push_back(session);
+}
+
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
-                                const FilterChain& filters, const RateFields& rates) {
+                                const FilterChain& filters, const RateFields& rates,
+                                const std::optional<http::HeaderField>& session) {
   std::vector<http::HeaderField> fields;
   const http::HopByHopFields hop_by_hop(head.headers);
   for (const http::HeaderField& field : head.headers) {
@@ -122,6 +144,7 @@ http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::Requ
   }
   rates.SetIn(&fields);
   filters.EditResponse(request, &fields);
+  if (session) SetSession(*session, &fields);
   http::ResponseHead filtered = head;
   filtered.headers.Clear();
   for (const http::HeaderField& field : fields) filtered.headers.Add(field.name, field.value);

@@ -54,8 +54,13 @@ class RequestForwarder {
 
 // The head of an answer with what is left of the client's limits, as the route's filters make it,
 // without the fields of one hop. Views of all that is given; the filters are the request's.
+// `session`: a field that is added then; of those with its name only cookies stay beside it.
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
-                                const FilterChain& filters, const RateFields& rates);
+                                const FilterChain& filters, const RateFields& rates,
+                                const std::optional<http::HeaderField>& session);
+
+// Adds a session's field as FilteredHead does.
+void SetSession(const http::HeaderField& session, std::vector<http::HeaderField>* fields);
 
 // What a failure of the connection to an endpoint is to the request.
 TryFailure TryFailureOf(ClientFailure failure);

@@ -25,9 +25,11 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
   const FilterChain filters = exchange_.filters();
   const bool filtered = exchange_.response().filtered();
   const RateMeter* const meter = exchange_.authorized().meter();
-  if (filters.edits_response() || meter != nullptr) {
+  std::string storage;
+  const std::optional<http::HeaderField> session = exchange_.SessionField(&storage);
+  if (filters.edits_response() || meter != nullptr || session) {
     const RateFields rates(meter, worker_.loop().now());
-    const http::ResponseHead edited = FilteredHead(head, *head_, filters, rates);
+    const http::ResponseHead edited = FilteredHead(head, *head_, filters, rates, session);
     form_ = sink_->HoldHead(edited, exchange_.request_id(), filtered);
   } else {
     form_ = sink_->HoldHead(head, exchange_.request_id(), filtered);

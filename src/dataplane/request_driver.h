@@ -111,6 +111,7 @@ class RequestDriver final : public ResponseHandler,
   // answer.cc
   void Act(const Step& step);
   void Wait();
+  void BackOff();
   void Dispatch();
   ClientTarget TargetOf(const Endpoint& endpoint) const;
   ClientRequest ForwardedTry(BodyEdit* body, bool read_here);

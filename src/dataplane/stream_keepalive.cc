@@ -41,6 +41,9 @@ bool RequestDriver::BeginEarlyStream() {
   const RateFields rates(exchange_.authorized().meter(), worker_.loop().now());
   rates.SetIn(&fields);
   exchange_.filters().EditResponse(*head_, &fields);
+  // Of the endpoint that is asked now. If another one answers, the session is moved next time.
+  std::string storage;
+  if (const auto session = exchange_.SessionField(&storage)) SetSession(*session, &fields);
   sink_->HoldStreamHead(fields);
   return true;
 }

@@ -32,6 +32,10 @@ void RequestDriver::OnRequestTimeout() {
 }
 
 void RequestDriver::OnTryTimeout() {
+  if (exchange_.backs_off()) {
+    Act(exchange_.OnBackOffOver(worker_.loop().now()));
+    return;
+  }
   const bool tried = upstream_ != nullptr || (prefill_ != nullptr && prefill_->active());
   if (!waits() || !tried) return;
   exchange_.CountLimit("route_backend_request_timeout");
@@ -39,12 +43,8 @@ void RequestDriver::OnTryTimeout() {
     BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
     return;
   }
-  if (exchange_.is_pair()) {
-    ActOnHalf(exchange_.OnPairTimeout(worker_.loop().now()));
-    return;
-  }
-  CancelHalves();
-  Respond(Rejection::kTimeout);
+  const TimePoint now = worker_.loop().now();
+  ActOnHalf(exchange_.is_pair() ? exchange_.OnPairTimeout(now) : exchange_.OnTryTimeout(now));
 }
 
 }  // namespace gw

@@ -41,6 +41,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
                                           "Client connections accepted.")) {
   if (shared.log_requests) environment_.log_request = LogRequest;
+  environment_.homes = shared.homes;
   environment_.gate = shared.gate;
   environment_.room = &waiting_room_;
   // At 0 from the beginning: an alert on a series that is missing never fires.

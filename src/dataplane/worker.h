@@ -50,6 +50,7 @@ class ProxyWorker {
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses
+    ResponseHomes* homes = nullptr;         // of all workers; nullptr: none
     Gate* gate = nullptr;                   // which requests wait for; nullptr: none
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);

@@ -11,7 +11,9 @@
 // OnRequestBody may answer kWait, and OnGateAnswer goes on.
 //
 // OnTryFailed may follow kForward as long as nothing was sent to the client; it answers kForward
-// (to another endpoint) or kRespond.
+// (to another endpoint) or kRespond. Where the rule says how tries are repeated (RetryPolicy) it
+// may answer kBackOff, and so may OnResponseHead: nothing is held of any endpoint until
+// OnBackOffOver.
 //
 // A disaggregated request has two halves and may answer kPrefill or kForwardPair: pair.h.
 //
@@ -38,6 +40,7 @@
 #include "exchange/observed.h"
 #include "exchange/parsed_body.h"
 #include "exchange/routed.h"
+#include "exchange/session.h"
 #include "exchange/step.h"
 #include "exchange/tried.h"
 #include "snapshot/snapshot.h"
@@ -64,6 +67,10 @@ class Exchange {
   Step OnRequestHead(const http::RequestHead& head);
   // REQUIRES: kBodyPadding readable bytes after body.end(); body valid until End.
   Step OnRequestBody(std::string_view body, TimePoint now);
+  // After kBackOff, and back_off() has passed.
+  Step OnBackOffOver(TimePoint now);
+  // The route's time for one try is over. REQUIRES: !is_pair(), nothing was sent to the client
+  Step OnTryTimeout(TimePoint now);
   // After kWait. `newest`: the Snapshot that is newest now, whose version of the pool is taken.
   Step OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer answer, TimePoint now);
   // `detail`: what is known besides, for the record of the request.
@@ -129,6 +136,8 @@ class Exchange {
   const Endpoint& endpoint() const { return *tried_.decision.endpoint; }
   bool is_repeatable() const;  // may be sent again after a server may have acted on it
   const Tries& tries() const { return tried_.failed; }
+  bool backs_off() const { return tried_.backs_off; }
+  Duration back_off() const { return tried_.back_off; }  // of kBackOff
   bool is_pair() const { return tried_.pair.active; }
   const Endpoint& prefill_endpoint() const { return *tried_.pair.decision.endpoint; }
   BodyEdit& prefill_body() {
@@ -140,6 +149,9 @@ class Exchange {
   const HeldAnswer& held_answer() const { return tried_.pair.answer; }
 
   const ObservedResponse& response() const { return observed_.response; }
+  // What the answer tells its client of a session; nullopt: nothing. Once, for the answer that is
+  // the client's. REQUIRES: a try is under way
+  std::optional<http::HeaderField> SessionField(std::string* storage);
   // The pieces of one read become what the client gets. REQUIRES: response().filtered()
   void FilterResponse(std::vector<std::string_view>* pieces, bool last);
   std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
@@ -178,6 +190,7 @@ class Exchange {
   void LeaveGate();
 
   Step ScheduleTry(TimePoint now);
+  Step ScheduleInPool(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void TakeSample(const Pool& pool, TimePoint now);
@@ -195,6 +208,32 @@ class Exchange {
   // What may follow a try, of one endpoint or of a pair of them, that has failed.
   enum class Again : uint8_t { kNo, kOverFreshConnection, kElsewhere };
   Again AfterFailure(TryFailure failure, bool sent_whole, bool worth_another);
+
+  // fall_back.cc
+  std::optional<FallbackReason> WhyToFallBack(TimePoint now);
+  Step FallBack(FallbackReason reason, TimePoint now);
+
+  // retry.cc
+  const RetryPolicy* retry_policy() const {
+    return routed_.rule() != nullptr ? routed_.rule()->retry.get() : nullptr;
+  }
+  int RetriesMax() const;
+  bool HasRetryLeft() const {
+    return tried_.count - tried_.count_before_fallback - tried_.failed.stale <= RetriesMax();
+  }
+  Step RetryStatus(int status, TimePoint now);
+  Step BackOff(TryFailure cause, TimePoint now);
+
+  // session.cc
+  const SessionPolicy* session_policy() const;
+  int64_t UnixSeconds() const;
+  void FindSession();
+  Decision ChooseOfSession(TimePoint now) const;
+
+  // home.cc
+  void FindHome(std::string_view response_id);
+  void LearnHome();
+  Decision ChooseHome() const;
 
   // prefix.cc
   void FillPrefixHits();
@@ -234,10 +273,12 @@ class Exchange {
   Asked asked_;
   Authorized authorized_;
   Routed routed_;
+  Session session_;
   ParsedBody parsed_;
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
   Tried tried_;
   Observed observed_;
+  std::shared_ptr<EndpointState> home_;  // of the response that is asked for, or gone on from
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;  // in place of the rejection's text
   FilterAnswer filter_answer_;

@@ -27,7 +27,10 @@ struct RequestRecord {
   std::string host;
   std::string path;
   std::string route;
+  std::string rule;  // of the route: its name, else its number
   std::string pool;
+  std::string fell_back_from;  // the pool that this one serves for; mostly empty
+  std::string_view fallback_reason;
   std::string requested_model;
   std::string target_model;
   std::string endpoint_name;  // its Pod, in the log as "pod"
@@ -68,6 +71,7 @@ struct RequestRecord {
   std::vector<std::pair<std::string_view, float>> scores;
   int32_t in_flight_requests = 0;  // of our own there, before this one
   std::string_view limit;          // the last one that was reached, by its name
+  std::string_view session;        // "begun", "held" or "moved"; empty: the rule has none
 
   // The best that lost that decision; scores in the order of `scores`.
   struct Loser {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "exchange/session.h"
 #include "flowcontrol/api_keys.h"
 
 namespace gw {
@@ -153,6 +154,13 @@ TrySeries::TrySeries(MetricRegistry& registry, std::string_view pool)
     retries[i] = &Hold(registry.ShareCounter(
         "penstock_retries_total", "Tries after the first, by what went wrong before.", labels));
   }
+  for (size_t i = 0; i < kFallbackReasons; ++i) {
+    Labels labels = OfPool(pool);
+    labels.emplace_back("reason", NameOf(static_cast<FallbackReason>(i)));
+    fallbacks[i] = &Hold(
+        registry.ShareCounter("penstock_fallbacks_total",
+                              "Requests that the pool's fallback took over, by why.", labels));
+  }
 }
 
 PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
@@ -191,6 +199,42 @@ Counter& OwnerRefusals(MetricRegistry& registry, const std::string& owner, const
                              {{"owner", owner}, {"limit", limit}});
 }
 
+std::shared_ptr<Counter> ShareSession(MetricRegistry& registry, std::string_view pool,
+                                      std::string_view result) {
+  return registry.ShareCounter("penstock_sessions_total",
+                               "Answers of rules with sessionPersistence, by what became of the "
+                               "client's session.",
+                               {{"pool", std::string(pool)}, {"result", std::string(result)}});
+}
+
+std::shared_ptr<Counter> ShareRule(MetricRegistry& registry, std::string_view route,
+                                   std::string_view rule) {
+  return registry.ShareCounter("penstock_rule_requests_total",
+                               "Requests ended of the rules of routes that have a name.",
+                               {{"route", std::string(route)}, {"rule", std::string(rule)}});
+}
+
+void ShowRule(MetricRegistry& registry, const Snapshot& snapshot, const RouteRule& rule) {
+  if (rule.named) ShareRule(registry, rule.route, rule.label);
+  for (const Destination& destination : rule.destinations) {
+    if (destination.kind != Destination::Kind::kPool) continue;
+    const std::string& pool = snapshot.pools[destination.pool]->pool.id;
+    if (rule.session == nullptr) continue;
+    for (std::string_view result : {Session::kBegun, Session::kHeld, Session::kMoved}) {
+      ShareSession(registry, pool, result);
+    }
+  }
+}
+
+void ShowRules(MetricRegistry& registry, const Snapshot& snapshot) {
+  std::set<const RouteRule*> shown;
+  for (const ListenerEntry& listener : snapshot.listeners) {
+    for (const RouteTable::Entry& entry : listener.routes->entries()) {
+      if (shown.insert(entry.rule.get()).second) ShowRule(registry, snapshot, *entry.rule);
+    }
+  }
+}
+
 void ShowOwners(MetricRegistry& registry, const Snapshot& snapshot) {
   std::set<const ApiKeys*> shown;
   for (const ListenerEntry& listener : snapshot.listeners) {
@@ -215,6 +259,7 @@ OwnerSeries::OwnerSeries(MetricRegistry& registry, const std::string& owner)
 
 void ShowSeries(MetricRegistry& registry, const Snapshot& snapshot) {
   ShowOwners(registry, snapshot);
+  ShowRules(registry, snapshot);
   // Of requests that are answered before a pool is known.
   ExchangeSeries(registry, "", "", "");
   for (const auto& entry : snapshot.pools) {
@@ -260,6 +305,27 @@ void ExchangeMetrics::ForgetRemoved() {
   series_.clear();
   tries_.clear();
   phases_.clear();
+  others_.clear();
+}
+
+template <typename Make>
+Counter& ExchangeMetrics::OtherOf(char family, std::string_view a, std::string_view b, Make make) {
+  ForgetRemoved();
+  key_.assign(1, family);
+  key_ += a;
+  key_ += '\n';
+  key_ += b;
+  std::shared_ptr<Counter>& counter = others_[key_];
+  if (counter == nullptr) counter = make(registry_, a, b);
+  return *counter;
+}
+
+void ExchangeMetrics::CountSession(std::string_view pool, std::string_view result) {
+  OtherOf('s', pool, result, ShareSession).Add();
+}
+
+void ExchangeMetrics::CountRule(std::string_view route, std::string_view rule) {
+  OtherOf('r', route, rule, ShareRule).Add();
 }
 
 std::shared_ptr<ExchangeSeries> ExchangeMetrics::For(std::string_view pool, std::string_view model,
@@ -320,6 +386,10 @@ void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
 }
 
 void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
+
+void ExchangeMetrics::CountFallback(std::string_view pool, FallbackReason reason) {
+  TriesOf(pool).fallbacks[static_cast<size_t>(reason)]->Add();
+}
 
 Counter& ExchangeMetrics::OwnFailures(TryFailure failure) {
   return registry_.AddCounter(

@@ -47,6 +47,15 @@ enum class TryFailure : uint8_t {
 inline constexpr size_t kTryFailures = static_cast<size_t>(TryFailure::kLocalResources) + 1;
 std::string_view NameOf(TryFailure failure);
 
+// Why a pool's fallback serves in its place.
+enum class FallbackReason : uint8_t {
+  kNoEndpoint,   // none can be asked
+  kSaturated,    // all are
+  kTriesFailed,  // those that were asked did not answer, and no other is left to ask
+};
+inline constexpr size_t kFallbackReasons = static_cast<size_t>(FallbackReason::kTriesFailed) + 1;
+std::string_view NameOf(FallbackReason reason);
+
 // Keeps handles of series that may leave the page before those who count with them are done.
 class SeriesHolder {
  protected:
@@ -94,6 +103,7 @@ class TrySeries : private SeriesHolder {
 
   Counter& ejections;
   std::array<Counter*, kTryFailures> retries;
+  std::array<Counter*, kFallbackReasons> fallbacks;
 };
 
 // The series of one pool that serves disaggregated.
@@ -148,6 +158,10 @@ class ExchangeMetrics {
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
+  void CountFallback(std::string_view pool, FallbackReason reason);
+  // `result`: what became of the session of a request to that pool.
+  void CountSession(std::string_view pool, std::string_view result);
+  void CountRule(std::string_view route, std::string_view rule);
   // A connection that failed for a reason of the gateway's own machine.
   void CountOwnFailure(TryFailure failure) { OwnFailures(failure).Add(); }
   Counter& OwnFailures(TryFailure failure);
@@ -160,6 +174,8 @@ class ExchangeMetrics {
 
  private:
   TrySeries& TriesOf(std::string_view pool);
+  template <typename Make>
+  Counter& OtherOf(char family, std::string_view a, std::string_view b, Make make);
   // Lets go of what was found before series were removed: a pool of the same name may be another.
   void ForgetRemoved();
 
@@ -169,6 +185,8 @@ class ExchangeMetrics {
   absl::flat_hash_map<std::string, std::shared_ptr<ExchangeSeries>> series_;
   absl::flat_hash_map<std::string, std::unique_ptr<TrySeries>> tries_;
   absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
+  // Of what few configurations have, by family and labels.
+  absl::flat_hash_map<std::string, std::shared_ptr<Counter>> others_;
   std::map<std::string, OwnerSeries, std::less<>> owners_;
   std::map<std::string, Counter*, std::less<>> limits_;
   std::vector<Counter*> rejections_;  // by Rejection

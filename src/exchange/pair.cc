@@ -10,12 +10,16 @@
 #include "fmt/format.h"
 #include "inference/disaggregation.h"
 #include "pool/health.h"
+#include "routing/retry.h"
 
 namespace gw {
 namespace {
 
 // What another pair might answer better. Any other refusal is about the request.
-bool IsWorthAnotherPair(int status) { return status >= 500 || status == 429 || status == 408; }
+bool IsWorthAnotherPair(int status, const RetryPolicy* policy) {
+  return status >= 500 || status == 429 || status == 408 ||
+         (policy != nullptr && policy->Has(status));
+}
 
 // The decode half was never reached, so the blocks that were kept for it still are.
 bool NothingFetched(TryFailure failure) {
@@ -270,8 +274,8 @@ void Exchange::EndLease() {
 
 // Both halves are over. The client has seen nothing yet.
 Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, TimePoint now) {
-  const bool worth_another =
-      failure != TryFailure::kErrorStatus || IsWorthAnotherPair(tried_.pair.answer.status);
+  const bool worth_another = failure != TryFailure::kErrorStatus ||
+                             IsWorthAnotherPair(tried_.pair.answer.status, retry_policy());
   const Again again = AfterFailure(failure, sent_whole, worth_another);
   const bool prefill_failed = half == Half::kPrefill;
   tried_.pair.failed_half = prefill_failed ? "prefill" : "decode";
@@ -292,6 +296,11 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, Time
   observed_.Drop();
   // Whoever closed an idle connection may well be there.
   if (again != Again::kOverFreshConnection) tried_.slots.push_back(slot);
+  if (again != Again::kNo && retry_policy() != nullptr) {
+    EndLease();
+    tried_.pair.answer = {};
+    return BackOff(failure, now);
+  }
   if (again != Again::kNo) {
     const Pair::Prefill reached = tried_.pair.prefill;
     const Decision prefill = tried_.pair.decision;
@@ -344,7 +353,7 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
 Step Exchange::OnDecodeRefused(int status, TimePoint now) {
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kErrorStatus);
   tried_.pair.failed_half = "decode";
-  if (!IsWorthAnotherPair(status)) return {Step::Kind::kContinue, Rejection::kNone};
+  if (!IsWorthAnotherPair(status, nullptr)) return {Step::Kind::kContinue, Rejection::kNone};
   return TryAnotherPair(status, now);
 }
 

@@ -21,6 +21,7 @@ struct Step {
     kAnswer,       // answer with filter_answer()
     kRespond,      // answer with `rejection`
     kRelay,        // answer with held_answer()
+    kBackOff,      // nothing for as long as back_off(), then OnBackOffOver
   };
   Kind kind = Kind::kRespond;
   Rejection rejection = Rejection::kNone;

@@ -77,7 +77,7 @@ void Exchange::ChargeStatus(EndpointState& state, int status, TimePoint now) {
 // To an InferencePool everything, since generating twice changes nothing but a bill; elsewhere by
 // its method (RFC 9110, 9.2.2).
 bool Exchange::is_repeatable() const {
-  if (routed_.pool()->pool.kind == Pool::Kind::kInferencePool) return true;
+  if (routed_.pool()->pool.kind != Pool::Kind::kService) return true;
   for (std::string_view method : {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}) {
     if (asked_.head->method == method) return true;
   }
@@ -85,8 +85,8 @@ bool Exchange::is_repeatable() const {
 }
 
 int Exchange::RepeatsMax() const {
-  if (routed_.pool()->pool.kind == Pool::Kind::kInferencePool) return Tries::kRepeatsMax;
-  return is_repeatable() ? Tries::kRetriesMax : 0;
+  if (routed_.pool()->pool.kind != Pool::Kind::kService) return Tries::kRepeatsMax;
+  return is_repeatable() ? RetriesMax() : 0;
 }
 
 // The only place that says whether there is another try.
@@ -101,8 +101,7 @@ Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool
     ++tried_.failed.stale;
     return Again::kOverFreshConnection;
   }
-  const int retries_max = tried_.pair.active ? Tries::kPairRetriesMax : Tries::kRetriesMax;
-  if (tried_.count - tried_.failed.stale <= retries_max) return Again::kElsewhere;
+  if (HasRetryLeft()) return Again::kElsewhere;
   CountLimit("retries");
   return Again::kNo;
 }
@@ -136,8 +135,7 @@ Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
 
 bool Exchange::may_try_again() const {
   if (tried_.pair.active || routed_.pool() == nullptr) return true;
-  return tried_.failed.whole_failures < RepeatsMax() &&
-         tried_.count - tried_.failed.stale <= Tries::kRetriesMax &&
+  return tried_.failed.whole_failures < RepeatsMax() && HasRetryLeft() &&
          tried_.slots.size() < routed_.pool()->pool.endpoints.size();
 }
 
@@ -153,7 +151,14 @@ Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
   ChargeEndpoint(tried_.hold.state(), failure, now);
   ReleaseTry();
   observed_.Drop();
-  if (again == Again::kNo) return Reject(tried_.failed.AsRejection());
+  if (again == Again::kNo) {
+    const bool may_repeat = failure != TryFailure::kResponseTimeout &&
+                            tried_.failed.whole_failures <= RepeatsMax() &&
+                            routed_.Fallback() != nullptr;
+    if (may_repeat) return FallBack(FallbackReason::kTriesFailed, now);
+    return Reject(tried_.failed.AsRejection());
+  }
+  if (retry_policy() != nullptr) return BackOff(failure, now);
   const Step step = ScheduleTry(now);
   if (step.kind != Step::Kind::kRespond) env_.metrics.CountRetry(routed_.pool()->pool.id, failure);
   return step;

@@ -27,6 +27,10 @@ struct EndpointAccess {
   std::string authority = {};    // Host in place of the client's; empty: the client's
   std::string path_prefix = {};  // before every path that is asked for; "" or "/v1beta"
 
+  // Somebody else serves there: it is told nothing of who asks, and of clients' own credentials
+  // none beside ours.
+  bool elsewhere = false;
+
   bool operator==(const EndpointAccess&) const = default;
 };
 

@@ -63,12 +63,20 @@ struct UrlRewrite {
   PathEdit path;
 };
 
+// Of `numerator` of `denominator` requests a copy goes to that pool.
+struct Mirror {
+  uint32_t pool = 0;  // indexes Snapshot::pools
+  uint32_t numerator = 1;
+  uint32_t denominator = 1;
+};
+
 struct RouteFilters {
   FieldEdits request;
   FieldEdits response;
   std::optional<Redirect> redirect;
   UrlRewrite rewrite;
   std::optional<CorsPolicy> cors;
+  std::vector<Mirror> mirrors;
 };
 
 // The filters of a request's rule, and of its backendRef once it is chosen. Either may be null.

@@ -20,7 +20,9 @@
 
 namespace gw {
 
-class ApiKeys;  // flowcontrol/api_keys.h
+class ApiKeys;         // flowcontrol/api_keys.h
+struct RetryPolicy;    // routing/retry.h
+struct SessionPolicy;  // routing/session.h
 
 // One weighted destination of a rule.
 struct Destination {
@@ -71,14 +73,18 @@ bool ChoosesByModel(const RouteMatch& match);
 // One rule of one HTTPRoute.
 struct RouteRule {
   std::string route;  // "default/inference-route", for logs and metrics
-  std::string name;   // "default/inference-route/0"
+  std::string name;   // "default/inference-route/0", or /chat if the rule is named so
+  std::string label;  // the last part of it, for logs
+  bool named = false;
   std::vector<Destination> destinations;
   uint64_t total_weight = 0;  // 0: every request is answered 500, unless it is redirected
-  std::shared_ptr<const RouteFilters> filters;  // nullptr: none
-  std::optional<Duration> request_timeout;      // client's view, whole exchange
-  std::optional<Duration> try_timeout;          // each try
-  std::optional<Duration> stream_keepalive;     // of event streams that have no byte yet
-  std::shared_ptr<const ApiKeys> api_keys;      // of those who may ask; nullptr: anybody may
+  std::shared_ptr<const RouteFilters> filters;   // nullptr: none
+  std::optional<Duration> request_timeout;       // client's view, whole exchange
+  std::optional<Duration> try_timeout;           // each try
+  std::optional<Duration> stream_keepalive;      // of event streams that have no byte yet
+  std::shared_ptr<const ApiKeys> api_keys;       // of those who may ask; nullptr: anybody may
+  std::shared_ptr<const RetryPolicy> retry;      // nullptr: as endpoints are tried without one
+  std::shared_ptr<const SessionPolicy> session;  // nullptr: there are none
   // Set if the rule needs something that is not built: it is answered 500 with this text.
   std::string unsupported;
 

@@ -27,10 +27,15 @@ std::string RequestText(const RequestRecord& record) {
   if (!record.limit.empty()) out += fmt::format(", limit {} reached", record.limit);
   out += '\n';
   if (!record.method.empty()) {
-    out +=
-        fmt::format("  {} {} host {} from {} -> route {} -> pool {}\n", record.method, record.path,
-                    OrNone(record.host), record.client, OrNone(record.route), OrNone(record.pool));
+    out += fmt::format("  {} {} host {} from {} -> route {}{} -> pool {}\n", record.method,
+                       record.path, OrNone(record.host), record.client, OrNone(record.route),
+                       record.rule.empty() ? "" : " rule " + record.rule, OrNone(record.pool));
   }
+  if (!record.fell_back_from.empty()) {
+    out +=
+        fmt::format("  in place of pool {}: {}\n", record.fell_back_from, record.fallback_reason);
+  }
+  if (!record.session.empty()) out += fmt::format("  session {}\n", record.session);
   if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
   if (!record.client_subject.empty()) {
     out += fmt::format("  client certificate of {}\n", record.client_subject);
@@ -131,8 +136,8 @@ std::string ExplainText(const RequestRecord& as_it_came) {
   // the terminal that shows it.
   for (std::string* text :
        {&record.request_id, &record.client, &record.owner, &record.client_subject, &record.method,
-        &record.path, &record.host, &record.route, &record.pool, &record.requested_model,
-        &record.target_model}) {
+        &record.path, &record.host, &record.route, &record.rule, &record.pool,
+        &record.fell_back_from, &record.requested_model, &record.target_model}) {
     *text = Printable(*text);
   }
   std::string out = RequestText(record) + TriesText(record);
@@ -213,7 +218,10 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("host", record.host)
       .Set("path", record.path)
       .Set("route", record.route)
+      .Set("rule", record.rule)
       .Set("pool", record.pool)
+      .Set("fell_back_from", record.fell_back_from)
+      .Set("fallback_reason", record.fallback_reason)
       .Set("requested_model", record.requested_model)
       .Set("target_model", record.target_model)
       .Set("pod", record.endpoint_name)
@@ -240,6 +248,7 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("tokens_estimated", record.tokens_estimated)
       .Set("own_in_flight", record.in_flight_requests)
       .Set("limit", record.limit)
+      .Set("session", record.session)
       .Set("losers", LosersDocument(record))
       .Set("all_tries", TriesDocument(record));
 }

@@ -7,7 +7,11 @@
 #include <utility>
 
 #include "api/annotations.h"
+#include "translate/backend_tls.h"
+#include "translate/pool_settings.h"
+#include "translate/secret_token.h"
 #include "translate/tls_memory.h"
+#include "translate/tls_refs.h"
 
 namespace gw::internal {
 namespace {
@@ -15,20 +19,6 @@ namespace {
 // Of the Secret with an endpoint's credentials: it has one of these.
 constexpr char kTokenKey[] = "token";
 constexpr char kApiKeyKey[] = "api-key";
-// Some servers take no longer line; a token of many claims has a few thousand.
-constexpr size_t kCredentialBytesMax = 8000;
-
-// What a line of a file, or of `echo`, ends with.
-std::string_view WithoutLineEnd(std::string_view text) {
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.ends_with('\r')) text.remove_suffix(1);
-  return text;
-}
-
-bool IsCredential(std::string_view text) {
-  return !text.empty() && text.size() <= kCredentialBytesMax &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
-}
 
 // What is wrong with the Secret is said without a byte of it.
 std::string ReadCredential(const api::Secret& secret, EndpointAccess* access) {
@@ -42,9 +32,9 @@ std::string ReadCredential(const api::Secret& secret, EndpointAccess* access) {
   }
   const auto& [key, value] = has_token ? *token : *api_key;
   const std::string_view text = WithoutLineEnd(value);
-  if (!IsCredential(text)) {
+  if (!IsToken(text)) {
     return fmt::format("data.{}: must be 1 to {} visible ASCII characters, got {} bytes{}", key,
-                       kCredentialBytesMax, value.size(), secret.meta.Where("data"));
+                       kTokenBytesMax, value.size(), secret.meta.Where("data"));
   }
   access->credential.emplace();
   access->credential->field = has_token ? "authorization" : "x-api-key";
@@ -65,34 +55,97 @@ std::string ReadCredentials(const Context& context, const api::InferencePool& po
                      pool.meta.WhereAnnotation(key));
 }
 
-std::string ReadTls(const Context& context, const api::InferencePool& pool,
-                    const PoolSettings& settings, EndpointAccess* access) {
+// `options` with the certificate of the Gateway. Where it has none that it ought to have, the
+// endpoints would be asked by nobody in particular.
+absl::StatusOr<std::shared_ptr<const ClientTls>> MakeTls(const Context& context, std::string key,
+                                                         ClientTls::Options options,
+                                                         const ClientIdentity* identity) {
+  if (identity != nullptr) {
+    if (!identity->fault.empty()) return absl::FailedPreconditionError(identity->fault);
+    options.certificate = identity->certificate;
+    if (identity->certificate != nullptr) key += " with " + identity->source;
+  }
+  auto made = context.tls_memory.ClientOf(key, std::move(options));
+  if (made.ok()) return made;
+  return absl::FailedPreconditionError(key + ": " + std::string(made.status().message()));
+}
+
+// What the pool's annotations ask for.
+absl::StatusOr<std::shared_ptr<const ClientTls>> TlsOfAnnotations(const Context& context,
+                                                                  const api::InferencePool& pool,
+                                                                  const PoolSettings& settings,
+                                                                  const ClientIdentity* identity) {
   ClientTls::Options options{.server_name = settings.endpoint_server_name};
-  const auto failed = [&](const absl::Status& status) {
-    const char* const key = api::kEndpointSchemeAnnotation;
-    return fmt::format("annotation {}: {}{}", key, std::string(status.message()),
-                       pool.meta.WhereAnnotation(key));
-  };
   if (settings.verifies_endpoints) {
     auto trust = context.tls_memory.SystemTrust(context.options);
-    if (!trust.ok()) return failed(trust.status());
+    if (!trust.ok()) {
+      const char* const key = api::kEndpointSchemeAnnotation;
+      return absl::FailedPreconditionError(fmt::format("annotation {}: {}{}", key,
+                                                       std::string(trust.status().message()),
+                                                       pool.meta.WhereAnnotation(key)));
+    }
     options.trust = *std::move(trust);
   }
-  auto tls = context.tls_memory.ClientOf(RefOf(pool).ToString(), std::move(options));
-  if (!tls.ok()) return failed(tls.status());
-  access->tls = *std::move(tls);
-  return "";
+  return MakeTls(context, RefOf(pool).ToString(), std::move(options), identity);
+}
+
+// A policy goes before the annotations of the pool that it is for. nullptr: plain HTTP.
+absl::StatusOr<std::shared_ptr<const ClientTls>> TlsOf(const Context& context,
+                                                       const AccessTarget& target,
+                                                       const api::InferencePool* pool,
+                                                       const PoolSettings& settings,
+                                                       const ClientIdentity* identity) {
+  if (const EndpointTls* tls = context.backend_tls->Find(target)) {
+    if (!tls->error.empty()) return absl::FailedPreconditionError(tls->error);
+    return MakeTls(context, tls->key, tls->options, identity);
+  }
+  if (!settings.https) return nullptr;
+  return TlsOfAnnotations(context, *pool, settings, identity);
 }
 
 }  // namespace
 
-AccessRead AccessOf(const Context& context, const api::InferencePool& pool,
-                    const PoolSettings& settings) {
+ClientIdentity ReadIdentity(Context& context, const api::Gateway& gateway, Verdict* resolved) {
+  ClientIdentity identity;
+  *resolved = Holds("ResolvedRefs");
+  if (!gateway.backend.client_certificate) return identity;
+  constexpr char kPath[] = "spec.tls.backend.clientCertificateRef";
+  const CertificateRef read =
+      ReadCertificateRef(context, {api::kGatewayGroup, "Gateway", gateway.meta.ns},
+                         *gateway.backend.client_certificate, "InvalidClientCertificateRef");
+  identity.source = read.source;
+  identity.certificate = read.certificate;
+  if (!read.fault) {
+    resolved->message = read.source + ": " + Described(*read.certificate);
+    return identity;
+  }
+  const std::string message =
+      fmt::format("{}: {}{}", kPath, read.fault.message, gateway.meta.Where(kPath));
+  *resolved = Refused(read.fault.reason, message);
+  if (read.certificate == nullptr) {
+    identity.fault = RefOf(gateway).ToString() + ": " + message;
+    resolved->message += "; requests to endpoints that are spoken to by TLS are answered 500";
+  }
+  return identity;
+}
+
+bool HasTlsPolicy(const Context& context, const AccessTarget& target) {
+  return context.backend_tls->Find(target) != nullptr;
+}
+
+AccessRead AccessOf(const Context& context, const AccessTarget& target,
+                    const api::InferencePool* pool, const ClientIdentity* identity) {
+  const PoolSettings settings = pool != nullptr ? ReadPoolSettings(*pool) : PoolSettings();
   AccessRead read;
   EndpointAccess access;
-  if (settings.https) read.error = ReadTls(context, pool, settings, &access);
+  auto tls = TlsOf(context, target, pool, settings, identity);
+  if (tls.ok()) {
+    access.tls = *std::move(tls);
+  } else {
+    read.error = std::string(tls.status().message());
+  }
   if (!settings.endpoint_credentials.empty()) {
-    read.unresolved = ReadCredentials(context, pool, settings.endpoint_credentials, &access);
+    read.unresolved = ReadCredentials(context, *pool, settings.endpoint_credentials, &access);
   }
   if (settings.access_is_wrong || !read.error.empty() || !read.unresolved.empty()) {
     access = {};

@@ -96,6 +96,11 @@ std::string ReadOwn(const std::string& key, const std::string& value, PoolSettin
     if (settings->stream_keepalive) return "";
     return fmt::format("{}, got \"{}\"", api::kStreamKeepaliveWanted, value);
   }
+  if (key == api::kFallbackAnnotation) {
+    settings->fallback = value;
+    if (api::IsDnsSubdomain(value)) return "";
+    return fmt::format("must be the name of a Backend, got \"{}\"", value);
+  }
   if (const auto error = ReadAccess(key, value, settings)) {
     settings->access_is_wrong |= !error->empty();
     return *error;

@@ -19,6 +19,7 @@ struct PoolSettings {
   PrefixOptions prefix;
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;
+  std::string fallback;         // a Backend's name; empty: none
   bool builtin_picker = false;  // asked for
   bool https = false;           // how endpoints are spoken to
   bool verifies_endpoints = true;

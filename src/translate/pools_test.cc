@@ -251,7 +251,8 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/strategy", "64",
        "unknown; known are penstock.dev/endpoint-credentials, penstock.dev/endpoint-scheme, "
        "penstock.dev/endpoint-tls-server-name, penstock.dev/endpoint-tls-verify, "
-       "penstock.dev/picker, penstock.dev/prefix-block-chars, penstock.dev/prefix-blocks-max, "
+       "penstock.dev/fallback, penstock.dev/picker, penstock.dev/prefix-block-chars, "
+       "penstock.dev/prefix-blocks-max, "
        "penstock.dev/stream-keepalive and penstock.dev/stream-usage"},
       {"penstock.dev/stream-usage", "yes", "must be \"true\" or \"false\", got \"yes\""},
       {"penstock.dev/stream-keepalive", "15",

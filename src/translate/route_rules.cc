@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 
+#include "routing/retry.h"
+#include "routing/session.h"
 #include "translate/api_keys.h"
 #include "translate/destinations.h"
 #include "translate/filters.h"
@@ -85,6 +89,34 @@ RouteRules::Matches MatchesOf(const api::HttpRoute& route, size_t index, std::st
   return matches;
 }
 
+std::shared_ptr<const RetryPolicy> RetryOf(const std::optional<api::RouteRetry>& spec) {
+  if (!spec) return nullptr;
+  auto policy = std::make_shared<RetryPolicy>();
+  policy->codes = spec->codes;
+  if (spec->attempts) policy->attempts = static_cast<uint32_t>(*spec->attempts);
+  policy->back_off = spec->backoff.value_or(Duration::zero());
+  return policy;
+}
+
+std::shared_ptr<const SessionPolicy> SessionOf(const api::RouteRule& spec,
+                                               const std::string& scope) {
+  if (!spec.session) return nullptr;
+  auto policy = std::make_shared<SessionPolicy>();
+  policy->scope = scope;
+  policy->by_header = spec.session->by_header;
+  policy->permanent = spec.session->permanent;
+  policy->absolute_timeout = spec.session->absolute_timeout.value_or(Duration::zero());
+  policy->idle_timeout = spec.session->idle_timeout.value_or(Duration::zero());
+  policy->name = spec.session->session_name;
+  if (policy->name.empty()) policy->name = CookieNameFor(scope);
+  for (const api::RouteMatch& match : spec.matches) {
+    const bool regex = match.path_type == api::PathMatchType::kRegularExpression;
+    policy->cookie_paths.push_back(CookiePathFor(match.path, regex));
+  }
+  std::ranges::stable_sort(policy->cookie_paths, std::greater<>(), &std::string::size);
+  return policy;
+}
+
 // Adds the rule's destinations and what does not resolve.
 void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& route, size_t index,
                  RouteRule* rule, RouteRules* result) {
@@ -94,10 +126,14 @@ void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& r
     Destination& destination = rule->destinations.emplace_back(resolved.destination);
     destination.filters = MakeFilters(refs[i].filters, route.rules[index]);
     rule->total_weight += resolved.destination.weight;
-    if (resolved.pool != nullptr) result->pools.push_back(resolved.pool);
+    if (resolved.pool != nullptr) result->targets.push_back(resolved.pool->group_key());
+    if (resolved.service != nullptr) {
+      result->targets.push_back({"", resolved.service->meta.ns, resolved.service->meta.name});
+    }
     if (resolved.reason.empty()) continue;
-    const std::string message = resolved.message + route.meta.Where(fmt::format(
-                                                       "spec.rules[{}].backendRefs[{}]", index, i));
+    const std::string message =
+        (rule->named ? fmt::format("rule {}: ", rule->label) : "") + resolved.message +
+        route.meta.Where(fmt::format("spec.rules[{}].backendRefs[{}]", index, i));
     // One condition has one reason: the first. The message has them all.
     if (result->resolved.ok()) {
       result->resolved = Refused(resolved.reason, message);
@@ -134,11 +170,16 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
     const api::RouteRule& spec = route.rules[i];
     auto rule = std::make_shared<RouteRule>();
     rule->route = result.route;
-    rule->name = fmt::format("{}/{}", result.route, i);
+    rule->named = !spec.name.empty();
+    rule->label = rule->named ? spec.name : std::to_string(i);
+    rule->name = fmt::format("{}/{}", result.route, rule->label);
     rule->request_timeout = TimeoutOf(spec.request_timeout);
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     rule->stream_keepalive = route.stream_keepalive;
     rule->api_keys = keys;
+    rule->retry = RetryOf(spec.retry);
+    // A rule may be named as another one is numbered.
+    rule->session = SessionOf(spec, result.route + (rule->named ? "/" : "#") + rule->label);
     rule->filters = MakeFilters(spec.filters, spec);
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));
     for (const std::optional<RouteMatch>& match : result.matches.back()) {
@@ -151,12 +192,33 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
     }
     ResolveRefs(context, pools, route, i, rule.get(), &result);
     if (!rule->unsupported.empty()) {
-      dropped.push_back(fmt::format("Dropped Rule {}: {}", i, rule->unsupported));
+      const std::string name = rule->named ? fmt::format(" ({})", spec.name) : "";
+      dropped.push_back(fmt::format("Dropped Rule {}{}: {}", i, name, rule->unsupported));
     }
     result.rules.push_back(std::move(rule));
   }
   result.unsupported = dropped.size();
   result.unsupported_text = Join(dropped);
+  return result;
+}
+
+std::optional<RouteRules> RouteRules::For(const Context& context, PoolSet& pool_set,
+                                          const ClientIdentity& identity) const {
+  std::optional<RouteRules> result;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    std::shared_ptr<RouteRule> changed;
+    for (size_t j = 0; j < rules[i]->destinations.size(); ++j) {
+      const Destination& destination = rules[i]->destinations[j];
+      if (destination.kind != Destination::Kind::kPool) continue;
+      const uint32_t pool = pool_set.For(context, destination.pool, identity);
+      if (pool == destination.pool) continue;
+      if (changed == nullptr) changed = std::make_shared<RouteRule>(*rules[i]);
+      changed->destinations[j].pool = pool;
+    }
+    if (changed == nullptr) continue;
+    if (!result) result = *this;
+    result->rules[i] = std::move(changed);
+  }
   return result;
 }
 

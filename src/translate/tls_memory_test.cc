@@ -1,12 +1,13 @@
 // What stays from one translation to the next: last good certificates, and what has not changed.
 
+#include "translate/tls_memory.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <utility>
 
 #include "translate/test_tls.h"
-#include "translate/tls_memory.h"
 #include "translate/translator.h"
 
 namespace gw {

@@ -38,8 +38,9 @@ class DocumentedTest(PairTest):
         # A pool that serves disaggregated has the families that others have, too.
         gateway = self.start([self.good_prefill()], [self.good_decode()])
         gateway.wait_scraped()
-        # And API keys.
-        keyed = http_route("other", "/keyed", "keyed")
+        # And API keys, rules with names, and sessions.
+        keyed = http_route("test-pool", "/keyed", "keyed", sessionPersistence={})
+        keyed["spec"]["rules"][0]["name"] = "named"
         keyed["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
         gateway.write("keyed.yaml", [keyed, {
             "apiVersion": "v1", "kind": "Secret", "stringData": {"alice": "sk-a"},

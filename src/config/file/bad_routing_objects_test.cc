@@ -177,6 +177,23 @@ TEST(BadObjects, HttpRouteRules) {
           {"spec: {rules: [{matches: [{queryParams: [{name: a}]}]}]}",
            "HTTPRoute default/r: spec.rules[0].matches[0].queryParams[0].value: is required "
            "(a.yaml:4)"},
+          {"spec: {rules: [{name: a}, {name: a}]}",
+           "HTTPRoute default/r: spec.rules[1].name: is the name of another rule, too: got \"a\" "
+           "(a.yaml:4)"},
+          {"spec: {rules: [{retry: {codes: [399]}}]}",
+           "HTTPRoute default/r: spec.rules[0].retry.codes[0]: must be 400..599, got 399 "
+           "(a.yaml:4)"},
+          {"spec: {rules: [{retry: {codes: [500, 500]}}]}",
+           "HTTPRoute default/r: spec.rules[0].retry.codes[1]: is given twice (a.yaml:4)"},
+          {"spec: {rules: [{retry: {attempts: -1}}]}",
+           "HTTPRoute default/r: spec.rules[0].retry.attempts: must be 0..2147483647, got -1 "
+           "(a.yaml:4)"},
+          {"spec: {rules: [{sessionPersistence: {cookieConfig: {lifetimeType: Permanent}}}]}",
+           "HTTPRoute default/r: spec.rules[0].sessionPersistence.absoluteTimeout: is required "
+           "where cookieConfig.lifetimeType is Permanent (a.yaml:4)"},
+          {"spec: {rules: [{sessionPersistence: {type: Header, cookieConfig: {}}}]}",
+           "HTTPRoute default/r: spec.rules[0].sessionPersistence.cookieConfig: can only be given "
+           "with type Cookie (a.yaml:4)"},
           {b + "{name: s}]}]}",
            "HTTPRoute default/r: spec.rules[0].backendRefs[0].port: is required for a Service "
            "(a.yaml:4)"},

@@ -129,8 +129,8 @@ spec:
     - {type: RequestMirror, requestMirror: {backendRef: {name: s, port: 80}}}
     - {type: RequestMirror, requestMirror: {backendRef: {name: t, port: 80}}}
     - {type: ExternalAuth, externalAuth: {protocol: HTTP}}
-    retry: {attempts: 3}
-    sessionPersistence: {sessionName: s}
+    retry: {attempts: 101}
+    sessionPersistence: {sessionName: "a b"}
     backendRefs:
     - name: s
       port: 80
@@ -145,8 +145,42 @@ spec:
                           "2 spec.rules[2].filters[2]: is not supported yet",
                           "2 spec.rules[2].filters[3]: is not supported yet",
                           "2 spec.rules[2].backendRefs[0].filters[0]: is not supported yet",
-                          "2 spec.rules[2].retry: is not supported yet",
-                          "2 spec.rules[2].sessionPersistence: is not supported yet"));
+                          "2 spec.rules[2].retry.attempts: more than 100 attempts are not "
+                          "supported",
+                          "2 spec.rules[2].sessionPersistence.sessionName: \"a b\" cannot be the "
+                          "name of a cookie"));
+}
+
+TEST(GoodObjects, RetriesAndSessionsOfRules) {
+  const api::ResourceSet set = Good(std::string(kRoute) + R"(
+spec:
+  rules:
+  - name: one
+    retry: {codes: [503, 500], attempts: 0, backoff: 100ms}
+    sessionPersistence:
+      sessionName: s
+      absoluteTimeout: 1h
+      idleTimeout: 10m
+      cookieConfig: {lifetimeType: Permanent}
+  - name: two
+    retry: {}
+    sessionPersistence: {type: Header}
+)");
+  const api::HttpRoute& route = set.http_routes.at({"web", "r"});
+  EXPECT_THAT(route.unsupported, IsEmpty());
+  const api::RouteRule& one = route.rules.at(0);
+  EXPECT_THAT(one.retry->codes, ElementsAre(500, 503));
+  EXPECT_EQ(one.retry->attempts, 0);
+  EXPECT_EQ(one.retry->backoff, Duration(std::chrono::milliseconds(100)));
+  EXPECT_EQ(one.session->session_name, "s");
+  EXPECT_EQ(one.session->absolute_timeout, Duration(std::chrono::hours(1)));
+  EXPECT_EQ(one.session->idle_timeout, Duration(std::chrono::minutes(10)));
+  EXPECT_TRUE(one.session->permanent);
+  EXPECT_FALSE(one.session->by_header);
+  const api::RouteRule& two = route.rules.at(1);
+  EXPECT_EQ(two.retry, api::RouteRetry());
+  EXPECT_TRUE(two.session->by_header);
+  EXPECT_FALSE(two.session->permanent);
 }
 
 TEST(GoodObjects, FiltersOfARoute) {
@@ -295,8 +329,7 @@ spec:
   EXPECT_EQ(frontend.by_port.at(8443)->mode, Mode::kAllowInsecureFallback);
   EXPECT_EQ(frontend.by_port.at(8443)->ca_refs[0].kind, "Other");
   EXPECT_FALSE(frontend.by_port.at(9443).has_value()) << "none are asked for there";
-  EXPECT_THAT(PathsOf(gateway->unsupported),
-              ElementsAre("-1 spec.tls.backend: is not supported yet"));
+  EXPECT_THAT(gateway->unsupported, IsEmpty());
 }
 
 TEST(GoodObjects, InferencePoolV1) {
