@@ -43,6 +43,18 @@ TEST_F(ClientPoolTlsTest, ConnectionsAreUsedAgainAndSessionsAreResumed) {
   EXPECT_THAT(handshakes_, ElementsAre("ok", "resumed"));
 }
 
+TEST_F(ClientPoolTlsTest, ASessionOutlivesAConnectionThatIsCutOff) {
+  StartTls();
+  for (size_t i = 0; i < 3; ++i) {
+    Answer answer;
+    Exchange(&answer, i);
+    served_[i]->stream->ResetOnClose();
+    served_[i]->stream.reset();
+    RunUntil([&] { return pool_->idle_connections() == 0; });
+  }
+  EXPECT_THAT(handshakes_, ElementsAre("ok", "resumed", "resumed"));
+}
+
 TEST_F(ClientPoolTlsTest, AConnectionCarriesRequestsOfItsOwnClientTlsOnly) {
   StartTls();
   const auto one = client_tls_;

@@ -150,8 +150,10 @@ class BuiltClientTls final : public ClientTls {
         static_cast<BuiltClientTls*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ContextIndex()));
     const Server* const server = ServerOf(ssl);
     if (self == nullptr || server == nullptr) return 0;
-    self->sessions_.Put(server->session_key, SslSessionPtr(session));
-    return 1;  // it is ours now
+    // A copy: OpenSSL makes that of a connection useless which its server cuts off, as servers do
+    // with idle ones.
+    self->sessions_.Put(server->session_key, SslSessionPtr(SSL_SESSION_dup(session)));
+    return 0;
   }
 
   static int OnVerify(X509_STORE_CTX* check, void* self) {
