@@ -108,11 +108,10 @@ class HeaderTest(ConformanceTest):
     def test_HTTPRouteRequestHeaderModifierBackendWeights(self):
         self.start(route("request-header-modifier-backend-weights", rule(*(
             ref(name, weight=10, filters=[request_edits(set={"Backend": name})])
-            for name in (V1, V2)))), arguments=("--seed", "1"))
+            for name in (V1, V2)))), arguments=("--workers", "1", "--seed", "1"))
         self.accepted(SAME, "request-header-modifier-backend-weights")
-        client = self.connect(SAME)
-        for _ in range(100):
-            got = self.ask(SAME, "/", client=client).json()
+        for response in self.ask_many(SAME, "/", 100):
+            got = response.json()
             self.assertEqual([f"{name}-0" for name in got["headers"]["backend"]], [got["pod"]])
         self.assertTrue(self.servers[V1].requests and self.servers[V2].requests)
 

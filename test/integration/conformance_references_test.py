@@ -176,12 +176,12 @@ class BackendTest(ConformanceTest):
             self.unresolved("UnsupportedProtocol")
 
     def test_HTTPRouteWeight(self):
-        self.start(route("weighted-backends", rule(ref(V1, weight=70), ref(V2, weight=30),
-                                                   ref(V3, weight=0))), arguments=("--seed", "1"))
+        weights = {V1: 70, V2: 30, V3: 0}
+        backends = [ref(name, weight=weight) for name, weight in weights.items()]
+        self.start(route("weighted-backends", rule(*backends)),
+                   arguments=("--workers", "1", "--seed", "1"))
         self.accepted(SAME, "weighted-backends")
-        client = self.connect(SAME)
-        for _ in range(500):
-            self.assertEqual(self.ask(SAME, "/", client=client).status, 200)
+        self.assertEqual({r.status for r in self.ask_many(SAME, "/", 500)}, {200})
         share = {name: len(self.servers[name].requests) / 500 for name in (V1, V2, V3)}
         self.assertEqual(share[V3], 0)
         # As much as the suite allows it to be off.

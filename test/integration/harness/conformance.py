@@ -349,6 +349,17 @@ class ConformanceTest(GatewayTest):
                        host=host or self.gateways[gateway_name])
         return client.read_response(method)
 
+    def ask_many(self, gateway_name, path, count):
+        """So many responses, asked for by ten at a time as the suite does. With one worker and a
+        seed it is always the same ones."""
+        clients = [self.connect(gateway_name) for _ in range(10)]
+        responses = []
+        for _ in range(count // len(clients)):
+            for client in clients:
+                client.request("GET", path, host=self.gateways[gateway_name])
+            responses += [client.read_response() for client in clients]
+        return responses
+
     def expect(self, gateway_name, path, backend=None, status=200, ns=INFRA, sent=None, **request):
         """Sends a request. `backend` must get it as it was sent, but for what `sent` says: path,
         host, method and headers (None: not there). Without one, the status is all."""
