@@ -16,7 +16,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-rivals bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak
+.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ RIVALS = PENSTOCK=$(abspath $(BUILD))/penstock python3 -B bench/rivals.py --roun
 bench-rivals: build  ## beside nginx and haproxy: ROUNDS (5) of SECONDS_ (3) for each of CASES (all)
 	@tools/install-deps bench
 	@$(RIVALS)
+
+bench-tls: build  ## TLS beside nginx: ROUNDS (5) of SECONDS_ (3)
+	@tools/install-deps bench
+	@PENSTOCK=$(abspath $(BUILD))/penstock python3 -B bench/tls.py --rounds $(ROUNDS) --seconds $(SECONDS_)
 
 bench-curves: build  ## the same over size, endpoints, connections (busy, idle), workers; into BUILD/curves
 	@tools/install-deps bench

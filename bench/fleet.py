@@ -4,11 +4,13 @@ Replicas and load run on the last core, proxies on the first. Only the proxy tha
 runs: the others are stopped (SIGSTOP), so that a gateway's scraping disturbs no rival.
 """
 
+import base64
 import os
 import pathlib
 import resource
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -41,7 +43,8 @@ http {{ access_log off; keepalive_requests 100000000; client_body_buffer_size 8m
   client_max_body_size 64m; client_body_temp_path {work}/body; proxy_temp_path {work}/proxy;
   fastcgi_temp_path {work}/f; uwsgi_temp_path {work}/u; scgi_temp_path {work}/s;
   upstream replicas {{ {servers} keepalive {keepalive}; keepalive_requests 100000000; }}
-  server {{ listen 127.0.0.1:{port} backlog=4096{reuseport}; location / {{
+  server {{ listen 127.0.0.1:{port}{ssl} backlog=4096{reuseport}; {certificate}
+    location = /nothing {{ return 404; }} location / {{
     proxy_pass http://replicas; proxy_http_version 1.1; proxy_set_header Connection "";
     proxy_buffering off; proxy_read_timeout 300s; }} }} }}
 """
@@ -75,7 +78,7 @@ kind: Gateway
 metadata: {{name: bench}}
 spec:
   gatewayClassName: penstock
-  listeners: [{{name: http, protocol: HTTP, port: {port}}}]
+  listeners: [{listener}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -83,7 +86,8 @@ metadata: {{name: bench}}
 spec:
   parentRefs: [{{name: bench}}]
   rules:
-  - backendRefs: [{{group: inference.networking.k8s.io, kind: InferencePool, name: bench}}]
+  - matches: [{{path: {{type: PathPrefix, value: /v1}}}}]
+    backendRefs: [{{group: inference.networking.k8s.io, kind: InferencePool, name: bench}}]
 ---
 apiVersion: inference.networking.k8s.io/v1
 kind: InferencePool
@@ -94,6 +98,18 @@ spec:
   selector: {{matchLabels: {{app: bench}}}}
   targetPorts: [{{number: 8000}}]
 """
+HTTP = "{{name: http, protocol: HTTP, port: {port}}}"
+HTTPS = ("{{name: https, protocol: HTTPS, port: {port}, "
+         "tls: {{certificateRefs: [{{name: bench}}]}}}}")
+SECRET = """---
+apiVersion: v1
+kind: Secret
+metadata: {{name: bench}}
+type: kubernetes.io/tls
+data: {{tls.crt: {chain}, tls.key: {key}}}
+"""
+NGINX_CERTIFICATE = """ssl_certificate {chain}; ssl_certificate_key {key};
+    ssl_protocols TLSv1.3; ssl_session_tickets on;"""
 POD = """---
 apiVersion: v1
 kind: Pod
@@ -131,11 +147,23 @@ def raise_file_limit():
     return files
 
 
+def make_certificate(folder):
+    """The files of a chain and of its key, P-256, that nobody has signed."""
+    chain, key = folder / "tls.crt", folder / "tls.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=bench",
+                    "-addext", "subjectAltName=DNS:bench,IP:127.0.0.1", "-keyout", str(key),
+                    "-out", str(chain)], check=True, capture_output=True)
+    return chain, key
+
+
 def wait_http(url, seconds=60):
     end = time.monotonic() + seconds
+    # Its certificate is one of make_certificate's.
+    context = ssl._create_unverified_context()
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=2, context=context) as answer:
                 if answer.status == 200:
                     return
         except OSError:
@@ -254,7 +282,8 @@ class Fleet:
             wait_http(f"http://{part[-1]}:8000/health")
         return ips
 
-    def start_nginx(self, ips):
+    def start_nginx(self, ips, tls=None):
+        """`tls`: what make_certificate gave; None: plain HTTP."""
         port = self._port()
         work = self.work / f"nginx-{port}"
         work.mkdir()
@@ -262,8 +291,9 @@ class Fleet:
         config.write_text(NGINX.format(
             work=work, workers=self.workers, files=self.proxy_files, port=port,
             keepalive=max(256, 2 * len(ips)), reuseport=" reuseport" if self.workers > 1 else "",
-            servers=" ".join(f"server {ip}:8000;" for ip in ips)))
-        return self._proxy("nginx", port, ["nginx", "-c", str(config)])
+            servers=" ".join(f"server {ip}:8000;" for ip in ips), ssl=" ssl" if tls else "",
+            certificate=NGINX_CERTIFICATE.format(chain=tls[0], key=tls[1]) if tls else ""))
+        return self._proxy("nginx", port, ["nginx", "-c", str(config)], tls=tls)
 
     def start_haproxy(self, ips):
         port = self._port()
@@ -274,13 +304,16 @@ class Fleet:
         return self._proxy("haproxy", port, ["haproxy", "-db", "-f", str(config)])
 
     def start_gateway(self, name, ips, strategy="DEFAULT", log=False, flags=(), pods=None,
-                      split=""):
+                      split="", tls=None):
         port = self._port()
         config = self.work / f"gateway-{port}"
         config.mkdir()
         pods = pods or [(f"bench-{i}", ip, "both") for i, ip in enumerate(ips)]
         (config / "gateway.yaml").write_text(
-            OBJECTS.format(port=port, strategy=strategy) +
+            OBJECTS.format(strategy=strategy,
+                           listener=(HTTPS if tls else HTTP).format(port=port)) +
+            (SECRET.format(chain=base64.b64encode(tls[0].read_bytes()).decode(),
+                           key=base64.b64encode(tls[1].read_bytes()).decode()) if tls else "") +
             "".join(POD.format(name=n, ip=ip, role=role) for n, ip, role in pods) +
             (SPLIT.format(runtime=split) if split else ""))
         admin = self._port()
@@ -301,11 +334,11 @@ class Fleet:
             pods += [(f"{role}-{i}", ip, role) for i, ip in enumerate(ips)]
         return self.start_gateway(f"penstock, {runtime} pairs", [], pods=pods, split=runtime)
 
-    def _proxy(self, name, port, command, ready=None, settle_s=0):
+    def _proxy(self, name, port, command, ready=None, settle_s=0, tls=None):
         process = self._start(command, self.proxy_cores)
         address = f"127.0.0.1:{port}"
         proxy = Proxy(name, address, process)
-        wait_http(ready or f"http://{address}/v1/models")
+        wait_http(ready or f"{'https' if tls else 'http'}://{address}/v1/models")
         time.sleep(settle_s)
         proxy.pause()
         return proxy

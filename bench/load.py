@@ -65,12 +65,14 @@ class Load:
     """`kind` is SINGLE or CONVERSATIONS; `bytes`: of a prompt's text, or of a system prompt's;
     `pace_ms`: how long each connection rests after an answer, about."""
 
-    def __init__(self, kind, size, connections, tokens=16, pace_ms=None, **fields):
+    def __init__(self, kind, size, connections, tokens=16, pace_ms=None, scheme="http",
+                 **fields):
         self.kind = kind
         self.size = size
         self.connections = connections
         self.tokens = tokens
         self.pace_ms = pace_ms
+        self.scheme = scheme
         self.fields = fields
 
     def script(self):
@@ -104,7 +106,7 @@ def run_wrk(load, address, seconds, work, failed_share_max=0):
     script.write_text(load.script())
     command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{load.connections}",
                f"-d{seconds}s", "--latency", "--timeout", "30s", "-s", str(script),
-               f"http://{address}/v1/chat/completions"]
+               f"{load.scheme}://{address}/v1/chat/completions"]
     done = subprocess.run(command, capture_output=True, text=True, check=False,
                           timeout=seconds + 60)
     if done.returncode != 0:

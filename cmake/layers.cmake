@@ -51,7 +51,13 @@ foreach(line IN LISTS LAYER_LINES)
     if(folder MATCHES "^(client|collect|dataplane|admin|sim)$")
       add_test(NAME unit/${folder}_awkward COMMAND ${folder}_test)
       set_tests_properties(unit/${folder}_awkward PROPERTIES TIMEOUT 600 ENVIRONMENT
-        "PENSTOCK_AWKWARD_STREAMS=1;GTEST_FILTER=-*NobodyTakes*:*TakesNothing*:*AStreamThatStalls*:*ReadsSlowly*")
+        "PENSTOCK_AWKWARD_STREAMS=1;GTEST_FILTER=-*NobodyTakes*:*TakesNothing*:*AStreamThatStalls*:*ReadsSlowly*:ClientPoolTlsTest.*:ScrapeAccessTest.*:EndpointAccessTest.*OverTls*")
+    endif()
+    # And with endpoints that speak TLS.
+    if(folder MATCHES "^(client|dataplane)$")
+      add_test(NAME unit/${folder}_tls COMMAND ${folder}_test)
+      set_tests_properties(unit/${folder}_tls PROPERTIES TIMEOUT 600 ENVIRONMENT
+        "PENSTOCK_TLS_ENDPOINTS=1")
     endif()
   endif()
   if(benchmarks AND NOT PENSTOCK_FUZZ)

@@ -29,7 +29,7 @@ KvFetch::~KvFetch() {
 
 void KvFetch::Send() {
   constexpr http::HeaderField kFields[] = {{"connection", "close"}};
-  call_ = client_.Send(address_,
+  call_ = client_.Send({address_},
                        {.method = "POST",
                         .target = path_,
                         .authority = address_,

@@ -26,7 +26,7 @@ class Exchange final : private ResponseHandler {
 
   absl::StatusOr<AdminAnswer> Run(std::string_view method, std::string_view target) {
     const http::HeaderField fields[] = {{"connection", "close"}};
-    call_ = client_.Send(address_,
+    call_ = client_.Send({address_},
                          {.method = method,
                           .target = target,
                           .authority = address_,

@@ -20,8 +20,16 @@ inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block
 inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
 // "true": the gateway asks for the usage of streams whose client does not.
 inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
+// Of an InferencePool: how its model servers are spoken to.
+inline constexpr char kEndpointSchemeAnnotation[] = "penstock.dev/endpoint-scheme";
+inline constexpr char kEndpointTlsVerifyAnnotation[] = "penstock.dev/endpoint-tls-verify";
+inline constexpr char kEndpointTlsServerNameAnnotation[] = "penstock.dev/endpoint-tls-server-name";
+// The name of a Secret of the pool's namespace.
+inline constexpr char kEndpointCredentialsAnnotation[] = "penstock.dev/endpoint-credentials";
 // Of an InferencePool or an HTTPRoute: event streams begin before their first byte.
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// Of an InferencePool: the Backend that serves in its place when it cannot.
+inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
 // Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
 inline constexpr char kApiKeysAnnotation[] = "penstock.dev/api-keys";
 inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forward";

@@ -20,10 +20,12 @@ constexpr KindNames kKindNames[] = {
     {"GatewayClass", {"gatewayclasses", "gc", "classes", "class", ""}},
     {"Gateway", {"gateways", "gtw", "gw", "", ""}},
     {"HTTPRoute", {"httproutes", "routes", "route", "", ""}},
+    {"BackendTLSPolicy", {"backendtlspolicies", "btlspolicy", "tlspolicies", "", ""}},
     {"InferencePool", {"inferencepools", "infpool", "xinfpool", "pools", "pool"}},
     {"InferenceModel", {"inferencemodels", "infmodel", "models", "model", ""}},
     {"InferenceObjective", {"inferenceobjectives", "objectives", "objective", "", ""}},
     {"InferenceModelRewrite", {"inferencemodelrewrites", "rewrites", "rewrite", "", ""}},
+    {"Backend", {"backends", "", "", "", ""}},
     {"InferenceTrafficPolicy", {"inferencetrafficpolicies", "policies", "policy", "", ""}},
 };
 

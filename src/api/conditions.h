@@ -52,7 +52,7 @@ struct ListenerStatus {
   bool operator==(const ListenerStatus&) const = default;
 };
 
-// Of an HTTPRoute or InferencePool, seen by one parent.
+// Of an HTTPRoute, InferencePool or BackendTLSPolicy, seen by one parent (of a policy: ancestor).
 struct ParentStatus {
   ParentRef parent_ref;
   std::string controller_name;
@@ -68,7 +68,7 @@ struct ObjectStatus {
   std::vector<std::string> supported_features;  // GatewayClass; sorted
   std::vector<GatewayAddress> addresses;        // Gateway
   std::vector<ListenerStatus> listeners;        // Gateway
-  std::vector<ParentStatus> parents;            // HTTPRoute, InferencePool
+  std::vector<ParentStatus> parents;            // HTTPRoute, InferencePool, BackendTLSPolicy
 
   bool operator==(const ObjectStatus&) const = default;
 };

@@ -26,7 +26,8 @@ struct ServicePort {
 struct Service {
   ObjectMeta meta;
   std::string type = "ClusterIP";
-  std::string cluster_ip;  // "None" for headless
+  std::string cluster_ip;     // "None" for headless
+  std::string external_name;  // of type ExternalName; lower case, without a dot at its end
   StringMap selector;
   std::vector<ServicePort> ports;
 

@@ -105,6 +105,13 @@ struct FrontendTls {
   bool operator==(const FrontendTls&) const = default;
 };
 
+// spec.tls.backend
+struct BackendTls {
+  std::optional<SecretRef> client_certificate;  // that endpoints are shown
+
+  bool operator==(const BackendTls&) const = default;
+};
+
 struct GatewayAddress {
   std::string type = "IPAddress";
   std::string value;  // empty: any will do; of an IPAddress as CanonicalIp writes it
@@ -119,6 +126,7 @@ struct Gateway {
   std::vector<Listener> listeners;  // at least one; names are distinct
   std::vector<GatewayAddress> addresses;
   FrontendTls frontend;                         // of HTTPS listeners
+  BackendTls backend;                           // to endpoints that are spoken to by TLS
   std::optional<ParametersRef> parameters_ref;  // infrastructure.parametersRef
   std::optional<KeyAccess> access;              // nullopt: anybody may ask
   std::vector<Unsupported> unsupported;         // `index` is the listener's

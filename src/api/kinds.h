@@ -30,6 +30,8 @@ InferenceModel ReadInferenceModel(ObjectInput& in);
 InferenceObjective ReadInferenceObjective(ObjectInput& in);
 InferenceModelRewrite ReadInferenceModelRewrite(ObjectInput& in);
 InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in);
+Backend ReadBackend(ObjectInput& in);
+BackendTlsPolicy ReadBackendTlsPolicy(ObjectInput& in);
 Service ReadService(ObjectInput& in);
 EndpointSlice ReadEndpointSlice(ObjectInput& in);
 Pod ReadPod(ObjectInput& in);

@@ -18,6 +18,8 @@ auto& MapOf(const InferenceModelRewrite&, ResourceSet* set) {
   return set->inference_model_rewrites;
 }
 auto& MapOf(const InferenceTrafficPolicy&, ResourceSet* set) { return set->traffic_policies; }
+auto& MapOf(const Backend&, ResourceSet* set) { return set->backends; }
+auto& MapOf(const BackendTlsPolicy&, ResourceSet* set) { return set->backend_tls_policies; }
 auto& MapOf(const Service&, ResourceSet* set) { return set->services; }
 auto& MapOf(const EndpointSlice&, ResourceSet* set) { return set->endpoint_slices; }
 auto& MapOf(const Pod&, ResourceSet* set) { return set->pods; }

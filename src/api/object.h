@@ -14,10 +14,10 @@
 
 namespace gw::api {
 
-using Object =
-    std::variant<GatewayClass, Gateway, HttpRoute, ReferenceGrant, InferencePool, InferenceModel,
-                 InferenceObjective, InferenceModelRewrite, InferenceTrafficPolicy, Service,
-                 EndpointSlice, Pod, Secret, ConfigMap, Namespace, ForeignObject>;
+using Object = std::variant<GatewayClass, Gateway, HttpRoute, ReferenceGrant, InferencePool,
+                            InferenceModel, InferenceObjective, InferenceModelRewrite,
+                            InferenceTrafficPolicy, Backend, BackendTlsPolicy, Service,
+                            EndpointSlice, Pod, Secret, ConfigMap, Namespace, ForeignObject>;
 
 // Names one object whatever its version.
 struct ObjectId {
@@ -42,6 +42,7 @@ struct ParsedObject {
   bool kind_known = true;
   bool claims = false;
   bool hides = false;
+  std::vector<ForeignObject::Target> targets = {};  // of a broken one: InvalidObject::targets
 
   ObjectId id() const { return {ref.kind, ref.group, ref.ns, ref.name}; }
 };

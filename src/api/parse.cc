@@ -34,7 +34,6 @@ constexpr ForeignKind kForeignKinds[] = {
     {kGatewayGroup, "TLSRoute"},
     {kGatewayGroup, "TCPRoute"},
     {kGatewayGroup, "UDPRoute"},
-    {kGatewayGroup, "BackendTLSPolicy"},
     {kGatewayGroup, "BackendLBPolicy"},
     {kGatewayGroup, "ListenerSet"},
     {kGatewayGroup, "XListenerSet"},
@@ -123,6 +122,7 @@ struct Parser::Kind {
 std::span<const Parser::Kind> Parser::AllKinds() {
   static constexpr std::array<std::string_view, 2> kGatewayVersions = {"v1", "v1beta1"};
   static constexpr std::array<std::string_view, 2> kV1 = {"v1", "v1"};
+  static constexpr std::array<std::string_view, 2> kTlsVersions = {"v1", "v1alpha3"};
   static constexpr std::array<std::string_view, 2> kAlpha1 = {"v1alpha1", "v1alpha1"};
   static constexpr std::array<std::string_view, 2> kAlpha2 = {"v1alpha2", "v1alpha2"};
   static constexpr Kind kKinds[] = {
@@ -130,6 +130,7 @@ std::span<const Parser::Kind> Parser::AllKinds() {
       {kGatewayGroup, kGatewayVersions, "Gateway", true, ReadObject<ReadGateway>},
       {kGatewayGroup, kGatewayVersions, "HTTPRoute", true, ReadObject<ReadHttpRoute>},
       {kGatewayGroup, kGatewayVersions, "ReferenceGrant", true, ReadObject<ReadReferenceGrant>},
+      {kGatewayGroup, kTlsVersions, "BackendTLSPolicy", true, ReadObject<ReadBackendTlsPolicy>},
       {kInferenceGroup, kV1, "InferencePool", true, ReadObject<ReadInferencePool>},
       {kInferenceXGroup, kAlpha2, "InferencePool", true, ReadObject<ReadInferencePool>},
       {kInferenceXGroup, kAlpha2, "InferenceModel", true, ReadObject<ReadInferenceModel>},
@@ -140,6 +141,7 @@ std::span<const Parser::Kind> Parser::AllKinds() {
       {kLlmdGroup, kAlpha2, "InferenceModelRewrite", true, ReadObject<ReadInferenceModelRewrite>},
       {kTrafficPolicyGroup, kAlpha1, "InferenceTrafficPolicy", true,
        ReadObject<ReadInferenceTrafficPolicy>},
+      {kPenstockGroup, kAlpha1, "Backend", true, ReadObject<ReadBackend>},
       {"", kV1, "Service", true, ReadObject<ReadService>},
       {"discovery.k8s.io", kV1, "EndpointSlice", true, ReadObject<ReadEndpointSlice>},
       {"", kV1, "Pod", true, ReadObject<ReadPod>},
@@ -350,6 +352,9 @@ void Parser::Refuse(const Node& document, ObjectRef ref, const SourceRef& source
   ParsedObject broken;
   broken.kind_known = FindKind(ref.group, ref.kind) != nullptr;
   broken.hides = MayHideOthers(document);
+  if (ref.group == kGatewayGroup && ref.kind == "BackendTLSPolicy" && document.is_map()) {
+    broken.targets = ForeignTargets(document, ref.ns.empty() ? "default" : ref.ns);
+  }
   broken.ref = std::move(ref);
   broken.generation = generation;
   broken.source = source;

@@ -2,6 +2,7 @@
 #include "api/core_fields.h"
 #include "api/kinds.h"
 #include "api/names.h"
+#include "base/text.h"
 
 namespace gw::api {
 namespace {
@@ -131,6 +132,9 @@ Service ReadService(ObjectInput& in) {
   MapReader spec = in.top.Require("spec").Map();
   ReadInto(spec.Get("type"), &service.type);
   ReadInto(spec.Get("clusterIP"), &service.cluster_ip);
+  ReadInto(spec.Get("externalName"), &service.external_name);
+  service.external_name = ToLower(service.external_name);
+  if (service.external_name.ends_with('.')) service.external_name.pop_back();
   service.selector = spec.Get("selector").Labels();
   for (const Value& port : spec.Get("ports").List(0, kListMax)) {
     service.ports.push_back(ReadServicePort(port));

@@ -186,7 +186,9 @@ Gateway ReadGateway(ObjectInput& in) {
     if (parameters.present()) result.parameters_ref = ReadParametersRef(parameters, false);
     NoteUnsupported(parameters, -1, &result.unsupported);
   }
-  result.frontend = ReadGatewayTls(spec.Get("tls"), in.meta.ns, &result.unsupported);
+  GatewayTls tls = ReadGatewayTls(spec.Get("tls"), in.meta.ns);
+  result.frontend = std::move(tls.frontend);
+  result.backend = std::move(tls.backend);
   for (const char* field : {"allowedListeners", "backendTLS", "defaultScope"}) {
     NoteUnsupported(spec.Get(field), -1, &result.unsupported);
   }

@@ -32,6 +32,34 @@ std::optional<FrontendValidation> ReadValidation(const Value& value, const std::
   return validation;
 }
 
+SecretRef ReadSecretRef(const Value& value, const std::string& ns) {
+  value.Keep();
+  MapReader map = value.Map();
+  SecretRef ref;
+  ref.ns = ns;
+  ref.group = map.Get("group").Group();
+  if (const Value kind = map.Get("kind"); kind.present()) ref.kind = kind.Kind();
+  if (const Value other = map.Get("namespace"); other.present()) ref.ns = other.DnsLabel();
+  ref.name = map.Require("name").Text(1, 253);
+  return ref;
+}
+
+FrontendTls ReadFrontendTls(const Value& value, const std::string& ns) {
+  FrontendTls frontend;
+  if (!value.present()) return frontend;
+  MapReader in = value.Map();
+  frontend.validation = ReadValidation(in.Require("default"), ns);
+  for (const Value& item : in.Get("perPort").List(0, 64)) {
+    MapReader map = item.Map();
+    const int port = map.Require("port").Port().value_or(0);
+    std::optional<FrontendValidation> of_port = ReadValidation(map.Require("tls"), ns);
+    if (!frontend.by_port.emplace(port, std::move(of_port)).second) {
+      item.Error("port " + std::to_string(port) + " is given twice");
+    }
+  }
+  return frontend;
+}
+
 }  // namespace
 
 ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index,
@@ -45,15 +73,7 @@ ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index
   }
   const Value references = in.Get("certificateRefs");
   for (const Value& item : references.List(0, 64)) {
-    item.Keep();
-    MapReader map = item.Map();
-    SecretRef ref;
-    ref.ns = ns;
-    ref.group = map.Get("group").Group();
-    if (const Value kind = map.Get("kind"); kind.present()) ref.kind = kind.Kind();
-    if (const Value other = map.Get("namespace"); other.present()) ref.ns = other.DnsLabel();
-    ref.name = map.Require("name").Text(1, 253);
-    tls.certificate_refs.push_back(std::move(ref));
+    tls.certificate_refs.push_back(ReadSecretRef(item, ns));
   }
   const Value options = in.Get("options");
   const bool has_options = !options.Strings().empty();
@@ -65,24 +85,15 @@ ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index
   return tls;
 }
 
-FrontendTls ReadGatewayTls(const Value& value, const std::string& ns,
-                           std::vector<Unsupported>* unsupported) {
-  FrontendTls frontend;
-  MapReader tls = value.Map();
-  NoteUnsupported(tls.Get("backend"), -1, unsupported);
-  const Value field = tls.Get("frontend");
-  if (!field.present()) return frontend;
-  MapReader in = field.Map();
-  frontend.validation = ReadValidation(in.Require("default"), ns);
-  for (const Value& item : in.Get("perPort").List(0, 64)) {
-    MapReader map = item.Map();
-    const int port = map.Require("port").Port().value_or(0);
-    std::optional<FrontendValidation> of_port = ReadValidation(map.Require("tls"), ns);
-    if (!frontend.by_port.emplace(port, std::move(of_port)).second) {
-      item.Error("port " + std::to_string(port) + " is given twice");
-    }
+GatewayTls ReadGatewayTls(const Value& value, const std::string& ns) {
+  GatewayTls tls;
+  MapReader in = value.Map();
+  tls.frontend = ReadFrontendTls(in.Get("frontend"), ns);
+  MapReader backend = in.Get("backend").Map();
+  if (const Value ref = backend.Get("clientCertificateRef"); ref.present()) {
+    tls.backend.client_certificate = ReadSecretRef(ref, ns);
   }
-  return frontend;
+  return tls;
 }
 
 }  // namespace gw::api

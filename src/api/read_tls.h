@@ -14,7 +14,10 @@ namespace gw::api {
 ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index,
                             std::vector<Unsupported>* unsupported);
 // spec.tls
-FrontendTls ReadGatewayTls(const Value& value, const std::string& ns,
-                           std::vector<Unsupported>* unsupported);
+struct GatewayTls {
+  FrontendTls frontend;
+  BackendTls backend;
+};
+GatewayTls ReadGatewayTls(const Value& value, const std::string& ns);
 
 }  // namespace gw::api

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/backend.h"
+#include "api/backend_tls.h"
 #include "api/core.h"
 #include "api/foreign.h"
 #include "api/gateway.h"
@@ -24,6 +26,8 @@ struct InvalidObject {
   int64_t generation = 1;
   SourceRef source;
   std::vector<std::string> errors;  // "spec.targetPortNumber: must be 1..65535, got 0 (a.yaml:7)"
+  // Of a policy without which these must not be served.
+  std::vector<ForeignObject::Target> targets = {};
 
   // "InferencePool default/qwen: spec.targetPortNumber: must be 1..65535, got 0 (a.yaml:7)"
   std::vector<std::string> Messages() const;
@@ -54,6 +58,8 @@ struct ResourceSet {
   std::map<GroupKey, InferenceObjective> inference_objectives;
   std::map<GroupKey, InferenceModelRewrite> inference_model_rewrites;
   std::map<ObjectKey, InferenceTrafficPolicy> traffic_policies;
+  std::map<ObjectKey, Backend> backends;
+  std::map<ObjectKey, BackendTlsPolicy> backend_tls_policies;
   std::map<ObjectKey, Service> services;
   std::map<ObjectKey, EndpointSlice> endpoint_slices;
   std::map<ObjectKey, Pod> pods;

@@ -20,6 +20,7 @@
 #include "cli/serve.h"
 #include "cli/sim.h"
 #include "cli/suggestions.h"
+#include "dns/resolver.h"
 
 namespace gw {
 namespace {
@@ -68,6 +69,8 @@ struct Flags {
   bool check_strict = false;
   std::vector<std::string> gateway_classes;
   std::vector<std::string> picker_names;
+  bool allow_external_name = false;
+  std::string dns_servers;
   SimFlags sim;
   GetFlags get{.admin = "127.0.0.1:9909", .kind = {}};
   ExplainFlags explain{.admin = "127.0.0.1:9909"};
@@ -108,6 +111,8 @@ void AddObjects(CLI::App& command, Flags& flags) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAME,...");
+  command.add_flag("--allow-external-name", flags.allow_external_name,
+                   "Serve Services of type ExternalName: who writes them chooses any host");
 }
 
 void AddDataplane(CLI::App& serve, Flags& flags) {
@@ -207,6 +212,12 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--prefix-index-mb", flags.prefix_index_mb, "Byte budget of the prefix index")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
+  serve
+      ->add_option("--dns-servers", flags.dns_servers,
+                   "Asked for hosts of Backends, in place of the machine's")
+      ->check(CLI::Validator(
+          [](std::string& text) { return std::string(CheckDnsServers(text).message()); }, ""))
+      ->type_name("IP[:PORT],...");
   serve->add_option("--seed", flags.serve.seed, "Of chance, to repeat a run; drawn if not given")
       ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 63))
       ->type_name("N");
@@ -308,6 +319,7 @@ CLI::App* AddLogLevel(CLI::App& app, Flags& flags) {
 TranslateOptions TranslateFlags(const Flags& flags) {
   TranslateOptions translate;
   translate.gateway_classes = {flags.gateway_classes.begin(), flags.gateway_classes.end()};
+  translate.allow_external_name = flags.allow_external_name;
   translate.builtin_pickers = {flags.picker_names.begin(), flags.picker_names.end()};
   return translate;
 }
@@ -317,6 +329,7 @@ void ApplyServeFlags(Flags* flags) {
   flags->log.format = flags->log_format == "text" ? LogFormat::kText : LogFormat::kJson;
   flags->serve.translate = TranslateFlags(*flags);
   flags->serve.log_requests = !flags->no_request_log;
+  flags->serve.resolver.servers = flags->dns_servers;
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
   flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
   flags->serve.scrape.load_ratio_max = flags->scrape_load_max;

@@ -74,6 +74,11 @@ TEST(Schema, NamesTheKindsThatAreReadAndNoOthers) {
   EXPECT_EQ(named, std::set<std::string>(read.begin(), read.end()));
 }
 
+// Of pools these say something only beside another one.
+bool IsOfTls(const std::string& key) {
+  return key == api::kEndpointTlsVerifyAnnotation || key == api::kEndpointTlsServerNameAnnotation;
+}
+
 TEST(Schema, OffersOnlyAnnotationsAndValuesOfPoolsThatAreTaken) {
   const auto annotations = Annotations("InferencePool");
   EXPECT_GE(annotations.size(), 5u);
@@ -82,6 +87,7 @@ TEST(Schema, OffersOnlyAnnotationsAndValuesOfPoolsThatAreTaken) {
     for (const std::string& value : values) {
       api::InferencePool pool;
       pool.meta.annotations[key] = value;
+      if (IsOfTls(key)) pool.meta.annotations[api::kEndpointSchemeAnnotation] = "https";
       EXPECT_THAT(internal::ReadPoolSettings(pool).errors, testing::IsEmpty()) << key;
     }
     api::InferencePool pool;
@@ -117,6 +123,7 @@ std::string ErrorsWith(const std::string& frame, const std::string& key, const s
                        key == api::kRequestsPerMinuteAnnotation ||
                        key == api::kTokensPerMinuteAnnotation;
   if (of_keys) annotations += std::string(", ") + api::kApiKeysAnnotation + ": app=keys";
+  if (IsOfTls(key)) annotations += std::string(", ") + api::kEndpointSchemeAnnotation + ": https";
   const std::string text = frame + "metadata: {name: a, annotations: {" + annotations + "}}";
   api::Parser parser;
   parser.Add(config::ReadYaml(text).documents.at(0), "a.yaml");

@@ -8,6 +8,8 @@ std::string_view NameOf(ClientFailure failure) {
       return "connect_refused";
     case ClientFailure::kConnectTimeout:
       return "connect_timeout";
+    case ClientFailure::kTlsHandshake:
+      return "tls_handshake";
     case ClientFailure::kUnreachable:
       return "unreachable";
     case ClientFailure::kLocalResources:

@@ -3,13 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace gw {
 
 enum class ClientFailure : uint8_t {
   kConnectRefused,   // nobody listens there
-  kConnectTimeout,   // no answer to the attempt to connect
+  kConnectTimeout,   // no answer to the attempt to connect, or to the handshake behind it
+  kTlsHandshake,     // no terms were agreed on, or its certificate is not believed
   kUnreachable,      // no way there from this machine: nothing against the server
   kLocalResources,   // no descriptor, port or memory for a connection here
   kStaleConnection,  // a kept-alive connection was closed as it was used again
@@ -24,7 +26,8 @@ struct ClientError {
   // Every byte of the request was handed to the connection, so that whoever is at its other end may
   // have acted on it.
   bool sent_whole = false;
-  int error_number = 0;  // errno behind it, or 0
+  int error_number = 0;     // errno behind it, or 0
+  std::string detail = {};  // of kTlsHandshake: what OpenSSL says of it
 };
 
 }  // namespace gw

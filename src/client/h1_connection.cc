@@ -46,11 +46,17 @@ ConnectFailure FailureOfConnect(const absl::Status& status) {
   }
 }
 
+bool MaySpeakHttp1(const TlsInfo& tls) {
+  return tls.protocol.empty() || tls.protocol == "http/1.1";
+}
+
 }  // namespace
 
-H1Connection::H1Connection(ClientPool& pool, std::string address)
+H1Connection::H1Connection(ClientPool& pool, std::string address,
+                           std::shared_ptr<const ClientTls> tls)
     : pool_(pool),
       address_(std::move(address)),
+      tls_(std::move(tls)),
       parser_(pool.options().response_head),
       timer_(pool.loop(), [this] { OnTimeout(); }) {}
 
@@ -131,7 +137,42 @@ void H1Connection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
     }
     return Fail(failure, ErrnoOf(stream.status()));
   }
-  stream_ = *std::move(stream);
+  if (tls_ != nullptr) {
+    Shake(*std::move(stream));
+  } else {
+    Start(*std::move(stream));
+  }
+}
+
+// What is left of the time to connect is the handshake's. Nothing of the request goes out before
+// the server has proven who it is.
+void H1Connection::Shake(std::unique_ptr<Stream> stream) {
+  const Duration left = pool_.options().connect_timeout - (pool_.loop().now() - sent_at_);
+  handshake_ = pool_.handshakes().Connect(
+      std::move(stream), tls_, address_, std::max(left, Duration(std::chrono::milliseconds(1))),
+      [this](TlsHandshake::Result result) { OnShaken(std::move(result)); });
+}
+
+void H1Connection::OnShaken(TlsHandshake::Result result) {
+  if (closed_) return;
+  // A server must not choose what was not offered (RFC 7301 3.2), and whoever speaks no ALPN speaks
+  // HTTP/1.1.
+  if (result.stream != nullptr && !MaySpeakHttp1(*result.stream->tls())) {
+    result.error = {TlsFailure::kNoSharedTerms,
+                    "the server chose the protocol " + result.stream->tls()->protocol};
+    result.stream = nullptr;
+  }
+  pool_.TellHandshake(address_, result);
+  if (result.stream != nullptr) return Start(std::move(result.stream));
+  if (result.error.failure == TlsFailure::kTimeout) {
+    pool_.Limit("connect_timeout");
+    return Fail(ClientFailure::kConnectTimeout);
+  }
+  Fail(ClientFailure::kTlsHandshake, 0, std::move(result.error.message));
+}
+
+void H1Connection::Start(std::unique_ptr<Stream> stream) {
+  stream_ = std::move(stream);
   if (const Duration idle = pool_.options().tcp_keep_alive; idle > Duration(0)) {
     stream_->KeepAlive(idle);
   }
@@ -205,6 +246,10 @@ void H1Connection::OnReadable() {
     if (result.state == IoState::kWouldBlock) return;
     if (result.state == IoState::kError) {
       if (result.error_number == ETIMEDOUT) pool_.Limit("tcp_keep_alive");
+      if (IsRefusalOfHandshake(result)) {
+        return Fail(ClientFailure::kTlsHandshake, result.error_number,
+                    "the server refused it when it was over, as if it wanted a certificate of us");
+      }
       return Fail(FailureOfEnd(), result.error_number);
     }
     if (result.state == IoState::kEnd) return OnPeerClosed();
@@ -283,13 +328,20 @@ ClientFailure H1Connection::FailureOfEnd() const {
   return stale ? ClientFailure::kStaleConnection : ClientFailure::kClosed;
 }
 
-void H1Connection::Fail(ClientFailure failure, int error_number) {
+// A server of TLS 1.3 that wants another certificate of us says so when our side has ended the
+// handshake already, and has read nothing of the request then.
+bool H1Connection::IsRefusalOfHandshake(const IoResult& result) const {
+  return tls_ != nullptr && !reused_ && !saw_byte_ && result.error_number == EPROTO;
+}
+
+void H1Connection::Fail(ClientFailure failure, int error_number, std::string detail) {
   ResponseHandler* handler = handler_;
   handler_ = nullptr;
   if (failure == ClientFailure::kStaleConnection) pool_.CloseIdleOf(address_);
   const bool sent_whole = stream_ != nullptr && sent_ == to_send_;
   Cancel();
-  if (handler != nullptr) handler->OnResponseFailed({failure, sent_whole, error_number});
+  if (handler == nullptr) return;
+  handler->OnResponseFailed({failure, sent_whole, error_number, std::move(detail)});
 }
 
 void H1Connection::Cancel() {

@@ -1,5 +1,5 @@
-// H1Connection: a connection to a server that speaks HTTP/1.1 (RFC 9112), one request at a time.
-// Owned by its ClientPool; idle between requests.
+// H1Connection: a connection to a server that speaks HTTP/1.1 (RFC 9112), over TLS or without, one
+// request at a time. Owned by its ClientPool; idle between requests.
 
 #pragma once
 
@@ -13,6 +13,8 @@
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
+#include "net/tls.h"
+#include "tls/client_tls.h"
 
 namespace gw {
 
@@ -20,7 +22,8 @@ class ClientPool;
 
 class H1Connection final : public ClientCall, public StreamObserver {
  public:
-  H1Connection(ClientPool& pool, std::string address);
+  // `tls`: nullptr if it is plain.
+  H1Connection(ClientPool& pool, std::string address, std::shared_ptr<const ClientTls> tls);
 
   // REQUIRES: no request is under way
   void Send(const ClientRequest& request, ResponseHandler* handler);
@@ -34,10 +37,14 @@ class H1Connection final : public ClientCall, public StreamObserver {
   void OnWritable() override;
 
   const std::string& address() const { return address_; }
+  const ClientTls* tls() const { return tls_.get(); }
   TimePoint idle_since() const { return idle_since_; }
   bool IsOpenAndQuiet() const { return stream_->IsOpenAndQuiet(); }
   void BecomeIdle();
-  void Close() { stream_.reset(); }
+  void Close() {
+    handshake_.reset();
+    stream_.reset();
+  }
 
  private:
   enum class Timeout : uint8_t { kResponse, kIdle };
@@ -46,20 +53,26 @@ class H1Connection final : public ClientCall, public StreamObserver {
   void WriteChunk(std::span<const http::HeaderField> trailers, size_t body_bytes);
   void Connect();
   void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
+  void Shake(std::unique_ptr<Stream> stream);
+  void OnShaken(TlsHandshake::Result result);
+  void Start(std::unique_ptr<Stream> stream);
   void WriteRequest();
   // False once the connection is closed or back in the pool.
   bool Parse(std::string_view in);
   void OnParseError(bool has_body);
   void OnResponseComplete(bool reusable);
   void OnPeerClosed();
-  void Fail(ClientFailure failure, int error_number = 0);
+  void Fail(ClientFailure failure, int error_number = 0, std::string detail = {});
+  bool IsRefusalOfHandshake(const IoResult& result) const;
   ClientFailure FailureOfEnd() const;
   void OnTimeout();
   void WatchFor(Timeout timeout);
 
   ClientPool& pool_;
   const std::string address_;
+  const std::shared_ptr<const ClientTls> tls_;
   std::unique_ptr<Connector> connector_;
+  std::unique_ptr<TlsHandshake> handshake_;
   std::unique_ptr<Stream> stream_;
   http::ResponseParser parser_;
   ResponseHandler* handler_ = nullptr;  // nullptr: idle

@@ -10,10 +10,10 @@
 namespace gw {
 
 struct ClientOptions {
-  http::HeadLimits response_head;     // kBadResponse
-  size_t idle_connections_max = 256;  // per server: the oldest is closed
-  size_t reads_per_turn_max = 4;      // of one connection: others have their turn
-  Duration connect_timeout = std::chrono::seconds(5);
+  http::HeadLimits response_head;                      // kBadResponse
+  size_t idle_connections_max = 256;                   // per server: the oldest is closed
+  size_t reads_per_turn_max = 4;                       // of one connection: others have their turn
+  Duration connect_timeout = std::chrono::seconds(5);  // with the handshake, where TLS is spoken
   Duration response_timeout = std::chrono::seconds(600);  // to the first byte of the body
   Duration idle_timeout = std::chrono::seconds(300);      // between two reads of the body
   Duration keep_alive_timeout = std::chrono::seconds(4);  // idle connections are closed

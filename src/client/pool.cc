@@ -11,41 +11,48 @@ namespace gw {
 namespace {
 
 constexpr Duration kSweepInterval = std::chrono::milliseconds(500);
-constexpr Duration kOwnTroubleLogInterval = std::chrono::seconds(10);
+constexpr Duration kTroubleLogInterval = std::chrono::seconds(10);
 
 }  // namespace
 
-ClientPool::ClientPool(EventLoop& loop, const ClientOptions& options, Hooks hooks)
+ClientPool::ClientPool(EventLoop& loop, const ClientOptions& options, Hooks hooks,
+                       TlsHandshakes* handshakes)
     : loop_(loop),
       options_(options),
       hooks_(std::move(hooks)),
+      own_handshakes_(handshakes == nullptr ? TlsHandshakes::New(loop) : nullptr),
+      handshakes_(handshakes == nullptr ? *own_handshakes_ : *handshakes),
       sweep_(loop, [this] { CloseExpired(); }) {}
 
 ClientPool::~ClientPool() = default;
 
-H1Connection* ClientPool::TakeIdle(const std::string& address, Reuse reuse) {
+H1Connection* ClientPool::TakeIdle(const ClientTarget& target, Reuse reuse) {
   if (reuse == Reuse::kNone) return nullptr;
-  auto it = idle_.find(address);
-  while (it != idle_.end() && !it->second.empty()) {
-    H1Connection* connection = it->second.back();
+  auto it = idle_.find(target.address);
+  if (it == idle_.end()) return nullptr;
+  // Those of another ClientTls, if there are any, are of before a change, and leave with their
+  // time.
+  for (size_t left = it->second.size(); left > 0; --left) {
+    H1Connection* connection = it->second[left - 1];
+    if (connection->tls() != target.tls.get()) continue;
     const bool trusted = reuse == Reuse::kTrusted &&
                          loop_.now() - connection->idle_since() < options_.trusted_idle_time;
     if (!trusted && !connection->IsOpenAndQuiet()) {
       connection->Cancel();  // which takes it out of the list
       continue;
     }
-    it->second.pop_back();
+    it->second.erase(it->second.begin() + static_cast<ptrdiff_t>(left - 1));
     --idle_count_;
     return connection;
   }
   return nullptr;
 }
 
-ClientCall* ClientPool::Send(const std::string& address, const ClientRequest& request, Reuse reuse,
+ClientCall* ClientPool::Send(const ClientTarget& target, const ClientRequest& request, Reuse reuse,
                              ResponseHandler* handler) {
-  H1Connection* connection = TakeIdle(address, reuse);
+  H1Connection* connection = TakeIdle(target, reuse);
   if (connection == nullptr) {
-    auto owned = std::make_unique<H1Connection>(*this, address);
+    auto owned = std::make_unique<H1Connection>(*this, target.address, target.tls);
     connection = owned.get();
     all_.emplace(connection, std::move(owned));
   }
@@ -82,18 +89,23 @@ void ClientPool::Remove(H1Connection* connection) {
   all_.erase(it);
 }
 
-void ClientPool::LogOwnTrouble(const std::string& address, const absl::Status& status) {
-  ++own_troubles_;
+void ClientPool::LogTrouble(Trouble* trouble, const std::string& address,
+                            const std::string& error) {
+  ++trouble->untold;
   const TimePoint now = loop_.now();
-  const bool logged = own_trouble_logged_ != TimePoint();
-  if (logged && now - own_trouble_logged_ < kOwnTroubleLogInterval) return;
+  if (trouble->logged != TimePoint() && now - trouble->logged < kTroubleLogInterval) return;
   Log(LogLevel::kWarning,
-      "No connection to an endpoint, for want of something of the gateway's own",
-      {{"endpoint", address},
-       {"error", std::string(status.message())},
-       {"times", static_cast<int64_t>(own_troubles_)}});
-  own_trouble_logged_ = now;
-  own_troubles_ = 0;
+      trouble == &handshake_trouble_
+          ? "No TLS handshake with an endpoint"
+          : "No connection to an endpoint, for want of something of the gateway's own",
+      {{"endpoint", address}, {"error", error}, {"times", static_cast<int64_t>(trouble->untold)}});
+  trouble->logged = now;
+  trouble->untold = 0;
+}
+
+void ClientPool::TellHandshake(const std::string& address, const TlsHandshake::Result& result) {
+  hooks_.on_handshake(result);
+  if (result.stream == nullptr) LogTrouble(&handshake_trouble_, address, result.error.message);
 }
 
 void ClientPool::CloseIdleOf(const std::string& address) {

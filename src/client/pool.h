@@ -1,5 +1,6 @@
 // ClientPool: the HTTP client of one event loop. Keeps idle connections to any number of servers
-// for reuse; a connection carries one request at a time.
+// for reuse; a connection carries one request at a time. Over TLS it begins with a handshake, and
+// what that came to decides: nothing is ever sent in plain text in its place.
 //
 // A limit or time-out that is reached is told to `on_limit` by name: connect_timeout, open_files,
 // local_ports, socket_memory, tcp_keep_alive, reads_per_turn, response_head_bytes,
@@ -22,6 +23,8 @@
 #include "client/options.h"
 #include "client/request.h"
 #include "net/event_loop.h"
+#include "net/tls.h"
+#include "tls/client_tls.h"
 
 namespace gw {
 
@@ -31,28 +34,42 @@ class H1Connection;
 // is looked at), one that its server has not closed as far as the kernel knows, or none.
 enum class Reuse : uint8_t { kTrusted, kVerified, kNone };
 
+// Where a request goes, and how it is spoken there. A view: for the time of a call.
+struct ClientTarget {
+  const std::string& address;  // "10.0.0.1:8000"
+  // nullptr: plain. A connection carries requests of one ClientTls only: whose it was made with.
+  std::shared_ptr<const ClientTls> tls = nullptr;
+};
+
 class ClientPool {
  public:
   struct Hooks {
     std::function<void(std::string_view limit)> on_limit = [](std::string_view) {};
     // There is no descriptor for a new connection: called before it is tried once more.
     std::function<void()> free_descriptors = [] {};
+    // A handshake has ended.
+    std::function<void(const TlsHandshake::Result&)> on_handshake =
+        [](const TlsHandshake::Result&) {};
   };
 
-  // `options` outlive the pool.
-  ClientPool(EventLoop& loop, const ClientOptions& options, Hooks hooks);
+  // `options` outlive the pool, and so do `handshakes`; nullptr: it has its own.
+  ClientPool(EventLoop& loop, const ClientOptions& options, Hooks hooks,
+             TlsHandshakes* handshakes = nullptr);
   ~ClientPool();
 
-  // Sends `request` to `address` ("10.0.0.1:8000"), over an idle connection if `reuse` allows one
-  // and there is one, otherwise over a new one. `handler` is not called before this has returned.
-  // REQUIRES: `address` is valid (SocketAddress::Parse)
-  ClientCall* Send(const std::string& address, const ClientRequest& request, Reuse reuse,
+  // Sends `request` to `target`, over an idle connection if `reuse` allows one and there is one,
+  // otherwise over a new one. `handler` is not called before this has returned. REQUIRES: its
+  // address is valid (SocketAddress::Parse)
+  ClientCall* Send(const ClientTarget& target, const ClientRequest& request, Reuse reuse,
                    ResponseHandler* handler);
 
   // Closes as many idle connections, the longest idle first; returns how many.
   size_t CloseLongestIdle(size_t most);
   size_t idle_connections() const { return idle_count_; }
   EventLoop& loop() { return loop_; }
+  // For whoever only looks whether a server is there.
+  TlsHandshakes& handshakes() { return handshakes_; }
+  void TellHandshake(const std::string& address, const TlsHandshake::Result& result);
 
  private:
   friend class H1Connection;
@@ -64,20 +81,30 @@ class ClientPool {
   // Forgets a closed connection; it is freed when the round has ended.
   void Remove(H1Connection* connection);
   void CloseExpired();
-  H1Connection* TakeIdle(const std::string& address, Reuse reuse);
-  // No connection for a reason of our own, or of the network: one line in a while says so.
-  void LogOwnTrouble(const std::string& address, const absl::Status& status);
+  H1Connection* TakeIdle(const ClientTarget& target, Reuse reuse);
+  // What one line in a while tells of.
+  struct Trouble {
+    TimePoint logged{};
+    uint64_t untold = 0;
+  };
+  void LogTrouble(Trouble* trouble, const std::string& address, const std::string& error);
+  // No connection for a reason of our own, or of the network.
+  void LogOwnTrouble(const std::string& address, const absl::Status& status) {
+    LogTrouble(&own_trouble_, address, std::string(status.message()));
+  }
   // One idle connection was found closed by its server: its others are no better.
   void CloseIdleOf(const std::string& address);
 
   EventLoop& loop_;
   const ClientOptions& options_;
   const Hooks hooks_;
+  const std::unique_ptr<TlsHandshakes> own_handshakes_;
+  TlsHandshakes& handshakes_;
   absl::flat_hash_map<H1Connection*, Owned> all_;
   absl::flat_hash_map<std::string, std::vector<H1Connection*>> idle_;
   size_t idle_count_ = 0;
-  TimePoint own_trouble_logged_{};
-  uint64_t own_troubles_ = 0;  // that are in no line yet
+  Trouble own_trouble_;
+  Trouble handshake_trouble_;
   Timer sweep_;
 };
 

@@ -1,16 +1,8 @@
-#include "client/pool.h"
-
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <cerrno>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "net/net_test_util.h"
-#include "net/stream.h"
+#include "client/test_pool.h"
 
 namespace gw {
 namespace {
@@ -19,92 +11,12 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr char kHi[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-
-// What came of one request.
-struct Answer final : ResponseHandler {
-  void OnResponseHead(const http::ResponseHead& head) override { status = head.status; }
-  void OnResponseBody(std::string_view piece) override {
-    body += piece;
-    if (on_body) on_body();
-  }
-  void OnResponseTrailers(const http::HeaderList& list) override {
-    EXPECT_FALSE(ended);
-    for (const http::HeaderField& field : list) {
-      trailers += std::string(field.name) + "=" + std::string(field.value) + ";";
-    }
-  }
-  void OnResponseFlush() override { ++flushes; }
-  void OnResponseEnd() override { ended = true; }
-  void OnResponseFailed(const ClientError& e) override { error = e; }
-  bool over() const { return ended || error.has_value(); }
-
-  int status = 0;
-  std::string body;
-  std::string trailers;
-  int flushes = 0;
-  bool ended = false;
-  std::optional<ClientError> error;
-  std::function<void()> on_body;
-};
-
-// The other end of one connection.
-struct Served {
-  std::unique_ptr<Stream> stream;
-  Recorder recorder;
-
-  bool gone() const { return recorder.state == IoState::kEnd || recorder.state == IoState::kError; }
-  void Write(std::string_view text) const { WriteText(*stream, text); }
-};
-
-class ClientPoolTest : public LoopTest {
- protected:
-  void Start() {
-    listener_ = Listen([this](std::unique_ptr<Stream> stream) {
-      served_.push_back(std::make_unique<Served>());
-      served_.back()->stream = std::move(stream);
-      served_.back()->recorder.Attach(served_.back()->stream.get());
-    });
-    address_ = listener_->local().ToString();
-    pool_.emplace(
-        *loop_, options_,
-        ClientPool::Hooks{[this](std::string_view name) { limits_.emplace_back(name); }, [] {}});
-  }
-  ClientCall* Send(Answer* answer, Reuse reuse = Reuse::kTrusted) {
-    return pool_->Send(address_, {.target = "/x", .authority = "a"}, reuse, answer);
-  }
-  // Waits until the connection of that number has had as many requests.
-  Served& Asked(size_t connection, int requests = 1) {
-    RunUntil([&] {
-      if (served_.size() <= connection) return false;
-      const std::string& text = served_[connection]->recorder.text;
-      int seen = 0;
-      for (size_t at = 0; (at = text.find("\r\n\r\n", at)) != std::string::npos; at += 4) ++seen;
-      return seen >= requests;
-    });
-    return *served_[connection];
-  }
-  void Exchange(Answer* answer, size_t connection, int requests = 1) {
-    Send(answer);
-    Asked(connection, requests).Write(kHi);
-    RunUntil([&] { return answer->over(); });
-    EXPECT_TRUE(answer->ended);
-  }
-
-  ClientOptions options_;
-  std::unique_ptr<Listener> listener_;
-  std::string address_;
-  std::vector<std::unique_ptr<Served>> served_;
-  std::vector<std::string> limits_;
-  std::optional<ClientPool> pool_;
-};
-
 TEST_F(ClientPoolTest, TrailersMakeABodyOfOneChunk) {
   Start();
   const http::HeaderField trailers[] = {{"x-sum", "7"}, {"X-End", "yes"}};
   const std::string_view parts[] = {"hello ", "world, all"};
   Answer answer;
-  pool_->Send(address_,
+  pool_->Send(Target(),
               {.method = "POST",
                .target = "/x",
                .authority = "a",
@@ -121,7 +33,7 @@ TEST_F(ClientPoolTest, TrailersMakeABodyOfOneChunk) {
   // The connection goes on, and an empty body is the last chunk alone.
   server.recorder.text.clear();
   Answer next;
-  pool_->Send(address_,
+  pool_->Send(Target(),
               {.method = "POST",
                .target = "/x",
                .authority = "a",
@@ -157,7 +69,7 @@ TEST_F(ClientPoolTest, ARequestIsWrittenWithItsFieldsAndItsBody) {
   Answer answer;
   const http::HeaderField fields[] = {{"x-a", "1"}, {"X-B", "2"}};
   const std::string_view parts[] = {"{\"a\":", "1}"};
-  pool_->Send(address_,
+  pool_->Send(Target(),
               {.method = "POST",
                .target = "/v1?q=1",
                .authority = "host.example:80",

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
+#include "net/tls.h"
 
 namespace gw {
 
@@ -22,19 +24,25 @@ class FakeModelServer {
   }
 
   void Start() {
-    auto listener = Listener::New(loop_, address_, {.reuse_port = false, .backlog = 128},
-                                  [this](std::unique_ptr<Stream> stream) {
-                                    const int id = next_id_++;
-                                    ++connections;
-                                    connections_[id] =
-                                        std::make_unique<Connection>(*this, id, std::move(stream));
-                                  });
+    auto listener =
+        Listener::New(loop_, address_, {.reuse_port = false, .backlog = 128},
+                      [this](std::unique_ptr<Stream> stream) {
+                        if (tls == nullptr) return Serve(std::move(stream));
+                        const auto at = shaking_.insert(shaking_.end(), nullptr);
+                        *at = handshakes_->Accept(std::move(stream), tls, std::chrono::seconds(10),
+                                                  [this, at](TlsHandshake::Result result) {
+                                                    shaking_.erase(at);
+                                                    if (result.stream == nullptr) return;
+                                                    Serve(std::move(result.stream));
+                                                  });
+                      });
     CHECK(listener.ok());
     listener_ = std::move(*listener);
     address_ = listener_->local();
   }
   void Stop() {
     listener_.reset();
+    shaking_.clear();
     connections_.clear();
   }
   // As servers close idle connections.
@@ -42,7 +50,9 @@ class FakeModelServer {
 
   const SocketAddress& address() const { return address_; }
 
-  std::string page;  // answer to GET /metrics
+  std::shared_ptr<const ServerTls> tls;  // nullptr: plain
+  std::string authorization;             // of the last request
+  std::string page;                      // answer to GET /metrics
   int metrics_status = 200;
   int health_status = 200;
   int ready_status = 404;  // of Triton's health path
@@ -76,6 +86,8 @@ class FakeModelServer {
           in.remove_prefix(step.consumed);
           if (step.event != http::H1Event::kEnd) continue;
           const std::string target(parser_.head().target);
+          const auto* const sent = parser_.head().headers.Find("authorization");
+          server_.authorization.assign(sent == nullptr ? std::string_view() : sent->value);
           parser_.Reset();
           if (server_.hang) continue;
           if (server_.close_on_request || !Write(server_.Answer(target))) return server_.Drop(id_);
@@ -100,6 +112,11 @@ class FakeModelServer {
     std::string unsent_;
   };
 
+  void Serve(std::unique_ptr<Stream> stream) {
+    const int id = next_id_++;
+    ++connections;
+    connections_[id] = std::make_unique<Connection>(*this, id, std::move(stream));
+  }
   std::string Answer(const std::string& target) {
     if (not_http) return "SSH-2.0-OpenSSH\r\n";
     const bool is_ready_probe = target == "/v2/health/ready";
@@ -130,6 +147,8 @@ class FakeModelServer {
   EventLoop& loop_;
   SocketAddress address_;
   std::unique_ptr<Listener> listener_;
+  const std::unique_ptr<TlsHandshakes> handshakes_ = TlsHandshakes::New(loop_);
+  std::list<std::unique_ptr<TlsHandshake>> shaking_;
   std::map<int, std::unique_ptr<Connection>> connections_;
   int next_id_ = 0;
   const std::string empty_;

@@ -29,6 +29,8 @@ std::string_view NameOf(ScrapeFailure failure) {
   switch (failure) {
     case ScrapeFailure::kConnect:
       return "connect";
+    case ScrapeFailure::kTls:
+      return "tls_handshake";
     case ScrapeFailure::kTimeout:
       return "timeout";
     case ScrapeFailure::kClosed:

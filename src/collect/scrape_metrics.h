@@ -13,6 +13,7 @@ namespace gw {
 
 enum class ScrapeFailure : uint8_t {
   kConnect,    // no connection
+  kTls,        // no TLS handshake
   kTimeout,    // no complete answer in time
   kClosed,     // closed before the answer was complete
   kStatus,     // a status other than 200
@@ -20,7 +21,7 @@ enum class ScrapeFailure : uint8_t {
   kTooLarge,   // longer than page_bytes_max
   kNoMetrics,  // none of the names of the runtime on the page
 };
-inline constexpr size_t kScrapeFailures = 7;
+inline constexpr size_t kScrapeFailures = 8;
 std::string_view NameOf(ScrapeFailure failure);
 
 // The values of a page, as the label of what is refused of them calls them.

@@ -44,6 +44,7 @@ ScrapeTarget::ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics
 ScrapeTarget::~ScrapeTarget() { CancelCall(); }
 
 bool ScrapeTarget::Tick(TimePoint now) {
+  if (identity_.access != nullptr && identity_.access->closed) return true;
   if (!resting()) {
     // Connecting has a time limit of its own.
     if (call_ == nullptr || call_->connecting()) {
@@ -100,17 +101,32 @@ void ScrapeTarget::Begin(Job job, TimePoint now) {
 
 void ScrapeTarget::Connect() {
   connector_ = Connector::New(loop_, identity_.address, options_.timeout,
-                              [this](auto stream) { OnConnected(stream.status()); });
+                              [this](auto stream) { OnConnected(std::move(stream)); });
 }
 
-void ScrapeTarget::OnConnected(const absl::Status& status) {
+void ScrapeTarget::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
   connector_.reset();
-  if (status.ok()) return CameBack();
-  const bool refused = ErrnoOf(status) == ECONNREFUSED;
-  const bool timed_out = absl::IsDeadlineExceeded(status);
+  if (stream.ok()) {
+    if (tls() == nullptr) return CameBack();
+    handshake_ = client_.handshakes().Connect(
+        *std::move(stream), tls(), identity_.name, options_.timeout,
+        [this](const TlsHandshake::Result& result) { OnShaken(result); });
+    return;
+  }
+  const bool refused = ErrnoOf(stream.status()) == ECONNREFUSED;
+  const bool timed_out = absl::IsDeadlineExceeded(stream.status());
   // Anything else is trouble of our own (no file descriptor left) or of the network.
   Fail(ScrapeFailure::kConnect, refused || timed_out,
        refused ? EndpointFailure::kConnectRefused : EndpointFailure::kConnectTimeout);
+}
+
+void ScrapeTarget::OnShaken(const TlsHandshake::Result& result) {
+  handshake_.reset();
+  client_.TellHandshake(identity_.name, result);
+  if (result.stream != nullptr) return CameBack();
+  const bool timed_out = result.error.failure == TlsFailure::kTimeout;
+  Fail(timed_out ? ScrapeFailure::kConnect : ScrapeFailure::kTls, true,
+       timed_out ? EndpointFailure::kConnectTimeout : EndpointFailure::kTlsHandshake);
 }
 
 void ScrapeTarget::Send(Reuse reuse) {
@@ -119,9 +135,18 @@ void ScrapeTarget::Send(Reuse reuse) {
   sent_ = loop_.clock().Now();
   const std::string_view path =
       job_ == Job::kScrape ? "/metrics" : HealthPaths(identity_.runtime)[health_path_];
-  call_ =
-      client_.Send(identity_.name, {.target = path, .authority = identity_.name, .fields = kFields},
-                   reuse, this);
+  http::HeaderField fields[std::size(kFields) + 1];
+  size_t count = static_cast<size_t>(std::copy(std::begin(kFields), std::end(kFields), fields) -
+                                     std::begin(fields));
+  std::string_view authority = identity_.name;
+  if (const EndpointAccess* const access = identity_.access.get()) {
+    if (access->credential)
+      fields[count++] = {access->credential->field, access->credential->value};
+    if (!access->authority.empty()) authority = access->authority;
+  }
+  call_ = client_.Send({identity_.name, tls()},
+                       {.target = path, .authority = authority, .fields = std::span(fields, count)},
+                       reuse, this);
   if (job_ != Job::kScrape) return;
   reads_details_ = call_->connecting() || memory_.has_adapters ||
                    began_ - read_details_at_ >= options_.details_interval;
@@ -156,6 +181,8 @@ void ScrapeTarget::OnResponseFailed(const ClientError& error) {
       return Fail(ScrapeFailure::kConnect, true, EndpointFailure::kConnectRefused);
     case ClientFailure::kConnectTimeout:
       return Fail(ScrapeFailure::kConnect, true, EndpointFailure::kConnectTimeout);
+    case ClientFailure::kTlsHandshake:
+      return Fail(ScrapeFailure::kTls, true, EndpointFailure::kTlsHandshake);
     case ClientFailure::kUnreachable:
     case ClientFailure::kLocalResources:
       return Fail(ScrapeFailure::kConnect, false, EndpointFailure::kConnectTimeout);
@@ -220,6 +247,7 @@ void ScrapeTarget::CountFailure(ScrapeFailure failure) {
 
 void ScrapeTarget::CancelCall() {
   connector_.reset();
+  handshake_.reset();
   if (call_ != nullptr) std::exchange(call_, nullptr)->Cancel();
 }
 

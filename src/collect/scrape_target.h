@@ -19,7 +19,9 @@
 #include "collect/scrape_pacer.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
+#include "net/tls.h"
 #include "pool/endpoint.h"
+#include "pool/endpoint_access.h"
 #include "prefix/index.h"
 
 namespace gw {
@@ -34,11 +36,13 @@ class ScrapeTarget final : private ResponseHandler {
     Runtime runtime = Runtime::kVllm;
     bool scraped = true;  // false: endpoints of Services, only probed
     Duration metrics_age_max{0};
+    std::shared_ptr<const EndpointAccess> access = nullptr;  // as requests to that pool have it
 
     // Whether a target of that identity does what one of this does. Names follow from the state.
     bool SameAs(const Identity& other) const {
       return state == other.state && pool_id == other.pool_id && runtime == other.runtime &&
-             scraped == other.scraped && metrics_age_max == other.metrics_age_max;
+             scraped == other.scraped && metrics_age_max == other.metrics_age_max &&
+             SameAccess(access, other.access);
     }
   };
 
@@ -63,10 +67,16 @@ class ScrapeTarget final : private ResponseHandler {
   void OnResponseFailed(const ClientError& error) override;
 
   bool IsScrapeDue(TimePoint now) const;
-  bool resting() const { return call_ == nullptr && connector_ == nullptr; }
+  bool resting() const {
+    return call_ == nullptr && connector_ == nullptr && handshake_ == nullptr;
+  }
+  std::shared_ptr<const ClientTls> tls() const {
+    return identity_.access == nullptr ? nullptr : identity_.access->tls;
+  }
   void Begin(Job job, TimePoint now);
   void Connect();
-  void OnConnected(const absl::Status& status);
+  void OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream);
+  void OnShaken(const TlsHandshake::Result& result);
   void Send(Reuse reuse);
   void CompleteScrape();
   void CompleteProbe();
@@ -106,6 +116,7 @@ class ScrapeTarget final : private ResponseHandler {
   bool deferred_ = false;  // the scrape that is due has been counted as waiting for the budget
 
   std::unique_ptr<Connector> connector_;  // to see whether somebody listens
+  std::unique_ptr<TlsHandshake> handshake_;
   ClientCall* call_ = nullptr;
   MetricsScanner scanner_;
   PageMemory memory_;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "client/handshake_counts.h"
 #include "client/pool.h"
 #include "collect/scrape_target.h"
 #include "collect/silence_watch.h"
@@ -42,7 +43,9 @@ struct MetricsScraper::Impl {
         index(prefix_index),
         options(scrape_options),
         client_options(ClientOptionsOf(options)),
-        client(event_loop, client_options, {}),
+        handshakes(registry),
+        client(event_loop, client_options,
+               {.on_handshake = [this](const auto& result) { handshakes.Count(result); }}),
         budget(options.pages_per_second_max),
         reader(snapshots),
         metrics(registry),
@@ -137,6 +140,7 @@ struct MetricsScraper::Impl {
   PrefixIndex& index;
   const ScrapeOptions options;
   const ClientOptions client_options;
+  HandshakeCounts handshakes;
   ClientPool client;
   ScrapeBudget budget;
   SnapshotReader reader;

@@ -29,7 +29,9 @@ struct Difference {
 
 Difference DifferenceOf(uint32_t index, const Pool& before, const Pool& after) {
   Difference found{index, before.endpoints, after.endpoints};
-  if (before.metrics_age_max != after.metrics_age_max) return found;
+  const bool as_before =
+      before.metrics_age_max == after.metrics_age_max && SameAccess(before.access, after.access);
+  if (!as_before) return found;
   const auto same = [](const Endpoint& a, const Endpoint& b) {
     return a.state == b.state && a.runtime == b.runtime;
   };
@@ -58,7 +60,8 @@ void Put(const Pool& pool, const Endpoint& endpoint, Wanted::Change* change) {
                          .pool_id = pool.id,
                          .runtime = endpoint.runtime,
                          .scraped = pool.kind == Pool::Kind::kInferencePool,
-                         .metrics_age_max = pool.metrics_age_max});
+                         .metrics_age_max = pool.metrics_age_max,
+                         .access = pool.access});
 }
 
 // The pool that says how an address is scraped.

@@ -11,8 +11,10 @@
 namespace gw {
 namespace {
 
-std::string Text(const std::string& pool_id, Runtime runtime, bool scraped) {
-  return fmt::format("{} {} {}", pool_id, NameOf(runtime), scraped ? "scraped" : "probed");
+std::string Text(const std::string& pool_id, Runtime runtime, bool scraped,
+                 const EndpointAccess* access) {
+  return fmt::format("{} {} {} {}", pool_id, NameOf(runtime), scraped ? "scraped" : "probed",
+                     access == nullptr ? "openly" : access->credential->value);
 }
 
 // Obvious and slow: looks through everything.
@@ -23,7 +25,8 @@ std::map<std::string, std::string> Expected(const Snapshot& snapshot) {
       if (entry->pool.kind != kind) continue;
       for (const Endpoint& endpoint : entry->pool.endpoints) {
         all.emplace(endpoint.address,
-                    Text(entry->pool.id, endpoint.runtime, kind == Pool::Kind::kInferencePool));
+                    Text(entry->pool.id, endpoint.runtime, kind == Pool::Kind::kInferencePool,
+                         entry->pool.access.get()));
       }
     }
   }
@@ -38,6 +41,10 @@ TEST(Wanted, FollowsWhatALookThroughEverythingFinds) {
       auto entry = std::make_shared<PoolEntry>();
       entry->pool.kind = index % 3 == 2 ? Pool::Kind::kService : Pool::Kind::kInferencePool;
       entry->pool.id = fmt::format("pool{}", index);
+      if (const uint64_t key = random.Below(4); key > 0) {
+        entry->pool.access = std::make_shared<const EndpointAccess>(
+            EndpointAccess{.credential = EndpointAccess::Credential{.value = std::to_string(key)}});
+      }
       for (uint64_t i = 1; i <= 12; ++i) {
         if (random.Below(3) > 0) continue;
         Endpoint endpoint;
@@ -71,7 +78,8 @@ TEST(Wanted, FollowsWhatALookThroughEverythingFinds) {
       std::map<std::string, std::string> found;
       for (const auto& [state, identity] : known) {
         EXPECT_EQ(identity.address.ToString(), identity.name);
-        found[identity.name] = Text(identity.pool_id, identity.runtime, identity.scraped);
+        found[identity.name] =
+            Text(identity.pool_id, identity.runtime, identity.scraped, identity.access.get());
       }
       ASSERT_EQ(found, Expected(*snapshot)) << "seed " << seed << " step " << step;
     }

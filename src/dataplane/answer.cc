@@ -20,9 +20,18 @@ void RequestDriver::Act(const Step& step) {
       Wait();
       break;
     case Step::Kind::kForward:
+      if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
+      Dispatch();
+      SendCopies();
+      break;
     case Step::Kind::kPrefill:
+      DispatchPrefill();
+      SendCopies();
+      break;
     case Step::Kind::kForwardPair:
-      Ask(step);
+      DispatchPrefill();
+      Dispatch();
+      SendCopies();
       break;
     case Step::Kind::kRelay:
       Relay(exchange_.held_answer());
@@ -42,20 +51,10 @@ void RequestDriver::Act(const Step& step) {
   }
 }
 
-void RequestDriver::Ask(const Step& step) {
-  if (step.kind == Step::Kind::kForward) {
-    if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
-    Dispatch();
-  } else {
-    DispatchPrefill();
-    if (step.kind == Step::Kind::kForwardPair) Dispatch();
-  }
-  if (exchange_.is_first_try() && exchange_.filters().has_mirrors()) SendCopies();
-}
-
 // Behind the request itself, and once: further tries are the request's own business.
 void RequestDriver::SendCopies() {
   const FilterChain filters = exchange_.filters();
+  if (!filters.has_mirrors() || !exchange_.is_first_try()) return;
   const bool coded =
       exchange_.body_codings().empty() && head_->headers.Find("content-encoding") != nullptr;
   std::shared_ptr<const Mirrors::Body> kept;
@@ -64,7 +63,9 @@ void RequestDriver::SendCopies() {
     for (const Mirror& mirror : of->mirrors) {
       if (!mirror.Draw(worker_.environment().random)) continue;
       const PoolEntry* const pool = exchange_.PoolById(mirror.pool);
-      const ClientRequest request = ForwardedTry(&exchange_.body(), false);
+      // Spoken to as the mirror's own endpoints want it: nothing of the request's pool goes there.
+      const ClientRequest request = ForwardedTry(
+          pool == nullptr ? nullptr : pool->pool.access.get(), &exchange_.body(), false);
       worker_.mirrors().Send(
           {exchange_.rule()->route, pool, exchange_.asked(), coded, body_.view(), request}, &kept);
     }
@@ -95,21 +96,29 @@ void RequestDriver::Dispatch() {
   // First, as it depends on nothing but the request: the answer must be plain to be begun by us.
   const bool early = StartKeepalive();
   StartTryTimer();
-  upstream_ = worker_.upstreams().Send(exchange_.endpoint().address,
-                                       ForwardedTry(&body, early || exchange_.asks_usage()),
-                                       ReuseOfNextTry(), this);
+  upstream_ = worker_.upstreams().Send(
+      TargetOf(exchange_.endpoint()),
+      ForwardedTry(exchange_.pool()->pool.access.get(), &body, early || exchange_.asks_usage()),
+      ReuseOfNextTry(), this);
+}
+
+ClientTarget RequestDriver::TargetOf(const Endpoint& endpoint) const {
+  const EndpointAccess* const access = exchange_.pool()->pool.access.get();
+  return {endpoint.address, access == nullptr ? nullptr : access->tls};
 }
 
 // The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too.
-ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
+ClientRequest RequestDriver::ForwardedTry(const EndpointAccess* access, BodyEdit* body,
+                                          bool read_here) {
   std::string_view target = head_->target;
   const FilterChain filters = exchange_.filters();
   const PathEdit* const path_edit = filters.path();
-  if (target.front() != '/' || path_edit != nullptr) {
+  const bool is_prefixed = access != nullptr && !access->path_prefix.empty();
+  if (target.front() != '/' || path_edit != nullptr || is_prefixed) {
     // An absolute target is sent on in the one form that servers read alike; its authority goes
     // into Host.
     std::string& origin_form = worker_.origin_form();
-    origin_form.clear();
+    origin_form = is_prefixed ? std::string_view(access->path_prefix) : std::string_view();
     if (path_edit != nullptr) {
       path_edit->Append(exchange_.target().path, &origin_form);
     } else {
@@ -124,7 +133,7 @@ ClientRequest RequestDriver::ForwardedTry(BodyEdit* body, bool read_here) {
   ClientRequest request = worker_.forwarder().Forward(
       *head_, {target, exchange_.request_id(), client_, body->size() > 0, read_here,
                exchange_.model_field(), !exchange_.body_codings().empty(), filters,
-               exchange_.authorized().drops_credentials()});
+               exchange_.authorized().drops_credentials(), access});
   request.parts = body->parts();
   request.trailers = trailers_;
   return request;

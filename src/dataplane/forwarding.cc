@@ -52,6 +52,14 @@ void SetClientCert(const ClientIdentity& client, std::string* value) {
   *value += '"';
 }
 
+// Whether a client's field stays here when somebody else serves (EndpointAccess::elsewhere).
+bool IsOursAlone(std::string_view name, const EndpointAccess& access) {
+  for (const std::string_view of_clients : {"cookie", "forwarded", "x-real-ip"}) {
+    if (name.size() == of_clients.size() && EqualsIgnoreCase(name, of_clients)) return true;
+  }
+  return access.credential && HasApiKey(name);
+}
+
 }  // namespace
 
 ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
@@ -59,6 +67,7 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
   fields_.clear();
   std::string_view proto = "http";
   std::string_view host = head.authority;
+  const bool elsewhere = request.access != nullptr && request.access->elsewhere;
   const http::HopByHopFields hop_by_hop(head.headers);
   for (const http::HeaderField& field : head.headers) {
     // Never hop-by-hop, whatever Connection says; the authority of an absolute target overrides it.
@@ -72,20 +81,23 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
     if (request.decoded && EqualsIgnoreCase(field.name, "content-encoding")) continue;
     if (request.drops_credentials && HasApiKey(field.name)) continue;
     if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
+    if (elsewhere && IsOursAlone(field.name, *request.access)) continue;
     fields_.push_back(field);
   }
   if (request.model_name && !request.model_name->empty()) {
     fields_.push_back({kModelNameField, *request.model_name});
   }
   if (request.client.tls) proto = "https";
-  SetForwardedFor(head.headers, request.client.ip, &forwarded_for_);
   fields_.push_back({"x-request-id", request.request_id});
-  fields_.push_back({"x-forwarded-for", forwarded_for_});
-  fields_.push_back({"x-forwarded-proto", proto});
-  if (!host.empty()) fields_.push_back({"x-forwarded-host", host});
-  if (!request.client.subject.empty()) {
-    SetClientCert(request.client, &client_cert_);
-    fields_.push_back({"x-forwarded-client-cert", client_cert_});
+  if (!elsewhere) {
+    SetForwardedFor(head.headers, request.client.ip, &forwarded_for_);
+    fields_.push_back({"x-forwarded-for", forwarded_for_});
+    fields_.push_back({"x-forwarded-proto", proto});
+    if (!host.empty()) fields_.push_back({"x-forwarded-host", host});
+    if (!request.client.subject.empty()) {
+      SetClientCert(request.client, &client_cert_);
+      fields_.push_back({"x-forwarded-client-cert", client_cert_});
+    }
   }
   request.filters.EditRequest(&fields_);
   if (request.read_here) {
@@ -94,12 +106,23 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
     });
     fields_.push_back({"accept-encoding", "identity"});
   }
-  const std::string_view hostname = request.filters.hostname();
-  const std::string_view authority = hostname.empty() ? head.authority : hostname;
+  if (request.access != nullptr) SetCredential(*request.access, &fields_);
+  std::string_view authority = request.filters.hostname();
+  if (authority.empty() && request.access != nullptr) authority = request.access->authority;
+  if (authority.empty()) authority = head.authority;
   // A body that was announced is announced again, even an empty one.
   const bool has_body =
       request.has_body || head.framing != http::BodyFraming::kNone || head.method == "POST";
   return {head.method, request.target, authority, fields_, has_body, {}};
+}
+
+void SetCredential(const EndpointAccess& access, std::vector<http::HeaderField>* fields) {
+  if (!access.credential) return;
+  const auto& [name, value] = *access.credential;
+  std::erase_if(*fields, [&](const http::HeaderField& field) {
+    return field.name.size() == name.size() && EqualsIgnoreCase(field.name, name);
+  });
+  fields->push_back({name, value});
 }
 
 void SetSession(const http::HeaderField& session, std::vector<http::HeaderField>* fields) {
@@ -134,6 +157,8 @@ TryFailure TryFailureOf(ClientFailure failure) {
       return TryFailure::kConnectRefused;
     case ClientFailure::kConnectTimeout:
       return TryFailure::kConnectTimeout;
+    case ClientFailure::kTlsHandshake:
+      return TryFailure::kTlsHandshake;
     case ClientFailure::kUnreachable:
       return TryFailure::kUnreachable;
     case ClientFailure::kLocalResources:

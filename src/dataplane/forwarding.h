@@ -15,6 +15,7 @@
 #include "exchange/metrics.h"
 #include "http/head.h"
 #include "routing/filters.h"
+#include "snapshot/snapshot.h"
 
 namespace gw {
 
@@ -29,11 +30,17 @@ struct ForwardedRequest {
   bool decoded = false;  // the body goes on without the coding that it came with
   FilterChain filters = {};
   bool drops_credentials = false;  // Authorization and x-api-key were for the gateway
+  const EndpointAccess* access = nullptr;
 };
 
+// Puts what the endpoints want to see in the place of all fields of that name, if they do. Views of
+// `access`.
+void SetCredential(const EndpointAccess& access, std::vector<http::HeaderField>* fields);
+
 // The request to an endpoint, without its body's parts: the client's end-to-end fields as they are
-// and in order, with x-request-id, x-forwarded-for, -proto, -host and -client-cert made right, and
-// then what the route's filters make of them.
+// and in order, with x-request-id, x-forwarded-for, -proto, -host and -client-cert made right, then
+// what the route's filters make of them, and last the endpoints' own credential. Host is what a
+// filter says, else what the endpoints want, else the client's.
 class RequestForwarder {
  public:
   // Views of the result are valid until the next call, as long as `head` and `request`'s are.

@@ -31,7 +31,10 @@ class Mirrors::Call final : public ResponseHandler {
 
   void Send(const ClientRequest& request) {
     timer_.Start(mirrors_.options_.mirror_timeout);
-    call_ = mirrors_.upstreams_.Send(mirrored.address(), request, Reuse::kVerified, this);
+    const EndpointAccess* const access = mirrored.access().get();
+    call_ =
+        mirrors_.upstreams_.Send({mirrored.address(), access == nullptr ? nullptr : access->tls},
+                                 request, Reuse::kVerified, this);
   }
 
   void OnResponseHead(const http::ResponseHead& head) override { mirrored.OnHead(head.status); }

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "dataplane/forwarding.h"
 
 namespace gw {
 
@@ -16,6 +17,7 @@ class ModelListFetch::Question final : public ResponseHandler {
  public:
   Question(ModelListFetch& fetch, const ModelListPlan::Part& part)
       : fetch_(fetch),
+        access_(part.pool->pool.access.get()),
         candidates_(part.candidates),
         filters_(part.filters),
         timer_(fetch.upstreams_.loop(), [this] { OnTimeout(); }) {}
@@ -28,14 +30,16 @@ class ModelListFetch::Question final : public ResponseHandler {
     std::vector<http::HeaderField> fields{{"accept", "application/json"}};
     for (const auto& [name, value] : fetch_.fields_) fields.push_back({name, value});
     filters_.EditRequest(&fields);
-    const std::string_view hostname = filters_.hostname();
+    if (access_ != nullptr) SetCredential(*access_, &fields);
+    std::string_view authority = filters_.hostname();
+    if (authority.empty() && access_ != nullptr) authority = access_->authority;
+    const std::string path = (access_ != nullptr ? access_->path_prefix : "") + "/v1/models";
     timer_.Start(fetch_.options_.model_list_timeout);
     // That a kept connection is found closed says nothing of the endpoint: it is asked once more.
-    call_ = fetch_.upstreams_.Send(address,
-                                   {.target = "/v1/models",
-                                    .authority = hostname.empty() ? address : hostname,
-                                    .fields = fields},
-                                   asked_again_ ? Reuse::kNone : Reuse::kTrusted, this);
+    call_ = fetch_.upstreams_.Send(
+        {address, access_ != nullptr ? access_->tls : nullptr},
+        {.target = path, .authority = authority.empty() ? address : authority, .fields = fields},
+        asked_again_ ? Reuse::kNone : Reuse::kTrusted, this);
   }
   ModelListAnswer& answer() { return answer_; }
 
@@ -91,6 +95,7 @@ class ModelListFetch::Question final : public ResponseHandler {
   }
 
   ModelListFetch& fetch_;
+  const EndpointAccess* const access_;
   const std::vector<const Endpoint*>& candidates_;
   const FilterChain filters_;
   ClientCall* call_ = nullptr;

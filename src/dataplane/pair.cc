@@ -16,7 +16,8 @@ void RequestDriver::DispatchPrefill() {
   BodyEdit& body = exchange_.prefill_body();
   const bool early = StartKeepalive();
   const bool keep_success = exchange_.needs_prefill_answer();
-  prefill_->Send(exchange_.prefill_endpoint().address, ForwardedTry(&body, early || keep_success),
+  prefill_->Send(TargetOf(exchange_.prefill_endpoint()),
+                 ForwardedTry(exchange_.pool()->pool.access.get(), &body, early || keep_success),
                  keep_success, ReuseOfNextTry());
   StartTryTimer();
 }
@@ -59,8 +60,9 @@ void RequestDriver::OnPrefillEnd(HeldAnswer answer) {
   ActOnHalf(step);
 }
 
-void RequestDriver::OnPrefillFailed(TryFailure failure, bool sent_whole) {
-  ActOnHalf(exchange_.OnPrefillFailed(failure, sent_whole, worker_.loop().now()));
+void RequestDriver::OnPrefillFailed(TryFailure failure, const ClientError& error) {
+  ActOnHalf(
+      exchange_.OnPrefillFailed(failure, error.sent_whole, worker_.loop().now(), error.detail));
 }
 
 void RequestDriver::OnPrefillLimit(std::string_view limit) { exchange_.CountLimit(limit); }

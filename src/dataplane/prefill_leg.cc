@@ -9,14 +9,14 @@
 
 namespace gw {
 
-void PrefillLeg::Send(const std::string& address, const ClientRequest& request, bool keep_success,
+void PrefillLeg::Send(const ClientTarget& target, const ClientRequest& request, bool keep_success,
                       Reuse reuse) {
   CHECK(call_ == nullptr);
   answer_ = {};
   keep_success_ = keep_success;
   keep_ = false;
   limit_ = {};
-  call_ = pool_.Send(address, request, reuse, this);
+  call_ = pool_.Send(target, request, reuse, this);
 }
 
 void PrefillLeg::Cancel() {
@@ -66,7 +66,8 @@ void PrefillLeg::OnResponseEnd() {
   if (!limit_.empty()) {
     observer_.OnPrefillLimit(limit_);
     observer_.OnPrefillFailed(
-        limit_ == "held_bytes" ? TryFailure::kLocalResources : TryFailure::kBadResponse, true);
+        limit_ == "held_bytes" ? TryFailure::kLocalResources : TryFailure::kBadResponse,
+        {.failure = ClientFailure::kBadResponse, .sent_whole = true});
     return;
   }
   observer_.OnPrefillEnd(std::move(answer_));
@@ -76,7 +77,7 @@ void PrefillLeg::OnResponseFailed(const ClientError& error) {
   call_ = nullptr;
   share_.Set(0);
   error_timer_.Stop();
-  observer_.OnPrefillFailed(TryFailureOf(error.failure), error.sent_whole);
+  observer_.OnPrefillFailed(TryFailureOf(error.failure), error);
 }
 
 }  // namespace gw

@@ -19,7 +19,7 @@ namespace gw {
 class PrefillObserver {
  public:
   virtual void OnPrefillEnd(HeldAnswer answer) = 0;
-  virtual void OnPrefillFailed(TryFailure failure, bool sent_whole) = 0;
+  virtual void OnPrefillFailed(TryFailure failure, const ClientError& error) = 0;
   virtual void OnPrefillLimit(std::string_view limit) = 0;
 
  protected:
@@ -40,7 +40,7 @@ class PrefillLeg final : public ResponseHandler {
 
   // The parts of `request` stay valid until the leg has ended. `keep_success`: a 200 is wanted with
   // its body.
-  void Send(const std::string& address, const ClientRequest& request, bool keep_success,
+  void Send(const ClientTarget& target, const ClientRequest& request, bool keep_success,
             Reuse reuse);
   // Ends it by closing its connection; the observer hears nothing.
   void Cancel();

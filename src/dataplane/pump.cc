@@ -86,7 +86,7 @@ void RequestDriver::OnResponseFailed(const ClientError& error) {
     return;
   }
   DropResponse();
-  Act(exchange_.OnTryFailed(TryFailureOf(error.failure), error.sent_whole, now));
+  Act(exchange_.OnTryFailed(TryFailureOf(error.failure), error.sent_whole, now, error.detail));
 }
 
 // Ends a response that cannot be completed: an event stream says what happened, and the connection

@@ -90,7 +90,7 @@ class RequestDriver final : public ResponseHandler,
   void OnGateAnswer(GateAnswer answer) override;
 
   void OnPrefillEnd(HeldAnswer answer) override;
-  void OnPrefillFailed(TryFailure failure, bool sent_whole) override;
+  void OnPrefillFailed(TryFailure failure, const ClientError& error) override;
   void OnPrefillLimit(std::string_view limit) override;
 
  private:
@@ -112,10 +112,10 @@ class RequestDriver final : public ResponseHandler,
   void Act(const Step& step);
   void Wait();
   void BackOff();
-  void Ask(const Step& step);
   void SendCopies();
   void Dispatch();
-  ClientRequest ForwardedTry(BodyEdit* body, bool read_here);
+  ClientTarget TargetOf(const Endpoint& endpoint) const;
+  ClientRequest ForwardedTry(const EndpointAccess* access, BodyEdit* body, bool read_here);
   void Respond(Rejection rejection);
   void AnswerByFilter();
   // `answer.fields`: beside the content's type, the id, Retry-After and what the route's filters

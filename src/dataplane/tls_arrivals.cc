@@ -15,11 +15,11 @@ Counter& HandshakesOf(MetricRegistry& metrics, std::string_view result) {
 
 }  // namespace
 
-TlsArrivals::TlsArrivals(EventLoop& loop, MetricRegistry& metrics, const DataplaneOptions& options,
-                         Owner owner)
+TlsArrivals::TlsArrivals(TlsHandshakes& handshakes, MetricRegistry& metrics,
+                         const DataplaneOptions& options, Owner owner)
     : options_(options),
       owner_(std::move(owner)),
-      handshakes_(TlsHandshakes::New(loop)),
+      handshakes_(handshakes),
       ok_(HandshakesOf(metrics, "ok")),
       displaced_(HandshakesOf(metrics, "displaced")),
       resumed_(metrics.AddCounter("penstock_tls_sessions_resumed_total",
@@ -32,7 +32,7 @@ TlsArrivals::TlsArrivals(EventLoop& loop, MetricRegistry& metrics, const Datapla
 void TlsArrivals::Begin(const ListenerKey& listener, std::unique_ptr<Stream> stream,
                         std::shared_ptr<const ServerTls> tls) {
   const Place place = arrivals_.insert(arrivals_.end(), {listener, nullptr});
-  place->handshake = handshakes_->Accept(
+  place->handshake = handshakes_.Accept(
       std::move(stream), std::move(tls), options_.tls_handshake_timeout,
       [this, place](TlsHandshake::Result result) { End(place, std::move(result)); });
   if (arrivals_.size() > options_.tls_handshakes_max) DropOldest();

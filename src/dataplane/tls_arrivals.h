@@ -27,8 +27,8 @@ class TlsArrivals {
     std::function<void(const ListenerKey&)> failed;
     std::function<void(std::string_view limit)> count_limit;
   };
-  // `loop`, `metrics` and `options` outlive it.
-  TlsArrivals(EventLoop& loop, MetricRegistry& metrics, const DataplaneOptions& options,
+  // Everything referred to outlives it.
+  TlsArrivals(TlsHandshakes& handshakes, MetricRegistry& metrics, const DataplaneOptions& options,
               Owner owner);
 
   void Begin(const ListenerKey& listener, std::unique_ptr<Stream> stream,
@@ -52,7 +52,7 @@ class TlsArrivals {
 
   const DataplaneOptions& options_;
   const Owner owner_;
-  const std::unique_ptr<TlsHandshakes> handshakes_;
+  TlsHandshakes& handshakes_;
   std::list<Arrival> arrivals_;  // the oldest first
   std::array<Counter*, kFailures> failed_;
   Counter& ok_;

@@ -13,10 +13,14 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       waiting_room_([loop = loop_.get()](auto task) { loop->Post(std::move(task)); }),
       environment_(loop_->clock(), seed, shared.index, shared.metrics, shared.options.exchange),
       reader_(shared.snapshots),
+      handshakes_(TlsHandshakes::New(*loop_)),
+      endpoint_handshakes_(shared.metrics),
       client_options_(shared.options.client()),
       upstreams_(
           *loop_, client_options_,
-          {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); }}),
+          {[this](std::string_view limit) { CountLimit(limit); }, [this] { FreeDescriptors(); },
+           [this](const auto& result) { endpoint_handshakes_.Count(result); }},
+          handshakes_.get()),
       mirrors_(upstreams_, environment_, shared.options),
       decode_queue_(*loop_, shared.options),
       spare_bodies_(shared.options.spare_body_bytes_max,
@@ -28,7 +32,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
                    own_model_lists_ ? *own_model_lists_ : *shared.model_lists,
                    [this](std::string_view limit) { CountLimit(limit); }),
       spare_requests_(shared.options.spare_requests_max, [this] { CountLimit("spare_requests"); }),
-      arrivals_(*loop_, shared.metrics, shared.options,
+      arrivals_(*handshakes_, shared.metrics, shared.options,
                 {[this](const ListenerKey& key, auto stream) { Serve(key, std::move(stream)); },
                  [this](const ListenerKey& key) { OnArrivalFailed(key); },
                  [this](std::string_view limit) { CountLimit(limit); }}),
@@ -38,6 +42,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
                                           "Client connections accepted.")) {
   if (shared.log_requests) environment_.log_request = LogRequest;
+  environment_.homes = shared.homes;
   environment_.gate = shared.gate;
   environment_.room = &waiting_room_;
   // At 0 from the beginning: an alert on a series that is missing never fires.

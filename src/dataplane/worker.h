@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "client/handshake_counts.h"
 #include "client/pool.h"
 #include "dataplane/decode_queue.h"
 #include "dataplane/downstream.h"
@@ -50,6 +51,7 @@ class ProxyWorker {
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses
+    ResponseHomes* homes = nullptr;         // of all workers; nullptr: none
     Gate* gate = nullptr;                   // which requests wait for; nullptr: none
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
@@ -126,6 +128,8 @@ class ProxyWorker {
   WaitingRoom waiting_room_;
   ExchangeEnvironment environment_;
   SnapshotReader reader_;
+  const std::unique_ptr<TlsHandshakes> handshakes_;  // with clients and endpoints
+  HandshakeCounts endpoint_handshakes_;
   const ClientOptions client_options_;
   ClientPool upstreams_;
   Mirrors mirrors_;

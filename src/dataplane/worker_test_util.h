@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +17,7 @@
 
 #include "dataplane/worker.h"
 #include "exchange/test_snapshot.h"
-#include "net/net_test_util.h"
+#include "net/tls_test_util.h"
 
 namespace gw {
 
@@ -49,10 +51,30 @@ struct Peer {
 class WorkerTest : public LoopTest {
  protected:
   void SetUp() override {
-    endpoint_listener_ = Listen([this](std::unique_ptr<Stream> stream) {
-      served_.push_back(std::make_unique<Peer>(std::move(stream)));
-      served_.back()->Read();
-    });
+    endpoint_listener_ =
+        Listen([this](std::unique_ptr<Stream> stream) { AcceptAsEndpoint(std::move(stream)); });
+    if (std::getenv("PENSTOCK_TLS_ENDPOINTS") != nullptr) ServeEndpointOverTls();
+  }
+
+  // All tests run once more over TLS (unit/dataplane_tls).
+  void ServeEndpointOverTls() {
+    endpoint_tls_ = ServerTlsForTest();
+    access_.tls = ClientTlsForTest();
+  }
+  void AcceptAsEndpoint(std::unique_ptr<Stream> stream) {
+    if (endpoint_tls_ == nullptr) return ServeAsEndpoint(std::move(stream));
+    const auto place = shaking_.insert(shaking_.end(), nullptr);
+    *place =
+        endpoint_handshakes_->Accept(std::move(stream), endpoint_tls_, std::chrono::seconds(20),
+                                     [this, place](TlsHandshake::Result result) {
+                                       shaking_.erase(place);
+                                       if (result.stream != nullptr)
+                                         ServeAsEndpoint(std::move(result.stream));
+                                     });
+  }
+  void ServeAsEndpoint(std::unique_ptr<Stream> stream) {
+    served_.push_back(std::make_unique<Peer>(std::move(stream)));
+    served_.back()->Read();
   }
 
   // A route "/v1" to one endpoint, on a port that was free a moment ago at an address of our own.
@@ -68,6 +90,9 @@ class WorkerTest : public LoopTest {
     endpoint.address = endpoint_listener_->local().ToString();
     endpoint.state = endpoints_.Get(endpoint.address);
     entry->pool.endpoints.push_back(endpoint);
+    if (access_ != EndpointAccess()) {
+      entry->pool.access = std::make_shared<const EndpointAccess>(access_);
+    }
     entry->profile = entry->load_profile = std::make_shared<const Profile>(
         "first", std::vector<std::unique_ptr<Filter>>{}, std::vector<WeightedScorer>{},
         std::make_unique<FirstPicker>());
@@ -134,6 +159,10 @@ class WorkerTest : public LoopTest {
   std::optional<Duration> request_timeout_;
   std::optional<Duration> stream_keepalive_;
   Gate* gate_ = nullptr;
+  EndpointAccess access_;
+  std::shared_ptr<const ServerTls> endpoint_tls_;  // nullptr: plain
+  const std::unique_ptr<TlsHandshakes> endpoint_handshakes_ = TlsHandshakes::New(*loop_);
+  std::list<std::unique_ptr<TlsHandshake>> shaking_;
   std::unique_ptr<Listener> endpoint_listener_;
   std::vector<std::unique_ptr<Peer>> served_;
   EndpointTable endpoints_;

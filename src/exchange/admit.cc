@@ -27,6 +27,11 @@ Criticality FindCriticality(const PoolEntry& pool, const http::RequestHead& head
 }  // namespace
 
 Step Exchange::Admit(TimePoint now) {
+  if (const auto reason = WhyToFallBack(now)) {
+    const Step step = FallBack(*reason, now);
+    env_.ForgetSamples();
+    return step;
+  }
   const Criticality criticality = FindCriticality(*routed_.pool(), *asked_.head, parsed_.model);
   if (env_.gate != nullptr) return AskGate(criticality, now);
   const bool is_short = criticality != Criticality::kCritical && IsShort(criticality, now);

@@ -38,7 +38,11 @@ Step Exchange::RouteByHead() {
   }
   if (Refusal refusal = CheckKey()) return Reject(std::move(refusal));
   if (lists) AskAsAnyOther();
-  if (has_body && routed_.pool_depends_on_model()) {
+  if (parsed_.request.api == ApiKind::kOther) FindHome(ResponseOfPath(asked_.target.path));
+  // A body may say which response it goes on from, and so which pool has that.
+  const bool goes_on =
+      parsed_.request.api == ApiKind::kResponses && routed_.rule()->destinations.size() > 1;
+  if (has_body && (routed_.pool_depends_on_model() || goes_on)) {
     return {Step::Kind::kReadBody, Rejection::kNone};
   }
   return FindPool();
@@ -73,8 +77,8 @@ void Exchange::AskAsAnyOther() {
 Step Exchange::FindPool() {
   const bool understood = parsed_.request.api != ApiKind::kOther;
   if (session_policy() != nullptr) FindSession();
-  Refusal refusal =
-      routed_.FindPool(parsed_.request.requested_model, understood, session_.given, env_.random);
+  Refusal refusal = routed_.FindPool(
+      {parsed_.request.requested_model, understood, session_.given, home_.get()}, env_.random);
   if (refusal) return Reject(std::move(refusal));
   if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;
   return AnswerByFilter();
@@ -125,6 +129,7 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
     return {Step::Kind::kListModels, Rejection::kNone};
   }
   if (reads_body()) parsed_.Read(asked_, routed_.PromptCharsMax(), &env_.parser);
+  FindHome(parsed_.request.previous_response_id);
   if (const Step step = RouteByBody(); step.kind != Step::Kind::kReadBody) return step;
   if (reads_body()) {
     if (const Step step = TakeBody(); step.kind == Step::Kind::kRespond) return step;

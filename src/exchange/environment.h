@@ -12,6 +12,7 @@
 #include "exchange/history.h"
 #include "exchange/metrics.h"
 #include "exchange/options.h"
+#include "exchange/response_homes.h"
 #include "inference/parser.h"
 #include "prefix/index.h"
 #include "scheduling/profile.h"
@@ -44,6 +45,8 @@ struct ExchangeEnvironment {
   std::vector<PoolSample> samples;
   std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
+  // Of all workers; nullptr: responses are not followed.
+  ResponseHomes* homes = nullptr;
   // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.
   Gate* gate = nullptr;
   WaitingRoom* room = nullptr;

@@ -101,6 +101,9 @@ Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_pr
   TakeSample(pool, now);
   if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
   if (!tried_.order.empty()) return ChooseInOrder(now);
+  if (home_ != nullptr) {
+    if (const Decision home = ChooseHome(); home.endpoint != nullptr) return home;
+  }
   if (session_.given) {
     if (const Decision held = ChooseOfSession(now); held.endpoint != nullptr) return held;
   }
@@ -150,6 +153,13 @@ Decision Exchange::ChooseInOrder(TimePoint now) const {
 }
 
 Step Exchange::ScheduleTry(TimePoint now) {
+  const bool fresh = tried_.count == 0;
+  const Step step = ScheduleInPool(now);
+  if (step.kind != Step::Kind::kRespond || routed_.Fallback() == nullptr) return step;
+  return FallBack(fresh ? FallbackReason::kNoEndpoint : FallbackReason::kTriesFailed, now);
+}
+
+Step Exchange::ScheduleInPool(TimePoint now) {
   if (routed_.pool()->disaggregation != nullptr) return ScheduleDisaggregated(now);
   const bool understood = parsed_.request.api != ApiKind::kOther;
   return ScheduleWhole(routed_.pool()->pool,
@@ -161,7 +171,8 @@ Step Exchange::ScheduleWhole(const Pool& pool, const Profile& profile, bool uses
                              TimePoint now) {
   tried_.decision = Choose(pool, profile, uses_prefix, now);
   if (tried_.decision.endpoint == nullptr) {
-    return Reject(tried_.count == 0 ? Rejection::kNoEndpoint : tried_.failed.AsRejection());
+    return Reject(tried_.count == tried_.count_before_fallback ? Rejection::kNoEndpoint
+                                                               : tried_.failed.AsRejection());
   }
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
@@ -234,6 +245,7 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
   observed_.response.Feed(bytes);
+  if (parsed_.request.api == ApiKind::kResponses) LearnHome();
   if (!observed_.saw_first_byte) {
     if (!holds_response()) OnFirstByte(now);
   } else if (observed_.response.event_stream()) {

@@ -73,7 +73,9 @@ class Exchange {
   Step OnTryTimeout(TimePoint now);
   // After kWait. `newest`: the Snapshot that is newest now, whose version of the pool is taken.
   Step OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer answer, TimePoint now);
-  Step OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now);
+  // `detail`: what is known besides, for the record of the request.
+  Step OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                   std::string_view detail = {});
   // Anything but kContinue: that response is not the client's, another try is.
   Step OnResponseHead(const http::ResponseHead& head, TimePoint now);
   void OnResponseBody(std::string_view bytes, TimePoint now);
@@ -87,7 +89,8 @@ class Exchange {
   // The prefill half, after kPrefill or kForwardPair. What is not a success carries its body.
   // kContinue: the decode half goes on.
   Step OnPrefillEnd(HeldAnswer answer, TimePoint now);
-  Step OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now);
+  Step OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                       std::string_view detail = {});
   Step OnBootstrapTimeout(TimePoint now);  // REQUIRES: awaits_kv_cache()
   // The route's time for one try is over. REQUIRES: is_pair(), nothing was sent to the client
   Step OnPairTimeout(TimePoint now);
@@ -190,6 +193,7 @@ class Exchange {
   void LeaveGate();
 
   Step ScheduleTry(TimePoint now);
+  Step ScheduleInPool(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void TakeSample(const Pool& pool, TimePoint now);
@@ -208,12 +212,18 @@ class Exchange {
   enum class Again : uint8_t { kNo, kOverFreshConnection, kElsewhere };
   Again AfterFailure(TryFailure failure, bool sent_whole, bool worth_another);
 
+  // fall_back.cc
+  std::optional<FallbackReason> WhyToFallBack(TimePoint now);
+  Step FallBack(FallbackReason reason, TimePoint now);
+
   // retry.cc
   const RetryPolicy* retry_policy() const {
     return routed_.rule() != nullptr ? routed_.rule()->retry.get() : nullptr;
   }
   int RetriesMax() const;
-  bool HasRetryLeft() const { return tried_.count - tried_.failed.stale <= RetriesMax(); }
+  bool HasRetryLeft() const {
+    return tried_.count - tried_.count_before_fallback - tried_.failed.stale <= RetriesMax();
+  }
   Step RetryStatus(int status, TimePoint now);
   Step BackOff(TryFailure cause, TimePoint now);
 
@@ -222,6 +232,11 @@ class Exchange {
   int64_t UnixSeconds() const;
   void FindSession();
   Decision ChooseOfSession(TimePoint now) const;
+
+  // home.cc
+  void FindHome(std::string_view response_id);
+  void LearnHome();
+  Decision ChooseHome() const;
 
   // prefix.cc
   void FillPrefixHits();
@@ -266,6 +281,7 @@ class Exchange {
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
   Tried tried_;
   Observed observed_;
+  std::shared_ptr<EndpointState> home_;  // of the response that is asked for, or gone on from
   Rejection rejection_ = Rejection::kNone;
   std::string detail_;  // in place of the rejection's text
   FilterAnswer filter_answer_;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
+#include "pool/health.h"
 #include "scheduling/registry.h"
 
 namespace gw {
@@ -172,6 +173,26 @@ TEST_F(ExchangeTest, FailedTriesGoToOtherEndpointsAtMostTwice) {
   EXPECT_GT(InfoOf(step.rejection).retry_after_s, 0);
   exchange_.End(Outcome::kRejected, 503, clock_.Now());
   EXPECT_EQ(InFlight(), 0);
+}
+
+TEST_F(ExchangeTest, ATlsHandshakeThatFailedIsTriedElsewhereAndToldInTheEnd) {
+  ASSERT_EQ(Chat("hi").kind, Step::Kind::kForward);
+  const std::shared_ptr<EndpointState> failed = exchange_.endpoint().state;
+  for (int i = 0; i < 2; ++i) {
+    const Step step = exchange_.OnTryFailed(TryFailure::kTlsHandshake, false, clock_.Now(), "why");
+    ASSERT_EQ(step.kind, Step::Kind::kForward);
+    EXPECT_NE(exchange_.endpoint().state, failed);
+  }
+  const Step step = exchange_.OnTryFailed(TryFailure::kTlsHandshake, false, clock_.Now(), "why");
+  ASSERT_EQ(step.kind, Step::Kind::kRespond);
+  EXPECT_EQ(InfoOf(step.rejection).code, "upstream_tls_failed");
+  EXPECT_EQ(InfoOf(step.rejection).status, 502);
+  exchange_.End(Outcome::kRejected, 502, clock_.Now());
+  // Three in a row take it out of use, as nobody can be served there.
+  EXPECT_FALSE(IsEjected(*failed));
+  for (int i = 0; i < 2; ++i) RecordFailure(*failed, clock_.Now(), EndpointFailure::kTlsHandshake);
+  EXPECT_TRUE(IsEjected(*failed));
+  EXPECT_EQ(StandingOf(*failed, 0, clock_.Now()), Standing::kRefusing);
 }
 
 TEST_F(ExchangeTest, WhatWasSentWholeIsTriedOnceMore) {

@@ -29,6 +29,8 @@ struct RequestRecord {
   std::string route;
   std::string rule;  // of the route: its name, else its number
   std::string pool;
+  std::string fell_back_from;  // the pool that this one serves for; mostly empty
+  std::string_view fallback_reason;
   std::string requested_model;
   std::string target_model;
   std::string endpoint_name;  // its Pod, in the log as "pod"
@@ -92,6 +94,7 @@ struct RequestRecord {
     std::string_view reason;  // why it did not lead to the answer; empty: it did
     double began_ms = 0;
     double took_ms = 0;
+    std::string detail = {};  // of the reason, if there is more to say
   };
   static constexpr size_t kTriesMax = 8;
   std::array<Try, kTriesMax> all_tries;

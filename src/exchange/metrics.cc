@@ -34,6 +34,8 @@ std::string_view NameOf(TryFailure failure) {
       return "connect_refused";
     case TryFailure::kConnectTimeout:
       return "connect_timeout";
+    case TryFailure::kTlsHandshake:
+      return "tls_handshake";
     case TryFailure::kUnreachable:
       return "unreachable";
     case TryFailure::kReset:
@@ -152,6 +154,13 @@ TrySeries::TrySeries(MetricRegistry& registry, std::string_view pool)
     labels.emplace_back("reason", NameOf(static_cast<TryFailure>(i)));
     retries[i] = &Hold(registry.ShareCounter(
         "penstock_retries_total", "Tries after the first, by what went wrong before.", labels));
+  }
+  for (size_t i = 0; i < kFallbackReasons; ++i) {
+    Labels labels = OfPool(pool);
+    labels.emplace_back("reason", NameOf(static_cast<FallbackReason>(i)));
+    fallbacks[i] = &Hold(
+        registry.ShareCounter("penstock_fallbacks_total",
+                              "Requests that the pool's fallback took over, by why.", labels));
   }
 }
 
@@ -399,6 +408,10 @@ void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
 }
 
 void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
+
+void ExchangeMetrics::CountFallback(std::string_view pool, FallbackReason reason) {
+  TriesOf(pool).fallbacks[static_cast<size_t>(reason)]->Add();
+}
 
 Counter& ExchangeMetrics::OwnFailures(TryFailure failure) {
   return registry_.AddCounter(

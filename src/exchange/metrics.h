@@ -33,6 +33,7 @@ std::string_view NameOf(Outcome outcome);
 enum class TryFailure : uint8_t {
   kConnectRefused,
   kConnectTimeout,
+  kTlsHandshake,     // it came to nothing
   kUnreachable,      // no way there from this machine: nothing against the endpoint
   kReset,            // closed or reset before the first body byte
   kStaleConnection,  // a kept-alive connection was closed as it was used again
@@ -45,6 +46,15 @@ enum class TryFailure : uint8_t {
 };
 inline constexpr size_t kTryFailures = static_cast<size_t>(TryFailure::kLocalResources) + 1;
 std::string_view NameOf(TryFailure failure);
+
+// Why a pool's fallback serves in its place.
+enum class FallbackReason : uint8_t {
+  kNoEndpoint,   // none can be asked
+  kSaturated,    // all are
+  kTriesFailed,  // those that were asked did not answer, and no other is left to ask
+};
+inline constexpr size_t kFallbackReasons = static_cast<size_t>(FallbackReason::kTriesFailed) + 1;
+std::string_view NameOf(FallbackReason reason);
 
 // Keeps handles of series that may leave the page before those who count with them are done.
 class SeriesHolder {
@@ -93,6 +103,7 @@ class TrySeries : private SeriesHolder {
 
   Counter& ejections;
   std::array<Counter*, kTryFailures> retries;
+  std::array<Counter*, kFallbackReasons> fallbacks;
 };
 
 // The series of one pool that serves disaggregated.
@@ -147,6 +158,7 @@ class ExchangeMetrics {
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
+  void CountFallback(std::string_view pool, FallbackReason reason);
   // `result`: what became of the session of a request to that pool.
   void CountSession(std::string_view pool, std::string_view result);
   void CountRule(std::string_view route, std::string_view rule);

@@ -66,6 +66,7 @@ MirrorResult Mirrored::Begin(const PoolEntry& pool, const Asked& asked, bool cod
       pool.load_profile->Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch);
   if (decision.endpoint == nullptr) return MirrorResult::kNoEndpoint;
   address_ = decision.endpoint->address;
+  access_ = pool.pool.access;
   pool_id_ = pool.pool.id;
   dispatched_ = now;
   hold_.Take(*decision.endpoint, static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
@@ -86,6 +87,7 @@ void Mirrored::OnFailed(TryFailure failure, TimePoint now) {
   EndpointFailure charged = EndpointFailure::kNone;
   if (failure == TryFailure::kConnectRefused) charged = EndpointFailure::kConnectRefused;
   if (failure == TryFailure::kConnectTimeout) charged = EndpointFailure::kConnectTimeout;
+  if (failure == TryFailure::kTlsHandshake) charged = EndpointFailure::kTlsHandshake;
   if (failure == TryFailure::kReset) charged = EndpointFailure::kNoAnswer;
   if (failure == TryFailure::kBadResponse) charged = EndpointFailure::kBadAnswer;
   if (charged == EndpointFailure::kNone) return;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -44,6 +45,7 @@ class Mirrored {
                      TimePoint now);
 
   const std::string& address() const { return address_; }
+  const std::shared_ptr<const EndpointAccess>& access() const { return access_; }
   BodyEdit& body() { return parsed_.edit; }
   void OnHead(int status) { status_ = status; }
   void OnFirstByte(TimePoint now);
@@ -59,6 +61,7 @@ class Mirrored {
   ParsedBody parsed_;
   EndpointHold hold_;
   std::string address_;
+  std::shared_ptr<const EndpointAccess> access_;
   std::string pool_id_;
   TimePoint dispatched_{};
   int status_ = 0;

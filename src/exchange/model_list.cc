@@ -42,7 +42,7 @@ void AddListedPools(const Snapshot& snapshot, const RouteRule& rule, std::set<ui
   for (const Destination& destination : rule.destinations) {
     if (destination.kind != Destination::Kind::kPool || destination.weight == 0) continue;
     const PoolEntry& entry = *snapshot.pools[destination.pool];
-    if (entry.pool.kind != Pool::Kind::kInferencePool || !entry.unservable.empty()) continue;
+    if (entry.pool.kind == Pool::Kind::kService || !entry.unservable.empty()) continue;
     if (!seen->insert(destination.pool).second) continue;
     pools->push_back({&entry, {rule.filters.get(), destination.filters.get()}});
   }
@@ -160,6 +160,10 @@ std::string KeyOf(const Snapshot& snapshot, const ModelListRules& rules,
         key.append("\n  ").append(target.name);
       }
     }
+    // What is refused to one credential another may be told.
+    const EndpointAccess* const access = entry->pool.access.get();
+    if (access != nullptr && access->credential)
+      key.append("\n ").append(access->credential->value);
     AppendEdits(filters.rule, &key);
     AppendEdits(filters.destination, &key);
     key += "\n";

@@ -14,6 +14,7 @@ struct Observed {
   ObservedResponse response;
   int status = 0;  // of its head; 0: none has come
   bool saw_first_byte = false;
+  bool home_learned = false;  // of a response that the endpoint keeps
   TimePoint first_byte;
   TimePoint last_byte;
   std::shared_ptr<ExchangeSeries> series;  // that it counts in, from the first try on
@@ -27,6 +28,7 @@ struct Observed {
   void Reset() {
     Drop();
     saw_first_byte = false;
+    home_learned = false;
     series = nullptr;
   }
 };

@@ -24,7 +24,7 @@ bool IsWorthAnotherPair(int status, const RetryPolicy* policy) {
 // The decode half was never reached, so the blocks that were kept for it still are.
 bool NothingFetched(TryFailure failure) {
   return failure == TryFailure::kConnectRefused || failure == TryFailure::kConnectTimeout ||
-         failure == TryFailure::kStaleConnection;
+         failure == TryFailure::kTlsHandshake || failure == TryFailure::kStaleConnection;
 }
 
 }  // namespace
@@ -106,8 +106,9 @@ Step Exchange::SchedulePair(TimePoint now) {
   Decision decode;
   Decision prefill;
   if (ChoosePair(now, &decode, &prefill)) return DispatchChosen(decode, prefill, now);
-  detail_ = fmt::format("the pool has no {} {} endpoint", tried_.count == 0 ? "ready" : "other",
-                        tried_.pair.failed_half);
+  // After a try it is that which the client hears of.
+  if (tried_.count > 0) return Reject(tried_.failed.AsRejection());
+  detail_ = fmt::format("the pool has no ready {} endpoint", tried_.pair.failed_half);
   return Reject(Rejection::kNoEndpoint);
 }
 
@@ -191,8 +192,10 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
-Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now) {
+Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                               std::string_view detail) {
   CHECK(tried_.pair.prefill == Pair::Prefill::kRunning);
+  if (!observed_.saw_first_byte) tried_.notes.Fail(NameOf(failure), now, detail);
   if (!observed_.saw_first_byte) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
   EndLatePrefill(failure, now);
   return {Step::Kind::kContinue, Rejection::kNone};

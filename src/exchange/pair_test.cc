@@ -174,13 +174,15 @@ class PairTest : public testing::Test {
   }
 
   static bool SentWhole(TryFailure failure) {
-    return failure != TryFailure::kConnectRefused && failure != TryFailure::kConnectTimeout;
+    return failure != TryFailure::kConnectRefused && failure != TryFailure::kConnectTimeout &&
+           failure != TryFailure::kTlsHandshake;
   }
 
   TryFailure AnyFailure(Random& random) {
-    static constexpr TryFailure kAll[] = {
-        TryFailure::kConnectRefused,  TryFailure::kConnectTimeout, TryFailure::kReset,
-        TryFailure::kStaleConnection, TryFailure::kBadResponse,    TryFailure::kResponseTimeout};
+    static constexpr TryFailure kAll[] = {TryFailure::kConnectRefused,  TryFailure::kConnectTimeout,
+                                          TryFailure::kTlsHandshake,    TryFailure::kReset,
+                                          TryFailure::kStaleConnection, TryFailure::kBadResponse,
+                                          TryFailure::kResponseTimeout};
     return kAll[random.Below(std::size(kAll))];
   }
 

@@ -18,6 +18,7 @@ void ParsedBody::Reset() {
   request.samples = 1;
   request.prompt_chars = 0;
   request.prompt_tokens_estimate = 0;
+  request.previous_response_id.clear();
   request.cache_salt.clear();
   request.prefix_blocks.clear();
   if (request.cache_salt.capacity() > kKeptSaltBytes) std::string().swap(request.cache_salt);

@@ -48,6 +48,8 @@ double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
 void LogRequest(const RequestRecord& record) {
   if (!LogEnabled(LogLevel::kInfo)) return;
   const LogField fields[] = {
+      {"fell_back_from", record.fell_back_from},  // of few
+      {"fallback_reason", record.fallback_reason},
       {"client_subject", record.client_subject},  // of those that have shown a certificate
       {"request_id", record.request_id},
       {"client", record.client},
@@ -89,7 +91,7 @@ void LogRequest(const RequestRecord& record) {
   };
   constexpr size_t kDisaggregatedOnly = 8;
   const size_t left_out = record.disaggregation.empty() ? kDisaggregatedOnly : 0;
-  const size_t first = record.client_subject.empty() ? 1 : 0;
+  const size_t first = !record.fell_back_from.empty() ? 0 : record.client_subject.empty() ? 3 : 2;
   LogLine(LogLevel::kInfo, "Request Handled", fields + first, std::size(fields) - first - left_out);
 }
 
@@ -133,6 +135,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   if (env_.log_request != nullptr) env_.log_request(*env_.record);
   env_.history.Put(&env_.record);
   observed_.Reset();
+  home_.reset();
   routed_.End();
   asked_.head = nullptr;
   // The exchange lives as long as its connection: it keeps no memory that a client chose the size
@@ -196,6 +199,9 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.rule.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->label) : "");
   record.session = session_.result;
   record.pool.assign(routed_.pool_id());
+  const PoolEntry* const from = tried_.fell_back_from;
+  record.fell_back_from.assign(from != nullptr ? std::string_view(from->pool.id) : "");
+  record.fallback_reason = from != nullptr ? NameOf(tried_.fallback_reason) : "";
   record.requested_model = parsed_.request.requested_model;
   record.target_model = parsed_.request.target_model;
   record.endpoint_name.assign(endpoint != nullptr ? std::string_view(endpoint->name) : "");

@@ -34,6 +34,7 @@ constexpr RejectionInfo kTable[] = {
     {503, "endpoints_unreachable", "no endpoint of the pool could be connected to", 5},
     {502, "upstream_failed", "the model server closed the connection without an answer", 0},
     {502, "upstream_bad_response", "the model server's response is not valid HTTP", 0},
+    {502, "upstream_tls_failed", "the TLS handshake with the model server failed", 0},
     {504, "timeout", "the model server did not answer in time", 0},
     {504, "bootstrap_timeout", "the KV cache did not go from prefill to decode in time", 0},
     {501, "not_disaggregated",

@@ -38,6 +38,7 @@ enum class Rejection : uint8_t {
   kUnreachable,    // no try came to a connection
   kConnectFailed,  // the last try was sent and came to no response
   kBadResponse,    // the endpoint's answer is not HTTP
+  kTlsFailed,      // the last try came to no TLS handshake
   kTimeout,
   kBootstrapTimeout,  // of a disaggregated request: no KV cache in time
   kNotDisaggregated,  // the pool has no endpoint that serves such a request alone

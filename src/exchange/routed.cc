@@ -159,9 +159,20 @@ const Destination* Routed::DestinationOf(const SessionToken& session,
   return nullptr;
 }
 
-Refusal Routed::FindPool(const std::string& model, bool understood,
-                         const std::optional<SessionToken>& session, Random& random) {
-  const Destination* destination = session ? DestinationOf(*session, model) : nullptr;
+// The destination whose pool has that endpoint; nullptr if none has.
+const Destination* Routed::DestinationOf(const EndpointState& home) const {
+  for (const Destination& destination : rule_->destinations) {
+    if (destination.kind != Destination::Kind::kPool) continue;
+    const auto states = snapshot_->pools[destination.pool]->pool.endpoints.states();
+    if (std::find(states.begin(), states.end(), &home) != states.end()) return &destination;
+  }
+  return nullptr;
+}
+
+Refusal Routed::FindPool(const PoolQuestion& question, Random& random) {
+  const auto& [model, understood, session, home] = question;
+  const Destination* destination = home != nullptr ? DestinationOf(*home) : nullptr;
+  if (destination == nullptr && session) destination = DestinationOf(*session, model);
   if (destination == nullptr) destination = ChooseDestination(model, understood, random);
   if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
     return {Rejection::kNoValidDestination};
@@ -175,6 +186,13 @@ Refusal Routed::Take(const PoolEntry& pool) {
   pool_ = &pool;
   if (!pool.unservable.empty()) return {Rejection::kPoolUnservable, pool.unservable};
   return {};
+}
+
+const PoolEntry* Routed::Fallback() const {
+  if (pool_ == nullptr || !pool_->fallback) return nullptr;
+  CHECK(*pool_->fallback < snapshot_->pools.size());
+  const PoolEntry& other = *snapshot_->pools[*pool_->fallback];
+  return other.unservable.empty() && !other.pool.endpoints.empty() ? &other : nullptr;
 }
 
 const PoolEntry* Routed::FindById(std::string_view id) const {

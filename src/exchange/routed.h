@@ -29,13 +29,20 @@ class Routed {
   void BeginAtPool(std::shared_ptr<const Snapshot> snapshot, std::string_view pool_id);
   void End();
 
-  // The steps, in this order; a refusal is where the request ends. FindPool: `understood`, its body
-  // is read as that of an inference API, and names `model`, or none.
+  // What decides between the destinations of a rule.
+  struct PoolQuestion {
+    const std::string& model;  // that the body names, or ""
+    bool understood = false;   // the body is read as that of an inference API
+    // Of the rule, which stays with its destination.
+    const std::optional<SessionToken>& session;
+    // That has what is asked for; nullptr: it does not matter.
+    const EndpointState* home = nullptr;
+  };
+
+  // The steps, in this order; a refusal is where the request ends.
   Refusal FindListener(const Asked& asked);
   Refusal FindRule(const Asked& asked, const RouteModel& model);
-  // A `session` of the rule stays with its destination.
-  Refusal FindPool(const std::string& model, bool understood,
-                   const std::optional<SessionToken>& session, Random& random);
+  Refusal FindPool(const PoolQuestion& question, Random& random);
   // Begun at a pool. The rest is left out.
   Refusal FindGivenPool();
   // The rule is one whose model lists are answered here: then they are model_rules().
@@ -45,6 +52,11 @@ class Routed {
   void KeepModelRules(Keeps&& keeps) {
     std::erase_if(model_rules_, [&](const RouteRule* rule) { return !keeps(*rule); });
   }
+
+  // What serves when the pool cannot; nullptr if nothing does, or that could not either.
+  const PoolEntry* Fallback() const;
+  // It is pool() from now on. REQUIRES: Fallback() != nullptr
+  void TakeFallback() { pool_ = Fallback(); }
 
   // Gives up what is pinned, but for the rule. REQUIRES: pool() != nullptr
   void Unpin();
@@ -79,6 +91,7 @@ class Routed {
   const Destination* ChooseDestination(const std::string& model, bool understood,
                                        Random& random) const;
   const Destination* DestinationOf(const SessionToken& session, const std::string& model) const;
+  const Destination* DestinationOf(const EndpointState& home) const;
   Refusal Take(const PoolEntry& pool);
 
   std::shared_ptr<const Snapshot> snapshot_;

@@ -12,6 +12,7 @@
 #include "exchange/tries.h"
 #include "exchange/try_notes.h"
 #include "scheduling/profile.h"
+#include "snapshot/snapshot.h"
 
 namespace gw {
 
@@ -24,6 +25,9 @@ struct Tried {
   std::vector<std::string> order;  // addresses that a gate keeps to, the best first; empty: any
   int count = 0;                   // tries so far, with this one
   Tries failed;                    // of them
+  const PoolEntry* fell_back_from = nullptr;  // the pool that another serves for
+  FallbackReason fallback_reason = FallbackReason::kNoEndpoint;
+  int count_before_fallback = 0;  // tries of `count` that were that pool's
   TryNotes notes;
   // Between two tries: nothing is held.
   bool backs_off = false;
@@ -38,6 +42,8 @@ struct Tried {
     order.clear();
     count = 0;
     failed = {};
+    fell_back_from = nullptr;
+    count_before_fallback = 0;
     backs_off = false;
     notes.Reset();
   }

@@ -12,8 +12,8 @@ void Tries::Fail(TryFailure failure, bool sent_whole) {
   last = failure;
   whole_failures += sent_whole ? 1 : 0;
   was_connected |= failure != TryFailure::kConnectRefused &&
-                   failure != TryFailure::kConnectTimeout && failure != TryFailure::kUnreachable &&
-                   failure != TryFailure::kLocalResources;
+                   failure != TryFailure::kConnectTimeout && failure != TryFailure::kTlsHandshake &&
+                   failure != TryFailure::kUnreachable && failure != TryFailure::kLocalResources;
 }
 
 Rejection Tries::AsRejection() const {
@@ -24,6 +24,8 @@ Rejection Tries::AsRejection() const {
       return Rejection::kBootstrapTimeout;
     case TryFailure::kBadResponse:
       return Rejection::kBadResponse;
+    case TryFailure::kTlsHandshake:
+      return Rejection::kTlsFailed;
     case TryFailure::kLocalResources:
       return Rejection::kLocalResources;
     default:
@@ -41,6 +43,9 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
       break;
     case TryFailure::kConnectTimeout:
       ejected = RecordFailure(state, now, EndpointFailure::kConnectTimeout);
+      break;
+    case TryFailure::kTlsHandshake:
+      ejected = RecordFailure(state, now, EndpointFailure::kTlsHandshake);
       break;
     case TryFailure::kReset:
       ejected = RecordFailure(state, now, EndpointFailure::kNoAnswer);
@@ -72,7 +77,7 @@ void Exchange::ChargeStatus(EndpointState& state, int status, TimePoint now) {
 // To an InferencePool everything, since generating twice changes nothing but a bill; elsewhere by
 // its method (RFC 9110, 9.2.2).
 bool Exchange::is_repeatable() const {
-  if (routed_.pool()->pool.kind == Pool::Kind::kInferencePool) return true;
+  if (routed_.pool()->pool.kind != Pool::Kind::kService) return true;
   for (std::string_view method : {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}) {
     if (asked_.head->method == method) return true;
   }
@@ -80,7 +85,7 @@ bool Exchange::is_repeatable() const {
 }
 
 int Exchange::RepeatsMax() const {
-  if (routed_.pool()->pool.kind == Pool::Kind::kInferencePool) return Tries::kRepeatsMax;
+  if (routed_.pool()->pool.kind != Pool::Kind::kService) return Tries::kRepeatsMax;
   return is_repeatable() ? RetriesMax() : 0;
 }
 
@@ -134,9 +139,10 @@ bool Exchange::may_try_again() const {
          tried_.slots.size() < routed_.pool()->pool.endpoints.size();
 }
 
-Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
+Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
+                           std::string_view detail) {
   CHECK(tried_.hold.held());
-  tried_.notes.Fail(NameOf(failure), now);
+  tried_.notes.Fail(NameOf(failure), now, detail);
   if (failure == TryFailure::kConnectTimeout) tried_.notes.Limit("connect_timeout");
   if (failure == TryFailure::kResponseTimeout) tried_.notes.Limit("response_headers_timeout");
   if (tried_.pair.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
@@ -145,7 +151,13 @@ Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now) {
   ChargeEndpoint(tried_.hold.state(), failure, now);
   ReleaseTry();
   observed_.Drop();
-  if (again == Again::kNo) return Reject(tried_.failed.AsRejection());
+  if (again == Again::kNo) {
+    const bool may_repeat = failure != TryFailure::kResponseTimeout &&
+                            tried_.failed.whole_failures <= RepeatsMax() &&
+                            routed_.Fallback() != nullptr;
+    if (may_repeat) return FallBack(FallbackReason::kTriesFailed, now);
+    return Reject(tried_.failed.AsRejection());
+  }
   if (retry_policy() != nullptr) return BackOff(failure, now);
   const Step step = ScheduleTry(now);
   if (step.kind != Step::Kind::kRespond) env_.metrics.CountRetry(routed_.pool()->pool.id, failure);

@@ -19,7 +19,8 @@ void TryNotes::Dispatch(const Decision& decision, const Endpoint* prefill, TimeP
                         .in_flight_requests = decision.in_flight_requests,
                         .began = now,
                         .ended = {},
-                        .reason = {}};
+                        .reason = {},
+                        .detail = {}};
 }
 
 void TryNotes::Again(TimePoint now) {
@@ -29,11 +30,13 @@ void TryNotes::Again(TimePoint now) {
   notes_[count_ - 1] = last;
   notes_[count_ - 1].began = now;
   notes_[count_ - 1].reason = {};
+  notes_[count_ - 1].detail = {};
 }
 
-void TryNotes::Fail(std::string_view reason, TimePoint now) {
+void TryNotes::Fail(std::string_view reason, TimePoint now, std::string_view detail) {
   if (count_ == 0 || !notes_[count_ - 1].reason.empty()) return;
   notes_[count_ - 1].reason = reason;
+  notes_[count_ - 1].detail = detail;
   notes_[count_ - 1].ended = now;
   responded_ = {};
 }
@@ -55,6 +58,7 @@ void TryNotes::Fill(TimePoint began, TimePoint now, RequestRecord* record) const
     told.score = note.score;
     told.in_flight_requests = note.in_flight_requests;
     told.reason = note.reason;
+    told.detail = note.detail;
     told.began_ms = ToMillis(note.began - began);
     told.took_ms = ToMillis((note.reason.empty() ? now : note.ended) - note.began);
   }

@@ -1,10 +1,12 @@
 // TryNotes: what became of the tries of one request, for its record in the history. Nothing is
-// allocated: endpoints are those of the Snapshot that the request pins.
+// allocated, but for the detail of a failure: endpoints are those of the Snapshot that the request
+// pins.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -23,8 +25,9 @@ class TryNotes {
   void Dispatch(const Decision& decision, const Endpoint* prefill, TimePoint now);
   // The same once more, over a fresh connection.
   void Again(TimePoint now);
-  // The try under way, if there is one, did not lead to the answer.
-  void Fail(std::string_view reason, TimePoint now);
+  // The try under way, if there is one, did not lead to the answer. `reason`: from the program's
+  // text.
+  void Fail(std::string_view reason, TimePoint now, std::string_view detail = {});
   // The last one that was reached; a name from the program's text.
   void Limit(std::string_view limit) { limit_ = limit; }
   // The request, which began at `began`, is over. The strings of `*record` keep their memory.
@@ -39,6 +42,7 @@ class TryNotes {
     TimePoint began;
     TimePoint ended;
     std::string_view reason;  // empty: under way
+    std::string detail;
   };
   // Further ones take the place of the last.
   Note notes_[RequestRecord::kTriesMax];

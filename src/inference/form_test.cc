@@ -40,11 +40,11 @@ TEST(FindFormField, IsUnclearWhereParsersDiffer) {
   const std::string end = "--b--\r\n";
   for (const std::string& form : {
            std::string("preamble\r\n") + Part(kModel) + end,
-           Part(kModel),                                        // without an end
-           Part(std::string(kModel) + "; name=\"x\"") + end,    // two names
+           Part(kModel),                                      // without an end
+           Part(std::string(kModel) + "; name=\"x\"") + end,  // two names
            Part(std::string(kOther) + "; name*=utf-8''model") + end,
-           Part(std::string(kOther) + "\r\n" + kModel) + end,   // two dispositions
-           Part("Content-Type: text/plain") + end,              // none
+           Part(std::string(kOther) + "\r\n" + kModel) + end,                 // two dispositions
+           Part("Content-Type: text/plain") + end,                            // none
            Part("Content-Disposition: form-data;\r\n name=\"model\"") + end,  // folded
            Part("Content-Disposition: form-data; x=\"a\\\"; name=\"model\"") + end,
            Part("Content-Disposition: attachment; name=\"model\"") + end,

@@ -8,9 +8,8 @@ namespace gw {
 namespace {
 
 TEST(ReadModelList, GivesEachModelWithItsBytes) {
-  const auto list = ReadModelList(
-      R"({"object":"list","data":[ {"id":"a", "created":1.50},)"
-      R"({"root":"/m","\u0069d" : "b\u002fc"} ]})");
+  const auto list = ReadModelList(R"({"object":"list","data":[ {"id":"a", "created":1.50},)"
+                                  R"({"root":"/m","\u0069d" : "b\u002fc"} ]})");
   ASSERT_TRUE(list);
   ASSERT_EQ(list->size(), 2u);
   EXPECT_EQ((*list)[0].id, "a");

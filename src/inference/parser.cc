@@ -19,6 +19,9 @@ using internal::PromptRenderer;
 // large body does not stay with each worker for ever.
 constexpr size_t kKeptBodyBytes = 2 << 20;
 
+// A longer one is none that a response was kept under (internal::ResponseJson).
+constexpr size_t kResponseIdCharsMax = 64;
+
 // The top-level object, read once. Of a key that is there twice the last one counts, as in Python.
 struct Members {
   using Field = PromptFields::Field;
@@ -196,6 +199,11 @@ ParseOutcome InferenceParser::Impl::ReadRequest(const Members& members, Inferenc
     }
     request->cache_salt = members.cache_salt->Decoded();
   }
+  request->previous_response_id.clear();
+  const auto& previous = members.prompt.previous_response_id;
+  const bool goes_on = request->api == ApiKind::kResponses && previous && previous->is_string() &&
+                       previous->chars() <= kResponseIdCharsMax;
+  if (goes_on) request->previous_response_id = previous->Decoded();
   // What is no number above 0 is the model server's to refuse.
   const uint64_t n = members.n ? members.n->AsUint64().value_or(1) : 1;
   request->samples = static_cast<uint32_t>(std::clamp<uint64_t>(n, 1, UINT32_MAX));

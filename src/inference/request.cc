@@ -73,6 +73,14 @@ std::string ModelOfPath(std::string_view path) {
   return at == std::string::npos ? "" : decoded.substr(at + kBefore.size());
 }
 
+std::string_view ResponseOfPath(std::string_view path) {
+  constexpr std::string_view kBefore = "/v1/responses/";
+  const size_t at = path.find(kBefore);
+  if (at == std::string_view::npos) return {};
+  const std::string_view id = path.substr(at + kBefore.size());
+  return id.substr(0, id.find_first_of("/?"));
+}
+
 ApiKind ClassifyApi(std::string_view method, std::string_view path) {
   path = path.substr(0, path.find('?'));
   const bool encoded = path.find('%') != std::string_view::npos;

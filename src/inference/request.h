@@ -26,6 +26,9 @@ enum class ApiKind : uint8_t {
 ApiKind ClassifyApi(std::string_view method, std::string_view path);
 // NAME of a path that is kModels, decoded; empty for the whole list.
 std::string ModelOfPath(std::string_view path);
+// ID of a path /v1/responses/ID, or one below that; empty if it is another. As it stands there: the
+// ids that model servers make need no encoding.
+std::string_view ResponseOfPath(std::string_view path);
 std::string_view NameOf(ApiKind api);
 
 // A range of the body's bytes.
@@ -48,6 +51,7 @@ struct InferenceRequest {
   uint32_t samples = 1;       // "n": sequences generated for each prompt
   uint64_t prompt_chars = 0;  // bytes of the whole rendered prompt text, all prompts of a batch
   uint64_t prompt_tokens_estimate = 0;  // prompt_chars / 4, or exact when token ids were sent
+  std::string previous_response_id;     // of the Responses API; empty: it begins by itself
   std::string cache_salt;               // requests with different salts share no cached blocks
   // Chained hashes of the prompt's leading blocks (prefix/block_hash.h). Filled by exchange.
   std::vector<uint64_t> prefix_blocks;

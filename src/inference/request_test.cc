@@ -55,5 +55,15 @@ TEST(ModelOfPath, IsWhatFollowsAsServersDecodeIt) {
   EXPECT_EQ(ModelOfPath("/v1/embeddings"), "");
 }
 
+TEST(ResponseOfPath, IsTheIdAndNothingBehindIt) {
+  EXPECT_EQ(ResponseOfPath("/v1/responses/resp_1"), "resp_1");
+  EXPECT_EQ(ResponseOfPath("/prefix/v1/responses/resp_1/cancel"), "resp_1");
+  EXPECT_EQ(ResponseOfPath("/v1/responses/resp_1/input_items?limit=5"), "resp_1");
+  EXPECT_EQ(ResponseOfPath("/v1/responses/resp_1?stream=true"), "resp_1");
+  EXPECT_EQ(ResponseOfPath("/v1/responses"), "");
+  EXPECT_EQ(ResponseOfPath("/v1/responses/"), "");
+  EXPECT_EQ(ResponseOfPath("/v1/chat/completions"), "");
+}
+
 }  // namespace
 }  // namespace gw

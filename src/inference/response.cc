@@ -205,6 +205,7 @@ void ResponseReader::Reset(ApiKind api, bool event_stream) {
   *impl_ = Impl();
   impl_->json.Reset();
   impl_->event_stream = event_stream;
+  if (api == ApiKind::kResponses) impl_->json.TakeId();
 }
 
 void ResponseReader::Feed(std::string_view body_bytes) {
@@ -234,6 +235,7 @@ uint32_t ResponseReader::output_events() const { return impl_->output_events; }
 bool ResponseReader::saw_done() const { return impl_->saw_done; }
 bool ResponseReader::saw_abort() const { return impl_->saw_abort; }
 bool ResponseReader::saw_error_event() const { return impl_->saw_error_event; }
+std::string_view ResponseReader::response_id() const { return impl_->json.id(); }
 bool ResponseReader::at_event_boundary() const {
   return impl_->line == Impl::Line::kStart && !impl_->event_begun;
 }

@@ -34,6 +34,9 @@ class ResponseReader {
   bool saw_done() const;           // data: [DONE], message_stop, response.completed
   bool saw_abort() const;          // finish_reason "abort"
   bool saw_error_event() const;    // an error object inside the stream
+  // Of the Responses API, once it was seen: what its endpoint keeps the response under. "" if it is
+  // longer than any known server's.
+  std::string_view response_id() const;
   bool at_event_boundary() const;  // streams: nothing of an unfinished event was passed on
 
  private:

@@ -133,6 +133,9 @@ void ResponseJson::OnKey(std::string_view key) {
 void ResponseJson::OnTopKey(std::string_view key) {
   const bool top = path_[depth_ - 1] == Node::kTop;
   switch (key.size()) {
+    case 2:
+      if (takes_id_ && id_bytes_ == 0 && key == "id") role_ = Role::kId;
+      break;
     case 4:
       if (top && key == "type") role_ = Role::kType;
       break;
@@ -235,6 +238,9 @@ void ResponseJson::OnString(std::string_view value, bool empty) {
       break;
     case Role::kError:
       facts_.error = true;
+      break;
+    case Role::kId:
+      id_bytes_ = value.copy(id_, kTokenBytesMax);
       break;
     case Role::kCount:
     case Role::kNone:

@@ -33,9 +33,13 @@ class ResponseJson {
   // Keys and short values are compared up to this length; a longer one is none we know.
   static constexpr size_t kTokenBytesMax = 64;
 
+  // For the next text of the same response.
   void Reset();
+  // Of a response of the Responses API: its id is kept, from whichever text has it first.
+  void TakeId() { takes_id_ = true; }
   void Feed(std::string_view bytes);
   const ResponseFacts& facts() const { return facts_; }
+  std::string_view id() const { return {id_, id_bytes_}; }
 
  private:
   // Where in the answer a container stands.
@@ -57,6 +61,7 @@ class ResponseJson {
     kType,
     kError,  // an error if not null
     kCount,  // a number, stored at count_
+    kId,     // the response's
   };
   enum class State : uint8_t {
     kValue,  // before a value
@@ -116,6 +121,9 @@ class ResponseJson {
   bool token_escapes_ = false;
   size_t token_bytes_ = 0;  // of the whole token, also what was not kept
   char token_[kTokenBytesMax];
+  bool takes_id_ = false;
+  size_t id_bytes_ = 0;
+  char id_[kTokenBytesMax];
 };
 
 }  // namespace gw::internal

@@ -315,5 +315,32 @@ TEST(ResponseReader, ResetForgetsEverything) {
   EXPECT_EQ(FactsOf(reader), Facts{});
 }
 
+std::string IdOf(std::string_view body, bool stream, ApiKind api, size_t piece) {
+  ResponseReader reader;
+  reader.Reset(api, stream);
+  for (size_t at = 0; at < body.size(); at += piece) reader.Feed(body.substr(at, piece));
+  reader.Finish();
+  return std::string(reader.response_id());
+}
+
+TEST(ResponseId, IsThatOfTheResponseWhereverItsBytesAreCut) {
+  const std::string whole =
+      R"({"usage":{"id":"no"},"id":"resp_0123456789abcdef","object":"response","output":)"
+      R"([{"id":"msg_1","type":"message"}],"previous_response_id":"resp_0"})";
+  const std::string stream =
+      "event: response.created\ndata: {\"type\":\"response.created\",\"response\":"
+      "{\"output\":[{\"id\":\"msg_1\"}],\"id\":\"resp_0123456789abcdef\"}}\n\n"
+      "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":"
+      "{\"id\":\"resp_other\"}}\n\n";
+  for (size_t piece = 1; piece < 40; ++piece) {
+    EXPECT_EQ(IdOf(whole, false, ApiKind::kResponses, piece), "resp_0123456789abcdef");
+    EXPECT_EQ(IdOf(stream, true, ApiKind::kResponses, piece), "resp_0123456789abcdef");
+  }
+  EXPECT_EQ(IdOf(whole, false, ApiKind::kChatCompletions, 1000), "");
+  EXPECT_EQ(IdOf(R"({"id":")" + std::string(65, 'a') + R"("})", false, ApiKind::kResponses, 7), "")
+      << "longer than any that is known";
+  EXPECT_EQ(IdOf(R"({"id":7})", false, ApiKind::kResponses, 1), "");
+}
+
 }  // namespace
 }  // namespace gw

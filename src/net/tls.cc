@@ -84,7 +84,13 @@ class Handshakes final : public TlsHandshakes {
                                         TlsHandshake::Done done) override;
 
   EventLoop& loop() { return loop_; }
-  // It has something to do that may take a signature.
+  // Whether a handshake that has something to do, which may take a signature, may do it at once:
+  // it is the first of this round. Else it enters.
+  bool TakeTurn() {
+    if (!waiting_.empty() || loop_.now() == last_turn_) return false;
+    last_turn_ = loop_.now();
+    return true;
+  }
   void Enter(Handshake* handshake) {
     waiting_.push_back(handshake);
     if (waiting_.size() == 1) timer_.Start(Duration(0));
@@ -100,6 +106,8 @@ class Handshakes final : public TlsHandshakes {
   std::deque<Handshake*> waiting_;
   std::map<uint64_t, std::unique_ptr<OrderlyClose>> closing_;
   uint64_t closed_ = 0;  // the key of the last one
+  TimePoint last_turn_ = TimePoint::min();
+  bool postponed_ = false;
   Timer timer_;
 };
 
@@ -114,17 +122,25 @@ class Handshake final : public TlsHandshake, private StreamObserver {
         timer_(turns.loop(), [this] { Fail({TlsFailure::kTimeout, "timed out"}); }) {
     timer_.Start(timeout);
     transport_->stream().set_observer(this);
-    transport_->stream().ReadAgainLater();
   }
   ~Handshake() override {
     if (waits_) turns_.Leave(this);
   }
 
+  // A client speaks first; a server waits for what comes.
+  void Begin() { Wait(); }
   void Step();
 
  private:
-  void OnReadable() override { Wait(); }
-  void OnWritable() override { Wait(); }
+  void OnReadable() override { Go(); }
+  void OnWritable() override { Go(); }
+  void Go() {
+    if (!waits_ && turns_.TakeTurn()) {
+      Step();  // may destroy this
+    } else {
+      Wait();
+    }
+  }
   void Wait() {
     if (!waits_) turns_.Enter(this);
     waits_ = true;
@@ -203,14 +219,23 @@ std::unique_ptr<TlsHandshake> Handshakes::Connect(std::unique_ptr<Stream> stream
                                                   TlsHandshake::Done done) {
   SslPtr ssl(SSL_new(tls->context()));
   CHECK(ssl != nullptr);
-  tls->Prepare(ssl.get(), session_key);
+  tls->Prepare(ssl.get(), session_key, stream->peer().ip());
   SSL_set_connect_state(ssl.get());
-  return std::make_unique<Handshake>(*this, std::move(ssl), std::move(stream), std::move(tls),
-                                     timeout, std::move(done));
+  auto handshake = std::make_unique<Handshake>(*this, std::move(ssl), std::move(stream),
+                                               std::move(tls), timeout, std::move(done));
+  handshake->Begin();
+  return handshake;
 }
 
 void Handshakes::RunNext() {
   if (waiting_.empty()) return;
+  // Somebody had the turn of this round before the timers. Once: a clock may stand still.
+  postponed_ = loop_.now() == last_turn_ && !postponed_;
+  if (postponed_) {
+    timer_.Start(Duration(0));
+    return;
+  }
+  last_turn_ = loop_.now();
   Handshake* const next = waiting_.front();
   waiting_.pop_front();
   if (!waiting_.empty()) timer_.Start(Duration(0));

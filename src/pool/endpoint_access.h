@@ -20,12 +20,24 @@ struct EndpointAccess {
     bool operator==(const Credential&) const = default;
   };
 
+  // True: they are not spoken to at all, since what is wanted for it is missing or wrong.
+  bool closed = false;
   std::shared_ptr<const ClientTls> tls = nullptr;  // nullptr: plain HTTP
   std::optional<Credential> credential = {};
   std::string authority = {};    // Host in place of the client's; empty: the client's
   std::string path_prefix = {};  // before every path that is asked for; "" or "/v1beta"
 
+  // Somebody else serves there: it is told nothing of who asks, and of clients' own credentials
+  // none beside ours.
+  bool elsewhere = false;
+
   bool operator==(const EndpointAccess&) const = default;
 };
+
+// Of two pools, or of one before and after a change.
+inline bool SameAccess(const std::shared_ptr<const EndpointAccess>& a,
+                       const std::shared_ptr<const EndpointAccess>& b) {
+  return a == b || (a != nullptr && b != nullptr && *a == *b);
+}
 
 }  // namespace gw

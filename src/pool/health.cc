@@ -48,7 +48,8 @@ void ChangePenalty(EndpointState& state, TimePoint now, float times, float plus)
 
 bool IsHard(EndpointFailure failure) {
   return failure == EndpointFailure::kConnectRefused ||
-         failure == EndpointFailure::kConnectTimeout || failure == EndpointFailure::kProbe;
+         failure == EndpointFailure::kConnectTimeout || failure == EndpointFailure::kTlsHandshake ||
+         failure == EndpointFailure::kProbe;
 }
 
 // Of the threads that see the same outage, the one that moves ejected_until_ns ejects; the others
@@ -94,6 +95,8 @@ std::string_view NameOf(EndpointFailure failure) {
       return "connect_refused";
     case EndpointFailure::kConnectTimeout:
       return "connect_timeout";
+    case EndpointFailure::kTlsHandshake:
+      return "tls_handshake";
     case EndpointFailure::kNoAnswer:
       return "no_answer";
     case EndpointFailure::kBadAnswer:

@@ -6,22 +6,23 @@
 //   trial   --3 successes, or 10 s--> serving       a failure before any: ejected, twice the
 //   back-off
 //
-// A failure is the end of a try, never its first byte: a refused connection, a connect timeout, no
-// answer, an answer that is not HTTP or ends early, and a status of 5xx other than 501 and 503. A
-// success is an answer that is complete. 501 and 4xx are about the request and are successes. 503
-// is back-pressure: it neither counts nor ends a row. An answer that is late is no failure: it
-// waits in a queue. Each failure, and each 503, puts the endpoint's health in doubt, which asks for
-// a probe now: if that fails, it ejects.
+// A failure is the end of a try, never its first byte: a refused connection, a connect timeout, a
+// TLS handshake that comes to nothing, no answer, an answer that is not HTTP or ends early, and a
+// status of 5xx other than 501 and 503. A success is an answer that is complete. 501 and 4xx are
+// about the request and are successes. 503 is back-pressure: it neither counts nor ends a row. An
+// answer that is late is no failure: it waits in a queue. Each failure, and each 503, puts the
+// endpoint's health in doubt, which asks for a probe now: if that fails, it ejects.
 //
 // A success ends the row if it was dispatched after the row's first failure: an endpoint that has
 // begun to fail whatever it gets still finishes the long streams that it has, one after the other.
 // Where answers are long such a success comes late, so a row does not eject if most of what was
 // dispatched meanwhile has not failed: it starts anew with the newest failure.
 //
-// Ejection is a preference. The endpoints that refuse (nobody listens, or the probe fails) are
-// asked when nothing else is left. The others, which take connections and fail requests, are asked
-// before that, and also as soon as less than a quarter of the pool would be in use otherwise: what
-// fails everywhere alike, such as one client's poisonous requests, must not pile all load on a few.
+// Ejection is a preference. The endpoints that refuse (nobody listens, no handshake succeeds, or
+// the probe fails) are asked when nothing else is left. The others, which take connections and fail
+// requests, are asked before that, and also as soon as less than a quarter of the pool would be in
+// use otherwise: what fails everywhere alike, such as one client's poisonous requests, must not
+// pile all load on a few.
 //
 // The row of ejections sets the back-off: 1 s, doubled each time, at most 10 s where probes fail (a
 // probe costs nothing) and 60 s where the probe succeeds and requests fail (each trial may cost a
@@ -71,10 +72,11 @@ enum class EndpointFailure : uint8_t {
   kNone,
   kConnectRefused,  // nobody listens at the address
   kConnectTimeout,
-  kNoAnswer,     // closed or reset before the answer is complete
-  kBadAnswer,    // not HTTP
-  kErrorStatus,  // 5xx other than 501 and 503
-  kProbe,        // the probe of an endpoint in doubt, or of an ejected one
+  kTlsHandshake,  // it came to nothing; no request was sent
+  kNoAnswer,      // closed or reset before the answer is complete
+  kBadAnswer,     // not HTTP
+  kErrorStatus,   // 5xx other than 501 and 503
+  kProbe,         // the probe of an endpoint in doubt, or of an ejected one
 };
 std::string_view NameOf(EndpointFailure failure);  // for logs: "connect_refused"
 

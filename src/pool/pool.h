@@ -18,11 +18,12 @@ enum class Criticality : uint8_t { kCritical, kStandard, kSheddable };
 enum class RoutingStrategy : uint8_t { kDefault, kPrefixCache };
 
 struct Pool {
-  enum class Kind : uint8_t { kInferencePool, kService };
+  // kElsewhere: a model server elsewhere, whose metrics nobody reads.
+  enum class Kind : uint8_t { kInferencePool, kService, kElsewhere };
   Kind kind = Kind::kInferencePool;
   std::string ns;
   std::string name;
-  std::string id;  // "default/qwen"; Services: "service default/web:80"
+  std::string id;  // "default/qwen"; "service default/web:80"; "backend default/openai"
   Runtime runtime = Runtime::kVllm;
   RoutingStrategy strategy = RoutingStrategy::kDefault;
   // Only endpoints that may receive requests (the Pod is Ready and not terminating).

@@ -90,37 +90,52 @@ bool Configurator::IsDue() const {
 }
 
 bool Configurator::Apply(const config::Change& change) {
-  // Addresses that no Snapshot and no request holds any more leave the prefix index before their
-  // slots can be given to others.
-  for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
   const uint64_t generation = this->generation() + 1;
   ChangeResources(change);
   Translator::Update update = Translate(change, generation);
+  LogChanges(change, absl::StrJoin(remarks_->errors, "; "));
+  const bool all = Publish(std::move(update), generation);
   const bool whole = remarks_->errors.empty();
   const size_t stale = remarks_->stale.size();
-  store_.Publish(update.snapshot);
-  LogChanges(change, absl::StrJoin(remarks_->errors, "; "));
-  if (update.whole) LogRefused(update.status, api::RefusedCount(update.status));
-  LogWarnings(update.warnings);
-  TakeStatus(update, generation);
   for (const std::string_view limit : change.limits) {
     AddLimitCounter(metrics_, std::string(limit)).Add();
   }
   (whole ? reloads_ok_ : reloads_failed_).Add();
-  generation_gauge_.Set(static_cast<double>(generation));
   failed_gauge_.Set(whole && stale == 0 ? 0 : 1);
   stale_gauge_.Set(static_cast<double>(stale));
+  const std::shared_ptr<const Snapshot> snapshot = store_.Load();
   Log(LogLevel::kInfo, "Configuration published",
       {{"generation", generation},
-       {"listeners", update.snapshot->listeners.size()},
-       {"pools", update.snapshot->pools.size()},
+       {"listeners", snapshot->listeners.size()},
+       {"pools", snapshot->pools.size()},
        {"refused", refused()},
        {"stale", stale}});
-  return update.whole;
+  return all;
+}
+
+bool Configurator::ApplyNames(std::shared_ptr<const NameTable> names) {
+  const uint64_t generation = this->generation() + 1;
+  translator_.SetNames(std::move(names));
+  return Publish(Translate({}, generation), generation);
+}
+
+std::set<std::string> Configurator::hosts() const { return translator_.hosts(); }
+
+bool Configurator::Publish(Translator::Update update, uint64_t generation) {
+  store_.Publish(update.snapshot);
+  if (update.whole) LogRefused(update.status, api::RefusedCount(update.status));
+  LogWarnings(update.warnings);
+  const bool whole = update.whole;
+  TakeStatus(update, generation);
+  generation_gauge_.Set(static_cast<double>(generation));
+  return whole;
 }
 
 // What is refused or stale has conditions of its own, whatever kind it is of.
 Translator::Update Configurator::Translate(const config::Change& change, uint64_t generation) {
+  // Addresses that no Snapshot and no request holds any more leave the prefix index before their
+  // slots can be given to others.
+  for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
   const bool same_remarks = change.remarks == nullptr || *change.remarks == *remarks_;
   if (change.remarks != nullptr) remarks_ = change.remarks;
   const std::shared_ptr<const api::ResourceSet> set = resources();

@@ -36,6 +36,11 @@ class Configurator {
   // Takes over what has changed, translates and publishes; the next generation. One caller at a
   // time. False: listeners, routes and which pools there are stayed as they were.
   bool Apply(const config::Change& change);
+  // The same after another answer of a DNS: what the names that are served by stand for. False: as
+  // Apply says it.
+  bool ApplyNames(std::shared_ptr<const NameTable> names);
+  // The names that are to be known for what was applied last.
+  std::set<std::string> hosts() const;
   // Any thread. Whether some condition is another by now though no object is: a certificate has
   // ended. Apply, of no change, says which.
   bool IsDue() const;
@@ -55,6 +60,7 @@ class Configurator {
   std::string WhyNothingListens() const;
 
  private:
+  bool Publish(Translator::Update update, uint64_t generation);
   Translator::Update Translate(const config::Change& change, uint64_t generation);
   void TakeStatus(Translator::Update& update, uint64_t generation);
   void LogWarnings(const std::vector<std::string>& warnings);

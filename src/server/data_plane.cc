@@ -32,7 +32,7 @@ class DataPlane final : public FrontEnd {
         handed_(handed),
         model_lists_(options.dataplane, SeedFromSystem()),
         shared_{snapshots,     index,  metrics, options.dataplane, held, options.log_requests,
-                &model_lists_, &handed} {}
+                &model_lists_, &handed, &homes_} {}
 
   absl::Status Start() override {
     const int count = WorkersOf(options_);
@@ -85,6 +85,7 @@ class DataPlane final : public FrontEnd {
   const SnapshotStore& snapshots_;
   const HandedSockets& handed_;
   ModelListStore model_lists_;
+  ResponseHomes homes_;
   const ProxyWorker::Shared shared_;
   std::vector<std::unique_ptr<ProxyWorker>> workers_;
   std::set<ListenerKey> open_;  // that a worker listens on

@@ -31,6 +31,10 @@ std::string RequestText(const RequestRecord& record) {
                        record.path, OrNone(record.host), record.client, OrNone(record.route),
                        record.rule.empty() ? "" : " rule " + record.rule, OrNone(record.pool));
   }
+  if (!record.fell_back_from.empty()) {
+    out +=
+        fmt::format("  in place of pool {}: {}\n", record.fell_back_from, record.fallback_reason);
+  }
   if (!record.session.empty()) out += fmt::format("  session {}\n", record.session);
   if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
   if (!record.client_subject.empty()) {
@@ -55,7 +59,9 @@ std::string TriesText(const RequestRecord& record) {
     if (!told.prefill_name.empty()) out += fmt::format(", prefill at {}", told.prefill_name);
     out += fmt::format(", {} of ours in flight there, took {:.2f} ms", told.in_flight_requests,
                        told.took_ms);
-    out += told.reason.empty() ? "\n" : fmt::format(", failed: {}\n", told.reason);
+    if (!told.reason.empty()) out += fmt::format(", failed: {}", told.reason);
+    if (!told.detail.empty()) out += fmt::format(" ({})", told.detail);
+    out += '\n';
   }
   if (record.try_count == RequestRecord::kTriesMax)
     out += "  (of further tries the last is told)\n";
@@ -131,7 +137,7 @@ std::string ExplainText(const RequestRecord& as_it_came) {
   for (std::string* text :
        {&record.request_id, &record.client, &record.owner, &record.client_subject, &record.method,
         &record.path, &record.host, &record.route, &record.rule, &record.pool,
-        &record.requested_model, &record.target_model}) {
+        &record.fell_back_from, &record.requested_model, &record.target_model}) {
     *text = Printable(*text);
   }
   std::string out = RequestText(record) + TriesText(record);
@@ -179,6 +185,7 @@ Document TriesDocument(const RequestRecord& record) {
                 .Set("score", double{told.score})
                 .Set("own_in_flight", told.in_flight_requests)
                 .Set("reason", told.reason)
+                .SetText("detail", told.detail)
                 .Set("began_ms", told.began_ms)
                 .Set("took_ms", told.took_ms));
   }
@@ -213,6 +220,8 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("route", record.route)
       .Set("rule", record.rule)
       .Set("pool", record.pool)
+      .Set("fell_back_from", record.fell_back_from)
+      .Set("fallback_reason", record.fallback_reason)
       .Set("requested_model", record.requested_model)
       .Set("target_model", record.target_model)
       .Set("pod", record.endpoint_name)

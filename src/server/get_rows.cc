@@ -20,6 +20,7 @@ constexpr KindEntry kKinds[] = {
     {"GatewayClass", "gatewayclasses.gateway.networking.k8s.io", "gatewayclasses"},
     {"Gateway", "gateways.gateway.networking.k8s.io", "gateways"},
     {"HTTPRoute", "httproutes.gateway.networking.k8s.io", "httproutes"},
+    {"BackendTLSPolicy", "backendtlspolicies.gateway.networking.k8s.io", "backendtlspolicies"},
     {"InferencePool", "inferencepools.inference.networking.k8s.io", "pools"},
     {"InferenceModel", "inferencemodels.inference.networking.x-k8s.io", "models"},
     {"InferenceObjective", "inferenceobjectives.inference.networking.x-k8s.io", "objectives"},
@@ -46,6 +47,14 @@ Document MillisOrNull(std::optional<Duration> time) {
 
 Document NumberOrNull(std::optional<double> value) { return value ? Document(*value) : Document(); }
 
+Document SupportedKinds(const std::vector<api::SupportedKind>& kinds) {
+  Document list = Document::List();
+  for (const api::SupportedKind& kind : kinds) {
+    list.Add(Document::Map().Set("group", kind.group).Set("kind", kind.kind));
+  }
+  return list;
+}
+
 Document Conditions(const std::vector<api::Condition>& conditions) {
   Document list = Document::List();
   for (const api::Condition& condition : conditions) {
@@ -60,21 +69,23 @@ Document Conditions(const std::vector<api::Condition>& conditions) {
   return list;
 }
 
-Document Parent(const api::ParentStatus& parent) {
+// `field`: "parentRef", or "ancestorRef" of a policy.
+Document Parent(const api::ParentStatus& parent, std::string_view field) {
   Document ref = Document::Map();
   ref.SetText("group", parent.parent_ref.group)
       .SetText("kind", parent.parent_ref.kind)
       .SetText("namespace", parent.parent_ref.ns)
       .SetText("name", parent.parent_ref.name)
       .SetText("sectionName", parent.parent_ref.section_name);
+  if (parent.parent_ref.port) ref.Set("port", *parent.parent_ref.port);
   Document out = Document::Map();
   out.Set("conditions", Conditions(parent.conditions))
       .Set("controllerName", parent.controller_name)
-      .Set("parentRef", std::move(ref));
+      .Set(field, std::move(ref));
   return out;
 }
 
-Document StatusDocument(const api::ObjectStatus& status) {
+Document StatusDocument(const api::ObjectStatus& status, std::string_view kind) {
   Document out = Document::Map();
   if (!status.addresses.empty()) {
     Document addresses = Document::List();
@@ -91,14 +102,25 @@ Document StatusDocument(const api::ObjectStatus& status) {
                         .Set("attachedRoutes", listener.attached_routes)
                         .Set("conditions", Conditions(listener.conditions))
                         .Set("name", listener.name)
-                        .Set("port", listener.port));
+                        .Set("port", listener.port)
+                        .Set("supportedKinds", SupportedKinds(listener.supported_kinds)));
     }
     out.Set("listeners", std::move(listeners));
   }
   if (!status.parents.empty()) {
     Document parents = Document::List();
-    for (const api::ParentStatus& parent : status.parents) parents.Add(Parent(parent));
-    out.Set("parents", std::move(parents));
+    const bool ancestors = kind == "BackendTLSPolicy";
+    for (const api::ParentStatus& parent : status.parents) {
+      parents.Add(Parent(parent, ancestors ? "ancestorRef" : "parentRef"));
+    }
+    out.Set(ancestors ? "ancestors" : "parents", std::move(parents));
+  }
+  if (!status.supported_features.empty()) {
+    Document features = Document::List();
+    for (const std::string& feature : status.supported_features) {
+      features.Add(Document::Map().Set("name", feature));
+    }
+    out.Set("supportedFeatures", std::move(features));
   }
   return out;
 }
@@ -227,7 +249,7 @@ void AppendObjects(const GetSources& sources, std::string_view kind, const GetFi
                    std::vector<GetRow>* rows) {
   for (const auto& [ref, status] : api::OfKind(sources.status, kind)) {
     if (!filter.Takes(ref.ns, {ref.name})) continue;
-    Document told = StatusDocument(status);
+    Document told = StatusDocument(status, ref.kind);
     std::vector<std::string> cells = {ref.name};
     if (ref.kind != "GatewayClass") cells.insert(cells.begin(), ref.ns);
     std::vector<std::string> own = CellsOf(sources, ref, status);

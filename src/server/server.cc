@@ -30,6 +30,8 @@ namespace gw {
 namespace {
 
 constexpr Duration kListenRetry = std::chrono::seconds(1);
+// The start waits for the names that are served by, but not for a DNS that does not answer.
+constexpr Duration kFirstNames = std::chrono::seconds(2);
 
 class ServerImpl final : public Server {
  public:
@@ -41,6 +43,7 @@ class ServerImpl final : public Server {
                       source_->limits()) {}
   ~ServerImpl() override {
     source_->Stop();
+    resolver_.reset();
     scraper_.reset();
     admin_.reset();
     front_ends_.clear();
@@ -70,6 +73,8 @@ class ServerImpl final : public Server {
   }
   absl::Status StartFrontEnds();
   absl::Status StartAdmin();
+  absl::Status StartResolver();
+  void OnNames();
   void OnChange(const config::Change& change);
   void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
@@ -95,6 +100,7 @@ class ServerImpl final : public Server {
                             phase_,   metrics_,   pool_series_};
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
+  std::unique_ptr<Resolver> resolver_;
   // Snapshots are published and listeners opened by the source's thread and RunUntilSignal's.
   Mutex opening_;
   std::vector<std::string> unused_sockets_ ABSL_GUARDED_BY(opening_);  // that were told last
@@ -114,11 +120,13 @@ absl::Status ServerImpl::Start() {
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
   configurator_.Apply(loaded.change);
   pool_series_.Reconcile();
+  RETURN_IF_ERROR(StartResolver());
   RETURN_IF_ERROR(StartFrontEnds());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
   {
     const MutexLock opening(opening_);
+    if (!configurator_.hosts().empty()) configurator_.ApplyNames(resolver_->table());
     Apply(/*listeners_changed=*/true);
     phase_ = Phase::kServing;
   }
@@ -140,12 +148,29 @@ absl::Status ServerImpl::StartAdmin() {
   return absl::OkStatus();
 }
 
+absl::Status ServerImpl::StartResolver() {
+  ASSIGN_OR_RETURN(resolver_, Resolver::Start(options_.resolver, metrics_, [this] { OnNames(); }));
+  resolver_->SetWanted(configurator_.hosts());
+  resolver_->WaitForAll(kFirstNames);
+  return absl::OkStatus();
+}
+
+// On the resolver's thread. What comes during the start is taken at its end.
+void ServerImpl::OnNames() {
+  const MutexLock opening(opening_);
+  if (phase_ == Phase::kStarting) return;
+  const bool listeners_changed = configurator_.ApplyNames(resolver_->table());
+  if (listeners_changed) pool_series_.Reconcile();
+  Apply(listeners_changed);
+}
+
 void ServerImpl::OnChange(const config::Change& change) {
   // Publishing too, or the workers would open ports of a Snapshot whose ports nobody has looked at.
   const MutexLock opening(opening_);
   const bool listeners_changed = configurator_.Apply(change);
   if (listeners_changed) pool_series_.Reconcile();
   Apply(listeners_changed);
+  resolver_->SetWanted(configurator_.hosts());
 }
 
 void ServerImpl::Apply(bool listeners_changed) {

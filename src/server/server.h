@@ -14,6 +14,7 @@
 #include "collect/scraper.h"
 #include "config/config_source.h"
 #include "dataplane/options.h"
+#include "dns/resolver.h"
 #include "net/address.h"
 #include "translate/translate.h"
 
@@ -34,6 +35,7 @@ struct ServerOptions {
   std::optional<uint64_t> seed;
   DataplaneOptions dataplane;
   ScrapeOptions scrape;
+  ResolverOptions resolver;
 };
 
 class Server {

@@ -40,6 +40,9 @@ struct PoolEntry {
   // Model servers are asked for the usage of streams whose client does not ask for it.
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;  // of event streams that have no byte yet
+  // Indexes Snapshot::pools: what serves in its place when none of its endpoints can be asked, or
+  // all are saturated.
+  std::optional<uint32_t> fallback;
   // Set if the pool cannot be served: requests get 500 with this text.
   std::string unservable;
 };

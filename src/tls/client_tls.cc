@@ -15,12 +15,22 @@ namespace {
 using internal::SslContextPtr;
 using internal::SslSessionPtr;
 
+// The other end of a connection.
+struct Server {
+  std::string session_key;
+  std::string ip;
+};
+
 int ConnectionIndex() {
   static const int index = SSL_get_ex_new_index(
-      0, nullptr, nullptr, nullptr, [](void*, void* key, CRYPTO_EX_DATA*, int, long, void*) {
-        delete static_cast<std::string*>(key);
+      0, nullptr, nullptr, nullptr, [](void*, void* server, CRYPTO_EX_DATA*, int, long, void*) {
+        delete static_cast<Server*>(server);
       });
   return index;
+}
+
+Server* ServerOf(const SSL* ssl) {
+  return static_cast<Server*>(SSL_get_ex_data(ssl, ConnectionIndex()));
 }
 
 int ContextIndex() {
@@ -123,8 +133,9 @@ class BuiltClientTls final : public ClientTls {
   const Options& options() const override { return options_; }
   ssl_ctx_st* context() const override { return context_.get(); }
 
-  void Prepare(ssl_st* ssl, const std::string& session_key) const override {
-    CHECK(SSL_set_ex_data(ssl, ConnectionIndex(), new std::string(session_key)) == 1);
+  void Prepare(ssl_st* ssl, const std::string& session_key,
+               const std::string& server_ip) const override {
+    CHECK(SSL_set_ex_data(ssl, ConnectionIndex(), new Server{session_key, server_ip}) == 1);
     // An address is no name that may be asked for (RFC 6066 3).
     if (!options_.server_name.empty() && !IsAddress(options_.server_name)) {
       SSL_set_tlsext_host_name(ssl, options_.server_name.c_str());
@@ -137,9 +148,9 @@ class BuiltClientTls final : public ClientTls {
   static int OnSession(SSL* ssl, SSL_SESSION* session) {
     auto* const self =
         static_cast<BuiltClientTls*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ContextIndex()));
-    auto* const key = static_cast<std::string*>(SSL_get_ex_data(ssl, ConnectionIndex()));
-    if (self == nullptr || key == nullptr) return 0;
-    self->sessions_.Put(*key, SslSessionPtr(session));
+    const Server* const server = ServerOf(ssl);
+    if (self == nullptr || server == nullptr) return 0;
+    self->sessions_.Put(server->session_key, SslSessionPtr(session));
     return 1;  // it is ours now
   }
 
@@ -156,6 +167,13 @@ class BuiltClientTls final : public ClientTls {
                              nullptr) == 1 ||
              X509_check_ip_asc(leaf, name.c_str(), 0) == 1;
     };
+    if (options_.server_name.empty() && options_.alt_names.empty()) {
+      const auto* const ssl = static_cast<const SSL*>(
+          X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx()));
+      if (X509_check_ip_asc(leaf, ServerOf(ssl)->ip.c_str(), 0) == 1) return true;
+      X509_STORE_CTX_set_error(check, X509_V_ERR_IP_ADDRESS_MISMATCH);
+      return false;
+    }
     bool fits = options_.alt_names.empty() && has_host(options_.server_name);
     for (const AltName& name : options_.alt_names) {
       fits |= name.type == AltName::Type::kUri ? HasUri(leaf, name.value) : has_host(name.value);
@@ -172,9 +190,6 @@ class BuiltClientTls final : public ClientTls {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ClientTls>> ClientTls::New(Options options) {
-  if (options.trust != nullptr && options.server_name.empty() && options.alt_names.empty()) {
-    return absl::InvalidArgumentError("has no name that the server's certificate must carry");
-  }
   auto built = std::make_shared<BuiltClientTls>(std::move(options));
   RETURN_IF_ERROR(built->Build());
   return std::shared_ptr<const ClientTls>(std::move(built));

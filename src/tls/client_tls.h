@@ -27,7 +27,9 @@ class ClientTls {
     bool operator==(const AltName&) const = default;
   };
   struct Options {
-    std::string server_name = {};  // SNI, and the name that must be in the certificate
+    // SNI, and the name that must be in the certificate. Empty: none is asked for, and the address
+    // that was connected to must be in it.
+    std::string server_name = {};
     // If there are any, one of these must be in it, and the server_name is SNI alone.
     std::vector<AltName> alt_names = {};
     std::shared_ptr<const Trust> trust = nullptr;  // nullptr: whatever certificate it shows
@@ -44,7 +46,9 @@ class ClientTls {
   virtual ssl_ctx_st* context() const = 0;
   // Of a connection that was made from the context, before its handshake: whom it asks for, and
   // the session that it resumes if there is one. `session_key`: what sessions are kept under.
-  virtual void Prepare(ssl_st* ssl, const std::string& session_key) const = 0;
+  // `server_ip`: of the other end.
+  virtual void Prepare(ssl_st* ssl, const std::string& session_key,
+                       const std::string& server_ip) const = 0;
 };
 
 }  // namespace gw

@@ -283,9 +283,16 @@ TEST_F(ClientTlsTest, AnAuthorityInTheMiddleIsSentOrTrustedByItself) {
   EXPECT_EQ(ErrorOf(*short_of_it, {.server_name = "a", .trust = middle.Trusted()}), "");
 }
 
-TEST_F(ClientTlsTest, OptionsThatBelieveNoNameAreRefused) {
-  EXPECT_EQ(ClientTls::New({.trust = TestAuthority().Trusted()}).status().message(),
-            "has no name that the server's certificate must carry");
+TEST_F(ClientTlsTest, WithoutANameTheCertificateMustHaveTheAddress) {
+  const auto root = TestAuthority().Trusted();
+  const auto error_with = [&](const std::string& names) {
+    const TestCertificate leaf = MakeCertificate({.names = names, .issuer = &TestAuthority()});
+    return ErrorOf(*Server({{"*", {leaf.Parsed()}}}), {.trust = root});
+  };
+  EXPECT_EQ(error_with("IP:10.0.0.7"), "");  // which TestHandshake is with
+  EXPECT_EQ(error_with("DNS:a,IP:10.0.0.8,IP:10.0.0.7"), "");
+  EXPECT_EQ(error_with("IP:10.0.0.8"), "IP address mismatch");
+  EXPECT_EQ(error_with("DNS:10.0.0.7"), "IP address mismatch");
 }
 
 TEST_F(ClientTlsTest, OfTheSessionsTheLeastRecentlyUsedGo) {

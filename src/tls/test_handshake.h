@@ -26,7 +26,7 @@ struct TestHandshake {
     CHECK(BIO_new_bio_pair(&client_end, 64 << 10, &server_end, 64 << 10) == 1);
     SSL_set_bio(client.get(), client_end, client_end);
     SSL_set_bio(server.get(), server_end, server_end);
-    client_tls.Prepare(client.get(), "server");
+    client_tls.Prepare(client.get(), "server", "10.0.0.7");
     if (prepare != nullptr) prepare(client.get());
     SSL_set_connect_state(client.get());
     SSL_set_accept_state(server.get());

@@ -6,16 +6,10 @@
 #include <utility>
 
 #include "api/annotations.h"
+#include "translate/secret_token.h"
 
 namespace gw::internal {
 namespace {
-
-// What a line of a file, or of `echo`, ends with.
-std::string_view WithoutLineEnd(std::string_view text) {
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.ends_with('\r')) text.remove_suffix(1);
-  return text;
-}
 
 RateLimits LimitsOf(const api::RateLimits& own, const api::RateLimits& defaults) {
   return {own.requests_per_minute ? own.requests_per_minute : defaults.requests_per_minute,

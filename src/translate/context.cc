@@ -70,6 +70,21 @@ api::ObjectRef RefOf(const api::InferenceTrafficPolicy& policy) {
           policy.meta.name};
 }
 
+api::ObjectRef RefOf(const api::Backend& backend) {
+  return {api::kPenstockGroup, "v1alpha1", "Backend", backend.meta.ns, backend.meta.name};
+}
+api::ObjectRef RefOf(const api::BackendTlsPolicy& policy) {
+  return {api::kGatewayGroup, policy.version, "BackendTLSPolicy", policy.meta.ns, policy.meta.name};
+}
+
+api::ParentRef GatewayRef(const api::ObjectKey& key) {
+  api::ParentRef ref;
+  ref.ns = key.ns;
+  ref.name = key.name;
+  ref.group_given = ref.kind_given = ref.ns_given = true;
+  return ref;
+}
+
 void SetVerdict(std::vector<api::Condition>* conditions, std::string type, const Verdict& verdict,
                 int64_t generation) {
   api::SetCondition(conditions, {.type = std::move(type),

@@ -18,6 +18,8 @@
 
 namespace gw::internal {
 
+class BackendTlsPolicies;
+
 // The outcome of one check of one object; becomes a condition.
 struct Verdict {
   api::ConditionStatus status = api::ConditionStatus::kTrue;
@@ -44,6 +46,7 @@ struct Context {
   RateMeters* rate_meters = nullptr;  // of API keys' owners; what was used stays
   std::map<ListenerKey, std::shared_ptr<const ServerTls>> servers = {};  // of HTTPS listeners
   std::vector<ServedCertificate> certificates = {};
+  const BackendTlsPolicies* backend_tls = nullptr;  // set before the pools are made
 
   bool Holds(const std::string& what, const std::string& who) const {
     const auto holder = held.find(what);
@@ -71,6 +74,10 @@ api::ObjectRef RefOf(const api::InferenceModel& model);
 api::ObjectRef RefOf(const api::InferenceObjective& objective);
 api::ObjectRef RefOf(const api::InferenceModelRewrite& rewrite);
 api::ObjectRef RefOf(const api::InferenceTrafficPolicy& policy);
+api::ObjectRef RefOf(const api::Backend& backend);
+api::ObjectRef RefOf(const api::BackendTlsPolicy& policy);
+// The Gateway as an object's status refers to it.
+api::ParentRef GatewayRef(const api::ObjectKey& key);
 
 // Sets the condition `type` to the verdict, as seen at that generation of the object.
 void SetVerdict(std::vector<api::Condition>* conditions, std::string type, const Verdict& verdict,

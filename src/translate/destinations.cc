@@ -1,5 +1,6 @@
 #include "translate/destinations.h"
 
+#include <absl/strings/match.h>
 #include <fmt/format.h>
 
 #include <optional>
@@ -7,6 +8,7 @@
 
 #include "api/annotations.h"
 #include "base/suggest.h"
+#include "translate/endpoint_access.h"
 
 namespace gw::internal {
 namespace {
@@ -55,17 +57,40 @@ ResolvedRef ResolvePool(const Context& context, PoolSet& pools, const api::Backe
   return Leads(std::move(result), pools.IndexOf(*pool));
 }
 
-// Plain HTTP/1.1 goes to these; the others name HTTP/2, TLS or an upgrade.
-bool IsServedProtocol(const api::ServicePort& port) {
-  return port.protocol == "TCP" && (port.app_protocol.empty() || port.app_protocol == "http" ||
-                                    port.app_protocol == "kubernetes.io/http");
+ResolvedRef ResolveBackend(const Context& context, PoolSet& pools, const api::BackendRef& ref,
+                           ResolvedRef result) {
+  const auto found = context.resources.backends.find({ref.ns, ref.name});
+  if (found == context.resources.backends.end()) {
+    return Fails(std::move(result), "BackendNotFound",
+                 fmt::format("{} {}", NameOf(ref),
+                             context.WhyMissing(ref.group, ref.kind, ref.ns, ref.name)));
+  }
+  // Like a pool, it knows its own port.
+  return Leads(std::move(result), pools.IndexOf(found->second));
 }
 
-const api::ServicePort* FindPort(const api::Service& service, int number) {
-  for (const api::ServicePort& port : service.ports) {
-    if (port.port == number) return &port;
+// HTTP/1.1 goes to these; the others name HTTP/2 or an upgrade. Of "https" (no name that the API
+// knows, but what people write) something must say whom to ask for and what to believe.
+bool IsServedProtocol(const Context& context, const api::Service& service,
+                      const api::ServicePort& port) {
+  if (port.protocol != "TCP") return false;
+  if (port.app_protocol.empty() || port.app_protocol == "http" ||
+      port.app_protocol == "kubernetes.io/http") {
+    return true;
   }
-  return nullptr;
+  return absl::EqualsIgnoreCase(port.app_protocol, "https") &&
+         HasTlsPolicy(context, {"", "Service", service.meta.ns, service.meta.name, port.name});
+}
+
+std::optional<api::ServicePort> FindPort(const api::Service& service, int number) {
+  for (const api::ServicePort& port : service.ports) {
+    if (port.port == number) return port;
+  }
+  // A name needs no list of ports.
+  if (service.type != "ExternalName" || !service.ports.empty()) return std::nullopt;
+  api::ServicePort port;
+  port.port = number;
+  return port;
 }
 
 ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::BackendRef& ref,
@@ -76,17 +101,26 @@ ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::Ba
         std::move(result), "BackendNotFound",
         fmt::format("{} {}", NameOf(ref), context.WhyMissing("", "Service", ref.ns, ref.name)));
   }
-  if (service->type == "ExternalName") {
+  const bool external = service->type == "ExternalName";
+  if (external && !context.options.allow_external_name) {
     return Fails(std::move(result), "BackendNotFound",
-                 fmt::format("{} is of type ExternalName, which is not supported", NameOf(ref)));
+                 fmt::format("{} is of type ExternalName, which is served with "
+                             "--allow-external-name only: whoever may write Services would reach "
+                             "whatever the gateway does (CVE-2021-25740)",
+                             NameOf(ref)));
+  }
+  if (external && service->external_name.empty()) {
+    return Fails(
+        std::move(result), "BackendNotFound",
+        fmt::format("{} is of type ExternalName and has no spec.externalName", NameOf(ref)));
   }
   const int number = ref.port.value_or(0);  // the schema asks for it
-  const api::ServicePort* port = FindPort(*service, number);
-  if (port == nullptr) {
+  const std::optional<api::ServicePort> port = FindPort(*service, number);
+  if (!port) {
     return Fails(std::move(result), "BackendNotFound",
                  fmt::format("{} has no port {}", NameOf(ref), number));
   }
-  if (!IsServedProtocol(*port)) {
+  if (!IsServedProtocol(context, *service, *port)) {
     const std::string& protocol = port->app_protocol.empty() ? port->protocol : port->app_protocol;
     return Fails(std::move(result), "UnsupportedProtocol",
                  fmt::format("{} port {}: protocol {} is not supported yet, only http is",
@@ -100,6 +134,7 @@ ResolvedRef ResolveService(const Context& context, PoolSet& pools, const api::Ba
                     "EndpointSlice, a number, or annotation {} on the Pods",
                     NameOf(ref), port->port, port->target_port_name, api::kTargetPortAnnotation));
   }
+  result.service = service;
   return Leads(std::move(result), *index);
 }
 
@@ -111,10 +146,12 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
   result.destination.weight = static_cast<uint32_t>(ref.weight);
   const bool is_service = ref.group.empty() && ref.kind == "Service";
   const bool is_pool = IsInferenceGroup(ref.group) && ref.kind == "InferencePool";
-  if (!is_service && !is_pool) {
-    std::string message =
-        fmt::format("backendRef {}: must be a Service or an InferencePool, got {}{}{}", ref.name,
-                    ref.group, ref.group.empty() ? "" : "/", ref.kind);
+  const bool is_backend = ref.group == api::kPenstockGroup && ref.kind == "Backend";
+  if (!is_service && !is_pool && !is_backend) {
+    std::string message = fmt::format(
+        "backendRef {}: must be a Service, an InferencePool or a Backend of group {}, "
+        "got {}{}{}",
+        ref.name, api::kPenstockGroup, ref.group, ref.group.empty() ? "" : "/", ref.kind);
     if (ref.kind == "InferencePool") {
       message = fmt::format("backendRef {}: group: {} for an InferencePool, wanted {} or {}",
                             ref.name, ref.group.empty() ? "is missing" : "is not right",
@@ -123,7 +160,7 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
       message = fmt::format("backendRef {}: group: must not be given for a Service, got {}",
                             ref.name, ref.group);
     } else {
-      constexpr std::string_view kKinds[] = {"Service", "InferencePool"};
+      constexpr std::string_view kKinds[] = {"Service", "InferencePool", "Backend"};
       message += DidYouMean(ref.kind, kKinds);
     }
     return Fails(std::move(result), "InvalidKind", std::move(message));
@@ -136,6 +173,7 @@ ResolvedRef Resolve(const Context& context, PoolSet& pools, const api::HttpRoute
         std::move(result), "RefNotPermitted",
         fmt::format("{}: no ReferenceGrant in namespace {} permits it", NameOf(ref), ref.ns));
   }
+  if (is_backend) return ResolveBackend(context, pools, ref, std::move(result));
   return is_pool ? ResolvePool(context, pools, ref, std::move(result))
                  : ResolveService(context, pools, ref, std::move(result));
 }

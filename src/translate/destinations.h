@@ -15,7 +15,9 @@ struct ResolvedRef {
   // Set if the reference does not resolve: reason of ResolvedRefs, and what was wanted.
   std::string reason;
   std::string message;
-  const api::InferencePool* pool = nullptr;  // set if it resolves to one
+  // Set if it resolves to one.
+  const api::InferencePool* pool = nullptr;
+  const api::Service* service = nullptr;
 };
 
 // A reference that does not resolve keeps its weight: its share of requests is answered 500.

@@ -136,8 +136,9 @@ TEST(Destination, TheFirstProblemGivesTheReasonAndTheMessageHasAll) {
   const Translation translation = scenario.Run();
   EXPECT_EQ(Refs(translation), "False/InvalidKind");
   EXPECT_EQ(RefsMessage(translation),
-            "backendRef thing: must be a Service or an InferencePool, got Thing; InferencePool "
-            "default/missing of group inference.networking.k8s.io does not exist");
+            "backendRef thing: must be a Service, an InferencePool or a Backend of group "
+            "penstock.dev, got Thing; InferencePool default/missing of group "
+            "inference.networking.k8s.io does not exist");
 }
 
 TEST(Destination, AServiceLeadsToTheAddressesOfItsSlices) {
@@ -201,7 +202,8 @@ TEST(Destination, AServiceThatCannotBeReachedIsToldWhy) {
   } kCases[] = {
       {[](api::Service&) {}, 81, "False/BackendNotFound", "Service default/web has no port 81"},
       {[](api::Service& s) { s.type = "ExternalName"; }, 80, "False/BackendNotFound",
-       "Service default/web is of type ExternalName, which is not supported"},
+       "Service default/web is of type ExternalName, which is served with --allow-external-name "
+       "only: whoever may write Services would reach whatever the gateway does (CVE-2021-25740)"},
       {[](api::Service& s) { s.ports[0].app_protocol = "kubernetes.io/h2c"; }, 80,
        "False/UnsupportedProtocol",
        "Service default/web port 80: protocol kubernetes.io/h2c is not supported yet, only http "

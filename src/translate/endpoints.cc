@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "api/names.h"
 #include "base/check.h"
 #include "translate/pool_settings.h"
 
@@ -208,6 +209,27 @@ std::vector<Endpoint> EndpointsOfSlices(const Context& context, const std::strin
       }
       collector.Add(std::move(endpoint));
     }
+  }
+  return collector.Take();
+}
+
+std::vector<Endpoint> EndpointsOfHost(const Context& context, const std::string& ns,
+                                      const std::string& host, int port) {
+  std::vector<std::string> ips;
+  if (api::IsIpAddress(host)) {
+    ips.push_back(host);
+  } else {
+    const auto known = context.options.names->find(host);
+    if (known != context.options.names->end()) ips = known->second.ips;
+  }
+  Collector collector(context.endpoints);
+  for (std::string& ip : ips) {
+    Endpoint endpoint;
+    endpoint.ns = ns;
+    endpoint.name = host;
+    endpoint.ip = std::move(ip);
+    endpoint.port = static_cast<uint16_t>(port);
+    collector.Add(std::move(endpoint));
   }
   return collector.Take();
 }

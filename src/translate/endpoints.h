@@ -41,4 +41,8 @@ std::optional<std::vector<Endpoint>> ChangedEndpoints(const Context& context,
 std::vector<Endpoint> EndpointsOfSlices(const Context& context, const std::string& ns,
                                         const std::string& service, const api::ServicePort& port);
 
+// The addresses that `host`, a name or itself an address, stands for now.
+std::vector<Endpoint> EndpointsOfHost(const Context& context, const std::string& ns,
+                                      const std::string& host, int port);
+
 }  // namespace gw::internal

@@ -218,6 +218,7 @@ GatewayState ReadGateway(Context& context, const api::Gateway& gateway, std::str
   state.gateway = &gateway;
   state.controller_name = std::move(controller_name);
   state.accepted = std::move(accepted);
+  state.identity = ReadIdentity(context, gateway, &state.resolved);
   for (const api::Listener& listener : gateway.listeners) {
     ListenerState& added = state.listeners.emplace_back();
     added.spec = &listener;
@@ -476,6 +477,9 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
       SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
       SetVerdict(&status.conditions, "Programmed",
                  waits ? state.accepted : Refused("Invalid", "no listener is served"), generation);
+    }
+    if (gateway.backend.client_certificate) {
+      SetVerdict(&status.conditions, "ResolvedRefs", state.resolved, generation);
     }
     WriteFallback(gateway, &status);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "translate/context.h"
+#include "translate/endpoint_access.h"
 
 namespace gw::internal {
 
@@ -35,6 +36,8 @@ struct GatewayState {
   Verdict accepted;              // as far as the Gateway itself goes, whatever its listeners are
   std::vector<std::string> ips;  // where it listens
   std::vector<ListenerState> listeners;
+  ClientIdentity identity;
+  Verdict resolved;  // of its own references, those of listeners aside
 };
 
 using GatewayStates = std::map<api::ObjectKey, GatewayState>;

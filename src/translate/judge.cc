@@ -14,6 +14,9 @@ std::string Judge(const api::GatewayClass& object) { return UnservableText(objec
 std::string Judge(const api::Gateway& object) { return UnservableText(object); }
 std::string Judge(const api::HttpRoute& object) { return UnservableText(object); }
 std::string Judge(const api::InferenceTrafficPolicy& object) { return RefusedText(object); }
+std::string Judge(const api::BackendTlsPolicy& object) {
+  return UnsupportedText(object.unsupported);
+}
 std::string Judge(const api::InferencePool& object) {
   std::vector<std::string> errors = ReadPoolSettings(object).errors;
   const std::string unsupported = UnsupportedText(object.unsupported);

@@ -8,48 +8,11 @@
 #include <string>
 #include <utility>
 
-#include "api/names.h"
-#include "api/node.h"
-#include "base/text.h"
 #include "translate/tls_memory.h"
+#include "translate/tls_refs.h"
 
 namespace gw::internal {
 namespace {
-
-constexpr size_t kNamesShownMax = 8;
-
-// "CN=a.example.com, names a.example.com and 3 more, until 2027-01-02T03:04:05Z"
-std::string Described(const Certificate& certificate) {
-  const std::vector<std::string>& names = certificate.names();
-  const size_t shown = std::min(names.size(), kNamesShownMax);
-  std::string text = certificate.subject().empty() ? "without a subject" : certificate.subject();
-  if (!names.empty()) {
-    text += fmt::format(", names {}", fmt::join(names.begin(), names.begin() + shown, " "));
-  }
-  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
-  return text + ", until " + UtcText(certificate.not_after_unix_s());
-}
-
-std::string Named(const std::string& kind, const std::string& ns, const std::string& name) {
-  return fmt::format("{} {}/{}", kind, ns, name);
-}
-
-// " (cert.yaml:3)"
-std::string Place(const api::ObjectMeta& meta) {
-  const std::string place = meta.source.ToString();
-  return place.empty() ? "" : " (" + place + ")";
-}
-
-std::string FaultOf(const api::Secret& secret) {
-  if (secret.type == api::kTlsSecretType) return "";
-  return fmt::format("type: must be {}, got {}", api::kTlsSecretType, api::Quoted(secret.type));
-}
-
-const std::string& DataOf(const api::StringMap& data, const char* key) {
-  static const std::string kNone;
-  const auto it = data.find(key);
-  return it == data.end() ? kNone : it->second;
-}
 
 // Reads the references of one listener and gathers what is wrong with them.
 class Reader {
@@ -70,15 +33,13 @@ class Reader {
   void ReadClients(const api::FrontendValidation& validation);
   // The PEM that the reference leads to; "" with what is wrong noted.
   std::string ReadAuthorities(const api::CaRef& ref, const std::string& path);
-  // Whether the reference may leave the Gateway's namespace, if it does.
-  bool IsPermitted(const char* kind, const std::string& ns, const std::string& name,
-                   const std::string& path);
-  void Note(const char* reason, const std::string& path, const std::string& message);
+  void Note(const RefFault& fault, const std::string& path);
   void WarnOfHostname();
 
   Context& context_;
   const api::Gateway& gateway_;
   const api::Listener& listener_;
+  const Referrer referrer_{api::kGatewayGroup, "Gateway", gateway_.meta.ns};
   const std::string path_;
   const std::string name_;
   ListenerTls tls_;
@@ -87,85 +48,29 @@ class Reader {
   std::vector<std::string> used_;
 };
 
-void Reader::Note(const char* reason, const std::string& path, const std::string& message) {
-  if (reason_.empty()) reason_ = reason;
-  wrong_.push_back(path + ": " + message + gateway_.meta.Where(path));
-}
-
-bool Reader::IsPermitted(const char* kind, const std::string& ns, const std::string& name,
-                         const std::string& path) {
-  if (ns == gateway_.meta.ns || context_.resources.Granted(api::kGatewayGroup, "Gateway",
-                                                           gateway_.meta.ns, "", kind, ns, name)) {
-    return true;
-  }
-  Note("RefNotPermitted", path,
-       fmt::format("no ReferenceGrant in namespace {} lets a Gateway of namespace {} refer to {}",
-                   ns, gateway_.meta.ns, Named(kind, ns, name)));
-  return false;
+void Reader::Note(const RefFault& fault, const std::string& path) {
+  if (reason_.empty()) reason_ = fault.reason;
+  wrong_.push_back(path + ": " + fault.message + gateway_.meta.Where(path));
 }
 
 void Reader::ReadCertificate(const api::SecretRef& ref, const std::string& path) {
-  constexpr char kReason[] = "InvalidCertificateRef";
-  if (!ref.group.empty() || ref.kind != "Secret") {
-    Note(kReason, path,
-         fmt::format("must be a Secret, got {}{}", ref.group.empty() ? "" : ref.group + "/",
-                     ref.kind));
-    return;
-  }
-  if (!IsPermitted("Secret", ref.ns, ref.name, path)) return;
-  const std::string source = Named("Secret", ref.ns, ref.name);
-  const auto found = context_.resources.secrets.find({ref.ns, ref.name});
-  if (found == context_.resources.secrets.end()) {
-    Note(kReason, path,
-         fmt::format("{} {}", source, context_.WhyMissing("", "Secret", ref.ns, ref.name)));
-    return;
-  }
-  const api::Secret& secret = found->second;
-  const TlsMemory::CertificateRead read = context_.tls_memory.ReadCertificate(
-      source,
-      {DataOf(secret.data, api::kTlsCertificateKey), DataOf(secret.data, api::kTlsPrivateKeyKey),
-       FaultOf(secret)},
-      context_.options.now_unix_s);
-  if (!read.fault.empty()) {
-    std::string message = fmt::format("{}{}: {}", source, Place(secret.meta), read.fault);
-    if (read.served != nullptr) {
-      message += fmt::format("; its last good certificate is served: {}", Described(*read.served));
-    }
-    Note(kReason, path, message);
-  }
+  const CertificateRef read = ReadCertificateRef(context_, referrer_, ref, "InvalidCertificateRef");
+  if (read.fault) Note(read.fault, path);
   // One that is named twice is one.
   const auto& all = tls_.certificates;
-  if (read.served == nullptr || std::find(all.begin(), all.end(), read.served) != all.end()) return;
-  tls_.certificates.push_back(read.served);
-  used_.push_back(source + ": " + Described(*read.served));
-  context_.certificates.push_back({name_, source, read.served->not_after_unix_s()});
+  if (read.certificate == nullptr ||
+      std::find(all.begin(), all.end(), read.certificate) != all.end()) {
+    return;
+  }
+  tls_.certificates.push_back(read.certificate);
+  used_.push_back(read.source + ": " + Described(*read.certificate));
+  context_.certificates.push_back({name_, read.source, read.certificate->not_after_unix_s()});
 }
 
 std::string Reader::ReadAuthorities(const api::CaRef& ref, const std::string& path) {
-  constexpr char kReason[] = "InvalidCACertificateRef";
-  if (!ref.group.empty() || ref.kind != "ConfigMap") {
-    Note("InvalidCACertificateKind", path,
-         fmt::format("must be a ConfigMap, got {}{}", ref.group.empty() ? "" : ref.group + "/",
-                     ref.kind));
-    return "";
-  }
-  if (!IsPermitted("ConfigMap", ref.ns, ref.name, path)) return "";
-  const std::string source = Named("ConfigMap", ref.ns, ref.name);
-  const auto found = context_.resources.config_maps.find({ref.ns, ref.name});
-  if (found == context_.resources.config_maps.end()) {
-    Note(kReason, path,
-         fmt::format("{} {}", source, context_.WhyMissing("", "ConfigMap", ref.ns, ref.name)));
-    return "";
-  }
-  const api::ConfigMap& map = found->second;
-  const TlsMemory::AuthoritiesRead read =
-      context_.tls_memory.ReadAuthorities(source, DataOf(map.data, api::kCaCertificateKey));
-  if (!read.fault.empty()) {
-    Note(kReason, path,
-         fmt::format("{}{}: {}: {}{}", source, Place(map.meta), api::kCaCertificateKey, read.fault,
-                     read.pem.empty() ? "" : "; its last good certificates are used"));
-  }
-  return read.pem;
+  AuthoritiesRef read = ReadAuthoritiesRef(context_, referrer_, ref, "InvalidCACertificateKind");
+  if (read.fault) Note(read.fault, path);
+  return std::move(read.pem);
 }
 
 void Reader::ReadClients(const api::FrontendValidation& validation) {
@@ -215,7 +120,7 @@ ListenerTls Reader::Read() {
                     fmt::format("{}.certificateRefs[{}]", path_, i));
   }
   if (count == 0) {
-    Note("InvalidCertificateRef", path_ + ".certificateRefs", "is required for protocol HTTPS");
+    Note({"InvalidCertificateRef", "is required for protocol HTTPS"}, path_ + ".certificateRefs");
   }
   const auto of_port = gateway_.frontend.by_port.find(listener_.port);
   const std::optional<api::FrontendValidation>& validation =
@@ -304,7 +209,6 @@ void MakeServers(Context& context, GatewayStates* states) {
                                    std::string(server.status().message()) + listener->where);
     }
   }
-  context.tls_memory.ForgetUnused();
 }
 
 }  // namespace gw::internal

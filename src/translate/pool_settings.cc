@@ -52,6 +52,32 @@ std::string ReadNumber(const std::string& value, size_t min, size_t max, size_t*
   return "";
 }
 
+// How endpoints are spoken to; nullopt: it is not about that.
+std::optional<std::string> ReadAccess(const std::string& key, const std::string& value,
+                                      PoolSettings* settings) {
+  if (key == api::kEndpointSchemeAnnotation) {
+    settings->https = value == "https";
+    if (value == "https" || value == "http") return "";
+    return fmt::format("must be http or https, got \"{}\"", value);
+  }
+  if (key == api::kEndpointTlsVerifyAnnotation) {
+    settings->verifies_endpoints = value != "false";
+    if (value == "true" || value == "false") return "";
+    return fmt::format("must be \"true\" or \"false\", got \"{}\"", value);
+  }
+  if (key == api::kEndpointTlsServerNameAnnotation) {
+    settings->endpoint_server_name = value;
+    if (api::IsDnsSubdomain(value) || api::IsIpAddress(value)) return "";
+    return fmt::format("must be a DNS name or an IP address, got \"{}\"", value);
+  }
+  if (key == api::kEndpointCredentialsAnnotation) {
+    settings->endpoint_credentials = value;
+    if (api::IsDnsSubdomain(value)) return "";
+    return fmt::format("must be the name of a Secret in the pool's namespace, got \"{}\"", value);
+  }
+  return std::nullopt;
+}
+
 std::string ReadOwn(const std::string& key, const std::string& value, PoolSettings* settings) {
   if (std::string why = api::WhyUnknown("InferencePool", key); !why.empty()) return why;
   if (key == api::kPrefixBlockCharsAnnotation) {
@@ -69,6 +95,15 @@ std::string ReadOwn(const std::string& key, const std::string& value, PoolSettin
     settings->stream_keepalive = api::ParseStreamKeepalive(value);
     if (settings->stream_keepalive) return "";
     return fmt::format("{}, got \"{}\"", api::kStreamKeepaliveWanted, value);
+  }
+  if (key == api::kFallbackAnnotation) {
+    settings->fallback = value;
+    if (api::IsDnsSubdomain(value)) return "";
+    return fmt::format("must be the name of a Backend, got \"{}\"", value);
+  }
+  if (const auto error = ReadAccess(key, value, settings)) {
+    settings->access_is_wrong |= !error->empty();
+    return *error;
   }
   CHECK(key == api::kPickerAnnotation);
   settings->builtin_picker = value == "built-in";
@@ -113,11 +148,22 @@ std::string RuntimeWanted(std::string_view got) {
 
 PoolSettings ReadPoolSettings(const api::InferencePool& pool) {
   PoolSettings settings;
-  for (const auto& [key, value] : pool.meta.annotations) {
-    const std::string error = ReadAnnotation(key, value, &settings);
-    if (error.empty()) continue;
+  const auto refuse = [&](const std::string& key, const std::string& error) {
     settings.errors.push_back(
         fmt::format("annotation {}: {}{}", key, error, pool.meta.WhereAnnotation(key)));
+  };
+  for (const auto& [key, value] : pool.meta.annotations) {
+    const std::string error = ReadAnnotation(key, value, &settings);
+    if (!error.empty()) refuse(key, error);
+  }
+  if (settings.https || settings.access_is_wrong) return settings;
+  // Somebody believes that there is TLS.
+  for (const char* key :
+       {api::kEndpointTlsServerNameAnnotation, api::kEndpointTlsVerifyAnnotation}) {
+    if (!pool.meta.annotations.contains(key)) continue;
+    settings.access_is_wrong = true;
+    refuse(key,
+           fmt::format("says something only beside {}: https", api::kEndpointSchemeAnnotation));
   }
   return settings;
 }

@@ -19,7 +19,13 @@ struct PoolSettings {
   PrefixOptions prefix;
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;
+  std::string fallback;         // a Backend's name; empty: none
   bool builtin_picker = false;  // asked for
+  bool https = false;           // how endpoints are spoken to
+  bool verifies_endpoints = true;
+  std::string endpoint_server_name;  // empty: their certificates must have their addresses
+  std::string endpoint_credentials;  // name of a Secret; empty: none are sent
+  bool access_is_wrong = false;      // of these annotations one is
   // What is wrong, by annotation. A pool with errors is refused: the user asked for something, and
   // to serve the default in its place would look as if it were had.
   std::vector<std::string> errors;

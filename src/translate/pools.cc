@@ -7,10 +7,14 @@
 #include <utility>
 
 #include "api/annotations.h"
+#include "api/names.h"
 #include "base/check.h"
 #include "scheduling/registry.h"
+#include "translate/backends.h"
 #include "translate/disaggregation.h"
+#include "translate/endpoint_access.h"
 #include "translate/endpoints.h"
+#include "translate/extension_ref.h"
 #include "translate/foreign.h"
 #include "translate/pool_settings.h"
 
@@ -30,54 +34,6 @@ std::string IdOf(const Context& context, const api::InferencePool& pool) {
       pool.v1alpha2() &&
       context.resources.FindPool(api::kInferenceGroup, pool.meta.ns, pool.meta.name) != nullptr;
   return shared ? id + " (" + pool.group + ")" : id;
-}
-
-// Whether the flags say that our picker stands in for that Service.
-bool IsBuiltIn(const Context& context, const std::string& ns, const std::string& service) {
-  const std::set<std::string>& names = context.options.builtin_pickers;
-  return names.contains("*") || names.contains(service) || names.contains(ns + "/" + service);
-}
-
-Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool, bool builtin) {
-  if (!pool.extension_ref) return Holds("ResolvedRefs", "the built-in endpoint picker");
-  const api::ExtensionRef& ref = *pool.extension_ref;
-  if (builtin) {
-    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of {} {}/{}",
-                                             ref.kind, pool.meta.ns, ref.name));
-  }
-  const auto invalid = [&](const std::string& why) {
-    return Refused("InvalidExtensionRef", fmt::format("{}: {}{}", pool.extension_field(), why,
-                                                      pool.meta.Where(pool.extension_field())));
-  };
-  if (!ref.group.empty() || ref.kind != "Service") {
-    return invalid(fmt::format("must be a Service, got {}{}{}", ref.group,
-                               ref.group.empty() ? "" : "/", ref.kind));
-  }
-  if (IsBuiltIn(context, pool.meta.ns, ref.name)) {
-    return Holds("ResolvedRefs", fmt::format("the built-in endpoint picker, in place of Service "
-                                             "{}/{} (--picker-names)",
-                                             pool.meta.ns, ref.name));
-  }
-  const api::Service* service = context.resources.FindService(pool.meta.ns, ref.name);
-  if (service != nullptr && service->type == "ExternalName") {
-    return invalid(
-        fmt::format("Service {}/{} must not be of type ExternalName", pool.meta.ns, ref.name));
-  }
-  if (service != nullptr) {
-    return invalid(
-        fmt::format("Service {}/{} is an external endpoint picker, which is not supported yet; "
-                    "annotation {}: built-in, or --picker-names {}, lets the built-in one pick",
-                    pool.meta.ns, ref.name, api::kPickerAnnotation, ref.name));
-  }
-  if (context.IsInvalid("", "Service", pool.meta.ns, ref.name)) {
-    return invalid(fmt::format("Service {}/{} is invalid", pool.meta.ns, ref.name));
-  }
-  if (!context.options.missing_picker_service_is_builtin) {
-    return invalid(fmt::format("Service {}/{} does not exist", pool.meta.ns, ref.name));
-  }
-  return Holds("ResolvedRefs",
-               fmt::format("the built-in endpoint picker, there is no Service {}/{}", pool.meta.ns,
-                           ref.name));
 }
 
 // What of the pool itself keeps it from being served.
@@ -108,18 +64,16 @@ std::string NoEndpointsText(const api::InferencePool& pool) {
       pool.meta.ns, pool.meta.name, pool.meta.source.ToString(), fmt::join(labels, ","));
 }
 
+std::string PolicyGoesBeforeText(const api::InferencePool& pool) {
+  const char* const key = api::kEndpointSchemeAnnotation;
+  return fmt::format("InferencePool {}/{}: annotation {}: a BackendTLSPolicy goes before it{}",
+                     pool.meta.ns, pool.meta.name, key, pool.meta.WhereAnnotation(key));
+}
+
 void SetProfiles(PoolEntry* entry) {
   entry->profile = ProfileFor(entry->pool.strategy);
   entry->load_profile = LoadProfile();
   entry->uses_prefix = entry->pool.strategy == RoutingStrategy::kPrefixCache;
-}
-
-api::ParentRef GatewayRef(const api::ObjectKey& key) {
-  api::ParentRef ref;
-  ref.ns = key.ns;
-  ref.name = key.name;
-  ref.group_given = ref.kind_given = ref.ns_given = true;
-  return ref;
 }
 
 // The entry that the API server itself writes for a pool of v1alpha2 that nobody took up.
@@ -130,6 +84,19 @@ api::ParentRef NoParentRef() {
   ref.name = "default";
   ref.kind_given = true;
   return ref;
+}
+
+// How its endpoints are spoken to, and what is wrong with that.
+AccessRead SetAccess(const Context& context, const ClientIdentity* identity, PoolRecipe* recipe) {
+  AccessRead read =
+      AccessOf(context, recipe->target, recipe->pool ? &*recipe->pool : nullptr, identity);
+  recipe->base.pool.access = read.access;
+  return read;
+}
+
+void AddText(const std::string& text, std::string* all) {
+  if (text.empty()) return;
+  *all += (all->empty() ? "" : "; ") + text;
 }
 
 PodSelection SelectionOf(const PoolRecipe& recipe) {
@@ -144,7 +111,9 @@ MadePool Make(const Context& context, const PoolRecipe& recipe) {
   Pool& pool = entry->pool;
   std::vector<std::string> notes;
   bool plain = false;
-  if (recipe.service_port && !context.index.SlicesOf(pool.ns, pool.name).empty()) {
+  if (!recipe.host.empty()) {
+    pool.endpoints = EndpointsOfHost(context, pool.ns, recipe.host, recipe.host_port);
+  } else if (recipe.service_port && !context.index.SlicesOf(pool.ns, pool.name).empty()) {
     pool.endpoints = EndpointsOfSlices(context, pool.ns, pool.name, *recipe.service_port);
   } else {
     // For a Service too: files need not hold slices, the Pods that a cluster would make them from
@@ -178,6 +147,7 @@ MadePool MakeAgain(const Context& context, const PoolRecipe& recipe, const MadeP
 
 // Whether the pool may be another after that change of a Pod or an EndpointSlice.
 bool IsAbout(const Context& context, const api::ObjectChange& change, const PoolRecipe& recipe) {
+  if (!recipe.host.empty()) return false;
   const std::string& ns = recipe.base.pool.ns;
   for (const auto& version : {change.before, change.after}) {
     if (version == nullptr) continue;
@@ -200,6 +170,8 @@ bool IsAbout(const Context& context, const api::ObjectChange& change, const Pool
 }  // namespace
 
 PoolSet::PoolSet(const Context& context, const PoolPolicies& policies, ModelBindings models) {
+  // First: pools fall back on them.
+  for (const auto& [key, backend] : context.resources.backends) Add(context, backend);
   for (const auto& [key, pool] : context.resources.inference_pools) {
     const auto it = policies.find(key);
     Add(context, pool, it == policies.end() ? PoolPolicy() : it->second, std::move(models[key]));
@@ -227,22 +199,77 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   SetProfiles(&base);
   if (traffic != nullptr && traffic->pd && policy.unservable.empty()) recipe.split = *traffic;
 
+  recipe.target = {pool.group, "InferencePool", pool.meta.ns, pool.meta.name};
+  const AccessRead access = SetAccess(context, nullptr, &recipe);
+  recipe.tls_by_policy = settings.https && HasTlsPolicy(context, recipe.target);
   recipe.resolved = ExtensionVerdict(context, pool, settings.builtin_picker);
+  if (!access.unresolved.empty()) {
+    recipe.resolved =
+        recipe.resolved.ok()
+            ? Refused("InvalidEndpointCredentials", access.unresolved)
+            : Refused(recipe.resolved.reason, Join({recipe.resolved.message, access.unresolved}));
+  }
   std::vector<std::string> errors = ErrorsOf(pool, settings, policy.unservable);
+  if (!access.error.empty()) errors.push_back(access.error);
   const std::string foreign = ForeignText(context, pool.group, "InferencePool", pool.meta);
   if (!foreign.empty()) errors.push_back(foreign);
   recipe.accepted = errors.empty() ? Holds("Accepted") : Refused(NotSupported(pool), Join(errors));
   for (const Verdict* verdict : {&recipe.accepted, &recipe.resolved}) {
-    if (verdict->ok()) continue;
-    if (!base.unservable.empty()) base.unservable += "; ";
-    base.unservable += verdict->message;
+    if (!verdict->ok()) AddText(verdict->message, &base.unservable);
   }
   if (!base.unservable.empty()) {
     base.unservable = "InferencePool " + base.pool.id + ": " + base.unservable;
   }
+  AddFallback(context, settings.fallback, &recipe);
   pools_.emplace(pool.group_key(), static_cast<uint32_t>(made_.size()));
   made_.push_back(Make(context, recipe));
   recipes_.push_back(std::move(recipe));
+}
+
+// One that is not there takes the pool itself not down: what it is for may never come.
+void PoolSet::AddFallback(const Context& context, const std::string& name,
+                          PoolRecipe* recipe) const {
+  const api::ObjectMeta& meta = recipe->pool->meta;
+  if (name.empty()) return;
+  const auto found = backends_.find({meta.ns, name});
+  if (found != backends_.end()) {
+    recipe->base.fallback = found->second;
+    return;
+  }
+  if (!recipe->resolved.ok()) return;
+  recipe->resolved =
+      Refused("InvalidFallbackRef",
+              fmt::format("annotation {}: Backend {}/{} {}{}", api::kFallbackAnnotation, meta.ns,
+                          name, context.WhyMissing(api::kPenstockGroup, "Backend", meta.ns, name),
+                          meta.WhereAnnotation(api::kFallbackAnnotation)));
+}
+
+void PoolSet::Add(const Context& context, const api::Backend& backend) {
+  PoolRecipe recipe{.backend = backend, .host = backend.host, .host_port = backend.port};
+  BackendParts parts = ReadBackend(context, backend);
+  PoolEntry& base = recipe.base;
+  base.pool.kind = Pool::Kind::kElsewhere;
+  base.pool.ns = backend.meta.ns;
+  base.pool.name = backend.meta.name;
+  base.pool.id = fmt::format("backend {}/{}", backend.meta.ns, backend.meta.name);
+  base.rewrites = std::move(parts.rewrites);
+  // Nobody tells of queues and caches there.
+  base.profile = base.load_profile = LoadProfile();
+  if (parts.access == nullptr) {
+    base.unservable = fmt::format("Backend {}/{}: {}", backend.meta.ns, backend.meta.name,
+                                  parts.resolved.message);
+  }
+  base.pool.access = std::move(parts.access);
+  recipe.resolved = std::move(parts.resolved);
+  backends_.emplace(backend.meta.key(), static_cast<uint32_t>(made_.size()));
+  made_.push_back(Make(context, recipe));
+  recipes_.push_back(std::move(recipe));
+}
+
+uint32_t PoolSet::IndexOf(const api::Backend& backend) const {
+  const auto it = backends_.find(backend.meta.key());
+  CHECK(it != backends_.end());
+  return it->second;
 }
 
 uint32_t PoolSet::IndexOf(const api::InferencePool& pool) const {
@@ -258,6 +285,10 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   if (!is_new) return it->second;
   PoolRecipe recipe{.selector = service.selector, .ports = {}, .service_port = port};
   if (port.target_port != 0) recipe.ports.push_back(port.target_port);
+  if (service.type == "ExternalName") {
+    recipe.host = service.external_name;
+    recipe.host_port = port.port;
+  }
   PoolEntry& base = recipe.base;
   base.pool.kind = Pool::Kind::kService;
   base.pool.ns = service.meta.ns;
@@ -265,6 +296,8 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   base.pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
   SetProfiles(&base);
   base.unservable = ForeignText(context, "", "Service", service.meta, port.name);
+  recipe.target = {"", "Service", service.meta.ns, service.meta.name, port.name};
+  AddText(SetAccess(context, nullptr, &recipe).error, &base.unservable);
   MadePool made = Make(context, recipe);
   if (made.entry == nullptr) {
     portless_.push_back(std::move(recipe));
@@ -274,6 +307,37 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   made_.push_back(std::move(made));
   recipes_.push_back(std::move(recipe));
   return it->second;
+}
+
+uint32_t PoolSet::For(const Context& context, uint32_t index, const ClientIdentity& identity) {
+  const std::shared_ptr<const EndpointAccess>& access = recipes_[index].base.pool.access;
+  // A Backend has credentials of its own.
+  if (access == nullptr || access->tls == nullptr || recipes_[index].backend) return index;
+  std::vector<Reached>& reached = reached_[index];
+  for (const Reached& each : reached) {
+    if (each.identity == identity) return each.index;
+  }
+  PoolRecipe recipe = recipes_[index];
+  const AccessRead read = SetAccess(context, &identity, &recipe);
+  const bool is_taken = std::any_of(reached.begin(), reached.end(),
+                                    [&](const Reached& each) { return each.index == index; });
+  // What fails for one Gateway is none of the others' business.
+  const bool takes = !is_taken && read.error.empty();
+  const uint32_t added = takes ? index : static_cast<uint32_t>(made_.size());
+  reached.push_back({identity, added});
+  if (takes) {
+    made_[index] = Make(context, recipe);
+    recipes_[index] = std::move(recipe);
+    return index;
+  }
+  recipe.repeats = true;
+  recipe.base.pool.id += identity.source.empty()
+                             ? " without a client certificate"
+                             : fmt::format(" by client certificate {}", identity.source);
+  AddText(read.error, &recipe.base.unservable);
+  made_.push_back(Make(context, recipe));
+  recipes_.push_back(std::move(recipe));
+  return added;
 }
 
 bool PoolSet::Follow(const Context& context, std::span<const api::ObjectChange> changes,
@@ -306,6 +370,23 @@ bool PoolSet::Follow(const Context& context, std::span<const api::ObjectChange> 
     made_[index] = std::move(again);
   }
   return true;
+}
+
+void PoolSet::FollowHosts(const Context& context, const std::set<std::string>& hosts,
+                          std::set<uint32_t>* made) {
+  for (uint32_t i = 0; i < recipes_.size(); ++i) {
+    if (!hosts.contains(recipes_[i].host)) continue;
+    made_[i] = Make(context, recipes_[i]);
+    made->insert(i);
+  }
+}
+
+std::set<std::string> PoolSet::Hosts() const {
+  std::set<std::string> hosts;
+  for (const PoolRecipe& recipe : recipes_) {
+    if (!recipe.host.empty() && !api::IsIpAddress(recipe.host)) hosts.insert(recipe.host);
+  }
+  return hosts;
 }
 
 std::vector<std::shared_ptr<const PoolEntry>> PoolSet::entries() const {
@@ -354,13 +435,20 @@ void PoolSet::WriteStatus(Context& context, const PoolLinks& links) const {
     const api::InferencePool& pool = *recipes_[index].pool;
     context.StatusOf(RefOf(pool), pool.meta.source).parents = ParentsOf(context, links, index);
   }
+  for (const auto& [key, index] : backends_) {
+    WriteBackendStatus(context, *recipes_[index].backend, recipes_[index].resolved);
+  }
 }
 
 std::vector<std::string> PoolSet::Warnings(const Context& context) const {
   std::vector<std::string> warnings;
   if (!context.options.only_controller) return warnings;
   for (size_t i = 0; i < made_.size(); ++i) {
-    if (!recipes_[i].pool || !made_[i].entry->pool.endpoints.empty()) continue;
+    if (!recipes_[i].pool || recipes_[i].repeats) continue;
+    if (recipes_[i].tls_by_policy) {
+      warnings.push_back(PolicyGoesBeforeText(*recipes_[i].pool));
+    }
+    if (!made_[i].entry->pool.endpoints.empty()) continue;
     warnings.push_back(NoEndpointsText(*recipes_[i].pool));
   }
   return warnings;

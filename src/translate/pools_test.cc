@@ -249,9 +249,11 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
        "unknown, did you mean \"penstock.dev/prefix-block-chars\"?"},
       {"penstock.dev/target-port", "64", "is not read on this kind, only on Pod"},
       {"penstock.dev/strategy", "64",
-       "unknown; known are penstock.dev/picker, penstock.dev/prefix-block-chars, "
-       "penstock.dev/prefix-blocks-max, penstock.dev/stream-keepalive and "
-       "penstock.dev/stream-usage"},
+       "unknown; known are penstock.dev/endpoint-credentials, penstock.dev/endpoint-scheme, "
+       "penstock.dev/endpoint-tls-server-name, penstock.dev/endpoint-tls-verify, "
+       "penstock.dev/fallback, penstock.dev/picker, penstock.dev/prefix-block-chars, "
+       "penstock.dev/prefix-blocks-max, "
+       "penstock.dev/stream-keepalive and penstock.dev/stream-usage"},
       {"penstock.dev/stream-usage", "yes", "must be \"true\" or \"false\", got \"yes\""},
       {"penstock.dev/stream-keepalive", "15",
        "must be a duration of 100ms to 1h, such as 15s, got \"15\""},

@@ -132,6 +132,13 @@ void NoteUnresolved(const api::HttpRoute& route, size_t index, const std::string
   }
 }
 
+void NoteTarget(const ResolvedRef& resolved, RouteRules* result) {
+  if (resolved.pool != nullptr) result->targets.push_back(resolved.pool->group_key());
+  if (resolved.service != nullptr) {
+    result->targets.push_back({"", resolved.service->meta.ns, resolved.service->meta.name});
+  }
+}
+
 // Where copies go, of those filters. What does not resolve is left out: requests are served without
 // their copies.
 std::vector<Mirror> MirrorsOf(const Context& context, PoolSet& pools, const api::HttpRoute& route,
@@ -146,7 +153,7 @@ std::vector<Mirror> MirrorsOf(const Context& context, PoolSet& pools, const api:
     ref.name = spec.name;
     ref.port = spec.port;
     const ResolvedRef resolved = Resolve(context, pools, route, ref);
-    if (resolved.pool != nullptr) result->pools.push_back(resolved.pool);
+    NoteTarget(resolved, result);
     NoteUnresolved(route, index, field, resolved, result);
     if (resolved.destination.kind != Destination::Kind::kPool) continue;
     mirrors.push_back(
@@ -167,7 +174,7 @@ void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& r
         MakeFilters(refs[i].filters, route.rules[index],
                     MirrorsOf(context, pools, route, index, field, refs[i].filters, result));
     rule->total_weight += resolved.destination.weight;
-    if (resolved.pool != nullptr) result->pools.push_back(resolved.pool);
+    NoteTarget(resolved, result);
     NoteUnresolved(route, index, field, resolved, result);
   }
 }
@@ -229,6 +236,26 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
   }
   result.unsupported = dropped.size();
   result.unsupported_text = Join(dropped);
+  return result;
+}
+
+std::optional<RouteRules> RouteRules::For(const Context& context, PoolSet& pool_set,
+                                          const ClientIdentity& identity) const {
+  std::optional<RouteRules> result;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    std::shared_ptr<RouteRule> changed;
+    for (size_t j = 0; j < rules[i]->destinations.size(); ++j) {
+      const Destination& destination = rules[i]->destinations[j];
+      if (destination.kind != Destination::Kind::kPool) continue;
+      const uint32_t pool = pool_set.For(context, destination.pool, identity);
+      if (pool == destination.pool) continue;
+      if (changed == nullptr) changed = std::make_shared<RouteRule>(*rules[i]);
+      changed->destinations[j].pool = pool;
+    }
+    if (changed == nullptr) continue;
+    if (!result) result = *this;
+    result->rules[i] = std::move(changed);
+  }
   return result;
 }
 

@@ -19,11 +19,14 @@ struct RouteRules {
   std::vector<std::shared_ptr<const RouteRule>> rules;
   std::vector<Matches> matches;  // of each rule
   Verdict resolved;
-  std::vector<const api::InferencePool*> pools;  // that the rules lead to
-  size_t unsupported = 0;                        // rules that need something that is not built
-  std::string unsupported_text;                  // which, and what they need
-  bool chooses_by_model = false;                 // some match is on kModelNameField
+  std::vector<api::GroupKey> targets;  // InferencePools and Services that the rules lead to
+  size_t unsupported = 0;              // rules that need something that is not built
+  std::string unsupported_text;        // which, and what they need
+  bool chooses_by_model = false;       // some match is on kModelNameField
 
+  // The same for a Gateway that shows this certificate to endpoints; nullopt if they are.
+  std::optional<RouteRules> For(const Context& context, PoolSet& pool_set,
+                                const ClientIdentity& identity) const;
   // Appends an entry for each match of each rule, for requests to `hostname` at that listener. They
   // are answered 500 if `refused` says why.
   void AppendEntries(const api::HttpRoute& route, const std::string& hostname,

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -166,6 +167,7 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
     match.accepted.message =
         fmt::format("{} is set from the model that the request's body names", kModelNameField);
   }
+  const std::optional<RouteRules> own = rules.For(context_, pools_, gateway.identity);
   for (ListenerState* listener : match.listeners) {
     if (!attached_.insert(listener).second) continue;
     if (match.accepted.ok()) ++listener->attached_routes;
@@ -175,13 +177,14 @@ void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
     for (const std::string& ip : listener->ips) {
       const auto port = static_cast<uint16_t>(listener->spec->port);
       for (const std::string& hostname : CommonHostnames(*listener, route)) {
-        rules.AppendEntries(route, hostname, listener->spec->hostname, refused, KeysOf(gateway),
-                            &attachments_.entries[{port, ip}]);
+        (own ? *own : rules)
+            .AppendEntries(route, hostname, listener->spec->hostname, refused, KeysOf(gateway),
+                           &attachments_.entries[{port, ip}]);
       }
     }
   }
-  for (const api::InferencePool* pool : rules.pools) {
-    PoolLink& link = attachments_.links[pool->group_key()][{ref.ns, ref.name}];
+  for (const api::GroupKey& target : rules.targets) {
+    PoolLink& link = attachments_.links[target][{ref.ns, ref.name}];
     link.controller_name = gateway.controller_name;
     link.accepted |= match.accepted.ok();
   }

@@ -1,6 +1,7 @@
 #include "translate/tls_memory.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -70,6 +71,24 @@ std::shared_ptr<const Trust> TlsMemory::TrustOf(const std::string& pem) {
   return kept.value;
 }
 
+absl::StatusOr<std::shared_ptr<const Trust>> TlsMemory::SystemTrust(
+    const TranslateOptions& options) {
+  if (system_trust_ == nullptr) {
+    ASSIGN_OR_RETURN(system_trust_, options.read_system_trust());
+  }
+  return system_trust_;
+}
+
+absl::StatusOr<std::shared_ptr<const ClientTls>> TlsMemory::ClientOf(const std::string& key,
+                                                                     ClientTls::Options options) {
+  Kept<ClientTls>& kept = clients_[key];
+  if (kept.value == nullptr || kept.value->options() != options) {
+    ASSIGN_OR_RETURN(kept.value, ClientTls::New(std::move(options)));
+  }
+  kept.used = true;
+  return kept.value;
+}
+
 absl::StatusOr<std::shared_ptr<const ServerTls>> TlsMemory::ServerOf(const ListenerKey& key,
                                                                      ServerTls::Options options,
                                                                      TicketKeys& tickets) {
@@ -98,6 +117,7 @@ void TlsMemory::ForgetUnused() {
   EraseUnused(&certificates_);
   EraseUnused(&authorities_);
   EraseUnused(&trusts_);
+  EraseUnused(&clients_);
   EraseUnused(&servers_);
 }
 

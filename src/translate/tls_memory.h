@@ -1,6 +1,7 @@
 // TlsMemory: what of TLS outlives one translation. Certificates and authorities are parsed once per
 // content; of each the last good one stays, so that a renewal that went wrong takes no listener
-// down; and the ServerTls of an address and port is the same one while nothing of it changes.
+// down; and the ServerTls of an address and port, and the ClientTls of what endpoints are spoken to
+// by, are the same ones while nothing of them changes: connections and sessions stay.
 
 #pragma once
 
@@ -14,8 +15,10 @@
 #include "base/status.h"
 #include "snapshot/snapshot.h"
 #include "tls/certificate.h"
+#include "tls/client_tls.h"
 #include "tls/server_tls.h"
 #include "tls/trust.h"
+#include "translate/translate.h"
 
 namespace gw::internal {
 
@@ -48,6 +51,12 @@ class TlsMemory {
   // REQUIRES: made of what ReadAuthorities gave, one behind the other
   std::shared_ptr<const Trust> TrustOf(const std::string& pem);
 
+  // The authorities that the machine trusts, read at the first call; one that fails is made again.
+  absl::StatusOr<std::shared_ptr<const Trust>> SystemTrust(const TranslateOptions& options);
+
+  // `key`: whose it is, such as "BackendTLSPolicy default/tls". REQUIRES: nobody else has that key
+  absl::StatusOr<std::shared_ptr<const ClientTls>> ClientOf(const std::string& key,
+                                                            ClientTls::Options options);
   absl::StatusOr<std::shared_ptr<const ServerTls>> ServerOf(const ListenerKey& key,
                                                             ServerTls::Options options,
                                                             TicketKeys& tickets);
@@ -81,6 +90,8 @@ class TlsMemory {
   std::map<std::string, CertificateEntry> certificates_;
   std::map<std::string, AuthoritiesEntry> authorities_;
   std::map<std::string, Kept<Trust>> trusts_;  // by their PEM
+  std::shared_ptr<const Trust> system_trust_;
+  std::map<std::string, Kept<ClientTls>> clients_;
   std::map<ListenerKey, Kept<ServerTls>> servers_;
 };
 

@@ -1,5 +1,7 @@
 // What stays from one translation to the next: last good certificates, and what has not changed.
 
+#include "translate/tls_memory.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -106,6 +108,42 @@ TEST(ServerTls, StaysTheSameWhileNothingOfItChanges) {
   EXPECT_EQ(scenario.ServerOf(scenario.Next()), server);
   scenario.https->hostname = "a.example.com";
   EXPECT_NE(scenario.ServerOf(scenario.Next()), server);
+}
+
+TEST(ClientTls, StaysTheSameWhileNothingOfItChanges) {
+  internal::TlsMemory memory;
+  const auto read = memory.ReadAuthorities("ConfigMap default/ca", TestAuthority().pem);
+  const ClientTls::Options options{.server_name = "a.example.com",
+                                   .trust = memory.TrustOf(read.pem)};
+  const auto client = memory.ClientOf("one", options);
+  ASSERT_TRUE(client.ok()) << client.status();
+  memory.ForgetUnused();
+  EXPECT_EQ(*memory.ClientOf("one", options), *client);
+  ClientTls::Options changed = options;
+  changed.server_name = "b.example.com";
+  const auto other = memory.ClientOf("one", changed);
+  EXPECT_NE(*other, *client);
+  EXPECT_EQ((*other)->options().server_name, "b.example.com");
+  memory.ForgetUnused();
+  memory.ForgetUnused();
+  EXPECT_NE(*memory.ClientOf("one", changed), *other) << "what nobody asked for is forgotten";
+}
+
+TEST(SystemTrust, IsReadOnceAndAskedForAgainAfterAFailure) {
+  internal::TlsMemory memory;
+  int reads = 0;
+  TranslateOptions options;
+  options.read_system_trust = [&]() -> absl::StatusOr<std::shared_ptr<const Trust>> {
+    if (++reads == 1) return absl::NotFoundError("none can be read");
+    return Trust::Parse(TestAuthority().pem);
+  };
+  EXPECT_EQ(memory.SystemTrust(options).status().message(), "none can be read");
+  const auto trust = memory.SystemTrust(options);
+  ASSERT_TRUE(trust.ok());
+  memory.ForgetUnused();
+  memory.ForgetUnused();
+  EXPECT_EQ(*memory.SystemTrust(options), *trust);
+  EXPECT_EQ(reads, 2);
 }
 
 TEST(Translator, TranslatesAllWhenACertificateEnds) {

@@ -8,6 +8,7 @@
 #include "api/names.h"
 #include "base/text.h"
 #include "translate/annotations.h"
+#include "translate/backend_tls.h"
 #include "translate/context.h"
 #include "translate/foreign.h"
 #include "translate/gateways.h"
@@ -77,10 +78,14 @@ bool HasInvalidGateway(const api::ResourceSet& resources) {
 
 Whole TranslateWhole(Context& context, uint64_t generation) {
   GatewayStates gateways = ReadGateways(context);
+  const BackendTlsPolicies backend_tls(context);
+  context.backend_tls = &backend_tls;
   const PoolPolicies policies = ReadPolicies(context);
   PoolSet pools(context, policies, ReadModels(context));
   Attachments attachments = AttachRoutes(context, gateways, pools);
   pools.WriteStatus(context, attachments.links);
+  backend_tls.WriteStatus(context, attachments.links);
+  context.backend_tls = nullptr;
   WriteGatewayStatus(context, gateways);
   WriteForeign(context);
   WarnOfUnknownAnnotations(context);
@@ -95,12 +100,13 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
       !HasInvalidGateway(context.resources)) {
     context.warnings.push_back("there is no Gateway: nothing listens");
   }
+  context.tls_memory.ForgetUnused();
   const int64_t next_change = context.tls_memory.NextChangeAfter(context.options.now_unix_s);
-  return {
-      .translation = {std::move(snapshot), std::move(context.status), std::move(context.warnings),
-                      std::move(context.holders), std::move(context.certificates), next_change},
-      .pools = std::move(pools),
-      .links = std::move(attachments.links)};
+  return {.translation = {std::move(snapshot), std::move(context.status),
+                          std::move(context.warnings), std::move(context.holders),
+                          std::move(context.certificates), next_change, pools.Hosts()},
+          .pools = std::move(pools),
+          .links = std::move(attachments.links)};
 }
 
 }  // namespace internal

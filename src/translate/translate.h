@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,9 +18,12 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "base/status.h"
+#include "dns/name_table.h"
 #include "pool/endpoint.h"
 #include "snapshot/snapshot.h"
 #include "tls/ticket_keys.h"
+#include "tls/trust.h"
 
 namespace gw {
 
@@ -44,8 +48,16 @@ struct TranslateOptions {
   std::string bind_ip = "0.0.0.0";
   // Of the sessions of HTTPS listeners; they outlive every Snapshot. nullptr: HTTPS is not served.
   TicketKeys* tickets = nullptr;
+  // What hostnames stand for; of one that is not in it no address is known yet.
+  std::shared_ptr<const NameTable> names = std::make_shared<const NameTable>();
+  // Services of type ExternalName may be used: by them whoever may write Services reaches whatever
+  // the gateway does (CVE-2021-25740).
+  bool allow_external_name = false;
   // Which certificates are valid is judged at this time; 0: that is not looked at.
   int64_t now_unix_s = 0;
+  // Asked for at the first use of what the machine trusts: the one thing that is not among the
+  // objects. It reads files.
+  std::function<absl::StatusOr<std::shared_ptr<const Trust>>()> read_system_trust = Trust::System;
 };
 
 // What several objects may want and one can have (a port and hostname, a model's name in a pool, a
@@ -70,6 +82,7 @@ struct Translation {
   // When the next of the certificates, served or not, begins or ceases to be valid: then some
   // conditions are others. 0: never.
   int64_t next_change_unix_s = 0;
+  std::set<std::string> hosts = {};  // names that TranslateOptions::names is to have
 };
 
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.

@@ -46,6 +46,7 @@ struct Translator::Kept {
   internal::PoolLinks links;
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::string> warnings;  // without the pools'
+  std::set<std::string> hosts;
   int64_t next_change_unix_s = 0;
 };
 
@@ -60,8 +61,29 @@ int64_t Translator::next_change_unix_s() const {
   return kept_ == nullptr ? 0 : kept_->next_change_unix_s;
 }
 
+void Translator::SetNames(std::shared_ptr<const NameTable> names) {
+  const auto told = [](const NameTable& table, const std::string& host) {
+    const auto found = table.find(host);
+    return found == table.end() ? ResolvedName() : found->second;
+  };
+  for (const std::string& host : hosts()) {
+    const ResolvedName before = told(*options_.names, host);
+    const ResolvedName now = told(*names, host);
+    if (before.ips != now.ips) moved_hosts_.insert(host);
+    const bool same_text = before.error == now.error && before.asked == now.asked;
+    if (!same_text || before.ips.empty() != now.ips.empty()) names_tell_more_ = true;
+  }
+  options_.names = std::move(names);
+}
+
+std::set<std::string> Translator::hosts() const {
+  return kept_ == nullptr ? std::set<std::string>() : kept_->hosts;
+}
+
 Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                                             uint64_t generation) {
+  moved_hosts_.clear();
+  names_tell_more_ = false;
   auto index = std::make_unique<internal::ObjectIndex>(resources);
   internal::Context context{resources, *index, options_, endpoints_, holders_, *tls_memory_};
   context.rate_meters = &rate_meters_;
@@ -72,9 +94,9 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                 .status = std::move(made.status),
                 .warnings = Joined(whole.pools.Warnings(context), made.warnings),
                 .certificates = std::move(made.certificates)};
-  kept_ = std::make_unique<Kept>(Kept{std::move(index), std::move(whole.pools),
-                                      std::move(whole.links), made.snapshot,
-                                      std::move(made.warnings), made.next_change_unix_s});
+  kept_ = std::make_unique<Kept>(
+      Kept{std::move(index), std::move(whole.pools), std::move(whole.links), made.snapshot,
+           std::move(made.warnings), std::move(made.hosts), made.next_change_unix_s});
   return update;
 }
 
@@ -82,19 +104,23 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
                                       std::span<const api::ObjectChange> changes,
                                       uint64_t generation) {
   const bool is_due = next_change_unix_s() != 0 && options_.now_unix_s >= next_change_unix_s();
-  if (kept_ == nullptr || is_due || !CanFollow(changes)) return TranslateAll(resources, generation);
+  if (kept_ == nullptr || is_due || names_tell_more_ || !CanFollow(changes)) {
+    return TranslateAll(resources, generation);
+  }
   for (const api::ObjectChange& change : changes) kept_->index->Follow(change);
   const internal::Context context{resources,  *kept_->index, options_,
                                   endpoints_, holders_,      *tls_memory_};
   std::set<uint32_t> made;
   if (!kept_->pools.Follow(context, changes, &made)) return TranslateAll(resources, generation);
+  kept_->pools.FollowHosts(context, moved_hosts_, &made);
+  moved_hosts_.clear();
   auto snapshot = std::make_shared<Snapshot>(*kept_->snapshot);
   snapshot->generation = generation;
   Update update{.snapshot = snapshot, .whole = false};
   for (const uint32_t index : made) {
     snapshot->pools[index] = kept_->pools.entry(index);
     const internal::PoolRecipe& recipe = kept_->pools.recipe(index);
-    if (!recipe.pool) continue;  // Services have no conditions
+    if (!recipe.pool) continue;  // of the others no condition has changed
     update.parents.emplace_back(internal::RefOf(*recipe.pool),
                                 kept_->pools.ParentsOf(context, kept_->links, index));
   }

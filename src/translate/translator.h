@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -42,6 +43,10 @@ class Translator {
   // The time that certificates are judged at from now on; TranslateOptions::now_unix_s is the
   // first.
   void SetNow(int64_t now_unix_s) { options_.now_unix_s = now_unix_s; }
+  // What hostnames stand for from now on; Follow makes what is another by it. REQUIRES: not null
+  void SetNames(std::shared_ptr<const NameTable> names);
+  // The names that the last call had use for.
+  std::set<std::string> hosts() const;
   // When that changes some conditions; 0: never. Follow translates everything then.
   int64_t next_change_unix_s() const;
 
@@ -54,6 +59,8 @@ class Translator {
   struct Kept;
 
   TranslateOptions options_;
+  std::set<std::string> moved_hosts_;  // since the last call: their addresses are others
+  bool names_tell_more_ = false;       // since then: so is what conditions say of them
   EndpointTable& endpoints_;
   Holders holders_;
   RateMeters rate_meters_;

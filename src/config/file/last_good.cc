@@ -46,7 +46,7 @@ bool MayBe(const ParsedObject& broken, const ObjectId& gone) {
 }
 
 api::InvalidObject InvalidOf(const ParsedObject& broken) {
-  return {broken.ref, broken.generation, broken.source, broken.errors};
+  return {broken.ref, broken.generation, broken.source, broken.errors, broken.targets};
 }
 
 api::InvalidObject SecondOf(const ParsedObject& second, const ParsedObject& first) {

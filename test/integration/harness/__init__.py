@@ -12,6 +12,7 @@ everything that waits has a deadline (PENSTOCK_TEST_DEADLINE seconds, 20). Stand
 """
 
 from harness.address import Addresses, free_port
+from harness.authority import Authority
 from harness.client import Client, Ended, Head, Response, exchange
 from harness.disaggregation import (BOOTSTRAP_PORT, KV_TRANSFER_PARAMS, ROLE_LABEL, PairTest,
                                     error_of, prefill_answer, response_body, role_pod,

@@ -135,6 +135,14 @@ class Connection:
 
     # For the server's thread
 
+    def _start_tls(self, context):
+        self._socket.settimeout(DEADLINE_S)
+        try:
+            self._socket = context.wrap_socket(self._socket, server_side=True)
+        except OSError as e:
+            self.server.handshake_failures.append(str(e))
+            raise PeerGone(str(e)) from None
+
     def _mark_closed(self):
         self.closed_by_peer.set()
         self.server.connections.notify()
@@ -200,14 +208,17 @@ class FakeModelServer:
     vLLM would, from the attributes below; the requests for them are in `probes`, all others in
     `requests`.
     Take a path out of `own_paths` to have the script answer it as well.
+    With `tls` (an ssl.SSLContext, which may be replaced) every connection begins with a handshake.
     """
 
-    def __init__(self, address, port, script, model="test-model", name="server"):
+    def __init__(self, address, port, script, model="test-model", name="server", tls=None):
         self.address = address
         self.port = port
         self.script = script
         self.model = model
         self.name = name
+        self.tls = tls
+        self.handshake_failures = Watched()
         self.own_paths = {"/metrics", "/health", "/v1/models"}
         self.waiting = 0
         self.running = 0
@@ -284,6 +295,8 @@ class FakeModelServer:
 
     def _serve(self, connection):
         try:
+            if self.tls is not None:
+                connection._start_tls(self.tls)
             while not connection.closed_here:
                 request = connection._read_request()
                 if request.path in self.own_paths:

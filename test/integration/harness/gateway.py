@@ -284,12 +284,12 @@ class GatewayTest(unittest.TestCase):
 
     addresses = Addresses()
 
-    def model_server(self, script, model="test-model", name=None):
+    def model_server(self, script, model="test-model", name=None, tls=None):
         """A fake model server at an address and port of its own."""
         servers = self.__dict__.setdefault("_servers", [])
         address = self.addresses.take()
         server = FakeModelServer(address, free_port(address), script, model,
-                                 name or f"server-{len(servers)}")
+                                 name or f"server-{len(servers)}", tls)
         servers.append(server)
         self.addCleanup(self._end_server, server)
         return server

@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include "base/check.h"
+#include "exchange/exchange.h"
+#include "exchange/test_snapshot.h"
+#include "http/h1_parser.h"
+#include "pool/health.h"
+#include "scheduling/registry.h"
+
+namespace gw {
+namespace {
+
+constexpr uint16_t kPort = 8080;
+
+// A route to a pool of two endpoints that falls back on a model served elsewhere, which knows every
+// model as "far".
+class FallBackTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    pool_ = MakePool("default/qwen", {"10.0.0.1", "10.0.0.2"});
+    pool_->fallback = 1;
+    far_ = MakePool("backend default/far", {"192.0.2.1"});
+    far_->pool.kind = Pool::Kind::kElsewhere;
+    far_->rewrites.AddForAnyName({{"far"}});
+    Publish();
+  }
+  std::shared_ptr<PoolEntry> MakePool(const std::string& id, const std::vector<std::string>& ips) {
+    auto entry = std::make_shared<PoolEntry>();
+    entry->pool.id = id;
+    for (const std::string& ip : ips) {
+      Endpoint endpoint;
+      endpoint.name = endpoint.ip = ip;
+      endpoint.port = 8000;
+      endpoint.address = ip + ":8000";
+      endpoint.state = table_.Get(endpoint.address);
+      entry->pool.endpoints.push_back(endpoint);
+    }
+    entry->profile = ProfileFor(RoutingStrategy::kDefault);
+    entry->load_profile = LoadProfile();
+    return entry;
+  }
+  void Publish() {
+    auto snapshot = std::make_shared<Snapshot>(*SnapshotOf(pool_, {kPort}));
+    snapshot->pools.push_back(far_);
+    snapshot_ = snapshot;
+  }
+  Step Ask() {
+    text_ =
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nx-request-id: r\r\n"
+        "Content-Length: 2\r\n\r\n";
+    parser_.Reset();
+    CHECK(parser_.Next(text_).event == http::H1Event::kHead);
+    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
+    CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
+    body_ = R"({"model":"near","messages":[{"role":"user","content":"hi"}]})";
+    body_.reserve(body_.size() + InferenceParser::kPadding);
+    return exchange_.OnRequestBody(body_, clock_.Now());
+  }
+  std::string Sent() {
+    std::string sent;
+    for (const std::string_view part : exchange_.body().parts()) sent += part;
+    return sent;
+  }
+  RequestRecord End() {
+    exchange_.End(Outcome::kComplete, 200, clock_.Now());
+    return *environment_.history.Find("r");
+  }
+  void Scrape(const Endpoint& endpoint, float waiting) {
+    endpoint.state->scraped_at_ns = clock_.Now().time_since_epoch().count();
+    endpoint.state->waiting_requests = waiting;
+  }
+  void Eject(const Endpoint& endpoint) {
+    for (int i = 0; i < 100 && StandingOf(*endpoint.state, 0, clock_.Now()) == Standing::kInUse;
+         ++i) {
+      RecordFailure(*endpoint.state, clock_.Now(), EndpointFailure::kConnectRefused);
+    }
+    ASSERT_NE(StandingOf(*endpoint.state, 0, clock_.Now()), Standing::kInUse);
+  }
+
+  ManualClock clock_;
+  PrefixIndex index_{PrefixIndex::Options{}};
+  MetricRegistry registry_;
+  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
+  EndpointTable table_;
+  std::shared_ptr<PoolEntry> pool_;
+  std::shared_ptr<PoolEntry> far_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::string text_, body_;
+  http::RequestParser parser_;
+  Exchange exchange_{environment_};
+};
+
+TEST_F(FallBackTest, APoolThatCanServeDoes) {
+  ASSERT_EQ(Ask().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), pool_.get());
+  EXPECT_NE(Sent().find(R"("model":"near")"), std::string::npos);
+  const RequestRecord record = End();
+  EXPECT_EQ(record.fell_back_from, "");
+}
+
+TEST_F(FallBackTest, WithoutAnEndpointTheOtherServesUnderItsOwnModelName) {
+  pool_->pool.endpoints.clear();
+  Publish();
+  ASSERT_EQ(Ask().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), far_.get());
+  EXPECT_EQ(exchange_.endpoint().ip, "192.0.2.1");
+  EXPECT_EQ(Sent(), R"({"model":"far","messages":[{"role":"user","content":"hi"}]})");
+  const RequestRecord record = End();
+  EXPECT_EQ(record.pool, "backend default/far");
+  EXPECT_EQ(record.fell_back_from, "default/qwen");
+  EXPECT_EQ(record.fallback_reason, "no_endpoint");
+  EXPECT_EQ(record.target_model, "far");
+  EXPECT_EQ(far_->pool.endpoints.front().state->in_flight_requests, 0);
+}
+
+TEST_F(FallBackTest, EndpointsThatAreEjectedAreNotAskedFirst) {
+  for (const Endpoint& endpoint : pool_->pool.endpoints) Eject(endpoint);
+  ASSERT_EQ(Ask().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), far_.get());
+  EXPECT_EQ(End().fallback_reason, "no_endpoint");
+}
+
+TEST_F(FallBackTest, WhereAllAreSaturatedTheOtherServesCriticalRequestsToo) {
+  Scrape(pool_->pool.endpoints[0], 100);
+  Scrape(pool_->pool.endpoints[1], 0);
+  ASSERT_EQ(Ask().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), pool_.get()) << "one has room";
+  End();
+  Scrape(pool_->pool.endpoints[1], 100);
+  ASSERT_EQ(Ask().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), far_.get());
+  EXPECT_EQ(End().fallback_reason, "saturated");
+}
+
+TEST_F(FallBackTest, AfterTriesThatFailedTheOtherHasTriesOfItsOwn) {
+  Step step = Ask();
+  int tries = 0;
+  while (step.kind == Step::Kind::kForward && exchange_.pool() == pool_.get()) {
+    ASSERT_LT(++tries, 10);
+    step = exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
+  }
+  EXPECT_EQ(tries, 2) << "both endpoints were asked";
+  ASSERT_EQ(step.kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), far_.get());
+  for (const Endpoint& endpoint : pool_->pool.endpoints) {
+    EXPECT_EQ(endpoint.state->in_flight_requests, 0);
+  }
+  // There is nothing behind the fallback.
+  step = exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
+  EXPECT_EQ(step.kind, Step::Kind::kRespond);
+  exchange_.End(Outcome::kRejected, 503, clock_.Now());
+  EXPECT_EQ(environment_.history.Find("r")->fallback_reason, "tries_failed");
+}
+
+TEST_F(FallBackTest, WhatTwoServersMayHaveDiedOfIsNotSentToAThird) {
+  Step step = Ask();
+  for (int i = 0; i <= Tries::kRepeatsMax; ++i) {
+    ASSERT_EQ(step.kind, Step::Kind::kForward);
+    ASSERT_EQ(exchange_.pool(), pool_.get());
+    step = exchange_.OnTryFailed(TryFailure::kReset, true, clock_.Now());
+  }
+  EXPECT_EQ(step.kind, Step::Kind::kRespond);
+  exchange_.End(Outcome::kRejected, 502, clock_.Now());
+}
+
+TEST_F(FallBackTest, OneThatCannotBeAskedEitherIsNone) {
+  pool_->pool.endpoints.clear();
+  far_->pool.endpoints.clear();
+  Publish();
+  Step step = Ask();
+  EXPECT_EQ(step.kind, Step::Kind::kRespond);
+  EXPECT_EQ(step.rejection, Rejection::kNoEndpoint);
+  exchange_.End(Outcome::kRejected, 503, clock_.Now());
+
+  far_ = MakePool("backend default/far", {"192.0.2.1"});
+  far_->unservable = "Backend default/far: no Secret";
+  Publish();
+  step = Ask();
+  EXPECT_EQ(step.rejection, Rejection::kNoEndpoint);
+  exchange_.End(Outcome::kRejected, 503, clock_.Now());
+}
+
+TEST_F(FallBackTest, IsCountedByItsReason) {
+  pool_->pool.endpoints.clear();
+  Publish();
+  Ask();
+  End();
+  EXPECT_NE(registry_.Render().find(
+                R"(penstock_fallbacks_total{pool="default/qwen",reason="no_endpoint"} 1)"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace gw
