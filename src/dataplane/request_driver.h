@@ -110,7 +110,6 @@ class RequestDriver final : public ResponseHandler,
   void Act(const Step& step);
   void Wait();
   void BackOff();
-  void Ask(const Step& step);
   void SendCopies();
   void Dispatch();
   const EndpointAccess* AccessOfPool() const { return exchange_.pool()->pool.access.get(); }

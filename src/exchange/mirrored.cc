@@ -87,6 +87,7 @@ void Mirrored::OnFailed(TryFailure failure, TimePoint now) {
   EndpointFailure charged = EndpointFailure::kNone;
   if (failure == TryFailure::kConnectRefused) charged = EndpointFailure::kConnectRefused;
   if (failure == TryFailure::kConnectTimeout) charged = EndpointFailure::kConnectTimeout;
+  if (failure == TryFailure::kTlsHandshake) charged = EndpointFailure::kTlsHandshake;
   if (failure == TryFailure::kReset) charged = EndpointFailure::kNoAnswer;
   if (failure == TryFailure::kBadResponse) charged = EndpointFailure::kBadAnswer;
   if (charged == EndpointFailure::kNone) return;
