@@ -20,9 +20,18 @@ void RequestDriver::Act(const Step& step) {
       Wait();
       break;
     case Step::Kind::kForward:
+      if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
+      Dispatch();
+      SendCopies();
+      break;
     case Step::Kind::kPrefill:
+      DispatchPrefill();
+      SendCopies();
+      break;
     case Step::Kind::kForwardPair:
-      Ask(step);
+      DispatchPrefill();
+      Dispatch();
+      SendCopies();
       break;
     case Step::Kind::kRelay:
       Relay(exchange_.held_answer());
@@ -42,20 +51,10 @@ void RequestDriver::Act(const Step& step) {
   }
 }
 
-void RequestDriver::Ask(const Step& step) {
-  if (step.kind == Step::Kind::kForward) {
-    if (exchange_.awaits_kv_cache()) StartBootstrapTimer();
-    Dispatch();
-  } else {
-    DispatchPrefill();
-    if (step.kind == Step::Kind::kForwardPair) Dispatch();
-  }
-  if (exchange_.is_first_try() && exchange_.filters().has_mirrors()) SendCopies();
-}
-
 // Behind the request itself, and once: further tries are the request's own business.
 void RequestDriver::SendCopies() {
   const FilterChain filters = exchange_.filters();
+  if (!filters.has_mirrors() || !exchange_.is_first_try()) return;
   const bool coded =
       exchange_.body_codings().empty() && head_->headers.Find("content-encoding") != nullptr;
   std::shared_ptr<const Mirrors::Body> kept;
@@ -64,8 +63,9 @@ void RequestDriver::SendCopies() {
     for (const Mirror& mirror : of->mirrors) {
       if (!mirror.Draw(worker_.environment().random)) continue;
       const PoolEntry* const pool = exchange_.PoolById(mirror.pool);
-      const EndpointAccess* const access = pool == nullptr ? nullptr : pool->pool.access.get();
-      const ClientRequest request = ForwardedTry(access, &exchange_.body(), false);
+      // Spoken to as the mirror's own endpoints want it: nothing of the request's pool goes there.
+      const ClientRequest request = ForwardedTry(
+          pool == nullptr ? nullptr : pool->pool.access.get(), &exchange_.body(), false);
       worker_.mirrors().Send(
           {exchange_.rule()->route, pool, exchange_.asked(), coded, body_.view(), request}, &kept);
     }
@@ -98,16 +98,16 @@ void RequestDriver::Dispatch() {
   StartTryTimer();
   upstream_ = worker_.upstreams().Send(
       TargetOf(exchange_.endpoint()),
-      ForwardedTry(AccessOfPool(), &body, early || exchange_.asks_usage()), ReuseOfNextTry(), this);
+      ForwardedTry(exchange_.pool()->pool.access.get(), &body, early || exchange_.asks_usage()),
+      ReuseOfNextTry(), this);
 }
 
 ClientTarget RequestDriver::TargetOf(const Endpoint& endpoint) const {
-  const EndpointAccess* const access = AccessOfPool();
+  const EndpointAccess* const access = exchange_.pool()->pool.access.get();
   return {endpoint.address, access == nullptr ? nullptr : access->tls};
 }
 
-// The request as endpoints get it that are spoken to in that way. `read_here`: the answer is read
-// by the gateway, too.
+// The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too.
 ClientRequest RequestDriver::ForwardedTry(const EndpointAccess* access, BodyEdit* body,
                                           bool read_here) {
   std::string_view target = head_->target;

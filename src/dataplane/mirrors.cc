@@ -9,14 +9,6 @@
 
 namespace gw {
 
-namespace {
-
-ClientTarget TargetOf(const std::string& address, const EndpointAccess* access) {
-  return {address, access == nullptr ? nullptr : access->tls};
-}
-
-}  // namespace
-
 Mirrors::Body::Body(std::string_view bytes, std::shared_ptr<size_t> held)
     : size_(bytes.size()), held_(std::move(held)) {
   bytes_.reserve(bytes.size() + Exchange::kBodyPadding);
@@ -39,8 +31,10 @@ class Mirrors::Call final : public ResponseHandler {
 
   void Send(const ClientRequest& request) {
     timer_.Start(mirrors_.options_.mirror_timeout);
-    call_ = mirrors_.upstreams_.Send(TargetOf(mirrored.address(), mirrored.access().get()), request,
-                                     Reuse::kVerified, this);
+    const EndpointAccess* const access = mirrored.access().get();
+    call_ =
+        mirrors_.upstreams_.Send({mirrored.address(), access == nullptr ? nullptr : access->tls},
+                                 request, Reuse::kVerified, this);
   }
 
   void OnResponseHead(const http::ResponseHead& head) override { mirrored.OnHead(head.status); }

@@ -46,7 +46,7 @@ class Mirrors {
     const Asked& asked;
     bool coded = false;            // the body is not what its content type says
     std::string_view body;         // the client's
-    const ClientRequest& request;  // as the pool's endpoints get it, without a body's parts
+    const ClientRequest& request;  // as the rule's own endpoints get it, without a body's parts
   };
   // `*kept` is the request's body once one of its copies needs it.
   void Send(const Copy& copy, std::shared_ptr<const Body>* kept);

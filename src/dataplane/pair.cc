@@ -17,8 +17,8 @@ void RequestDriver::DispatchPrefill() {
   const bool early = StartKeepalive();
   const bool keep_success = exchange_.needs_prefill_answer();
   prefill_->Send(TargetOf(exchange_.prefill_endpoint()),
-                 ForwardedTry(AccessOfPool(), &body, early || keep_success), keep_success,
-                 ReuseOfNextTry());
+                 ForwardedTry(exchange_.pool()->pool.access.get(), &body, early || keep_success),
+                 keep_success, ReuseOfNextTry());
   StartTryTimer();
 }
 

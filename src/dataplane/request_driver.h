@@ -1,12 +1,14 @@
 // RequestDriver: one request after the other on behalf of a client: reads its body, does what its
 // Exchange says (asks endpoints, answers, tries again), keeps its times, and is the pump between
 // the endpoint's response and a ResponseSink. It knows nothing of how the client's bytes are
-// framed: whoever owns it parses requests and writes answers. On the worker's thread, all of it.
+// framed: whoever owns it parses requests and writes answers.
 //
 //   Begin -> (wants_body) OnBody* -> OnBodyEnd -> ResponseSink calls -> Done
 //
 // Back-pressure is a property of the pump: what the sink's client does not take at once is kept
 // there (at most one read's worth), and the endpoint is not read until it is gone.
+//
+// On the worker's thread, all of it.
 
 #pragma once
 
@@ -112,7 +114,6 @@ class RequestDriver final : public ResponseHandler,
   void BackOff();
   void SendCopies();
   void Dispatch();
-  const EndpointAccess* AccessOfPool() const { return exchange_.pool()->pool.access.get(); }
   ClientTarget TargetOf(const Endpoint& endpoint) const;
   ClientRequest ForwardedTry(const EndpointAccess* access, BodyEdit* body, bool read_here);
   void Respond(Rejection rejection);

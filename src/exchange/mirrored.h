@@ -61,7 +61,7 @@ class Mirrored {
   ParsedBody parsed_;
   EndpointHold hold_;
   std::string address_;
-  std::shared_ptr<const EndpointAccess> access_;  // nullptr: plain, with nothing added
+  std::shared_ptr<const EndpointAccess> access_;
   std::string pool_id_;
   TimePoint dispatched_{};
   int status_ = 0;

@@ -140,13 +140,6 @@ void NoteUnresolved(const api::HttpRoute& route, size_t index, const std::string
   }
 }
 
-void NoteTarget(const ResolvedRef& resolved, RouteRules* result) {
-  if (resolved.pool != nullptr) result->targets.push_back(resolved.pool->group_key());
-  if (resolved.service != nullptr) {
-    result->targets.push_back({"", resolved.service->meta.ns, resolved.service->meta.name});
-  }
-}
-
 // Where copies go, of those filters. What does not resolve is left out: requests are served without
 // their copies.
 std::vector<Mirror> MirrorsOf(const Context& context, PoolSet& pools, const api::HttpRoute& route,
