@@ -358,8 +358,9 @@ TEST_F(AdminServerTest, AHandshakeThatDoesNotEndIsCutOff) {
   limits.on_handshake_timeout = [&] { ++reached; };
   Start(limits, {.tls = ServerTlsForTest()});
   const std::unique_ptr<RawClient> silent = Connect();
-  RunUntil([&] { return silent->events.state == IoState::kEnd; });
-  EXPECT_EQ(reached, 1);
+  // The server counts when it has closed.
+  RunUntil([&] { return silent->events.state == IoState::kEnd && reached == 1; });
+  server_.reset();  // before what it counts into
 }
 
 TEST_F(AdminServerTest, APortIsSharedOnlyWithWhoAsksForIt) {

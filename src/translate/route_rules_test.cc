@@ -91,7 +91,8 @@ TEST(RouteRules, SessionsBelongToTheRule) {
   EXPECT_EQ(second.idle_timeout, Duration(std::chrono::seconds(9)));
   // A name is not taken for another rule's number.
   scenario.route->rules[1].name = "0";
-  EXPECT_NE(scenario.Rule("/a").session->scope, scenario.Rule("/b").session->scope);
+  const std::string numbered = scenario.Rule("/a").session->scope;
+  EXPECT_NE(numbered, scenario.Rule("/b").session->scope);
   // With a name the scope does not change with the rule's place.
   scenario.route->rules[1].name = "chat";
   const std::string scope = scenario.Rule("/b").session->scope;
