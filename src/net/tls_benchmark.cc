@@ -154,7 +154,7 @@ void BM_TlsPingPong(benchmark::State& state) {
   const auto [client_fd, server_fd] = ConnectedPair();
   End client(ClientTlsForTest()->context(), client_fd, way);
   End server(ServerTlsForTest()->context(), server_fd, way);
-  ClientTlsForTest()->Prepare(client.ssl(), "benchmark");
+  ClientTlsForTest()->Prepare(client.ssl(), "benchmark", "127.0.0.1");
   SSL_set_connect_state(client.ssl());
   SSL_set_accept_state(server.ssl());
   bool client_done = false;
