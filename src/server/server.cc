@@ -283,7 +283,9 @@ bool ServerImpl::Drain(SignalReader& signals) {
   const Duration limit = options_.dataplane.drain_timeout;
   Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
       {{"limit_s", ToSeconds(limit)}});
+  // Whatever changes from here on must not open a listener again.
   source_->Stop();
+  resolver_.reset();
   std::set<uint16_t> ports;
   {
     const MutexLock opening(opening_);
