@@ -143,12 +143,16 @@ Decision Exchange::ChooseInOrder(TimePoint now) const {
     if (in_use || chosen == endpoints.size()) chosen = row;
     if (in_use) break;
   }
-  if (chosen == endpoints.size()) return {};
+  return chosen == endpoints.size() ? Decision() : DecisionFor(chosen);
+}
+
+// Of the sample, for another reason than a profile's.
+Decision Exchange::DecisionFor(size_t row) const {
   Decision decision;
-  decision.endpoint = endpoints[chosen];
-  decision.prefix_hit_blocks = env_.candidates.prefix_hit_blocks()[chosen];
-  decision.candidates = static_cast<uint32_t>(endpoints.size());
-  decision.in_flight_requests = env_.candidates.in_flight_requests()[chosen];
+  decision.endpoint = env_.candidates.endpoints()[row];
+  decision.prefix_hit_blocks = env_.candidates.prefix_hit_blocks()[row];
+  decision.candidates = static_cast<uint32_t>(env_.candidates.size());
+  decision.in_flight_requests = env_.candidates.in_flight_requests()[row];
   return decision;
 }
 

@@ -198,6 +198,7 @@ class Exchange {
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   void TakeSample(const Pool& pool, TimePoint now);
   bool IsInUse(size_t row, TimePoint now) const;
+  Decision DecisionFor(size_t row) const;
   Decision ChooseInOrder(TimePoint now) const;
   void DispatchWhole(TimePoint now);
   void CountDispatch(const Decision& decision);

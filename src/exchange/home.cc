@@ -21,16 +21,9 @@ void Exchange::LearnHome() {
 // Of the sample: whatever its load is, nobody else has the response. If it is not among them there
 // is no endpoint in the decision.
 Decision Exchange::ChooseHome() const {
-  const Candidates& candidates = env_.candidates;
-  for (size_t row = 0; row < candidates.size(); ++row) {
-    const Endpoint* const endpoint = candidates.endpoints()[row];
-    if (endpoint->state != home_) continue;
-    Decision decision;
-    decision.endpoint = endpoint;
-    decision.prefix_hit_blocks = candidates.prefix_hit_blocks()[row];
-    decision.candidates = static_cast<uint32_t>(candidates.size());
-    decision.in_flight_requests = candidates.in_flight_requests()[row];
-    return decision;
+  const auto endpoints = env_.candidates.endpoints();
+  for (size_t row = 0; row < endpoints.size(); ++row) {
+    if (endpoints[row]->state == home_) return DecisionFor(row);
   }
   return {};
 }

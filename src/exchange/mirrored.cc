@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "exchange/exchange.h"
+#include "exchange/tries.h"
 #include "pool/health.h"
 
 namespace gw {
@@ -82,16 +83,10 @@ void Mirrored::OnAnswered(TimePoint now) {
   if (RecordStatus(hold_.state(), status_, now, dispatched_)) env_.metrics.CountEjection(pool_id_);
 }
 
-// What a try of a request would say of its endpoint.
 void Mirrored::OnFailed(TryFailure failure, TimePoint now) {
-  EndpointFailure charged = EndpointFailure::kNone;
-  if (failure == TryFailure::kConnectRefused) charged = EndpointFailure::kConnectRefused;
-  if (failure == TryFailure::kConnectTimeout) charged = EndpointFailure::kConnectTimeout;
-  if (failure == TryFailure::kTlsHandshake) charged = EndpointFailure::kTlsHandshake;
-  if (failure == TryFailure::kReset) charged = EndpointFailure::kNoAnswer;
-  if (failure == TryFailure::kBadResponse) charged = EndpointFailure::kBadAnswer;
-  if (charged == EndpointFailure::kNone) return;
-  if (RecordFailure(hold_.state(), now, charged)) env_.metrics.CountEjection(pool_id_);
+  const EndpointFailure charge = ChargeOf(failure);
+  if (charge == EndpointFailure::kNone) return;
+  if (RecordFailure(hold_.state(), now, charge)) env_.metrics.CountEjection(pool_id_);
 }
 
 }  // namespace gw

@@ -33,13 +33,7 @@ Decision Exchange::ChooseOfSession(TimePoint now) const {
         candidates.metrics_fresh()[row] != 0 &&
         (candidates.waiting_requests()[row] > limits.waiting_requests_max ||
          candidates.kv_cache_utilization_ratios()[row] > limits.kv_cache_utilization_ratio_max);
-    if (full || !IsInUse(row, now)) break;
-    Decision decision;
-    decision.endpoint = endpoint;
-    decision.prefix_hit_blocks = candidates.prefix_hit_blocks()[row];
-    decision.candidates = static_cast<uint32_t>(candidates.size());
-    decision.in_flight_requests = candidates.in_flight_requests()[row];
-    return decision;
+    return full || !IsInUse(row, now) ? Decision() : DecisionFor(row);
   }
   return {};
 }

@@ -33,40 +33,39 @@ Rejection Tries::AsRejection() const {
   }
 }
 
-void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now) {
-  bool ejected = false;
+EndpointFailure ChargeOf(TryFailure failure) {
   switch (failure) {
     case TryFailure::kConnectRefused:
-      ejected = RecordFailure(state, now, EndpointFailure::kConnectRefused);
-      // Nobody is there, so what it held is gone, and what was claimed for this try never came.
-      env_.index.RemoveEndpoint(state.slot);
-      break;
+      return EndpointFailure::kConnectRefused;
     case TryFailure::kConnectTimeout:
-      ejected = RecordFailure(state, now, EndpointFailure::kConnectTimeout);
-      break;
+      return EndpointFailure::kConnectTimeout;
     case TryFailure::kTlsHandshake:
-      ejected = RecordFailure(state, now, EndpointFailure::kTlsHandshake);
-      break;
+      return EndpointFailure::kTlsHandshake;
     case TryFailure::kReset:
-      ejected = RecordFailure(state, now, EndpointFailure::kNoAnswer);
-      break;
+      return EndpointFailure::kNoAnswer;
     case TryFailure::kBadResponse:
-      ejected = RecordFailure(state, now, EndpointFailure::kBadAnswer);
-      break;
-    case TryFailure::kUnreachable:
-      RecordRefusal(state, now, false);
-      env_.metrics.CountOwnFailure(failure);
-      break;
+      return EndpointFailure::kBadAnswer;
+    case TryFailure::kUnreachable:  // of the network, and of our own machine
     case TryFailure::kLocalResources:
-      env_.metrics.CountOwnFailure(failure);
-      break;
     case TryFailure::kErrorStatus:       // ChargeStatus
     case TryFailure::kStaleConnection:   // it closed an idle connection, as it may
     case TryFailure::kResponseTimeout:   // a long prompt in a long queue looks the same
     case TryFailure::kBootstrapTimeout:  // and so it does between two endpoints
-      break;
+      return EndpointFailure::kNone;
   }
-  if (ejected) env_.metrics.CountEjection(routed_.pool()->pool.id);
+  return EndpointFailure::kNone;
+}
+
+void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now) {
+  if (failure == TryFailure::kUnreachable) RecordRefusal(state, now, false);
+  if (failure == TryFailure::kUnreachable || failure == TryFailure::kLocalResources) {
+    env_.metrics.CountOwnFailure(failure);
+  }
+  // Nobody is there, so what it held is gone, and what was claimed for this try never came.
+  if (failure == TryFailure::kConnectRefused) env_.index.RemoveEndpoint(state.slot);
+  const EndpointFailure charge = ChargeOf(failure);
+  if (charge == EndpointFailure::kNone) return;
+  if (RecordFailure(state, now, charge)) env_.metrics.CountEjection(routed_.pool()->pool.id);
 }
 
 void Exchange::ChargeStatus(EndpointState& state, int status, TimePoint now) {

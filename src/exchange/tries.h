@@ -4,8 +4,12 @@
 
 #include "exchange/metrics.h"
 #include "exchange/rejection.h"
+#include "pool/health.h"
 
 namespace gw {
+
+// What such a try says of its endpoint's health; kNone: nothing.
+EndpointFailure ChargeOf(TryFailure failure);
 
 // One try is that of a whole request at one endpoint, or that of its halves at a pair of them.
 struct Tries {
