@@ -8,6 +8,7 @@
 #include "api/names.h"
 #include "translate/secret_token.h"
 #include "translate/tls_memory.h"
+#include "translate/tls_refs.h"
 
 namespace gw::internal {
 namespace {
@@ -24,8 +25,8 @@ class Reader {
   std::shared_ptr<const ClientTls> ReadTls(const api::Backend::Tls& tls);
   std::shared_ptr<const Trust> ReadTrust(const api::Backend::Tls& tls);
   EndpointAccess::Credential ReadCredential(const api::Backend::Credentials& credentials);
-  void Note(const char* reason, const std::string& path, const std::string& message) {
-    if (reason_.empty()) reason_ = reason;
+  void Note(std::string reason, const std::string& path, const std::string& message) {
+    if (reason_.empty()) reason_ = std::move(reason);
     wrong_.push_back(path + ": " + message + backend_.meta.Where(path));
   }
 
@@ -43,22 +44,12 @@ std::shared_ptr<const Trust> Reader::ReadTrust(const api::Backend::Tls& tls) {
     return nullptr;
   }
   std::string pem;
+  const Referrer referrer{api::kPenstockGroup, "Backend", backend_.meta.ns};
   for (size_t i = 0; i < tls.ca_refs.size(); ++i) {
-    const api::CaRef& ref = tls.ca_refs[i];
-    const std::string path = fmt::format("spec.tls.caCertificateRefs[{}]", i);
-    const std::string source = fmt::format("ConfigMap {}/{}", ref.ns, ref.name);
-    const auto found = context_.resources.config_maps.find({ref.ns, ref.name});
-    if (found == context_.resources.config_maps.end()) {
-      Note("InvalidCACertificateRef", path,
-           fmt::format("{} {}", source, context_.WhyMissing("", "ConfigMap", ref.ns, ref.name)));
-      continue;
-    }
-    const auto data = found->second.data.find(api::kCaCertificateKey);
-    const TlsMemory::AuthoritiesRead read = context_.tls_memory.ReadAuthorities(
-        source, data == found->second.data.end() ? std::string() : data->second);
-    if (!read.fault.empty()) {
-      Note("InvalidCACertificateRef", path,
-           fmt::format("{}: {}: {}", source, api::kCaCertificateKey, read.fault));
+    const AuthoritiesRef read = ReadAuthoritiesRef(context_, referrer, tls.ca_refs[i],
+                                                   "InvalidKind", /*keep_last_good=*/true);
+    if (read.fault) {
+      Note(read.fault.reason, fmt::format("spec.tls.caCertificateRefs[{}]", i), read.fault.message);
     }
     pem += read.pem;
   }

@@ -71,7 +71,7 @@ std::string WithLastGood(std::string message, const TlsMemory::CertificateRead& 
   return message + "; its last good certificate is served: " + Described(*read.served);
 }
 
-CertificateRef ReadCertificateRef(Context& context, const Referrer& referrer,
+CertificateRef ReadCertificateRef(const Context& context, const Referrer& referrer,
                                   const api::SecretRef& ref, const char* reason) {
   CertificateRef result;
   result.source = Named("Secret", ref.ns, ref.name);
@@ -97,8 +97,9 @@ CertificateRef ReadCertificateRef(Context& context, const Referrer& referrer,
   return result;
 }
 
-AuthoritiesRef ReadAuthoritiesRef(Context& context, const Referrer& referrer, const api::CaRef& ref,
-                                  const char* kind_reason, bool keep_last_good) {
+AuthoritiesRef ReadAuthoritiesRef(const Context& context, const Referrer& referrer,
+                                  const api::CaRef& ref, const char* kind_reason,
+                                  bool keep_last_good) {
   constexpr char kReason[] = "InvalidCACertificateRef";
   AuthoritiesRef result;
   result.source = Named("ConfigMap", ref.ns, ref.name);

@@ -31,7 +31,7 @@ struct CertificateRef {
   RefFault fault;
 };
 // `reason`: of what is wrong with the reference, but for a missing grant.
-CertificateRef ReadCertificateRef(Context& context, const Referrer& referrer,
+CertificateRef ReadCertificateRef(const Context& context, const Referrer& referrer,
                                   const api::SecretRef& ref, const char* reason);
 
 struct AuthoritiesRef {
@@ -41,8 +41,9 @@ struct AuthoritiesRef {
 };
 // `kind_reason`: of a reference to what is no ConfigMap. `keep_last_good`: authorities that were
 // good once go on being used when what the ConfigMap has now is bad.
-AuthoritiesRef ReadAuthoritiesRef(Context& context, const Referrer& referrer, const api::CaRef& ref,
-                                  const char* kind_reason, bool keep_last_good);
+AuthoritiesRef ReadAuthoritiesRef(const Context& context, const Referrer& referrer,
+                                  const api::CaRef& ref, const char* kind_reason,
+                                  bool keep_last_good);
 
 // The message, and what goes on being served beside the fault that it tells.
 std::string WithLastGood(std::string message, const TlsMemory::CertificateRead& read);
