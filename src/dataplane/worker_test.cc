@@ -28,7 +28,7 @@ TEST_F(WorkerTest, ABodyThatStopsComingIsNotWaitedFor) {
 }
 
 TEST_F(WorkerTest, IdleClientsAreClosed) {
-  options_.keep_alive_timeout = milliseconds(20);
+  options_.keep_alive_timeout = milliseconds(200);
   Start();
   auto fresh = Connect();
   auto used = Connect(kGet);
@@ -175,8 +175,9 @@ TEST_F(WorkerTest, AModelListThatIsTooLongIsLeftOut) {
 }
 
 TEST_F(WorkerTest, AClientThatTakesNothingOfItsLastAnswerIsLetGo) {
-  options_.client_write_timeout = milliseconds(50);
-  options_.keep_alive_timeout = milliseconds(1);
+  options_.client_write_timeout = milliseconds(400);
+  // The shorter one, and long enough for a request to come behind its connection on a busy machine.
+  options_.keep_alive_timeout = milliseconds(200);
   Start();
   auto client = Connect(kGet);
   client->stream->set_observer(nullptr);  // reads nothing from here on
