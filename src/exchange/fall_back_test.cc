@@ -1,43 +1,23 @@
 #include <gtest/gtest.h>
 
 #include "base/check.h"
-#include "exchange/exchange.h"
-#include "exchange/test_snapshot.h"
-#include "http/h1_parser.h"
+#include "exchange/test_exchange.h"
 #include "pool/health.h"
-#include "scheduling/registry.h"
 
 namespace gw {
 namespace {
 
-constexpr uint16_t kPort = 8080;
-
 // A route to a pool of two endpoints that falls back on a model served elsewhere, which knows every
 // model as "far".
-class FallBackTest : public testing::Test {
+class FallBackTest : public ExchangeFixture {
  protected:
   void SetUp() override {
-    pool_ = MakePool("default/qwen", {"10.0.0.1", "10.0.0.2"});
+    pool_ = MakePool("default/qwen", {"10.0.0.1:8000", "10.0.0.2:8000"});
     pool_->fallback = 1;
-    far_ = MakePool("backend default/far", {"192.0.2.1"});
+    far_ = MakePool("backend default/far", {"192.0.2.1:8000"});
     far_->pool.kind = Pool::Kind::kElsewhere;
     far_->rewrites.AddForAnyName({{"far"}});
     Publish();
-  }
-  std::shared_ptr<PoolEntry> MakePool(const std::string& id, const std::vector<std::string>& ips) {
-    auto entry = std::make_shared<PoolEntry>();
-    entry->pool.id = id;
-    for (const std::string& ip : ips) {
-      Endpoint endpoint;
-      endpoint.name = endpoint.ip = ip;
-      endpoint.port = 8000;
-      endpoint.address = ip + ":8000";
-      endpoint.state = table_.Get(endpoint.address);
-      entry->pool.endpoints.push_back(endpoint);
-    }
-    entry->profile = ProfileFor(RoutingStrategy::kDefault);
-    entry->load_profile = LoadProfile();
-    return entry;
   }
   void Publish() {
     auto snapshot = std::make_shared<Snapshot>(*SnapshotOf(pool_, {kPort}));
@@ -45,16 +25,11 @@ class FallBackTest : public testing::Test {
     snapshot_ = snapshot;
   }
   Step Ask() {
-    text_ =
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nx-request-id: r\r\n"
-        "Content-Length: 2\r\n\r\n";
-    parser_.Reset();
-    CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
-    CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
-    body_ = R"({"model":"near","messages":[{"role":"user","content":"hi"}]})";
-    body_.reserve(body_.size() + InferenceParser::kPadding);
-    return exchange_.OnRequestBody(body_, clock_.Now());
+    const Step head = SendHead(snapshot_,
+                               "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n"
+                               "x-request-id: r\r\nContent-Length: 2\r\n\r\n");
+    CHECK(head.kind == Step::Kind::kReadBody);
+    return SendBody(R"({"model":"near","messages":[{"role":"user","content":"hi"}]})");
   }
   std::string Sent() {
     std::string sent;
@@ -77,17 +52,9 @@ class FallBackTest : public testing::Test {
     ASSERT_NE(StandingOf(*endpoint.state, 0, clock_.Now()), Standing::kInUse);
   }
 
-  ManualClock clock_;
-  PrefixIndex index_{PrefixIndex::Options{}};
-  MetricRegistry registry_;
-  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
-  EndpointTable table_;
   std::shared_ptr<PoolEntry> pool_;
   std::shared_ptr<PoolEntry> far_;
   std::shared_ptr<const Snapshot> snapshot_;
-  std::string text_, body_;
-  http::RequestParser parser_;
-  Exchange exchange_{environment_};
 };
 
 TEST_F(FallBackTest, APoolThatCanServeDoes) {
@@ -103,7 +70,7 @@ TEST_F(FallBackTest, WithoutAnEndpointTheOtherServesUnderItsOwnModelName) {
   Publish();
   ASSERT_EQ(Ask().kind, Step::Kind::kForward);
   EXPECT_EQ(exchange_.pool(), far_.get());
-  EXPECT_EQ(exchange_.endpoint().ip, "192.0.2.1");
+  EXPECT_EQ(exchange_.endpoint().address, "192.0.2.1:8000");
   EXPECT_EQ(Sent(), R"({"model":"far","messages":[{"role":"user","content":"hi"}]})");
   const RequestRecord record = End();
   EXPECT_EQ(record.pool, "backend default/far");
@@ -172,7 +139,7 @@ TEST_F(FallBackTest, OneThatCannotBeAskedEitherIsNone) {
   EXPECT_EQ(step.rejection, Rejection::kNoEndpoint);
   exchange_.End(Outcome::kRejected, 503, clock_.Now());
 
-  far_ = MakePool("backend default/far", {"192.0.2.1"});
+  far_ = MakePool("backend default/far", {"192.0.2.1:8000"});
   far_->unservable = "Backend default/far: no Secret";
   Publish();
   step = Ask();

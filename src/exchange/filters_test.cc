@@ -2,11 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/check.h"
-#include "exchange/exchange.h"
-#include "exchange/test_snapshot.h"
-#include "http/h1_parser.h"
-#include "scheduling/registry.h"
+#include "exchange/test_exchange.h"
 
 namespace gw {
 namespace {
@@ -15,7 +11,7 @@ constexpr uint16_t kPort = 8080;
 constexpr std::string_view kPreflight =
     "Origin: https://a.test\r\nAccess-Control-Request-Method: POST\r\n";
 
-class FiltersTest : public testing::Test {
+class FiltersTest : public ExchangeFixture {
  protected:
   FiltersTest() {
     entry_->pool.id = "default/qwen";
@@ -34,32 +30,16 @@ class FiltersTest : public testing::Test {
   }
 
   Step Head(std::string_view method, std::string_view target, std::string_view fields = "") {
-    text_ = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: a.test:1\r\n" +
-            std::string(fields) + "\r\n";
-    parser_.Reset();
-    CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(SnapshotOf(entry_, {kPort}, rule_), {kPort}, "127.0.0.1", clock_.Now());
-    return exchange_.OnRequestHead(parser_.head());
+    return SendHead(SnapshotOf(entry_, {kPort}, rule_),
+                    std::string(method) + " " + std::string(target) +
+                        " HTTP/1.1\r\nHost: a.test:1\r\n" + std::string(fields) + "\r\n");
   }
-  Step Body(std::string_view body) {
-    body_.assign(body);
-    body_.reserve(body_.size() + Exchange::kBodyPadding);
-    return exchange_.OnRequestBody(body_, clock_.Now());
-  }
+  Step Body(std::string_view body) { return SendBody(body); }
 
-  ManualClock clock_;
-  EndpointTable table_;
   std::shared_ptr<PoolEntry> entry_ = std::make_shared<PoolEntry>();
   std::shared_ptr<RouteRule> rule_ = RuleToThePool();
   std::shared_ptr<RouteFilters> rule_filters_ = std::make_shared<RouteFilters>();
   std::shared_ptr<RouteFilters> destination_filters_ = std::make_shared<RouteFilters>();
-  std::string text_;
-  std::string body_;
-  http::RequestParser parser_;
-  PrefixIndex index_{PrefixIndex::Options{}};
-  MetricRegistry registry_;
-  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
-  Exchange exchange_{environment_};
 };
 
 TEST_F(FiltersTest, ARedirectNeedsNoDestinationAndNoBody) {

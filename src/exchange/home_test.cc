@@ -5,55 +5,36 @@
 #include <set>
 
 #include "base/check.h"
-#include "exchange/exchange.h"
-#include "exchange/test_snapshot.h"
-#include "http/h1_parser.h"
-#include "scheduling/registry.h"
+#include "exchange/test_exchange.h"
 
 namespace gw {
 namespace {
 
-constexpr uint16_t kPort = 8080;
-
 // A rule with two pools of three endpoints each, by weight.
-class HomeTest : public testing::Test {
+class HomeTest : public ExchangeFixture {
  protected:
   void SetUp() override {
     environment_.homes = &homes_;
     auto rule = RuleToThePool();
     rule->destinations.push_back({Destination::Kind::kPool, 1, 1});
     rule->total_weight = 2;
-    auto snapshot = std::make_shared<Snapshot>(*SnapshotOf(MakePool("a", 10), {kPort}, rule));
-    snapshot->pools.push_back(MakePool("b", 20));
+    auto snapshot = std::make_shared<Snapshot>(*SnapshotOf(PoolFrom("a", 10), {kPort}, rule));
+    snapshot->pools.push_back(PoolFrom("b", 20));
     snapshot_ = snapshot;
   }
-  std::shared_ptr<const PoolEntry> MakePool(const std::string& id, int first) {
-    auto entry = std::make_shared<PoolEntry>();
-    entry->pool.id = id;
+  std::shared_ptr<const PoolEntry> PoolFrom(const std::string& id, int first) {
+    std::vector<std::string> addresses;
     for (int i = first; i < first + 3; ++i) {
-      Endpoint endpoint;
-      endpoint.name = endpoint.ip = "10.0.0." + std::to_string(i);
-      endpoint.port = 8000;
-      endpoint.address = endpoint.ip + ":8000";
-      endpoint.state = table_.Get(endpoint.address);
-      entry->pool.endpoints.push_back(endpoint);
+      addresses.push_back("10.0.0." + std::to_string(i) + ":8000");
     }
-    entry->profile = ProfileFor(RoutingStrategy::kDefault);
-    entry->load_profile = LoadProfile();
-    return entry;
+    return MakePool(id, addresses);
   }
   // The address that the request goes to.
   std::string Ask(const std::string& method, const std::string& path, const std::string& body) {
-    text_ = method + " " + path + " HTTP/1.1\r\nHost: a\r\n";
-    if (!body.empty()) text_ += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-    text_ += "\r\n";
-    parser_.Reset();
-    CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
-    CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
-    body_ = body;
-    body_.reserve(body_.size() + InferenceParser::kPadding);
-    CHECK(exchange_.OnRequestBody(body_, clock_.Now()).kind == Step::Kind::kForward);
+    std::string head = method + " " + path + " HTTP/1.1\r\nHost: a\r\n";
+    if (!body.empty()) head += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    CHECK(SendHead(snapshot_, head + "\r\n").kind == Step::Kind::kReadBody);
+    CHECK(SendBody(body).kind == Step::Kind::kForward);
     return exchange_.endpoint().address;
   }
   void Answer(const std::string& body) {
@@ -67,16 +48,8 @@ class HomeTest : public testing::Test {
   }
   void End() { exchange_.End(Outcome::kComplete, 200, clock_.Now()); }
 
-  ManualClock clock_;
-  PrefixIndex index_{PrefixIndex::Options{}};
-  MetricRegistry registry_;
-  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
   ResponseHomes homes_;
-  EndpointTable table_;
   std::shared_ptr<const Snapshot> snapshot_;
-  std::string text_, body_;
-  http::RequestParser parser_;
-  Exchange exchange_{environment_};
 };
 
 TEST_F(HomeTest, AResponseIsAskedForWhereItWasMade) {

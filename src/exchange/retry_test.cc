@@ -8,11 +8,8 @@
 #include <set>
 
 #include "base/check.h"
-#include "exchange/exchange.h"
-#include "exchange/test_snapshot.h"
-#include "http/h1_parser.h"
+#include "exchange/test_exchange.h"
 #include "pool/health.h"
-#include "scheduling/registry.h"
 
 namespace gw {
 namespace {
@@ -20,26 +17,15 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
-constexpr uint16_t kPort = 8080;
-
-class RetryTest : public testing::Test {
+class RetryTest : public ExchangeFixture {
  protected:
   RetryTest() { AddEndpoints(3); }
   ~RetryTest() override { End(); }
 
   void AddEndpoints(int n) {
-    entry_->pool.id = "default/qwen";
-    entry_->pool.endpoints.clear();
-    std::vector<Endpoint> endpoints;
-    for (int i = 0; i < n; ++i) {
-      Endpoint endpoint;
-      endpoint.name = "qwen-" + std::to_string(i);
-      endpoint.address = "127.0.0." + std::to_string(11 + i) + ":8000";
-      endpoint.state = table_.Get(endpoint.address);
-      entry_->pool.endpoints.push_back(endpoint);
-    }
-    entry_->profile = ProfileFor(RoutingStrategy::kDefault);
-    entry_->load_profile = LoadProfile();
+    std::vector<std::string> addresses;
+    for (int i = 0; i < n; ++i) addresses.push_back("127.0.0." + std::to_string(11 + i) + ":8000");
+    entry_ = MakePool("default/qwen", addresses);
   }
   RetryPolicy& Policy() {
     auto policy = std::make_shared<RetryPolicy>();
@@ -47,14 +33,11 @@ class RetryTest : public testing::Test {
     return *policy;
   }
   Step Ask(const std::string& method = "POST") {
-    text_ = method + " /v1/thing HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
-    parser_.Reset();
-    CHECK(parser_.Next(text_).event == http::H1Event::kHead);
-    exchange_.Begin(SnapshotOf(entry_, {kPort}, rule_), {kPort}, "127.0.0.1", clock_.Now());
-    CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
-    body_ = "{}";
-    body_.reserve(body_.size() + Exchange::kBodyPadding);
-    return exchange_.OnRequestBody(body_, clock_.Now());
+    const Step head =
+        SendHead(SnapshotOf(entry_, {kPort}, rule_),
+                 method + " /v1/thing HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    CHECK(head.kind == Step::Kind::kReadBody);
+    return SendBody("{}");
   }
   Step::Kind Answer(int status) {
     http::ResponseHead head;
@@ -75,17 +58,8 @@ class RetryTest : public testing::Test {
     return sum;
   }
 
-  ManualClock clock_;
-  EndpointTable table_;
-  std::shared_ptr<PoolEntry> entry_ = std::make_shared<PoolEntry>();
+  std::shared_ptr<PoolEntry> entry_;
   std::shared_ptr<RouteRule> rule_ = RuleToThePool();
-  std::string text_;
-  std::string body_;
-  http::RequestParser parser_;
-  PrefixIndex index_{PrefixIndex::Options{}};
-  MetricRegistry registry_;
-  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
-  Exchange exchange_{environment_};
 };
 
 TEST_F(RetryTest, WithoutAPolicyAnAnswerIsAnAnswer) {

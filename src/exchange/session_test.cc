@@ -8,11 +8,8 @@
 #include <map>
 
 #include "base/check.h"
-#include "exchange/exchange.h"
-#include "exchange/test_snapshot.h"
-#include "http/h1_parser.h"
+#include "exchange/test_exchange.h"
 #include "pool/health.h"
-#include "scheduling/registry.h"
 
 namespace gw {
 namespace {
@@ -20,10 +17,8 @@ namespace {
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-constexpr uint16_t kPort = 8080;
-
 // Two destinations "default/a" and "default/b" of five endpoints each, of equal weight.
-class SessionsTest : public testing::Test {
+class SessionsTest : public ExchangeFixture {
  protected:
   SessionsTest() {
     rule_->destinations = {{Destination::Kind::kPool, 0, 1}, {Destination::Kind::kPool, 1, 1}};
@@ -62,17 +57,12 @@ class SessionsTest : public testing::Test {
     return Answer();
   }
   void Begin(const std::string& cookie) {
-    text_ = "GET /v1/thing HTTP/1.1\r\nHost: a\r\n";
-    if (!cookie.empty()) text_ += "Cookie: other=1; " + cookie + "\r\n";
-    text_ += "\r\n";
-    parser_.Reset();
-    CHECK(parser_.Next(text_).event == http::H1Event::kHead);
+    std::string head = "GET /v1/thing HTTP/1.1\r\nHost: a\r\n";
+    if (!cookie.empty()) head += "Cookie: other=1; " + cookie + "\r\n";
     auto snapshot = std::make_shared<Snapshot>(*SnapshotOf(pools_[0], {kPort}, rule_));
     snapshot->pools = {pools_[0], pools_[1]};
-    exchange_.Begin(snapshot, {kPort}, "127.0.0.1", clock_.Now());
-    CHECK(exchange_.OnRequestHead(parser_.head()).kind == Step::Kind::kReadBody);
-    body_.reserve(Exchange::kBodyPadding);
-    CHECK(exchange_.OnRequestBody(body_, clock_.Now()).kind == Step::Kind::kForward);
+    CHECK(SendHead(snapshot, head + "\r\n").kind == Step::Kind::kReadBody);
+    CHECK(SendBody("").kind == Step::Kind::kForward);
   }
   Served Answer() {
     Served served{exchange_.endpoint().address, "", ""};
@@ -97,18 +87,9 @@ class SessionsTest : public testing::Test {
     CHECK(false);
   }
 
-  ManualClock clock_;
-  EndpointTable table_;
   std::vector<std::shared_ptr<PoolEntry>> pools_;
   std::shared_ptr<SessionPolicy> policy_ = std::make_shared<SessionPolicy>();
   std::shared_ptr<RouteRule> rule_ = RuleToThePool();
-  std::string text_;
-  std::string body_;
-  http::RequestParser parser_;
-  PrefixIndex index_{PrefixIndex::Options{}};
-  MetricRegistry registry_;
-  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
-  Exchange exchange_{environment_};
 };
 
 TEST_F(SessionsTest, WithoutAPolicyNothingIsTold) {
@@ -200,7 +181,6 @@ TEST_F(SessionsTest, AHeadersTokenStaysAsItIs) {
   policy_->by_header = true;
   const std::string token = Ask().set;
   clock_.Advance(seconds(100));
-  text_.clear();
   policy_->by_header = false;  // as a cookie, which Ask sends
   const Served held = Ask("sticky=" + token);
   EXPECT_EQ(held.set, "");
