@@ -104,22 +104,24 @@ size_t PrefixIndex::Impl::fixed_bytes() const {
 bool PrefixIndex::Impl::Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held,
                              bool may_append) {
   size_t at = 0;
-  uint64_t name = 0;
+  size_t begin = 0;  // of the run that was met last
   IndexShard::Met last;
   while (at < hashes.size()) {
     const auto rest = hashes.subspan(at);
     const auto base = static_cast<uint32_t>(at);
     const auto met = ShardOf(rest.front()).Use(rest, base, touch, held > base ? held - base : 0);
     if (met.blocks != 0) {
-      name = rest.front();
+      begin = at;
       last = met;
       at += met.blocks;
       continue;
     }
     if (may_append && last.to_its_end && last.blocks < kRunBlocksMax) {
-      const size_t count = std::min<size_t>(kRunBlocksMax - last.blocks, rest.size());
-      if (!ShardOf(name).Append(name, last.blocks, rest.first(count), touch)) return false;
-      at += count;
+      const size_t end = std::min<size_t>(begin + kRunBlocksMax, hashes.size());
+      const auto grown = hashes.subspan(begin, end - begin);
+      const auto run_base = static_cast<uint32_t>(begin);
+      if (!ShardOf(grown.front()).Append(grown, run_base, last.blocks, touch)) return false;
+      at = end;
     } else {
       const size_t end = EndOfNew(hashes, at);
       if (!AddRuns(hashes.first(end), at, touch)) return false;

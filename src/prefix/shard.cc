@@ -168,20 +168,21 @@ bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touc
   return true;
 }
 
-bool IndexShard::Append(uint64_t name, uint32_t blocks, std::span<const uint64_t> hashes,
+bool IndexShard::Append(std::span<const uint64_t> hashes, uint32_t base, uint32_t blocks,
                         const Touch& touch) {
   if (!has_room()) return false;
   const MutexLock lock(mutex_);
-  const uint32_t cell = table_.Find(name);
+  const uint32_t cell = table_.Find(hashes.front());
   if (cell == 0) return false;
   Run& run = cells_[cell].run;
-  const auto all = static_cast<uint32_t>(blocks + hashes.size());
-  if (run.blocks != blocks || all > kRunBlocksMax) return false;
+  const auto all = static_cast<uint32_t>(hashes.size());
+  // As many blocks may be other ones: the run may have been cut and have grown again.
+  if (run.base != base || run.blocks != blocks || Matched(run, hashes) != blocks) return false;
   const uint32_t more =
       Run::CellsOf(all) - run.hash_cells() + (Run::CellsOf(all) > 1 && run.hash_cells() <= 1);
   if (!Reserve(more, cell) || run.blocks != blocks) return false;
   holders_.Clamp(&run, blocks);
-  PutHashes(&run, hashes);
+  PutHashes(&run, hashes.subspan(blocks));
   // Only what was met earns another round, and this is as new as what it was put behind.
   if (run.met == blocks) run.met = static_cast<uint16_t>(all);
   Hold(cell, touch, all);

@@ -43,9 +43,8 @@ class alignas(64) IndexShard {
     if (has_room()) table_.PrefetchRun(name);
   }
 
-  // All but Has and Append, until Peek, take `hashes`: what is left of a prompt from its block
-  // number `base` on. They look at the run that starts there, and at no more of the prompt than
-  // kRunBlocksMax.
+  // All but Has, until Peek, take `hashes`: what is left of a prompt from its block number `base`
+  // on. They look at the run that starts there, and at no more of the prompt than kRunBlocksMax.
 
   // Hands the holders to `survivors`. A run that nobody holds any more is not there.
   Met Match(std::span<const uint64_t> hashes, uint32_t base, Survivors* survivors);
@@ -56,9 +55,9 @@ class alignas(64) IndexShard {
   // Writes a run of as many of the blocks as fit one, unless there is no room; false if there is a
   // run of that name.
   bool Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch);
-  // Puts `hashes` behind the run of that name and holds all of it; false if the run has not just
-  // `blocks` any more, or no room.
-  bool Append(uint64_t name, uint32_t blocks, std::span<const uint64_t> hashes, const Touch& touch);
+  // Puts what follows the leading `blocks` behind the run and holds all of it; false if the run has
+  // not just these any more, or no room. REQUIRES: blocks < hashes.size() <= kRunBlocksMax
+  bool Append(std::span<const uint64_t> hashes, uint32_t base, uint32_t blocks, const Touch& touch);
 
   // How many leading blocks of the run the prompt has, whoever holds them.
   uint32_t Peek(std::span<const uint64_t> hashes, uint32_t base) const;
