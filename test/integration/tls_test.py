@@ -37,15 +37,24 @@ class ListenerTest(TlsTest):
         self.assertEqual(before.read_response().body, b"hello")
 
     def test_certificate_files_are_renewed_as_certbot_does_it(self):
+        https = {"name": "https", "protocol": "HTTPS"}
+        for place, serve in (
+                ("options", lambda names: self.serve(
+                    [{**https, "tls": {"options": names}}], [])),
+                ("annotations", lambda names: self.serve([https], [], annotations=names))):
+            with self.subTest(place):
+                self.renew_files(serve)
+
+    def renew_files(self, serve):
+        """`serve` begins a gateway with two files, by their names' keys."""
         for label in ("old", "new"):
             self.authority.issue(label, "a.example.com")
         live = {}
         for kind in ("crt", "key"):
             live[kind] = self.authority.file(f"live.{kind}")
             os.symlink(f"old.{kind}", live[kind])
-        listener = {"name": "https", "protocol": "HTTPS", "tls": {"options": {
-            "penstock.dev/certificate-file": live["crt"], "penstock.dev/key-file": live["key"]}}}
-        gateway = self.serve([listener], [])
+        gateway = serve({"penstock.dev/certificate-file": live["crt"],
+                         "penstock.dev/key-file": live["key"]})
         before = self.connect(gateway, "a.example.com")
         self.assertEqual(self.subject(before), "old")
 
@@ -66,6 +75,7 @@ class ListenerTest(TlsTest):
         self.assertEqual(self.subject(self.connect(gateway, "a.example.com")), "new")
         before.request("GET", "/v1/t")
         self.assertEqual(before.read_response().body, b"hello")
+        os.remove(live["key"])
 
     def test_a_host_of_another_listener_is_misdirected(self):
         both = self.issued("both", "a.example.com b.example.com")

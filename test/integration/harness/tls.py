@@ -43,20 +43,23 @@ class TlsTest(GatewayTest):
             listener["hostname"] = hostname
         return listener
 
-    def objects(self, listeners, secrets, plain_port, frontend=None):
+    def objects(self, listeners, secrets, plain_port, frontend=None, annotations=None):
         objects = gateway_objects(plain_port)
+        objects[1]["metadata"]["annotations"] = annotations or {}
         objects[1]["spec"]["listeners"] += [
             {**listener, "port": self.tls_port} for listener in listeners]
         if frontend is not None:
             objects[1]["spec"]["tls"] = {"frontend": frontend}
         return objects + secrets
 
-    def serve(self, listeners, secrets, script=answer(200, b"hello"), frontend=None, **options):
+    def serve(self, listeners, secrets, script=answer(200, b"hello"), frontend=None,
+              annotations=None, **options):
         self.server = self.model_server(script)
         gateway = self.gateway(pool_of([self.server]), **options)
         self.plain_port = gateway.port
         self.tls_port = free_port(gateway.address)
-        gateway.write("gateway.yaml", self.objects(listeners, secrets, gateway.port, frontend))
+        gateway.write("gateway.yaml", self.objects(
+            listeners, secrets, gateway.port, frontend, annotations))
         eventually(lambda: self.is_open(gateway), "the HTTPS port is open")
         return gateway
 
