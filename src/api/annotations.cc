@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "api/gateway.h"
 #include "base/suggest.h"
 
 namespace gw::api {
@@ -11,6 +12,8 @@ constexpr std::string_view kOwnPrefix = "penstock.dev/";
 constexpr OwnAnnotation kOwn[] = {
     {"Gateway", kApiKeysAnnotation},
     {"Gateway", kApiKeysForwardAnnotation},
+    {"Gateway", kCertificateFileOption},
+    {"Gateway", kKeyFileOption},
     {"Gateway", kRequestsPerMinuteAnnotation},
     {"Gateway", kTokensPerMinuteAnnotation},
     {"HTTPRoute", kApiKeysAnnotation},

@@ -59,7 +59,8 @@ struct SecretRef {
   bool operator==(const SecretRef&) const = default;
 };
 
-// The values of a listener's tls.options under these keys.
+// A listener's tls.options have them as keys, a Gateway as annotations, for those of its HTTPS
+// listeners that name no certificate.
 inline constexpr char kCertificateFileOption[] = "penstock.dev/certificate-file";
 inline constexpr char kKeyFileOption[] = "penstock.dev/key-file";
 
@@ -69,6 +70,7 @@ inline constexpr char kKeyFileOption[] = "penstock.dev/key-file";
 struct CertificateFiles {
   std::string certificate;  // as it is written; once they are read the path that it means
   std::string key;
+  std::string path = {};  // where they are named: "spec.listeners[0].tls.options"
   bool read = false;
   std::string certificate_pem = {};
   std::string key_pem = {};

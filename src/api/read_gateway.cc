@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "api/kinds.h"
@@ -86,7 +87,9 @@ AllowedRoutes ReadAllowedRoutes(const Value& value) {
   return allowed;
 }
 
+// `files`: of the Gateway, for listeners that name no certificate.
 Listener ReadListener(const Value& value, const std::string& ns, int index,
+                      const std::optional<CertificateFiles>& files,
                       std::vector<Unsupported>* unsupported) {
   Listener listener;
   MapReader in = value.Map();
@@ -99,7 +102,9 @@ Listener ReadListener(const Value& value, const std::string& ns, int index,
   protocol.Keep();
   const Value tls = in.Get("tls");
   if (tls.present()) {
-    listener.tls = ReadListenerTls(tls, ns, index, unsupported);
+    listener.tls = ReadListenerTls(tls, ns, index, files, unsupported);
+  } else if (listener.protocol == "HTTPS" && files) {
+    listener.tls = ListenerTls{.files = files};
   }
   const bool plain =
       listener.protocol == "HTTP" || listener.protocol == "TCP" || listener.protocol == "UDP";
@@ -116,6 +121,12 @@ Listener ReadListener(const Value& value, const std::string& ns, int index,
   listener.allowed_routes = ReadAllowedRoutes(allowed);
   allowed.Keep();
   return listener;
+}
+
+bool AnyUses(const CertificateFiles& files, const std::vector<Listener>& listeners) {
+  return std::any_of(listeners.begin(), listeners.end(), [&](const Listener& listener) {
+    return listener.tls && listener.tls->files == files;
+  });
 }
 
 GatewayAddress ReadAddress(const Value& value, std::vector<Unsupported>* unsupported) {
@@ -163,15 +174,22 @@ Gateway ReadGateway(ObjectInput& in) {
   const Value class_name = spec.Require("gatewayClassName");
   result.gateway_class_name = class_name.Text(1, 253);
   class_name.Keep();
+  const std::optional<CertificateFiles> files = ReadCertificateFiles(in);
   std::vector<std::string> names;
   for (const Value& item : spec.Require("listeners").List(1, 64)) {
     const int index = static_cast<int>(result.listeners.size());
-    Listener listener = ReadListener(item, in.meta.ns, index, &result.unsupported);
+    Listener listener = ReadListener(item, in.meta.ns, index, files, &result.unsupported);
     if (!listener.name.empty() && Contains(names, listener.name)) {
       item.Error("name " + Quoted(listener.name) + " is given to two listeners");
     }
     names.push_back(listener.name);
     result.listeners.push_back(std::move(listener));
+  }
+  if (files && !AnyUses(*files, result.listeners)) {
+    in.top.Get("metadata")
+        .At("annotations")
+        .At(kCertificateFileOption)
+        .Error("no HTTPS listener uses it: all have a certificate of their own");
   }
   const Value addresses = spec.Get("addresses");
   for (const Value& item : addresses.List(0, 16)) {

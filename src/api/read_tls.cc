@@ -35,30 +35,42 @@ std::optional<FrontendValidation> ReadValidation(const Value& value, const std::
   return validation;
 }
 
+bool NamesFile(std::string_view key) {
+  return key == kCertificateFileOption || key == kKeyFileOption;
+}
+
+// Of `all`, a map of text: both files or none.
+std::optional<CertificateFiles> ReadFiles(const Value& all, const StringMap& texts) {
+  constexpr size_t kPathMax = 4096;
+  const auto read = [&](const char* key, const char* other) -> std::string {
+    const auto found = texts.find(key);
+    if (found == texts.end()) {
+      if (texts.contains(other)) all.At(key).Error(std::string("is required beside ") + other);
+      return "";
+    }
+    const std::string& path = found->second;
+    if (path.empty() || path.size() > kPathMax || path.find('\0') != path.npos) {
+      all.At(key).Error("must be the path of a file");
+    }
+    return path;
+  };
+  CertificateFiles files;
+  files.certificate = read(kCertificateFileOption, kKeyFileOption);
+  files.key = read(kKeyFileOption, kCertificateFileOption);
+  if (files.certificate.empty() && files.key.empty()) return std::nullopt;
+  files.path = all.path();
+  all.Keep();
+  return files;
+}
+
 // The files that the options name; all other options are unsupported.
 std::optional<CertificateFiles> ReadOptions(const Value& options, int index,
                                             std::vector<Unsupported>* unsupported) {
-  constexpr size_t kPathMax = 4096;
-  CertificateFiles files;
-  options.Keep();
-  for (const auto& [key, path] : options.Strings()) {
-    const Value option = options.At(key);
-    if (key != kCertificateFileOption && key != kKeyFileOption) {
-      NoteUnsupported(option, index, unsupported);
-      continue;
-    }
-    if (path.empty() || path.size() > kPathMax || path.find('\0') != path.npos) {
-      option.Error("must be the path of a file");
-    }
-    (key == kKeyFileOption ? files.key : files.certificate) = path;
+  const StringMap texts = options.Strings();
+  for (const auto& [key, text] : texts) {
+    if (!NamesFile(key)) NoteUnsupported(options.At(key), index, unsupported);
   }
-  if (files.certificate.empty() && files.key.empty()) return std::nullopt;
-  const auto require = [&](const char* key, const std::string& path) {
-    if (path.empty()) options.At(key).Error("is required beside the other file's option");
-  };
-  require(kCertificateFileOption, files.certificate);
-  require(kKeyFileOption, files.key);
-  return files;
+  return ReadFiles(options, texts);
 }
 
 SecretRef ReadSecretRef(const Value& value, const std::string& ns) {
@@ -91,7 +103,12 @@ FrontendTls ReadFrontendTls(const Value& value, const std::string& ns) {
 
 }  // namespace
 
+std::optional<CertificateFiles> ReadCertificateFiles(const ObjectInput& in) {
+  return ReadFiles(in.top.Get("metadata").At("annotations"), in.meta.annotations);
+}
+
 ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index,
+                            const std::optional<CertificateFiles>& otherwise,
                             std::vector<Unsupported>* unsupported) {
   ListenerTls tls;
   MapReader in = value.Map();
@@ -111,7 +128,9 @@ ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index
   if (tls.files && tls.mode == ListenerTls::Mode::kPassthrough) {
     options.Error("must not name files when mode is Passthrough");
   }
-  if (tls.mode == ListenerTls::Mode::kTerminate && tls.certificate_refs.empty() && !has_options) {
+  const bool terminates = tls.mode == ListenerTls::Mode::kTerminate;
+  if (terminates && !tls.files && tls.certificate_refs.empty()) tls.files = otherwise;
+  if (terminates && !tls.files && tls.certificate_refs.empty() && !has_options) {
     references.Error("is required when mode is Terminate");
   }
   return tls;

@@ -2,16 +2,21 @@
 
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/gateway.h"
+#include "api/kinds.h"
 #include "api/reader.h"
 
 namespace gw::api {
 
-// spec.listeners[].tls; `ns` is the Gateway's.
+// The files that the annotations of a Gateway name.
+std::optional<CertificateFiles> ReadCertificateFiles(const ObjectInput& in);
+// spec.listeners[].tls; `ns` is the Gateway's, `otherwise` what serves where none is named.
 ListenerTls ReadListenerTls(const Value& value, const std::string& ns, int index,
+                            const std::optional<CertificateFiles>& otherwise,
                             std::vector<Unsupported>* unsupported);
 // spec.tls
 struct GatewayTls {

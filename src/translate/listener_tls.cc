@@ -63,7 +63,7 @@ void Reader::ReadCertificate(const api::SecretRef& ref, const std::string& path)
 
 void Reader::ReadFiles(const api::CertificateFiles& files) {
   constexpr char kReason[] = "InvalidCertificateRef";
-  const std::string path = path_ + ".options";
+  const std::string& path = files.path;
   if (!files.read) {
     Note({kReason,
           "files are read only where the objects are read out of files, too: put the "

@@ -92,8 +92,12 @@ TEST(CertificateFiles, AreServedAndTheLastGoodOnesGoOn) {
   Following scenario;
   const TestCertificate good = ServerCertificate("files.example.com");
   scenario.https->tls->certificate_refs.clear();
-  scenario.https->tls->files =
-      api::CertificateFiles{"/tls/a.crt", "/tls/a.key", true, good.pem, good.key_pem()};
+  scenario.https->tls->files = api::CertificateFiles{.certificate = "/tls/a.crt",
+                                                     .key = "/tls/a.key",
+                                                     .path = "spec.listeners[0].tls.options",
+                                                     .read = true,
+                                                     .certificate_pem = good.pem,
+                                                     .key_pem = good.key_pem()};
   Translation translation = scenario.Next();
   EXPECT_EQ(Shown(*translation.snapshot), "*: CN=files.example.com");
   EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "True/ResolvedRefs");
@@ -112,6 +116,8 @@ TEST(CertificateFiles, AreServedAndTheLastGoodOnesGoOn) {
     translation = scenario.Next();
     EXPECT_EQ(ListenerSaid(translation, "https", "ResolvedRefs"), "False/InvalidCertificateRef");
     EXPECT_THAT(ListenerMessage(translation, "https", "ResolvedRefs"), HasSubstr(said));
+    EXPECT_THAT(ListenerMessage(translation, "https", "ResolvedRefs"),
+                HasSubstr("spec.listeners[0].tls.options: "));
     EXPECT_THAT(ListenerMessage(translation, "https", "ResolvedRefs"),
                 HasSubstr("its last good certificate is served: CN=files.example.com"));
     EXPECT_EQ(scenario.ServerOf(translation), server);

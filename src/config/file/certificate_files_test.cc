@@ -102,11 +102,57 @@ TEST(BadObjects, CertificateFiles) {
   ExpectErrors(
       {
           {Options("{penstock.dev/certificate-file: a}"),
-           path + "[\"penstock.dev/key-file\"]: is required beside the other file's option "
+           path + "[\"penstock.dev/key-file\"]: is required beside penstock.dev/certificate-file "
                   "(a.yaml:4)"},
           {Options("{penstock.dev/key-file: a}"),
-           path + "[\"penstock.dev/certificate-file\"]: is required beside the other file's option "
+           path + "[\"penstock.dev/certificate-file\"]: is required beside penstock.dev/key-file "
                   "(a.yaml:4)"},
+      },
+      "");
+}
+
+std::string Annotated(const std::string& annotations, const std::string& listeners) {
+  return "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n"
+         "metadata: {name: g, annotations: {" +
+         annotations + "}}\nspec: {gatewayClassName: c, listeners: [" + listeners + "]}\n";
+}
+constexpr char kBoth[] = "penstock.dev/certificate-file: g.crt, penstock.dev/key-file: g.key";
+
+TEST(CertificateFiles, OfTheGatewayAreForListenersThatNameNoCertificate) {
+  const api::ResourceSet set = Good(Annotated(
+      kBoth,
+      "{name: none, port: 443, protocol: HTTPS}, "
+      "{name: mode, port: 444, protocol: HTTPS, tls: {mode: Terminate}}, "
+      "{name: other, port: 445, protocol: HTTPS, tls: {options: {x.io/min: '1.3'}}}, "
+      "{name: plain, port: 80, protocol: HTTP}, "
+      "{name: secret, port: 446, protocol: HTTPS, tls: {certificateRefs: [{name: s}]}}, "
+      "{name: own, port: 447, protocol: HTTPS, tls: {options: {penstock.dev/certificate-file: a, "
+      "penstock.dev/key-file: b}}}"));
+  const auto& listeners = set.gateways.at({"default", "g"}).listeners;
+  ASSERT_EQ(listeners.size(), 6u);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(listeners[i].tls && listeners[i].tls->files) << listeners[i].name;
+    EXPECT_EQ(listeners[i].tls->files->certificate, "g.crt");
+    EXPECT_EQ(listeners[i].tls->files->key, "g.key");
+    EXPECT_EQ(listeners[i].tls->files->path, "metadata.annotations");
+  }
+  EXPECT_FALSE(listeners[3].tls);
+  EXPECT_FALSE(listeners[4].tls->files);
+  EXPECT_EQ(listeners[5].tls->files->certificate, "a");
+}
+
+TEST(BadObjects, CertificateFilesInAnnotations) {
+  const std::string path = "Gateway default/g: metadata.annotations[\"penstock.dev/";
+  const std::string https = "{name: a, port: 443, protocol: HTTPS}";
+  ExpectErrors(
+      {
+          {Annotated("penstock.dev/certificate-file: a", https),
+           path + "key-file\"]: is required beside penstock.dev/certificate-file (a.yaml:3)"},
+          {Annotated("penstock.dev/certificate-file: a, penstock.dev/key-file: ''", https),
+           path + "key-file\"]: must be the path of a file (a.yaml:3)"},
+          {Annotated(kBoth, "{name: a, port: 80, protocol: HTTP}"),
+           path + "certificate-file\"]: no HTTPS listener uses it: all have a certificate of their "
+                  "own (a.yaml:3)"},
       },
       "");
 }
