@@ -227,8 +227,7 @@ void Replica::Prepare(Generation* g) {
   if (g->answer.dialect != Dialect::kEmbedding) request_.prompt.AddSegment(g->answer.text);
   const std::string& cache = g->lora < 0 ? options_.models[0] : options_.loras[g->lora];
   HashBlocks(request_.prompt.bytes(), PrefixSeed(cache, request_.cache_salt),
-             {.block_chars = options_.spec.block_tokens * kTokenBytes},
-             &request.block_names);
+             {.block_chars = options_.spec.block_tokens * kTokenBytes}, &request.block_names);
 }
 
 void Replica::Submit(Generation* g) {

@@ -168,9 +168,8 @@ TEST_F(TlsListenerTest, PlainHttpIsNoHandshake) {
   Start();
   auto client = Connect(kGet);
   RunUntil([&] { return client->ended(); });
-  RunUntil([&] {
-    return Handshakes("not_tls", 1) && Counted("penstock_downstream_connections 0\n");
-  });
+  RunUntil(
+      [&] { return Handshakes("not_tls", 1) && Counted("penstock_downstream_connections 0\n"); });
 }
 
 TEST_F(TlsListenerTest, DrainingWaitsForHandshakesThatAreUnderWay) {

@@ -31,7 +31,7 @@ class DataPlane final : public FrontEnd {
         snapshots_(snapshots),
         handed_(handed),
         model_lists_(options.dataplane, SeedFromSystem()),
-        shared_{snapshots,     index,  metrics, options.dataplane, held, options.log_requests,
+        shared_{snapshots,     index,   metrics, options.dataplane, held, options.log_requests,
                 &model_lists_, &handed, &homes_} {}
 
   absl::Status Start() override {

@@ -33,8 +33,8 @@ struct LoadResult {
   std::vector<std::string> empty;    // of these, the ones without any document
   std::vector<std::string> folders;  // that were looked into
   std::vector<std::string> beside;   // that the objects name (certificates): read too, as far as
-                                    // they are there
-  std::vector<std::string> limits;  // names of the limits that were reached
+                                     // they are there
+  std::vector<std::string> limits;   // names of the limits that were reached
   uint64_t hash = 0;  // of all that was read, names included; equal means nothing changed
 
   bool ok() const { return errors.empty(); }
