@@ -52,6 +52,12 @@ class TestApiStore {
     object.version = ++version_;
     return Note("DELETED", Json({ns, name}, object, true));
   }
+  // name -> value
+  std::map<std::string, std::string> Values() const {
+    std::map<std::string, std::string> values;
+    for (const auto& [key, object] : objects_) values[key.second] = object.value;
+    return values;
+  }
   // What happened until now is forgotten, and lists that are half read are, too.
   void Compact() {
     ++version_;
