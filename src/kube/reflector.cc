@@ -152,12 +152,7 @@ void Reflector::OnLine(std::string_view line) {
 }
 
 void Reflector::OnEvent(WatchEvent event) {
-  // What there was before comes in no order of versions: until it has ended there is none to go on
-  // from.
-  const bool ends_initial = initial_ && event.initial_events_end;
-  if (event.type != WatchEvent::Type::kError && (!initial_ || ends_initial)) {
-    resource_version_ = event.object.resource_version;
-  }
+  if (event.type != WatchEvent::Type::kError) resource_version_ = event.object.resource_version;
   switch (event.type) {
     case WatchEvent::Type::kAdded:
     case WatchEvent::Type::kModified:
@@ -167,7 +162,7 @@ void Reflector::OnEvent(WatchEvent event) {
       if (held_.Drop(event.object.key)) sink_.OnDeleted(event.object.key);
       return;
     case WatchEvent::Type::kBookmark:
-      if (!ends_initial) return;
+      if (!initial_ || !event.initial_events_end) return;
       initial_ = false;
       initial_timer_.Stop();
       return FinishSync();
@@ -251,7 +246,10 @@ void Reflector::OnAbsent(const ApiAnswer& answer) {
 }
 
 void Reflector::BeginAgain(std::string error) {
-  if (++unfinished_ >= kUnfinishedMax) return Fail(std::move(error));
+  if (++unfinished_ >= kUnfinishedMax) {
+    if (initial_) watch_list_ = false;  // it may be that what stands between does not let it pass
+    return Fail(std::move(error));
+  }
   Retry(Step::kSync);
 }
 

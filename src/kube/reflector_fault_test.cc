@@ -312,7 +312,7 @@ TEST_P(ReflectorFaultTest, AWatchListThatBreaksBeforeItsEndHasToldNothingOfWhatI
   EXPECT_THAT(sink_.states, ElementsAre("synced"));
 }
 
-TEST_P(ReflectorFaultTest, AWatchListThatNeverHasAnEndIsTrouble) {
+TEST_P(ReflectorFaultTest, AWatchListThatNeverHasAnEndIsTroubleAndNotAskedForAgain) {
   if (!GetParam()) GTEST_SKIP();
   const std::string empty = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
   for (int i = 0; i < 3; ++i) server_.Script("sendInitialEvents", empty);
@@ -321,6 +321,7 @@ TEST_P(ReflectorFaultTest, AWatchListThatNeverHasAnEndIsTrouble) {
   EXPECT_EQ(reflector_->status().error, "a watch ended before it had told all there is");
   EXPECT_EQ(server_.requests.size(), 3u);
   Sync();
+  EXPECT_EQ(server_.CountOf("limit="), 1u);
 }
 
 // Whatever happens, and in whatever order: in the end the receiver holds what the server holds.
