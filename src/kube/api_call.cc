@@ -128,8 +128,9 @@ void Call::OnResponseHead(const http::ResponseHead& head) {
 void Call::OnResponseBody(std::string_view piece) {
   if (IsStream()) return TakeLines(piece);
   if (answer_.body.size() + piece.size() > client_.options_.answer_bytes_max) {
-    return Fail(ApiFailure::kTooLarge, absl::StrCat("an answer of more than ",
-                                                    client_.options_.answer_bytes_max, " bytes"));
+    return Fail(ApiFailure::kTooLarge,
+                absl::StrCat("an answer of more than ", client_.options_.answer_bytes_max,
+                             " bytes (limit kube_answer_bytes)"));
   }
   answer_.body += piece;
 }
@@ -140,7 +141,8 @@ void Call::TakeLines(std::string_view piece) {
     const size_t end = std::min(piece.find('\n'), piece.size());
     if (line_.size() + end > client_.options_.line_bytes_max) {
       return Fail(ApiFailure::kTooLarge,
-                  absl::StrCat("a line of more than ", client_.options_.line_bytes_max, " bytes"));
+                  absl::StrCat("a line of more than ", client_.options_.line_bytes_max,
+                               " bytes (limit kube_line_bytes)"));
     }
     if (end == piece.size()) {
       line_ += piece;

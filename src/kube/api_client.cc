@@ -85,6 +85,11 @@ ApiClient::ApiClient(EventLoop& loop, ApiServer server, Credentials& credentials
 
 ApiClient::~ApiClient() { CHECK(calls_ == 0); }
 
+void ApiClient::SetAddress(const SocketAddress& address) {
+  server_.address = address;
+  address_ = address.ToString();
+}
+
 // The generic cell rate algorithm: a request's turn is one interval behind that of the last, and it
 // may come earlier by what a burst is long.
 std::optional<Duration> ApiClient::TakeTurn() {

@@ -44,8 +44,9 @@ struct ApiClientOptions {
   // From an attempt's first byte sent to the answer's last, or to the head of a watch, which the
   // server sends at once. Connecting is part of it.
   Duration answer_timeout = std::chrono::seconds(30);
-  size_t answer_bytes_max = 128 << 20;  // of a whole answer; above it: kTooLarge
-  size_t line_bytes_max = 16 << 20;     // of one line of a watch; above it: kTooLarge
+  // Above these: kTooLarge, with an error that names the limit.
+  size_t answer_bytes_max = 128 << 20;  // kube_answer_bytes: of a whole answer
+  size_t line_bytes_max = 16 << 20;     // kube_line_bytes: of one line of a watch
   int retries_max = 5;                  // for Retry-After, of one request
   Duration retry_after_max = std::chrono::seconds(30);
 };
@@ -120,6 +121,8 @@ class ApiClient {
 
   EventLoop& loop() { return loop_; }
   const ApiServer& server() const { return server_; }
+  // The server is at another address from now on: attempts that begin later go there.
+  void SetAddress(const SocketAddress& address);
 
  private:
   friend class Call;
@@ -128,8 +131,8 @@ class ApiClient {
   std::optional<Duration> TakeTurn();
 
   EventLoop& loop_;
-  const ApiServer server_;
-  const std::string address_;
+  ApiServer server_;
+  std::string address_;
   Credentials& credentials_;
   const ApiClientOptions options_;
   const ClientOptions client_options_;

@@ -67,6 +67,17 @@ class ApiClientTest : public ApiServerTest {
   Lines lines_;
 };
 
+TEST_F(ApiClientTest, GoesToTheAddressThatTheServerHasNow) {
+  Connect();
+  TestApiServer other(*loop_);
+  server_.Script("/x", TestApiServer::Answer(200, "one"));
+  other.Script("/x", TestApiServer::Answer(200, "two"));
+  EXPECT_EQ(Get().body, "one");
+  client_->SetAddress(other.address());
+  EXPECT_EQ(Get().body, "two");
+  call_.reset();
+}
+
 TEST_F(ApiClientTest, SendsWhatItIsGivenAndSaysWhoItIs) {
   Connect({}, "/k8s/c1");
   server_.Script("/x", TestApiServer::Answer(201, "made"));

@@ -14,7 +14,7 @@
 namespace gw::kube {
 
 struct Credential {
-  std::string authorization;  // the value of that field: "Bearer ...", "Basic ..."; "": none is sent
+  std::string authorization;             // that field: "Bearer ...", "Basic ..."; "": none is sent
   std::shared_ptr<const ClientTls> tls;  // nullptr: plain (http://)
 };
 

@@ -105,7 +105,7 @@ bool Reflector::Tell(ApiObject object) {
       break;
   }
   EndWatch();
-  Fail(absl::StrCat("there are more than ", options_.objects_max, " objects (objects_max)"));
+  Fail(absl::StrCat("there are more than ", options_.objects_max, " objects (limit kube_objects)"));
   return false;
 }
 

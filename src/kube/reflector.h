@@ -63,7 +63,7 @@ class ReflectorSink {
 struct ReflectorOptions {
   bool watch_list = true;        // false: LIST and WATCH from the beginning
   size_t page_max = 500;         // objects of a page; halved if a page is too large
-  size_t objects_max = 200'000;  // more: kUnreachable, with an error that says so
+  size_t objects_max = 200'000;  // kube_objects: more: kUnreachable, with an error that names it
   // timeoutSeconds of a watch is drawn from these. Silent for that long and the slack: half-open.
   int watch_min_s = 300;
   int watch_max_s = 600;

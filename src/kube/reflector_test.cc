@@ -246,7 +246,7 @@ TEST_P(ReflectorTest, AnObjectMoreThanItsLimitIsTroubleWithAName) {
   Sync();
   server_.Put("c", "1");
   AdvanceUntil([&] { return IsIn(ReflectorState::kUnreachable); });
-  EXPECT_EQ(reflector_->status().error, "there are more than 2 objects (objects_max)");
+  EXPECT_EQ(reflector_->status().error, "there are more than 2 objects (limit kube_objects)");
   server_.store.Delete("a");
   server_.store.Delete("c");
   Sync();

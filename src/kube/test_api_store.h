@@ -39,10 +39,18 @@ class TestApiStore {
 
   // Adds it, or changes it.
   Event Put(const std::string& name, const std::string& value, const std::string& ns = "default") {
-    const bool is_new = !objects_.contains({ns, name});
     Object& object = objects_[{ns, name}];
-    if (is_new) object.uid = ++last_uid_;
     object.value = value;
+    return PutMembers(name, ns, absl::StrCat(R"("spec":{"value":")", value, R"("})"));
+  }
+  // The same for members of any kind: `members` stand beside its metadata, `meta` within.
+  Event PutMembers(const std::string& name, const std::string& ns, const std::string& members,
+                   const std::string& meta = "") {
+    Object& object = objects_[{ns, name}];
+    const bool is_new = object.uid == 0;
+    if (is_new) object.uid = ++last_uid_;
+    object.members = members;
+    object.meta = meta;
     object.version = ++version_;
     return Note(is_new ? "ADDED" : "MODIFIED", Json({ns, name}, object, true));
   }
@@ -140,6 +148,8 @@ class TestApiStore {
     int uid = 0;
     int version = 0;
     std::string value;
+    std::string members;
+    std::string meta;
   };
   struct Page {
     int version = 0;
@@ -151,9 +161,11 @@ class TestApiStore {
         "{",
         with_kind ? absl::StrCat(R"("apiVersion":")", api_version, R"(","kind":")", kind, "\",")
                   : "",
-        R"("metadata":{"name":")", key.second, R"(","namespace":")", key.first, R"(","uid":"u)",
-        object.uid, R"(","resourceVersion":")", VersionText(object.version),
-        R"("},"spec":{"value":")", object.value, R"("}})");
+        R"("metadata":{"name":")", key.second, "\",",
+        key.first.empty() ? "" : absl::StrCat(R"("namespace":")", key.first, "\","), R"("uid":"u)",
+        object.uid, R"(","resourceVersion":")", VersionText(object.version), "\"",
+        object.meta.empty() ? "" : ",", object.meta, "}", object.members.empty() ? "" : ",",
+        object.members, "}");
   }
   Event Note(const std::string& type, const std::string& object) {
     history_.push_back({version_, Line(type, object)});
