@@ -59,4 +59,13 @@ absl::StatusOr<ClusterAccess> InClusterAccess(const KubeEnvironment& environment
   return out;
 }
 
+absl::StatusOr<ClusterAccess> FindClusterAccess(const KubeconfigOptions& options,
+                                                const KubeEnvironment& environment,
+                                                const std::string& folder) {
+  const bool named =
+      !options.file.empty() || !options.context.empty() || !environment.kubeconfig.empty();
+  const bool in_cluster = !named && !environment.service_host.empty();
+  return in_cluster ? InClusterAccess(environment, folder) : ReadKubeconfig(options, environment);
+}
+
 }  // namespace gw::config

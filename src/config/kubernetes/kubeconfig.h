@@ -47,4 +47,10 @@ inline constexpr char kServiceAccountFolder[] = "/var/run/secrets/kubernetes.io/
 absl::StatusOr<ClusterAccess> InClusterAccess(const KubeEnvironment& environment,
                                               const std::string& folder = kServiceAccountFolder);
 
+// The Pod's service account, where there is one (KUBERNETES_SERVICE_HOST) and no kubeconfig is
+// named by `options` or KUBECONFIG; else a kubeconfig.
+absl::StatusOr<ClusterAccess> FindClusterAccess(const KubeconfigOptions& options,
+                                                const KubeEnvironment& environment,
+                                                const std::string& folder = kServiceAccountFolder);
+
 }  // namespace gw::config

@@ -56,6 +56,22 @@ class KubeconfigTest : public testing::Test {
   TestFolder folder_;
 };
 
+TEST_F(KubeconfigTest, ANamedKubeconfigGoesBeforeTheServiceAccountAndThatBeforeHome) {
+  Write("{}");
+  folder_.Write("token", "t");
+  folder_.Write("ca.crt", "c");
+  const KubeEnvironment pod = {
+      .home = folder_.path(), .service_host = "10.0.0.1", .service_port = "443"};
+  const std::string file = "context \"a\" (" + folder_ / "config" + ")";
+  EXPECT_EQ(FindClusterAccess({}, pod, folder_.path())->source, "service account");
+  EXPECT_EQ(FindClusterAccess({.file = folder_ / "config"}, pod, folder_.path())->source, file);
+  KubeEnvironment named = pod;
+  named.kubeconfig = folder_ / "config";
+  EXPECT_EQ(FindClusterAccess({}, named, folder_.path())->source, file);
+  EXPECT_EQ(FindClusterAccess({.context = "a"}, named, folder_.path())->source, file);
+  EXPECT_FALSE(FindClusterAccess({}, {.home = folder_.path()}, folder_.path()).ok());
+}
+
 std::string Base64(const std::string& text) { return absl::Base64Escape(text); }
 
 TEST_F(KubeconfigTest, AWholeOneIsRead) {
