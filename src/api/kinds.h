@@ -18,6 +18,7 @@ struct ObjectInput {
   std::string group;
   std::string version;
   Problems& problems;
+  bool of_cluster = false;  // an API server holds it
 };
 
 // Each reads `top` to its end and returns the object; if problems were added it is not to be used.

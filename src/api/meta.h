@@ -75,6 +75,9 @@ struct ObjectMeta {
   SourceRef source;
   // The lines of fields that are judged after the whole object was read, by their path.
   std::map<std::string, int, std::less<>> lines;
+  // Of an object of a cluster: fields of a newer version of its kind that are not known here, and
+  // that it is served without.
+  std::vector<std::string> unknown_fields;
 
   ObjectKey key() const { return {ns, name}; }
   // "" if there is no such annotation.

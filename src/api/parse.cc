@@ -8,6 +8,7 @@
 
 #include "api/kinds.h"
 #include "api/names.h"
+#include "api/unknown_fields.h"
 #include "base/suggest.h"
 
 namespace gw::api {
@@ -225,7 +226,8 @@ void Parser::AddObject(const Node& document, const SourceRef& source) {
     AddUnknown(document, ref, source);
     return;
   }
-  Problems problems(source.file);
+  const bool of_cluster = origin_ == Origin::kCluster;
+  Problems problems(source.file, of_cluster);
   if (ref.kind != kind->kind) {
     problems.Add("kind", "must be " + std::string(kind->kind) + ", got " + Quoted(ref.kind),
                  source.line);
@@ -250,11 +252,12 @@ void Parser::AddObject(const Node& document, const SourceRef& source) {
     top.Ignore({"apiVersion", "kind", "status"});
     ObjectMeta meta = ReadMeta(top.Require("metadata"), kind->namespaced, source);
     parsed.generation = meta.generation;
-    ObjectInput in{top, std::move(meta), ref.group, ref.version, problems};
+    ObjectInput in{top, std::move(meta), ref.group, ref.version, problems, of_cluster};
     Object object = kind->read(in);
     top.Finish();
     if (problems.empty()) {
       std::visit([&](auto& of_kind) { of_kind.meta.lines = problems.TakeLines(); }, object);
+      NoteUnknownFields(problems.TakeUnknownFields(), &object);
       parsed.object = std::make_shared<const Object>(std::move(object));
     }
   }

@@ -21,10 +21,10 @@ std::optional<int> PortFromText(std::string_view text) {
   return port <= 65535 ? std::optional<int>(port) : std::nullopt;
 }
 
-// The Ready condition of a Pod; without any condition nobody has judged it, as in files.
-bool PodReady(const Value& conditions) {
+// The Ready condition of a Pod; `unjudged`: without any condition.
+bool PodReady(const Value& conditions, bool unjudged) {
   const std::vector<Value> items = conditions.List(0, kListMax);
-  bool ready = items.empty();
+  bool ready = items.empty() && unjudged;
   for (const Value& item : items) {
     MapReader condition = item.Map();
     const bool about_ready = condition.Get("type").Text(0, kTextMax) == "Ready";
@@ -172,12 +172,14 @@ Pod ReadPod(ObjectInput& in) {
   ReadPodAnnotations(in, &pod);
   MapReader spec = in.top.Get("spec").Map();
   spec.IgnoreAll(kPodSpecFields);
+  // In files nobody judges it.
+  pod.ready = !in.of_cluster;
   const Value status_value = in.top.Get("status");
   if (status_value.present()) {
     MapReader status = status_value.Map();
     pod.ip = status.Get("podIP").TextLike(IsIpAddress, "an IP address");
     ReadInto(status.Get("phase"), &pod.phase);
-    pod.ready = PodReady(status.Get("conditions"));
+    pod.ready = PodReady(status.Get("conditions"), !in.of_cluster);
     status.IgnoreAll(kPodStatusFields);
   }
   pod.meta = std::move(in.meta);

@@ -43,6 +43,11 @@ void Problems::Add(std::string_view path, std::string_view message, int line) {
   errors_.push_back(std::move(error));
 }
 
+void Problems::AddUnknownField(std::string path, const std::string& guess, int line) {
+  if (!gathers_unknown_fields_) return Add(path, "unknown field" + guess, line);
+  if (unknown_fields_.size() < kErrorsMax) unknown_fields_.push_back(std::move(path));
+}
+
 std::vector<std::string> Problems::Take() {
   if (more_ > 0) errors_.push_back("and " + std::to_string(more_) + " more errors");
   more_ = 0;
@@ -345,7 +350,7 @@ void MapReader::ReportRepeated() const {
 void MapReader::ReportUnknown() const {
   for (const Node::Key& key : node_->keys) {
     if (std::find(known_.begin(), known_.end(), key.name) != known_.end()) continue;
-    problems_->Add(PathOf(key.name), "unknown field" + DidYouMean(key.name, known_), key.line);
+    problems_->AddUnknownField(PathOf(key.name), DidYouMean(key.name, known_), key.line);
   }
 }
 

@@ -26,24 +26,32 @@
 
 namespace gw::api {
 
-// The errors of one object, beyond kErrorsMax only counted; and lines of its fields.
+// The errors of one object, beyond kErrorsMax only counted; and lines of its fields. Unknown fields
+// are errors, or gathered by themselves if that is asked for.
 class Problems {
  public:
   static constexpr size_t kErrorsMax = 64;
 
-  explicit Problems(std::string file) : file_(std::move(file)) {}
+  explicit Problems(std::string file, bool gathers_unknown_fields = false)
+      : file_(std::move(file)), gathers_unknown_fields_(gathers_unknown_fields) {}
 
   void Add(std::string_view path, std::string_view message, int line);
+  // `guess` completes the error.
+  void AddUnknownField(std::string path, const std::string& guess, int line);
   bool empty() const { return errors_.empty(); }
   const std::string& file() const { return file_; }
   std::vector<std::string> Take();
+  // The paths of those that were gathered, the first kErrorsMax.
+  std::vector<std::string> TakeUnknownFields() { return std::move(unknown_fields_); }
   // Where fields stand that others will judge (ObjectMeta::lines).
   void Keep(std::string path, int line) { lines_[std::move(path)] = line; }
   std::map<std::string, int, std::less<>> TakeLines() { return std::move(lines_); }
 
  private:
   std::string file_;
+  bool gathers_unknown_fields_;
   std::vector<std::string> errors_;
+  std::vector<std::string> unknown_fields_;
   size_t more_ = 0;
   std::map<std::string, int, std::less<>> lines_;
 };

@@ -1,14 +1,45 @@
 #include "cli/serve.h"
 
 #include <iostream>
+#include <utility>
 
+#include "base/random.h"
 #include "config/file/file_source.h"
+#include "config/kubernetes/kube_source.h"
 #include "server/signals.h"
 #include "translate/judge.h"
 
 namespace gw {
+namespace {
 
-int RunServe(const ServerOptions& options, const FileOptions& files, const LogOptions& log) {
+absl::StatusOr<std::unique_ptr<config::ConfigSource>> SourceOf(const ObjectOptions& objects,
+                                                               uint64_t seed) {
+  if (!objects.kubernetes) {
+    return config::NewFileSource(objects.files.paths, RefusedAlone,
+                                 {.limits = objects.files.limits});
+  }
+  absl::StatusOr<config::ClusterAccess> access =
+      config::FindClusterAccess(objects.kubeconfig, config::ReadKubeEnvironment());
+  if (!access.ok()) {
+    return absl::InvalidArgumentError("--kubernetes: " + std::string(access.status().message()));
+  }
+  config::KubeSourceOptions options;
+  options.access = std::move(access->access);
+  options.access_name = std::move(access->source);
+  options.reader.seed = seed;
+  return config::NewKubeSource(options, RefusedAlone);
+}
+
+absl::StatusOr<std::unique_ptr<Server>> StartServer(ServerOptions options,
+                                                    const ObjectOptions& objects) {
+  if (!options.seed) options.seed = SeedFromSystem();
+  ASSIGN_OR_RETURN(std::unique_ptr<config::ConfigSource> source, SourceOf(objects, *options.seed));
+  return Server::Start(options, std::move(source));
+}
+
+}  // namespace
+
+int RunServe(const ServerOptions& options, const ObjectOptions& objects, const LogOptions& log) {
   BlockSignals();  // before the log's thread
   SetLogFormat(log.format);
   if (!log.file.empty()) {
@@ -19,8 +50,7 @@ int RunServe(const ServerOptions& options, const FileOptions& files, const LogOp
     }
   }
   InitLog(log.level);
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
-      options, config::NewFileSource(files.paths, RefusedAlone, {.limits = files.limits}));
+  absl::StatusOr<std::unique_ptr<Server>> server = StartServer(options, objects);
   if (!server.ok()) {
     ShutdownLog();
     std::cerr << "penstock serve: " << server.status().message() << "\n";

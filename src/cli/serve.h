@@ -1,4 +1,4 @@
-// `penstock serve`: the gateway on files.
+// `penstock serve`: the gateway on files, or on the objects of a cluster.
 
 #pragma once
 
@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config/file/file_limits.h"
+#include "config/kubernetes/kubeconfig.h"
 #include "server/server.h"
 
 namespace gw {
@@ -22,7 +23,13 @@ struct FileOptions {
   config::FileLimits limits;
 };
 
+struct ObjectOptions {
+  FileOptions files;
+  bool kubernetes = false;  // from an API server, and not from files
+  config::KubeconfigOptions kubeconfig;
+};
+
 // 0 after a drain, 1 if it could not start.
-int RunServe(const ServerOptions& options, const FileOptions& files, const LogOptions& log);
+int RunServe(const ServerOptions& options, const ObjectOptions& objects, const LogOptions& log);
 
 }  // namespace gw

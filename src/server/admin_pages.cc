@@ -57,7 +57,8 @@ AdminResponse Ready(const AdminSources& sources) {
   }
   const std::string load_error = configurator.load_error();
   if (!load_error.empty()) {
-    response.body += "files rejected, their last good objects serve: " + load_error + "\n";
+    response.body +=
+        "not everything can be read, the last good objects serve: " + load_error + "\n";
   }
   return response;
 }

@@ -36,6 +36,12 @@ void LogRefused(const api::StatusSet& statuses, size_t refused) {
   }
 }
 
+// What cannot be read has no conditions: an API server that goes away and comes back makes nothing
+// anew.
+bool SameOfObjects(const config::Remarks& a, const config::Remarks& b) {
+  return a.invalid == b.invalid && a.stale == b.stale && a.skipped == b.skipped;
+}
+
 Counter& AddLimitCounter(MetricRegistry& metrics, const std::string& limit) {
   return metrics.AddCounter("penstock_limit_reached_total",
                             "How often a limit was reached, by its name.", {{"limit", limit}});
@@ -136,7 +142,7 @@ Translator::Update Configurator::Translate(const config::Change& change, uint64_
   // Addresses that no Snapshot and no request holds any more leave the prefix index before their
   // slots can be given to others.
   for (uint32_t slot : endpoints_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
-  const bool same_remarks = change.remarks == nullptr || *change.remarks == *remarks_;
+  const bool same_remarks = change.remarks == nullptr || SameOfObjects(*change.remarks, *remarks_);
   if (change.remarks != nullptr) remarks_ = change.remarks;
   const std::shared_ptr<const api::ResourceSet> set = resources();
   translator_.SetNow(NowUnixSeconds());
@@ -184,7 +190,7 @@ std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
 
 void Configurator::LogChanges(const config::Change& change, const std::string& error) const {
   if (!error.empty() && error != load_error()) {
-    Log(LogLevel::kError, "Files rejected, their last good objects go on serving",
+    Log(LogLevel::kError, "Not everything can be read, the last good objects go on serving",
         {{"error", error}, {"generation", generation()}});
   }
   size_t logged = 0;

@@ -16,6 +16,7 @@
 #include "translate/policies.h"
 #include "translate/pools.h"
 #include "translate/routes.h"
+#include "translate/unknown_fields.h"
 #include "translate/whole.h"
 
 namespace gw {
@@ -89,6 +90,7 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
   WriteGatewayStatus(context, gateways);
   WriteForeign(context);
   WarnOfUnknownAnnotations(context);
+  WarnOfUnknownFields(context);
   WriteInvalid(context);
   WriteStale(context);
 

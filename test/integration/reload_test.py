@@ -175,7 +175,8 @@ class BrokenEditTest(ReloadTest):
             gateway.write("broken.yaml", broken)
             detail = self.assert_last_good_serves(gateway)
             self.assertIn("broken.yaml", detail)
-            line = gateway.wait_line("Files rejected, their last good objects go on serving")
+            line = gateway.wait_line(
+                "Not everything can be read, the last good objects go on serving")
             self.assertIn("broken.yaml", line["error"])
             gateway.remove("broken.yaml")
             gateway.wait_metric("penstock_configuration_rejected", 0)

@@ -23,6 +23,7 @@ from harness.fake_server import (STREAM_HEADERS, Connection, FakeModelServer, Pe
                                  answer, break_off, chat_answer, chat_events, event, hang,
                                  refuse_with_reset, stream_answer)
 from harness.gateway import Gateway, GatewayTest, chat_body, penstock
+from harness.kube_api import KubeApi
 from harness.metrics import Metrics
 from harness.objects import (GATEWAY_CLASS, INFERENCE_GROUP, gateway_objects, http_route,
                              inference_model, inference_pool, pod, pool_of)

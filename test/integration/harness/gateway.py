@@ -69,11 +69,14 @@ def _handed_over(sockets):
 
 
 class Gateway:
-    """`penstock serve` on a folder of objects. stop() ends it; so does the end of the test."""
+    """`penstock serve` on a folder of objects. stop() ends it; so does the end of the test.
+
+    With a kubeconfig it serves the objects of a cluster, and the folder stands aside.
+    """
 
     def __init__(self, address, objects, arguments=(), environment=None,
                  port=None, admin_port=None, wait_ready=True, stderr=subprocess.STDOUT,
-                 sockets=None, bind=None):
+                 sockets=None, bind=None, kubeconfig=None):
         self.address = address
         self.tls = client_context() if OVER_TLS else None
         self.port = port or free_port(address)
@@ -86,7 +89,9 @@ class Gateway:
         self.write("gateway.yaml", gateway_objects(self.port))
         if objects:
             self.write("objects.yaml", objects)
-        command = [penstock(), "serve", "-f", str(self.folder), "--bind", bind or address,
+        source = ["--kubernetes", "--kubeconfig", kubeconfig] if kubeconfig else [
+            "-f", str(self.folder)]
+        command = [penstock(), "serve", *source, "--bind", bind or address,
                    "--admin", f"{address}:{self.admin_port}", *arguments]
         with _handed_over(sockets or {}) as (launcher, descriptors, variables):
             self.process = subprocess.Popen(

@@ -1,0 +1,181 @@
+"""Objects that come from an API server: served, followed, and kept while it is away."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+
+from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually,
+                     free_port, gateway_objects, http_route, inference_pool, penstock, pod)
+
+
+def run(*arguments, **environment):
+    """The command's exit status, and all it wrote."""
+    variables = {**os.environ, "HOME": "/nonexistent", **environment}
+    done = subprocess.run([penstock(), *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=DEADLINE_S, check=False, env=variables)
+    return done.returncode, done.stdout + done.stderr
+
+
+class ClusterTest(GatewayTest):
+    def setUp(self):
+        self.api = KubeApi(self.addresses.take())
+        self.addCleanup(self.api.stop)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.kubeconfig = self.api.kubeconfig(folder.name)
+
+    def replica(self):
+        server = self.model_server(chat_answer())
+        return server, pod(server.name, server.address, port=server.port, ready=True)
+
+    def start(self, *pods):
+        """A gateway on the cluster, which has a route to a pool of these Pods."""
+        port = free_port(self.api.address)
+        self.api.apply(*gateway_objects(port), http_route(), inference_pool(8000), *pods)
+        return self.gateway([], port=port, kubeconfig=self.kubeconfig)
+
+    def until_served_by(self, gateway, server):
+        """Requests go on being answered, and some by that one."""
+        before = len(server.requests)
+
+        def served():
+            self.assertEqual(gateway.chat().status, 200)
+            return len(server.requests) > before
+        eventually(served, f"a request for {server.name}")
+
+
+class FollowTest(ClusterTest):
+    def test_what_the_cluster_holds_is_served(self):
+        server, replica = self.replica()
+        gateway = self.start(replica)
+        self.assertEqual(gateway.chat().status, 200)
+        self.assertEqual(len(server.requests), 1)
+        line = gateway.wait_line(
+            "Objects are read from an API server; status of objects is not written yet")
+        self.assertIn(f"http://{self.api.address}:{self.api.port}", line["server"])
+        self.assertIn('context "test"', line["server"])
+        self.assertEqual(gateway.wait_line("Starting")["objects"], 5)
+
+    def test_a_pod_that_comes_is_used_and_one_that_goes_is_not(self):
+        first, first_pod = self.replica()
+        second, second_pod = self.replica()
+        gateway = self.start(first_pod)
+        self.assertEqual(gateway.chat().status, 200)
+        self.api.apply(second_pod)
+        self.until_served_by(gateway, second)
+        first_pod["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:06Z"
+        self.api.apply(first_pod)
+        eventually(lambda: set(gateway.endpoints()) == {second.name}, "one endpoint is left")
+        before = len(first.requests)
+        for _ in range(8):
+            self.assertEqual(gateway.chat().status, 200)
+        self.assertEqual(len(first.requests), before)
+        self.api.delete(second_pod)
+        eventually(lambda: not gateway.endpoints(), "no endpoint is left")
+        self.assertEqual(gateway.chat().status, 503)
+
+    def test_a_pod_that_is_not_ready_waits_until_it_is(self):
+        server, replica = self.replica()
+        late, late_pod = self.replica()
+        late_pod["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+        gateway = self.start(replica, late_pod)
+        self.assertEqual(set(gateway.endpoints()), {server.name})
+        late_pod["status"]["conditions"][0]["status"] = "True"
+        self.api.apply(late_pod)
+        self.until_served_by(gateway, late)
+
+    def test_an_edit_that_breaks_a_route_leaves_it_as_it_was(self):
+        _, replica = self.replica()
+        gateway = self.start(replica)
+        broken = http_route()
+        broken["spec"]["rules"][0]["backendRefs"] = "none"
+        self.api.apply(broken)
+        gateway.wait_metric("penstock_configuration_stale_objects", 1)
+        self.assertEqual(gateway.chat().status, 200)
+        self.assertIn("Stale", gateway.admin("/get?kind=routes").body.decode())
+        self.api.apply(http_route())
+        gateway.wait_metric("penstock_configuration_stale_objects", 0)
+
+    def test_a_field_of_a_newer_version_is_a_warning(self):
+        _, replica = self.replica()
+        gateway = self.start(replica)
+        pool = inference_pool(8000)
+        pool["spec"]["fieldOfTomorrow"] = {"a": 1}
+        self.api.apply(pool)
+        gateway.wait_line("Served, and probably not meant", warning="InferencePool "
+                          "default/test-pool: it is served without fields that are not known: "
+                          "spec.fieldOfTomorrow")
+        self.assertEqual(gateway.chat().status, 200)
+
+    def test_requests_go_on_while_the_api_server_is_away_and_changes_are_read_when_it_is_back(self):
+        first, first_pod = self.replica()
+        second, second_pod = self.replica()
+        gateway = self.start(first_pod)
+        self.assertEqual(gateway.chat().status, 200)
+        self.api.stop()
+        eventually(lambda: b"cannot be read" in gateway.admin("/readyz").body, "it is told")
+        self.assertEqual(gateway.admin("/readyz").status, 200)
+        gateway.wait_metric("penstock_configuration_rejected", 1)
+        for _ in range(4):
+            self.assertEqual(gateway.chat().status, 200)
+        self.api.delete(first_pod)
+        self.api.apply(second_pod)
+        self.api.start()
+        eventually(lambda: set(gateway.endpoints()) == {second.name}, "what changed meanwhile",
+                   deadline_s=3 * DEADLINE_S)
+        self.until_served_by(gateway, second)
+        gateway.wait_metric("penstock_configuration_rejected", 0, deadline_s=3 * DEADLINE_S)
+        self.assertNotIn(b"cannot be read", gateway.admin("/readyz").body)
+        self.api.apply(first_pod)
+        self.until_served_by(gateway, first)
+
+    def test_sighup_finds_nothing_that_was_not_told(self):
+        _, replica = self.replica()
+        gateway = self.start(replica)
+        gateway.signal(1)
+        line = gateway.wait_line("SIGHUP: the configuration was read")
+        self.assertEqual((line["changed"], line["error"]), (False, ""))
+
+
+class FlagTest(unittest.TestCase):
+    addresses = Addresses()
+
+    def test_flags_that_do_not_go_together_are_refused(self):
+        for arguments, error in (
+                (("serve",), "PATH is required: files or folders of objects, or --kubernetes"),
+                (("serve", "--kubernetes", "-f", "x"), "--file excludes --kubernetes"),
+                (("serve", "--kubernetes", "x"), "PATH excludes --kubernetes"),
+                (("serve", "--kubeconfig", "x", "-f", "x"), "--kubeconfig requires --kubernetes"),
+                (("serve", "--context", "x", "-f", "x"), "--context requires --kubernetes"),
+                (("check", "--kubernetes"), "--kubernetes is not built yet")):
+            with self.subTest(arguments):
+                status, said = run(*arguments)
+                self.assertNotEqual(status, 0)
+                self.assertIn(error, said)
+
+    def test_what_is_wrong_with_the_kubeconfig_is_said_at_start(self):
+        with tempfile.TemporaryDirectory() as folder:
+            none = f"{folder}/none"
+            status, said = run("serve", "--kubernetes", "--kubeconfig", none)
+            self.assertEqual(status, 1)
+            self.assertIn(f"penstock serve: --kubernetes: {none}", said)
+            api = KubeApi(self.addresses.take())
+            self.addCleanup(api.stop)
+            status, said = run("serve", "--kubernetes", "--kubeconfig", api.kubeconfig(folder),
+                               "--context", "other")
+            self.assertEqual(status, 1)
+            self.assertIn('--kubernetes: context "other" is in none of', said)
+
+    def test_in_a_pod_the_service_account_is_used_unless_a_kubeconfig_is_named(self):
+        pod_variables = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
+        status, said = run("serve", "--kubernetes", KUBECONFIG="", **pod_variables)
+        self.assertEqual(status, 1)
+        self.assertIn("/var/run/secrets/kubernetes.io/serviceaccount/token", said)
+        status, said = run("serve", "--kubernetes", KUBECONFIG="/nonexistent/a", **pod_variables)
+        self.assertEqual(status, 1)
+        self.assertIn("there is no /nonexistent/a", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
