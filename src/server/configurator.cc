@@ -128,11 +128,12 @@ bool Configurator::ApplyNames(std::shared_ptr<const NameTable> names) {
 std::set<std::string> Configurator::hosts() const { return translator_.hosts(); }
 
 bool Configurator::Publish(Translator::Update update, uint64_t generation) {
-  store_.Publish(update.snapshot);
   if (update.whole) LogRefused(update.status, api::RefusedCount(update.status));
   LogWarnings(update.warnings);
   const bool whole = update.whole;
+  // First, so that whoever sees the Snapshot finds what is said of it.
   TakeStatus(update, generation);
+  store_.Publish(update.snapshot);
   generation_gauge_.Set(static_cast<double>(generation));
   return whole;
 }
