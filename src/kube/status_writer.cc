@@ -70,6 +70,8 @@ void StatusWriter::Seen(const Resource& resource, ApiObject object) {
       entry->state = State::kIdle;
       Consider(entry);
     };
+    // One that comes anew is ours if it is said to be.
+    if (id.kind == "Gateway" && !wishes_.contains(id)) owner_.gateways.erase(object.key);
     found = entries_.emplace(id, std::make_unique<Entry>(loop_, id, resource, on_timer)).first;
   }
   Entry& entry = *found->second;
@@ -96,25 +98,36 @@ void StatusWriter::Gone(const Resource& resource, const api::ObjectKey& key) {
 
 void StatusWriter::Want(const api::StatusSet& statuses) {
   std::map<api::ObjectId, api::ObjectStatus> before = std::exchange(wishes_, {});
-  const size_t gateways_before = owner_.gateways.size();
   for (const auto& [ref, status] : statuses) {
     if (!TakesStatus(ref.group, ref.kind)) continue;
     wishes_.try_emplace({ref.kind, ref.group, ref.ns, ref.name}, status);
-    if (ref.kind == "Gateway" && owner_.gateways.size() < options_.gateways_max) {
-      owner_.gateways.insert({ref.ns, ref.name});
-    }
   }
-  const bool more_gateways = owner_.gateways.size() > gateways_before;
+  const bool other_gateways = FindOurGateways();
   for (const auto& [id, wish] : wishes_) {
     const auto old = before.find(id);
     const bool changed = old == before.end() || old->second != wish;
-    const bool owner_changed = more_gateways && id.kind == "InferencePool";
+    const bool owner_changed = other_gateways && id.kind == "InferencePool";
     if (!changed && !owner_changed) continue;
     const auto entry = entries_.find(id);
     if (entry == entries_.end()) continue;
     entry->second->wish_changed = true;
     Consider(entry->second.get());
   }
+}
+
+// Those that are wished something for, and those that were once and do not exist any more: nobody
+// else would clear up behind them. One that exists and is nothing to us any more is another's.
+bool StatusWriter::FindOurGateways() {
+  std::set<api::ObjectKey> ours;
+  for (const auto& [id, wish] : wishes_) {
+    if (id.kind == "Gateway") ours.insert({id.ns, id.name});
+  }
+  for (const api::ObjectKey& key : owner_.gateways) {
+    const bool exists = entries_.contains({"Gateway", api::kGatewayGroup, key.ns, key.name});
+    if (!exists && ours.size() < options_.gateways_max) ours.insert(key);
+  }
+  std::swap(ours, owner_.gateways);
+  return ours != owner_.gateways;
 }
 
 void StatusWriter::SetActive(bool active) {

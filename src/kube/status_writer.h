@@ -42,7 +42,7 @@ struct StatusWriterOptions {
   size_t calls_max = 8;                    // under way at once
   size_t objects_max = 200'000;    // that are known; those above it are counted, not written
   size_t compared_per_round = 64;  // objects in one round of the loop
-  size_t gateways_max = 10'000;    // that were ours once
+  size_t gateways_max = 10'000;    // that are ours, with those that were and are gone
   int conflicts_max = 5;           // in a row, of one object
   Duration slow_retry = std::chrono::seconds(30);  // by a fifth to and fro
 };
@@ -70,7 +70,7 @@ class StatusWriter {
   // What the server has. Objects of kinds whose status is not ours to write are ignored.
   void Seen(const Resource& resource, ApiObject object);
   void Gone(const Resource& resource, const api::ObjectKey& key);
-  // What shall stand there, of all objects.
+  // What shall stand there, of all objects. What it follows from was told before by Seen and Gone.
   void Want(const api::StatusSet& statuses);
   // Inactive, as it is at first, it sends nothing, and what is under way is cancelled. It goes on
   // being told.
@@ -86,6 +86,7 @@ class StatusWriter {
   struct Entry;  // of one object; in status_entry.h
 
  private:
+  bool FindOurGateways();
   void Hold(Entry* entry, ApiObject object);
   void Consider(Entry* entry);
   void Pump();

@@ -1,86 +1,12 @@
-// How statuses get to the server, and what becomes of it when the server has something against it.
+// How statuses get to the server.
 
-#include "kube/status_writer.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "kube/test_api_fixture.h"
-#include "kube/test_api_objects.h"
-#include "kube/test_status.h"
+#include "kube/test_status_writer.h"
 
 namespace gw::kube {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::ElementsAre;
 using testing::HasSubstr;
-
-class StatusWriterTest : public ApiServerTest {
- protected:
-  StatusWriterTest() {
-    Connect();
-    server_.handler = [this](const TestApiRequest& request) { return objects_.Serve(request); };
-    Make();
-    writer_->SetActive(true);
-  }
-  ~StatusWriterTest() override { writer_.reset(); }
-
-  void Make(StatusWriterOptions options = {}) {
-    options.controller_names = {kOurName};
-    writer_.emplace(*client_, Random(1), std::move(options));
-  }
-  static std::string PathOf(const std::string& name) {
-    return "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/" + name;
-  }
-  // Somebody writes it; the watch has not told yet.
-  void Put(const std::string& name, const std::string& parents, int64_t generation = 1) {
-    objects_.Put(PathOf(name), RouteThere(parents, generation, name));
-  }
-  ApiObject Object(const std::string& name) {
-    return *ReadObject(ToJson(objects_.At(PathOf(name))), routes_);
-  }
-  // The watch tells what the server has.
-  void Tell(const std::string& name) { writer_->Seen(routes_, Object(name)); }
-  void Wish(const std::string& name, std::vector<api::ParentStatus> parents) {
-    wish_.erase(RefOf(name));
-    wish_.emplace(RefOf(name), SaidOfParents(std::move(parents)));
-    writer_->Want(wish_);
-  }
-  void WishAccepted(const std::string& name, int64_t generation = 1) {
-    Wish(name, {SaidOf("gw", {SaidTrue("Accepted", generation)})});
-  }
-  static api::ObjectRef RefOf(const std::string& name) {
-    return {"gateway.networking.k8s.io", "v1", "HTTPRoute", "default", name};
-  }
-  std::string Parents(const std::string& name) {
-    const api::Node* parents = MapAt(&objects_.At(PathOf(name)), "status")->Find("parents");
-    return parents == nullptr ? "" : ToJson(*parents);
-  }
-  void Settle() {
-    RunUntil([&] { return writer_->idle(); });
-    for (int i = 0; i < 8; ++i) loop_->RunOnce(Duration(0));
-    ASSERT_TRUE(writer_->idle());
-  }
-  size_t Requests(const std::string& method) const {
-    size_t count = 0;
-    for (const TestApiRequest& request : server_.requests) count += request.method == method;
-    return count;
-  }
-
-  const Resource routes_{.group = "gateway.networking.k8s.io",
-                         .version = "v1",
-                         .plural = "httproutes",
-                         .kind = "HTTPRoute"};
-  TestApiObjects objects_;
-  api::StatusSet wish_;
-  std::optional<StatusWriter> writer_;
-};
 
 TEST_F(StatusWriterTest, WritesWhatIsWishedOnceAndTheEchoWritesNothing) {
   Put("a", "");
@@ -147,182 +73,6 @@ TEST_F(StatusWriterTest, OneRequestForAnObjectAndTheLastWishIsWhatStandsInTheEnd
   EXPECT_EQ(Requests("PATCH"), 2u);
 }
 
-TEST_F(StatusWriterTest, AfterAConflictTheNewerVersionThatTheWatchTellsIsWritten) {
-  Put("a", "");
-  Tell("a");
-  const std::string others = ParentThere("o", ThereTrue("Accepted"), "example.com/other");
-  Put("a", others);
-  WishAccepted("a");
-  RunUntil([&] { return writer_->counts().conflicts == 1; });
-  EXPECT_EQ(Requests("PATCH"), 1u);
-  Tell("a");
-  Settle();
-  EXPECT_THAT(Parents("a"), HasSubstr(others));
-  EXPECT_THAT(Parents("a"), HasSubstr(kOurName));
-  EXPECT_EQ(Requests("PATCH"), 2u);
-  EXPECT_EQ(Requests("GET"), 0u);
-}
-
-TEST_F(StatusWriterTest, AfterAConflictThatTheWatchIsSilentAboutTheObjectIsAskedFor) {
-  Put("a", "");
-  Tell("a");
-  Put("a", "", 2);
-  WishAccepted("a", 2);
-  AdvanceUntil([&] { return writer_->idle(); });
-  EXPECT_EQ(Requests("GET"), 1u);
-  EXPECT_EQ(writer_->counts().writes, 1u);
-  Tell("a");
-  Settle();
-  EXPECT_EQ(server_.requests.size(), 3u);
-}
-
-TEST_F(StatusWriterTest, AWatchThatIsBehindOurOwnWritesCausesNone) {
-  Put("a", "");
-  const ApiObject first = Object("a");
-  Tell("a");
-  WishAccepted("a", 1);
-  Settle();
-  const ApiObject second = Object("a");
-  WishAccepted("a", 2);
-  Settle();
-  EXPECT_EQ(server_.requests.size(), 2u);
-  writer_->Seen(routes_, first);
-  writer_->Seen(routes_, second);
-  Tell("a");
-  Settle();
-  EXPECT_EQ(server_.requests.size(), 2u);
-  EXPECT_EQ(writer_->counts().conflicts, 0u);
-}
-
-TEST_F(StatusWriterTest, AnObjectThatChangesAllTheTimeIsTriedAFewTimesAndThenSeldom) {
-  Put("a", "");
-  Tell("a");
-  for (int i = 0; i < 6; ++i) server_.Script("/status", TestApiServer::Status(409));
-  WishAccepted("a");
-  AdvanceUntil([&] { return writer_->counts().conflicts == 6; });
-  EXPECT_EQ(Requests("PATCH"), 6u);
-  Advance(seconds(23));
-  EXPECT_EQ(Requests("PATCH"), 6u);
-  AdvanceUntil([&] { return writer_->idle(); });
-  EXPECT_EQ(writer_->counts().writes, 1u);
-}
-
-TEST_F(StatusWriterTest, AnObjectThatIsGoneIsForgotten) {
-  Put("a", "");
-  Tell("a");
-  objects_.Delete(PathOf("a"));
-  WishAccepted("a");
-  RunUntil([&] { return writer_->counts().absent == 1; });
-  EXPECT_EQ(writer_->objects(), 0u);
-  Put("a", "");
-  Tell("a");
-  Settle();
-  EXPECT_EQ(writer_->counts().writes, 1u);
-  writer_->Gone(routes_, {"default", "a"});
-  EXPECT_EQ(writer_->objects(), 0u);
-  WishAccepted("a", 2);
-  Settle();
-  EXPECT_EQ(Requests("PATCH"), 2u);
-}
-
-TEST_F(StatusWriterTest, MayBeToldThatAnObjectIsGoneWhileItIsWritten) {
-  Put("a", "");
-  Tell("a");
-  server_.hang = true;
-  WishAccepted("a");
-  RunUntil([&] { return server_.requests.size() == 1; });
-  writer_->Gone(routes_, {"default", "a"});
-  EXPECT_EQ(writer_->calls(), 0u);
-  Advance(seconds(60));
-  EXPECT_EQ(server_.requests.size(), 1u);
-}
-
-TEST_F(StatusWriterTest, WhatIsRefusedIsNotSentAgainUntilSomethingIsNew) {
-  Put("a", "");
-  Tell("a");
-  server_.Script("/status", TestApiServer::Status(422));
-  WishAccepted("a");
-  Settle();
-  Advance(seconds(600));
-  WishAccepted("a");
-  Tell("a");
-  Settle();
-  EXPECT_EQ(Requests("PATCH"), 1u);
-  EXPECT_EQ(writer_->counts().refusals, 1u);
-  server_.Script("/status", TestApiServer::Status(422));
-  WishAccepted("a", 2);
-  Settle();
-  EXPECT_EQ(Requests("PATCH"), 2u);
-  Put("a", "", 2);
-  Tell("a");
-  Settle();
-  EXPECT_EQ(Requests("PATCH"), 3u);
-  EXPECT_EQ(writer_->counts().writes, 1u);
-}
-
-TEST_F(StatusWriterTest, WhatTheServerDoesNotKeepIsNotSentOverAndOver) {
-  objects_.admit = [](api::Node* object) {
-    api::Node status = MapNode();
-    SetMember(object, "status", std::move(status));
-  };
-  Put("a", "");
-  Tell("a");
-  WishAccepted("a");
-  Settle();
-  Tell("a");
-  Advance(seconds(600));
-  EXPECT_EQ(Requests("PATCH"), 1u);
-  EXPECT_EQ(writer_->counts().not_kept, 1u);
-}
-
-TEST_F(StatusWriterTest, WhatIsForbiddenIsTriedSeldom) {
-  Put("a", "");
-  Tell("a");
-  server_.Script("/status", TestApiServer::Status(403));
-  WishAccepted("a");
-  RunUntil([&] { return writer_->counts().forbidden == 1; });
-  Put("a", "");
-  Tell("a");
-  Advance(seconds(23));
-  EXPECT_EQ(Requests("PATCH"), 1u);
-  AdvanceUntil([&] { return writer_->idle(); });
-  EXPECT_EQ(writer_->counts().writes, 1u);
-  EXPECT_EQ(writer_->counts().conflicts, 0u);
-}
-
-TEST_F(StatusWriterTest, OtherFailuresAreTriedAgainFurtherAndFurtherApart) {
-  Put("a", "");
-  Tell("a");
-  for (int i = 0; i < 4; ++i) server_.Script("/status", TestApiServer::Status(500));
-  WishAccepted("a");
-  AdvanceUntil([&] { return writer_->idle(); });
-  EXPECT_EQ(writer_->counts().failures, 4u);
-  const int least_s[] = {1, 2, 4, 8};
-  for (size_t i = 0; i < 4; ++i) {
-    EXPECT_GE(server_.requests[i + 1].at - server_.requests[i].at, seconds(least_s[i]));
-  }
-  server_.Script("/status", TestApiServer::Answer(200, "<html>"));
-  WishAccepted("a", 2);
-  AdvanceUntil([&] { return writer_->idle(); });
-  EXPECT_THAT(Parents("a"), HasSubstr(R"("observedGeneration":2)"));
-}
-
-TEST_F(StatusWriterTest, AnAnswerThatIsLostIsNoSecondWrite) {
-  Put("a", "");
-  Tell("a");
-  bool lose = true;
-  server_.handler = [&](const TestApiRequest& request) {
-    auto bytes = objects_.Serve(request);
-    return std::exchange(lose, false) ? std::optional<std::string>("") : bytes;
-  };
-  WishAccepted("a");
-  AdvanceUntil([&] { return writer_->idle(); }, seconds(1));
-  EXPECT_EQ(writer_->counts().failures, 1u);
-  EXPECT_EQ(writer_->counts().conflicts, 1u);
-  EXPECT_EQ(writer_->counts().writes, 0u);
-  EXPECT_THAT(Parents("a"), HasSubstr(kOurName));
-}
-
 TEST_F(StatusWriterTest, AThousandObjectsAreWrittenAFewAtATime) {
   size_t most = 0;
   server_.handler = [&](const TestApiRequest& request) {
@@ -361,6 +111,53 @@ TEST_F(StatusWriterTest, OldViewsAreNotWrittenAndCounted) {
   Settle();
   EXPECT_EQ(server_.requests.size(), 0u);
   EXPECT_EQ(writer_->counts().old_views, 1u);
+}
+
+// Entries in a pool of v1alpha2 do not say whose they are: the Gateway tells.
+TEST_F(StatusWriterTest, APoolIsClearedOfGatewaysThatAreGoneAndNotOfThoseThatBecameAnothers) {
+  const Resource gateways{.group = "gateway.networking.k8s.io",
+                          .version = "v1",
+                          .plural = "gateways",
+                          .kind = "Gateway"};
+  const Resource pools{.group = "inference.networking.x-k8s.io",
+                       .version = "v1alpha2",
+                       .plural = "inferencepools",
+                       .kind = "InferencePool"};
+  const std::string path =
+      "/apis/inference.networking.x-k8s.io/v1alpha2/namespaces/default/inferencepools/pool";
+  const auto see = [&](const Resource& resource, const api::Node& node) {
+    writer_->Seen(resource, *ReadObject(ToJson(node), resource));
+  };
+  const auto gateway = [](const std::string& name) {
+    return ObjectThere("gateway.networking.k8s.io/v1", "Gateway", "{}", 1, name);
+  };
+  objects_.Put(path, ObjectThere("inference.networking.x-k8s.io/v1alpha2", "InferencePool", "{}", 1,
+                                 "pool"));
+  writer_->SetActive(false);
+  for (const char* name : {"gone", "others"}) see(gateways, gateway(name));
+  see(pools, objects_.At(path));
+  const api::ObjectRef pool{"inference.networking.x-k8s.io", "v1alpha2", "InferencePool", "default",
+                            "pool"};
+  for (const char* name : {"gone", "others"}) {
+    wish_.emplace(api::ObjectRef{"gateway.networking.k8s.io", "v1", "Gateway", "default", name},
+                  api::ObjectStatus());
+  }
+  wish_.emplace(pool, SaidOfParents({SaidOf("gone", {SaidTrue("Accepted")}),
+                                     SaidOf("others", {SaidTrue("Accepted")})}));
+  writer_->Want(wish_);
+  writer_->SetActive(true);
+  Settle();
+  const auto parents = [&] {
+    return ItemsAt(MapAt(&objects_.At(path), "status"), "parent").size();
+  };
+  EXPECT_EQ(parents(), 2u);
+  writer_->Gone(gateways, {"default", "gone"});
+  wish_.clear();
+  wish_.emplace(pool, api::ObjectStatus());
+  writer_->Want(wish_);
+  Settle();
+  EXPECT_EQ(parents(), 1u);
+  EXPECT_THAT(ToJson(objects_.At(path)), HasSubstr(R"("name":"others")"));
 }
 
 TEST_F(StatusWriterTest, TwoControllersShareARouteAndComeToRest) {
