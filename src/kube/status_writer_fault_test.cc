@@ -48,7 +48,9 @@ TEST_F(StatusWriterTest, AWatchThatIsBehindOurOwnWritesCausesNone) {
   Settle();
   EXPECT_EQ(server_.requests.size(), 2u);
   writer_->Seen(routes_, first);
+  Settle();
   writer_->Seen(routes_, second);
+  Settle();
   Tell("a");
   Settle();
   EXPECT_EQ(server_.requests.size(), 2u);
