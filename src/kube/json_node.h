@@ -1,12 +1,13 @@
-// JSON text of an API server as a Node. Strict (RFC 8259, UTF-8 only): what is not JSON is refused
-// as a whole, and so is what is larger or deeper than it may be. Strings are `quoted`; lines are
-// not known. Numbers stand as the shortest text that reads back as the same number.
+// JSON text of an API server as a Node, and back. Strict (RFC 8259, UTF-8 only): what is not JSON
+// is refused as a whole, and so is what is larger or deeper than it may be. Strings are `quoted`;
+// lines are not known. Numbers stand as the shortest text that reads back as the same number.
 //
 // Any thread.
 
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "api/node.h"
@@ -21,5 +22,9 @@ struct JsonLimits {
 
 // The error says what is wrong and where: "not JSON at byte 17 of 40, before \"}, ...\": ...".
 absl::StatusOr<api::Node> ParseJson(std::string_view text, const JsonLimits& limits = {});
+
+// On one line. What ParseJson made comes out as it was, but for white space and the form of
+// numbers. REQUIRES: unquoted scalars are numbers, true or false
+std::string ToJson(const api::Node& node);
 
 }  // namespace gw::kube

@@ -132,5 +132,14 @@ TEST(ParseJson, StopsAtItsLimits) {
   EXPECT_TRUE(ParseJson("[1,2]", {.bytes_max = 5}).ok());
 }
 
+TEST(ToJson, WritesWhatWasRead) {
+  for (const char* text :
+       {R"({"a":[1,-2.5,1e+300,true,null,"7",""],"b":{},"c":[[]],"a":"again","\n":"\"\\\u0001"})",
+        "null", R"("\u202e")", "18446744073709551615"}) {
+    EXPECT_EQ(ToJson(*ParseJson(text)), text);
+  }
+  EXPECT_EQ(ToJson(*ParseJson(" [ \"ü/\" , 1.0 ] ")), "[\"ü/\",1]");
+}
+
 }  // namespace
 }  // namespace gw::kube

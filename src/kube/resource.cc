@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "kube/json_node.h"
+#include "kube/node_edit.h"
 
 namespace gw::kube {
 namespace {
@@ -31,10 +32,11 @@ std::string PercentEncoded(std::string_view text) {
   return out;
 }
 
-std::string PathOf(const Resource& resource) {
+// `ns`: objects of that namespace alone; empty: of all, or of none.
+std::string PathOf(const Resource& resource, const std::string& ns) {
   std::string path = resource.group.empty() ? "/api/" : absl::StrCat("/apis/", resource.group, "/");
   absl::StrAppend(&path, resource.version);
-  if (!resource.ns.empty()) absl::StrAppend(&path, "/namespaces/", resource.ns);
+  if (!ns.empty()) absl::StrAppend(&path, "/namespaces/", ns);
   return absl::StrCat(path, "/", resource.plural);
 }
 
@@ -47,20 +49,10 @@ void AppendSelectors(std::string* target, const Resource& resource) {
   }
 }
 
-// The text of a scalar member, empty if there is none.
-std::string TextAt(const Node* map, std::string_view key) {
-  const Node* found = map == nullptr ? nullptr : map->Find(key);
-  return found == nullptr || found->kind != Node::Kind::kScalar ? "" : found->text;
-}
-
-void FillIn(Node* object, std::string_view key, std::string text) {
+void FillIn(Node* object, std::string_view key, std::string_view text) {
   if (object->Find(key) != nullptr) return;
   object->keys.insert(object->keys.begin(), {.name = std::string(key)});
-  Node value;
-  value.kind = Node::Kind::kScalar;
-  value.quoted = true;
-  value.text = std::move(text);
-  object->items.insert(object->items.begin(), std::move(value));
+  object->items.insert(object->items.begin(), TextNode(text));
 }
 
 absl::StatusOr<ApiObject> ObjectOf(Node node, const Resource& resource, std::string_view where) {
@@ -114,7 +106,7 @@ std::string Resource::ToString() const {
 }
 
 std::string ListTarget(const Resource& resource, size_t page_max, std::string_view token) {
-  std::string target = absl::StrCat(PathOf(resource), "?limit=", page_max);
+  std::string target = absl::StrCat(PathOf(resource, resource.ns), "?limit=", page_max);
   AppendSelectors(&target, resource);
   if (!token.empty()) absl::StrAppend(&target, "&continue=", PercentEncoded(token));
   return target;
@@ -122,7 +114,8 @@ std::string ListTarget(const Resource& resource, size_t page_max, std::string_vi
 
 std::string WatchTarget(const Resource& resource, std::string_view resource_version,
                         int timeout_s) {
-  std::string target = absl::StrCat(PathOf(resource), "?watch=true&allowWatchBookmarks=true");
+  std::string target =
+      absl::StrCat(PathOf(resource, resource.ns), "?watch=true&allowWatchBookmarks=true");
   if (resource_version.empty()) {
     absl::StrAppend(&target, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
   } else {
@@ -131,6 +124,25 @@ std::string WatchTarget(const Resource& resource, std::string_view resource_vers
   absl::StrAppend(&target, "&timeoutSeconds=", timeout_s);
   AppendSelectors(&target, resource);
   return target;
+}
+
+std::string CollectionTarget(const Resource& resource) { return PathOf(resource, resource.ns); }
+
+std::string ObjectTarget(const Resource& resource, const api::ObjectKey& key) {
+  return absl::StrCat(PathOf(resource, key.ns), "/", PercentEncoded(key.name));
+}
+
+std::string StatusTarget(const Resource& resource, const api::ObjectKey& key) {
+  return absl::StrCat(ObjectTarget(resource, key), "/status");
+}
+
+absl::StatusOr<ApiObject> ReadObject(std::string_view json, const Resource& resource) {
+  ASSIGN_OR_RETURN(Node node, ParseJson(json));
+  if (TextAt(&node, "kind") != resource.kind) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the answer is no ", resource.kind, ": its kind is ", api::Quoted(TextAt(&node, "kind"))));
+  }
+  return ObjectOf(std::move(node), resource, "the answer");
 }
 
 absl::StatusOr<ListPage> ReadListPage(std::string_view json, const Resource& resource) {

@@ -35,12 +35,20 @@ std::string ListTarget(const Resource& resource, size_t page_max, std::string_vi
 // is (sendInitialEvents).
 std::string WatchTarget(const Resource& resource, std::string_view resource_version, int timeout_s);
 
+// All objects of the resource's namespace, to create one more; one object; its status alone.
+std::string CollectionTarget(const Resource& resource);
+std::string ObjectTarget(const Resource& resource, const api::ObjectKey& key);
+std::string StatusTarget(const Resource& resource, const api::ObjectKey& key);
+
 struct ApiObject {
   api::ObjectKey key;
   std::string uid;
   std::string resource_version;  // opaque: compared for equality alone
   api::Node node;                // whole; apiVersion and kind are filled in if they are not there
 };
+
+// An answer that is one object.
+absl::StatusOr<ApiObject> ReadObject(std::string_view json, const Resource& resource);
 
 struct ListPage {
   std::vector<ApiObject> objects;

@@ -38,6 +38,27 @@ TEST(Resource, IsAskedForByItsPath) {
             "&resourceVersionMatch=NotOlderThan&timeoutSeconds=600");
 }
 
+TEST(Resource, OneObjectHasAPathAndItsStatusOneBehindIt) {
+  EXPECT_EQ(CollectionTarget(kSelected),
+            "/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways");
+  EXPECT_EQ(ObjectTarget(kPlain, {"n", "a"}), "/api/v1/namespaces/n/pods/a");
+  EXPECT_EQ(StatusTarget(kPlain, {"", "a/b"}), "/api/v1/pods/a%2Fb/status");
+}
+
+TEST(Resource, AnAnswerThatIsNotTheObjectIsAnError) {
+  const auto read = [](const std::string& json) { return ReadObject(json, kPlain); };
+  const auto object =
+      read(R"({"kind":"Pod","metadata":{"name":"a","namespace":"n","resourceVersion":"7"}})");
+  ASSERT_TRUE(object.ok());
+  EXPECT_EQ(object->key, (api::ObjectKey{"n", "a"}));
+  EXPECT_EQ(object->resource_version, "7");
+  EXPECT_EQ(read("<html>").ok(), false);
+  EXPECT_THAT(read(R"({"kind":"Status","metadata":{}})").status().message(),
+              HasSubstr("no Pod: its kind is \"Status\""));
+  EXPECT_THAT(read(R"({"kind":"Pod","metadata":{"name":"a"}})").status().message(),
+              HasSubstr("has no resourceVersion"));
+}
+
 TEST(Resource, HasANameForPeople) {
   EXPECT_EQ(kPlain.ToString(), "v1/pods");
   EXPECT_EQ(kSelected.ToString(),

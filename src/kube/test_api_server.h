@@ -96,6 +96,9 @@ class TestApiServer {
   bool installed = true;
   bool forbidden = false;
   bool hang = false;  // answers nothing
+  // Asked before the resource's own path, behind the script: the bytes of the answer, which may be
+  // none, or nullopt for what is not its to answer.
+  std::function<std::optional<std::string>(const Request&)> handler;
   // What becomes of sendInitialEvents.
   enum class WatchList { kServed, kRefused, kIgnored } watch_list = WatchList::kServed;
   bool expired_by_http = false;  // a version that is too old: 410 instead of 200 and an ERROR
@@ -135,6 +138,7 @@ class TestApiServer {
       script_.pop_front();
       return to.Write(bytes);
     }
+    if (const auto bytes = handler ? handler(request) : std::nullopt) return to.Write(*bytes);
     const auto target = http::ParseTarget(request.target);
     CHECK(target.has_value());
     if (!installed || target->path != path) return to.Write(Answer(404, "404 page not found\n"));
