@@ -196,7 +196,9 @@ void Handshake::Fail(TlsError error) {
   timer_.Stop();
   if (std::exchange(waits_, false)) turns_.Leave(this);
   transport_->stream().set_observer(nullptr);
-  const bool alert = error.failure != TlsFailure::kClosed && error.failure != TlsFailure::kTimeout;
+  // An alert of which a part is sent can only be sent to its end, for which nobody waits.
+  const bool alert = error.failure != TlsFailure::kClosed &&
+                     error.failure != TlsFailure::kTimeout && !transport_->write_waits();
   if (alert) turns_.CloseInOrder(transport_->TakeStream());
   transport_.reset();
   const Done done = std::move(done_);

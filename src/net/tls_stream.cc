@@ -36,6 +36,7 @@ struct TransportBio {
     const iovec part{const_cast<char*>(bytes), size};
     const IoResult result = transport.stream_->Write({&part, 1});
     *written = result.bytes;
+    transport.write_waits_ = result.bytes < size;
     if (result.bytes > 0 || result.state == IoState::kOk) return 1;
     if (result.state == IoState::kWouldBlock) {
       BIO_set_retry_write(bio);

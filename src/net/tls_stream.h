@@ -26,6 +26,7 @@ class TlsTransport {
   std::unique_ptr<Stream> TakeStream() { return std::move(stream_); }
   bool at_end() const { return at_end_; }             // the peer's side has ended, or died
   int error_number() const { return error_number_; }  // of the stream; 0: none
+  bool write_waits() const { return write_waits_; }   // the rest of a record, for room
 
  private:
   friend struct TransportBio;
@@ -37,6 +38,7 @@ class TlsTransport {
 
   std::unique_ptr<Stream> stream_;
   bool at_end_ = false;
+  bool write_waits_ = false;
   int error_number_ = 0;
   SslPtr ssl_;
 };
