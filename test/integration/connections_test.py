@@ -6,8 +6,8 @@ import signal
 import time
 import unittest
 
-from harness import (Client, GatewayTest, answer, chat_answer, chat_body, eventually, hang,
-                     pool_of)
+from harness import (DEADLINE_S, Client, Gate, GatewayTest, answer, chat_answer, chat_body,
+                     eventually, hang, pool_of)
 
 CHAT = "/v1/chat/completions"
 
@@ -15,11 +15,11 @@ CHAT = "/v1/chat/completions"
 class StoppedProcessTest(GatewayTest):
     def test_answers_that_came_while_the_process_stood_still_are_delivered(self):
         """SIGSTOP stands for a container's freezer, a moved machine, a debugger."""
-        gate_open = []
+        gate = Gate("answers")
         answers = 300  # more than the loop is told of at once
 
         def late(request, connection):
-            connection.wait_until(lambda: gate_open)
+            gate.wait(5 * DEADLINE_S)
             answer(200, b"{}")(request, connection)
 
         server = self.model_server(late)
@@ -31,7 +31,7 @@ class StoppedProcessTest(GatewayTest):
         server.wait_requests(answers)
         begun = time.monotonic()
         gateway.signal(signal.SIGSTOP)
-        gate_open.append(True)
+        gate.open()
         # All answers lie in the gateway's sockets, and all time-outs are over.
         eventually(lambda: self.unread_by(server) >= answers, "answers in the sockets")
         eventually(lambda: time.monotonic() > begun + 9, "the time-outs are over")
