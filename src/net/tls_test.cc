@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "net/awkward_stream.h"
 #include "net/tls_test_util.h"
 
 namespace gw {
@@ -283,23 +282,6 @@ TEST_F(Tls, GarbageEndsTheHandshakeAndNothingElse) {
     Send(bytes, true);
   }
   EXPECT_NE(Shake(ServerTlsForTest(), ClientTlsForTest())->client.result.stream, nullptr);
-}
-
-// AwkwardStream stops the program if our side ends, or other bytes follow, behind half an alert.
-TEST_F(Tls, AnAlertThatIsNotTakenWholeIsTheLastThing) {
-  const auto server_tls = ServerFor("a.example.com");
-  const auto client_tls = ClientFor("b.example.com");
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
-    Plain plain = Connect();
-    Both both;
-    both.server.handshake =
-        handshakes_->Accept(std::make_unique<AwkwardStream>(*loop_, seed, std::move(plain.server)),
-                            server_tls, std::chrono::seconds(10), both.server.Done());
-    both.client.handshake = handshakes_->Connect(std::move(plain.client), client_tls, "server",
-                                                 std::chrono::seconds(10), both.client.Done());
-    RunUntil([&] { return both.client.ended && both.server.ended; });
-    EXPECT_EQ(NameOf(both.server.result.error.failure), "unknown_name");
-  }
 }
 
 TEST_F(Tls, AHalfOpenHandshakeTimesOut) {
