@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/test_folder.h"
 #include "config/file/last_good.h"
-#include "config/file/test_folder.h"
 #include "translate/translate.h"
 
 namespace gw {
@@ -33,7 +33,7 @@ Checked Check(const std::vector<std::string>& paths) {
 }
 
 Checked CheckText(const std::string& text) {
-  config::TestFolder folder;
+  TestFolder folder;
   folder.Write("objects.yaml", text);
   return Check({folder.path()});
 }
@@ -99,7 +99,7 @@ class CheckManifest : public ::testing::TestWithParam<Manifest> {
               folder_ / "pods.yaml"};
   }
 
-  config::TestFolder folder_;
+  TestFolder folder_;
   std::vector<std::string> paths_;
 };
 
@@ -248,7 +248,7 @@ metadata: {name: ns, annotations: {penstock.dev/x: "1"}}
 }
 
 TEST(Check, OfAPathThatDoesNotExistFails) {
-  config::TestFolder folder;
+  TestFolder folder;
   const Checked checked = Check({folder / "missing.yaml"});
   EXPECT_EQ(checked.exit_status, 1);
   EXPECT_EQ(checked.out, "");
@@ -350,7 +350,7 @@ spec:
   poolRef: {group: inference.networking.k8s.io, name: pool}
 ---
 )";
-  config::TestFolder folder;
+  TestFolder folder;
   folder.Write("a.yaml", std::string(kPool) + kModel);
   folder.Write("b.yaml", kModel);
   const config::LoadResult loaded = config::LoadFiles({folder.path()});
@@ -386,7 +386,7 @@ metadata: {name: llama}
 }
 
 TEST(Check, OfAnEmptyFolderFindsNothingToRefuse) {
-  config::TestFolder folder;
+  TestFolder folder;
   const Checked checked = Check({folder.path()});
   EXPECT_EQ(checked.exit_status, 0);
   EXPECT_EQ(

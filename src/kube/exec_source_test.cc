@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/test_folder.h"
 #include "base/text.h"
-#include "kube/test_files.h"
 
 namespace gw::kube {
 namespace {
@@ -34,7 +34,7 @@ class ExecSourceTest : public testing::Test {
   size_t calls() const { return files_.Read("calls").size() / 2; }
   std::string ErrorOf(ExecSource& source) { return std::string(source.Get("").status().message()); }
 
-  TestFiles files_;
+  TestFolder files_;
   ManualClock clock_;  // begins one second after 1970 did
   AccessOptions access_;
 };

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/test_folder.h"
 #include "kube/exec_credential.h"
-#include "kube/test_files.h"
 #include "tls/test_certificates.h"
 
 namespace gw::kube {
@@ -33,7 +33,7 @@ class NewCredentialsTest : public testing::Test {
             (files_ / "status") + "'; echo '}'\n");
   }
 
-  TestFiles files_;
+  TestFolder files_;
   ManualClock clock_;
   AccessOptions options_;
 };

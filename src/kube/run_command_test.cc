@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-#include "kube/test_files.h"
+#include "base/test_folder.h"
 
 namespace gw::kube {
 namespace {
@@ -23,7 +23,7 @@ class RunCommandTest : public testing::Test {
     return RunCommand(command, RealClock());
   }
 
-  TestFiles files_;
+  TestFolder files_;
 };
 
 TEST_F(RunCommandTest, OutputAndErrorsAreApart) {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "kube/test_files.h"
+#include "base/test_folder.h"
 
 namespace gw::kube {
 namespace {
@@ -19,7 +19,7 @@ TextOptions File(const std::string& path) {
 
 class TextSourceTest : public testing::Test {
  protected:
-  TestFiles files_;
+  TestFolder files_;
   ManualClock clock_;
 };
 

@@ -7,8 +7,8 @@
 
 #include <string>
 
+#include "base/test_folder.h"
 #include "config/file/load.h"
-#include "config/file/test_folder.h"
 #include "config/file/test_objects.h"
 
 namespace gw::config {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "config/file/test_folder.h"
+#include "base/test_folder.h"
 
 namespace gw::config {
 namespace {

@@ -6,9 +6,9 @@
 
 #include <string>
 
+#include "base/test_folder.h"
 #include "config/file/files.h"
 #include "config/file/last_good.h"
-#include "config/file/test_folder.h"
 
 namespace gw::config {
 namespace {

@@ -10,11 +10,11 @@
 #include <mutex>
 #include <string>
 
+#include "base/test_folder.h"
 #include "config/file/debounce.h"
 #include "config/file/file_watcher.h"
 #include "config/file/inotify.h"
 #include "config/file/last_good.h"
-#include "config/file/test_folder.h"
 #include "config/file/watch_places.h"
 
 namespace gw::config {

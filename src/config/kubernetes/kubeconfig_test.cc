@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "config/file/test_folder.h"
+#include "base/test_folder.h"
 #include "tls/test_certificates.h"
 
 namespace gw::config {
