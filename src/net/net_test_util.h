@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -89,6 +90,34 @@ class LoopTest : public testing::Test {
   }
 
   std::unique_ptr<EventLoop> loop_ = *EventLoop::New();
+};
+
+// Connects over loopback, both ends on the loop.
+class ConnectedTest : public LoopTest {
+ protected:
+  struct Ends {
+    std::unique_ptr<Stream> client, server;
+  };
+
+  ConnectedTest() {
+    listener_ = Listen([this](std::unique_ptr<Stream> s) { accepted_.push_back(std::move(s)); });
+  }
+
+  Ends Connect() {
+    Ends ends;
+    const auto connector = Connector::New(*loop_, listener_->local(), std::chrono::seconds(5),
+                                          [&](absl::StatusOr<std::unique_ptr<Stream>> result) {
+                                            ASSERT_TRUE(result.ok()) << result.status();
+                                            ends.client = *std::move(result);
+                                          });
+    RunUntil([&] { return ends.client != nullptr && !accepted_.empty(); });
+    ends.server = std::move(accepted_.front());
+    accepted_.pop_front();
+    return ends;
+  }
+
+  std::unique_ptr<Listener> listener_;
+  std::deque<std::unique_ptr<Stream>> accepted_;
 };
 
 }  // namespace gw

@@ -25,33 +25,23 @@ struct Pair {
 
 enum class Kind { kPlain, kTls };
 
-class StreamsOf : public LoopTest {
+class StreamsOf : public ConnectedTest {
  protected:
   explicit StreamsOf(Kind kind) : tls_(kind == Kind::kTls) {}
 
-  void SetUp() override {
-    listener_ = Listen([this](std::unique_ptr<Stream> stream) { accepted_ = std::move(stream); });
-    Connect(&pair_);
-  }
+  void SetUp() override { Connect(&pair_); }
 
   void Connect(Pair* pair) {
-    std::unique_ptr<Connector> connector =
-        Connector::New(*loop_, listener_->local(), std::chrono::seconds(5),
-                       [pair](absl::StatusOr<std::unique_ptr<Stream>> result) {
-                         ASSERT_TRUE(result.ok()) << result.status();
-                         pair->client = *std::move(result);
-                       });
-    RunUntil([&] { return pair->client != nullptr && accepted_ != nullptr; });
-    pair->server = std::move(accepted_);
-    if (tls_) Encrypt(*loop_, *handshakes_, &pair->client, &pair->server);
+    Ends ends = ConnectedTest::Connect();
+    if (tls_) Encrypt(*loop_, *handshakes_, &ends.client, &ends.server);
+    pair->client = std::move(ends.client);
+    pair->server = std::move(ends.server);
     pair->client_events.Attach(pair->client.get());
     pair->server_events.Attach(pair->server.get());
   }
 
   const bool tls_;
   const std::unique_ptr<TlsHandshakes> handshakes_ = TlsHandshakes::New(*loop_);
-  std::unique_ptr<Listener> listener_;
-  std::unique_ptr<Stream> accepted_;
   Pair pair_;
 };
 
@@ -388,12 +378,12 @@ TEST_F(PlainStreams, BytesBehindUrgentDataAreRead) {
   const SocketAddress address = listener_->local();
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   ASSERT_EQ(connect(fd, address.sockaddr_ptr(), address.length()), 0);
-  RunUntil([&] { return accepted_ != nullptr; });
+  RunUntil([&] { return !accepted_.empty(); });
   ASSERT_EQ(send(fd, "before", 6, 0), 6);
   ASSERT_EQ(send(fd, "!", 1, MSG_OOB), 1);
   ASSERT_EQ(send(fd, "behind", 6, 0), 6);
   Recorder recorder;
-  recorder.Attach(accepted_.get());
+  recorder.Attach(accepted_.front().get());
   RunUntil([&] { return recorder.text == "beforebehind"; });
   close(fd);
 }

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <utility>
 
 #include "net/awkward_stream.h"
@@ -11,32 +10,9 @@
 namespace gw {
 namespace {
 
-class TlsAlert : public LoopTest {
+class TlsAlert : public ConnectedTest {
  protected:
-  struct Plain {
-    std::unique_ptr<Stream> client, server;
-  };
-
-  void SetUp() override {
-    listener_ = Listen([this](std::unique_ptr<Stream> s) { accepted_.push_back(std::move(s)); });
-  }
-
-  Plain Connect() {
-    Plain plain;
-    const auto connector = Connector::New(*loop_, listener_->local(), std::chrono::seconds(5),
-                                          [&](absl::StatusOr<std::unique_ptr<Stream>> result) {
-                                            ASSERT_TRUE(result.ok()) << result.status();
-                                            plain.client = *std::move(result);
-                                          });
-    RunUntil([&] { return plain.client != nullptr && !accepted_.empty(); });
-    plain.server = std::move(accepted_.front());
-    accepted_.pop_front();
-    return plain;
-  }
-
   const std::unique_ptr<TlsHandshakes> handshakes_ = TlsHandshakes::New(*loop_);
-  std::unique_ptr<Listener> listener_;
-  std::deque<std::unique_ptr<Stream>> accepted_;
 };
 
 // AwkwardStream stops the program if our side ends, or other bytes follow, behind half an alert.
@@ -46,7 +22,7 @@ TEST_F(TlsAlert, OneThatIsNotTakenWholeIsTheLastThing) {
   const auto client_tls =
       MakeClientTls({.server_name = "b.example.com", .trust = TestAuthority().Trusted()});
   for (uint64_t seed = 1; seed <= 40; ++seed) {
-    Plain plain = Connect();
+    Ends plain = Connect();
     int ended = 0;
     std::string failure;
     const auto server =

@@ -34,38 +34,18 @@ struct End {
   const TlsInfo& info() const { return *result.stream->tls(); }
 };
 
-class Tls : public LoopTest {
+class Tls : public ConnectedTest {
  protected:
-  struct Plain {
-    std::unique_ptr<Stream> client, server;
-  };
   struct Both {
     End client, server;
   };
-
-  void SetUp() override {
-    listener_ = Listen([this](std::unique_ptr<Stream> s) { accepted_.push_back(std::move(s)); });
-  }
-
-  Plain Connect() {
-    Plain plain;
-    const auto connector = Connector::New(*loop_, listener_->local(), std::chrono::seconds(5),
-                                          [&](absl::StatusOr<std::unique_ptr<Stream>> result) {
-                                            ASSERT_TRUE(result.ok()) << result.status();
-                                            plain.client = *std::move(result);
-                                          });
-    RunUntil([&] { return plain.client != nullptr && !accepted_.empty(); });
-    plain.server = std::move(accepted_.front());
-    accepted_.pop_front();
-    return plain;
-  }
 
   // Runs both ends until each has ended.
   std::unique_ptr<Both> Shake(std::shared_ptr<const ServerTls> server,
                               std::shared_ptr<const ClientTls> client,
                               TlsHandshakes* server_worker = nullptr) {
     auto both = std::make_unique<Both>();
-    Plain plain = Connect();
+    Ends plain = Connect();
     TlsHandshakes& worker = server_worker == nullptr ? *handshakes_ : *server_worker;
     both->server.handshake = worker.Accept(std::move(plain.server), std::move(server),
                                            std::chrono::seconds(10), both->server.Done());
@@ -78,7 +58,7 @@ class Tls : public LoopTest {
 
   // Sends bytes that are no handshake of ours, or none, to a server.
   TlsError Send(const std::string& bytes, bool closes = false) {
-    Plain plain = Connect();
+    Ends plain = Connect();
     End server;
     server.handshake = handshakes_->Accept(std::move(plain.server), ServerTlsForTest(),
                                            std::chrono::seconds(10), server.Done());
@@ -97,8 +77,6 @@ class Tls : public LoopTest {
   }
 
   const std::unique_ptr<TlsHandshakes> handshakes_ = TlsHandshakes::New(*loop_);
-  std::unique_ptr<Listener> listener_;
-  std::deque<std::unique_ptr<Stream>> accepted_;
 };
 
 TEST_F(Tls, BothEndsLearnWhatWasAgreedOn) {
@@ -118,7 +96,7 @@ TEST_F(Tls, BothEndsLearnWhatWasAgreedOn) {
 }
 
 TEST_F(Tls, WhatIsSentRightBehindTheHandshakeIsTold) {
-  Plain plain = Connect();
+  Ends plain = Connect();
   End server;
   server.handshake = handshakes_->Accept(std::move(plain.server), ServerTlsForTest(),
                                          std::chrono::seconds(10), server.Done());
@@ -260,7 +238,7 @@ TEST_F(Tls, WhatIsNoTlsIsNamed) {
 TEST_F(Tls, APeerThatGoesAwayIsNamed) {
   EXPECT_EQ(NameOf(Send("", true).failure), "closed");
   EXPECT_EQ(NameOf(Send(std::string("\x16\x03\x01\x02\x00\x01", 6), true).failure), "closed");
-  Plain plain = Connect();
+  Ends plain = Connect();
   End server;
   server.handshake = handshakes_->Accept(std::move(plain.server), ServerTlsForTest(),
                                          std::chrono::seconds(10), server.Done());
@@ -285,7 +263,7 @@ TEST_F(Tls, GarbageEndsTheHandshakeAndNothingElse) {
 }
 
 TEST_F(Tls, AHalfOpenHandshakeTimesOut) {
-  Plain plain = Connect();
+  Ends plain = Connect();
   End server;
   server.handshake = handshakes_->Accept(std::move(plain.server), ServerTlsForTest(),
                                          std::chrono::milliseconds(20), server.Done());
@@ -298,7 +276,7 @@ TEST_F(Tls, AHalfOpenHandshakeTimesOut) {
 }
 
 TEST_F(Tls, AHandshakeThatIsAbandonedClosesItsStream) {
-  Plain plain = Connect();
+  Ends plain = Connect();
   Recorder events;
   events.Attach(plain.client.get());
   auto handshake =
@@ -312,9 +290,9 @@ TEST_F(Tls, AHandshakeThatIsAbandonedClosesItsStream) {
 // Those that wait for their turn leave it when they go.
 TEST_F(Tls, ManyHandshakesTakeTurns) {
   std::deque<Both> all;
-  std::vector<Plain> connected;
+  std::vector<Ends> connected;
   for (int i = 0; i < 50; ++i) connected.push_back(Connect());
-  for (Plain& plain : connected) {
+  for (Ends& plain : connected) {
     Both& both = all.emplace_back();
     both.server.handshake = handshakes_->Accept(std::move(plain.server), ServerTlsForTest(),
                                                 std::chrono::seconds(10), both.server.Done());
@@ -386,8 +364,8 @@ struct Relay final : StreamObserver {
 };
 
 TEST_F(Tls, AnEndThatTheTransportAloneTellsOfIsAnError) {
-  Plain near = Connect();
-  Plain far = Connect();
+  Ends near = Connect();
+  Ends far = Connect();
   Relay to_server, to_client;
   to_server.from = to_client.to = near.server.get();
   to_server.to = to_client.from = far.client.get();
@@ -409,8 +387,8 @@ TEST_F(Tls, AnEndThatTheTransportAloneTellsOfIsAnError) {
 
 // A byte that was changed on the way ends the connection; nothing of its record is told.
 TEST_F(Tls, AChangedByteIsAnError) {
-  Plain near = Connect();
-  Plain far = Connect();
+  Ends near = Connect();
+  Ends far = Connect();
   Relay to_server, to_client;
   to_server.from = to_client.to = near.server.get();
   to_server.to = to_client.from = far.client.get();
