@@ -105,6 +105,7 @@ std::string ExecInfo(const AccessOptions& access, const std::string& ca_pem) {
 
 absl::StatusOr<ExecCredential> ParseExecCredential(std::string_view answer,
                                                    const std::string& api_version) {
+  // Not ParseJson: its errors quote the text, and this one holds a token.
   dom::parser parser;
   dom::element document;
   const simdjson::error_code fault = parser.parse(answer.data(), answer.size(), true).get(document);

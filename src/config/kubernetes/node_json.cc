@@ -1,7 +1,7 @@
 #include "config/kubernetes/node_json.h"
 
-#include "base/escape.h"
 #include "base/text.h"
+#include "kube/json_node.h"
 
 namespace gw::config {
 namespace {
@@ -33,59 +33,37 @@ bool IsJsonNumber(std::string_view text) {
   return at == text.size();
 }
 
-void AppendText(std::string* out, std::string_view text) {
-  *out += '"';
-  AppendJsonEscaped(out, text);
-  *out += '"';
-}
-
-absl::Status AppendScalar(std::string* out, const api::Node& node) {
-  switch (api::TypeOf(node)) {
+// What YAML takes for something becomes what JSON has for it.
+absl::Status MakeScalarJson(api::Node* node) {
+  switch (api::TypeOf(*node)) {
     case api::ScalarType::kText:
-      AppendText(out, node.text);
+      node->quoted = true;
       return absl::OkStatus();
     case api::ScalarType::kBool: {
-      const std::string text = ToLower(node.text);
-      *out += text == "true" || text == "yes" || text == "on" ? "true" : "false";
+      const std::string text = ToLower(node->text);
+      node->text = text == "true" || text == "yes" || text == "on" ? "true" : "false";
       return absl::OkStatus();
     }
     case api::ScalarType::kInteger:
     case api::ScalarType::kFloat:
       break;
   }
-  if (!IsJsonNumber(node.text)) {
-    return absl::InvalidArgumentError("line " + std::to_string(node.line) +
-                                      ": must be a number that JSON has, or text in quotes");
-  }
-  *out += node.text;
-  return absl::OkStatus();
+  if (IsJsonNumber(node->text)) return absl::OkStatus();
+  return absl::InvalidArgumentError("line " + std::to_string(node->line) +
+                                    ": must be a number that JSON has, or text in quotes");
 }
 
-absl::Status Append(std::string* out, const api::Node& node) {
-  if (node.kind == api::Node::Kind::kNull) {
-    *out += "null";
-    return absl::OkStatus();
-  }
-  if (node.kind == api::Node::Kind::kScalar) return AppendScalar(out, node);
-  *out += node.is_map() ? '{' : '[';
-  for (size_t i = 0; i < node.items.size(); ++i) {
-    if (i > 0) *out += ',';
-    if (node.is_map()) {
-      AppendText(out, node.keys[i].name);
-      *out += ':';
-    }
-    RETURN_IF_ERROR(Append(out, node.items[i]));
-  }
-  *out += node.is_map() ? '}' : ']';
+absl::Status MakeJson(api::Node* node) {
+  if (node->kind == api::Node::Kind::kScalar) return MakeScalarJson(node);
+  for (api::Node& item : node->items) RETURN_IF_ERROR(MakeJson(&item));
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> NodeToJson(const api::Node& node) {
-  std::string out;
-  RETURN_IF_ERROR(Append(&out, node));
-  return out;
+absl::StatusOr<std::string> NodeToJson(api::Node node) {
+  RETURN_IF_ERROR(MakeJson(&node));
+  return kube::ToJson(node);
 }
 
 }  // namespace gw::config

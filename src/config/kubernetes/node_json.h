@@ -1,4 +1,5 @@
-// A Node as JSON: for what a kubeconfig holds for others, who are given it.
+// A Node of YAML as JSON (kube/json_node.h writes those of JSON alone): for what a kubeconfig holds
+// for others, who are given it.
 
 #pragma once
 
@@ -11,6 +12,6 @@ namespace gw::config {
 
 // The error completes "extension: ..." with the line. Depth and size are as the reader of the Node
 // has limited them.
-absl::StatusOr<std::string> NodeToJson(const api::Node& node);
+absl::StatusOr<std::string> NodeToJson(api::Node node);
 
 }  // namespace gw::config
