@@ -63,8 +63,8 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
                                          "Number of the configuration that is served.")),
       failed_gauge_(metrics.AddGauge("penstock_configuration_rejected",
                                      "1 while some of the newest configuration could not be taken "
-                                     "over: a file cannot be read, "
-                                     "or an object is served at its last good version.")),
+                                     "over: a file or a resource of the cluster cannot be "
+                                     "read, or an object is served at its last good version.")),
       stale_gauge_(metrics.AddGauge("penstock_configuration_stale_objects",
                                     "Objects served at their last good version, as the newest "
                                     "cannot be served or read.")) {
