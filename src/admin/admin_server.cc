@@ -21,7 +21,11 @@ class AdminServer::Impl {
         limits_(limits),
         guard_(std::move(guard)),
         loop_(std::move(loop)),
-        handshakes_(TlsHandshakes::New(*loop_)) {}
+        handshakes_(TlsHandshakes::New(*loop_)),
+        closing_timer_(*loop_, [this] {
+          listener_->AcceptLast();
+          listener_.reset();
+        }) {}
 
   ~Impl() {
     if (!thread_.joinable()) return;
@@ -52,11 +56,11 @@ class AdminServer::Impl {
     return absl::OkStatus();
   }
 
-  void StopListening() {
-    loop_->Post([this] {
+  void StopListening(Duration closing) {
+    loop_->Post([this, closing] {
       if (listener_ == nullptr) return;
       listener_->AcceptLast();
-      listener_.reset();
+      closing_timer_.Start(closing);
     });
   }
 
@@ -134,6 +138,7 @@ class AdminServer::Impl {
   const std::unique_ptr<TlsHandshakes> handshakes_;
   Arrivals arrivals_;
   std::unique_ptr<Listener> listener_;
+  Timer closing_timer_;
   SocketAddress local_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::atomic<uint64_t> closed_at_limit_{0};
@@ -162,7 +167,7 @@ AdminServer::~AdminServer() = default;
 
 void AdminServer::SetGuard(AdminGuard guard) { impl_->SetGuard(std::move(guard)); }
 
-void AdminServer::StopListening() { impl_->StopListening(); }
+void AdminServer::StopListening(Duration closing) { impl_->StopListening(closing); }
 
 const SocketAddress& AdminServer::local() const { return impl_->local(); }
 

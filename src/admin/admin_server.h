@@ -96,8 +96,8 @@ class AdminServer {
   AdminServer& operator=(const AdminServer&) = delete;
 
   // Any thread. New connections are left to whoever else listens on the port; those that are open
-  // go on.
-  void StopListening();
+  // go on, and those whose first packet was answered are accepted for as long as `closing`.
+  void StopListening(Duration closing);
   // Any thread. From now on; connections over TLS go on with the certificate they began with.
   void SetGuard(AdminGuard guard);
 

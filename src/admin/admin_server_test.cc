@@ -372,7 +372,7 @@ TEST_F(AdminServerTest, APortIsSharedOnlyWithWhoAsksForIt) {
   handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "second\n"}; };
   auto second = AdminServer::Start(server_->local(), std::move(handlers), limits);
   ASSERT_TRUE(second.ok()) << second.status();
-  server_->StopListening();
+  server_->StopListening(std::chrono::milliseconds(50));
   // What the first accepted before is still answered by it, and the kernel deals the rest by
   // chance.
   RunUntil([&] {

@@ -34,7 +34,7 @@ void ReopenLog() {
 DrainEnd DrainAll(const FrontEnds& front_ends, AdminServer& admin, const std::set<uint16_t>& ports,
                   SignalReader& signals, Duration timeout) {
   const bool taken_over = OthersListen(ports);
-  if (taken_over) admin.StopListening();
+  if (taken_over) admin.StopListening(kHandshake);
   auto countdown = std::make_shared<Countdown>(front_ends.size());
   for (const auto& front_end : front_ends) {
     front_end->Drain(taken_over ? kHandshake : Duration(0), [countdown] { countdown->Done(); });
