@@ -1,6 +1,42 @@
 # One static library, one test program and one benchmark program per line of src/LAYERS.
 # A folder lives in src/, or beside it (sim, bench). Files are found by name:
 #   x.cc  code   x_test.cc  unit test   x_benchmark.cc  micro-benchmark   x_fuzz.cc  libFuzzer target
+
+# What nearly every file includes is compiled twice and not six hundred times: once as the code is
+# compiled, once as its unit tests are. Without (as `make asan` builds), a missing #include is an
+# error.
+option(PENSTOCK_PRECOMPILE "Compile common headers once" ON)
+if(PENSTOCK_FUZZ OR PENSTOCK_SANITIZE)
+  set(PENSTOCK_PRECOMPILE OFF)
+endif()
+# How fast a test's own code runs, and its lines in a debugger, matter less than how long it takes to
+# compile.
+set(TEST_COMPILE_OPTIONS -O1)
+if(NOT PENSTOCK_SANITIZE)
+  list(APPEND TEST_COMPILE_OPTIONS -g0)
+endif()
+
+if(PENSTOCK_PRECOMPILE)
+  set(COMMON_HEADERS <algorithm> <array> <atomic> <chrono> <cstdint> <deque> <functional> <map>
+    <memory> <optional> <set> <span> <string> <string_view> <unordered_map> <utility> <vector>
+    <absl/container/flat_hash_map.h> <absl/status/statusor.h> <absl/strings/str_cat.h>
+    <fmt/format.h>)
+  file(CONFIGURE OUTPUT common_headers.cc CONTENT "")
+  foreach(name common_headers common_test_headers)
+    add_library(${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/common_headers.cc)
+    target_link_libraries(${name} PRIVATE ${EXTERNAL_base})
+    target_precompile_headers(${name} PRIVATE ${COMMON_HEADERS})
+  endforeach()
+  target_compile_options(common_test_headers PRIVATE ${TEST_COMPILE_OPTIONS})
+  target_link_libraries(common_test_headers PRIVATE GTest::gmock GTest::gtest_main)
+  target_precompile_headers(common_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+function(use_precompiled target headers)
+  if(PENSTOCK_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM ${headers})
+  endif()
+endfunction()
+
 file(STRINGS ${CMAKE_SOURCE_DIR}/src/LAYERS LAYER_LINES REGEX "^[a-z]+:")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/LAYERS)
 
@@ -33,6 +69,7 @@ foreach(line IN LISTS LAYER_LINES)
     add_library(gw_${folder} STATIC ${sources})
     target_include_directories(gw_${folder} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
     target_link_libraries(gw_${folder} PUBLIC ${links} ${EXTERNAL_${folder}} PRIVATE ${EXTERNAL_PRIVATE_${folder}})
+    use_precompiled(gw_${folder} common_headers)
   else()
     add_library(gw_${folder} INTERFACE)
     target_include_directories(gw_${folder} INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
@@ -43,6 +80,8 @@ foreach(line IN LISTS LAYER_LINES)
     add_executable(${folder}_test ${tests})
     target_link_libraries(${folder}_test PRIVATE gw_${folder} ${EXTERNAL_PRIVATE_${folder}} GTest::gmock GTest::gtest_main)
     target_compile_definitions(${folder}_test PRIVATE PENSTOCK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_compile_options(${folder}_test PRIVATE ${TEST_COMPILE_OPTIONS})
+    use_precompiled(${folder}_test common_test_headers)
     add_test(NAME unit/${folder} COMMAND ${folder}_test)
     set_tests_properties(unit/${folder} PROPERTIES TIMEOUT 600)
     set_property(GLOBAL APPEND PROPERTY PENSTOCK_UNIT_TESTS ${folder}_test)
