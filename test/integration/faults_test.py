@@ -149,7 +149,7 @@ class RetryTest(FaultTest):
         gateway = self.start_with_idle_connections(4)
         self.assertEqual(gateway.chat().status, 200)
         self.assertEqual(self.retries(gateway, "stale_connection"), 1)
-        self.assertEqual(gateway.wait_handled(5)[-1]["tries"], 2)
+        self.assertEqual(sorted(l["tries"] for l in gateway.wait_handled(5)), [1, 1, 1, 1, 2])
 
     def test_stale_connections_at_every_endpoint_cost_no_request(self):
         for servers in (2, 3):
