@@ -166,6 +166,17 @@ void AddKubernetes(CLI::App& serve, Flags& flags) {
   serve.add_option("--context", flags.objects.kubeconfig.context, "Of the kubeconfig")
       ->needs(kubernetes)
       ->type_name("NAME");
+  serve.add_option("--write-status", flags.objects.write_status,
+                   "Write what became of the cluster's objects into their status")
+      ->needs(kubernetes)
+      ->capture_default_str()
+      ->type_name("true|false");
+  serve
+      .add_option("--lease", flags.objects.lease,
+                  "Lease by which several gateways agree on who writes; the namespace is the Pod's, "
+                  "the name penstock")
+      ->needs(kubernetes)
+      ->type_name("[NAMESPACE/]NAME");
 }
 
 // A command that wants paths and has none.

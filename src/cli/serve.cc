@@ -1,8 +1,12 @@
 #include "cli/serve.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <iostream>
 #include <utility>
 
+#include "api/names.h"
 #include "base/random.h"
 #include "config/file/file_source.h"
 #include "config/kubernetes/kube_source.h"
@@ -12,7 +16,37 @@
 namespace gw {
 namespace {
 
+// "namespace/name", or a name in `ns`.
+absl::Status ReadLeaseName(const std::string& text, std::string ns, kube::LeaseOptions* lease) {
+  const size_t slash = text.find('/');
+  lease->ns = slash == text.npos ? std::move(ns) : text.substr(0, slash);
+  lease->name = slash == text.npos ? text : text.substr(slash + 1);
+  if (api::IsDnsLabel(lease->ns) && api::IsDnsSubdomain(lease->name)) return absl::OkStatus();
+  return absl::InvalidArgumentError("--lease: must be [NAMESPACE/]NAME, got " + api::Quoted(text));
+}
+
+// Who we are among several gateways: people know a Pod by its name, and another process of that
+// name is not us.
+std::string LeaseIdentity(uint64_t seed) {
+  char host[256] = {};
+  if (gethostname(host, sizeof(host) - 1) != 0) host[0] = '\0';
+  return fmt::format("{}_{:016x}", host, seed);
+}
+
+absl::StatusOr<config::ClusterWriterOptions> WriterOf(const ObjectOptions& objects,
+                                                      const TranslateOptions& translate,
+                                                      const std::string& ns, uint64_t seed) {
+  config::ClusterWriterOptions options;
+  if (!objects.write_status) return options;
+  RETURN_IF_ERROR(
+      ReadLeaseName(objects.lease.empty() ? "penstock" : objects.lease, ns, &options.lease));
+  options.lease.identity = LeaseIdentity(seed);
+  options.status.controller_names = translate.controller_names;
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<config::ConfigSource>> SourceOf(const ObjectOptions& objects,
+                                                               const TranslateOptions& translate,
                                                                uint64_t seed) {
   if (!objects.kubernetes) {
     return config::NewFileSource(objects.files.paths, RefusedAlone,
@@ -27,13 +61,14 @@ absl::StatusOr<std::unique_ptr<config::ConfigSource>> SourceOf(const ObjectOptio
   options.access = std::move(access->access);
   options.access_name = std::move(access->source);
   options.reader.seed = seed;
+  ASSIGN_OR_RETURN(options.writer, WriterOf(objects, translate, access->ns, SeedFromSystem()));
   return config::NewKubeSource(options, RefusedAlone);
 }
 
 absl::StatusOr<std::unique_ptr<Server>> StartServer(ServerOptions options,
                                                     const ObjectOptions& objects) {
   if (!options.seed) options.seed = SeedFromSystem();
-  ASSIGN_OR_RETURN(std::unique_ptr<config::ConfigSource> source, SourceOf(objects, *options.seed));
+  ASSIGN_OR_RETURN(std::unique_ptr<config::ConfigSource> source, SourceOf(objects, options.translate, *options.seed));
   return Server::Start(options, std::move(source));
 }
 

@@ -27,6 +27,8 @@ struct ObjectOptions {
   FileOptions files;
   bool kubernetes = false;  // from an API server, and not from files
   config::KubeconfigOptions kubeconfig;
+  bool write_status = true;
+  std::string lease;  // "namespace/name", or a name; empty: the default
 };
 
 // 0 after a drain, 1 if it could not start.

@@ -12,8 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "api/conditions.h"
 #include "api/object.h"
 #include "base/status.h"
+#include "stats/metrics.h"
 
 namespace gw::config {
 
@@ -66,6 +68,11 @@ class ConfigSource {
   // Any thread, between Start and Stop. Looks at once for what has changed; behind that `done` is
   // called on the source's thread, and told whether anything had.
   virtual void LookNow(std::function<void(bool changed)> done) = 0;
+  // Any thread, after Load. What became of all the objects that were told, for a source that it can
+  // be written back to. Replaces what was said before.
+  virtual void SetStatus(api::StatusSet status) {}
+  // Any thread; before Start. What it counts; `metrics` is rendered no more when it is destroyed.
+  virtual void AddMetrics(MetricRegistry& metrics) {}
   // The names of its limits, as Change::limits has them.
   virtual std::vector<std::string_view> limits() const = 0;
 };

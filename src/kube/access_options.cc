@@ -2,10 +2,13 @@
 
 namespace gw::kube {
 
-std::string ServerUrl::ToString() const {
+std::string ServerUrl::Authority() const {
   const bool ipv6 = host.find(':') != std::string::npos;
-  return std::string(tls ? "https://" : "http://") + (ipv6 ? "[" + host + "]" : host) + ":" +
-         std::to_string(port) + path_prefix;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::string ServerUrl::ToString() const {
+  return (tls ? "https://" : "http://") + Authority() + path_prefix;
 }
 
 }  // namespace gw::kube

@@ -22,7 +22,8 @@ struct ServerUrl {
   uint16_t port = 443;
   std::string path_prefix;  // "" or "/k8s/clusters/a", without a slash at its end
 
-  std::string ToString() const;  // "https://[::1]:6443/k8s"
+  std::string Authority() const;  // "[::1]:6443"
+  std::string ToString() const;   // "https://[::1]:6443/k8s"
 
   bool operator==(const ServerUrl&) const = default;
 };

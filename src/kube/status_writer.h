@@ -22,6 +22,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -47,18 +48,18 @@ struct StatusWriterOptions {
   Duration slow_retry = std::chrono::seconds(30);  // by a fifth to and fro
 };
 
-// Since the beginning.
+// Since the beginning. Read by any thread.
 struct StatusWriterCounts {
-  uint64_t writes = 0;     // 2xx
-  uint64_t conflicts = 0;  // 409
-  uint64_t refusals = 0;   // 422 and its like
-  uint64_t forbidden = 0;  // 403
-  uint64_t absent = 0;     // 404
-  uint64_t failures = 0;   // no answer, or none of the above
-  uint64_t not_kept = 0;   // 2xx, and the object says something else all the same
-  uint64_t old_views = 0;  // not sent: somebody judged a newer generation
-  uint64_t left_out = 0;   // parts for which a status had no room, of what was sent
-  uint64_t too_many = 0;   // objects above objects_max
+  std::atomic<uint64_t> writes = 0;     // 2xx
+  std::atomic<uint64_t> conflicts = 0;  // 409
+  std::atomic<uint64_t> refusals = 0;   // 422 and its like
+  std::atomic<uint64_t> forbidden = 0;  // 403
+  std::atomic<uint64_t> absent = 0;     // 404
+  std::atomic<uint64_t> failures = 0;   // no answer, or none of the above
+  std::atomic<uint64_t> not_kept = 0;   // 2xx, and the object says something else all the same
+  std::atomic<uint64_t> old_views = 0;  // not sent: somebody judged a newer generation
+  std::atomic<uint64_t> left_out = 0;   // parts for which a status had no room, of what was sent
+  std::atomic<uint64_t> too_many = 0;   // objects above objects_max
 };
 
 class StatusWriter {

@@ -132,7 +132,7 @@ bool Configurator::Publish(Translator::Update update, uint64_t generation) {
   LogWarnings(update.warnings);
   const bool whole = update.whole;
   // First, so that whoever sees the Snapshot finds what is said of it.
-  TakeStatus(update, generation);
+  KeepStatus(update, generation);
   store_.Publish(update.snapshot);
   generation_gauge_.Set(static_cast<double>(generation));
   return whole;
@@ -151,12 +151,13 @@ Translator::Update Configurator::Translate(const config::Change& change, uint64_
                       : translator_.TranslateAll(*set, generation);
 }
 
-void Configurator::TakeStatus(Translator::Update& update, uint64_t generation) {
+void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
   const MutexLock lock(mutex_);
   generation_ = generation;
   stale_ = remarks_->stale.size();
   load_error_ = absl::StrJoin(remarks_->errors, "; ");
   next_change_unix_s_ = translator_.next_change_unix_s();
+  status_changed_ = status_changed_ || update.whole || !update.parents.empty();
   if (update.whole) {
     certificates_ = std::move(update.certificates);
     status_ = std::move(update.status);
@@ -223,11 +224,18 @@ void Configurator::LogWarnings(const std::vector<std::string>& warnings) {
 
 void Configurator::SetListenErrors(ListenErrors errors) {
   const MutexLock lock(mutex_);
+  status_changed_ = status_changed_ || errors != listen_errors_;
   listen_errors_ = std::move(errors);
 }
 
 api::StatusSet Configurator::status() const {
   const MutexLock lock(mutex_);
+  return WithListenErrors(status_, *store_.Load(), listen_errors_);
+}
+
+std::optional<api::StatusSet> Configurator::TakeStatus() {
+  const MutexLock lock(mutex_);
+  if (!std::exchange(status_changed_, false)) return std::nullopt;
   return WithListenErrors(status_, *store_.Load(), listen_errors_);
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -49,6 +50,8 @@ class Configurator {
 
   // Any thread. With what the listeners' ports say.
   api::StatusSet status() const;
+  // The same, if it may be another than at the last call.
+  std::optional<api::StatusSet> TakeStatus();
   uint64_t generation() const;
   // What the published configuration was made of.
   std::shared_ptr<const api::ResourceSet> resources() const;
@@ -62,7 +65,7 @@ class Configurator {
  private:
   bool Publish(Translator::Update update, uint64_t generation);
   Translator::Update Translate(const config::Change& change, uint64_t generation);
-  void TakeStatus(Translator::Update& update, uint64_t generation);
+  void KeepStatus(Translator::Update& update, uint64_t generation);
   void LogWarnings(const std::vector<std::string>& warnings);
   void LogChanges(const config::Change& change, const std::string& error) const;
   void ChangeResources(const config::Change& change);
@@ -80,6 +83,7 @@ class Configurator {
   mutable Mutex mutex_;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   api::StatusSet status_ ABSL_GUARDED_BY(mutex_);
+  bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;  // since TakeStatus
   // Changed in place while nobody else reads it, else copied first.
   std::shared_ptr<api::ResourceSet> resources_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<api::ResourceSet>();

@@ -80,6 +80,7 @@ class ServerImpl final : public Server {
   void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
   void TakeErrors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
+  void TellStatus() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   std::set<ListenerKey> Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void TellUnusedSockets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Reload();
@@ -119,6 +120,7 @@ absl::Status ServerImpl::Start() {
   LogStart(options_, loaded, absl::StrJoin(handed_.Names(), ", "));
   files_ = loaded.files;
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
+  source_->AddMetrics(metrics_);
   configurator_.Apply(loaded.change);
   pool_series_.Reconcile();
   RETURN_IF_ERROR(StartResolver());
@@ -187,6 +189,12 @@ void ServerImpl::OnChange(const config::Change& change) {
 void ServerImpl::Apply(bool listeners_changed) {
   for (const auto& front_end : front_ends_) front_end->Apply(listeners_changed);
   if (listeners_changed) TakeErrors();
+  TellStatus();
+}
+
+void ServerImpl::TellStatus() {
+  std::optional<api::StatusSet> status = configurator_.TakeStatus();
+  if (status) source_->SetStatus(*std::move(status));
 }
 
 // Whoever had a port may have left it, and an address may have come.
@@ -195,6 +203,7 @@ void ServerImpl::Retry() {
   const MutexLock opening(opening_);
   for (const auto& front_end : front_ends_) front_end->Retry();
   TakeErrors();
+  TellStatus();
 }
 
 void ServerImpl::TakeErrors() {

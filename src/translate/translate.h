@@ -94,6 +94,8 @@ Translation Translate(const api::ResourceSet& resources, const TranslateOptions&
 struct ListenError {
   std::string message;
   bool address = false;  // it is its address that cannot be used, not the port
+
+  bool operator==(const ListenError&) const = default;
 };
 using ListenErrors = std::map<ListenerKey, ListenError>;
 

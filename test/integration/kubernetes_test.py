@@ -8,6 +8,8 @@ import unittest
 from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually,
                      free_port, gateway_objects, http_route, inference_pool, penstock, pod)
 
+THEIRS = "example.com/controller"
+
 
 def run(*arguments, **environment):
     """The command's exit status, and all it wrote."""
@@ -51,8 +53,7 @@ class FollowTest(ClusterTest):
         gateway = self.start(replica)
         self.assertEqual(gateway.chat().status, 200)
         self.assertEqual(len(server.requests), 1)
-        line = gateway.wait_line(
-            "Objects are read from an API server; status of objects is not written yet")
+        line = gateway.wait_line("Objects are read from an API server")
         self.assertIn(f"http://{self.api.address}:{self.api.port}", line["server"])
         self.assertIn('context "test"', line["server"])
         self.assertEqual(gateway.wait_line("Starting")["objects"], 5)
@@ -138,6 +139,93 @@ class FollowTest(ClusterTest):
         self.assertEqual((line["changed"], line["error"]), (False, ""))
 
 
+class StatusTest(ClusterTest):
+    def condition(self, conditions, kind):
+        return next((c for c in conditions if c["type"] == kind), {})
+
+    def parents(self, kind, name):
+        return self.api.get(kind, name).get("status", {}).get("parents", [])
+
+    def route_is(self, generation, accepted="True"):
+        def said():
+            ours = [p for p in self.parents("HTTPRoute", "inference-route")
+                    if p["controllerName"] != THEIRS]
+            condition = self.condition(ours[0]["conditions"], "Accepted") if ours else {}
+            return (condition.get("observedGeneration"), condition.get("status")) == (
+                generation, accepted)
+        eventually(said, f"the route's status is of generation {generation}")
+
+    def holder(self):
+        lease = self.api.get("Lease", "penstock")
+        return lease["spec"]["holderIdentity"] if lease else ""
+
+    def test_every_object_says_what_became_of_it(self):
+        gateway = self.start(self.replica()[1])
+        self.route_is(1)
+        eventually(lambda: self.api.get("Gateway", "inference-gateway").get("status"), "the Gateway")
+        self.assertEqual(
+            {c["type"]: c["status"]
+             for c in self.api.get("Gateway", "inference-gateway")["status"]["conditions"]},
+            {"Accepted": "True", "Programmed": "True"})
+        listener = self.api.get("Gateway", "inference-gateway")["status"]["listeners"][0]
+        self.assertEqual(listener["attachedRoutes"], 1)
+        eventually(lambda: self.api.get("GatewayClass", "inference-gateway-class", ns="").get("status"),
+                   "the GatewayClass")
+        status = self.api.get("GatewayClass", "inference-gateway-class", ns="")["status"]
+        self.assertEqual(self.condition(status["conditions"], "Accepted")["status"], "True")
+        self.assertIn({"name": "HTTPRoute"}, status["supportedFeatures"])
+        gateway.wait_metric("penstock_kube_leader", 1)
+
+        broken = http_route()
+        broken["spec"]["parentRefs"][0]["sectionName"] = "none"
+        self.api.apply(broken)
+        self.route_is(2, accepted="False")
+
+    def test_what_does_not_change_is_written_once(self):
+        gateway = self.start(self.replica()[1])
+        self.route_is(1)
+        self.api.apply(http_route(name="another", path="/another"))
+        eventually(lambda: self.parents("HTTPRoute", "another"), "the other route's status")
+        gateway.wait_metric("penstock_kube_leader", 1)
+        patched = [path for method, path in self.api.writes if method == "PATCH"]
+        self.assertEqual(sum(path.endswith("/inference-route/status") for path in patched), 1)
+
+    def test_what_another_controller_wrote_stays(self):
+        theirs = {"parentRef": {"name": "theirs"}, "controllerName": THEIRS,
+                  "conditions": []}
+        route = http_route()
+        route["status"] = {"parents": [theirs]}
+        self.api.apply(route)
+        self.start(self.replica()[1])
+        self.route_is(2)
+        self.assertEqual(self.parents("HTTPRoute", "inference-route")[0], theirs)
+
+    def test_one_of_two_writes_and_the_other_goes_on_when_it_ends(self):
+        first = self.start(self.replica()[1])
+        self.route_is(1)
+        holder = self.holder()
+        second = self.gateway([], port=first.port, kubeconfig=self.kubeconfig)
+        second.wait_metric("penstock_kube_leader", 0)
+        self.assertEqual(self.holder(), holder)
+        first.signal(15)
+        first.wait_exit()
+        second.wait_metric("penstock_kube_leader", 1)
+        self.assertNotIn(self.holder(), ("", holder))
+        self.api.apply(http_route())
+        self.route_is(2)
+
+    def test_nothing_is_written_if_a_flag_says_so(self):
+        port = free_port(self.api.address)
+        self.api.apply(*gateway_objects(port), http_route(), inference_pool(8000),
+                       self.replica()[1])
+        gateway = self.gateway([], arguments=("--write-status", "false"), port=port,
+                               kubeconfig=self.kubeconfig)
+        self.assertEqual(gateway.chat().status, 200)
+        gateway.signal(15)
+        gateway.wait_exit()
+        self.assertEqual(self.api.writes, [])
+
+
 class FlagTest(unittest.TestCase):
     addresses = Addresses()
 
@@ -148,6 +236,9 @@ class FlagTest(unittest.TestCase):
                 (("serve", "--kubernetes", "x"), "PATH excludes --kubernetes"),
                 (("serve", "--kubeconfig", "x", "-f", "x"), "--kubeconfig requires --kubernetes"),
                 (("serve", "--context", "x", "-f", "x"), "--context requires --kubernetes"),
+                (("serve", "--lease", "x", "-f", "x"), "--lease requires --kubernetes"),
+                (("serve", "--write-status", "false", "-f", "x"),
+                 "--write-status requires --kubernetes"),
                 (("check", "--kubernetes"), "--kubernetes is not built yet")):
             with self.subTest(arguments):
                 status, said = run(*arguments)

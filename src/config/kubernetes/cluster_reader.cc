@@ -16,11 +16,6 @@ namespace {
 
 constexpr size_t kNamedMax = 3;  // resources that share an error
 
-std::string AuthorityOf(const kube::ServerUrl& server) {
-  const bool ipv6 = server.host.find(':') != std::string::npos;
-  return absl::StrCat(ipv6 ? "[" + server.host + "]" : server.host, ":", server.port);
-}
-
 // "a, b, c and 16 more"
 std::string Named(const std::vector<std::string>& names) {
   const size_t shown = std::min(names.size(), kNamedMax);
@@ -48,10 +43,12 @@ std::vector<std::string> Gathered(
 
 ClusterReader::ClusterReader(EventLoop& loop, kube::ServerUrl server,
                              kube::Credentials& credentials, Judge judge,
-                             std::function<void()> on_news, const ClusterReaderOptions& options)
+                             std::function<void()> on_news, const ClusterReaderOptions& options,
+                             ClusterWriter* writer)
     : loop_(loop),
       server_(std::move(server)),
       credentials_(credentials),
+      writer_(writer),
       on_news_(std::move(on_news)),
       options_(options),
       random_(options.seed),
@@ -67,7 +64,7 @@ ClusterReader::~ClusterReader() = default;
 // At first, and again while some resource cannot be reached: the name may stand for another address
 // by now. An address that was given as such stays.
 void ClusterReader::Resolve() {
-  const absl::StatusOr<SocketAddress> address = SocketAddress::Resolve(AuthorityOf(server_));
+  const absl::StatusOr<SocketAddress> address = SocketAddress::Resolve(server_.Authority());
   resolve_error_ = address.ok() ? "" : std::string(address.status().message());
   if (address.ok()) Connect(*address);
   if (!address.ok() || AnyUnreachable()) {
@@ -78,9 +75,10 @@ void ClusterReader::Resolve() {
 }
 
 void ClusterReader::Connect(const SocketAddress& address) {
+  if (writer_ != nullptr) writer_->Connect(address);
   if (client_ != nullptr) return client_->SetAddress(address);
   client_ = std::make_unique<kube::ApiClient>(
-      loop_, kube::ApiServer{address, AuthorityOf(server_), server_.path_prefix}, credentials_,
+      loop_, kube::ApiServer{address, server_.Authority(), server_.path_prefix}, credentials_,
       options_.client);
   KindSink& sink = *this;
   std::set<std::string> api_versions;
@@ -141,13 +139,16 @@ void ClusterReader::LookForAbsent() {
       kube::Between(options_.look_again * 4 / 5, options_.look_again * 6 / 5, random_));
 }
 
-void ClusterReader::OnObject(api::ParsedObject version) {
-  objects_.Put(std::move(version));
+void ClusterReader::OnObject(const kube::Resource& resource, kube::ApiObject read,
+                             api::ParsedObject parsed) {
+  if (writer_ != nullptr) writer_->Seen(resource, std::move(read));
+  objects_.Put(std::move(parsed));
   Note();
 }
 
-void ClusterReader::OnGone(const api::ObjectId& id) {
-  objects_.Drop(id);
+void ClusterReader::OnGone(const kube::Resource& resource, const api::ObjectKey& key) {
+  if (writer_ != nullptr) writer_->Gone(resource, key);
+  objects_.Drop({resource.kind, resource.group, key.ns, key.name});
   Note();
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "config/kubernetes/cluster_objects.h"
+#include "config/kubernetes/cluster_writer.h"
 #include "config/kubernetes/discovery.h"
 #include "config/kubernetes/kind_watch.h"
 #include "kube/access_options.h"
@@ -43,11 +44,12 @@ struct ClusterReaderOptions {
 
 class ClusterReader final : private KindSink {
  public:
-  // Begins in the next round of the loop. `loop` and `credentials` outlive it. `on_news`:
-  // TakeChange may have something, or has_synced is another; in a round of its own.
+  // Begins in the next round of the loop. `loop`, `credentials` and `writer` outlive it. `on_news`:
+  // TakeChange may have something, or has_synced is another; in a round of its own. `writer`, if
+  // there is one, is told where the server is, and of each object before TakeChange has it.
   ClusterReader(EventLoop& loop, kube::ServerUrl server, kube::Credentials& credentials,
                 Judge judge, std::function<void()> on_news,
-                const ClusterReaderOptions& options = {});
+                const ClusterReaderOptions& options = {}, ClusterWriter* writer = nullptr);
   ~ClusterReader();
 
   // Everything was read once. From then on it stays so.
@@ -59,8 +61,9 @@ class ClusterReader final : private KindSink {
   size_t objects() const { return objects_.size(); }  // that were read, refused ones too
 
  private:
-  void OnObject(api::ParsedObject version) override;
-  void OnGone(const api::ObjectId& id) override;
+  void OnObject(const kube::Resource& resource, kube::ApiObject read,
+                api::ParsedObject parsed) override;
+  void OnGone(const kube::Resource& resource, const api::ObjectKey& key) override;
   void OnState() override;
 
   void Note();
@@ -80,6 +83,7 @@ class ClusterReader final : private KindSink {
   EventLoop& loop_;
   const kube::ServerUrl server_;
   kube::Credentials& credentials_;
+  ClusterWriter* const writer_;
   const std::function<void()> on_news_;
   const ClusterReaderOptions options_;
   Random random_;

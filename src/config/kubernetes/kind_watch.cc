@@ -21,35 +21,30 @@ void KindWatch::SetVersion(const std::string& version) {
   if (reflector_ != nullptr && (version == version_ || !is_absent())) return;
   has_synced_ = has_synced();
   version_ = version;
+  resource_ = {.group = kind_.group, .version = version, .plural = kind_.plural, .kind = kind_.kind};
   kube::ReflectorSink& sink = *this;
   // The one before, if there is one, has told that all its objects are gone.
-  reflector_ = std::make_unique<kube::Reflector>(
-      client_,
-      kube::Resource{
-          .group = kind_.group, .version = version_, .plural = kind_.plural, .kind = kind_.kind},
-      sink, Random(seed_++), options_);
+  reflector_ =
+      std::make_unique<kube::Reflector>(client_, resource_, sink, Random(seed_++), options_);
 }
 
-api::ObjectRef KindWatch::RefOf(const api::ObjectKey& key) const {
-  return {kind_.group, version_, kind_.kind, key.ns, key.name};
-}
-
-void KindWatch::OnChanged(kube::ApiObject object) {
+api::ParsedObject KindWatch::Parse(const kube::ApiObject& object) const {
   api::Parser parser(api::Origin::kCluster);
   parser.Add(object.node, "");
   std::vector<api::ParsedObject> parsed = parser.Take().objects;
   api::ParsedObject wanted;
-  wanted.ref = RefOf(object.key);
-  if (parsed.size() == 1 && parsed.front().id() == wanted.id()) {
-    return sink_.OnObject(std::move(parsed.front()));
-  }
+  wanted.ref = {kind_.group, version_, kind_.kind, object.key.ns, object.key.name};
+  if (parsed.size() == 1 && parsed.front().id() == wanted.id()) return std::move(parsed.front());
   wanted.errors = {"what the API server sent is no " + kind_.kind + " of this name"};
-  sink_.OnObject(std::move(wanted));
+  return wanted;
 }
 
-void KindWatch::OnDeleted(const api::ObjectKey& key) {
-  sink_.OnGone({kind_.kind, kind_.group, key.ns, key.name});
+void KindWatch::OnChanged(kube::ApiObject object) {
+  api::ParsedObject parsed = Parse(object);
+  sink_.OnObject(resource_, std::move(object), std::move(parsed));
 }
+
+void KindWatch::OnDeleted(const api::ObjectKey& key) { sink_.OnGone(resource_, key); }
 
 void KindWatch::OnStatus(const kube::ReflectorStatus&) { sink_.OnState(); }
 

@@ -1,5 +1,6 @@
 // KindWatch: all objects of one kind, out of whichever of its versions the server has, parsed. What
-// cannot be parsed is told as broken, by its name.
+// cannot be parsed is told as broken, by its name. What was read stands beside it, for whoever
+// writes into it.
 //
 // On the loop's thread, all of it.
 
@@ -18,8 +19,9 @@ namespace gw::config {
 // Must not call the watch's SetVersion.
 class KindSink {
  public:
-  virtual void OnObject(api::ParsedObject version) = 0;
-  virtual void OnGone(const api::ObjectId& id) = 0;
+  virtual void OnObject(const kube::Resource& resource, kube::ApiObject read,
+                        api::ParsedObject parsed) = 0;
+  virtual void OnGone(const kube::Resource& resource, const api::ObjectKey& key) = 0;
   virtual void OnState() = 0;  // the watch is in another state
 
  protected:
@@ -54,14 +56,15 @@ class KindWatch final : private kube::ReflectorSink {
   bool IsIn(kube::ReflectorState state) const {
     return reflector_ && reflector_->status().state == state;
   }
-  api::ObjectRef RefOf(const api::ObjectKey& key) const;
+  api::ParsedObject Parse(const kube::ApiObject& object) const;
 
   const ClusterKind kind_;
   kube::ApiClient& client_;
   KindSink& sink_;
   uint64_t seed_;
   const kube::ReflectorOptions options_;
-  std::string version_;  // that the reflector reads
+  std::string version_;      // that the reflector reads
+  kube::Resource resource_;  // the same
   bool has_synced_ = false;
   std::unique_ptr<kube::Reflector> reflector_;
 };

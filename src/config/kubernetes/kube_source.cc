@@ -14,6 +14,10 @@
 namespace gw::config {
 namespace {
 
+// Whoever is ended does not wait for an API server that does not answer: another gateway waits for
+// the lease's time then.
+constexpr Duration kResignMax = std::chrono::seconds(2);
+
 class KubeSource final : public ConfigSource {
  public:
   KubeSource(const KubeSourceOptions& options, Judge judge, std::unique_ptr<EventLoop> loop)
@@ -22,15 +26,18 @@ class KubeSource final : public ConfigSource {
         loop_(std::move(loop)),
         credentials_(kube::NewCredentials(options.access, RealClock())),
         load_timer_(*loop_, [this] { OnLoadTimeout(); }),
+        stop_timer_(*loop_, [this] { loop_->Stop(); }),
+        writer_(*loop_, options.access.server, *credentials_, options.writer,
+                options.reader.seed + 1),
         reader_(
             *loop_, options.access.server, *credentials_, std::move(judge), [this] { OnNews(); },
-            options.reader) {}
+            options.reader, &writer_) {}
   ~KubeSource() override { Stop(); }
 
   absl::StatusOr<FirstLoad> Load() override {
     CHECK(!thread_.joinable());
     Log(LogLevel::kInfo,
-        "Objects are read from an API server; status of objects is not written yet",
+        "Objects are read from an API server",
         {{"server", places_}});
     std::future<absl::StatusOr<FirstLoad>> loaded = loaded_.get_future();
     load_timer_.Start(load_timeout_);
@@ -45,9 +52,14 @@ class KubeSource final : public ConfigSource {
     });
   }
 
+  // Nothing is told any more while the lease is given back.
   void Stop() override {
     if (!thread_.joinable()) return;
-    loop_->Stop();
+    loop_->Post([this] {
+      on_change_ = nullptr;
+      stop_timer_.Start(kResignMax);
+      writer_.Resign([this] { loop_->Stop(); });
+    });
     thread_.join();
   }
 
@@ -55,6 +67,12 @@ class KubeSource final : public ConfigSource {
   void LookNow(std::function<void(bool)> done) override {
     loop_->Post([this, done = std::move(done)] { done(Deliver()); });
   }
+
+  void SetStatus(api::StatusSet status) override {
+    loop_->Post([this, status = std::move(status)] { writer_.Want(status); });
+  }
+
+  void AddMetrics(MetricRegistry& metrics) override { AddWriterMetrics(metrics, writer_); }
 
   std::vector<std::string_view> limits() const override {
     return {std::begin(kClusterLimits), std::end(kClusterLimits)};
@@ -102,6 +120,8 @@ class KubeSource final : public ConfigSource {
   bool is_loaded_ = false;  // or that has failed
   OnChange on_change_;      // from Start on
   Timer load_timer_;
+  Timer stop_timer_;
+  ClusterWriter writer_;
   ClusterReader reader_;
   std::thread thread_;
 };

@@ -6,6 +6,9 @@
 // waited for as well, in case it is granted meanwhile, and then Load fails with what is missing:
 // there is no admin port yet to ask, and whoever starts the gateway again writes the reason where
 // people look. What cannot be read later on stays as it was read last, and Remarks::errors says so.
+//
+// What is said by SetStatus is written into the objects, if this gateway is the one of several that
+// does (cluster_writer.h). Stop leaves that to another.
 
 #pragma once
 
@@ -14,6 +17,7 @@
 
 #include "config/config_source.h"
 #include "config/kubernetes/cluster_reader.h"
+#include "config/kubernetes/cluster_writer.h"
 #include "kube/access_options.h"
 
 namespace gw::config {
@@ -23,6 +27,7 @@ struct KubeSourceOptions {
   std::string access_name;  // for messages: `context "a" (/root/.kube/config)`
   Duration load_timeout = std::chrono::seconds(60);
   ClusterReaderOptions reader;
+  ClusterWriterOptions writer;
 };
 
 // `judge` is that of ServedObjects.

@@ -1,4 +1,5 @@
-"""A small Kubernetes API server: discovery, LIST and WATCH over plain HTTP, and no WatchList.
+"""A small Kubernetes API server over plain HTTP: discovery, LIST and WATCH (no WatchList), GET of one
+object, merge patches of its status, and Leases.
 
 It holds objects as a real one does: with resourceVersions, uids, generations and managedFields, and
 items of built-in kinds without their kind.
@@ -19,7 +20,8 @@ _X_INFERENCE = "inference.networking.x-k8s.io/v1alpha2"
 _BUILT_IN = {"v1": ("Pod", "Service", "Secret", "ConfigMap", "Namespace"),
              "discovery.k8s.io/v1": ("EndpointSlice",)}
 _CRDS = {_GATEWAY: ("GatewayClass", "Gateway", "HTTPRoute", "ReferenceGrant"),
-         _X_INFERENCE: ("InferencePool", "InferenceModel")}
+         _X_INFERENCE: ("InferencePool", "InferenceModel"),
+         "coordination.k8s.io/v1": ("Lease",)}
 _CLUSTER_SCOPED = ("GatewayClass", "Namespace")
 
 
@@ -54,6 +56,7 @@ class KubeApi:
                     self._resources[path] = _Resource(api_version, kind)
         self._changed = threading.Condition()
         self._version = 1000
+        self.writes = []  # (method, path) of those that were done
         self._server = None
         self._sockets = set()
         self.start()
@@ -115,6 +118,14 @@ class KubeApi:
             self._tell(resource, "DELETED", gone)
             self._changed.notify_all()
 
+    def get(self, kind, name, ns="default"):
+        """A copy of what is there; None if there is nothing."""
+        with self._changed:
+            for resource in self._resources.values():
+                if resource.kind == kind and (found := resource.objects.get((ns, name))):
+                    return copy.deepcopy(found)
+        return None
+
     def _resource_of(self, given):
         root = "/api/" if given["apiVersion"] == "v1" else "/apis/"
         return self._resources[f"{root}{given['apiVersion']}/{_plural(given['kind'])}"]
@@ -136,6 +147,8 @@ class KubeApi:
         metadata["uid"] = kept.get("uid", f"uid-{self._version}")
         metadata["creationTimestamp"] = "2026-01-02T03:04:05Z"
         metadata["generation"] = kept.get("generation", 0) + 1
+        if before and "status" in before and made["apiVersion"] not in _BUILT_IN:
+            made["status"] = before["status"]  # a subresource, which has writers of its own
         metadata["managedFields"] = [{"manager": "test", "operation": "Update",
                                       "fieldsV1": {"f:spec": {".": {}}}}]
         resource.objects[key] = made
@@ -163,6 +176,43 @@ class KubeApi:
             return {"apiVersion": resource.api_version, "kind": f"{resource.kind}List",
                     "metadata": {"resourceVersion": str(self._version)}, "items": items}
 
+    def object_at(self, path):
+        """(resource, key) of a path to one object; None if it is none."""
+        parts = path.strip("/").split("/")
+        ns = ""
+        if "namespaces" in parts[:-2]:
+            at = parts.index("namespaces")
+            ns = parts[at + 1]
+            del parts[at:at + 2]
+        resource = self._resources.get("/" + "/".join(parts[:-1]))
+        return resource and (resource, (ns, parts[-1]))
+
+    def write(self, method, path, body):
+        """(status, answer) to one that makes an object, replaces it, or patches its status."""
+        with self._changed:
+            if method == "POST":
+                body["metadata"].setdefault("namespace", path.split("/")[-2])
+                resource, key = self._resource_of(body), self._key(body)
+            else:
+                resource, key = self.object_at(path.removesuffix("/status"))
+            there = resource.objects.get(key)
+            if method == "POST" and there:
+                return 409, _status(409, "already exists")
+            if method != "POST" and not there:
+                return 404, _status(404, "not found")
+            if there and body["metadata"]["resourceVersion"] != there["metadata"]["resourceVersion"]:
+                return 409, _status(409, "the object has been modified")
+            if method == "PATCH":
+                body = {**there, "metadata": {**there["metadata"]},
+                        "status": _merged(there.get("status", {}), body["status"])}
+                resource.objects[key] = body
+                self._tell(resource, "MODIFIED", body)
+            else:
+                self._put(body)
+            self._changed.notify_all()
+            self.writes.append((method, path))
+            return 201 if method == "POST" else 200, copy.deepcopy(resource.objects[key])
+
     def events_after(self, resource, version):
         """Those that are there once there are any; None when the server stops."""
         with self._changed:
@@ -185,6 +235,18 @@ class KubeApi:
 def _status(code, message):
     return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
             "message": message}
+
+
+def _merged(there, patch):
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(there) if isinstance(there, dict) else {}
+    for name, value in patch.items():
+        merged[name] = _merged(merged.get(name), value)
+        if value is None:
+            del merged[name]
+    return merged
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -216,6 +278,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(url.query))
         resource = self.kube.find(url.path)
         if resource is None:
+            if found := self.kube.object_at(url.path):
+                there = self.kube.get(found[0].kind, found[1][1], found[1][0])
+                if there is None:
+                    return self._answer(404, _status(404, "not found"))
+                return self._answer(200, there)
             plurals = self.kube.plurals_of(url.path.removeprefix("/apis/"))
             if not plurals:
                 return self._answer(404, _status(404, "the server could not find it"))
@@ -226,6 +293,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "sendInitialEvents" in query:
             return self._answer(400, _status(400, "sendInitialEvents is forbidden for watch"))
         return self._watch(resource, int(query["resourceVersion"]))
+
+    def do_POST(self):
+        self._write()
+
+    def do_PUT(self):
+        self._write()
+
+    def do_PATCH(self):
+        self._write()
+
+    def _write(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(*self.kube.write(self.command, self.path, body))
 
     def _answer(self, status, body):
         data = json.dumps(body).encode()

@@ -1,0 +1,146 @@
+#include "config/kubernetes/cluster_writer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "kube/test_api_fixture.h"
+#include "kube/test_api_objects.h"
+#include "kube/test_status.h"
+
+namespace gw::config {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kRoutePath[] = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes/it";
+constexpr char kLeasePath[] = "/apis/coordination.k8s.io/v1/namespaces/gateways/leases/penstock";
+
+// Gateways of one cluster, each with a writer, and a route.
+class ClusterWriterTest : public kube::ApiServerTest {
+ protected:
+  ClusterWriterTest() {
+    server_.handler = [this](const kube::TestApiRequest& request) {
+      return objects_.Serve(request);
+    };
+    objects_.Put(kRoutePath, kube::RouteThere(""));
+    options_.lease.ns = "gateways";
+    options_.lease.name = "penstock";
+    options_.status.controller_names = {kube::kOurName};
+  }
+
+  // One that was told of the route, as a reader does before there is a wish.
+  std::unique_ptr<ClusterWriter> Make(const std::string& identity) {
+    options_.lease.identity = identity;
+    auto writer = std::make_unique<ClusterWriter>(
+        *loop_,
+        kube::ServerUrl{
+            .tls = false, .host = "127.0.0.1", .port = server_.address().port(), .path_prefix = ""},
+        credentials_, options_, ++seed_);
+    writer->Connect(server_.address());
+    writer->Seen(routes_, *kube::ReadObject(kube::ToJson(objects_.At(kRoutePath)), routes_));
+    return writer;
+  }
+  static api::StatusSet AcceptedBy(const std::string& gateway) {
+    api::StatusSet wish;
+    wish.emplace(
+        api::ObjectRef{"gateway.networking.k8s.io", "v1", "HTTPRoute", "default", "it"},
+        kube::SaidOfParents({kube::SaidOf(gateway, {kube::SaidTrue("Accepted")})}));
+    return wish;
+  }
+  std::string Status() {
+    return kube::ToJson(*kube::MapAt(&objects_.At(kRoutePath), "status"));
+  }
+  void UntilStatusHas(const std::string& text) {
+    AdvanceUntil([&] { return Status().find(text) != std::string::npos; });
+  }
+  std::string Holder() {
+    return kube::TextAt(kube::MapAt(&objects_.At(kLeasePath), "spec"), "holderIdentity");
+  }
+
+  const kube::Resource routes_{.group = "gateway.networking.k8s.io",
+                               .version = "v1",
+                               .plural = "httproutes",
+                               .kind = "HTTPRoute"};
+  kube::TestApiObjects objects_;
+  ClusterWriterOptions options_;
+  uint64_t seed_ = 0;
+};
+
+TEST_F(ClusterWriterTest, StandsForElectionWithItsFirstWishAndWritesWhenItHasWon) {
+  const auto writer = Make("a");
+  Advance(std::chrono::seconds(60));
+  EXPECT_TRUE(server_.requests.empty()) << "it cannot know yet what to write";
+  EXPECT_FALSE(writer->is_leader());
+  writer->Want(AcceptedBy("one"));
+  UntilStatusHas(R"("name":"one")");
+  EXPECT_TRUE(writer->is_leader());
+  EXPECT_EQ(Holder(), "a");
+}
+
+TEST_F(ClusterWriterTest, AnotherGoesOnWhereTheFirstHasResignedWithoutWaiting) {
+  const auto first = Make("a");
+  first->Want(AcceptedBy("one"));
+  UntilStatusHas(R"("name":"one")");
+  const auto second = Make("b");
+  second->Want(AcceptedBy("two"));
+  Advance(std::chrono::seconds(9));
+  EXPECT_FALSE(second->is_leader());
+  EXPECT_THAT(Status(), HasSubstr(R"("name":"one")"));
+
+  bool resigned = false;
+  first->Resign([&] { resigned = true; });
+  EXPECT_FALSE(first->is_leader());
+  RunUntil([&] { return resigned; });
+  EXPECT_EQ(Holder(), "");
+  const TimePoint before = loop_->now();
+  UntilStatusHas(R"("name":"two")");
+  EXPECT_LT(loop_->now() - before, options_.lease.duration) << "it did not have to time out";
+  first->Want(AcceptedBy("three"));
+  Advance(std::chrono::seconds(60));
+  EXPECT_THAT(Status(), HasSubstr(R"("name":"two")")) << "who has resigned writes nothing";
+  EXPECT_FALSE(first->is_leader());
+}
+
+TEST_F(ClusterWriterTest, AnotherGoesOnWhenTheFirstIsGoneWithoutAWord) {
+  auto first = Make("a");
+  first->Want(AcceptedBy("one"));
+  UntilStatusHas(R"("name":"one")");
+  const auto second = Make("b");
+  second->Want(AcceptedBy("two"));
+  first.reset();
+  UntilStatusHas(R"("name":"two")");
+  EXPECT_EQ(Holder(), "b");
+}
+
+TEST_F(ClusterWriterTest, WithoutALeaseItNeverWrites) {
+  options_.lease.name.clear();
+  const auto writer = Make("a");
+  writer->Want(AcceptedBy("one"));
+  Advance(std::chrono::seconds(60));
+  EXPECT_TRUE(server_.requests.empty());
+  EXPECT_EQ(writer->counts(), nullptr);
+  bool resigned = false;
+  writer->Resign([&] { resigned = true; });
+  EXPECT_TRUE(resigned) << "there is nothing to wait for";
+}
+
+TEST_F(ClusterWriterTest, CountsWhatItWrites) {
+  const auto writer = Make("a");
+  MetricRegistry metrics;
+  AddWriterMetrics(metrics, *writer);
+  EXPECT_THAT(metrics.Render(), HasSubstr("penstock_kube_leader 0"));
+  writer->Want(AcceptedBy("one"));
+  UntilStatusHas(R"("name":"one")");
+  RunUntil([&] { return writer->counts()->writes == 1; });
+  EXPECT_THAT(metrics.Render(), HasSubstr("penstock_kube_leader 1"));
+  EXPECT_THAT(metrics.Render(),
+              HasSubstr(R"(penstock_kube_status_writes_total{result="written"} 1)"));
+}
+
+}  // namespace
+}  // namespace gw::config
