@@ -16,7 +16,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak
+.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak render
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ tsan: deps  ## unit tests under the thread sanitizer
 
 test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
+
+render:  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart (needs Go)
+	@tools/render-chart
 
 soak: build  ## everything at once for SOAK_SECONDS (600): streams, kills, black holes, reloads
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/soak/soak.py --seconds $(SOAK_SECONDS)
