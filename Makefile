@@ -16,7 +16,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak render
+.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak render deb
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ test: configure  ## build everything and run every test
 
 install: build  ## into PREFIX (/usr/local) below DESTDIR: binary, man pages, completions, systemd unit
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX) | grep -v '^-- Install configuration'
+
+deb: build  ## a Debian package, BUILD/deb/penstock_*.deb
+	@tools/install-deps deb
+	@tools/build-deb $(BUILD) $(BUILD)/deb
+	@lintian --fail-on error $(BUILD)/deb/*.deb
 
 demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm; TLS=1
 	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) TLS=$(TLS) tools/demo
