@@ -16,10 +16,10 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak render deb
+.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps:  ## install the Debian 12 packages that are missing
 	@tools/install-deps build
@@ -88,6 +88,10 @@ tsan: deps  ## unit tests under the thread sanitizer
 
 test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
+
+test-kubernetes:  ## chart and CRDs by Helm (needs Go) and by the API server that KUBECTL (kubectl) reaches; installs there
+	@python3 -B test/kubernetes/chart_test.py
+	@python3 -B test/kubernetes/cluster_test.py
 
 render:  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart (needs Go)
 	@tools/render-chart
