@@ -38,7 +38,7 @@ if(TARGET penstock)
     get_filename_component(name ${test} NAME_WE)
     string(REGEX REPLACE "_test$" "" name ${name})
     add_test(NAME deploy/${name} COMMAND ${PYTHON3} -B ${test})
-    set_tests_properties(deploy/${name} PROPERTIES TIMEOUT 120
+    set_tests_properties(deploy/${name} PROPERTIES TIMEOUT 300
       ENVIRONMENT "PENSTOCK=$<TARGET_FILE:penstock>")
   endforeach()
 endif()

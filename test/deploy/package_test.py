@@ -12,7 +12,7 @@ from tree import ROOT
 
 
 def run(*command, **options):
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False,
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False,
                           **options)
 
 
