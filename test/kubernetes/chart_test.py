@@ -44,9 +44,8 @@ class ChartTest(unittest.TestCase):
             gatewayClasses=[], shutdownDelaySeconds=10, drainSeconds=20, podLabels={"a": "b"},
             podAnnotations={"c": "d"}, nodeSelector={"e": "f"}, priorityClassName="high",
             tolerations=[{"key": "t", "operator": "Exists"}], podDisruptionBudget={"enabled": True},
-            affinity={"nodeAffinity": {}}, service={"name": "lb", "type": "NodePort",
-                                                    "ports": [{"name": "x", "port": 8443}],
-                                                    "annotations": {"g": "h"}})
+            affinity={"nodeAffinity": {}},
+            service={"name": "lb", "type": "NodePort", "ports": [8443], "annotations": {"g": "h"}})
         self.assertEqual(made.returncode, 0, made.stderr)
         for wanted in ("image: r.example.com/p@sha256:000", "- name: pull", "--workers=0",
                        '- "--no-request-log"', "containerPort: 9000", "secretName: admin",
@@ -62,8 +61,8 @@ class ChartTest(unittest.TestCase):
     def test_a_wrong_value_is_refused_by_its_name(self):
         for values in ({"picker__enabled": True}, {"replicas": 0}, {"replica": 3}, {"name": "A_b"},
                        {"service__type": "ExternalName"}, {"service__ports": []},
-                       {"service__ports": [{"name": "x", "port": 70000}]},
-                       {"image__digest": "latest"}, {"logLevel": "verbose"}, {"drainSeconds": -1},
+                       {"service__ports": [70000]}, {"image__digest": "latest"},
+                       {"logLevel": "verbose"}, {"drainSeconds": -1},
                        {"gatewayClasses": [{"name": "x", "controllerName": "example.com/other"}]},
                        {"topologySpreadConstraints": [{"topologyKey": "zone"}]},
                        {"resources__limit": {"memory": "1Gi"}}, {"extraArgs": "--workers=1"}):
