@@ -16,10 +16,10 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak
+.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps:  ## install the Debian 12 packages that are missing
 	@tools/install-deps build
@@ -38,6 +38,11 @@ test: configure  ## build everything and run every test
 
 install: build  ## into PREFIX (/usr/local) below DESTDIR: binary, man pages, completions, systemd unit
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX) | grep -v '^-- Install configuration'
+
+deb: build  ## a Debian package, BUILD/deb/penstock_*.deb
+	@tools/install-deps deb
+	@tools/build-deb $(BUILD) $(BUILD)/deb
+	@lintian --fail-on error $(BUILD)/deb/*.deb
 
 demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm; TLS=1
 	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) TLS=$(TLS) tools/demo
@@ -83,6 +88,13 @@ tsan: deps  ## unit tests under the thread sanitizer
 
 test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
+
+test-kubernetes:  ## chart and CRDs by Helm (needs Go) and by the API server that KUBECTL (kubectl) reaches; installs there
+	@python3 -B test/kubernetes/chart_test.py
+	@python3 -B test/kubernetes/cluster_test.py
+
+render:  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart (needs Go)
+	@tools/render-chart
 
 soak: build  ## everything at once for SOAK_SECONDS (600): streams, kills, black holes, reloads
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/soak/soak.py --seconds $(SOAK_SECONDS)

@@ -1,5 +1,5 @@
-# Tests that are Python programs (standard library only): those of the real binary in
-# test/integration/, and tools/tidy with its own test. Each file is one ctest, each has a deadline.
+# Tests that are Python programs: those of the real binary in test/integration/, and tools/tidy with its own test (standard
+# library only), and those of what deploy/ holds in test/deploy/ (python3-yaml). Each file is one ctest, each has a deadline.
 find_program(PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
 if(NOT PYTHON3)
   find_program(PYTHON3 python3 REQUIRED)
@@ -29,6 +29,17 @@ if(TARGET penstock)
              COMMAND ${PYTHON3} -B ${CMAKE_SOURCE_DIR}/test/integration/${name}_test.py)
     set_tests_properties(integration/${name}_tls PROPERTIES TIMEOUT 300
       ENVIRONMENT "PENSTOCK=$<TARGET_FILE:penstock>;HARNESS_TLS=1")
+  endforeach()
+endif()
+
+file(GLOB DEPLOY_TESTS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/test/deploy/*_test.py)
+if(TARGET penstock)
+  foreach(test IN LISTS DEPLOY_TESTS)
+    get_filename_component(name ${test} NAME_WE)
+    string(REGEX REPLACE "_test$" "" name ${name})
+    add_test(NAME deploy/${name} COMMAND ${PYTHON3} -B ${test})
+    set_tests_properties(deploy/${name} PROPERTIES TIMEOUT 300
+      ENVIRONMENT "PENSTOCK=$<TARGET_FILE:penstock>")
   endforeach()
 endif()
 
