@@ -27,13 +27,21 @@
 
 namespace gw {
 
+// Who picks for an InferencePool whose reference names a Service that does not exist.
+enum class MissingPicker : uint8_t {
+  // Our picker. Files need not hold a Service that nobody is going to ask.
+  kBuiltIn,
+  // Our picker for pools of inference.networking.x-k8s.io, whose users' manifests name Services
+  // that another product makes. Nobody for those of v1, which are refused: the Inference Extension
+  // wants requests to them to fail.
+  kBuiltInOfOldGroup,
+};
+
 struct TranslateOptions {
   // GatewayClasses with one of these controller names are ours.
   std::set<std::string> controller_names = {"inference.networking.x-k8s.io/gateway-controller",
                                             "penstock.dev/gateway-controller"};
-  // In files a pool's extensionRef to a Service that the files do not hold means the built-in
-  // picker.
-  bool missing_picker_service_is_builtin = true;
+  MissingPicker missing_picker = MissingPicker::kBuiltIn;
   // Pickers' Services, "name" or "namespace/name", that the built-in picker stands in for; "*":
   // all.
   std::set<std::string> builtin_pickers = {};
