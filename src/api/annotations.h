@@ -15,6 +15,9 @@ namespace gw::api {
 inline constexpr char kTargetPortAnnotation[] = "penstock.dev/target-port";
 // Of an InferencePool. "built-in": our picker, whatever Service the pool's reference names.
 inline constexpr char kPickerAnnotation[] = "penstock.dev/picker";
+// As a label of a Service: the same for all pools that refer to it.
+inline constexpr char kPickerLabel[] = "penstock.dev/picker";
+inline constexpr char kBuiltInPicker[] = "built-in";
 // Prefix hashing of one pool; both are positive numbers.
 inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
 inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";

@@ -23,10 +23,21 @@ struct ServicePort {
   bool operator==(const ServicePort&) const = default;
 };
 
+// Where a load balancer takes requests for a Service.
+struct IngressPoint {
+  std::string ip;        // may be empty
+  std::string hostname;  // may be empty
+
+  bool operator==(const IngressPoint&) const = default;
+};
+
 struct Service {
   ObjectMeta meta;
   std::string type = "ClusterIP";
-  std::string cluster_ip;     // "None" for headless
+  std::string cluster_ip;                // "None" for headless
+  std::vector<std::string> cluster_ips;  // of both families, the first is cluster_ip
+  std::vector<std::string> external_ips;
+  std::vector<IngressPoint> load_balancer;  // of a cluster, in status
   std::string external_name;  // of type ExternalName; lower case, without a dot at its end
   StringMap selector;
   std::vector<ServicePort> ports;

@@ -76,11 +76,8 @@ inline constexpr std::string_view kPodStatusFields[] = {"allocatedResources",
 inline constexpr std::string_view kPodConditionFields[] = {
     "lastProbeTime", "lastTransitionTime", "message", "observedGeneration", "reason"};
 
-// Beside type, clusterIP, selector and ports.
+// Beside type, clusterIP, clusterIPs, externalIPs, externalName, selector and ports.
 inline constexpr std::string_view kServiceSpecFields[] = {"allocateLoadBalancerNodePorts",
-                                                          "clusterIPs",
-                                                          "externalIPs",
-                                                          "externalName",
                                                           "externalTrafficPolicy",
                                                           "healthCheckNodePort",
                                                           "internalTrafficPolicy",

@@ -140,12 +140,22 @@ struct GatewayAddress {
   bool operator==(const GatewayAddress&) const = default;
 };
 
+// The IP addresses that a Gateway's status had when this version of it was read: where it was
+// reached before this process began. They make no other object of it, as whoever serves it writes
+// them.
+struct ToldIps {
+  std::vector<std::string> ips;  // as CanonicalIp writes them
+
+  bool operator==(const ToldIps&) const { return true; }
+};
+
 struct Gateway {
   ObjectMeta meta;
   std::string version = "v1";
   std::string gateway_class_name;
   std::vector<Listener> listeners;  // at least one; names are distinct
   std::vector<GatewayAddress> addresses;
+  ToldIps told;                                 // of a cluster
   FrontendTls frontend;                         // of HTTPS listeners
   BackendTls backend;                           // to endpoints that are spoken to by TLS
   std::optional<ParametersRef> parameters_ref;  // infrastructure.parametersRef

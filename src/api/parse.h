@@ -1,7 +1,7 @@
 // Parser: documents in, objects out. Strict: in files an unknown field is an error. Of the core
 // kinds only what is needed is read, and below that nothing is looked at (a Pod's containers).
 // `status` and what the API server keeps in metadata are looked at only where they are input: of
-// Pod.
+// Pod, and, as an API server holds them, the addresses of Service and Gateway.
 //
 // An API server has judged its objects by the schema it has, which may be newer than what is known
 // here: an unknown field is none that somebody has misspelt. The object is read without it, and the

@@ -56,6 +56,21 @@ ServicePort ReadServicePort(const Value& value) {
   return port;
 }
 
+std::vector<std::string> ReadTexts(const Value& list) {
+  std::vector<std::string> texts;
+  for (const Value& item : list.List(0, kListMax)) texts.push_back(item.Text(0, kTextMax));
+  return texts;
+}
+
+// The rest of a Service's status is not looked at.
+std::vector<IngressPoint> ReadLoadBalancer(const Value& status) {
+  std::vector<IngressPoint> points;
+  for (const Value& item : status.At("loadBalancer").At("ingress").List(0, kListMax)) {
+    points.push_back({item.At("ip").Text(0, kTextMax), item.At("hostname").Text(0, kTextMax)});
+  }
+  return points;
+}
+
 SliceEndpoint ReadSliceEndpoint(const Value& value, bool addresses_are_ip) {
   MapReader in = value.Map();
   SliceEndpoint endpoint;
@@ -132,6 +147,9 @@ Service ReadService(ObjectInput& in) {
   MapReader spec = in.top.Require("spec").Map();
   ReadInto(spec.Get("type"), &service.type);
   ReadInto(spec.Get("clusterIP"), &service.cluster_ip);
+  service.cluster_ips = ReadTexts(spec.Get("clusterIPs"));
+  service.external_ips = ReadTexts(spec.Get("externalIPs"));
+  if (in.of_cluster) service.load_balancer = ReadLoadBalancer(in.top.Get("status"));
   ReadInto(spec.Get("externalName"), &service.external_name);
   service.external_name = ToLower(service.external_name);
   if (service.external_name.ends_with('.')) service.external_name.pop_back();

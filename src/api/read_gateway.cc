@@ -9,6 +9,10 @@
 namespace gw::api {
 namespace {
 
+// More than any API server takes: what somebody has written into a status refuses no Gateway.
+constexpr size_t kToldMax = 100'000;
+constexpr size_t kTextMax = 1u << 20;
+
 bool IsProtocol(std::string_view text) {
   // "HTTP", or a domain and a path for protocols of other implementations.
   if (text.size() > 255) return false;
@@ -149,6 +153,16 @@ GatewayAddress ReadAddress(const Value& value, std::vector<Unsupported>* unsuppo
   return address;
 }
 
+// Of an API server, which has judged it. The rest of a Gateway's status is not looked at.
+ToldIps ReadTold(const Value& status) {
+  ToldIps told;
+  for (const Value& item : status.At("addresses").List(0, kToldMax)) {
+    const std::string ip = item.At("value").Text(0, kTextMax);
+    if (IsIpAddress(ip)) told.ips.push_back(CanonicalIp(ip));
+  }
+  return told;
+}
+
 }  // namespace
 
 GatewayClass ReadGatewayClass(ObjectInput& in) {
@@ -195,6 +209,7 @@ Gateway ReadGateway(ObjectInput& in) {
   for (const Value& item : addresses.List(0, 16)) {
     result.addresses.push_back(ReadAddress(item, &result.unsupported));
   }
+  if (in.of_cluster) result.told = ReadTold(in.top.Get("status"));
   {
     // Labels and annotations are for the objects a gateway creates; Penstock creates none.
     MapReader infrastructure = spec.Get("infrastructure").Map();

@@ -16,6 +16,7 @@
 #include "cli/ask.h"
 #include "cli/ask_flags.h"
 #include "cli/check.h"
+#include "cli/cluster_flags.h"
 #include "cli/command_help.h"
 #include "cli/dataplane_flags.h"
 #include "cli/serve.h"
@@ -110,7 +111,7 @@ void AddObjects(CLI::App& command, Flags& flags) {
       .add_option(
           "--picker-names", flags.picker_names,
           "Pickers' Services that the built-in picker stands in for, NAME or NAMESPACE/NAME; "
-          "*: all")
+          "*: all; with --kubernetes inference-gateway-ext-proc if not given")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("NAME,...");
@@ -290,6 +291,7 @@ void ApplyServeFlags(Flags* flags) {
   flags->log.level = *LogLevelFromName(flags->log_level);
   flags->log.format = flags->log_format == "text" ? LogFormat::kText : LogFormat::kJson;
   flags->serve.translate = TranslateFlags(*flags);
+  if (flags->objects.kubernetes) DecideAsOnACluster(&flags->serve.translate);
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.resolver.servers = flags->dns_servers;
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;

@@ -16,6 +16,16 @@ bool IsBuiltIn(const Context& context, const std::string& ns, const std::string&
   return names.contains("*") || names.contains(service) || names.contains(ns + "/" + service);
 }
 
+// Whether the Service says so itself.
+bool IsOurs(const api::Service& service) {
+  const auto label = service.meta.labels.find(api::kPickerLabel);
+  return label != service.meta.labels.end() && label->second == api::kBuiltInPicker;
+}
+
+bool IsPickedForWithoutService(const Context& context, const api::InferencePool& pool) {
+  return context.options.missing_picker == MissingPicker::kBuiltIn || pool.v1alpha2();
+}
+
 }  // namespace
 
 Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool, bool builtin) {
@@ -43,6 +53,12 @@ Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool,
     return invalid(
         fmt::format("Service {}/{} must not be of type ExternalName", pool.meta.ns, ref.name));
   }
+  if (service != nullptr && IsOurs(*service)) {
+    return Holds("ResolvedRefs",
+                 fmt::format("the built-in endpoint picker, as Service {}/{} is "
+                             "labelled {}: {}",
+                             pool.meta.ns, ref.name, api::kPickerLabel, api::kBuiltInPicker));
+  }
   if (service != nullptr) {
     return invalid(
         fmt::format("Service {}/{} is an external endpoint picker, which is not supported yet; "
@@ -52,7 +68,7 @@ Verdict ExtensionVerdict(const Context& context, const api::InferencePool& pool,
   if (context.IsInvalid("", "Service", pool.meta.ns, ref.name)) {
     return invalid(fmt::format("Service {}/{} is invalid", pool.meta.ns, ref.name));
   }
-  if (!context.options.missing_picker_service_is_builtin) {
+  if (!IsPickedForWithoutService(context, pool)) {
     return invalid(fmt::format("Service {}/{} does not exist", pool.meta.ns, ref.name));
   }
   return Holds("ResolvedRefs",

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "translate/addresses.h"
 #include "translate/listener_tls.h"
 
 namespace gw::internal {
@@ -112,21 +113,6 @@ Verdict VerdictWithoutClass(const api::Gateway& gateway) {
   return Refused(reason, unsupported);
 }
 
-// Each once. Of an address without a value any will do.
-std::vector<std::string> IpsOf(const api::Gateway& gateway, const std::string& bind_ip) {
-  std::vector<std::string> ips;
-  for (const api::GatewayAddress& address : gateway.addresses) {
-    if (address.type != kIpAddress) continue;
-    const std::string& ip = address.value.empty() ? bind_ip : address.value;
-    if (std::find(ips.begin(), ips.end(), ip) == ips.end()) ips.push_back(ip);
-  }
-  if (gateway.addresses.empty()) ips.push_back(bind_ip);
-  return ips;
-}
-
-// All addresses of the machine, and none that a client could connect to.
-bool IsWildcard(const std::string& ip) { return ip == "0.0.0.0" || ip == "::"; }
-
 Verdict GatewayVerdict(const api::Gateway& gateway, const api::GatewayClass& gateway_class) {
   if (!ClassVerdict(gateway_class).ok()) {
     return Pending(fmt::format("GatewayClass {} is not accepted", gateway_class.meta.name));
@@ -225,7 +211,6 @@ GatewayState ReadGateway(Context& context, const api::Gateway& gateway, std::str
                          Verdict accepted) {
   GatewayState state;
   const bool https = context.options.tickets != nullptr;
-  state.ips = IpsOf(gateway, context.options.bind_ip);
   state.gateway = &gateway;
   state.controller_name = std::move(controller_name);
   state.accepted = std::move(accepted);
@@ -243,13 +228,19 @@ GatewayState ReadGateway(Context& context, const api::Gateway& gateway, std::str
   FindConflicts(&state.listeners);
   for (ListenerState& listener : state.listeners) {
     // A listener that also names kinds we do not know serves those we do.
-    if (state.accepted.ok() && listener.accepted.ok() && listener.conflict_reason.empty() &&
-        !listener.supported_kinds.empty() &&
-        (listener.spec->protocol == "HTTP" || !listener.certificates.empty())) {
-      listener.ips = state.ips;
-    }
+    listener.servable = state.accepted.ok() && listener.accepted.ok() &&
+                        listener.conflict_reason.empty() && !listener.supported_kinds.empty() &&
+                        (listener.spec->protocol == "HTTP" || !listener.certificates.empty());
   }
   return state;
+}
+
+void OpenListeners(GatewayStates* states) {
+  for (auto& [key, state] : *states) {
+    for (ListenerState& listener : state.listeners) {
+      if (listener.servable) listener.ips = state.ips;
+    }
+  }
 }
 
 struct Contender {
@@ -348,17 +339,23 @@ void WriteForeignGateway(Context& context, const api::Gateway& gateway,
   SetVerdict(&status.conditions, "Programmed", refused, gateway.meta.generation);
 }
 
-api::ListenerStatus ListenerStatusOf(const ListenerState& state, int64_t generation) {
+// `homeless`: its Gateway has no address.
+Verdict ProgrammedVerdict(const ListenerState& state, bool homeless) {
+  if (state.served()) return Holds("Programmed", fmt::format("port {}", state.spec->port));
+  if (state.servable && homeless) return Refused("Pending", "the Gateway has no address");
+  return Refused("Invalid", "requests are not taken on this listener");
+}
+
+api::ListenerStatus ListenerStatusOf(const GatewayState& gateway, const ListenerState& state) {
+  const int64_t generation = gateway.gateway->meta.generation;
   api::ListenerStatus status;
   status.name = state.spec->name;
   status.port = state.spec->port;
   status.attached_routes = state.attached_routes;
   status.supported_kinds = state.supported_kinds;
   SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
-  const Verdict programmed = state.served()
-                                 ? Holds("Programmed", fmt::format("port {}", state.spec->port))
-                                 : Refused("Invalid", "requests are not taken on this listener");
-  SetVerdict(&status.conditions, "Programmed", programmed, generation);
+  SetVerdict(&status.conditions, "Programmed", ProgrammedVerdict(state, gateway.ips.empty()),
+             generation);
   SetVerdict(&status.conditions, "ResolvedRefs", state.resolved, generation);
   // Conflicted is good when it is False.
   Verdict conflicted = Refused("NoConflicts", "");
@@ -393,8 +390,13 @@ void WriteFallback(const api::Gateway& gateway, api::ObjectStatus* status) {
              gateway.meta.generation);
 }
 
+// One that only waits for an address is.
 bool IsValid(const api::ListenerStatus& listener) {
-  return std::none_of(listener.conditions.begin(), listener.conditions.end(), api::IsBad);
+  return std::none_of(listener.conditions.begin(), listener.conditions.end(),
+                      [](const api::Condition& condition) {
+                        return api::IsBad(condition) &&
+                               !(condition.type == "Programmed" && condition.reason == "Pending");
+                      });
 }
 
 }  // namespace
@@ -419,6 +421,8 @@ GatewayStates ReadGateways(Context& context) {
           key, ReadGateway(context, gateway, context.own_name(), ClassMissing(context, gateway)));
     }
   }
+  AssignAddresses(context, &states);
+  OpenListeners(&states);
   FindTaken(context, &states);
   FindOverlaps(&states);
   MakeServers(context, &states);
@@ -472,17 +476,14 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
     const int64_t generation = gateway.meta.generation;
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway), gateway.meta.source);
     for (const ListenerState& listener : state.listeners) {
-      status.listeners.push_back(ListenerStatusOf(listener, generation));
+      status.listeners.push_back(ListenerStatusOf(state, listener));
     }
     if (state.accepted.ok()) {
-      for (const std::string& ip : state.ips) {
-        const bool served = std::any_of(
-            state.listeners.begin(), state.listeners.end(), [&](const ListenerState& listener) {
-              return std::count(listener.ips.begin(), listener.ips.end(), ip) > 0;
-            });
-        if (served && !IsWildcard(ip)) status.addresses.push_back({kIpAddress, ip});
-      }
+      status.addresses = ToldAddresses(context, state);
       SetFromListeners(&status, generation);
+      if (!state.addressed.ok()) {
+        SetVerdict(&status.conditions, "Programmed", state.addressed, generation);
+      }
     } else {
       const bool waits = state.accepted.status == api::ConditionStatus::kUnknown;
       SetVerdict(&status.conditions, "Accepted", state.accepted, generation);

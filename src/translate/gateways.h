@@ -21,7 +21,8 @@ struct ListenerState {
   std::string conflict_reason;  // empty: it conflicts with no other listener
   std::string conflict_message;
   std::vector<api::SupportedKind> supported_kinds;
-  std::string overlap;  // how its hostname and another HTTPS listener's do; empty: they do not
+  std::string overlap;    // how its hostname and another HTTPS listener's do; empty: they do not
+  bool servable = false;  // nothing of it is in the way: it waits for an address at most
   std::vector<std::string> ips;  // of those of its Gateway, where requests are taken on its port
   std::vector<std::shared_ptr<const Certificate>> certificates;  // of HTTPS
   ClientValidation clients;                                      // of HTTPS
@@ -35,6 +36,7 @@ struct GatewayState {
   std::string controller_name;
   Verdict accepted;              // as far as the Gateway itself goes, whatever its listeners are
   std::vector<std::string> ips;  // where it listens
+  Verdict addressed;             // it has all the addresses that it is to have; else for Programmed
   std::vector<ListenerState> listeners;
   ClientIdentity identity;
   Verdict resolved;  // of its own references, those of listeners aside

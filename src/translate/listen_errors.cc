@@ -12,6 +12,8 @@ namespace gw {
 namespace internal {
 namespace {
 
+constexpr char kNotUsable[] = "AddressNotUsable";
+
 // One of the addresses and ports that a Gateway's listener is served at.
 struct Place {
   const ListenerKey* key;
@@ -55,8 +57,22 @@ void SetPartlyClosed(const std::vector<Place>& places, api::ListenerStatus* list
              listener->conditions.front().observed_generation);
 }
 
+// Addresses that are none of its places' are those of the Service in front of the place that is not
+// told itself.
+void EraseClosed(const std::set<std::string>& ips, const std::set<std::string>& open_ips,
+                 std::vector<api::GatewayAddress>* told) {
+  std::set<std::string> values;
+  for (const api::GatewayAddress& each : *told) values.insert(each.value);
+  const bool is_shared_open =
+      std::any_of(open_ips.begin(), open_ips.end(),
+                  [&](const std::string& ip) { return !values.contains(ip); });
+  std::erase_if(*told, [&](const api::GatewayAddress& each) {
+    return ips.contains(each.value) ? !open_ips.contains(each.value) : !is_shared_open;
+  });
+}
+
 void SetErrors(const std::string& gateway, const Places& places, api::ObjectStatus* status) {
-  std::set<std::string> open_ips;
+  std::set<std::string> ips, open_ips;
   std::vector<std::string> unusable;
   bool changed = false;
   for (api::ListenerStatus& listener : status->listeners) {
@@ -64,6 +80,7 @@ void SetErrors(const std::string& gateway, const Places& places, api::ObjectStat
     if (found == places.end()) continue;  // not served
     size_t closed = 0;
     for (const Place& place : found->second) {
+      ips.insert(place.key->ip);
       if (place.error == nullptr) {
         open_ips.insert(place.key->ip);
         continue;
@@ -80,12 +97,16 @@ void SetErrors(const std::string& gateway, const Places& places, api::ObjectStat
   }
   if (!changed) return;
   const int64_t generation = status->conditions.front().observed_generation;
-  std::erase_if(status->addresses,
-                [&](const api::GatewayAddress& each) { return !open_ips.contains(each.value); });
+  EraseClosed(ips, open_ips, &status->addresses);
+  // What it lacked already it lacks.
+  const api::Condition before = *api::FindCondition(status->conditions, "Programmed");
   SetFromListeners(status, generation);
+  if (before.status == api::ConditionStatus::kFalse) {
+    if (before.reason == kNotUsable) unusable.push_back(before.message);
+    api::SetCondition(&status->conditions, before);
+  }
   if (unusable.empty()) return;
-  SetVerdict(&status->conditions, "Programmed", Refused("AddressNotUsable", Join(unusable)),
-             generation);
+  SetVerdict(&status->conditions, "Programmed", Refused(kNotUsable, Join(unusable)), generation);
 }
 
 }  // namespace

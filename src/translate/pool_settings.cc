@@ -106,7 +106,7 @@ std::string ReadOwn(const std::string& key, const std::string& value, PoolSettin
     return *error;
   }
   CHECK(key == api::kPickerAnnotation);
-  settings->builtin_picker = value == "built-in";
+  settings->builtin_picker = value == api::kBuiltInPicker;
   return settings->builtin_picker ? "" : fmt::format("must be built-in, got \"{}\"", value);
 }
 

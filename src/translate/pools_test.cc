@@ -299,13 +299,61 @@ TEST(Pool, WithoutItsPickersServiceIsPickedForByUs) {
             "the built-in endpoint picker, there is no Service default/picker");
   EXPECT_EQ(Answer(translation), "default/pool:1");
 
-  scenario.options.missing_picker_service_is_builtin = false;
+  scenario.options.missing_picker = MissingPicker::kBuiltInOfOldGroup;
   translation = scenario.Run();
   EXPECT_EQ(PoolSaid(translation, "ResolvedRefs"), "False/InvalidExtensionRef");
   EXPECT_EQ(PoolMessage(translation, "ResolvedRefs"),
             "spec.endpointPickerRef: Service default/picker does not exist");
   EXPECT_EQ(Said(ParentConditions(translation, "HTTPRoute", "route"), "Accepted"), "True/Accepted");
   EXPECT_EQ(Answer(translation), "500:1");
+}
+
+TEST(Pool, OfTheOldGroupWithoutItsPickersServiceIsPickedForByUsOnAClusterToo) {
+  PoolScenario scenario(api::kInferenceXGroup);
+  scenario.pool->extension_ref.emplace().name = "picker";
+  scenario.options.missing_picker = MissingPicker::kBuiltInOfOldGroup;
+  EXPECT_EQ(PoolMessage(scenario.Run(), "ResolvedRefs"),
+            "the built-in endpoint picker, there is no Service default/picker");
+  EXPECT_EQ(Answer(scenario.Run()), "default/pool:1");
+  // One that is there is somebody's.
+  scenario.AddService("picker");
+  EXPECT_EQ(PoolSaid(scenario.Run(), "ResolvedRefs"), "False/InvalidExtensionRef");
+  EXPECT_EQ(Answer(scenario.Run()), "500:1");
+}
+
+TEST(Pool, WhosePickersServiceSaysThatItIsOursIsPickedForByUs) {
+  for (const char* group : {api::kInferenceGroup, api::kInferenceXGroup}) {
+    PoolScenario scenario(group);
+    scenario.pool->extension_ref.emplace().name = "picker";
+    scenario.options.missing_picker = MissingPicker::kBuiltInOfOldGroup;
+    api::Service& service = scenario.AddService("picker");
+    service.meta.labels["penstock.dev/picker"] = "built-in";
+    EXPECT_EQ(PoolMessage(scenario.Run(), "ResolvedRefs"),
+              "the built-in endpoint picker, as Service default/picker is labelled "
+              "penstock.dev/picker: built-in");
+    EXPECT_EQ(Answer(scenario.Run()), "default/pool:1");
+    for (const char* other : {"external", "", "Built-In"}) {
+      service.meta.labels["penstock.dev/picker"] = other;
+      EXPECT_EQ(Answer(scenario.Run()), "500:1") << other;
+    }
+    // An annotation is no label.
+    service.meta.labels.clear();
+    service.meta.annotations["penstock.dev/picker"] = "built-in";
+    EXPECT_EQ(Answer(scenario.Run()), "500:1");
+    // It leads out of the cluster, whatever it says.
+    service.meta.labels["penstock.dev/picker"] = "built-in";
+    service.type = "ExternalName";
+    EXPECT_EQ(Answer(scenario.Run()), "500:1");
+  }
+}
+
+TEST(Pool, OfAnotherNamespacesServiceIsNotPickedForByUs) {
+  PoolScenario scenario;
+  scenario.pool->extension_ref.emplace().name = "picker";
+  scenario.options.missing_picker = MissingPicker::kBuiltInOfOldGroup;
+  scenario.AddService("picker", "other").meta.labels["penstock.dev/picker"] = "built-in";
+  EXPECT_EQ(PoolMessage(scenario.Run(), "ResolvedRefs"),
+            "spec.endpointPickerRef: Service default/picker does not exist");
 }
 
 TEST(Pool, WhosePickersServiceIsThereIsPickedForByUsIfItSaysSo) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,16 +25,25 @@
 #include "snapshot/snapshot.h"
 #include "tls/ticket_keys.h"
 #include "tls/trust.h"
+#include "translate/address_pool.h"
 
 namespace gw {
+
+// Who picks for an InferencePool whose reference names a Service that does not exist.
+enum class MissingPicker : uint8_t {
+  // Our picker. Files need not hold a Service that nobody is going to ask.
+  kBuiltIn,
+  // Our picker for pools of inference.networking.x-k8s.io, whose users' manifests name Services
+  // that another product makes. Nobody for those of v1, which are refused: the Inference Extension
+  // wants requests to them to fail.
+  kBuiltInOfOldGroup,
+};
 
 struct TranslateOptions {
   // GatewayClasses with one of these controller names are ours.
   std::set<std::string> controller_names = {"inference.networking.x-k8s.io/gateway-controller",
                                             "penstock.dev/gateway-controller"};
-  // In files a pool's extensionRef to a Service that the files do not hold means the built-in
-  // picker.
-  bool missing_picker_service_is_builtin = true;
+  MissingPicker missing_picker = MissingPicker::kBuiltIn;
   // Pickers' Services, "name" or "namespace/name", that the built-in picker stands in for; "*":
   // all.
   std::set<std::string> builtin_pickers = {};
@@ -46,6 +56,11 @@ struct TranslateOptions {
   // Where Gateways listen that name no address. One that means all of the machine's is none that
   // clients could be told of in a Gateway's status.
   std::string bind_ip = "0.0.0.0";
+  // The Service by which clients reach `bind_ip`: they are told its addresses in place of that one.
+  std::optional<api::ObjectKey> shared_service = {};
+  // Unless it is empty: Gateways that name no address are given one each of these, and none listens
+  // at `bind_ip`. REQUIRES: there is no shared_service then
+  AddressPool address_pool = {};
   // Of the sessions of HTTPS listeners; they outlive every Snapshot. nullptr: HTTPS is not served.
   TicketKeys* tickets = nullptr;
   // What hostnames stand for; of one that is not in it no address is known yet.
@@ -60,9 +75,9 @@ struct TranslateOptions {
   std::function<absl::StatusOr<std::shared_ptr<const Trust>>()> read_system_trust = Trust::System;
 };
 
-// What several objects may want and one can have (a port and hostname, a model's name in a pool, a
-// pool's policy) -> the object that has it. Of equally old ones the one that has it already keeps
-// it: what works goes on working when somebody adds another.
+// What several objects may want and one can have (a port and hostname, an address, a model's name
+// in a pool, a pool's policy) -> the object that has it. Of equally old ones the one that has it
+// already keeps it: what works goes on working when somebody adds another.
 using Holders = std::map<std::string, std::string>;
 
 // A certificate that clients of an HTTPS listener are shown.

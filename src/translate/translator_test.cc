@@ -269,6 +269,43 @@ TEST(Translator, OnePodMakesAnewThePoolsThatSelectItAndNoOthers) {
   EXPECT_EQ(first->pools[1]->pool.endpoints.size(), 1u);
 }
 
+TEST(Translator, APickersServiceThatComesAndGoesIsJudgedForThePoolsThatNameIt) {
+  Scenario scenario;
+  scenario.options.only_controller = false;
+  scenario.options.missing_picker = MissingPicker::kBuiltInOfOldGroup;
+  scenario.AddGateway();
+  scenario.AddPool().extension_ref.emplace().name = "picker";
+  Scenario::AddPoolRef(scenario.AddRoute().rules[0], "pool");
+  Translator translator(scenario.options, scenario.endpoints);
+  uint64_t generation = 1;
+  Followed ours;
+  ours.Take(translator.TranslateAll(scenario.resources, generation));
+  const auto unservable = [&] { return !ours.snapshot->pools[0]->unservable.empty(); };
+  EXPECT_TRUE(unservable());
+  std::shared_ptr<const api::Object> now;
+  const auto set = [&](const char* label) {
+    std::shared_ptr<const api::Object> next;
+    if (label != nullptr) {
+      api::Service& service = scenario.AddService("picker");
+      service.meta.labels["penstock.dev/picker"] = label;
+      next = std::make_shared<api::Object>(service);
+    } else {
+      scenario.resources.services.clear();
+    }
+    const std::vector<api::ObjectChange> changes = {{now, next}};
+    now = next;
+    ours.Take(translator.Follow(scenario.resources, changes, ++generation));
+  };
+  set("built-in");
+  EXPECT_FALSE(unservable());
+  set("external");
+  EXPECT_TRUE(unservable());
+  set("built-in");
+  EXPECT_FALSE(unservable());
+  set(nullptr);
+  EXPECT_TRUE(unservable());
+}
+
 TEST(Translator, APodThatChangesItsLabelsLeavesOnePoolForAnother) {
   Scenario scenario;
   scenario.AddPool("a");

@@ -224,6 +224,26 @@ class StatusTest(ClusterTest):
         gateway.signal(15)
         gateway.wait_exit()
         self.assertEqual(self.api.writes, [])
+class PickerTest(ClusterTest):
+    def service(self, name, **labels):
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels},
+                "spec": {"ports": [{"port": 9002}]}}
+
+    def test_the_services_of_pickers_that_ours_stands_in_for(self):
+        _, replica = self.replica()
+        self.api.apply(self.service("inference-gateway-ext-proc"))
+        gateway = self.start(replica)
+        self.assertEqual(gateway.chat().status, 200)
+        pool = inference_pool(8000)
+        pool["spec"]["extensionRef"]["name"] = "picker"
+        self.api.apply(self.service("picker"), pool)
+        eventually(lambda: gateway.chat().status == 500, "it is somebody else's")
+        self.api.apply(self.service("picker", **{"penstock.dev/picker": "built-in"}))
+        eventually(lambda: gateway.chat().status == 200, "it is ours")
+        self.api.apply(self.service("picker"))
+        eventually(lambda: gateway.chat().status == 500, "it is not any more")
+        self.api.delete(self.service("picker"))
+        eventually(lambda: gateway.chat().status == 200, "there is none")
 
 
 class FlagTest(unittest.TestCase):

@@ -95,5 +95,46 @@ TEST(ClusterParse, AValueThatIsWrongIsWrongInAClusterToo) {
               ElementsAre("spec.parentRefs: must be a list, got \"g\""));
 }
 
+std::string GatewayWith(const std::string& status) {
+  return R"({"apiVersion":"gateway.networking.k8s.io/v1","kind":"Gateway","metadata":{"name":"g"},
+      "spec":{"gatewayClassName":"c","listeners":[{"name":"l","port":80,"protocol":"HTTP"}]})" +
+         status + "}";
+}
+
+TEST(ClusterParse, OfAGatewaysStatusOnlyIpAddressesAreRead) {
+  const std::string status = R"(,"status":{"fieldOfTomorrow":1,"conditions":[{"type":1}],
+      "addresses":[{"type":"IPAddress","value":"10.0.0.1"},{"value":"fd00:0::1"},{"type":"x"},
+        {"type":"Hostname","value":"gw.example.com","fieldOfTomorrow":1}]})";
+  const auto gateway = Whole<api::Gateway>(Parse(GatewayWith(status)));
+  EXPECT_THAT(gateway.told.ips, ElementsAre("10.0.0.1", "fd00::1"));
+  EXPECT_THAT(gateway.meta.unknown_fields, IsEmpty());
+  EXPECT_THAT(gateway.unsupported, IsEmpty());
+  const auto in_file = Whole<api::Gateway>(Parse(GatewayWith(status), api::Origin::kFile));
+  EXPECT_THAT(in_file.told.ips, IsEmpty()) << "it is somebody's copy";
+}
+
+TEST(ClusterParse, WhatIsWrittenIntoAGatewaysStatusMakesNoOtherObjectOfIt) {
+  const api::ParsedObject bare = Parse(GatewayWith(""));
+  const api::ParsedObject written =
+      Parse(GatewayWith(R"(,"status":{"addresses":[{"type":"IPAddress","value":"10.0.0.1"}]})"));
+  EXPECT_TRUE(*bare.object == *written.object);
+}
+
+TEST(ClusterParse, ReadsWhereAServiceIsReached) {
+  const std::string json = R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},
+      "spec":{"type":"LoadBalancer","clusterIP":"10.96.0.7","clusterIPs":["10.96.0.7","fd00::7"],
+        "externalIPs":["192.0.2.1"]},
+      "status":{"conditions":[],"fieldOfTomorrow":1,"loadBalancer":{"fieldOfTomorrow":1,"ingress":[
+        {"ip":"192.0.2.5","ipMode":"VIP","ports":[{"port":80}]},{"hostname":"lb.example.com"}]}}})";
+  const auto service = Whole<api::Service>(Parse(json));
+  EXPECT_EQ(service.cluster_ip, "10.96.0.7");
+  EXPECT_THAT(service.cluster_ips, ElementsAre("10.96.0.7", "fd00::7"));
+  EXPECT_THAT(service.external_ips, ElementsAre("192.0.2.1"));
+  EXPECT_EQ(service.load_balancer,
+            (std::vector<api::IngressPoint>{{"192.0.2.5", ""}, {"", "lb.example.com"}}));
+  EXPECT_THAT(service.meta.unknown_fields, IsEmpty());
+  EXPECT_THAT(Whole<api::Service>(Parse(json, api::Origin::kFile)).load_balancer, IsEmpty());
+}
+
 }  // namespace
 }  // namespace gw::config
