@@ -1,4 +1,5 @@
-// `penstock check`: what would become of these files, without serving them.
+// `penstock check`: what would become of these files, or of a cluster's objects as they are now,
+// without serving them and without writing anything.
 
 #pragma once
 
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "config/kubernetes/kubeconfig.h"
 #include "translate/translate.h"
 
 namespace gw {
@@ -15,5 +17,8 @@ namespace gw {
 // warning if `strict`. The path "-" is standard input.
 int RunCheck(const std::vector<std::string>& paths, const TranslateOptions& options, bool strict,
              std::ostream& out, std::ostream& err);
+// The same of what an API server has.
+int RunCheckOfCluster(const config::KubeconfigOptions& kubeconfig, const TranslateOptions& options,
+                      bool strict, std::ostream& out, std::ostream& err);
 
 }  // namespace gw

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -51,6 +52,13 @@ struct FirstLoad {
   std::string places;  // where from
 };
 
+// What became of the objects.
+struct Outcome {
+  api::StatusSet status;
+  // On which Gateways without an address of their own are listened for, sorted.
+  std::vector<uint16_t> shared_ports;
+};
+
 class ConfigSource {
  public:
   using OnChange = std::function<void(Change change)>;
@@ -70,7 +78,7 @@ class ConfigSource {
   virtual void LookNow(std::function<void(bool changed)> done) = 0;
   // Any thread, after Load. What became of all the objects that were told, for a source that it can
   // be written back to. Replaces what was said before.
-  virtual void SetStatus(api::StatusSet status) {}
+  virtual void SetOutcome(Outcome outcome) {}
   // Any thread; before Start. What it counts; `metrics` is rendered no more when it is destroyed.
   virtual void AddMetrics(MetricRegistry& metrics) {}
   // The names of its limits, as Change::limits has them.

@@ -24,8 +24,11 @@ bool AnyEndpointUsable(const Snapshot& snapshot, TimePoint now) {
   return snapshot.pools.empty();
 }
 
+// On a cluster whoever may write a Gateway must not be able to take all others' gateways out of
+// service, and a new installation has no Gateway yet: what cannot listen is told, no more.
 AdminResponse Ready(const AdminSources& sources) {
   AdminResponse response;
+  const int not_listening = sources.options.translate.only_controller ? 503 : 200;
   const Configurator& configurator = sources.configurator;
   const std::shared_ptr<const Snapshot> snapshot = sources.snapshots.Load();
   const ListenErrors errors = configurator.listen_errors();
@@ -37,10 +40,10 @@ AdminResponse Ready(const AdminSources& sources) {
     response.status = 503;
     response.body = "starting\n";
   } else if (snapshot->listeners.empty()) {
-    response.status = 503;
+    response.status = not_listening;
     response.body = configurator.WhyNothingListens() + "\n";
   } else if (!errors.empty()) {
-    response.status = 503;
+    response.status = not_listening;
     for (const auto& [key, error] : errors) response.body += error.message + "\n";
   } else {
     response.body = "ready, configuration " + std::to_string(configurator.generation()) + "\n";

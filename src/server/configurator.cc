@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/text.h"
+#include "translate/shared_ports.h"
 
 namespace gw {
 namespace {
@@ -56,6 +57,7 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
       index_(index),
       metrics_(metrics),
       clock_(clock),
+      bind_ip_(options.bind_ip),
       translator_(std::move(options), endpoints_),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
@@ -233,10 +235,12 @@ api::StatusSet Configurator::status() const {
   return WithListenErrors(status_, *store_.Load(), listen_errors_);
 }
 
-std::optional<api::StatusSet> Configurator::TakeStatus() {
+std::optional<config::Outcome> Configurator::TakeOutcome() {
   const MutexLock lock(mutex_);
   if (!std::exchange(status_changed_, false)) return std::nullopt;
-  return WithListenErrors(status_, *store_.Load(), listen_errors_);
+  const std::shared_ptr<const Snapshot> snapshot = store_.Load();
+  return config::Outcome{WithListenErrors(status_, *snapshot, listen_errors_),
+                         SharedPorts(*snapshot, bind_ip_, listen_errors_)};
 }
 
 uint64_t Configurator::generation() const {

@@ -50,8 +50,8 @@ class Configurator {
 
   // Any thread. With what the listeners' ports say.
   api::StatusSet status() const;
-  // The same, if it may be another than at the last call.
-  std::optional<api::StatusSet> TakeStatus();
+  // What became of all objects, if it may be another than at the last call.
+  std::optional<config::Outcome> TakeOutcome();
   uint64_t generation() const;
   // What the published configuration was made of.
   std::shared_ptr<const api::ResourceSet> resources() const;
@@ -76,6 +76,7 @@ class Configurator {
   PrefixIndex& index_;
   MetricRegistry& metrics_;
   const Clock& clock_;
+  const std::string bind_ip_;
   std::shared_ptr<const config::Remarks> remarks_ = std::make_shared<config::Remarks>();
   std::set<std::string> warnings_;  // of the last change
   EndpointTable endpoints_;
@@ -83,7 +84,7 @@ class Configurator {
   mutable Mutex mutex_;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   api::StatusSet status_ ABSL_GUARDED_BY(mutex_);
-  bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;  // since TakeStatus
+  bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;  // since TakeOutcome
   // Changed in place while nobody else reads it, else copied first.
   std::shared_ptr<api::ResourceSet> resources_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<api::ResourceSet>();

@@ -80,7 +80,7 @@ class ServerImpl final : public Server {
   void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
   void TakeErrors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
-  void TellStatus() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
+  void TellOutcome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   std::set<ListenerKey> Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void TellUnusedSockets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Reload();
@@ -189,12 +189,12 @@ void ServerImpl::OnChange(const config::Change& change) {
 void ServerImpl::Apply(bool listeners_changed) {
   for (const auto& front_end : front_ends_) front_end->Apply(listeners_changed);
   if (listeners_changed) TakeErrors();
-  TellStatus();
+  TellOutcome();
 }
 
-void ServerImpl::TellStatus() {
-  std::optional<api::StatusSet> status = configurator_.TakeStatus();
-  if (status) source_->SetStatus(*std::move(status));
+void ServerImpl::TellOutcome() {
+  std::optional<config::Outcome> outcome = configurator_.TakeOutcome();
+  if (outcome) source_->SetOutcome(*std::move(outcome));
 }
 
 // Whoever had a port may have left it, and an address may have come.
@@ -203,7 +203,7 @@ void ServerImpl::Retry() {
   const MutexLock opening(opening_);
   for (const auto& front_end : front_ends_) front_end->Retry();
   TakeErrors();
-  TellStatus();
+  TellOutcome();
 }
 
 void ServerImpl::TakeErrors() {

@@ -467,7 +467,7 @@ TEST(SharedPorts, AreThoseThatAreOpenAtTheAddressOfAll) {
   scenario.resources.gateways[{"default", "own"}].listeners[0].port = 9090;
   const Translation translation = scenario.Run();
   EXPECT_EQ(SharedPorts(*translation.snapshot, "0.0.0.0", {{{81, "0.0.0.0"}, {"taken"}}}),
-            (std::vector<SharedPort>{{"port-80", 80, "TCP"}, {"port-8080", 8080, "TCP"}}));
+            (std::vector<uint16_t>{80, 8080}));
   EXPECT_TRUE(SharedPorts(*translation.snapshot, "127.0.0.1", {}).empty());
 }
 

@@ -11,16 +11,8 @@
 
 namespace gw {
 
-struct SharedPort {
-  std::string name;  // "port-8080"
-  uint16_t port = 0;
-  std::string protocol = "TCP";
-
-  bool operator==(const SharedPort&) const = default;
-};
-
 // Those that are listened on at `bind_ip`, in order. What is told with `errors` is not open.
-std::vector<SharedPort> SharedPorts(const Snapshot& snapshot, const std::string& bind_ip,
-                                    const ListenErrors& errors);
+std::vector<uint16_t> SharedPorts(const Snapshot& snapshot, const std::string& bind_ip,
+                                  const ListenErrors& errors);
 
 }  // namespace gw

@@ -29,25 +29,31 @@ void ClusterWriter::Connect(const SocketAddress& address) {
 }
 
 void ClusterWriter::Seen(const kube::Resource& resource, kube::ApiObject object) {
-  if (connected_ != nullptr) connected_->status.Seen(resource, std::move(object));
+  if (connected_ == nullptr) return;
+  if (connected_->ports) connected_->ports->Seen(resource, object);
+  connected_->status.Seen(resource, std::move(object));
 }
 
 void ClusterWriter::Gone(const kube::Resource& resource, const api::ObjectKey& key) {
-  if (connected_ != nullptr) connected_->status.Gone(resource, key);
+  if (connected_ == nullptr) return;
+  if (connected_->ports) connected_->ports->Gone(resource, key);
+  connected_->status.Gone(resource, key);
 }
 
-void ClusterWriter::Want(const api::StatusSet& statuses) {
+void ClusterWriter::Want(const Outcome& outcome) {
   if (connected_ == nullptr) return;
-  connected_->status.Want(statuses);
+  connected_->status.Want(outcome.status);
+  if (connected_->ports) connected_->ports->Want(outcome.shared_ports);
   if (!connected_->lease) Stand();
 }
 
 void ClusterWriter::Stand() {
-  connected_->lease.emplace(
-      connected_->lease_client, options_.lease, Random(random_.Next()), [this](bool held) {
-        is_leader_ = held;
-        connected_->status.SetActive(held);
-      });
+  connected_->lease.emplace(connected_->lease_client, options_.lease, Random(random_.Next()),
+                            [this](bool held) {
+                              is_leader_ = held;
+                              connected_->status.SetActive(held);
+                              if (connected_->ports) connected_->ports->SetActive(held);
+                            });
 }
 
 void ClusterWriter::Resign(std::function<void()> done) {
@@ -58,30 +64,28 @@ void ClusterWriter::Resign(std::function<void()> done) {
 const kube::StatusWriterCounts* ClusterWriter::counts() const { return counts_; }
 
 void AddWriterMetrics(MetricRegistry& metrics, const ClusterWriter& writer) {
-  metrics.AddCallback("penstock_kube_leader",
-                      "1 while this gateway writes the status of the cluster's objects.", "gauge",
-                      [&writer](const MetricRegistry::Sink& sink) {
-                        sink({}, writer.is_leader() ? 1 : 0);
-                      });
   metrics.AddCallback(
-      "penstock_kube_status_writes_total",
-      "Statuses sent to the API server, or left unsent, by what came of it.", "counter",
-      [&writer](const MetricRegistry::Sink& sink) {
-        const kube::StatusWriterCounts* counts = writer.counts();
-        if (counts == nullptr) return;
-        sink({{"result", "written"}}, static_cast<double>(counts->writes));
-        sink({{"result", "conflict"}}, static_cast<double>(counts->conflicts));
-        sink({{"result", "refused"}}, static_cast<double>(counts->refusals));
-        sink({{"result", "forbidden"}}, static_cast<double>(counts->forbidden));
-        sink({{"result", "absent"}}, static_cast<double>(counts->absent));
-        sink({{"result", "failed"}}, static_cast<double>(counts->failures));
-        sink({{"result", "not_kept"}}, static_cast<double>(counts->not_kept));
-        sink({{"result", "outdated"}}, static_cast<double>(counts->old_views));
-        sink({{"result", "too_many"}}, static_cast<double>(counts->too_many));
-      });
+      "penstock_kube_leader", "1 while this gateway writes the status of the cluster's objects.",
+      "gauge",
+      [&writer](const MetricRegistry::Sink& sink) { sink({}, writer.is_leader() ? 1 : 0); });
+  metrics.AddCallback("penstock_kube_status_writes_total",
+                      "Statuses sent to the API server, or left unsent, by what came of it.",
+                      "counter", [&writer](const MetricRegistry::Sink& sink) {
+                        const kube::StatusWriterCounts* counts = writer.counts();
+                        if (counts == nullptr) return;
+                        sink({{"result", "written"}}, static_cast<double>(counts->writes));
+                        sink({{"result", "conflict"}}, static_cast<double>(counts->conflicts));
+                        sink({{"result", "refused"}}, static_cast<double>(counts->refusals));
+                        sink({{"result", "forbidden"}}, static_cast<double>(counts->forbidden));
+                        sink({{"result", "absent"}}, static_cast<double>(counts->absent));
+                        sink({{"result", "failed"}}, static_cast<double>(counts->failures));
+                        sink({{"result", "not_kept"}}, static_cast<double>(counts->not_kept));
+                        sink({{"result", "outdated"}}, static_cast<double>(counts->old_views));
+                        sink({{"result", "too_many"}}, static_cast<double>(counts->too_many));
+                      });
   metrics.AddCallback("penstock_kube_status_parts_left_out_total",
-                      "Conditions, parents and ancestors for which a status had no room.", "counter",
-                      [&writer](const MetricRegistry::Sink& sink) {
+                      "Conditions, parents and ancestors for which a status had no room.",
+                      "counter", [&writer](const MetricRegistry::Sink& sink) {
                         const kube::StatusWriterCounts* counts = writer.counts();
                         if (counts != nullptr) sink({}, static_cast<double>(counts->left_out));
                       });

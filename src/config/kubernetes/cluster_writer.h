@@ -1,5 +1,6 @@
-// ClusterWriter: writes what became of a cluster's objects into their status, for as long as this
-// gateway is the one of several that does: see kube/lease.h and kube/status_writer.h.
+// ClusterWriter: writes what became of a cluster's objects into their status, and the ports of the
+// Gateways into the Service that they are reached by, for as long as this gateway is the one of
+// several that does: see kube/lease.h, kube/status_writer.h and service_ports.h.
 //
 // On the loop's thread, but for what is said to be any thread's.
 
@@ -12,7 +13,8 @@
 #include <optional>
 #include <string>
 
-#include "api/conditions.h"
+#include "config/config_source.h"
+#include "config/kubernetes/service_ports.h"
 #include "kube/access_options.h"
 #include "kube/credentials.h"
 #include "kube/lease.h"
@@ -25,6 +27,7 @@ struct ClusterWriterOptions {
   // Without a name nothing is written.
   kube::LeaseOptions lease;
   kube::StatusWriterOptions status;
+  std::optional<api::ObjectKey> service;  // that clients reach the Gateways by
   kube::ApiClientOptions client;
 };
 
@@ -41,7 +44,7 @@ class ClusterWriter {
   // what is to be written.
   void Seen(const kube::Resource& resource, kube::ApiObject object);
   void Gone(const kube::Resource& resource, const api::ObjectKey& key);
-  void Want(const api::StatusSet& statuses);
+  void Want(const Outcome& outcome);
   // For good: another may go on at once. `done` is called when that is known, or can be waited for
   // no longer.
   void Resign(std::function<void()> done);
@@ -57,11 +60,14 @@ class ClusterWriter {
               const ClusterWriterOptions& options, Random& random)
         : client(loop, server, credentials, options.client),
           lease_client(loop, server, credentials, options.client),
-          status(client, Random(random.Next()), options.status) {}
+          status(client, Random(random.Next()), options.status) {
+      if (options.service) ports.emplace(client, *options.service, Random(random.Next()));
+    }
 
     kube::ApiClient client;
     kube::ApiClient lease_client;
     kube::StatusWriter status;
+    std::optional<ServicePorts> ports;
     std::optional<kube::Lease> lease;
   };
 

@@ -45,16 +45,14 @@ class ClusterWriterTest : public kube::ApiServerTest {
     writer->Seen(routes_, *kube::ReadObject(kube::ToJson(objects_.At(kRoutePath)), routes_));
     return writer;
   }
-  static api::StatusSet AcceptedBy(const std::string& gateway) {
-    api::StatusSet wish;
-    wish.emplace(
+  static Outcome AcceptedBy(const std::string& gateway) {
+    Outcome wish;
+    wish.status.emplace(
         api::ObjectRef{"gateway.networking.k8s.io", "v1", "HTTPRoute", "default", "it"},
         kube::SaidOfParents({kube::SaidOf(gateway, {kube::SaidTrue("Accepted")})}));
     return wish;
   }
-  std::string Status() {
-    return kube::ToJson(*kube::MapAt(&objects_.At(kRoutePath), "status"));
-  }
+  std::string Status() { return kube::ToJson(*kube::MapAt(&objects_.At(kRoutePath), "status")); }
   void UntilStatusHas(const std::string& text) {
     AdvanceUntil([&] { return Status().find(text) != std::string::npos; });
   }

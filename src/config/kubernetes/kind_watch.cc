@@ -21,7 +21,8 @@ void KindWatch::SetVersion(const std::string& version) {
   if (reflector_ != nullptr && (version == version_ || !is_absent())) return;
   has_synced_ = has_synced();
   version_ = version;
-  resource_ = {.group = kind_.group, .version = version, .plural = kind_.plural, .kind = kind_.kind};
+  resource_ = {
+      .group = kind_.group, .version = version, .plural = kind_.plural, .kind = kind_.kind};
   kube::ReflectorSink& sink = *this;
   // The one before, if there is one, has told that all its objects are gone.
   reflector_ =

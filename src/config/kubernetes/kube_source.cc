@@ -36,9 +36,7 @@ class KubeSource final : public ConfigSource {
 
   absl::StatusOr<FirstLoad> Load() override {
     CHECK(!thread_.joinable());
-    Log(LogLevel::kInfo,
-        "Objects are read from an API server",
-        {{"server", places_}});
+    Log(LogLevel::kInfo, "Objects are read from an API server", {{"server", places_}});
     std::future<absl::StatusOr<FirstLoad>> loaded = loaded_.get_future();
     load_timer_.Start(load_timeout_);
     thread_ = std::thread([this] { loop_->Run(); });
@@ -68,8 +66,8 @@ class KubeSource final : public ConfigSource {
     loop_->Post([this, done = std::move(done)] { done(Deliver()); });
   }
 
-  void SetStatus(api::StatusSet status) override {
-    loop_->Post([this, status = std::move(status)] { writer_.Want(status); });
+  void SetOutcome(Outcome outcome) override {
+    loop_->Post([this, outcome = std::move(outcome)] { writer_.Want(outcome); });
   }
 
   void AddMetrics(MetricRegistry& metrics) override { AddWriterMetrics(metrics, writer_); }

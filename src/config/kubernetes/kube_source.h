@@ -7,7 +7,7 @@
 // there is no admin port yet to ask, and whoever starts the gateway again writes the reason where
 // people look. What cannot be read later on stays as it was read last, and Remarks::errors says so.
 //
-// What is said by SetStatus is written into the objects, if this gateway is the one of several that
+// What SetOutcome says is written into the objects, if this gateway is the one of several that
 // does (cluster_writer.h). Stop leaves that to another.
 
 #pragma once
