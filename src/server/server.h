@@ -49,9 +49,11 @@ class Server {
 
   // The admin port's real address.
   virtual const SocketAddress& admin_address() const = 0;
-  // Blocks until SIGTERM or SIGINT; what other signals do meanwhile is in signals.h. Then drains:
-  // no new connections, what is in flight finishes, at most for DataplaneOptions::drain_timeout. A
-  // second signal ends at once, also after this has returned. Returns the exit status.
+  // Blocks until SIGTERM or SIGINT; what other signals do meanwhile is in signals.h. From then on
+  // it is not ready, goes on serving for DataplaneOptions::shutdown_delay, unless another process
+  // listens on its ports as well, and drains: no new connections, what is in flight finishes, at
+  // most for DataplaneOptions::drain_timeout. A second signal ends at once, whenever it comes, also
+  // after this has returned. Returns the exit status.
   virtual int RunUntilSignal() = 0;
 };
 
