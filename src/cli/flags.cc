@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/names.h"
 #include "base/check.h"
 #include "base/escape.h"
 #include "base/suggest.h"
@@ -122,6 +123,16 @@ void AddObjects(CLI::App& command, Flags& flags) {
 }
 
 void AddDataplane(CLI::App& serve, Flags& flags) {
+  serve
+      .add_option("--endpoint-selection-header", flags.serve.endpoint_selection_header,
+                  "For tests: the header in which a request lists the endpoints that it may go to")
+      ->check(CLI::Validator(
+          [](std::string& name) {
+            return api::IsHttpToken(name) ? std::string()
+                                          : "must be the name of a header, got \"" + name + "\"";
+          },
+          ""))
+      ->type_name("NAME");
   serve.add_option("--body-mb", flags.body_mb, "Largest request body")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));

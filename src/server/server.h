@@ -35,6 +35,8 @@ struct ServerOptions {
   // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two
   // runs make the same request ids.
   std::optional<uint64_t> seed;
+  // For tests: the field of a request that lists the addresses which it may go to; empty: none.
+  std::string endpoint_selection_header;
   DataplaneOptions dataplane;
   ScrapeOptions scrape;
   ResolverOptions resolver;
