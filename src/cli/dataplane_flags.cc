@@ -100,6 +100,7 @@ constexpr std::array kTimeouts = {
     Timeout{"tcp_keep_alive", &DataplaneOptions::tcp_keep_alive, true},
     Timeout{"mirror_timeout", &DataplaneOptions::mirror_timeout},
     Timeout{"linger_timeout", &DataplaneOptions::linger_timeout},
+    Timeout{"shutdown_delay", &DataplaneOptions::shutdown_delay, true},
     Timeout{"drain_timeout", &DataplaneOptions::drain_timeout, true},
     Timeout{"model_list_timeout", &DataplaneOptions::model_list_timeout},
     Timeout{"model_list_cache_time", &DataplaneOptions::model_list_cache_time, true},

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "api/names.h"
 #include "base/check.h"
 #include "base/escape.h"
 #include "base/suggest.h"
@@ -30,6 +31,8 @@ namespace {
 
 constexpr std::string_view kLogLevels[] = {"debug", "info", "warning", "error"};
 constexpr std::string_view kLogFormats[] = {"json", "text"};
+// On a cluster: until kube-proxies and load balancers have heard that the Pod is not ready.
+constexpr Duration kShutdownDelayOfPod = std::chrono::seconds(5);
 
 // One of a few words, whose names the error says.
 CLI::Validator Word(std::span<const std::string_view> known) {
@@ -64,6 +67,7 @@ struct Flags {
   double scrape_rate_max = 1000;
   int silent_s = 30;
   int drain_s = 600;
+  std::string shutdown_delay;  // empty: as it is for what is served
   size_t prefix_index_mb = 256;
   size_t body_mb = 32;
   std::vector<std::string> limits;
@@ -120,12 +124,33 @@ void AddObjects(CLI::App& command, Flags& flags) {
 }
 
 void AddDataplane(CLI::App& serve, Flags& flags) {
+  serve
+      .add_option("--endpoint-selection-header", flags.serve.endpoint_selection_header,
+                  "For tests: the header in which a request lists the endpoints that it may go to")
+      ->check(CLI::Validator(
+          [](std::string& name) {
+            return api::IsHttpToken(name) ? std::string()
+                                          : "must be the name of a header, got \"" + name + "\"";
+          },
+          ""))
+      ->type_name("NAME");
   serve.add_option("--body-mb", flags.body_mb, "Largest request body")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));
   serve.add_option("--drain-seconds", flags.drain_s, "Longest drain after SIGTERM")
       ->capture_default_str()
       ->check(CLI::Range(0, 86400));
+  serve
+      .add_option("--shutdown-delay", flags.shutdown_delay,
+                  "From SIGTERM, told by /readyz at once, to the drain; 5s with --kubernetes")
+      ->check(CLI::Validator(
+          [](std::string& time) {
+            DataplaneOptions scratch;
+            return std::string(SetTimeout("shutdown_delay=" + time, &scratch).message());
+          },
+          ""))
+      ->default_str("0s")
+      ->type_name("TIME");
   serve
       .add_option("--limit", flags.limits, "One limit, such as pipelined_bytes=128KiB; repeatable")
       ->check(Settable(CheckLimit))
@@ -300,6 +325,10 @@ void ApplyServeFlags(Flags* flags) {
   flags->serve.scrape.pages_per_second_max = flags->scrape_rate_max;
   flags->serve.scrape.silent_after = std::chrono::seconds(flags->silent_s);
   flags->serve.dataplane.drain_timeout = std::chrono::seconds(flags->drain_s);
+  if (flags->objects.kubernetes) flags->serve.dataplane.shutdown_delay = kShutdownDelayOfPod;
+  if (!flags->shutdown_delay.empty()) {
+    CHECK(SetTimeout("shutdown_delay=" + flags->shutdown_delay, &flags->serve.dataplane).ok());
+  }
   flags->serve.dataplane.request_body_bytes_max = flags->body_mb << 20;
   flags->serve.prefix_index_bytes_max = flags->prefix_index_mb << 20;
   // After the flags that set the same; checked when they were read.

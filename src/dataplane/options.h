@@ -70,6 +70,9 @@ struct DataplaneOptions {
   Duration tcp_keep_alive = std::chrono::seconds(60);
   Duration mirror_timeout = std::chrono::seconds(300);  // a copy's answer is broken off
   Duration linger_timeout = std::chrono::seconds(2);    // for clients still sending after a refusal
+  // From SIGTERM, which /readyz tells at once, to the drain: whoever sends new connections here
+  // goes on doing so until it has seen that.
+  Duration shutdown_delay{0};
   Duration drain_timeout = std::chrono::minutes(10);
   Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
   Duration model_list_cache_time = std::chrono::seconds(2);

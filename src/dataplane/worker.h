@@ -53,6 +53,7 @@ class ProxyWorker {
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses
     ResponseHomes* homes = nullptr;         // of all workers; nullptr: none
     Gate* gate = nullptr;                   // which requests wait for; nullptr: none
+    std::string_view selection_field = {};  // ExchangeEnvironment::selection_field
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.

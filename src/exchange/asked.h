@@ -32,6 +32,8 @@ struct Asked {
   bool tls = false;
   std::string server_name;     // SNI
   std::string client_subject;  // of its certificate
+  // Addresses, comma-separated, that a test lets the request go to; empty: any.
+  std::string_view selection;
   TimePoint began;
 };
 

@@ -45,6 +45,8 @@ struct ExchangeEnvironment {
   std::vector<PoolSample> samples;
   std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
+  // The field of a request by which tests choose its endpoints (asked.h); empty: there is none.
+  std::string_view selection_field;
   // Of all workers; nullptr: responses are not followed.
   ResponseHomes* homes = nullptr;
   // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.

@@ -31,6 +31,20 @@ ApiKind DialectOf(ApiKind api, std::string_view path) {
 // the metrics' labels.
 bool RefusesName(int status) { return status == 401 || status == 403 || status == 404; }
 
+// "10.0.0.7, 10.0.0.8:3002" in its parts. What is between two commas is nobody's address.
+std::vector<std::string_view> AddressesOf(std::string_view list) {
+  std::vector<std::string_view> addresses;
+  for (size_t at = 0; at <= list.size();) {
+    const size_t end = std::min(list.find(',', at), list.size());
+    std::string_view address = list.substr(at, end - at);
+    while (address.starts_with(' ') || address.starts_with('\t')) address.remove_prefix(1);
+    while (address.ends_with(' ') || address.ends_with('\t')) address.remove_suffix(1);
+    addresses.push_back(address);
+    at = end + 1;
+  }
+  return addresses;
+}
+
 }  // namespace
 
 void Exchange::Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
@@ -50,6 +64,7 @@ void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   active_ = true;
   asked_.head = nullptr;
   asked_.target = {};
+  asked_.selection = {};
   asked_.request_id.clear();
   asked_.client_ip.assign(client.ip);
   asked_.tls = client.tls;
@@ -85,6 +100,10 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
   } else {
     asked_.request_id = NewRequestId(env_.random);
   }
+  if (!env_.selection_field.empty()) {
+    const http::HeaderField* selection = head.headers.Find(env_.selection_field);
+    if (selection != nullptr) asked_.selection = selection->value;
+  }
   if (head.upgrade) return Reject(Rejection::kUpgradeRefused);
   std::optional<http::Target> target = http::ParseTarget(head.target);
   if (!target) return Reject(Rejection::kBadRequest);
@@ -110,14 +129,20 @@ Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_pr
   return profile.Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch);
 }
 
-// Of what was not tried; where somebody else has decided, of theirs only, which are judged by
-// themselves: if all of them are ejected one of them is asked, not none.
+// Of what was not tried; where somebody else has decided, or the client as far as a test lets it,
+// of theirs only, which are judged by themselves: if all of them are ejected one of them is asked,
+// not none.
 void Exchange::TakeSample(const Pool& pool, TimePoint now) {
-  if (tried_.order.empty()) {
+  // Nobody picks among a Service's endpoints but its own load balancing.
+  const bool selects = !asked_.selection.empty() && pool.kind == Pool::Kind::kInferencePool;
+  if (tried_.order.empty() && !selects) {
     env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots});
     return;
   }
-  const std::vector<std::string_view> addresses(tried_.order.begin(), tried_.order.end());
+  const std::vector<std::string_view> addresses =
+      tried_.order.empty()
+          ? AddressesOf(asked_.selection)
+          : std::vector<std::string_view>(tried_.order.begin(), tried_.order.end());
   const std::vector<uint32_t> slots = SlotsOf(pool, addresses);
   env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots, .only = slots});
 }

@@ -75,7 +75,8 @@ class PairTest : public testing::Test {
   // The front end.
 
   void Begin(bool stream, const std::string& prompt) {
-    text_ = "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
+    text_ =
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n" + fields_ + "\r\n";
     parser_.Reset();
     CHECK(parser_.Next(text_).event == http::H1Event::kHead);
     exchange_.Begin(snapshot_, {kPort}, "127.0.0.1", clock_.Now());
@@ -233,6 +234,7 @@ class PairTest : public testing::Test {
   EndpointTable table_;
   std::shared_ptr<const PoolEntry> pool_;
   std::shared_ptr<const Snapshot> snapshot_;
+  std::string fields_;  // of the request's head, beside the usual ones
   std::string text_, body_;
   http::RequestParser parser_;
   Exchange exchange_{environment_};
@@ -309,6 +311,30 @@ TEST_F(PairTest, AThirdPairIsNotTriedButForAConnectionThatWasClosedAsItWasUsed) 
   EXPECT_FALSE(exchange_.active());
   EXPECT_NE(registry_.Render().find("penstock_limit_reached_total{limit=\"retries\"} 1\n"),
             std::string::npos);
+}
+
+TEST_F(PairTest, BothHalvesOfEveryTryAreOfTheEndpointsThatARequestSelects) {
+  environment_.selection_field = "test-selection";
+  // A prefill endpoint of vLLM, and its two decode endpoints.
+  fields_ = "Test-Selection: 127.0.0.11, 127.0.0.12, 127.0.0.14:8000\r\n";
+  for (int i = 0; i < 20; ++i) {
+    Begin(true, std::string(400, 'p') + std::to_string(i));
+    ASSERT_TRUE(exchange_.is_pair());
+    EXPECT_EQ(exchange_.prefill_endpoint().ip, "127.0.0.11");
+    const std::string first = exchange_.endpoint().ip;
+    EXPECT_TRUE(first == "127.0.0.12" || first == "127.0.0.14") << first;
+    PrefillEnds(200, kHandedOver);
+    DecodeHead(500, "text/plain");
+    ASSERT_TRUE(exchange_.active() && exchange_.is_pair());
+    EXPECT_EQ(exchange_.prefill_endpoint().ip, "127.0.0.11");
+    EXPECT_EQ(exchange_.endpoint().ip, first == "127.0.0.12" ? "127.0.0.14" : "127.0.0.12");
+    PrefillFails(TryFailure::kConnectRefused);
+    EXPECT_FALSE(exchange_.active()) << "nobody else was selected";
+    for (const Endpoint& endpoint : pool_->pool.endpoints) {
+      EXPECT_EQ(Held(endpoint), 0);
+      RecordProbeSuccess(*endpoint.state, clock_.Now());
+    }
+  }
 }
 
 TEST_F(PairTest, UsageIsAskedOfTheHalfThatStreams) {

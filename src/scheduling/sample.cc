@@ -92,9 +92,12 @@ inline Standing StandingNow(const EndpointState& state, TimePoint now) {
 std::vector<uint32_t> SlotsOf(const Pool& pool, std::span<const std::string_view> addresses) {
   std::vector<std::string_view> wanted(addresses.begin(), addresses.end());
   std::sort(wanted.begin(), wanted.end());
+  const auto is_wanted = [&wanted](std::string_view address) {
+    return !address.empty() && std::binary_search(wanted.begin(), wanted.end(), address);
+  };
   std::vector<uint32_t> slots;
   for (const Endpoint& endpoint : pool.endpoints) {
-    if (std::binary_search(wanted.begin(), wanted.end(), std::string_view(endpoint.address))) {
+    if (is_wanted(endpoint.address) || is_wanted(endpoint.ip)) {
       slots.push_back(endpoint.state->slot);
     }
   }

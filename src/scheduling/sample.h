@@ -27,8 +27,8 @@ struct Eligible {
   }
 };
 
-// What Eligible::only wants, of addresses such as "10.0.0.7:8000"; those that are not of the pool
-// are left out.
+// What Eligible::only wants, of addresses such as "10.0.0.7:8000", or "10.0.0.7", which is every
+// port there; those that are not of the pool are left out.
 std::vector<uint32_t> SlotsOf(const Pool& pool, std::span<const std::string_view> addresses);
 
 // Samples the eligible endpoints of a pool, once, for one decision. Ejected and silent ones, and

@@ -171,5 +171,26 @@ TEST_F(Sampling, ASubsetCanBeGivenByAddress) {
   EXPECT_THAT(SlotsOf(pool_.pool, {}), IsEmpty());
 }
 
+TEST_F(Sampling, AnAddressWithoutAPortIsEveryPortThere) {
+  Endpoint second = pool_.pool.endpoints[0];
+  second.port = 8001;
+  second.address = "10.0.0.1:8001";
+  second.state = std::make_shared<EndpointState>(7);
+  pool_.pool.endpoints.push_back(second);
+  const std::string_view ip[] = {"10.0.0.1"};
+  EXPECT_THAT(SlotsOf(pool_.pool, ip), ElementsAre(0, 7));
+  const std::string_view port[] = {"10.0.0.1:8001"};
+  EXPECT_THAT(SlotsOf(pool_.pool, port), ElementsAre(7));
+  // As an endpoint has no ip, maybe, an empty address is none's.
+  pool_.Add("e3");
+  pool_.pool.endpoints.push_back([&] {
+    Endpoint unknown = second;
+    unknown.ip.clear();
+    return unknown;
+  }());
+  const std::string_view nothing[] = {"", "10.0.0.1:", ":8000", "10.0.0"};
+  EXPECT_THAT(SlotsOf(pool_.pool, nothing), IsEmpty());
+}
+
 }  // namespace
 }  // namespace gw

@@ -31,8 +31,16 @@ class DataPlane final : public FrontEnd {
         snapshots_(snapshots),
         handed_(handed),
         model_lists_(options.dataplane, SeedFromSystem()),
-        shared_{snapshots,     index,   metrics, options.dataplane, held, options.log_requests,
-                &model_lists_, &handed, &homes_} {}
+        shared_{.snapshots = snapshots,
+                .index = index,
+                .metrics = metrics,
+                .options = options.dataplane,
+                .held = held,
+                .log_requests = options.log_requests,
+                .model_lists = &model_lists_,
+                .handed = &handed,
+                .homes = &homes_,
+                .selection_field = options.endpoint_selection_header} {}
 
   absl::Status Start() override {
     const int count = WorkersOf(options_);

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <set>
@@ -15,6 +16,7 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "net/handed_sockets.h"
+#include "net/port_holder.h"
 #include "net/supervisor.h"
 #include "server/admin_pages.h"
 #include "server/configurator.h"
@@ -84,7 +86,11 @@ class ServerImpl final : public Server {
   std::set<ListenerKey> Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void TellUnusedSockets() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Reload();
+  bool ServeUntil(SignalReader& signals, TimePoint end);
+  std::set<uint16_t> Ports();
   bool Drain(SignalReader& signals);
+  bool EndsInDelay(SignalReader& signals);
+  DrainEnd DrainNow(SignalReader& signals);
 
   const HandedSockets handed_ = HandedSockets::Take();  // before any thread
   const ServerOptions options_;
@@ -272,22 +278,49 @@ int ServerImpl::RunUntilSignal() {
     LogListening(files_, *snapshots_.Load(), Open());
   }
   NotifySupervisor("READY=1");
-  for (;;) {
-    const std::optional<int> signal = signals.Next(kListenRetry);
-    if (signal == SIGHUP) Reload();
-    if (signal == SIGUSR1) ReopenLog();
-    if (signal == SIGTERM || signal == SIGINT) break;
-    if (signal) continue;
-    Retry();
-    if (configurator_.IsDue()) OnChange({});
-  }
+  ServeUntil(signals, TimePoint::max());
   const bool drained = Drain(signals);
   SignalReader::EndAtNext();
   return drained ? 0 : 1;
 }
 
+// True at SIGTERM or SIGINT, false at `end`.
+bool ServerImpl::ServeUntil(SignalReader& signals, TimePoint end) {
+  for (;;) {
+    const Duration left = end - RealClock().Now();
+    if (left <= Duration(0)) return false;
+    const std::optional<int> signal = signals.Next(std::min(kListenRetry, left));
+    if (signal == SIGHUP) Reload();
+    if (signal == SIGUSR1) ReopenLog();
+    if (signal == SIGTERM || signal == SIGINT) return true;
+    if (signal) continue;
+    Retry();
+    if (configurator_.IsDue()) OnChange({});
+  }
+}
+
 bool ServerImpl::Drain(SignalReader& signals) {
   phase_ = Phase::kDraining;
+  const DrainEnd end = EndsInDelay(signals) ? DrainEnd::kSecondSignal : DrainNow(signals);
+  const bool drained = end == DrainEnd::kDrained;
+  if (end == DrainEnd::kTimeout) LimitReached(metrics_, "drain_timeout").Add();
+  Log(drained ? LogLevel::kInfo : LogLevel::kWarning,
+      drained ? "Drained" : "Drain ended early, what was in flight is broken off",
+      {{"second_signal", end == DrainEnd::kSecondSignal}});
+  return drained;
+}
+
+// Serves on for the delay, in which endpoints still come and go. True if a second signal ends it
+// all. Where another process listens here new connections have somebody already.
+bool ServerImpl::EndsInDelay(SignalReader& signals) {
+  const Duration delay = options_.dataplane.shutdown_delay;
+  if (delay == Duration(0) || OthersListen(Ports())) return false;
+  Log(LogLevel::kInfo, "Shutting down: not ready any more, requests are served until the drain",
+      {{"delay_s", ToSeconds(delay)}});
+  return ServeUntil(signals, RealClock().Now() + delay);
+}
+
+DrainEnd ServerImpl::DrainNow(SignalReader& signals) {
   NotifySupervisor("STOPPING=1");
   const Duration limit = options_.dataplane.drain_timeout;
   Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
@@ -295,19 +328,16 @@ bool ServerImpl::Drain(SignalReader& signals) {
   // Whatever changes from here on must not open a listener again.
   source_->Stop();
   resolver_.reset();
+  return DrainAll(front_ends_, *admin_, Ports(), signals, limit);
+}
+
+// Those that are listened on.
+std::set<uint16_t> ServerImpl::Ports() {
+  const MutexLock opening(opening_);
   std::set<uint16_t> ports;
-  {
-    const MutexLock opening(opening_);
-    for (const ListenerKey& key : Open()) ports.insert(key.port);
-  }
+  for (const ListenerKey& key : Open()) ports.insert(key.port);
   if (admin_address_.port() != 0) ports.insert(admin_address_.port());
-  const DrainEnd end = DrainAll(front_ends_, *admin_, ports, signals, limit);
-  const bool drained = end == DrainEnd::kDrained;
-  if (end == DrainEnd::kTimeout) LimitReached(metrics_, "drain_timeout").Add();
-  Log(drained ? LogLevel::kInfo : LogLevel::kWarning,
-      drained ? "Drained" : "Drain ended early, what was in flight is broken off",
-      {{"second_signal", end == DrainEnd::kSecondSignal}});
-  return drained;
+  return ports;
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ struct ServerOptions {
   // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two
   // runs make the same request ids.
   std::optional<uint64_t> seed;
+  // For tests: the field of a request that lists the addresses which it may go to; empty: none.
+  std::string endpoint_selection_header;
   DataplaneOptions dataplane;
   ScrapeOptions scrape;
   ResolverOptions resolver;
@@ -49,9 +51,11 @@ class Server {
 
   // The admin port's real address.
   virtual const SocketAddress& admin_address() const = 0;
-  // Blocks until SIGTERM or SIGINT; what other signals do meanwhile is in signals.h. Then drains:
-  // no new connections, what is in flight finishes, at most for DataplaneOptions::drain_timeout. A
-  // second signal ends at once, also after this has returned. Returns the exit status.
+  // Blocks until SIGTERM or SIGINT; what other signals do meanwhile is in signals.h. From then on
+  // it is not ready, goes on serving for DataplaneOptions::shutdown_delay, unless another process
+  // listens on its ports as well, and drains: no new connections, what is in flight finishes, at
+  // most for DataplaneOptions::drain_timeout. A second signal ends at once, whenever it comes, also
+  // after this has returned. Returns the exit status.
   virtual int RunUntilSignal() = 0;
 };
 

@@ -1,6 +1,6 @@
 // The signals of `penstock serve`. None of them ends the process but by a drain:
 //
-//   SIGTERM, SIGINT   drain; a second one ends it at once
+//   SIGTERM, SIGINT   shutdown delay, then drain; a second one ends either at once
 //   SIGHUP            reads the configuration anew
 //   SIGUSR1           opens the log file anew
 //   SIGUSR2, SIGPIPE  nothing

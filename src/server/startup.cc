@@ -104,6 +104,9 @@ void LogStart(const ServerOptions& options, const config::FirstLoad& loaded,
        {"paths", loaded.places},
        {"workers", WorkersOf(options)},
        {"sockets", sockets}});
+  if (options.endpoint_selection_header.empty()) return;
+  Log(LogLevel::kWarning, "Requests choose their endpoints by a header, which is for tests",
+      {{"header", options.endpoint_selection_header}});
 }
 
 void LogListening(size_t files, const Snapshot& snapshot, const std::set<ListenerKey>& open) {

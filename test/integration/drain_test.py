@@ -6,10 +6,44 @@ import signal
 import threading
 import unittest
 
-from harness import (Ended, Gate, GatewayTest, chat_answer, chat_body, chat_events,
+from harness import (Ended, Gate, Gateway, GatewayTest, chat_answer, chat_body, chat_events,
                      eventually, hang, pool_of, stream_answer)
 
 CHAT = "/v1/chat/completions"
+DRAINING = "Draining: no new connections, requests in flight finish"
+SHUTTING_DOWN = "Shutting down: not ready any more, requests are served until the drain"
+
+
+class Traffic:
+    """Clients that go on until nobody listens any more, or a request is lost."""
+
+    def __init__(self, gateway, keep_alive, threads=8):
+        self.gateway, self.keep_alive = gateway, keep_alive
+        self.lost, self.answered = [], []
+        self._threads = [threading.Thread(target=self._ask_on) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask_on(self):
+        while True:
+            try:
+                client = self.gateway.connect()
+            except (ConnectionRefusedError, ConnectionResetError):
+                return
+            try:
+                while True:
+                    client.request("POST", CHAT, body=chat_body())
+                    response = client.read_response()
+                    self.answered.append(response.status)
+                    if not self.keep_alive or response.get("connection") == "close":
+                        break
+            except (Ended, OSError) as error:
+                self.lost.append(repr(error))
+            client.close()
+
+    def join(self):
+        for thread in self._threads:
+            thread.join()
 
 
 class DrainTest(GatewayTest):
@@ -25,7 +59,7 @@ class DrainTest(GatewayTest):
         return client
 
     def wait_draining(self, gateway):
-        gateway.wait_line("Draining: no new connections, requests in flight finish")
+        gateway.wait_line(DRAINING)
 
     def wait_refusing(self, gateway):
         def refused():
@@ -59,35 +93,12 @@ class DrainTest(GatewayTest):
         """Clients that go on until nobody listens any more get an answer to each request."""
         for keep_alive in (True, False):
             gateway = self.start(chat_answer())
-            lost, answered = [], []
-
-            def ask_on():
-                while True:
-                    try:
-                        client = gateway.connect()
-                    except (ConnectionRefusedError, ConnectionResetError):
-                        return
-                    try:
-                        while True:
-                            client.request("POST", CHAT, body=chat_body())
-                            response = client.read_response()
-                            answered.append(response.status)
-                            if not keep_alive or response.get("connection") == "close":
-                                break
-                    except (Ended, OSError) as error:
-                        lost.append(repr(error))
-                    client.close()
-
-            threads = [threading.Thread(target=ask_on) for _ in range(8)]
-            for thread in threads:
-                thread.start()
-            eventually(lambda: len(answered) > 200, "requests")
+            traffic = Traffic(gateway, keep_alive)
+            eventually(lambda: len(traffic.answered) > 200, "requests")
             gateway.signal()
             self.assertEqual(gateway.wait_exit(), 0)
-            for thread in threads:
-                thread.join()
-            self.assertEqual(lost, [])
-            self.assertEqual(set(answered), {200})
+            traffic.join()
+            self.assertEqual((traffic.lost, set(traffic.answered)), ([], {200}))
 
     def test_a_stream_in_flight_finishes(self):
         events = chat_events(["a", "b"])
@@ -132,6 +143,61 @@ class DrainTest(GatewayTest):
             self.assertEqual((response.status, response.get("connection")), (200, "close"))
             self.assertEqual(client.wait_closed(), b"")
         self.assertEqual(gateway.wait_exit(), 0)
+
+    def wait_not_ready(self, gateway):
+        gateway.wait_line(SHUTTING_DOWN)
+        ready = gateway.admin("/readyz")
+        self.assertEqual((ready.status, ready.body), (503, b"draining\n"))
+
+    def test_until_the_drain_everything_is_served_and_followed_but_it_is_not_ready(self):
+        events = chat_events(["a", "b"])
+        gate = Gate("rest of the stream")
+        gateway = self.start(stream_answer(events, {1: gate}),
+                             arguments=("--shutdown-delay", "1h"))
+        streaming, idle = self.stream(gateway), self.client(gateway)
+        self.assertEqual(streaming.read_chunk(), events[0])
+        gateway.signal()
+        self.wait_not_ready(gateway)
+        self.assertEqual(gateway.wait_line(SHUTTING_DOWN)["delay_s"], 3600)
+        # Endpoints go and come, as a rollout has them.
+        other = self.model_server(chat_answer())
+        gateway.write("objects.yaml", pool_of([other]))
+        eventually(lambda: set(gateway.endpoints()) == {other.name}, "the change is served")
+        self.assertEqual(gateway.chat().status, 200)
+        idle.request("POST", CHAT, body=chat_body())
+        response = idle.read_response()
+        self.assertEqual((response.status, response.get("connection")), (200, None))
+        gateway.signal(signal.SIGHUP)
+        gateway.wait_line("SIGHUP: the configuration was read", changed=False)
+        gate.open()
+        self.assertEqual(streaming.read_chunks(), b"".join(events[1:]))
+        # A second signal ends all of it.
+        gateway.signal()
+        self.assertEqual(gateway.wait_exit(), 1)
+        self.assertTrue(gateway.wait_line("Drain ended early, what was in flight is broken off")
+                        ["second_signal"])
+
+    def test_the_drain_follows_the_delay_and_no_request_is_lost(self):
+        gateway = self.start(chat_answer(), arguments=("--shutdown-delay", "300ms"))
+        traffic = Traffic(gateway, keep_alive=False)
+        eventually(lambda: len(traffic.answered) > 50, "requests")
+        gateway.signal()
+        self.wait_refusing(gateway)
+        self.assertEqual(gateway.wait_exit(), 0)
+        traffic.join()
+        self.assertEqual((traffic.lost, set(traffic.answered)), ([], {200}))
+        order = [l["message"] for l in gateway.lines if l["message"] in (SHUTTING_DOWN, DRAINING)]
+        self.assertEqual(order, [SHUTTING_DOWN, DRAINING])
+
+    def test_where_another_gateway_has_taken_over_the_drain_does_not_wait(self):
+        old = self.start(chat_answer(), arguments=("--shutdown-delay", "1h"))
+        new = Gateway(old.address, pool_of([self.server]), port=old.port,
+                      admin_port=old.admin_port, arguments=("--takeover",), wait_ready=False)
+        self.addCleanup(new.stop)
+        new.wait_line("Listening", ports=1)
+        old.signal()
+        self.assertEqual(old.wait_exit(), 0)
+        self.assertNotIn(SHUTTING_DOWN, [l["message"] for l in old.lines])
 
     def test_a_second_signal_ends_at_once(self):
         events = chat_events(["a"])

@@ -31,11 +31,11 @@ class ClusterTest(GatewayTest):
         server = self.model_server(chat_answer())
         return server, pod(server.name, server.address, port=server.port, ready=True)
 
-    def start(self, *pods):
+    def start(self, *pods, **options):
         """A gateway on the cluster, which has a route to a pool of these Pods."""
         port = free_port(self.api.address)
         self.api.apply(*gateway_objects(port), http_route(), inference_pool(8000), *pods)
-        return self.gateway([], port=port, kubeconfig=self.kubeconfig)
+        return self.gateway([], port=port, kubeconfig=self.kubeconfig, **options)
 
     def until_served_by(self, gateway, server):
         """Requests go on being answered, and some by that one."""
@@ -130,6 +130,22 @@ class FollowTest(ClusterTest):
         self.assertNotIn(b"cannot be read", gateway.admin("/readyz").body)
         self.api.apply(first_pod)
         self.until_served_by(gateway, first)
+
+    def test_before_it_drains_it_is_not_ready_for_five_seconds_and_follows_the_cluster(self):
+        _, first_pod = self.replica()
+        second, second_pod = self.replica()
+        gateway = self.start(first_pod, shutdown_delay=None)
+        gateway.signal()
+        line = gateway.wait_line(
+            "Shutting down: not ready any more, requests are served until the drain")
+        self.assertEqual(line["delay_s"], 5)
+        gateway.signal()
+        self.assertEqual(gateway.wait_exit(), 1)
+        gateway = self.start(first_pod, shutdown_delay="1h")
+        gateway.signal()
+        eventually(lambda: gateway.admin("/readyz").status == 503, "not ready")
+        self.api.apply(second_pod)
+        self.until_served_by(gateway, second)
 
     def test_sighup_finds_nothing_that_was_not_told(self):
         _, replica = self.replica()

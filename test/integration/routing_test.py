@@ -4,7 +4,7 @@ import json
 import pathlib
 import unittest
 
-from harness import (INFERENCE_GROUP, Gate, GatewayTest, answer, chat_answer, chat_body,
+from harness import (INFERENCE_GROUP, Gate, Gateway, GatewayTest, answer, chat_answer, chat_body,
                      chat_events, eventually, http_route, inference_model, inference_pool, pod,
                      pool_of, stream_answer)
 
@@ -234,6 +234,41 @@ class LoadTest(RoutingTest):
             for i, s in enumerate(self.servers)])
         self.ask(gateway, 20)
         self.assertEqual(self.counts(), [0, 20])
+
+
+class SelectionTest(RoutingTest):
+    def test_a_test_chooses_endpoints_by_a_header(self):
+        name = "test-epp-endpoint-selection"
+        gateway = self.start(chat_answer(), 3,
+                             options=("--endpoint-selection-header", name))
+        gateway.wait_line("Requests choose their endpoints by a header, which is for tests",
+                          header=name)
+        # Further tries keep to it: the only one that may be asked refuses.
+        gone, *others = self.servers
+        gone.refuse()
+        refused = gateway.chat(headers=[(name, gone.address)])
+        self.assertEqual((refused.status, refused.json()["error"]["code"]),
+                         (503, "endpoints_unreachable"))
+        for server in others:
+            before = self.counts()
+            for place in (server.address, f"{server.address}:{server.port}") * 4:
+                self.assertEqual(gateway.chat(headers=[(name.title(), place)]).status, 200)
+                self.assertEqual(server.requests[-1].get(name), place, "it is passed on")
+            self.assertEqual([after - count for after, count in zip(self.counts(), before)],
+                             [8 if each is server else 0 for each in self.servers])
+        before = self.counts()
+        nowhere = gateway.chat(headers=[(name, "192.0.2.1, 192.0.2.2:8000")])
+        self.assertEqual((nowhere.status, nowhere.json()["error"]["code"]), (503, "no_endpoint"))
+        self.assertEqual(self.counts(), before)
+        self.assertEqual(gateway.chat(headers=[(name, "")]).status, 200)
+
+    def test_a_header_that_has_no_name_is_refused_at_start(self):
+        gateway = Gateway(self.addresses.take(), [], wait_ready=False,
+                          arguments=("--endpoint-selection-header", "no name"))
+        self.addCleanup(gateway.stop)
+        self.assertNotEqual(gateway.wait_exit(), 0)
+        self.assertIn("--endpoint-selection-header: must be the name of a header",
+                      "\n".join(gateway.other_output))
 
 
 class PoolsTest(GatewayTest):

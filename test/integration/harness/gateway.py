@@ -71,12 +71,13 @@ def _handed_over(sockets):
 class Gateway:
     """`penstock serve` on a folder of objects. stop() ends it; so does the end of the test.
 
-    With a kubeconfig it serves the objects of a cluster, and the folder stands aside.
+    With a kubeconfig it serves the objects of a cluster, and the folder stands aside; without the
+    delay that it has there before it drains, unless another one is given (None: its own).
     """
 
     def __init__(self, address, objects, arguments=(), environment=None,
                  port=None, admin_port=None, wait_ready=True, stderr=subprocess.STDOUT,
-                 sockets=None, bind=None, kubeconfig=None):
+                 sockets=None, bind=None, kubeconfig=None, shutdown_delay="0s"):
         self.address = address
         self.tls = client_context() if OVER_TLS else None
         self.port = port or free_port(address)
@@ -89,8 +90,10 @@ class Gateway:
         self.write("gateway.yaml", gateway_objects(self.port))
         if objects:
             self.write("objects.yaml", objects)
-        source = ["--kubernetes", "--kubeconfig", kubeconfig] if kubeconfig else [
-            "-f", str(self.folder)]
+        source = ["-f", str(self.folder)]
+        if kubeconfig:
+            source = ["--kubernetes", "--kubeconfig", kubeconfig]
+            source += ["--shutdown-delay", shutdown_delay] if shutdown_delay else []
         command = [penstock(), "serve", *source, "--bind", bind or address,
                    "--admin", f"{address}:{self.admin_port}", *arguments]
         with _handed_over(sockets or {}) as (launcher, descriptors, variables):
