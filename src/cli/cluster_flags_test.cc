@@ -7,13 +7,36 @@ namespace {
 
 TEST(ClusterFlags, OnAClusterTheKnownPickersServiceIsOursUnlessOthersAreNamed) {
   TranslateOptions options;
-  DecideAsOnACluster(&options);
+  ASSERT_TRUE(DecideAsOnACluster({}, &options).ok());
   EXPECT_FALSE(options.only_controller);
   EXPECT_EQ(options.missing_picker, MissingPicker::kBuiltInOfOldGroup);
   EXPECT_EQ(options.builtin_pickers, std::set<std::string>{"inference-gateway-ext-proc"});
+  EXPECT_FALSE(options.shared_service);
+  EXPECT_TRUE(options.address_pool.empty());
   options.builtin_pickers = {"mine"};
-  DecideAsOnACluster(&options);
+  ASSERT_TRUE(DecideAsOnACluster({}, &options).ok());
   EXPECT_EQ(options.builtin_pickers, std::set<std::string>{"mine"});
+}
+
+TEST(ClusterFlags, NameAServiceByItsNamespaceAndName) {
+  TranslateOptions options;
+  ASSERT_TRUE(DecideAsOnACluster({.service = "a-1/b-2"}, &options).ok());
+  EXPECT_EQ(options.shared_service, (api::ObjectKey{"a-1", "b-2"}));
+  for (const char* text :
+       {"", "/", "a", "a/", "/b", "a/b/c", "A/b", "a/b ", "$(POD_NAMESPACE)/b"}) {
+    EXPECT_EQ(ParseServiceName(text).status().message(),
+              "must be NAMESPACE/NAME of a Service, such as penstock-system/penstock, got \"" +
+                  std::string(text) + "\"");
+  }
+}
+
+TEST(ClusterFlags, AddressPoolsAreOneThatSharesNoAddress) {
+  TranslateOptions options;
+  ASSERT_TRUE(DecideAsOnACluster({.address_pools = {"10.0.0.0/30", "fd00::/126"}}, &options).ok());
+  EXPECT_EQ(options.address_pool.size(), 5u);
+  EXPECT_EQ(
+      DecideAsOnACluster({.address_pools = {"10.0.0.0/24", "10.0.0.0/25"}}, &options).message(),
+      "--address-pool: 10.0.0.0/24 and 10.0.0.0/25 have addresses in common");
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ CLI::Validator Word(std::span<const std::string_view> known) {
 struct Flags {
   ServerOptions serve;
   ObjectOptions objects;
+  ClusterFlags cluster;
   std::string log_level = "info";
   std::string log_format = "json";
   LogOptions log;
@@ -72,9 +73,7 @@ struct Flags {
   size_t body_mb = 32;
   std::vector<std::string> limits;
   std::vector<std::string> timeouts;
-  std::vector<std::string> check_paths;
   bool check_strict = false;
-  bool check_kubernetes = false;
   std::vector<std::string> gateway_classes;
   std::vector<std::string> picker_names;
   bool allow_external_name = false;
@@ -178,39 +177,11 @@ void AddPaths(CLI::App& command, std::vector<std::string>& paths, const char* wh
       ->type_name("PATH");
 }
 
-// The other way to objects. Each flag says which one it needs, or does not go with.
-void AddKubernetes(CLI::App& serve, Flags& flags) {
-  CLI::Option* kubernetes = serve.add_flag("--kubernetes", flags.objects.kubernetes,
-                                           "Objects of a cluster, as its API server tells them");
-  for (const char* path : {"PATH", "--file"}) kubernetes->excludes(serve.get_option(path));
-  serve
-      .add_option("--kubeconfig", flags.objects.kubeconfig.file,
-                  "Where the API server is; else KUBECONFIG, the Pod's service account or "
-                  "~/.kube/config")
-      ->needs(kubernetes)
-      ->type_name("PATH");
-  serve.add_option("--context", flags.objects.kubeconfig.context, "Of the kubeconfig")
-      ->needs(kubernetes)
-      ->type_name("NAME");
-  serve.add_option("--write-status", flags.objects.write_status,
-                   "Write what became of the cluster's objects into their status")
-      ->needs(kubernetes)
-      ->capture_default_str()
-      ->type_name("true|false");
-  serve
-      .add_option("--lease", flags.objects.lease,
-                  "Lease by which several gateways agree on who writes; the namespace is the Pod's, "
-                  "the name penstock")
-      ->needs(kubernetes)
-      ->type_name("[NAMESPACE/]NAME");
-}
-
-// A command that wants paths and has none.
-bool LacksPaths(const CLI::App& command, const std::vector<std::string>& paths) {
-  if (!command.parsed() || !paths.empty()) return false;
+// A command that wants objects and is told no place.
+bool LacksPaths(const CLI::App& command, const ObjectOptions& objects) {
+  if (!command.parsed() || objects.kubernetes || !objects.files.paths.empty()) return false;
   std::cerr << "penstock " << command.get_name()
-            << ": PATH is required: files or folders of objects"
-            << (command.get_name() == "serve" ? ", or --kubernetes\n" : "\n");
+            << ": PATH is required: files or folders of objects, or --kubernetes\n";
   return true;
 }
 
@@ -218,7 +189,9 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand(
       "serve", "Run the gateway on files of Kubernetes objects, or on a cluster");
   AddPaths(*serve, flags.objects.files.paths, "Files and folders of YAML");
-  AddKubernetes(*serve, flags);
+  AddCluster(*serve, flags.objects);
+  AddAddresses(*serve, flags.cluster);
+  AddWriting(*serve, flags.objects);
   AddObjects(*serve, flags);
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
@@ -288,9 +261,10 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
 CLI::App* AddCheck(CLI::App& app, Flags& flags) {
   CLI::App* check = app.add_subcommand(
       "check", "Validate objects and print their conditions; exit 1 if anything is refused");
-  AddPaths(*check, flags.check_paths, "Files and folders of YAML; - is standard input");
+  AddPaths(*check, flags.objects.files.paths, "Files and folders of YAML; - is standard input");
   check->add_flag("--strict", flags.check_strict, "Exit 1 for warnings too");
-  check->add_flag("--kubernetes", flags.check_kubernetes)->group("");  // hidden: not built yet
+  AddCluster(*check, flags.objects);
+  AddAddresses(*check, flags.cluster);
   AddObjects(*check, flags);
   return check;
 }
@@ -316,7 +290,6 @@ void ApplyServeFlags(Flags* flags) {
   flags->log.level = *LogLevelFromName(flags->log_level);
   flags->log.format = flags->log_format == "text" ? LogFormat::kText : LogFormat::kJson;
   flags->serve.translate = TranslateFlags(*flags);
-  if (flags->objects.kubernetes) DecideAsOnACluster(&flags->serve.translate);
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.resolver.servers = flags->dns_servers;
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
@@ -432,6 +405,37 @@ CLI::App* AddManual(CLI::App& app, Flags& flags) {
   return manual;
 }
 
+absl::Status DecideBy(const Flags& flags, TranslateOptions* translate) {
+  return flags.objects.kubernetes ? DecideAsOnACluster(flags.cluster, translate) : absl::OkStatus();
+}
+
+int ServeByFlags(Flags* flags) {
+  ApplyServeFlags(flags);
+  if (const absl::Status status = DecideBy(*flags, &flags->serve.translate); !status.ok()) {
+    std::cerr << "penstock serve: " << status.message() << "\n";
+    return 1;
+  }
+  return RunServe(flags->serve, flags->objects, flags->log);
+}
+
+// Objects may come from anywhere: none of their words reaches the terminal as it is.
+int CheckByFlags(const Flags& flags) {
+  TranslateOptions translate = TranslateFlags(flags);
+  std::ostringstream out, err;
+  int status = 1;
+  if (const absl::Status decided = DecideBy(flags, &translate); !decided.ok()) {
+    err << "penstock check: " << decided.message() << "\n";
+  } else if (flags.objects.kubernetes) {
+    SetLogLevel(LogLevel::kError);
+    status = RunCheckOfCluster(flags.objects.kubeconfig, translate, flags.check_strict, out, err);
+  } else {
+    status = RunCheck(flags.objects.files.paths, translate, flags.check_strict, out, err);
+  }
+  std::cout << PrintableLines(out.str()) << std::flush;
+  std::cerr << PrintableLines(err.str());
+  return status;
+}
+
 }  // namespace
 
 int RunCommand(int argc, char** argv) {
@@ -459,26 +463,9 @@ int RunCommand(int argc, char** argv) {
     std::cerr << MeantFlags(Describe(app), argc, argv);
     return status;
   }
-  if (!flags.objects.kubernetes && LacksPaths(*serve, flags.objects.files.paths)) return 1;
-  if (flags.check_kubernetes) {
-    std::cerr << "penstock check: --kubernetes is not built yet: write the objects to a file, and "
-                 "check that\n";
-    return 1;
-  }
-  if (LacksPaths(*check, flags.check_paths)) return 1;
-  if (serve->parsed()) {
-    ApplyServeFlags(&flags);
-    return RunServe(flags.serve, flags.objects, flags.log);
-  }
-  if (check->parsed()) {
-    // Objects may come from anywhere: none of their words reaches the terminal as it is.
-    std::ostringstream out, err;
-    const int status =
-        RunCheck(flags.check_paths, TranslateFlags(flags), flags.check_strict, out, err);
-    std::cout << PrintableLines(out.str()) << std::flush;
-    std::cerr << PrintableLines(err.str());
-    return status;
-  }
+  if (LacksPaths(*serve, flags.objects) || LacksPaths(*check, flags.objects)) return 1;
+  if (serve->parsed()) return ServeByFlags(&flags);
+  if (check->parsed()) return CheckByFlags(flags);
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed() || describe->parsed()) return RunGet(flags.get, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.explain, std::cout, std::cerr);

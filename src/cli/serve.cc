@@ -42,6 +42,7 @@ absl::StatusOr<config::ClusterWriterOptions> WriterOf(const ObjectOptions& objec
       ReadLeaseName(objects.lease.empty() ? "penstock" : objects.lease, ns, &options.lease));
   options.lease.identity = LeaseIdentity(seed);
   options.status.controller_names = translate.controller_names;
+  options.service = translate.shared_service;
   return options;
 }
 
@@ -68,7 +69,8 @@ absl::StatusOr<std::unique_ptr<config::ConfigSource>> SourceOf(const ObjectOptio
 absl::StatusOr<std::unique_ptr<Server>> StartServer(ServerOptions options,
                                                     const ObjectOptions& objects) {
   if (!options.seed) options.seed = SeedFromSystem();
-  ASSIGN_OR_RETURN(std::unique_ptr<config::ConfigSource> source, SourceOf(objects, options.translate, *options.seed));
+  ASSIGN_OR_RETURN(std::unique_ptr<config::ConfigSource> source,
+                   SourceOf(objects, options.translate, *options.seed));
   return Server::Start(options, std::move(source));
 }
 

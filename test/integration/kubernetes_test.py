@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually,
+from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually, exchange,
                      free_port, gateway_objects, http_route, inference_pool, penstock, pod)
 
 THEIRS = "example.com/controller"
@@ -240,6 +240,96 @@ class StatusTest(ClusterTest):
         gateway.signal(15)
         gateway.wait_exit()
         self.assertEqual(self.api.writes, [])
+
+
+class CheckTest(ClusterTest):
+    def test_it_tells_what_the_objects_would_get_and_writes_nothing(self):
+        broken = http_route(name="broken")
+        broken["spec"]["parentRefs"][0]["sectionName"] = "none"
+        self.api.apply(*gateway_objects(80), http_route(), inference_pool(8000), broken)
+        status, said = run("check", "--kubernetes", "--kubeconfig", self.kubeconfig)
+        self.assertEqual(status, 1)
+        self.assertIn("HTTPRoute default/broken", said)
+        self.assertIn("NoMatchingParent", said)
+        self.assertIn(f"objects in http://{self.api.address}:{self.api.port}", said)
+        self.assertIn("1 refused", said)
+        self.assertEqual(self.api.writes, [])
+        self.api.delete(broken)
+        status, said = run("check", "--kubernetes", "--kubeconfig", self.kubeconfig)
+        self.assertEqual((status, "nothing refused" in said), (0, True))
+
+
+class AddressTest(ClusterTest):
+    def pooled(self, *told):
+        """A gateway with an address pool of two, of which these are told by its Gateway's status;
+        and the two."""
+        _, replica = self.replica()
+        pool = self.addresses.take(2)
+        port = free_port(pool[0])
+        objects = gateway_objects(port)
+        objects[1]["status"] = {
+            "addresses": [{"type": "IPAddress", "value": pool[i]} for i in told]}
+        self.api.apply(*objects, http_route(), inference_pool(8000), replica)
+        networks = [part for ip in pool for part in ("--address-pool", f"{ip}/32")]
+        return self.gateway([], port=port, kubeconfig=self.kubeconfig, arguments=networks), pool
+
+    def answers_at(self, ip, gateway):
+        try:
+            return exchange(ip, gateway.port, "GET", "/", tls=gateway.tls).status == 404
+        except ConnectionRefusedError:
+            return False
+
+    def told(self, gateway):
+        return gateway.admin("/get?kind=gateways").body.decode()
+
+    def test_each_gateway_is_listened_for_at_an_address_of_its_own(self):
+        gateway, (first, second) = self.pooled()
+        self.assertTrue(self.answers_at(first, gateway))
+        self.assertFalse(self.answers_at(gateway.address, gateway))
+        others = [gateway_objects(gateway.port, f"other-{i}")[1] for i in (1, 2)]
+        self.api.apply(*others, http_route(gateway="other-1", name="other"))
+        eventually(lambda: self.answers_at(second, gateway), "the other Gateway")
+        self.assertIn("AddressNotAssigned", self.told(gateway))
+        self.api.delete(others[0])
+        eventually(lambda: "AddressNotAssigned" not in self.told(gateway), "it is free")
+
+    def test_what_a_gateways_status_tells_is_kept_over_a_restart(self):
+        gateway, (first, second) = self.pooled(1)
+        self.assertTrue(self.answers_at(second, gateway))
+        self.assertFalse(self.answers_at(first, gateway))
+        generation = gateway.metrics().sum("penstock_configuration_generation")
+        objects = gateway_objects(gateway.port)
+        objects[1]["status"] = {"addresses": [{"type": "IPAddress", "value": first}]}
+        self.api.apply(objects[1])
+        _, late = self.replica()
+        self.api.apply(late)
+        gateway.wait_metric("penstock_configuration_generation", generation + 1)
+        self.assertTrue(self.answers_at(second, gateway))
+
+    def test_the_service_in_front_is_what_gateways_tell(self):
+        _, replica = self.replica()
+        port = free_port(self.api.address)
+        self.api.apply(*gateway_objects(port), http_route(), inference_pool(8000), replica)
+        gateway = self.gateway([], port=port, kubeconfig=self.kubeconfig,
+                               arguments=("--service", "default/front"))
+        self.assertIn("AddressNotAssigned", self.told(gateway))
+        self.assertEqual(gateway.chat().status, 200)
+        front = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"},
+                 "spec": {"type": "LoadBalancer", "ports": [{"port": port}]}}
+        self.api.apply(front)
+        front["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.5"}]}}
+        self.api.apply(front)
+        eventually(lambda: "192.0.2.5" in self.told(gateway), "its address")
+        self.assertNotIn("AddressNotAssigned", self.told(gateway))
+        other = gateway_objects(free_port(self.api.address), "other")[1]
+        self.api.apply(other)
+
+        def ports():
+            return sorted(p["port"] for p in self.api.get("Service", "front")["spec"]["ports"])
+        wanted = sorted((port, other["spec"]["listeners"][0]["port"]))
+        eventually(lambda: ports() == wanted, "a listener's port is one of the Service")
+
+
 class PickerTest(ClusterTest):
     def service(self, name, **labels):
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels},
@@ -275,7 +365,26 @@ class FlagTest(unittest.TestCase):
                 (("serve", "--lease", "x", "-f", "x"), "--lease requires --kubernetes"),
                 (("serve", "--write-status", "false", "-f", "x"),
                  "--write-status requires --kubernetes"),
-                (("check", "--kubernetes"), "--kubernetes is not built yet")):
+                (("serve", "--address-pool", "10.0.0.0/24", "-f", "x"),
+                 "--address-pool requires --kubernetes"),
+                (("serve", "--service", "a/b", "-f", "x"), "--service requires --kubernetes"),
+                (("serve", "--infrastructure", "shared", "-f", "x"),
+                 "--infrastructure requires --kubernetes"),
+                (("serve", "--kubernetes", "--service", "a/b", "--address-pool", "10.0.0.0/24"),
+                 "--service excludes --address-pool"),
+                (("serve", "--kubernetes", "--infrastructure", "managed"),
+                 "--infrastructure: managed is not built yet, only shared is"),
+                (("serve", "--kubernetes", "--infrastructure", "share"),
+                 '--infrastructure: must be shared, got "share", did you mean "shared"?'),
+                (("serve", "--kubernetes", "--service", "penstock"),
+                 "--service: must be NAMESPACE/NAME of a Service"),
+                (("serve", "--kubernetes", "--address-pool", "10.0.0.1/24"),
+                 "--address-pool: must be a network, 10.0.0.1/24 is an address in 10.0.0.0/24"),
+                (("serve", "--kubernetes", "--address-pool", "10.0.0.0/24", "--address-pool",
+                  "10.0.0.0/25"),
+                 "--address-pool: 10.0.0.0/24 and 10.0.0.0/25 have addresses in common"),
+                (("check",), "PATH is required: files or folders of objects, or --kubernetes"),
+                (("check", "--kubernetes", "x"), "PATH excludes --kubernetes")):
             with self.subTest(arguments):
                 status, said = run(*arguments)
                 self.assertNotEqual(status, 0)

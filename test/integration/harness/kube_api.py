@@ -1,5 +1,5 @@
 """A small Kubernetes API server over plain HTTP: discovery, LIST and WATCH (no WatchList), GET of one
-object, merge patches of its status, and Leases.
+object, merge patches of its spec and of its status, and Leases.
 
 It holds objects as a real one does: with resourceVersions, uids, generations and managedFields, and
 items of built-in kinds without their kind.
@@ -188,7 +188,7 @@ class KubeApi:
         return resource and (resource, (ns, parts[-1]))
 
     def write(self, method, path, body):
-        """(status, answer) to one that makes an object, replaces it, or patches its status."""
+        """(status, answer) to one that makes an object, replaces it, or patches its spec or status."""
         with self._changed:
             if method == "POST":
                 body["metadata"].setdefault("namespace", path.split("/")[-2])
@@ -203,8 +203,9 @@ class KubeApi:
             if there and body["metadata"]["resourceVersion"] != there["metadata"]["resourceVersion"]:
                 return 409, _status(409, "the object has been modified")
             if method == "PATCH":
+                part = "status" if path.endswith("/status") else "spec"
                 body = {**there, "metadata": {**there["metadata"]},
-                        "status": _merged(there.get("status", {}), body["status"])}
+                        part: _merged(there.get(part, {}), body[part])}
                 resource.objects[key] = body
                 self._tell(resource, "MODIFIED", body)
             else:
