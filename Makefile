@@ -16,7 +16,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes
+.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ bench-tls: build  ## TLS beside nginx: ROUNDS (5) of SECONDS_ (3)
 bench-curves: build  ## the same over size, endpoints, connections (busy, idle), workers; into BUILD/curves
 	@tools/install-deps bench
 	@$(RIVALS) --curves $(BUILD)/curves
+
+bench-gateways: configure  ## what several gateways side by side cost, in virtual time
+	@cmake --build $(BUILD) -j$(JOBS) --target penstock_bench
+	@$(BUILD)/penstock_bench
 
 fuzz: deps  ## every fuzz target for FUZZ_SECONDS (60) each
 	@tools/install-deps tidy

@@ -185,6 +185,33 @@ bool LacksPaths(const CLI::App& command, const ObjectOptions& objects) {
   return true;
 }
 
+void AddScraping(CLI::App& serve, Flags& flags) {
+  serve.add_option("--scrape-interval-ms", flags.scrape_interval_ms, "Metrics of each endpoint")
+      ->capture_default_str()
+      // Metrics older than 2 s are not used (Pool::metrics_age_max): two looks must fit into that.
+      ->check(CLI::Range(2, 1000));
+  serve
+      .add_option("--scrape-load-max", flags.scrape_load_max,
+                  "Largest share of a replica's time spent on scrapes")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 1.0));
+  serve
+      .add_option("--gateways", flags.serve.scrape.gateways,
+                  "Gateways that serve the same replicas side by side, and share that")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  serve
+      .add_option("--scrape-rate-max", flags.scrape_rate_max,
+                  "Scrapes per second of all endpoints together; beyond it they take turns")
+      ->capture_default_str()
+      ->check(CLI::Range(10.0, 1e6));
+  serve
+      .add_option("--silent-seconds", flags.silent_s,
+                  "Without a first byte, and 10 times longer than its peers: others are preferred")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 3600));
+}
+
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand(
       "serve", "Run the gateway on files of Kubernetes objects, or on a cluster");
@@ -223,25 +250,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
                    "Whether /readyz is 200 while no pool has a usable endpoint")
       ->type_name("true|false")
       ->default_str("true");
-  serve->add_option("--scrape-interval-ms", flags.scrape_interval_ms, "Metrics of each endpoint")
-      ->capture_default_str()
-      // Metrics older than 2 s are not used (Pool::metrics_age_max): two looks must fit into that.
-      ->check(CLI::Range(2, 1000));
-  serve
-      ->add_option("--scrape-load-max", flags.scrape_load_max,
-                   "Largest share of a replica's time spent on scrapes")
-      ->capture_default_str()
-      ->check(CLI::Range(0.001, 1.0));
-  serve
-      ->add_option("--scrape-rate-max", flags.scrape_rate_max,
-                   "Scrapes per second of all endpoints together; beyond it they take turns")
-      ->capture_default_str()
-      ->check(CLI::Range(10.0, 1e6));
-  serve
-      ->add_option("--silent-seconds", flags.silent_s,
-                   "Without a first byte, and 10 times longer than its peers: others are preferred")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 3600));
+  AddScraping(*serve, flags);
   serve->add_option("--prefix-index-mb", flags.prefix_index_mb, "Byte budget of the prefix index")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));

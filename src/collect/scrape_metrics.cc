@@ -77,7 +77,10 @@ ScrapeMetrics::ScrapeMetrics(MetricRegistry& r)
                               kDurationBuckets)),
       probes_succeeded(Probes(r, "success")),
       probes_failed(Probes(r, "failure")),
-      endpoints(r.AddGauge("penstock_scrape_endpoints", "Endpoints whose metrics are scraped.")) {
+      endpoints(r.AddGauge("penstock_scrape_endpoints", "Endpoints whose metrics are scraped.")),
+      gateways(
+          r.AddGauge("penstock_gateways",
+                     "Gateways, with this one, that share what scraping may cost a replica.")) {
   for (size_t i = 0; i < kScrapeFailures; ++i) {
     failures[i] = &r.AddCounter("penstock_scrape_failures_total",
                                 "Metrics pages that could not be read, by reason.",

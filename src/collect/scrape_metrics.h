@@ -44,6 +44,7 @@ struct ScrapeMetrics {
   Counter& probes_succeeded;
   Counter& probes_failed;
   Gauge& endpoints;
+  Gauge& gateways;
   std::array<Counter*, kScrapeFailures> failures;
   std::array<Counter*, MetricsScanner::kWantedCount> refused_values;
 };

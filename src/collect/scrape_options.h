@@ -13,9 +13,11 @@ namespace gw {
 struct ScrapeOptions {
   // From the beginning of one scrape of an endpoint to that of the next, while it is in use.
   Duration interval = std::chrono::milliseconds(50);
-  // Longest share of its time that a model server spends on answering us. A real vLLM takes 20 ms
-  // for its page, which stretches the interval to 400 ms.
+  // Longest share of its time that a model server spends on answering the gateways, of which there
+  // are so many. A real vLLM takes 20 ms for its page, which stretches the interval of one gateway
+  // to 400 ms.
   double load_ratio_max = 0.05;
+  int gateways = 1;
   // While an endpoint has nothing to do. At most half of its pool's metrics_age_max is used.
   Duration idle_interval = std::chrono::seconds(1);
   // Of all endpoints together (collect/scrape_budget.h). The first look at one is not counted.

@@ -19,8 +19,8 @@ void ScrapePacer::OnFailure() { ++failures_; }
 
 Duration ScrapePacer::IntervalWithoutFailures(bool in_use, Duration age_max) const {
   const Duration interval =
-      std::max(options_.interval,
-               std::chrono::duration_cast<Duration>(least_answer_ / options_.load_ratio_max));
+      std::max(options_.interval, std::chrono::duration_cast<Duration>(
+                                      least_answer_ * options_.gateways / options_.load_ratio_max));
   if (!idle_ || in_use) return interval;
   return std::max(interval, std::min(options_.idle_interval, age_max / 2));
 }

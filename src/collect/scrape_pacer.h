@@ -1,8 +1,10 @@
 // ScrapePacer: how long to wait between two scrapes of one endpoint. Pure; time is passed in.
 //
-//   interval = max(options.interval, answer / load_ratio_max)                      while in use
+//   interval = max(options.interval, answer * gateways / load_ratio_max)           while in use
 //              the same, but at least options.idle_interval                        while idle
 //              the same, but at least failure_interval * 2^(failures in a row - 1) after failures
+//
+// The gateways know nothing of each other but their number, so each takes its part of the load.
 //
 // `answer` is the least of the last eight answering times: a model server answers its metrics from
 // the one process that also serves requests, so the shortest time is what the page costs it and the
@@ -30,6 +32,7 @@ namespace gw {
 
 class ScrapePacer {
  public:
+  // `options` outlive it, and are looked at anew each time.
   explicit ScrapePacer(const ScrapeOptions& options) : options_(options) {}
 
   // `idle`: the page shows nothing running or waiting.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "client/handshake_counts.h"
@@ -52,7 +53,15 @@ struct MetricsScraper::Impl {
         random(scrape_options.seed),
         silence(options),
         timer(event_loop, [this] { Tick(); }) {
+    SetGateways(options.gateways);
     timer.Start(Duration(0));
+  }
+
+  // Each target looks at the options when it asks whether it is due.
+  void SetGateways(int count) {
+    CHECK(count >= 1);
+    options.gateways = count;
+    metrics.gateways.Set(count);
   }
 
   void Tick() {
@@ -138,7 +147,7 @@ struct MetricsScraper::Impl {
 
   EventLoop& loop;
   PrefixIndex& index;
-  const ScrapeOptions options;
+  ScrapeOptions options;  // of which the number of gateways may change
   const ClientOptions client_options;
   HandshakeCounts handshakes;
   ClientPool client;
@@ -163,6 +172,8 @@ MetricsScraper::MetricsScraper(EventLoop& loop, const SnapshotStore& snapshots, 
 
 MetricsScraper::~MetricsScraper() = default;
 
+void MetricsScraper::SetGateways(int count) { impl_->SetGateways(count); }
+
 namespace {
 
 class ScraperThreadImpl final : public ScraperThread {
@@ -176,6 +187,11 @@ class ScraperThreadImpl final : public ScraperThread {
   ~ScraperThreadImpl() override {
     loop_->Stop();
     thread_.join();
+  }
+
+  void SetGateways(int count) override {
+    CHECK(count >= 1);
+    loop_->Post([this, count] { scraper_.SetGateways(count); });
   }
 
  private:

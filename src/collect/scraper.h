@@ -39,6 +39,8 @@ class MetricsScraper {
   MetricsScraper(EventLoop& loop, const SnapshotStore& snapshots, PrefixIndex& index,
                  MetricRegistry& metrics, const ScrapeOptions& options);
   ~MetricsScraper();
+  // So many gateways scrape the same endpoints from here on, with this one. REQUIRES: count >= 1
+  void SetGateways(int count);
   MetricsScraper(const MetricsScraper&) = delete;
   MetricsScraper& operator=(const MetricsScraper&) = delete;
 
@@ -56,6 +58,8 @@ class ScraperThread {
                                                               MetricRegistry& metrics,
                                                               const ScrapeOptions& options);
   virtual ~ScraperThread() = default;
+  // Any thread; MetricsScraper::SetGateways, soon.
+  virtual void SetGateways(int count) = 0;
 };
 
 }  // namespace gw

@@ -91,6 +91,11 @@ class DocumentedTest(PairTest):
                 self.assertIn(f"`{value}`", where)
 
 
+    def test_the_number_of_gateways_is_shown(self):
+        gateway = self.gateway(pool_of([self.model_server(chat_answer())]),
+                               arguments=("--gateways", "3"))
+        self.assertEqual(gateway.metrics().sum("penstock_gateways"), 3)
+
     def test_every_limit_that_the_program_counts_is_shown_at_0(self):
         counted = set()
         for path in (DOCS.parents[1] / "src").rglob("*.cc"):
