@@ -122,10 +122,8 @@ void AddObjects(CLI::App& command, Flags& flags) {
                    "Serve Services of type ExternalName: who writes them chooses any host");
 }
 
-void AddDataplane(CLI::App& serve, Flags& flags) {
-  serve
-      .add_option("--endpoint-selection-header", flags.serve.endpoint_selection_header,
-                  "For tests: the header in which a request lists the endpoints that it may go to")
+void AddHeader(CLI::App& serve, const char* flag, std::string& header, const char* what) {
+  serve.add_option(flag, header, what)
       ->check(CLI::Validator(
           [](std::string& name) {
             return api::IsHttpToken(name) ? std::string()
@@ -133,6 +131,13 @@ void AddDataplane(CLI::App& serve, Flags& flags) {
           },
           ""))
       ->type_name("NAME");
+}
+
+void AddDataplane(CLI::App& serve, Flags& flags) {
+  AddHeader(serve, "--endpoint-selection-header", flags.serve.endpoint_selection_header,
+            "For tests: the header in which a request lists the endpoints that it may go to");
+  AddHeader(serve, "--served-endpoint-header", flags.serve.served_endpoint_header,
+            "For tests: the header in which a response tells which endpoint it is from");
   serve.add_option("--body-mb", flags.body_mb, "Largest request body")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));

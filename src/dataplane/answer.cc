@@ -163,7 +163,10 @@ void RequestDriver::RespondWith(OwnAnswer answer, std::string_view content_type,
                                 Outcome outcome) {
   status_ = answer.status;
   std::vector<http::HeaderField> fields;
-  if (!content_type.empty()) fields.push_back({"content-type", content_type});
+  // To HEAD no body is sent. Some clients parse what is said to be JSON before they look whether
+  // there is any; what is known of a body only by making it may be left out (RFC 9110 9.3.2).
+  const bool has_body = head_ == nullptr || head_->method != "HEAD";
+  if (!content_type.empty() && has_body) fields.push_back({"content-type", content_type});
   if (outcome == Outcome::kRejected && answer.status == 415) {
     fields.push_back({"accept-encoding", http::kContentCodings});
   }

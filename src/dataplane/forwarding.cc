@@ -125,18 +125,18 @@ void SetCredential(const EndpointAccess& access, std::vector<http::HeaderField>*
   fields->push_back({name, value});
 }
 
-void SetSession(const http::HeaderField& session, std::vector<http::HeaderField>* fields) {
-  if (session.name != "set-cookie") {
-    std::erase_if(*fields, [&](const http::HeaderField& field) {
-      return EqualsIgnoreCase(field.name, session.name);
+void SetField(const http::HeaderField& field, std::vector<http::HeaderField>* fields) {
+  if (field.name != "set-cookie") {
+    std::erase_if(*fields, [&](const http::HeaderField& other) {
+      return EqualsIgnoreCase(other.name, field.name);
     });
   }
-  fields->push_back(session);
+  fields->push_back(field);
 }
 
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
                                 const FilterChain& filters, const RateFields& rates,
-                                const std::optional<http::HeaderField>& session) {
+                                std::span<const http::HeaderField> set) {
   std::vector<http::HeaderField> fields;
   const http::HopByHopFields hop_by_hop(head.headers);
   for (const http::HeaderField& field : head.headers) {
@@ -144,7 +144,7 @@ http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::Requ
   }
   rates.SetIn(&fields);
   filters.EditResponse(request, &fields);
-  if (session) SetSession(*session, &fields);
+  for (const http::HeaderField& field : set) SetField(field, &fields);
   http::ResponseHead filtered = head;
   filtered.headers.Clear();
   for (const http::HeaderField& field : fields) filtered.headers.Add(field.name, field.value);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,10 +58,10 @@ class RequestForwarder {
 // `session`: a field that is added then; of those with its name only cookies stay beside it.
 http::ResponseHead FilteredHead(const http::ResponseHead& head, const http::RequestHead& request,
                                 const FilterChain& filters, const RateFields& rates,
-                                const std::optional<http::HeaderField>& session);
+                                std::span<const http::HeaderField> set);
 
-// Adds a session's field as FilteredHead does.
-void SetSession(const http::HeaderField& session, std::vector<http::HeaderField>* fields);
+// Puts the field in the place of all of its name; a cookie stands beside the others.
+void SetField(const http::HeaderField& field, std::vector<http::HeaderField>* fields);
 
 // What a failure of the connection to an endpoint is to the request.
 TryFailure TryFailureOf(ClientFailure failure);

@@ -1,5 +1,8 @@
 // RequestDriver as the pump: from the endpoint's response to the sink.
 
+#include <array>
+#include <span>
+
 #include "dataplane/forwarding.h"
 #include "dataplane/rate_fields.h"
 #include "dataplane/request_driver.h"
@@ -27,9 +30,16 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
   const RateMeter* const meter = exchange_.authorized().meter();
   std::string storage;
   const std::optional<http::HeaderField> session = exchange_.SessionField(&storage);
-  if (filters.edits_response() || meter != nullptr || session) {
+  std::array<http::HeaderField, 2> set;
+  size_t sets = 0;
+  if (session) set[sets++] = *session;
+  if (!worker_.served_field().empty()) {
+    set[sets++] = {worker_.served_field(), exchange_.endpoint().address};
+  }
+  if (filters.edits_response() || meter != nullptr || sets > 0) {
     const RateFields rates(meter, worker_.loop().now());
-    const http::ResponseHead edited = FilteredHead(head, *head_, filters, rates, session);
+    const http::ResponseHead edited =
+        FilteredHead(head, *head_, filters, rates, std::span(set).first(sets));
     form_ = sink_->HoldHead(edited, exchange_.request_id(), filtered);
   } else {
     form_ = sink_->HoldHead(head, exchange_.request_id(), filtered);

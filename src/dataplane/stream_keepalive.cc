@@ -43,7 +43,7 @@ bool RequestDriver::BeginEarlyStream() {
   exchange_.filters().EditResponse(*head_, &fields);
   // Of the endpoint that is asked now. If another one answers, the session is moved next time.
   std::string storage;
-  if (const auto session = exchange_.SessionField(&storage)) SetSession(*session, &fields);
+  if (const auto session = exchange_.SessionField(&storage)) SetField(*session, &fields);
   sink_->HoldStreamHead(fields);
   return true;
 }

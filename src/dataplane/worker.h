@@ -54,6 +54,7 @@ class ProxyWorker {
     ResponseHomes* homes = nullptr;         // of all workers; nullptr: none
     Gate* gate = nullptr;                   // which requests wait for; nullptr: none
     std::string_view selection_field = {};  // ExchangeEnvironment::selection_field
+    std::string_view served_field = {};     // of responses: which endpoint each is from
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.
@@ -79,6 +80,7 @@ class ProxyWorker {
   // For connections, on the worker's thread.
   EventLoop& loop() { return *loop_; }
   const DataplaneOptions& options() const { return shared_.options; }
+  std::string_view served_field() const { return shared_.served_field; }
   ExchangeEnvironment& environment() { return environment_; }
   ClientPool& upstreams() { return upstreams_; }
   ModelLists& model_lists() { return model_lists_; }

@@ -40,7 +40,8 @@ class DataPlane final : public FrontEnd {
                 .model_lists = &model_lists_,
                 .handed = &handed,
                 .homes = &homes_,
-                .selection_field = options.endpoint_selection_header} {}
+                .selection_field = options.endpoint_selection_header,
+                .served_field = options.served_endpoint_header} {}
 
   absl::Status Start() override {
     const int count = WorkersOf(options_);

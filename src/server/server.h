@@ -37,6 +37,8 @@ struct ServerOptions {
   std::optional<uint64_t> seed;
   // For tests: the field of a request that lists the addresses which it may go to; empty: none.
   std::string endpoint_selection_header;
+  // For tests: the field of a response that says which address it is from; empty: none.
+  std::string served_endpoint_header;
   DataplaneOptions dataplane;
   ScrapeOptions scrape;
   ResolverOptions resolver;

@@ -104,9 +104,14 @@ void LogStart(const ServerOptions& options, const config::FirstLoad& loaded,
        {"paths", loaded.places},
        {"workers", WorkersOf(options)},
        {"sockets", sockets}});
-  if (options.endpoint_selection_header.empty()) return;
-  Log(LogLevel::kWarning, "Requests choose their endpoints by a header, which is for tests",
-      {{"header", options.endpoint_selection_header}});
+  if (!options.endpoint_selection_header.empty()) {
+    Log(LogLevel::kWarning, "Requests choose their endpoints by a header, which is for tests",
+        {{"header", options.endpoint_selection_header}});
+  }
+  if (!options.served_endpoint_header.empty()) {
+    Log(LogLevel::kWarning, "Responses tell clients the addresses of endpoints, which is for tests",
+        {{"header", options.served_endpoint_header}});
+  }
 }
 
 void LogListening(size_t files, const Snapshot& snapshot, const std::set<ListenerKey>& open) {

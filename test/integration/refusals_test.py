@@ -223,6 +223,7 @@ class ErrorShapeTest(RefusalTest):
         response = client.read_response("HEAD")
         self.assertEqual(response.status, 404)
         self.assertGreater(int(response.get("content-length")), 0)
+        self.assertIsNone(response.get("content-type"), "some clients would parse nothing as JSON")
         self.assert_error(client.read_response(), 404, "route_not_found")
 
     def test_a_refused_request_with_a_body_closes_the_connection(self):

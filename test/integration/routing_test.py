@@ -262,6 +262,19 @@ class SelectionTest(RoutingTest):
         self.assertEqual(self.counts(), before)
         self.assertEqual(gateway.chat(headers=[(name, "")]).status, 200)
 
+    def test_a_response_tells_a_test_which_endpoint_it_is_from(self):
+        name = "x-served"
+        gateway = self.start(answer(200, b"{}", [(name, "forged")]), 3,
+                             options=("--served-endpoint-header", name))
+        gateway.wait_line("Responses tell clients the addresses of endpoints, which is for tests",
+                          header=name)
+        for _ in range(8):
+            before = self.counts()
+            told = gateway.chat().head.all(name)
+            served, = [server for server, count in zip(self.servers, before)
+                       if len(server.requests) > count]
+            self.assertEqual(told, [f"{served.address}:{served.port}"])
+
     def test_a_header_that_has_no_name_is_refused_at_start(self):
         gateway = Gateway(self.addresses.take(), [], wait_ready=False,
                           arguments=("--endpoint-selection-header", "no name"))
