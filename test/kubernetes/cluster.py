@@ -1,10 +1,12 @@
 """The rig (rig/README.md) as a test has it: a real API server that is this process's own."""
 
 import ctypes
+import errno
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -14,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RIG = ROOT / "test/kubernetes/rig"
 CACHE = pathlib.Path(os.environ.get("PENSTOCK_KUBE_CACHE", pathlib.Path.home() / ".cache/kuberig"))
 COMMAND_S = 180
+API_SERVER = ("127.0.0.1", 6443)
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,6 +30,8 @@ class Cluster:
         """`images`: what stands for an image, {part of the image's name: program and arguments}."""
         self.name = name
         self._state = CACHE / "run" / name
+        self.certificates = self._state / "certs"
+        self.controller_kubeconfig = str(self._state / "controller.kubeconfig")
         self._images = images
         self._environment = {**os.environ, "KUBERIG_NAME": name,
                              "KUBECONFIG": str(self._state / "admin.kubeconfig")}
@@ -49,6 +54,13 @@ class Cluster:
         """What it prints; a failure is an AssertionError with what it said."""
         return self._run([CACHE / "bin/kubectl", *arguments], **options)
 
+    def says_who_am_i(self, token):
+        """What the API server answers whoever shows that token."""
+        done = self._try([CACHE / "bin/kubectl", "--kubeconfig=/dev/null", "auth", "whoami",
+                          "--server=https://%s:%d" % API_SERVER, f"--token={token}",
+                          f"--certificate-authority={self.certificates}/ca.crt"])
+        return done.stdout + done.stderr
+
     def get(self, *arguments):
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
@@ -61,8 +73,10 @@ class Cluster:
         pid = int(self._api_server_pid.read_text(encoding="utf-8"))
         command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
         os.kill(pid, signal.SIGKILL)
-        # It is nobody's child: up.sh, which started it, is gone.
-        eventually(lambda: not os.path.exists(f"/proc/{pid}/exe"), "the end of kube-apiserver")
+        def gone():  # its port as well, which is closed last
+            with socket.socket() as client:
+                return client.connect_ex(API_SERVER) == errno.ECONNREFUSED
+        eventually(gone, "the end of kube-apiserver")
         return command
 
     def start_api_server(self, command):

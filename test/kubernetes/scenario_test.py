@@ -4,11 +4,13 @@ It starts a rig of its own (rig/README.md) and ends it: it needs root, and what 
 PENSTOCK=PROGRAM (build/penstock) is the program of the gateway's image and of the model servers'.
 """
 
+import itertools
 import json
 import os
 import pathlib
 import signal
 import sys
+import tempfile
 import time
 import unittest
 
@@ -16,11 +18,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/integration"))
 
 from cluster import Cluster
-from harness import Deadline, Ended, eventually, exchange, penstock
+from harness import Ended, Gateway, eventually, exchange, penstock
+from tokens import ShortTokens
 from traffic import Traffic
 
 MANIFESTS = ROOT / "test/data/manifests"
 NAMESPACE = "envoy-gateway-system"
+ACCOUNT = "inference-gateway-ext-proc"
 GATEWAY = "deploy/inference-gateway-ext-proc"
 PORT = 8080
 MODEL = "/models/Qwen3-32B"
@@ -31,7 +35,10 @@ VLLM = "docker.io/vllm/vllm-openai:v0.10.0"
 SGLANG = "docker.io/lmsysorg/sglang:v0.5.0"
 PATIENCE_S = 120
 AWAY_S = 60
+TOKEN_LIFE_S = 15
+OWN_ADDRESS = "10.246.0.1"
 
+numbers = itertools.count()
 cluster = Cluster(os.environ.get("KUBERIG_NAME", "scenarios"), {
     "/penstock": penstock(),
     "/vllm-openai": f"{penstock()} sim --runtime vllm",
@@ -101,20 +108,28 @@ class ScenarioTest(unittest.TestCase):
                     "an address of the Gateway")
 
     def post(self, body):
-        return exchange(self.address(), PORT, "POST", "/v1/chat/completions", body=body)
+        """The answer, and the log line that tells of it."""
+        request_id = f"{self.id()}-{next(numbers)}"
+        answer = exchange(self.address(), PORT, "POST", "/v1/chat/completions",
+                          [("x-request-id", request_id)], body)
+        self.assertEqual(answer.status, 200, answer)
+        return answer, soon(lambda: next((line for line in self.handled()
+                                          if line["request_id"] == request_id), None),
+                            f"the log line of {request_id}")
 
     def chat(self):
         return self.post({"model": MODEL, "max_tokens": 4,
                           "messages": [{"role": "user", "content": "hello"}]})
 
     def wait_served(self):
-        """Until a chat is answered: load balancer and gateway learn of things one by one."""
+        """Until a chat is answered, since load balancer and gateway learn of things one by one. Its
+        log line."""
         def served():
             try:
-                return self.chat().status == 200
-            except (OSError, Ended, Deadline):
-                return False
-        soon(served, "an answer to a chat")
+                return self.chat()[1]
+            except (OSError, Ended, AssertionError):
+                return None
+        return soon(served, "an answer to a chat")
 
     def handled(self):
         """`kubectl logs deploy/inference-gateway-ext-proc | grep "Request Handled"`."""
@@ -124,20 +139,18 @@ class ScenarioTest(unittest.TestCase):
     def pods_of_last(self, count):
         return {line["pod"] for line in self.handled()[-count:]}
 
-    def traffic(self):
-        return Traffic(self.address(), PORT, MODEL)
-
 
 class ManifestsTest(ScenarioTest):
     def test_two_rounds_of_a_conversation_go_to_one_replica(self):
         self.create("gateway_networking", "vllm-single-prefix")
         self.run_servers(vllm(3))
         self.wait_served()
+        lines = []
         for name in ("round1", "round2"):
-            answer = self.post((MANIFESTS / f"{name}.json").read_bytes())
-            self.assertEqual((answer.status, answer.events()[-1]), (200, "[DONE]"))
-        first, second = soon(lambda: [line for line in self.handled() if line["stream"]][-2:],
-                             "the log lines of both rounds")
+            answer, line = self.post((MANIFESTS / f"{name}.json").read_bytes())
+            self.assertEqual(answer.events()[-1], "[DONE]")
+            lines.append(line)
+        first, second = lines
         self.assertEqual((first["outcome"], second["outcome"]), ("complete", "complete"))
         self.assertEqual((first["candidates"], second["candidates"]), (3, 3))
         self.assertEqual(first["pod"], second["pod"])
@@ -155,8 +168,7 @@ class ManifestsTest(ScenarioTest):
             for policy in ("default", "prefix"):
                 with self.subTest(runtime, policy=policy):
                     self.create(f"{runtime}-{policy}")
-                    self.wait_served()
-                    self.assertTrue(self.handled()[-1]["pod"].startswith(runtime))
+                    self.assertRegex(self.wait_served()["pod"], f"^{runtime}-")
                     cluster.kubectl("delete", f"-f={MANIFESTS}/{runtime}-{policy}.yaml")
 
     def test_prefill_and_decode_are_different_replicas(self):
@@ -166,9 +178,8 @@ class ManifestsTest(ScenarioTest):
             with self.subTest(policy):
                 self.create(policy)
                 self.wait_served()
-                answer = self.post((MANIFESTS / "round1.json").read_bytes())
-                self.assertEqual((answer.status, answer.events()[-1]), (200, "[DONE]"))
-                line = self.handled()[-1]
+                answer, line = self.post((MANIFESTS / "round1.json").read_bytes())
+                self.assertEqual(answer.events()[-1], "[DONE]")
                 self.assertEqual((line["disaggregation"], line["outcome"], line["recomputed"]),
                                  ("prefill-decode", "complete", False))
                 self.assertRegex(line["prefill_pod"], "^prefill-")
@@ -176,14 +187,17 @@ class ManifestsTest(ScenarioTest):
                 cluster.kubectl("delete", f"-f={MANIFESTS}/{policy}.yaml")
 
 
-class UnderLoadTest(ScenarioTest):
-    """What an operator does on a working day, with clients that notice nothing of it."""
+class LoadTest(ScenarioTest):
+    """Clients that ask all the time, of two replicas at first."""
 
     def setUp(self):
         self.create("gateway_networking", "vllm-single-prefix")
         self.run_servers(vllm(2))
         self.wait_served()
         self.addCleanup(self.check_never_restarted)
+
+    def traffic(self):
+        return Traffic(self.address(), PORT, MODEL)
 
     def check_never_restarted(self):
         for pod in cluster.get("pods", "-n", NAMESPACE)["items"]:
@@ -209,6 +223,10 @@ class UnderLoadTest(ScenarioTest):
             answered = self.pods_of_last(40)
             return len(answered) >= count and answered <= ready
         soon(used, f"answers of {count} of {sorted(ready)}")
+
+
+class UnderLoadTest(LoadTest):
+    """What an operator does on a working day, and clients notice nothing of."""
 
     def test_a_pool_grows_and_shrinks(self):
         with self.traffic() as traffic:
@@ -275,6 +293,40 @@ class UnderLoadTest(ScenarioTest):
         cluster.kubectl("wait", "--for=condition=Ready", "pod/doomed")
         status = cluster.get("pod", "doomed")["status"]
         return int(status["containerStatuses"][0]["containerID"].removeprefix("process://"))
+
+
+class TokenTest(LoadTest):
+    """Who the gateway is to the API server runs out, or is taken away, while it serves."""
+
+    def test_every_token_is_revoked(self):
+        with self.traffic() as traffic:
+            # Tokens are those of an account's uid: the new one of that name has others.
+            cluster.kubectl("delete", "serviceaccount", ACCOUNT, "-n", NAMESPACE)
+            cluster.kubectl("apply", "--server-side", "-f", ROOT / "deploy/install.yaml")
+            # Watches that are open outlive their token.
+            cluster.start_api_server(cluster.kill_api_server())
+            self.scale(4)
+            self.wait_used(traffic, 4)
+        self.assertEqual(traffic.report(), "")
+
+    def test_tokens_run_out_one_after_another(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        with ShortTokens(cluster, NAMESPACE, ACCOUNT, folder.name, TOKEN_LIFE_S) as tokens:
+            gateway = Gateway(OWN_ADDRESS, [], ["--lease", f"{NAMESPACE}/{ACCOUNT}"], port=PORT,
+                              kubeconfig=tokens.kubeconfig)
+            self.addCleanup(gateway.stop)
+            self.handled = lambda: [line for line in gateway.lines
+                                    if line["message"] == "Request Handled"]
+            with Traffic(OWN_ADDRESS, PORT, MODEL) as traffic:
+                traffic.wait_for(3 * TOKEN_LIFE_S)
+                self.assertIn("must be logged in", cluster.says_who_am_i(tokens.first))
+                self.assertEqual([line for line in gateway.lines
+                                  if line.get("state", "synced") != "synced"], [])
+                cluster.start_api_server(cluster.kill_api_server())
+                self.scale(4)
+                self.wait_used(traffic, 4)
+        self.assertEqual(traffic.report(), "")
 
 
 if __name__ == "__main__":
