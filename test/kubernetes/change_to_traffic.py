@@ -11,6 +11,8 @@ table: Pods made Ready and not, weights of a route moved; and CPU time and memor
 
 import argparse
 import concurrent.futures
+import contextlib
+import functools
 import http.client
 import json
 import os
@@ -36,6 +38,7 @@ ROUTES = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"
 POOLS = f"/apis/{GROUP}/v1/namespaces/default/inferencepools"
 WRITERS = 8
 PATIENCE_S = 300
+APART_S = 0.1
 
 
 class Api:
@@ -154,25 +157,29 @@ def resident_mb(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1000
 
 
-def cpu_of_changes(api, options, pid):
-    """CPU seconds of 1,000 Pods that change, and of one second in which none does."""
-    def spent(what):
+def cpu_of(pid, what):
+    """CPU seconds of the gateway while what() runs, less those of as long a time without."""
+    def spent(act):
         began, before = time.monotonic(), cpu_s(pid)
-        what()
+        act()
         return cpu_s(pid) - before, time.monotonic() - began
 
-    def change(number):
-        which = 1 + number % 500 % (options.pods - 1)
-        api.set_ready(f"pod-{which}", number >= 500, address_of(which))
+    idle_cpu, idle_time = spent(lambda: threading.Event().wait(10))
+    cpu, took = spent(what)
+    return cpu - idle_cpu / idle_time * took
 
-    def change_all():
-        with concurrent.futures.ThreadPoolExecutor(WRITERS) as writers:
-            list(writers.map(change, range(1000)))
 
-    idle = threading.Event()
-    idle_cpu, idle_time = spent(lambda: idle.wait(10))
-    cpu, took = spent(change_all)
-    return cpu - idle_cpu / idle_time * took, idle_cpu / idle_time
+def all_at_once(changes, change):
+    with concurrent.futures.ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(change, range(changes)))
+
+
+def one_by_one(changes, change):
+    """So far apart that none is taken up together with another."""
+    apart = threading.Event()
+    for number in range(changes):
+        change(number)
+        apart.wait(APART_S)
 
 
 def print_row(change, delays):
@@ -180,28 +187,56 @@ def print_row(change, delays):
     print(f"| {change} | {' | '.join(f'{delay:.0f} ms' for delay in shown)} |", flush=True)
 
 
-def measure(cluster, api, options):
+@contextlib.contextmanager
+def running_gateway(cluster, *arguments):
+    """Its process id, as soon as it serves."""
     began = time.monotonic()
     gateway = Gateway(ADDRESS, [], ["--lease", "envoy-gateway-system/inference-gateway-ext-proc",
-                                    "--log-level", "warning", "--no-request-log"],
+                                    "--log-level", "warning", "--no-request-log", *arguments],
                       port=PORT, kubeconfig=cluster.controller_kubeconfig)
     try:
         with Client(ADDRESS, PORT) as client:
             eventually(lambda: status_of(client, "ready") == 200, "service", PATIENCE_S)
-        print(f"served {time.monotonic() - began:.1f} s after the start", flush=True)
-        pid = gateway.process.pid
-        print("\n| change | p50 | p99 | most |\n|---|---|---|---|")
-        print_row("a Pod is Ready, or is not", delays_ms(
-            options.changes, "ready", lambda on: api.set_ready("pod-0", on, address_of(0))))
-        print_row("the weights of a route", delays_ms(
-            options.changes, "weights", lambda on: api.send(
-                "PATCH", f"{ROUTES}/weights", {"spec": weights(on)["spec"]})))
-        changes_cpu_s, idle_cpu_s = cpu_of_changes(api, options, pid)
-        print(f"\nCPU of 1,000 changes {changes_cpu_s:.2f} s; "
-              f"of a second without {idle_cpu_s * 1000:.0f} ms; "
-              f"resident {resident_mb(pid):.0f} MB")
+        print(f"\nserved {time.monotonic() - began:.1f} s after the start", flush=True)
+        yield gateway.process.pid
     finally:
         gateway.stop()
+
+
+class Measurement:
+    def __init__(self, cluster, api, options):
+        self._cluster, self._api, self._options = cluster, api, options
+
+    def set_probe(self, ready):
+        self._api.set_ready("pod-0", ready, address_of(0))
+
+    def set_weights(self, on):
+        self._api.send("PATCH", f"{ROUTES}/weights", {"spec": weights(on)["spec"]})
+
+    def toggle_pod(self, number):
+        """Another Pod each time; then all of them back."""
+        which = 1 + number % 500 % (self._options.pods - 1)
+        self._api.set_ready(f"pod-{which}", number >= 500, address_of(which))
+
+    def delays(self):
+        with running_gateway(self._cluster) as pid:
+            print("\n| change | p50 | p99 | most |\n|---|---|---|---|")
+            changes = self._options.changes
+            print_row("a Pod is Ready, or is not", delays_ms(changes, "ready", self.set_probe))
+            print_row("the weights of a route", delays_ms(changes, "weights", self.set_weights))
+            print(f"\nresident {resident_mb(pid):.0f} MB", flush=True)
+
+    def cpu(self):
+        """Endpoints are all but left alone: reading their metrics would be most of it."""
+        with running_gateway(self._cluster, "--scrape-rate-max", "10") as pid:
+            print("\n| CPU of 1,000 changes | |\n|---|---|")
+            burst = cpu_of(pid, lambda: all_at_once(1000, self.toggle_pod))
+            print(f"| Pods, as fast as the API takes them | {burst:.2f} s |", flush=True)
+            for name, change in (("Pods, one by one", lambda n: self.set_probe(n % 2 == 1)),
+                                 ("weights, one by one", lambda n: self.set_weights(n % 2 == 1))):
+                spent = cpu_of(pid, functools.partial(one_by_one, self._options.changes, change))
+                print(f"| {name} | {spent * 1000 / self._options.changes:.2f} s |", flush=True)
+            print(f"\nresident {resident_mb(pid):.0f} MB", flush=True)
 
 
 def parse():
@@ -226,7 +261,9 @@ def main():
         create_objects(api, options)
         print(f"{options.pods} Pods, {options.routes} HTTPRoutes and {options.pools} pools "
               f"within {time.monotonic() - began:.0f} s", flush=True)
-        measure(cluster, api, options)
+        measurement = Measurement(cluster, api, options)
+        measurement.delays()
+        measurement.cpu()
     finally:
         if servers:
             servers.terminate()

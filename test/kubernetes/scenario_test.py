@@ -196,8 +196,8 @@ class LoadTest(ScenarioTest):
         self.wait_served()
         self.addCleanup(self.check_never_restarted)
 
-    def traffic(self):
-        return Traffic(self.address(), PORT, MODEL)
+    def traffic(self, **options):
+        return Traffic(self.address(), PORT, MODEL, **options)
 
     def check_never_restarted(self):
         for pod in cluster.get("pods", "-n", NAMESPACE)["items"]:
@@ -247,14 +247,14 @@ class UnderLoadTest(LoadTest):
 
     def test_the_gateway_is_replaced(self):
         before = cluster.kubectl("get", "pods", "-n", NAMESPACE, "-o", "name")
-        with self.traffic() as traffic:
+        with self.traffic() as traffic, self.traffic(clients=3, tokens=600) as long_answers:
             traffic.wait_more(50)
             cluster.kubectl("rollout", "restart", GATEWAY, "-n", NAMESPACE)
             cluster.kubectl("rollout", "status", GATEWAY, "-n", NAMESPACE)
             cluster.kubectl("wait", "--for=delete", before.strip(), "-n", NAMESPACE,
                             f"--timeout={PATIENCE_S}s")
             traffic.wait_more(50)
-        self.assertEqual(traffic.report(), "")
+        self.assertEqual(traffic.report() + long_answers.report(), "")
 
     def test_the_api_server_is_restarted(self):
         with self.traffic() as traffic:

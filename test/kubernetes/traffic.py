@@ -29,14 +29,16 @@ class Traffic:
 
     Each sends the next request when the last one is answered: a stream, then one that is answered
     at once, and so on. Every second client keeps its connection, the others take a new one for
-    each request. Requests are not repeated, whatever happens to them.
+    each request. Requests are not repeated, whatever happens to them. Answers have at least
+    `tokens` tokens, unless the model ends earlier.
     """
 
-    def __init__(self, address, port, model, clients=6):
+    def __init__(self, address, port, model, clients=6, tokens=8):
         self.failures = Watched()
         self.answered = Watched()  # request ids
         self._to = (address, port)
         self._model = model
+        self._tokens = tokens
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._client, args=(number,), daemon=True)
                          for number in range(clients)]
@@ -84,14 +86,14 @@ class Traffic:
                 self.failures.append(Failure(request_id, began, fault))
             else:
                 self.answered.append(request_id)
-            if not keeps or response.get("connection", "").lower() == "close":
+            if not (keeps and response.complete and response.get("connection") != "close"):
                 client = _closed(client)
         _closed(client)
 
     def _chat(self, number, turn, stream):
         # Conversations of four turns, so that some of each prompt is cached somewhere.
         words = f"client {number}, conversation {turn // 4}: " + "and so on " * (turn % 4 + 10)
-        return {"model": self._model, "stream": stream, "max_tokens": 8 + turn % 17,
+        return {"model": self._model, "stream": stream, "max_tokens": self._tokens + turn % 17,
                 "messages": [{"role": "user", "content": words}]}
 
 
