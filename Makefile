@@ -93,9 +93,8 @@ tsan: deps  ## unit tests under the thread sanitizer
 test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
 
-test-kubernetes:  ## chart and CRDs by Helm (needs Go) and by the API server that KUBECTL (kubectl) reaches; installs there
-	@python3 -B test/kubernetes/chart_test.py
-	@python3 -B test/kubernetes/cluster_test.py
+test-kubernetes: build  ## chart (needs Go), rights and scenarios on a real API server (needs root); KUBECTL=COMMAND: not the scenarios
+	@PENSTOCK=$(abspath $(BUILD))/penstock test/kubernetes/run
 
 render:  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart (needs Go)
 	@tools/render-chart
