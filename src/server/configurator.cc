@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/text.h"
-#include "translate/shared_ports.h"
+#include "translate/shared_service.h"
 
 namespace gw {
 namespace {

@@ -27,6 +27,7 @@
 #include "server/signals.h"
 #include "server/startup.h"
 #include "tls/ticket_keys.h"
+#include "translate/shared_service.h"
 
 namespace gw {
 namespace {
@@ -79,6 +80,7 @@ class ServerImpl final : public Server {
   void OnNames();
   void ReadAdminFiles();
   void OnChange(const config::Change& change);
+  void CountGateways();
   void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
   void TakeErrors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
@@ -139,6 +141,7 @@ absl::Status ServerImpl::Start() {
     Apply(/*listeners_changed=*/true);
     phase_ = Phase::kServing;
   }
+  CountGateways();
   source_->Start([this](const config::Change& change) { OnChange(change); });
   return absl::OkStatus();
 }
@@ -190,6 +193,15 @@ void ServerImpl::OnChange(const config::Change& change) {
   if (listeners_changed) pool_series_.Reconcile();
   Apply(listeners_changed);
   resolver_->SetWanted(configurator_.hosts());
+  CountGateways();
+}
+
+// Those that are in front of the same replicas read their metrics, too.
+void ServerImpl::CountGateways() {
+  const std::optional<api::ObjectKey>& service = options_.translate.shared_service;
+  if (!service) return;
+  const int counted = GatewaysBehind(*configurator_.resources(), *service);
+  scraper_->SetGateways(std::max(counted, options_.scrape.gateways));
 }
 
 void ServerImpl::Apply(bool listeners_changed) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "translate/shared_ports.h"
+#include "translate/shared_service.h"
 #include "translate/test_answers.h"
 #include "translate/test_objects.h"
 #include "translate/translator.h"
@@ -469,6 +469,33 @@ TEST(SharedPorts, AreThoseThatAreOpenAtTheAddressOfAll) {
   EXPECT_EQ(SharedPorts(*translation.snapshot, "0.0.0.0", {{{81, "0.0.0.0"}, {"taken"}}}),
             (std::vector<uint16_t>{80, 8080}));
   EXPECT_TRUE(SharedPorts(*translation.snapshot, "127.0.0.1", {}).empty());
+}
+
+TEST(GatewaysBehind, AreTheReadyPodsThatTheServiceSelects) {
+  Scenario scenario;
+  api::ResourceSet& resources = scenario.resources;
+  const api::ObjectKey service{"gateways", "front"};
+  EXPECT_EQ(GatewaysBehind(resources, service), 0) << "there is none";
+  const auto add_pod = [&](const std::string& ns, const std::string& name) -> api::Pod& {
+    api::Pod& pod = resources.pods[{ns, name}];
+    pod.meta.ns = ns;
+    pod.meta.name = name;
+    pod.meta.labels = {{"app", "penstock"}, {"release", name}};
+    pod.ip = "10.0.0.1";
+    return pod;
+  };
+  for (const char* name : {"a", "b"}) add_pod("gateways", name);
+  add_pod("gateways", "not-ready").ready = false;
+  add_pod("gateways", "ends").meta.terminating = true;
+  add_pod("gateways", "without-address").ip.clear();
+  add_pod("gateways", "another").meta.labels["app"] = "model-server";
+  for (const char* ns : {"gateway", "gateways-of-others"}) add_pod(ns, "elsewhere");
+  api::Service& front = resources.services[service];
+  EXPECT_EQ(GatewaysBehind(resources, service), 0) << "a Service without selector selects nobody";
+  front.selector = {{"app", "penstock"}};
+  EXPECT_EQ(GatewaysBehind(resources, service), 2);
+  front.selector["release"] = "b";
+  EXPECT_EQ(GatewaysBehind(resources, service), 1);
 }
 
 }  // namespace

@@ -11,9 +11,6 @@ from tree import DEPLOY, ROOT, kinds_read, kinds_with_status, objects, penstock,
 NAMESPACE = "envoy-gateway-system"
 NAME = "inference-gateway-ext-proc"
 
-# Flags that a gateway on a cluster needs and that not every build has yet.
-FLAGS_TO_COME = {"--infrastructure", "--service", "--lease", "--shutdown-delay"}
-
 
 def one(kind, path="install.yaml"):
     found = [each for each in objects(path) if each["kind"] == kind]
@@ -59,7 +56,7 @@ class DeploymentTest(unittest.TestCase):
     def test_the_binary_knows_the_flags(self):
         self.assertEqual(self.container["args"][0], "serve")
         known = set(re.findall(r"--[a-z][a-z-]*", penstock("serve", "--help").stdout))
-        self.assertLessEqual(set(self.flags), known | FLAGS_TO_COME)
+        self.assertLessEqual(set(self.flags), known)
 
     def test_nothing_is_privileged(self):
         self.assertNotIn("hostNetwork", self.pod)

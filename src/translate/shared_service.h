@@ -1,0 +1,23 @@
+// What the Service by which clients reach the Gateways that share one address
+// (TranslateOptions::shared_service) has to do with us: its ports are our listeners', and its
+// endpoints are this gateway and those that serve beside it. Pure; any thread.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "api/resources.h"
+#include "translate/translate.h"
+
+namespace gw {
+
+// Ports that are listened on at `bind_ip`, in order. What is told with `errors` is not open.
+std::vector<uint16_t> SharedPorts(const Snapshot& snapshot, const std::string& bind_ip,
+                                  const ListenErrors& errors);
+
+// The Pods that are Ready and that the Service selects; 0 if there is no such Service.
+int GatewaysBehind(const api::ResourceSet& resources, const api::ObjectKey& service);
+
+}  // namespace gw
