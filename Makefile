@@ -16,7 +16,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes
+.PHONY: help deps build test demo bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (
 
 test-kubernetes: build  ## chart (needs Go), rights and scenarios on a real API server (needs root); KUBECTL=COMMAND: not the scenarios
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/kubernetes/run
+
+conformance: build  ## the official suites on a real API server, into docs/conformance (root, Go 1.26; 15 minutes the first time)
+	@PENSTOCK=$(abspath $(BUILD))/penstock test/kubernetes/conformance
 
 render:  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart (needs Go)
 	@tools/render-chart
