@@ -147,9 +147,12 @@ def delays_ms(changes, name, change):
 
 
 def cpu_s(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds of each thread, {its id: seconds}."""
+    spent = {}
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        fields = (task / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        spent[task.name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return spent
 
 
 def resident_mb(pid):
@@ -158,15 +161,26 @@ def resident_mb(pid):
 
 
 def cpu_of(pid, what):
-    """CPU seconds of the gateway while what() runs, less those of as long a time without."""
-    def spent(act):
-        began, before = time.monotonic(), cpu_s(pid)
-        act()
-        return cpu_s(pid) - before, time.monotonic() - began
+    """CPU seconds of each thread while what() runs, and how long that takes."""
+    began, before = time.monotonic(), cpu_s(pid)
+    what()
+    took = time.monotonic() - began
+    return {thread: cpu - before.get(thread, 0) for thread, cpu in cpu_s(pid).items()}, took
 
-    idle_cpu, idle_time = spent(lambda: threading.Event().wait(10))
-    cpu, took = spent(what)
-    return cpu - idle_cpu / idle_time * took
+
+class IdleCpu:
+    """What each thread of a gateway uses while nothing changes."""
+
+    def __init__(self, pid):
+        self._pid = pid
+        spent, took = cpu_of(pid, lambda: threading.Event().wait(10))
+        self._rates = {thread: cpu / took for thread, cpu in spent.items()}
+        self.share = sum(self._rates.values())
+
+    def beyond(self, what):
+        """CPU seconds that what() costs. By thread: one that does less meanwhile saves nothing."""
+        spent, took = cpu_of(self._pid, what)
+        return sum(max(0, cpu - self._rates.get(thread, 0) * took) for thread, cpu in spent.items())
 
 
 def all_at_once(changes, change):
@@ -230,13 +244,15 @@ class Measurement:
         """Endpoints are all but left alone: reading their metrics would be most of it."""
         with running_gateway(self._cluster, "--scrape-rate-max", "10") as pid:
             print("\n| CPU of 1,000 changes | |\n|---|---|")
-            burst = cpu_of(pid, lambda: all_at_once(1000, self.toggle_pod))
+            idle = IdleCpu(pid)
+            burst = idle.beyond(lambda: all_at_once(1000, self.toggle_pod))
             print(f"| Pods, as fast as the API takes them | {burst:.2f} s |", flush=True)
             for name, change in (("Pods, one by one", lambda n: self.set_probe(n % 2 == 1)),
                                  ("weights, one by one", lambda n: self.set_weights(n % 2 == 1))):
-                spent = cpu_of(pid, functools.partial(one_by_one, self._options.changes, change))
+                spent = idle.beyond(functools.partial(one_by_one, self._options.changes, change))
                 print(f"| {name} | {spent * 1000 / self._options.changes:.2f} s |", flush=True)
-            print(f"\nresident {resident_mb(pid):.0f} MB", flush=True)
+            print(f"\nwithout a change {idle.share * 100:.0f} % of a core; "
+                  f"resident {resident_mb(pid):.0f} MB", flush=True)
 
 
 def parse():
