@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <iostream>
 #include <utility>
 
@@ -25,12 +26,13 @@ absl::Status ReadLeaseName(const std::string& text, std::string ns, kube::LeaseO
   return absl::InvalidArgumentError("--lease: must be [NAMESPACE/]NAME, got " + api::Quoted(text));
 }
 
-// Who we are among several gateways: people know a Pod by its name, and another process of that
-// name is not us.
+// Who we are among several gateways: people know a Pod by its name, which is the host's unless it
+// has the node's network, and another process of that name is not us.
 std::string LeaseIdentity(uint64_t seed) {
   char host[256] = {};
   if (gethostname(host, sizeof(host) - 1) != 0) host[0] = '\0';
-  return fmt::format("{}_{:016x}", host, seed);
+  const char* const pod = std::getenv("POD_NAME");
+  return fmt::format("{}_{:016x}", pod != nullptr ? pod : host, seed);
 }
 
 absl::StatusOr<config::ClusterWriterOptions> WriterOf(const ObjectOptions& objects,

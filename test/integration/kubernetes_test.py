@@ -159,6 +159,10 @@ class StatusTest(ClusterTest):
     def condition(self, conditions, kind):
         return next((c for c in conditions if c["type"] == kind), {})
 
+    def status(self, kind, name, ns="default"):
+        """Once it has one."""
+        return eventually(lambda: self.api.get(kind, name, ns).get("status"), f"status of {name}")
+
     def parents(self, kind, name):
         return self.api.get(kind, name).get("status", {}).get("parents", [])
 
@@ -178,16 +182,11 @@ class StatusTest(ClusterTest):
     def test_every_object_says_what_became_of_it(self):
         gateway = self.start(self.replica()[1])
         self.route_is(1)
-        eventually(lambda: self.api.get("Gateway", "inference-gateway").get("status"), "the Gateway")
-        self.assertEqual(
-            {c["type"]: c["status"]
-             for c in self.api.get("Gateway", "inference-gateway")["status"]["conditions"]},
-            {"Accepted": "True", "Programmed": "True"})
-        listener = self.api.get("Gateway", "inference-gateway")["status"]["listeners"][0]
-        self.assertEqual(listener["attachedRoutes"], 1)
-        eventually(lambda: self.api.get("GatewayClass", "inference-gateway-class", ns="").get("status"),
-                   "the GatewayClass")
-        status = self.api.get("GatewayClass", "inference-gateway-class", ns="")["status"]
+        status = self.status("Gateway", "inference-gateway")
+        self.assertEqual({c["type"]: c["status"] for c in status["conditions"]},
+                         {"Accepted": "True", "Programmed": "True"})
+        self.assertEqual(status["listeners"][0]["attachedRoutes"], 1)
+        status = self.status("GatewayClass", "inference-gateway-class", ns="")
         self.assertEqual(self.condition(status["conditions"], "Accepted")["status"], "True")
         self.assertIn({"name": "HTTPRoute"}, status["supportedFeatures"])
         gateway.wait_metric("penstock_kube_leader", 1)

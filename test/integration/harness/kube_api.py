@@ -1,5 +1,5 @@
-"""A small Kubernetes API server over plain HTTP: discovery, LIST and WATCH (no WatchList), GET of one
-object, merge patches of its spec and of its status, and Leases.
+"""A small Kubernetes API server over plain HTTP: discovery, LIST and WATCH (no WatchList), GET of
+one object, merge patches of its spec and of its status, and Leases.
 
 It holds objects as a real one does: with resourceVersions, uids, generations and managedFields, and
 items of built-in kinds without their kind.
@@ -188,7 +188,7 @@ class KubeApi:
         return resource and (resource, (ns, parts[-1]))
 
     def write(self, method, path, body):
-        """(status, answer) to one that makes an object, replaces it, or patches its spec or status."""
+        """(status, answer) to a request that makes, replaces or patches an object."""
         with self._changed:
             if method == "POST":
                 body["metadata"].setdefault("namespace", path.split("/")[-2])
@@ -200,7 +200,8 @@ class KubeApi:
                 return 409, _status(409, "already exists")
             if method != "POST" and not there:
                 return 404, _status(404, "not found")
-            if there and body["metadata"]["resourceVersion"] != there["metadata"]["resourceVersion"]:
+            made_of = body["metadata"].get("resourceVersion")
+            if there and made_of != there["metadata"]["resourceVersion"]:
                 return 409, _status(409, "the object has been modified")
             if method == "PATCH":
                 part = "status" if path.endswith("/status") else "spec"
