@@ -401,6 +401,11 @@ class FlagTest(unittest.TestCase):
                                "--context", "other")
             self.assertEqual(status, 1)
             self.assertIn('--kubernetes: context "other" is in none of', said)
+            for name in ("Upper/a", "a/b/c", "a/", "-"):
+                status, said = run("serve", "--kubernetes", "--kubeconfig", api.kubeconfig(folder),
+                                   "--lease", name)
+                self.assertEqual(status, 1)
+                self.assertIn(f'--lease: must be [NAMESPACE/]NAME, got "{name}"', said)
 
     def test_in_a_pod_the_service_account_is_used_unless_a_kubeconfig_is_named(self):
         pod_variables = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
