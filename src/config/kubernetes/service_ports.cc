@@ -13,7 +13,7 @@ namespace {
 
 std::string NameOf(int64_t port) { return absl::StrCat("port-", port); }
 
-// What `entry` is of ours to keep or to remove, by its name alone.
+// By its name alone: who gives a port that name leaves it to us.
 bool IsOurs(const api::Node& entry, int64_t port) {
   return kube::TextAt(&entry, "name") == NameOf(port);
 }
