@@ -72,7 +72,9 @@ class AwkwardStream final : public Stream, private StreamObserver, private inter
     CHECK(std::string_view(bytes).substr(0, not_taken_.size()) == not_taken_);
     // Something has to be read first.
     const bool stops = bytes.size() < total || (!bytes.empty() && Sometimes());
-    const size_t offered = stops ? random_.Below(bytes.size()) : bytes.size();
+    const size_t offered = !stops            ? bytes.size()
+                           : Sometimes() ? 0
+                                         : random_.Below(bytes.size());
     const iovec part{bytes.data(), offered};
     IoResult result = under_->Write({&part, 1});
     not_taken_ = bytes.substr(result.bytes);

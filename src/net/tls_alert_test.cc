@@ -1,4 +1,4 @@
-// The last words of a handshake that failed.
+// The last words of a connection, and of a handshake that failed.
 
 #include <gtest/gtest.h>
 
@@ -36,6 +36,24 @@ TEST_F(TlsAlert, OneThatIsNotTakenWholeIsTheLastThing) {
                              std::chrono::seconds(10), [&](TlsHandshake::Result) { ++ended; });
     RunUntil([&] { return ended == 2; });
     EXPECT_EQ(failure, "unknown_name");
+  }
+}
+
+// AwkwardStream stops the program if our side ends behind an alert that it has not taken.
+TEST_F(TlsAlert, TheEndIsSentWholeThoughTheTransportTakesItInParts) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Ends ends = Connect();
+    ends.server = std::make_unique<AwkwardStream>(*loop_, seed, std::move(ends.server));
+    Encrypt(*loop_, *handshakes_, &ends.client, &ends.server);
+    Recorder client;
+    client.Attach(ends.client.get());
+    IoState sent = IoState::kWouldBlock;
+    RunUntil([&] {
+      if (sent == IoState::kWouldBlock) sent = ends.server->ShutdownWrite();
+      return client.state == IoState::kEnd || client.state == IoState::kError;
+    });
+    EXPECT_EQ(sent, IoState::kOk);
+    EXPECT_EQ(client.state, IoState::kEnd);
   }
 }
 

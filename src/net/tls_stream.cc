@@ -43,7 +43,7 @@ struct TransportBio {
     } else {
       transport.Fail(result.error_number);
     }
-    return 0;
+    return -1;  // with 0 SSL_shutdown says that it has sent all of its alert
   }
 
   static long Control(BIO* bio, int command, long, void*) {

@@ -410,6 +410,19 @@ TEST_F(TlsStreams, AResetIsNoEndInOrder) {
   EXPECT_EQ(server_.error_number, ECONNRESET);
 }
 
+TEST_F(TlsStreams, NothingIsWrittenToAConnectionThatWasReset) {
+  client()->ResetOnClose();
+  client().reset();
+  EXPECT_EQ(WriteText(*server(), "x"), IoState::kError);
+  EXPECT_EQ(server()->ShutdownWrite(), IoState::kError);
+}
+
+TEST_F(TlsStreams, TheEndIsNotSentToAConnectionThatWasReset) {
+  client()->ResetOnClose();
+  client().reset();
+  EXPECT_EQ(server()->ShutdownWrite(), IoState::kError);
+}
+
 TEST_F(TlsStreams, NothingIsWrittenBehindTheEnd) {
   EXPECT_EQ(client()->ShutdownWrite(), IoState::kOk);
   EXPECT_EQ(client()->ShutdownWrite(), IoState::kOk);
