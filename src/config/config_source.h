@@ -54,6 +54,9 @@ struct FirstLoad {
 
 // What became of the objects.
 struct Outcome {
+  // True: `status` has all objects that there are. False: those of which it may be another than was
+  // said before; which objects there are stays as it was, and of all others what was said of them.
+  bool whole = true;
   api::StatusSet status;
   // On which Gateways without an address of their own are listened for, sorted.
   std::vector<uint16_t> shared_ports;
@@ -77,7 +80,7 @@ class ConfigSource {
   // called on the source's thread, and told whether anything had.
   virtual void LookNow(std::function<void(bool changed)> done) = 0;
   // Any thread, after Load. What became of all the objects that were told, for a source that it can
-  // be written back to. Replaces what was said before.
+  // be written back to. Adds to what was said before, or replaces it.
   virtual void SetOutcome(Outcome outcome) {}
   // Any thread; before Start. What it counts; `metrics` is rendered no more when it is destroyed.
   virtual void AddMetrics(MetricRegistry& metrics) {}

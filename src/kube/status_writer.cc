@@ -107,12 +107,24 @@ void StatusWriter::Want(const api::StatusSet& statuses) {
     const auto old = before.find(id);
     const bool changed = old == before.end() || old->second != wish;
     const bool owner_changed = other_gateways && id.kind == "InferencePool";
-    if (!changed && !owner_changed) continue;
-    const auto entry = entries_.find(id);
-    if (entry == entries_.end()) continue;
-    entry->second->wish_changed = true;
-    Consider(entry->second.get());
+    if (changed || owner_changed) ConsiderWish(id);
   }
+}
+
+void StatusWriter::WantOf(const api::StatusSet& some) {
+  for (const auto& [ref, status] : some) {
+    const auto wish = wishes_.find({ref.kind, ref.group, ref.ns, ref.name});
+    if (wish == wishes_.end() || wish->second == status) continue;
+    wish->second = status;
+    ConsiderWish(wish->first);
+  }
+}
+
+void StatusWriter::ConsiderWish(const api::ObjectId& id) {
+  const auto entry = entries_.find(id);
+  if (entry == entries_.end()) return;
+  entry->second->wish_changed = true;
+  Consider(entry->second.get());
 }
 
 // Those that are wished something for, and those that were once and do not exist any more: nobody

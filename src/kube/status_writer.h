@@ -73,6 +73,8 @@ class StatusWriter {
   void Gone(const Resource& resource, const api::ObjectKey& key);
   // What shall stand there, of all objects. What it follows from was told before by Seen and Gone.
   void Want(const api::StatusSet& statuses);
+  // The same of some objects: for the others it stays as it was, and for which there is a wish.
+  void WantOf(const api::StatusSet& some);
   // Inactive, as it is at first, it sends nothing, and what is under way is cancelled. It goes on
   // being told.
   void SetActive(bool active);
@@ -88,6 +90,7 @@ class StatusWriter {
 
  private:
   bool FindOurGateways();
+  void ConsiderWish(const api::ObjectId& id);
   void Hold(Entry* entry, ApiObject object);
   void Consider(Entry* entry);
   void Pump();

@@ -36,6 +36,30 @@ TEST_F(StatusWriterTest, AnObjectThatNothingIsWishedForIsLeftAlone) {
   EXPECT_EQ(Parents("a"), "[]");
 }
 
+TEST_F(StatusWriterTest, AWishForSomeLeavesTheOthersAsTheyWere) {
+  for (const char* name : {"a", "b"}) {
+    Put(name, "");
+    Tell(name);
+    WishAccepted(name);
+  }
+  Settle();
+  EXPECT_EQ(writer_->counts().writes, 2u);
+  const auto accepted = [](int64_t generation) {
+    return SaidOfParents({SaidOf("gw", {SaidTrue("Accepted", generation)})});
+  };
+  writer_->WantOf({{RefOf("a"), accepted(2)}, {RefOf("c"), accepted(2)}});
+  Settle();
+  EXPECT_EQ(writer_->counts().writes, 3u);
+  EXPECT_THAT(Parents("a"), HasSubstr(R"("observedGeneration":2)"));
+  EXPECT_THAT(Parents("b"), HasSubstr(R"("observedGeneration":1)"));
+  // The same again is none, and what was never wished for as one of all is not known.
+  writer_->WantOf({{RefOf("a"), accepted(2)}});
+  Put("c", "");
+  Tell("c");
+  Settle();
+  EXPECT_EQ(writer_->counts().writes, 3u);
+}
+
 TEST_F(StatusWriterTest, WritesNothingUntilItIsActiveAndNothingWhenItIsNoMore) {
   writer_->SetActive(false);
   Put("a", "");

@@ -159,8 +159,8 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
   stale_ = remarks_->stale.size();
   load_error_ = absl::StrJoin(remarks_->errors, "; ");
   next_change_unix_s_ = translator_.next_change_unix_s();
-  status_changed_ = status_changed_ || update.whole || !update.parents.empty();
   if (update.whole) {
+    status_changed_ = true;
     certificates_ = std::move(update.certificates);
     status_ = std::move(update.status);
     refused_ = api::RefusedCount(status_);
@@ -170,6 +170,7 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
     const auto status = status_.find(ref);
     CHECK(status != status_.end());
     refused_ -= api::IsRefused(status->second);
+    if (status->second.parents != parents) changed_.insert(ref);
     status->second.parents = std::move(parents);
     refused_ += api::IsRefused(status->second);
   }
@@ -237,9 +238,17 @@ api::StatusSet Configurator::status() const {
 
 std::optional<config::Outcome> Configurator::TakeOutcome() {
   const MutexLock lock(mutex_);
-  if (!std::exchange(status_changed_, false)) return std::nullopt;
+  const auto changed = std::exchange(changed_, {});
+  const bool whole = std::exchange(status_changed_, false);
+  if (!whole && changed.empty()) return std::nullopt;
+  api::StatusSet status;
+  if (whole) {
+    status = status_;
+  } else {
+    for (const api::ObjectRef& ref : changed) status.insert(*status_.find(ref));
+  }
   const std::shared_ptr<const Snapshot> snapshot = store_.Load();
-  return config::Outcome{WithListenErrors(status_, *snapshot, listen_errors_),
+  return config::Outcome{whole, WithListenErrors(std::move(status), *snapshot, listen_errors_),
                          SharedPorts(*snapshot, bind_ip_, listen_errors_)};
 }
 

@@ -50,7 +50,7 @@ class Configurator {
 
   // Any thread. With what the listeners' ports say.
   api::StatusSet status() const;
-  // What became of all objects, if it may be another than at the last call.
+  // What became of the objects, as far as it may be another than at the last call.
   std::optional<config::Outcome> TakeOutcome();
   uint64_t generation() const;
   // What the published configuration was made of.
@@ -84,7 +84,9 @@ class Configurator {
   mutable Mutex mutex_;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   api::StatusSet status_ ABSL_GUARDED_BY(mutex_);
-  bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;  // since TakeOutcome
+  // Since TakeOutcome: all may be others, or these.
+  bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<api::ObjectRef, api::ObjectRefLess> changed_ ABSL_GUARDED_BY(mutex_);
   // Changed in place while nobody else reads it, else copied first.
   std::shared_ptr<api::ResourceSet> resources_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<api::ResourceSet>();

@@ -156,6 +156,25 @@ void BM_OneRoute(benchmark::State& state) {
 }
 BENCHMARK(BM_OneRoute)->Arg(100)->Arg(1)->ArgName("pools")->Unit(benchmark::kMillisecond);
 
+void BM_OneWeight(benchmark::State& state) {
+  const int first = kFirstPod + kPods + static_cast<int>(state.range(0));
+  ChangeOneByOne<api::HttpRoute>(state, first, kRoutes, [](api::HttpRoute* route) {
+    int& weight = route->rules[0].backend_refs[0].weight;
+    weight = weight == 1 ? 2 : 1;
+  });
+}
+BENCHMARK(BM_OneWeight)->Arg(100)->Arg(1)->ArgName("pools")->Unit(benchmark::kMillisecond);
+
+// To another pool: which routes lead to a pool is told in the pool's status.
+void BM_OneRouteElsewhere(benchmark::State& state) {
+  const int first = kFirstPod + kPods + static_cast<int>(state.range(0));
+  ChangeOneByOne<api::HttpRoute>(state, first, kRoutes, [](api::HttpRoute* route) {
+    std::string& name = route->rules[0].backend_refs[0].name;
+    name = name == PoolName(0) ? PoolName(1) : PoolName(0);
+  });
+}
+BENCHMARK(BM_OneRouteElsewhere)->Arg(100)->ArgName("pools")->Unit(benchmark::kMillisecond);
+
 void BM_OnePool(benchmark::State& state) {
   const int pools = static_cast<int>(state.range(0));
   ChangeOneByOne<api::InferencePool>(state, kFirstPod + kPods, pools,

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +43,23 @@ class ConfiguratorTest : public ::testing::Test {
     object.meta.labels = {{"app", "pool"}};
     object.ip = ip;
     return object;
+  }
+  // Its weight is its generation.
+  static api::Object RouteTo(const std::string& pool, int generation) {
+    api::HttpRoute route;
+    route.meta.name = "route";
+    route.meta.generation = generation;
+    route.parent_refs.emplace_back().name = "gateway";
+    route.parent_refs[0].ns = "default";
+    api::RouteRule& rule = route.rules.emplace_back();
+    rule.matches.emplace_back();
+    api::BackendRef& ref = rule.backend_refs.emplace_back();
+    ref.group = api::kInferenceGroup;
+    ref.kind = "InferencePool";
+    ref.ns = "default";
+    ref.name = pool;
+    ref.weight = generation;
+    return route;
   }
   static config::Change Came(api::Object object) {
     config::Change change;
@@ -85,6 +103,48 @@ TEST_F(ConfiguratorTest, WhatIsRefusedIsTranslatedAnew) {
   change.remarks = std::make_shared<config::Remarks>(*remarks);
   EXPECT_FALSE(configurator_.Apply(change));
   EXPECT_EQ(configurator_.refused(), 1u);
+}
+
+TEST_F(ConfiguratorTest, OfOneChangeOnlyTheStatusesItChangesAreTold) {
+  EXPECT_EQ(configurator_.TakeOutcome(), std::nullopt);
+  configurator_.Apply(all_);
+  std::optional<config::Outcome> outcome = configurator_.TakeOutcome();
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->whole);
+  EXPECT_EQ(outcome->status, configurator_.status());
+  EXPECT_EQ(configurator_.TakeOutcome(), std::nullopt);
+
+  configurator_.Apply(Came(Endpoint("b", "127.0.0.2")));  // of which nobody is told
+  EXPECT_EQ(configurator_.TakeOutcome(), std::nullopt);
+
+  config::Change route = Came(RouteTo("pool", 1));
+  EXPECT_TRUE(configurator_.Apply(route));
+  outcome = configurator_.TakeOutcome();
+  EXPECT_TRUE(outcome && outcome->whole);
+
+  config::Change weight = Came(RouteTo("pool", 2));
+  weight.objects[0].before = route.objects[0].after;
+  EXPECT_FALSE(configurator_.Apply(weight));
+  outcome = configurator_.TakeOutcome();
+  ASSERT_TRUE(outcome);
+  EXPECT_FALSE(outcome->whole);
+  ASSERT_EQ(outcome->status.size(), 1u);
+  const auto& [ref, status] = *outcome->status.begin();
+  EXPECT_EQ(ref.kind, "HTTPRoute");
+  EXPECT_EQ(status.parents.at(0).conditions.at(0).observed_generation, 2);
+  EXPECT_EQ(status, configurator_.status().find(ref)->second);
+
+  // All is told again where more has changed meanwhile, whatever else had before.
+  config::Change again = Came(RouteTo("pool", 3));
+  again.objects[0].before = weight.objects[0].after;
+  EXPECT_FALSE(configurator_.Apply(again));
+  config::Change gone;
+  gone.objects.push_back({again.objects[0].after, nullptr});
+  EXPECT_TRUE(configurator_.Apply(gone));
+  outcome = configurator_.TakeOutcome();
+  ASSERT_TRUE(outcome && outcome->whole);
+  EXPECT_EQ(outcome->status, configurator_.status());
+  EXPECT_FALSE(outcome->status.contains(ref));
 }
 
 TEST_F(ConfiguratorTest, WhoReadsTheObjectsSeesThemAsTheyWere) {

@@ -211,11 +211,11 @@ GatewayState ReadGateway(Context& context, const api::Gateway& gateway, std::str
                          Verdict accepted) {
   GatewayState state;
   const bool https = context.options.tickets != nullptr;
-  state.gateway = &gateway;
+  state.gateway = std::make_shared<const api::Gateway>(gateway);
   state.controller_name = std::move(controller_name);
   state.accepted = std::move(accepted);
   state.identity = ReadIdentity(context, gateway, &state.resolved);
-  for (const api::Listener& listener : gateway.listeners) {
+  for (const api::Listener& listener : state.gateway->listeners) {
     ListenerState& added = state.listeners.emplace_back();
     added.spec = &listener;
     added.name = gateway.meta.ns + "/" + gateway.meta.name + "/" + listener.name;

@@ -13,9 +13,9 @@
 namespace gw::internal {
 
 struct ListenerState {
-  const api::Listener* spec = nullptr;
-  std::string name;   // "default/inference-gateway/http-llm"
-  std::string where;  // " (gateway.yaml:12)"
+  const api::Listener* spec = nullptr;  // of its Gateway's state
+  std::string name;                     // "default/inference-gateway/http-llm"
+  std::string where;                    // " (gateway.yaml:12)"
   Verdict accepted;
   Verdict resolved;
   std::string conflict_reason;  // empty: it conflicts with no other listener
@@ -32,7 +32,7 @@ struct ListenerState {
 };
 
 struct GatewayState {
-  const api::Gateway* gateway = nullptr;
+  std::shared_ptr<const api::Gateway> gateway;  // as it was read
   std::string controller_name;
   Verdict accepted;              // as far as the Gateway itself goes, whatever its listeners are
   std::vector<std::string> ips;  // where it listens

@@ -25,6 +25,8 @@ namespace gw::internal {
 struct PoolLink {
   std::string controller_name;
   bool accepted = false;
+
+  bool operator==(const PoolLink&) const = default;
 };
 using PoolLinks = std::map<api::GroupKey, std::map<api::ObjectKey, PoolLink>>;
 

@@ -20,7 +20,7 @@ namespace {
 // The listeners of one parent that take the route, and the verdict.
 struct ParentMatch {
   Verdict accepted;
-  std::vector<ListenerState*> listeners;
+  std::vector<const ListenerState*> listeners;
 };
 
 bool IsSelected(const api::ParentRef& ref, const ListenerState& listener) {
@@ -57,10 +57,10 @@ std::vector<std::string> CommonHostnames(const ListenerState& listener,
 }
 
 // Narrows the Gateway's listeners down step by step; where none is left the step gives the reason.
-ParentMatch MatchParent(const Context& context, GatewayState& gateway, const api::HttpRoute& route,
-                        const api::ParentRef& ref) {
+ParentMatch MatchParent(const Context& context, const GatewayState& gateway,
+                        const api::HttpRoute& route, const api::ParentRef& ref) {
   ParentMatch match;
-  for (ListenerState& listener : gateway.listeners) {
+  for (const ListenerState& listener : gateway.listeners) {
     if (IsSelected(ref, listener)) match.listeners.push_back(&listener);
   }
   if (match.listeners.empty()) {
@@ -101,102 +101,97 @@ ParentMatch MatchParent(const Context& context, GatewayState& gateway, const api
 
 class Attacher {
  public:
-  Attacher(Context& context, GatewayStates& gateways, PoolSet& pools)
-      : context_(context), gateways_(gateways), pools_(pools) {}
+  Attacher(Context& context, const GatewayStates& gateways, PoolSet& pools, GatewayKeys& keys,
+           const api::HttpRoute& route)
+      : context_(context),
+        gateways_(gateways),
+        pools_(pools),
+        keys_(keys),
+        route_(route),
+        rules_(MakeRules(context, pools, route)) {}
 
-  void Attach(const api::HttpRoute& route);
-  Attachments Take() { return std::move(attachments_); }
+  AttachedRoute Attach();
 
  private:
-  void AttachTo(GatewayState& gateway, const api::ParentRef& ref, const api::HttpRoute& route,
-                const RouteRules& rules, api::ObjectStatus* status);
-  void WriteNotOurs(const api::ParentRef& ref, const api::HttpRoute& route, const RouteRules& rules,
-                    api::ObjectStatus* status) const;
-  void WriteMissing(const api::ParentRef& ref, const api::HttpRoute& route, const RouteRules& rules,
-                    api::ObjectStatus* status) const;
+  void AttachTo(const GatewayState& gateway, const api::ParentRef& ref);
+  void WriteNotOurs(const api::ParentRef& ref);
+  void WriteMissing(const api::ParentRef& ref);
+  void WriteRefused(const api::ParentRef& ref, const std::string& message);
 
   // nullptr: anybody may ask.
   const std::shared_ptr<const ApiKeys>& KeysOf(const GatewayState& gateway);
 
   Context& context_;
-  GatewayStates& gateways_;
+  const GatewayStates& gateways_;
   PoolSet& pools_;
-  Attachments attachments_;
-  std::map<const GatewayState*, std::shared_ptr<const ApiKeys>> keys_;
+  GatewayKeys& keys_;
+  const api::HttpRoute& route_;
+  const RouteRules rules_;
+  AttachedRoute result_;
   std::string where_;  // of the parentRef: " (route.yaml:7)"
   // Listeners the route is attached to already: two parentRefs may select one.
   std::set<const ListenerState*> attached_;
 };
 
-void Attacher::Attach(const api::HttpRoute& route) {
-  const RouteRules rules = MakeRules(context_, pools_, route);
-  attached_.clear();
-  api::ObjectStatus& status = context_.StatusOf(RefOf(route), route.meta.source);
-  for (size_t i = 0; i < route.parent_refs.size(); ++i) {
-    const api::ParentRef& ref = route.parent_refs[i];
-    where_ = route.meta.Where(fmt::format("spec.parentRefs[{}]", i));
+AttachedRoute Attacher::Attach() {
+  for (size_t i = 0; i < route_.parent_refs.size(); ++i) {
+    const api::ParentRef& ref = route_.parent_refs[i];
+    where_ = route_.meta.Where(fmt::format("spec.parentRefs[{}]", i));
     const bool is_gateway = ref.group == api::kGatewayGroup && ref.kind == "Gateway";
     const auto it = gateways_.find({ref.ns, ref.name});
     if (is_gateway && it != gateways_.end()) {
-      AttachTo(it->second, ref, route, rules, &status);
+      AttachTo(it->second, ref);
     } else if (!is_gateway || context_.resources.FindGateway(ref.ns, ref.name) == nullptr) {
-      WriteMissing(ref, route, rules, &status);
+      WriteMissing(ref);
     } else if (context_.options.only_controller) {
-      WriteNotOurs(ref, route, rules, &status);
+      WriteNotOurs(ref);
     }  // else: a Gateway of another controller, whose business the route is
   }
-  if (route.parent_refs.empty() && context_.options.only_controller) {
-    SetVerdict(&status.conditions, "Accepted",
-               Refused("NoMatchingParent", "spec.parentRefs is empty: no listener takes the route" +
-                                               route.meta.Where("spec.parentRefs")),
-               route.meta.generation);
-  }
+  return std::move(result_);
 }
 
-void Attacher::AttachTo(GatewayState& gateway, const api::ParentRef& ref,
-                        const api::HttpRoute& route, const RouteRules& rules,
-                        api::ObjectStatus* status) {
-  ParentMatch match = MatchParent(context_, gateway, route, ref);
+void Attacher::AttachTo(const GatewayState& gateway, const api::ParentRef& ref) {
+  ParentMatch match = MatchParent(context_, gateway, route_, ref);
   if (!match.accepted.ok()) match.accepted.message += where_;
-  const bool all_unsupported = rules.unsupported == rules.rules.size();
+  const bool all_unsupported = rules_.unsupported == rules_.rules.size();
   if (match.accepted.ok() && !gateway.accepted.ok()) {
     match.accepted = Pending(fmt::format("Gateway {}/{} is not accepted", ref.ns, ref.name));
   } else if (match.accepted.ok() && all_unsupported) {
-    match.accepted = Refused("UnsupportedValue", rules.unsupported_text);
-  } else if (match.accepted.ok() && rules.chooses_by_model) {
+    match.accepted = Refused("UnsupportedValue", rules_.unsupported_text);
+  } else if (match.accepted.ok() && rules_.chooses_by_model) {
     match.accepted.message =
         fmt::format("{} is set from the model that the request's body names", kModelNameField);
   }
-  const std::optional<RouteRules> own = rules.For(context_, pools_, gateway.identity);
-  for (ListenerState* listener : match.listeners) {
+  const std::optional<RouteRules> own = rules_.For(context_, pools_, gateway.identity);
+  for (const ListenerState* listener : match.listeners) {
     if (!attached_.insert(listener).second) continue;
-    if (match.accepted.ok()) ++listener->attached_routes;
+    if (match.accepted.ok()) result_.listeners.push_back(listener);
     if (!listener->served()) continue;
     const std::string refused = ForeignText(context_, api::kGatewayGroup, "Gateway",
                                             gateway.gateway->meta, listener->spec->name);
     for (const std::string& ip : listener->ips) {
       const auto port = static_cast<uint16_t>(listener->spec->port);
-      for (const std::string& hostname : CommonHostnames(*listener, route)) {
-        (own ? *own : rules)
-            .AppendEntries(route, hostname, listener->spec->hostname, refused, KeysOf(gateway),
-                           &attachments_.entries[{port, ip}]);
+      for (const std::string& hostname : CommonHostnames(*listener, route_)) {
+        (own ? *own : rules_)
+            .AppendEntries(route_, hostname, listener->spec->hostname, refused, KeysOf(gateway),
+                           &result_.entries[{port, ip}]);
       }
     }
   }
-  for (const api::GroupKey& target : rules.targets) {
-    PoolLink& link = attachments_.links[target][{ref.ns, ref.name}];
+  for (const api::GroupKey& target : rules_.targets) {
+    PoolLink& link = result_.links[target][{ref.ns, ref.name}];
     link.controller_name = gateway.controller_name;
     link.accepted |= match.accepted.ok();
   }
-  api::ParentStatus& parent = status->parents.emplace_back();
+  api::ParentStatus& parent = result_.parents.emplace_back();
   parent.parent_ref = ref;
   parent.controller_name = gateway.controller_name;
-  const int64_t generation = route.meta.generation;
+  const int64_t generation = route_.meta.generation;
   SetVerdict(&parent.conditions, "Accepted", match.accepted, generation);
-  SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, generation);
-  if (rules.unsupported > 0 && !all_unsupported) {
+  SetVerdict(&parent.conditions, "ResolvedRefs", rules_.resolved, generation);
+  if (rules_.unsupported > 0 && !all_unsupported) {
     SetVerdict(&parent.conditions, "PartiallyInvalid",
-               Holds("UnsupportedValue", rules.unsupported_text), generation);
+               Holds("UnsupportedValue", rules_.unsupported_text), generation);
   }
 }
 
@@ -210,41 +205,35 @@ const std::shared_ptr<const ApiKeys>& Attacher::KeysOf(const GatewayState& state
   return place->second;
 }
 
-void Attacher::WriteMissing(const api::ParentRef& ref, const api::HttpRoute& route,
-                            const RouteRules& rules, api::ObjectStatus* status) const {
+void Attacher::WriteMissing(const api::ParentRef& ref) {
   if (!context_.options.only_controller) return;
-  api::ParentStatus& parent = status->parents.emplace_back();
-  parent.parent_ref = ref;
-  parent.controller_name = context_.own_name();
   const bool is_gateway = ref.group == api::kGatewayGroup && ref.kind == "Gateway";
-  const std::string message =
-      is_gateway ? fmt::format("Gateway {}/{} {}", ref.ns, ref.name,
-                               context_.WhyMissing(ref.group, ref.kind, ref.ns, ref.name))
-                 : fmt::format("parentRefs: must be a Gateway, got {}/{}", ref.group, ref.kind);
-  SetVerdict(&parent.conditions, "Accepted", Refused("NoMatchingParent", message + where_),
-             route.meta.generation);
-  SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, route.meta.generation);
+  WriteRefused(ref,
+               is_gateway
+                   ? fmt::format("Gateway {}/{} {}", ref.ns, ref.name,
+                                 context_.WhyMissing(ref.group, ref.kind, ref.ns, ref.name))
+                   : fmt::format("parentRefs: must be a Gateway, got {}/{}", ref.group, ref.kind));
 }
 
-void Attacher::WriteNotOurs(const api::ParentRef& ref, const api::HttpRoute& route,
-                            const RouteRules& rules, api::ObjectStatus* status) const {
-  api::ParentStatus& parent = status->parents.emplace_back();
+void Attacher::WriteNotOurs(const api::ParentRef& ref) {
+  WriteRefused(
+      ref, fmt::format("Gateway {}/{} is of a class that nobody serves here", ref.ns, ref.name));
+}
+
+void Attacher::WriteRefused(const api::ParentRef& ref, const std::string& message) {
+  api::ParentStatus& parent = result_.parents.emplace_back();
   parent.parent_ref = ref;
   parent.controller_name = context_.own_name();
-  SetVerdict(&parent.conditions, "Accepted",
-             Refused("NoMatchingParent",
-                     fmt::format("Gateway {}/{} is of a class that nobody serves here{}", ref.ns,
-                                 ref.name, where_)),
-             route.meta.generation);
-  SetVerdict(&parent.conditions, "ResolvedRefs", rules.resolved, route.meta.generation);
+  SetVerdict(&parent.conditions, "Accepted", Refused("NoMatchingParent", message + where_),
+             route_.meta.generation);
+  SetVerdict(&parent.conditions, "ResolvedRefs", rules_.resolved, route_.meta.generation);
 }
 
 }  // namespace
 
-Attachments AttachRoutes(Context& context, GatewayStates& gateways, PoolSet& pools) {
-  Attacher attacher(context, gateways, pools);
-  for (const auto& [key, route] : context.resources.http_routes) attacher.Attach(route);
-  return attacher.Take();
+AttachedRoute Attach(Context& context, const GatewayStates& gateways, PoolSet& pools,
+                     GatewayKeys& keys, const api::HttpRoute& route) {
+  return Attacher(context, gateways, pools, keys, route).Attach();
 }
 
 }  // namespace gw::internal

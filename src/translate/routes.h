@@ -1,10 +1,12 @@
-// HTTPRoutes: what they attach to, what their rules lead to, and what they are told.
+// One HTTPRoute: what it attaches to, what its rules lead to, and what it is told.
 
 #pragma once
 
 #include <map>
+#include <memory>
 #include <vector>
 
+#include "flowcontrol/api_keys.h"
 #include "routing/route_table.h"
 #include "translate/context.h"
 #include "translate/gateways.h"
@@ -14,12 +16,18 @@ namespace gw::internal {
 
 using EntriesByListener = std::map<ListenerKey, std::vector<RouteTable::Entry>>;
 
-struct Attachments {
+// What a route comes to. It points to listeners of the Gateways that it was made of.
+struct AttachedRoute {
   EntriesByListener entries;
   PoolLinks links;
+  std::vector<const ListenerState*> listeners;  // that count it, each once
+  std::vector<api::ParentStatus> parents;
 };
 
-// Attaches every route to the listeners that take it, counts it there, and writes its conditions.
-Attachments AttachRoutes(Context& context, GatewayStates& gateways, PoolSet& pools);
+// The API keys that Gateways ask for, made at the first use. nullptr: anybody may ask.
+using GatewayKeys = std::map<const GatewayState*, std::shared_ptr<const ApiKeys>>;
+
+AttachedRoute Attach(Context& context, const GatewayStates& gateways, PoolSet& pools,
+                     GatewayKeys& keys, const api::HttpRoute& route);
 
 }  // namespace gw::internal

@@ -15,7 +15,6 @@
 #include "translate/models.h"
 #include "translate/policies.h"
 #include "translate/pools.h"
-#include "translate/routes.h"
 #include "translate/unknown_fields.h"
 #include "translate/whole.h"
 
@@ -45,18 +44,14 @@ void WriteStale(Context& context) {
 
 // One entry per address and port on which some listener is served, also where no route is attached:
 // requests there are answered 404.
-std::vector<ListenerEntry> MakeListeners(const Context& context, const GatewayStates& gateways,
-                                         EntriesByListener entries) {
+std::vector<ListenerEntry> MakeListeners(const Context& context, const RouteSet& routes) {
   std::map<ListenerKey, ListenerEntry> by_key;
-  std::map<ListenerKey, std::vector<std::string>> hostnames;
-  for (const auto& [name, gateway] : gateways) {
+  for (const auto& [name, gateway] : routes.gateways()) {
     for (const ListenerState& listener : gateway.listeners) {
       for (const std::string& ip : listener.ips) {
         const ListenerKey key{static_cast<uint16_t>(listener.spec->port), ip};
         by_key[key].key = key;
         by_key[key].names.push_back(listener.name);
-        const std::string& hostname = listener.spec->hostname;
-        hostnames[key].push_back(hostname.empty() ? "*" : hostname);
       }
     }
   }
@@ -64,7 +59,7 @@ std::vector<ListenerEntry> MakeListeners(const Context& context, const GatewaySt
   for (auto& [key, entry] : by_key) {
     const auto server = context.servers.find(key);
     if (server != context.servers.end()) entry.tls = server->second;
-    entry.routes = RouteTable::Build(std::move(entries[key]), std::move(hostnames[key]));
+    entry.routes = routes.TableAt(key);
     listeners.push_back(std::move(entry));
   }
   return listeners;
@@ -83,11 +78,11 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
   context.backend_tls = &backend_tls;
   const PoolPolicies policies = ReadPolicies(context);
   PoolSet pools(context, policies, ReadModels(context));
-  Attachments attachments = AttachRoutes(context, gateways, pools);
-  pools.WriteStatus(context, attachments.links);
-  backend_tls.WriteStatus(context, attachments.links);
+  RouteSet routes(context, std::move(gateways), pools);
+  pools.WriteStatus(context, routes.links());
+  backend_tls.WriteStatus(context, routes.links());
   context.backend_tls = nullptr;
-  WriteGatewayStatus(context, gateways);
+  WriteGatewayStatus(context, routes.gateways());
   WriteForeign(context);
   WarnOfUnknownAnnotations(context);
   WarnOfUnknownFields(context);
@@ -96,7 +91,7 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
 
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
-  snapshot->listeners = MakeListeners(context, gateways, std::move(attachments.entries));
+  snapshot->listeners = MakeListeners(context, routes);
   snapshot->pools = pools.entries();
   if (context.options.only_controller && context.resources.gateways.empty() &&
       !HasInvalidGateway(context.resources)) {
@@ -108,7 +103,7 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
                           std::move(context.warnings), std::move(context.holders),
                           std::move(context.certificates), next_change, pools.Hosts()},
           .pools = std::move(pools),
-          .links = std::move(attachments.links)};
+          .routes = std::move(routes)};
 }
 
 }  // namespace internal

@@ -1,6 +1,7 @@
 #include "translate/translator.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <variant>
 
@@ -24,12 +25,26 @@ bool IsOfPoolsOnly(const api::Object& object) {
       [](const auto& entry) { return !api::WhyUnknown("EndpointSlice", entry.first).empty(); });
 }
 
-bool CanFollow(std::span<const api::ObjectChange> changes) {
-  if (changes.size() > kFollowedChangesMax) return false;
-  return std::all_of(changes.begin(), changes.end(), [](const api::ObjectChange& change) {
-    return (change.before == nullptr || IsOfPoolsOnly(*change.before)) &&
-           (change.after == nullptr || IsOfPoolsOnly(*change.after));
-  });
+bool IsOfPoolsOnly(const api::ObjectChange& change) {
+  return (change.before == nullptr || IsOfPoolsOnly(*change.before)) &&
+         (change.after == nullptr || IsOfPoolsOnly(*change.after));
+}
+
+bool IsOfRulesOnly(const api::ObjectChange& change) {
+  if (change.before == nullptr || change.after == nullptr) return false;
+  const auto* before = std::get_if<api::HttpRoute>(change.before.get());
+  const auto* after = std::get_if<api::HttpRoute>(change.after.get());
+  return before != nullptr && after != nullptr && internal::IsOfRulesOnly(*before, *after);
+}
+
+// Puts those of pools first, and says how many they are; nullopt if some is of neither kind.
+std::optional<size_t> Sort(std::vector<api::ObjectChange>* changes) {
+  if (changes->size() > kFollowedChangesMax) return std::nullopt;
+  const auto of_routes =
+      std::stable_partition(changes->begin(), changes->end(),
+                            [](const api::ObjectChange& change) { return IsOfPoolsOnly(change); });
+  if (!std::all_of(of_routes, changes->end(), IsOfRulesOnly)) return std::nullopt;
+  return of_routes - changes->begin();
 }
 
 std::vector<std::string> Joined(std::vector<std::string> first,
@@ -43,7 +58,7 @@ std::vector<std::string> Joined(std::vector<std::string> first,
 struct Translator::Kept {
   std::unique_ptr<internal::ObjectIndex> index;
   internal::PoolSet pools;
-  internal::PoolLinks links;
+  internal::RouteSet routes;
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::string> warnings;  // without the pools'
   std::set<std::string> hosts;
@@ -95,7 +110,7 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                 .warnings = Joined(whole.pools.Warnings(context), made.warnings),
                 .certificates = std::move(made.certificates)};
   kept_ = std::make_unique<Kept>(
-      Kept{std::move(index), std::move(whole.pools), std::move(whole.links), made.snapshot,
+      Kept{std::move(index), std::move(whole.pools), std::move(whole.routes), made.snapshot,
            std::move(made.warnings), std::move(made.hosts), made.next_change_unix_s});
   return update;
 }
@@ -104,29 +119,57 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
                                       std::span<const api::ObjectChange> changes,
                                       uint64_t generation) {
   const bool is_due = next_change_unix_s() != 0 && options_.now_unix_s >= next_change_unix_s();
-  if (kept_ == nullptr || is_due || names_tell_more_ || !CanFollow(changes)) {
+  std::vector<api::ObjectChange> sorted(changes.begin(), changes.end());
+  const std::optional<size_t> of_pools = Sort(&sorted);
+  if (kept_ == nullptr || is_due || names_tell_more_ || !of_pools) {
     return TranslateAll(resources, generation);
   }
-  for (const api::ObjectChange& change : changes) kept_->index->Follow(change);
-  const internal::Context context{resources,  *kept_->index, options_,
-                                  endpoints_, holders_,      *tls_memory_};
-  std::set<uint32_t> made;
-  if (!kept_->pools.Follow(context, changes, &made)) return TranslateAll(resources, generation);
-  kept_->pools.FollowHosts(context, moved_hosts_, &made);
-  moved_hosts_.clear();
+  const auto pool_changes = std::span(sorted).first(*of_pools);
+  for (const api::ObjectChange& change : pool_changes) kept_->index->Follow(change);
+  internal::Context context{resources, *kept_->index, options_, endpoints_, holders_, *tls_memory_};
+  context.rate_meters = &rate_meters_;
   auto snapshot = std::make_shared<Snapshot>(*kept_->snapshot);
   snapshot->generation = generation;
   Update update{.snapshot = snapshot, .whole = false};
-  for (const uint32_t index : made) {
-    snapshot->pools[index] = kept_->pools.entry(index);
-    const internal::PoolRecipe& recipe = kept_->pools.recipe(index);
-    if (!recipe.pool) continue;  // of the others no condition has changed
-    update.parents.emplace_back(internal::RefOf(*recipe.pool),
-                                kept_->pools.ParentsOf(context, kept_->links, index));
+  if (!FollowPools(context, pool_changes, snapshot.get(), &update) ||
+      !FollowRoutes(context, std::span(sorted).subspan(*of_pools), snapshot.get(), &update)) {
+    return TranslateAll(resources, generation);
   }
   update.warnings = Joined(kept_->pools.Warnings(context), kept_->warnings);
   kept_->snapshot = std::move(snapshot);
   return update;
+}
+
+bool Translator::FollowPools(const internal::Context& context,
+                             std::span<const api::ObjectChange> changes, Snapshot* snapshot,
+                             Update* update) {
+  std::set<uint32_t> made;
+  if (!kept_->pools.Follow(context, changes, &made)) return false;
+  kept_->pools.FollowHosts(context, moved_hosts_, &made);
+  moved_hosts_.clear();
+  for (const uint32_t index : made) {
+    snapshot->pools[index] = kept_->pools.entry(index);
+    const internal::PoolRecipe& recipe = kept_->pools.recipe(index);
+    if (!recipe.pool) continue;  // of the others no condition has changed
+    update->parents.emplace_back(internal::RefOf(*recipe.pool),
+                                 kept_->pools.ParentsOf(context, kept_->routes.links(), index));
+  }
+  return true;
+}
+
+bool Translator::FollowRoutes(internal::Context& context,
+                              std::span<const api::ObjectChange> changes, Snapshot* snapshot,
+                              Update* update) {
+  std::set<ListenerKey> made;
+  for (const api::ObjectChange& change : changes) {
+    const auto& route = std::get<api::HttpRoute>(*change.after);
+    if (!kept_->routes.Follow(context, kept_->pools, route, &made)) return false;
+    update->parents.emplace_back(internal::RefOf(route), kept_->routes.ParentsOf(route.meta.key()));
+  }
+  for (ListenerEntry& listener : snapshot->listeners) {
+    if (made.contains(listener.key)) listener.routes = kept_->routes.TableAt(listener.key);
+  }
+  return true;
 }
 
 }  // namespace gw

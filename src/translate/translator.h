@@ -1,6 +1,7 @@
 // Translator: Translate for a configuration that changes bit by bit. A Pod that becomes Ready makes
-// the pools that select it anew; all else of the Snapshot, its routes and listeners, is the one
-// before's. What comes out is what Translate would make of all objects (translator_test.cc).
+// the pools that select it anew, another weight its route and the tables that hold it; all else of
+// the Snapshot is the one before's. What comes out is what Translate would make of all objects
+// (translator_test.cc).
 
 #pragma once
 
@@ -19,6 +20,7 @@
 namespace gw {
 
 namespace internal {
+struct Context;
 class TlsMemory;
 }  // namespace internal
 
@@ -27,8 +29,8 @@ class Translator {
  public:
   struct Update {
     std::shared_ptr<const Snapshot> snapshot;
-    // True: everything was translated, `status` has all objects. False: listeners, routes and which
-    // pools there are stay as they were; of the statuses only the parents in `parents` are others.
+    // True: everything was translated, `status` has all objects. False: which listeners and pools
+    // there are stays as it was; of the statuses only the parents in `parents` are others.
     bool whole = true;
     api::StatusSet status = {};
     std::vector<std::pair<api::ObjectRef, std::vector<api::ParentStatus>>> parents = {};
@@ -57,6 +59,12 @@ class Translator {
 
  private:
   struct Kept;
+
+  // False: what changes is more than these.
+  bool FollowPools(const internal::Context& context, std::span<const api::ObjectChange> changes,
+                   Snapshot* snapshot, Update* update);
+  bool FollowRoutes(internal::Context& context, std::span<const api::ObjectChange> changes,
+                    Snapshot* snapshot, Update* update);
 
   TranslateOptions options_;
   std::set<std::string> moved_hosts_;  // since the last call: their addresses are others

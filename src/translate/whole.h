@@ -6,6 +6,7 @@
 
 #include "translate/context.h"
 #include "translate/pools.h"
+#include "translate/route_set.h"
 #include "translate/translate.h"
 
 namespace gw::internal {
@@ -13,7 +14,7 @@ namespace gw::internal {
 struct Whole {
   Translation translation;  // without the pools' warnings, which go before the others
   PoolSet pools;
-  PoolLinks links;
+  RouteSet routes;
 };
 
 Whole TranslateWhole(Context& context, uint64_t generation);

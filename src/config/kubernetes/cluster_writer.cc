@@ -42,7 +42,11 @@ void ClusterWriter::Gone(const kube::Resource& resource, const api::ObjectKey& k
 
 void ClusterWriter::Want(const Outcome& outcome) {
   if (connected_ == nullptr) return;
-  connected_->status.Want(outcome.status);
+  if (outcome.whole) {
+    connected_->status.Want(outcome.status);
+  } else {
+    connected_->status.WantOf(outcome.status);
+  }
   if (connected_->ports) connected_->ports->Want(outcome.shared_ports);
   if (!connected_->lease) Stand();
 }
