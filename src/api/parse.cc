@@ -355,7 +355,8 @@ void Parser::Refuse(const Node& document, ObjectRef ref, const SourceRef& source
   ParsedObject broken;
   broken.kind_known = FindKind(ref.group, ref.kind) != nullptr;
   broken.hides = MayHideOthers(document);
-  if (ref.group == kGatewayGroup && ref.kind == "BackendTLSPolicy" && document.is_map()) {
+  const bool names_others = ref.kind == "BackendTLSPolicy" || ref.kind == "HTTPRoute";
+  if (ref.group == kGatewayGroup && names_others && document.is_map()) {
     broken.targets = ForeignTargets(document, ref.ns.empty() ? "default" : ref.ns);
   }
   broken.ref = std::move(ref);

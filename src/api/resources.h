@@ -26,7 +26,7 @@ struct InvalidObject {
   int64_t generation = 1;
   SourceRef source;
   std::vector<std::string> errors;  // "spec.targetPortNumber: must be 1..65535, got 0 (a.yaml:7)"
-  // Of a policy without which these must not be served.
+  // Of a BackendTLSPolicy: what must not be served without it. Of an HTTPRoute: its parents.
   std::vector<ForeignObject::Target> targets = {};
 
   // "InferencePool default/qwen: spec.targetPortNumber: must be 1..65535, got 0 (a.yaml:7)"

@@ -20,6 +20,7 @@
 #include "cli/cluster_flags.h"
 #include "cli/command_help.h"
 #include "cli/dataplane_flags.h"
+#include "cli/object_flags.h"
 #include "cli/serve.h"
 #include "cli/sim.h"
 #include "cli/sim_flags.h"
@@ -74,9 +75,7 @@ struct Flags {
   std::vector<std::string> limits;
   std::vector<std::string> timeouts;
   bool check_strict = false;
-  std::vector<std::string> gateway_classes;
-  std::vector<std::string> picker_names;
-  bool allow_external_name = false;
+  ObjectFlags ours;
   std::string dns_servers;
   SimFlags sim;
   GetFlags get;
@@ -101,25 +100,6 @@ CLI::Validator Settable(absl::Status (*set)(std::string_view, DataplaneOptions*)
         return std::string(set(argument, &scratch).message());
       },
       "");
-}
-
-// What decides about objects, for serve and for check alike.
-void AddObjects(CLI::App& command, Flags& flags) {
-  command
-      .add_option("--gateway-class", flags.gateway_classes,
-                  "GatewayClass that is served without an object of it; may be repeated")
-      ->allow_extra_args(false)
-      ->type_name("NAME");
-  command
-      .add_option(
-          "--picker-names", flags.picker_names,
-          "Pickers' Services that the built-in picker stands in for, NAME or NAMESPACE/NAME; "
-          "*: all; with --kubernetes inference-gateway-ext-proc if not given")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("NAME,...");
-  command.add_flag("--allow-external-name", flags.allow_external_name,
-                   "Serve Services of type ExternalName: who writes them chooses any host");
 }
 
 void AddHeader(CLI::App& serve, const char* flag, std::string& header, const char* what) {
@@ -224,7 +204,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   AddCluster(*serve, flags.objects);
   AddAddresses(*serve, flags.cluster);
   AddWriting(*serve, flags.objects);
-  AddObjects(*serve, flags);
+  AddObjects(*serve, flags.ours);
   serve->add_option("--admin", flags.serve.admin_address, "Address of the admin port")
       ->capture_default_str()
       ->type_name("ADDR:PORT");
@@ -279,7 +259,7 @@ CLI::App* AddCheck(CLI::App& app, Flags& flags) {
   check->add_flag("--strict", flags.check_strict, "Exit 1 for warnings too");
   AddCluster(*check, flags.objects);
   AddAddresses(*check, flags.cluster);
-  AddObjects(*check, flags);
+  AddObjects(*check, flags.ours);
   return check;
 }
 
@@ -292,18 +272,10 @@ CLI::App* AddLogLevel(CLI::App& app, Flags& flags) {
   return level;
 }
 
-TranslateOptions TranslateFlags(const Flags& flags) {
-  TranslateOptions translate;
-  translate.gateway_classes = {flags.gateway_classes.begin(), flags.gateway_classes.end()};
-  translate.allow_external_name = flags.allow_external_name;
-  translate.builtin_pickers = {flags.picker_names.begin(), flags.picker_names.end()};
-  return translate;
-}
-
 void ApplyServeFlags(Flags* flags) {
   flags->log.level = *LogLevelFromName(flags->log_level);
   flags->log.format = flags->log_format == "text" ? LogFormat::kText : LogFormat::kJson;
-  flags->serve.translate = TranslateFlags(*flags);
+  flags->serve.translate = OptionsOf(flags->ours);
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.resolver.servers = flags->dns_servers;
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
@@ -434,7 +406,7 @@ int ServeByFlags(Flags* flags) {
 
 // Objects may come from anywhere: none of their words reaches the terminal as it is.
 int CheckByFlags(const Flags& flags) {
-  TranslateOptions translate = TranslateFlags(flags);
+  TranslateOptions translate = OptionsOf(flags.ours);
   std::ostringstream out, err;
   int status = 1;
   if (const absl::Status decided = DecideBy(flags, &translate); !decided.ok()) {

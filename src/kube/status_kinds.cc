@@ -13,7 +13,7 @@ constexpr std::string_view kGatewayTypes[] = {"Accepted", "Programmed", "Resolve
 constexpr std::string_view kListenerTypes[] = {"Accepted", "Programmed", "ResolvedRefs",
                                                "Conflicted", "OverlappingTLSConfig"};
 constexpr std::string_view kRouteTypes[] = {"Accepted", "ResolvedRefs", "PartiallyInvalid"};
-constexpr std::string_view kResolvedTypes[] = {"Accepted", "ResolvedRefs"};
+constexpr std::string_view kResolvedTypes[] = {"Accepted", "ResolvedRefs", "Stale"};
 constexpr std::string_view kHostTypes[] = {"Accepted", "ResolvedRefs", "HostResolved", "Stale"};
 
 constexpr StatusKind kKinds[] = {

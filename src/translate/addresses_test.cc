@@ -105,8 +105,9 @@ TEST(Gateway, WhoseAddressCannotBeUsedSaysSoAndServesItsOthers) {
   ListenErrors all = errors;
   all[{80, "127.0.0.6"}] = {"127.0.0.6: gone", true};
   translation.status = WithListenErrors(open, *translation.snapshot, all);
+  EXPECT_EQ(GatewaySaid(translation, "Accepted"), "True/Accepted");
   EXPECT_EQ(GatewaySaid(translation, "Programmed"), "False/AddressNotUsable");
-  EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"), "False/Invalid");
+  EXPECT_EQ(ListenerSaid(translation, "http", "Programmed"), "False/Pending");
   EXPECT_EQ(AddressesSaid(translation, "gateway"), "");
 }
 

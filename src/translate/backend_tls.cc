@@ -110,7 +110,9 @@ BackendTlsPolicies::BackendTlsPolicies(Context& context) {
     return a->meta.creation_unix_s < b->meta.creation_unix_s;
   });
   for (const auto* policy : sorted) Add(context, *policy);
-  for (const api::InvalidObject& object : context.resources.invalid) AddInvalid(object);
+  for (const api::InvalidObject& object : context.resources.invalid) {
+    if (object.ref.kind == "BackendTLSPolicy") AddInvalid(object);
+  }
 }
 
 void BackendTlsPolicies::Add(Context& context, const api::BackendTlsPolicy& policy) {

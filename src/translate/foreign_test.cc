@@ -111,20 +111,5 @@ TEST(Warnings, TellOfAPoolWithoutPodsAndOfNoGateway) {
   EXPECT_THAT(scenario.Run().warnings, IsEmpty());
 }
 
-TEST(Stale, StandsBesideTheConditionsOfTheVersionThatIsServed) {
-  Scenario scenario;
-  scenario.AddGateway();
-  api::StaleObject& stale = scenario.resources.stale.emplace_back();
-  stale.ref = {api::kGatewayGroup, "v1", "Gateway", "default", "gateway"};
-  stale.since_unix_s = 1767323045;
-  stale.why = "spec.listners: unknown field";
-  const auto conditions = StatusOf(scenario.Run(), "Gateway", "gateway").conditions;
-  EXPECT_EQ(Said(conditions, "Accepted"), "True/Accepted");
-  EXPECT_EQ(Said(conditions, "Stale"), "True/Invalid");
-  EXPECT_EQ(MessageOf(conditions, "Stale"),
-            "since 2026-01-02T03:04:05Z the last good version is served: spec.listners: unknown "
-            "field");
-}
-
 }  // namespace
 }  // namespace gw

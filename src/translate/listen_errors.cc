@@ -32,7 +32,8 @@ Places PlacesOf(const Snapshot& snapshot, const ListenErrors& errors) {
   return places;
 }
 
-// Of a listener that is open nowhere.
+// Of a listener that is open nowhere. It is valid itself if only its Gateway's addresses are in the
+// way.
 void SetClosed(const std::vector<Place>& places, api::ListenerStatus* listener) {
   const int64_t generation = listener->conditions.front().observed_generation;
   const auto taken = std::find_if(places.begin(), places.end(),
@@ -42,7 +43,9 @@ void SetClosed(const std::vector<Place>& places, api::ListenerStatus* listener) 
                generation);
   }
   SetVerdict(&listener->conditions, "Programmed",
-             Refused("Invalid", fmt::format("port {} is not open", listener->port)), generation);
+             Refused(taken == places.end() ? "Pending" : "Invalid",
+                     fmt::format("port {} is not open", listener->port)),
+             generation);
 }
 
 // Of one that is open at some addresses.

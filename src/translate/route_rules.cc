@@ -117,9 +117,13 @@ std::shared_ptr<const SessionPolicy> SessionOf(const api::RouteRule& spec,
   return policy;
 }
 
-// Whose endpoints the rule leads to.
-void NoteTarget(const ResolvedRef& resolved, RouteRules* result) {
-  if (resolved.pool != nullptr) result->targets.push_back(resolved.pool->group_key());
+// Whose endpoints the rule leads to, or would but that it is invalid: that is told to the same.
+void NoteTarget(const Context& context, const api::BackendRef& ref, const ResolvedRef& resolved,
+                RouteRules* result) {
+  const bool is_pool =
+      resolved.pool != nullptr ||
+      (ref.kind == "InferencePool" && context.IsInvalid(ref.group, ref.kind, ref.ns, ref.name));
+  if (is_pool) result->targets.push_back({ref.group, ref.ns, ref.name});
   if (resolved.service != nullptr) {
     result->targets.push_back({"", resolved.service->meta.ns, resolved.service->meta.name});
   }
@@ -154,7 +158,7 @@ std::vector<Mirror> MirrorsOf(const Context& context, PoolSet& pools, const api:
     ref.name = spec.name;
     ref.port = spec.port;
     const ResolvedRef resolved = Resolve(context, pools, route, ref);
-    NoteTarget(resolved, result);
+    NoteTarget(context, ref, resolved, result);
     NoteUnresolved(route, index, field, resolved, result);
     if (resolved.destination.kind != Destination::Kind::kPool) continue;
     mirrors.push_back(
@@ -175,7 +179,7 @@ void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& r
         MakeFilters(refs[i].filters, route.rules[index],
                     MirrorsOf(context, pools, route, index, field, refs[i].filters, result));
     rule->total_weight += resolved.destination.weight;
-    NoteTarget(resolved, result);
+    NoteTarget(context, refs[i], resolved, result);
     NoteUnresolved(route, index, field, resolved, result);
   }
 }

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "api/names.h"
-#include "base/text.h"
 #include "translate/annotations.h"
 #include "translate/backend_tls.h"
 #include "translate/context.h"
 #include "translate/foreign.h"
 #include "translate/gateways.h"
+#include "translate/invalid.h"
 #include "translate/models.h"
 #include "translate/policies.h"
 #include "translate/pools.h"
@@ -21,26 +21,6 @@
 namespace gw {
 namespace internal {
 namespace {
-
-// What could not be read gets a condition too, of whatever kind it is. It may have the name of one
-// that could be read, whose conditions are not its business.
-void WriteInvalid(Context& context) {
-  for (const api::InvalidObject& object : context.resources.invalid) {
-    SetVerdict(&context.AddStatus(object.ref, object.source).conditions, "Accepted",
-               Refused("Invalid", Join(object.errors)), object.generation);
-  }
-}
-
-// Beside the conditions of the version that is served.
-void WriteStale(Context& context) {
-  for (const api::StaleObject& stale : context.resources.stale) {
-    const std::string since = UtcText(stale.since_unix_s);
-    SetVerdict(&context.StatusOf(stale.ref, stale.source).conditions, "Stale",
-               Holds(stale.source_lost ? "SourceLost" : "Invalid",
-                     "since " + since + " the last good version is served: " + stale.why),
-               stale.generation);
-  }
-}
 
 // One entry per address and port on which some listener is served, also where no route is attached:
 // requests there are answered 404.
@@ -86,7 +66,7 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
   WriteForeign(context);
   WarnOfUnknownAnnotations(context);
   WarnOfUnknownFields(context);
-  WriteInvalid(context);
+  WriteInvalid(context, routes.gateways(), routes.links());
   WriteStale(context);
 
   auto snapshot = std::make_shared<Snapshot>();

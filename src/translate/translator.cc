@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "api/annotations.h"
+#include "translate/invalid.h"
 #include "translate/object_index.h"
 #include "translate/whole.h"
 
@@ -151,8 +152,10 @@ bool Translator::FollowPools(const internal::Context& context,
     snapshot->pools[index] = kept_->pools.entry(index);
     const internal::PoolRecipe& recipe = kept_->pools.recipe(index);
     if (!recipe.pool) continue;  // of the others no condition has changed
-    update->parents.emplace_back(internal::RefOf(*recipe.pool),
-                                 kept_->pools.ParentsOf(context, kept_->routes.links(), index));
+    auto& [ref, parents] =
+        update->parents.emplace_back(internal::RefOf(*recipe.pool),
+                                     kept_->pools.ParentsOf(context, kept_->routes.links(), index));
+    internal::AddStale(context, ref, &parents);
   }
   return true;
 }

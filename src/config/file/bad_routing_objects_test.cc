@@ -159,6 +159,18 @@ TEST(BadObjects, HttpRouteParentsAndPaths) {
       "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
 }
 
+// They are told what is wrong with it.
+TEST(BadObjects, ABrokenHttpRouteKeepsItsParents) {
+  const api::ResourceSet set = ObjectsOf(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+      "metadata: {name: r, namespace: n}\n"
+      "spec: {parentRefs: [{name: g, sectionName: http}, {name: h, namespace: m}], rules: 3}\n");
+  ASSERT_EQ(set.invalid.size(), 1u);
+  const api::ForeignObject::Target first{api::kGatewayGroup, "Gateway", "n", "g", "http", {}};
+  const api::ForeignObject::Target second{api::kGatewayGroup, "Gateway", "m", "h", "", {}};
+  EXPECT_EQ(set.invalid[0].targets, (std::vector<api::ForeignObject::Target>{first, second}));
+}
+
 TEST(BadObjects, MirrorsOfRoutes) {
   const std::string m = "spec: {rules: [{filters: [{type: RequestMirror, requestMirror: {";
   const std::string s = m + "backendRef: {name: s, port: 80}, ";
