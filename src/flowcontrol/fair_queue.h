@@ -1,0 +1,169 @@
+// FairQueue: which of the requests that wait is next.
+//
+// Strictly by priority, the highest first. A priority may have a smallest share, so that batch work
+// trickles on under interactive load. Inside a priority tenants are served alike, by tokens and not
+// by requests, or as their weights say: the Virtual Token Counter of Sheng et al., "Fairness in
+// Serving Large Language Models" (OSDI 2024). It counts for each tenant the tokens that it was
+// served, over its weight; the tenant with the least of those that have something waiting is next.
+// Who comes back from nothing waiting is lifted to the least of the others: nobody saves up, and
+// who waits has had its turn once the others have had as much. Inside a tenant: first come, first
+// served.
+//
+// What a request uses is known when it has ended. It is charged at its start for its prompt and for
+// as long an answer as its tenant's have been lately, and the difference at its end.
+//
+// A tenant may have a ceiling of requests and of tokens that are in flight, whatever their
+// priority. While it is reached its requests wait and stand in nobody's way.
+//
+// All but the visits costs O(log n) of the tenants of a priority, however many requests wait;
+// Remove of one in the middle O(1). One thread at a time; reads no clock.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+
+namespace gw {
+
+class FairQueue {
+ public:
+  using Id = uint64_t;
+
+  struct Limits {
+    size_t requests_max = 1000;         // that wait, of each priority
+    size_t bytes_max = 256u << 20;      // of them
+    size_t tenants_max = 1000;          // that are told apart; the others are one
+    std::map<int, double> shares = {};  // smallest shares of priorities, together below 1
+  };
+
+  // Of a tenant, as its newest request says it.
+  struct Terms {
+    double weight = 1;                                   // above 0
+    std::optional<int64_t> requests_max = std::nullopt;  // in flight
+    std::optional<int64_t> tokens_max = std::nullopt;
+
+    bool operator==(const Terms&) const = default;
+  };
+
+  struct Request {
+    Id id = 0;
+    int priority = 0;
+    std::string_view tenant = {};
+    Terms terms = {};
+    int64_t tokens = 0;  // of its prompt, about
+    size_t bytes = 0;    // that it holds
+  };
+
+  enum class Refused : uint8_t { kNo, kRequests, kBytes };
+
+ private:
+  struct Tenant;
+  struct Account;
+  struct Band;
+
+ public:
+  // What a request in flight was charged. Moved, and settled once.
+  class Charge {
+   public:
+    Charge() = default;
+    Charge(Charge&& other) noexcept { *this = std::move(other); }
+    Charge& operator=(Charge&& other) noexcept {
+      account_ = std::exchange(other.account_, nullptr);
+      prompt_tokens_ = other.prompt_tokens_;
+      tokens_ = other.tokens_;
+      return *this;
+    }
+    bool held() const { return account_ != nullptr; }
+    int64_t tokens() const { return tokens_; }
+
+   private:
+    friend class FairQueue;
+    Charge(Account* account, int64_t prompt_tokens, int64_t tokens)
+        : account_(account), prompt_tokens_(prompt_tokens), tokens_(tokens) {}
+    Account* account_ = nullptr;
+    int64_t prompt_tokens_ = 0;
+    int64_t tokens_ = 0;
+  };
+
+  struct Next {
+    Id id = 0;
+    Charge charge = {};
+  };
+
+  explicit FairQueue(Limits limits);
+  ~FairQueue();
+  FairQueue(const FairQueue&) = delete;
+  FairQueue& operator=(const FairQueue&) = delete;
+
+  // What is above new limits goes on waiting.
+  void SetLimits(Limits limits);
+
+  // It waits from now on. REQUIRES: no other one with its id does
+  Refused Push(const Request& request);
+  // The next one, which waits no more; nullopt: nobody waits but whose tenant's ceiling is reached.
+  std::optional<Next> Pop();
+  // The same of the id alone, and without an effect.
+  std::optional<Id> Peek() const;
+  // In place of Push and Pop for one that need not wait. nullopt: its tenant's ceiling is reached.
+  std::optional<Charge> Pass(const Request& request);
+  // False: that one does not wait.
+  bool Remove(Id id);
+  // It has ended, and used so many tokens, of prompt and answer. Its tenant may have another one.
+  // nullopt: it was not served, and nothing is charged.
+  void Settle(Charge charge, std::optional<int64_t> used_tokens);
+
+  size_t waiting() const { return waiting_.size(); }
+  size_t waiting_bytes() const { return waiting_bytes_; }
+  // Of that priority and higher ones.
+  size_t WaitingAtLeast(int priority) const;
+
+  struct TenantView {
+    int priority;
+    std::string_view tenant;
+    size_t waiting;
+    int64_t in_flight_requests;  // of all its priorities
+    int64_t in_flight_tokens;
+    double counter;  // tokens that it was served over its weight, on top of where it came in
+  };
+  // The highest priority first.
+  void ForEachTenant(const std::function<void(const TenantView&)>& visit) const;
+
+ private:
+  struct Waiting;
+  struct ByCounter {
+    bool operator()(const Account* a, const Account* b) const;
+  };
+  using Accounts = std::set<Account*, ByCounter>;
+  using Bands = std::map<int, Band, std::greater<>>;
+
+  Tenant& TenantOf(std::string_view name, const Terms& terms);
+  Band& BandOf(int priority);
+  Account& AccountOf(const Request& request);
+  Account* NextAccount() const;
+  Charge Start(Account& account, int64_t prompt_tokens);
+  void Share(const Band& from, int64_t tokens);
+  void Unlink(Waiting& waiting);
+  void SetReady(Account& account);
+  void SetReady(Tenant& tenant);
+  void Leave(Account& account);
+  void ForgetIdle(Band& band);
+
+  Limits limits_;
+  Bands bands_;
+  std::map<std::string, Tenant, std::less<>> tenants_;
+  absl::flat_hash_map<Id, std::unique_ptr<Waiting>> waiting_;
+  size_t waiting_bytes_ = 0;
+  uint64_t accounts_made_ = 0;
+};
+
+}  // namespace gw
