@@ -307,6 +307,7 @@ bool ServerImpl::ServeUntil(SignalReader& signals, TimePoint end) {
     if (signal == SIGTERM || signal == SIGINT) return true;
     if (signal) continue;
     Retry();
+    configurator_.LogReadErrors();
     if (configurator_.IsDue()) OnChange({});
   }
 }

@@ -5,8 +5,9 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually, exchange,
-                     free_port, gateway_objects, http_route, inference_pool, penstock, pod)
+from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually,
+                     exchange, free_port, gateway_objects, http_route, inference_pool, penstock,
+                     pod)
 
 THEIRS = "example.com/controller"
 
@@ -130,6 +131,22 @@ class FollowTest(ClusterTest):
         self.assertNotIn(b"cannot be read", gateway.admin("/readyz").body)
         self.api.apply(first_pod)
         self.until_served_by(gateway, first)
+
+    def test_that_the_api_server_is_away_and_that_it_is_back_is_logged_once(self):
+        gateway = self.start(self.replica()[1])
+        self.api.stop()
+        away = "Not everything can be read, the last good objects go on serving"
+        line = gateway.wait_line(away)
+        self.assertIn("cannot be read", line["error"])
+        # Its resources fail one after the other.
+        eventually(lambda: b" more cannot be read" in gateway.admin("/readyz").body, "most of them",
+                   deadline_s=3 * DEADLINE_S)
+        self.api.start()
+        gateway.wait_line("Everything can be read again", deadline_s=3 * DEADLINE_S)
+        gateway.wait_metric("penstock_configuration_rejected", 0)
+        messages = [line.get("message") for line in gateway.lines]
+        self.assertEqual(messages.count(away), 1)
+        self.assertEqual(messages.count("Everything can be read again"), 1)
 
     def test_before_it_drains_it_is_not_ready_for_five_seconds_and_follows_the_cluster(self):
         _, first_pod = self.replica()
