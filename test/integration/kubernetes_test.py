@@ -1,11 +1,13 @@
 """Objects that come from an API server: served, followed, and kept while it is away."""
 
 import os
+import signal
+import socket
 import subprocess
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually,
+from harness import (DEADLINE_S, Addresses, Gateway, GatewayTest, KubeApi, chat_answer, eventually,
                      exchange, free_port, gateway_objects, http_route, inference_pool, penstock,
                      pod)
 
@@ -170,6 +172,29 @@ class FollowTest(ClusterTest):
         gateway.signal(1)
         line = gateway.wait_line("SIGHUP: the configuration was read")
         self.assertEqual((line["changed"], line["error"]), (False, ""))
+
+
+class FirstLoadTest(ClusterTest):
+    """The first load waits a minute for an API server, and nobody who ends it waits for that."""
+
+    def ended_by(self, number):
+        gateway = Gateway(self.addresses.take(), [], kubeconfig=self.kubeconfig, wait_ready=False)
+        self.addCleanup(gateway.stop)
+        gateway.wait_line("Objects are read from an API server")
+        gateway.signal(number)
+        self.assertEqual(gateway.wait_exit(), 0)
+        line = gateway.wait_line("Ended by a signal before the configuration was read")
+        self.assertEqual(line["signal"], number.name)
+
+    def test_a_signal_ends_the_wait_for_an_api_server_that_is_away(self):
+        self.api.stop()
+        self.ended_by(signal.SIGTERM)
+        self.ended_by(signal.SIGINT)
+
+    def test_a_signal_ends_the_wait_for_an_api_server_that_says_nothing(self):
+        self.api.stop()
+        with socket.create_server((self.api.address, self.api.port)):
+            self.ended_by(signal.SIGTERM)
 
 
 class StatusTest(ClusterTest):
