@@ -133,7 +133,7 @@ void H1Connection::OnConnected(absl::StatusOr<std::unique_ptr<Stream>> stream) {
       return Connect();
     }
     if (failure == ClientFailure::kLocalResources || failure == ClientFailure::kUnreachable) {
-      pool_.LogOwnTrouble(address_, stream.status());
+      pool_.TellOwnTrouble(address_, stream.status());
     }
     return Fail(failure, ErrnoOf(stream.status()));
   }
@@ -177,6 +177,7 @@ void H1Connection::Start(std::unique_ptr<Stream> stream) {
     stream_->KeepAlive(idle);
   }
   stream_->set_observer(this);
+  handler_->OnNewConnection();
   WatchFor(Timeout::kResponse);
   WriteRequest();
 }

@@ -11,9 +11,19 @@ namespace gw {
 namespace {
 
 constexpr Duration kSweepInterval = std::chrono::milliseconds(500);
-constexpr Duration kTroubleLogInterval = std::chrono::seconds(10);
+constexpr Duration kTroubleInterval = std::chrono::seconds(10);
 
 }  // namespace
+
+void LogEndpointTrouble(const ClientTrouble& trouble) {
+  Log(LogLevel::kWarning,
+      trouble.kind == ClientTrouble::Kind::kHandshake
+          ? "No TLS handshake with an endpoint"
+          : "No connection to an endpoint, for want of something of the gateway's own",
+      {{"endpoint", trouble.address},
+       {"error", trouble.error},
+       {"times", static_cast<int64_t>(trouble.times)}});
+}
 
 ClientPool::ClientPool(EventLoop& loop, const ClientOptions& options, Hooks hooks,
                        TlsHandshakes* handshakes)
@@ -89,23 +99,21 @@ void ClientPool::Remove(H1Connection* connection) {
   all_.erase(it);
 }
 
-void ClientPool::LogTrouble(Trouble* trouble, const std::string& address,
-                            const std::string& error) {
-  ++trouble->untold;
+void ClientPool::Tell(ClientTrouble::Kind kind, const std::string& address,
+                      const std::string& error) {
+  Untold& untold = kind == ClientTrouble::Kind::kHandshake ? untold_handshakes_ : untold_own_;
+  ++untold.times;
   const TimePoint now = loop_.now();
-  if (trouble->logged != TimePoint() && now - trouble->logged < kTroubleLogInterval) return;
-  Log(LogLevel::kWarning,
-      trouble == &handshake_trouble_
-          ? "No TLS handshake with an endpoint"
-          : "No connection to an endpoint, for want of something of the gateway's own",
-      {{"endpoint", address}, {"error", error}, {"times", static_cast<int64_t>(trouble->untold)}});
-  trouble->logged = now;
-  trouble->untold = 0;
+  if (untold.told_at != TimePoint() && now - untold.told_at < kTroubleInterval) return;
+  untold.told_at = now;
+  hooks_.on_trouble({kind, address, error, std::exchange(untold.times, 0)});
 }
 
 void ClientPool::TellHandshake(const std::string& address, const TlsHandshake::Result& result) {
   hooks_.on_handshake(result);
-  if (result.stream == nullptr) LogTrouble(&handshake_trouble_, address, result.error.message);
+  if (result.stream == nullptr) {
+    Tell(ClientTrouble::Kind::kHandshake, address, result.error.message);
+  }
 }
 
 void ClientPool::CloseIdleOf(const std::string& address) {

@@ -41,6 +41,21 @@ struct ClientTarget {
   std::shared_ptr<const ClientTls> tls = nullptr;
 };
 
+// There was no connection to a server, and it was not the server that refused it.
+struct ClientTrouble {
+  enum class Kind : uint8_t {
+    kHandshake,  // none of TLS came to its end
+    kOwn,        // something of our own was missing, or of the network
+  };
+  Kind kind;
+  const std::string& address;
+  const std::string& error;
+  uint64_t times;  // since the last that was told
+};
+
+// A line that says so of an endpoint.
+void LogEndpointTrouble(const ClientTrouble& trouble);
+
 class ClientPool {
  public:
   struct Hooks {
@@ -50,6 +65,9 @@ class ClientPool {
     // A handshake has ended.
     std::function<void(const TlsHandshake::Result&)> on_handshake =
         [](const TlsHandshake::Result&) {};
+    // Of each kind at most once in ten seconds, for the log: only the owner knows what its servers
+    // are called.
+    std::function<void(const ClientTrouble&)> on_trouble = LogEndpointTrouble;
   };
 
   // `options` outlive the pool, and so do `handshakes`; nullptr: it has its own.
@@ -82,15 +100,15 @@ class ClientPool {
   void Remove(H1Connection* connection);
   void CloseExpired();
   H1Connection* TakeIdle(const ClientTarget& target, Reuse reuse);
-  // What one line in a while tells of.
-  struct Trouble {
-    TimePoint logged{};
-    uint64_t untold = 0;
+  // Of one kind, what is told in a while.
+  struct Untold {
+    TimePoint told_at{};
+    uint64_t times = 0;
   };
-  void LogTrouble(Trouble* trouble, const std::string& address, const std::string& error);
+  void Tell(ClientTrouble::Kind kind, const std::string& address, const std::string& error);
   // No connection for a reason of our own, or of the network.
-  void LogOwnTrouble(const std::string& address, const absl::Status& status) {
-    LogTrouble(&own_trouble_, address, std::string(status.message()));
+  void TellOwnTrouble(const std::string& address, const absl::Status& status) {
+    Tell(ClientTrouble::Kind::kOwn, address, std::string(status.message()));
   }
   // One idle connection was found closed by its server: its others are no better.
   void CloseIdleOf(const std::string& address);
@@ -103,8 +121,8 @@ class ClientPool {
   absl::flat_hash_map<H1Connection*, Owned> all_;
   absl::flat_hash_map<std::string, std::vector<H1Connection*>> idle_;
   size_t idle_count_ = 0;
-  Trouble own_trouble_;
-  Trouble handshake_trouble_;
+  Untold untold_handshakes_;
+  Untold untold_own_;
   Timer sweep_;
 };
 

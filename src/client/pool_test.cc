@@ -192,6 +192,25 @@ TEST_F(ClientPoolTest, WhatIsNotHttpAndHeadsThatAreTooLargeAreBad) {
   EXPECT_EQ(pool_->idle_connections(), 0u);
 }
 
+TEST_F(ClientPoolTest, ThatARequestGoesOutOverANewConnectionIsToldOnce) {
+  Start();
+  Answer first, second, third;
+  ClientCall* const call = Send(&first);
+  EXPECT_TRUE(call->connecting());
+  EXPECT_EQ(first.new_connections, 0);
+  RunUntil([&] { return first.new_connections == 1; });
+  EXPECT_FALSE(call->connecting());
+  Asked(0).Write(kHi);
+  RunUntil([&] { return first.over(); });
+  Exchange(&second, 0, 2);
+  Send(&third, Reuse::kNone);
+  Asked(1).Write(kHi);
+  RunUntil([&] { return third.over(); });
+  EXPECT_EQ(first.new_connections, 1);
+  EXPECT_EQ(second.new_connections, 0);
+  EXPECT_EQ(third.new_connections, 1);
+}
+
 TEST_F(ClientPoolTest, ACancelledCallClosesItsConnectionAndTellsNothing) {
   Start();
   Answer answer;

@@ -30,6 +30,9 @@ struct ClientRequest {
 // OnResponseFailed nothing more comes, and the call is no longer the handler's.
 class ResponseHandler {
  public:
+  // The request goes out over a new connection, which has been made. Not called where it goes over
+  // one that was kept, at once. REQUIRES: the call is not cancelled in it
+  virtual void OnNewConnection() {}
   virtual void OnResponseHead(const http::ResponseHead& head) = 0;
   // A piece of the body: a view that is valid until OnResponseFlush or OnResponseEnd returns.
   virtual void OnResponseBody(std::string_view piece) = 0;

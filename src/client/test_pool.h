@@ -23,6 +23,7 @@ inline constexpr char kHi[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
 // What came of one request.
 struct Answer final : ResponseHandler {
+  void OnNewConnection() override { ++new_connections; }
   void OnResponseHead(const http::ResponseHead& head) override { status = head.status; }
   void OnResponseBody(std::string_view piece) override {
     body += piece;
@@ -39,6 +40,7 @@ struct Answer final : ResponseHandler {
   void OnResponseFailed(const ClientError& e) override { error = e; }
   bool over() const { return ended || error.has_value(); }
 
+  int new_connections = 0;
   int status = 0;
   std::string body;
   std::string trailers;

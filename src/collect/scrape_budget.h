@@ -1,5 +1,5 @@
 // ScrapeBudget: how many pages the scraper reads in a second, whatever the number of endpoints. A
-// token bucket; what it refuses is asked again at the next tick, in turn.
+// token bucket; what it refuses is asked again in the next round, in turn (look_plan.h).
 //
 // A page takes the gateway some 8 us to read, a real vLLM's more, and where it comes alone a
 // wake-up besides: 500 busy endpoints at the usual interval took as much as the requests that they

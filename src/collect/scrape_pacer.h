@@ -10,7 +10,7 @@
 // the one process that also serves requests, so the shortest time is what the page costs it and the
 // rest is waiting for its turn. Idle means that the last page showed nothing running or waiting and
 // that we have nothing in flight there; the latter is asked anew each time, so that the first
-// request dispatched ends it at once.
+// request dispatched ends it as soon as it is noticed (look_plan.h).
 //
 // How old metrics get is our own doing, then, and says nothing about the endpoint up to
 //

@@ -26,7 +26,7 @@ constexpr http::HeaderField kFields[] = {{"user-agent", "penstock"}, {"accept", 
 
 ScrapeTarget::ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics& metrics,
                            const ScrapeOptions& options, ScrapeBudget& budget, Identity identity,
-                           TimePoint first_due)
+                           TimePoint first_due, std::function<void()> on_change)
     : client_(client),
       loop_(client.loop()),
       index_(index),
@@ -34,6 +34,7 @@ ScrapeTarget::ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics
       options_(options),
       budget_(budget),
       identity_(std::move(identity)),
+      on_change_(std::move(on_change)),
       pacer_(options),
       first_due_(first_due),
       scanner_(identity_.runtime) {
@@ -47,11 +48,8 @@ bool ScrapeTarget::Tick(TimePoint now) {
   if (identity_.access != nullptr && identity_.access->closed) return true;
   if (!resting()) {
     // Connecting has a time limit of its own.
-    if (call_ == nullptr || call_->connecting()) {
-      sent_ = now;
-    } else if (now - sent_ >= options_.timeout) {
-      Fail(ScrapeFailure::kTimeout, false);
-    }
+    const bool sent = call_ != nullptr && !call_->connecting();
+    if (sent && now - sent_ >= options_.timeout) Fail(ScrapeFailure::kTimeout, false);
     return true;
   }
   if (IsEjected(*identity_.state)) {
@@ -65,7 +63,7 @@ bool ScrapeTarget::Tick(TimePoint now) {
     Begin(Job::kProbe, now);
     return true;
   }
-  if (!IsScrapeDue(now)) return true;
+  if (now < ScrapeDue(is_in_use())) return true;
   // An endpoint that nobody has looked at ranks behind all others: the first look does not wait.
   if (ever_began_ && !budget_.Take()) {
     if (!deferred_) metrics_.deferred.Add();
@@ -77,11 +75,35 @@ bool ScrapeTarget::Tick(TimePoint now) {
   return true;
 }
 
-bool ScrapeTarget::IsScrapeDue(TimePoint now) const {
-  if (due_at_once_) return true;
-  if (!ever_began_) return now >= first_due_;
-  const bool in_use = identity_.state->in_flight_requests.load(std::memory_order_relaxed) > 0;
-  return now - began_ >= pacer_.Interval(in_use, identity_.metrics_age_max);
+// In the order of Tick.
+NextLook ScrapeTarget::Next(TimePoint now) const {
+  if (identity_.access != nullptr && identity_.access->closed) return {};
+  if (!resting()) {
+    const bool sent = call_ != nullptr && !call_->connecting();
+    return {.at = sent ? sent_ + options_.timeout : NextLook::kNever};
+  }
+  const int64_t until_ns = identity_.state->ejected_until_ns.load(std::memory_order_relaxed);
+  if (until_ns != 0) {
+    return {.at = told_ejected_ ? TimePoint(Duration(until_ns)) : now};
+  }
+  NextLook next{.sooner_on = News::kEjected};
+  if (!identity_.scraped) return next;
+  const bool in_use = is_in_use();
+  next.at = ScrapeDue(in_use);
+  if (!in_use && ScrapeDue(true) < next.at) next.sooner_on |= News::kInUse;
+  const TimePoint doubt_due = doubt_probed_at_ + kDoubtInterval;
+  if (now >= doubt_due) {
+    next.sooner_on |= News::kDoubted;
+  } else {
+    next.at = std::min(next.at, doubt_due);
+  }
+  return next;
+}
+
+TimePoint ScrapeTarget::ScrapeDue(bool in_use) const {
+  if (due_at_once_) return TimePoint::min();
+  if (!ever_began_) return first_due_;
+  return began_ + pacer_.Interval(in_use, identity_.metrics_age_max);
 }
 
 void ScrapeTarget::Begin(Job job, TimePoint now) {
@@ -154,6 +176,11 @@ void ScrapeTarget::Send(Reuse reuse) {
   scanner_.Begin(reads_details_ ? MetricsScanner::Details::kRead : MetricsScanner::Details::kSkip);
 }
 
+void ScrapeTarget::OnNewConnection() {
+  sent_ = loop_.clock().Now();
+  on_change_();
+}
+
 void ScrapeTarget::OnResponseHead(const http::ResponseHead& head) { status_ = head.status; }
 
 void ScrapeTarget::OnResponseBody(std::string_view piece) {
@@ -170,13 +197,15 @@ void ScrapeTarget::OnResponseEnd() {
   } else {
     CompleteProbe();
   }
+  on_change_();
 }
 
 void ScrapeTarget::OnResponseFailed(const ClientError& error) {
   call_ = nullptr;
   switch (error.failure) {
     case ClientFailure::kStaleConnection:
-      return Send(Reuse::kNone);  // it was closed while we wrote; the fresh connection decides
+      Send(Reuse::kNone);  // it was closed while we wrote; the fresh connection decides
+      return on_change_();
     case ClientFailure::kConnectRefused:
       return Fail(ScrapeFailure::kConnect, true, EndpointFailure::kConnectRefused);
     case ClientFailure::kConnectTimeout:
@@ -259,7 +288,7 @@ void ScrapeTarget::Fail(ScrapeFailure failure, bool counts, EndpointFailure kind
   if (kind == EndpointFailure::kConnectRefused) index_.RemoveEndpoint(state.slot);
   if (job_ == Job::kProbe) {
     FailProbe(failure, failure != ScrapeFailure::kConnect || counts, now);
-    return;
+    return on_change_();
   }
   CountFailure(failure);
   const bool unanswered =
@@ -268,6 +297,7 @@ void ScrapeTarget::Fail(ScrapeFailure failure, bool counts, EndpointFailure kind
   if (counts && RecordFailure(state, now, kind, options_.health)) {
     metrics_.CountEjection(identity_.pool_id);
   }
+  on_change_();
 }
 
 // `asked`: the probe was made, and whatever went wrong, it did not succeed.
@@ -298,10 +328,12 @@ void ScrapeTarget::CameBack() {
   metrics_.probes_succeeded.Add();
   due_at_once_ = true;
   // What was asked in doubt says nothing of an ejection that came meanwhile.
-  if (!may_bring_back_ || !RecordProbeSuccess(*identity_.state, loop_.clock().Now())) return;
-  told_ejected_ = false;
-  Log(LogLevel::kInfo, "Endpoint back in use",
-      {{"endpoint", identity_.name}, {"pool", identity_.pool_id}});
+  if (may_bring_back_ && RecordProbeSuccess(*identity_.state, loop_.clock().Now())) {
+    told_ejected_ = false;
+    Log(LogLevel::kInfo, "Endpoint back in use",
+        {{"endpoint", identity_.name}, {"pool", identity_.pool_id}});
+  }
+  on_change_();
 }
 
 }  // namespace gw

@@ -1,17 +1,19 @@
 // ScrapeTarget: one endpoint as the scraper sees it: its pace, and the exchange under way.
 //
-// Tick is called every few milliseconds and begins what is due or gives up what has timed out; all
-// else comes from the loop. A kept connection that the server has closed meanwhile is replaced by a
-// fresh one without counting a failure.
+// Tick begins what is due or gives up what has timed out; all else comes from the loop. Next says
+// when Tick has something to do (look_plan.h): a call before then does nothing. A kept connection
+// that the server has closed meanwhile is replaced by a fresh one without counting a failure.
 
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "client/pool.h"
 #include "collect/apply_page.h"
+#include "collect/look_plan.h"
 #include "collect/metrics_text.h"
 #include "collect/scrape_budget.h"
 #include "collect/scrape_metrics.h"
@@ -46,10 +48,11 @@ class ScrapeTarget final : private ResponseHandler {
     }
   };
 
-  // `first_due`: when the first scrape may begin. The references outlive the target.
+  // `first_due`: when the first scrape may begin. `on_change`: something other than Tick, or Tick,
+  // has made what Next says another. The references outlive the target.
   ScrapeTarget(ClientPool& client, PrefixIndex& index, ScrapeMetrics& metrics,
                const ScrapeOptions& options, ScrapeBudget& budget, Identity identity,
-               TimePoint first_due);
+               TimePoint first_due, std::function<void()> on_change);
   ~ScrapeTarget();
 
   const Identity& identity() const { return identity_; }
@@ -57,16 +60,23 @@ class ScrapeTarget final : private ResponseHandler {
   // Begins what is due at `now`, ends what has timed out. False: a scrape is due and the budget has
   // nothing left for it.
   bool Tick(TimePoint now);
+  // When Tick has something to do next, as far as is known at `now`. Holds until Tick is called,
+  // on_change tells or the options change.
+  NextLook Next(TimePoint now) const;
 
  private:
   enum class Job : uint8_t { kScrape, kProbe };
 
+  void OnNewConnection() override;
   void OnResponseHead(const http::ResponseHead& head) override;
   void OnResponseBody(std::string_view piece) override;
   void OnResponseEnd() override;
   void OnResponseFailed(const ClientError& error) override;
 
-  bool IsScrapeDue(TimePoint now) const;
+  bool is_in_use() const {
+    return identity_.state->in_flight_requests.load(std::memory_order_relaxed) > 0;
+  }
+  TimePoint ScrapeDue(bool in_use) const;
   bool resting() const {
     return call_ == nullptr && connector_ == nullptr && handshake_ == nullptr;
   }
@@ -96,6 +106,7 @@ class ScrapeTarget final : private ResponseHandler {
   const ScrapeOptions& options_;
   ScrapeBudget& budget_;
   const Identity identity_;
+  const std::function<void()> on_change_;
   ScrapePacer pacer_;
 
   Job job_ = Job::kScrape;
@@ -111,7 +122,7 @@ class ScrapeTarget final : private ResponseHandler {
   int32_t in_flight_at_start_ = 0;
   TimePoint first_due_;
   TimePoint began_{};
-  TimePoint sent_{};  // or later, while connecting
+  TimePoint sent_{};  // over the connection, once there is one
   bool ever_began_ = false;
   bool deferred_ = false;  // the scrape that is due has been counted as waiting for the budget
 

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "client/handshake_counts.h"
 #include "client/pool.h"
+#include "collect/look_plan.h"
 #include "collect/scrape_target.h"
 #include "collect/silence_watch.h"
 #include "collect/wanted.h"
@@ -18,8 +19,8 @@
 namespace gw {
 namespace {
 
-// How often targets are looked at: the error in the moment of a scrape, and the time in which work
-// dispatched to an idle endpoint is noticed.
+// Between two rounds of the plan: the error in the moment of a scrape, and LookPlan::kSweepRounds
+// times that until work dispatched to an idle endpoint is noticed.
 constexpr Duration kTick = std::chrono::milliseconds(2);
 // How often a new Snapshot is looked for while there is nothing to scrape.
 constexpr Duration kTickWithoutTargets = std::chrono::milliseconds(20);
@@ -57,38 +58,34 @@ struct MetricsScraper::Impl {
     timer.Start(Duration(0));
   }
 
-  // Each target looks at the options when it asks whether it is due.
+  // With fewer of them targets are due earlier than they said.
   void SetGateways(int count) {
     CHECK(count >= 1);
     options.gateways = count;
     metrics.gateways.Set(count);
+    for (uint32_t id = 0; id < targets.size(); ++id) {
+      if (targets[id] != nullptr) Plan(id);
+    }
   }
 
   void Tick() {
     const std::shared_ptr<const Snapshot>& newest = reader.Get();
     if (newest != followed) Follow(newest);
     const TimePoint now = loop.now();
-    TickTargets(now);
+    budget.Refill(now);
+    plan.Round(now, [&](uint32_t id) {
+      ScrapeTarget& target = *targets[id];
+      const bool had_turn = target.Tick(now);
+      return LookPlan::Turn{had_turn, target.Next(now)};
+    });
     if (now - looked_at >= options.silence_look) {
       looked_at = now;
       silence.Look(now, [this](const auto&... what) { TellSilence(what...); });
     }
-    timer.Start(targets.empty() ? kTickWithoutTargets : kTick);
+    timer.Start(ids.empty() ? kTickWithoutTargets : kTick);
   }
 
-  // Those that the budget left out come first in the next round.
-  void TickTargets(TimePoint now) {
-    budget.Refill(now);
-    const size_t count = targets.size();
-    const size_t first = next_turn < count ? next_turn : 0;
-    bool all_had_theirs = true;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t at = first + i < count ? first + i : first + i - count;
-      if (targets[at]->Tick(now) || !all_had_theirs) continue;
-      all_had_theirs = false;
-      next_turn = at;
-    }
-  }
+  void Plan(uint32_t id) { plan.Set(id, targets[id]->Next(loop.now())); }
 
   // Keeps the targets of endpoints that stay what they are, with their connections and pace. An
   // endpoint whose runtime, pool or limit has changed gets a new one: the old one reads the page in
@@ -104,9 +101,10 @@ struct MetricsScraper::Impl {
 
   void Put(ScrapeTarget::Identity identity) {
     const EndpointState* const state = identity.state.get();
-    const auto [place, is_new] = places.try_emplace(state, targets.size());
-    if (is_new) targets.emplace_back();
-    std::unique_ptr<ScrapeTarget>& target = targets[place->second];
+    const auto [place, is_new] = ids.try_emplace(state, 0);
+    if (is_new) place->second = TakeId();
+    const uint32_t id = place->second;
+    std::unique_ptr<ScrapeTarget>& target = targets[id];
     if (!is_new && target->identity().SameAs(identity)) return;
     if (!is_new) scraped -= target->identity().scraped;
     scraped += identity.scraped;
@@ -116,19 +114,31 @@ struct MetricsScraper::Impl {
     } else {
       silence.Forget(state);
     }
-    target = Make(std::move(identity));
+    target = Make(id, std::move(identity));
+    plan.Put(id, state, target->Next(loop.now()));
+  }
+
+  // As small as possible: those of the gone are given again.
+  uint32_t TakeId() {
+    if (free_ids.empty()) {
+      targets.emplace_back();
+      return static_cast<uint32_t>(targets.size() - 1);
+    }
+    const uint32_t id = free_ids.back();
+    free_ids.pop_back();
+    return id;
   }
 
   void Drop(const EndpointState* state) {
-    const auto place = places.find(state);
-    if (place == places.end()) return;  // its address was none
+    const auto place = ids.find(state);
+    if (place == ids.end()) return;  // its address was none
     silence.Forget(state);
-    std::unique_ptr<ScrapeTarget>& target = targets[place->second];
-    scraped -= target->identity().scraped;
-    places[targets.back()->identity().state.get()] = place->second;
-    target.swap(targets.back());
-    places.erase(state);
-    targets.pop_back();
+    const uint32_t id = place->second;
+    scraped -= targets[id]->identity().scraped;
+    plan.Remove(id);
+    ids.erase(place);
+    targets[id].reset();
+    free_ids.push_back(id);
   }
 
   void TellSilence(const SilenceWatch::Subject& subject, uint8_t what, bool begins) {
@@ -139,10 +149,11 @@ struct MetricsScraper::Impl {
         {{"endpoint", subject.name}, {"pool", subject.pool_id}, {"reason", reason}});
   }
 
-  std::unique_ptr<ScrapeTarget> Make(ScrapeTarget::Identity identity) {
+  std::unique_ptr<ScrapeTarget> Make(uint32_t id, ScrapeTarget::Identity identity) {
     const Duration phase = std::chrono::duration_cast<Duration>(options.interval * random.Unit());
     return std::make_unique<ScrapeTarget>(client, index, metrics, options, budget,
-                                          std::move(identity), loop.now() + phase);
+                                          std::move(identity), loop.now() + phase,
+                                          [this, id] { Plan(id); });
   }
 
   EventLoop& loop;
@@ -157,10 +168,11 @@ struct MetricsScraper::Impl {
   ScrapeMetrics metrics;
   Random random;
   Wanted wanted;
-  std::vector<std::unique_ptr<ScrapeTarget>> targets;
-  std::unordered_map<const EndpointState*, size_t> places;  // in `targets`
-  size_t scraped = 0;                                       // of `targets`
-  size_t next_turn = 0;                                     // in `targets`, who is asked first
+  LookPlan plan;
+  std::vector<std::unique_ptr<ScrapeTarget>> targets;      // by their ids in `plan`
+  std::unordered_map<const EndpointState*, uint32_t> ids;  // of `targets`
+  std::vector<uint32_t> free_ids;
+  size_t scraped = 0;  // of `targets`
   SilenceWatch silence;
   TimePoint looked_at{};
   Timer timer;
@@ -173,6 +185,8 @@ MetricsScraper::MetricsScraper(EventLoop& loop, const SnapshotStore& snapshots, 
 MetricsScraper::~MetricsScraper() = default;
 
 void MetricsScraper::SetGateways(int count) { impl_->SetGateways(count); }
+
+uint64_t MetricsScraper::looks() const { return impl_->plan.looks(); }
 
 namespace {
 

@@ -17,10 +17,12 @@
 // its process.
 //
 // All work happens on one event loop: 10,000 scrapes of 34 kB a second take about a fifth of a core
-// (scrape_benchmark.cc), most of it the kernel's copying.
+// (scrape_benchmark.cc), most of it the kernel's copying. Endpoints of which nothing is due are not
+// visited (look_plan.h); work that is dispatched to an idle one is noticed within some 15 ms.
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "base/status.h"
@@ -41,6 +43,8 @@ class MetricsScraper {
   ~MetricsScraper();
   // So many gateways scrape the same endpoints from here on, with this one. REQUIRES: count >= 1
   void SetGateways(int count);
+  // How often an endpoint was visited to see what is due, ever: the work beside the pages.
+  uint64_t looks() const;
   MetricsScraper(const MetricsScraper&) = delete;
   MetricsScraper& operator=(const MetricsScraper&) = delete;
 

@@ -27,6 +27,9 @@ struct Remarks {
   std::map<std::string, int> skipped;  // of kinds that are not ours
   // Why some cannot be read at all, so that what was read there before goes on serving.
   std::vector<std::string> errors;
+  // Of a cluster, whose resources fail one by one and in other words each time: the names of those
+  // that these errors are of, sorted. Files, where other words are another mistake: empty.
+  std::vector<std::string> unread;
 
   bool operator==(const Remarks&) const = default;
 };

@@ -8,6 +8,7 @@
 #include "api/node.h"
 #include "base/check.h"
 #include "base/escape.h"
+#include "base/log.h"
 #include "base/version.h"
 #include "kube/api_call.h"
 #include "kube/json_node.h"
@@ -28,6 +29,16 @@ ClientOptions PoolOptions() {
   // A watch may be silent for long, and NAT forgets it: the peer is asked.
   options.tcp_keep_alive = std::chrono::seconds(30);
   return options;
+}
+
+void LogTrouble(const ClientTrouble& trouble) {
+  Log(LogLevel::kWarning,
+      trouble.kind == ClientTrouble::Kind::kHandshake
+          ? "No TLS handshake with the API server"
+          : "No connection to the API server, for want of something of the gateway's own",
+      {{"address", trouble.address},
+       {"error", trouble.error},
+       {"times", static_cast<int64_t>(trouble.times)}});
 }
 
 Duration FromSeconds(double s) {
@@ -79,7 +90,7 @@ ApiClient::ApiClient(EventLoop& loop, ApiServer server, Credentials& credentials
       options_(options),
       client_options_(PoolOptions()),
       user_agent_(fmt::format("penstock/{}", Version().version)),
-      pool_(loop, client_options_, {}) {
+      pool_(loop, client_options_, {.on_trouble = LogTrouble}) {
   CHECK(options_.requests_per_second > 0 && options_.requests_burst >= 1);
 }
 

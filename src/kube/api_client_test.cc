@@ -23,6 +23,7 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 struct Lines final : LineHandler {
   void OnStreamStart() override { ++starts; }
@@ -408,7 +409,11 @@ TEST_F(ApiClientTest, OverTlsTheServerHasToProveWhoItIs) {
   EXPECT_EQ(Get().body, "safe");
   credentials_.credential.tls =
       MakeClientTls({.server_name = "other.example.com", .trust = TestAuthority().Trusted()});
+  testing::internal::CaptureStderr();
   const ApiAnswer answer = Get();
+  const std::string logged = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(logged, HasSubstr("\"No TLS handshake with the API server\",\"address\":\"127."));
+  EXPECT_THAT(logged, Not(HasSubstr("endpoint")));
   EXPECT_EQ(answer.failure, ApiFailure::kConnection);
   EXPECT_THAT(answer.error, HasSubstr("tls"));
   EXPECT_EQ(server_.requests.size(), 1u);

@@ -101,7 +101,12 @@ bool Configurator::Apply(const config::Change& change) {
   const uint64_t generation = this->generation() + 1;
   ChangeResources(change);
   Translator::Update update = Translate(change, generation);
-  LogChanges(change, absl::StrJoin(remarks_->errors, "; "));
+  {
+    const MutexLock lock(mutex_);
+    read_error_news_.Set(absl::StrJoin(remarks_->errors, "; "), remarks_->unread);
+  }
+  LogReadErrors();
+  LogChanges(change);
   const bool all = Publish(std::move(update), generation);
   const bool whole = remarks_->errors.empty();
   const size_t stale = remarks_->stale.size();
@@ -193,11 +198,22 @@ std::shared_ptr<const api::ResourceSet> Configurator::resources() const {
           }};
 }
 
-void Configurator::LogChanges(const config::Change& change, const std::string& error) const {
-  if (!error.empty() && error != load_error()) {
-    Log(LogLevel::kError, "Not everything can be read, the last good objects go on serving",
-        {{"error", error}, {"generation", generation()}});
+void Configurator::LogReadErrors() {
+  const MutexLock lock(mutex_);
+  switch (read_error_news_.Take(clock_.Now())) {
+    case ReadErrorNews::Say::kNothing:
+      break;
+    case ReadErrorNews::Say::kErrors:
+      Log(LogLevel::kError, "Not everything can be read, the last good objects go on serving",
+          {{"error", read_error_news_.error()}, {"generation", generation_}});
+      break;
+    case ReadErrorNews::Say::kAllRead:
+      Log(LogLevel::kInfo, "Everything can be read again", {{"generation", generation_}});
+      break;
   }
+}
+
+void Configurator::LogChanges(const config::Change& change) {
   size_t logged = 0;
   for (const api::StaleObject& stale : change.news) {
     if (stale.source_lost || logged++ >= kRefusedLoggedMax) continue;

@@ -20,6 +20,7 @@
 #include "config/config_source.h"
 #include "pool/endpoint.h"
 #include "prefix/index.h"
+#include "server/read_error_news.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
 #include "translate/translator.h"
@@ -45,6 +46,8 @@ class Configurator {
   // Any thread. Whether some condition is another by now though no object is: a certificate has
   // ended. Apply, of no change, says which.
   bool IsDue() const;
+  // Any thread, now and then. Logs what cannot be read, if that was held back (ReadErrorNews).
+  void LogReadErrors();
   // Listeners that a worker could not open; replaces what was said of the generation before.
   void SetListenErrors(ListenErrors errors);
 
@@ -67,7 +70,7 @@ class Configurator {
   Translator::Update Translate(const config::Change& change, uint64_t generation);
   void KeepStatus(Translator::Update& update, uint64_t generation);
   void LogWarnings(const std::vector<std::string>& warnings);
-  void LogChanges(const config::Change& change, const std::string& error) const;
+  static void LogChanges(const config::Change& change);
   void ChangeResources(const config::Change& change);
   int64_t NowUnixSeconds() const;
   void AddCertificateMetric();
@@ -94,6 +97,7 @@ class Configurator {
   size_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t stale_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string load_error_ ABSL_GUARDED_BY(mutex_);
+  ReadErrorNews read_error_news_ ABSL_GUARDED_BY(mutex_);
   ListenErrors listen_errors_ ABSL_GUARDED_BY(mutex_);
   std::vector<ServedCertificate> certificates_ ABSL_GUARDED_BY(mutex_);
   int64_t next_change_unix_s_ ABSL_GUARDED_BY(mutex_) = 0;

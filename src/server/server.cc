@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -74,6 +75,7 @@ class ServerImpl final : public Server {
     if (bind.ok()) translate.bind_ip = bind->ip();  // what is wrong with it Start says
     return translate;
   }
+  absl::StatusOr<config::FirstLoad> Load();
   absl::Status StartFrontEnds();
   absl::Status StartAdmin();
   absl::Status StartResolver();
@@ -124,7 +126,7 @@ absl::Status ServerImpl::Start() {
   RETURN_IF_ERROR(CheckBindIp(options_.bind_ip));
   ASSIGN_OR_RETURN(admin_address_,
                    AdminAddressOf(options_.admin_address, options_.takeover, handed_));
-  ASSIGN_OR_RETURN(const config::FirstLoad loaded, source_->Load());
+  ASSIGN_OR_RETURN(const config::FirstLoad loaded, Load());
   LogStart(options_, loaded, absl::StrJoin(handed_.Names(), ", "));
   files_ = loaded.files;
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
@@ -144,6 +146,18 @@ absl::Status ServerImpl::Start() {
   CountGateways();
   source_->Start([this](const config::Change& change) { OnChange(change); });
   return absl::OkStatus();
+}
+
+// An API server may take a minute, and longer where its name has no address: whoever ends the
+// process does not wait for that. Nothing is held yet that would have to be given back.
+absl::StatusOr<config::FirstLoad> ServerImpl::Load() {
+  absl::StatusOr<config::FirstLoad> loaded = absl::UnknownError("not loaded");
+  const std::optional<int> signal = RunUnlessEnded([&] { loaded = source_->Load(); });
+  if (!signal) return loaded;
+  Log(LogLevel::kInfo, "Ended by a signal before the configuration was read",
+      {{"signal", *signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  ShutdownLog();
+  _exit(0);
 }
 
 absl::Status ServerImpl::StartFrontEnds() {
@@ -307,6 +321,7 @@ bool ServerImpl::ServeUntil(SignalReader& signals, TimePoint end) {
     if (signal == SIGTERM || signal == SIGINT) return true;
     if (signal) continue;
     Retry();
+    configurator_.LogReadErrors();
     if (configurator_.IsDue()) OnChange({});
   }
 }

@@ -28,6 +28,35 @@ TEST(SignalsDeathTest, EverySignalIsReadAndNoneEndsTheProcess) {
   EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
 }
 
+TEST(SignalsDeathTest, WhatIsOverEndsNothingAndLeavesOtherSignalsToBeRead) {
+  const auto run = [] {
+    BlockSignals();
+    bool done = false;
+    kill(getpid(), SIGHUP);
+    if (RunUnlessEnded([&] { done = true; }).has_value() || !done) _exit(1);
+    SignalReader reader;
+    kill(getpid(), SIGTERM);  // is not lost behind it
+    if (reader.Next(std::chrono::seconds(10)) != SIGHUP) _exit(2);
+    if (reader.Next(std::chrono::seconds(10)) != SIGTERM) _exit(3);
+    _exit(0);
+  };
+  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
+}
+
+TEST(SignalsDeathTest, ASignalToEndDoesNotWaitForWorkThatHangs) {
+  for (const int number : {SIGTERM, SIGINT}) {
+    const auto run = [number] {
+      BlockSignals();
+      const std::optional<int> signal = RunUnlessEnded([number] {
+        kill(getpid(), number);
+        for (;;) pause();
+      });
+      _exit(signal == number ? 0 : 1);
+    };
+    EXPECT_EXIT(run(), testing::ExitedWithCode(0), "") << number;
+  }
+}
+
 TEST(SignalsDeathTest, DescriptorsBeyondAThousandAreReadLikeOthers) {
   const auto run = [] {
     BlockSignals();

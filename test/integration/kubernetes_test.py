@@ -1,12 +1,15 @@
 """Objects that come from an API server: served, followed, and kept while it is away."""
 
 import os
+import signal
+import socket
 import subprocess
 import tempfile
 import unittest
 
-from harness import (DEADLINE_S, Addresses, GatewayTest, KubeApi, chat_answer, eventually, exchange,
-                     free_port, gateway_objects, http_route, inference_pool, penstock, pod)
+from harness import (DEADLINE_S, Addresses, Gateway, GatewayTest, KubeApi, chat_answer, eventually,
+                     exchange, free_port, gateway_objects, http_route, inference_pool, penstock,
+                     pod)
 
 THEIRS = "example.com/controller"
 
@@ -131,6 +134,22 @@ class FollowTest(ClusterTest):
         self.api.apply(first_pod)
         self.until_served_by(gateway, first)
 
+    def test_that_the_api_server_is_away_and_that_it_is_back_is_logged_once(self):
+        gateway = self.start(self.replica()[1])
+        self.api.stop()
+        away = "Not everything can be read, the last good objects go on serving"
+        line = gateway.wait_line(away)
+        self.assertIn("cannot be read", line["error"])
+        # Its resources fail one after the other.
+        eventually(lambda: b" more cannot be read" in gateway.admin("/readyz").body, "most of them",
+                   deadline_s=3 * DEADLINE_S)
+        self.api.start()
+        gateway.wait_line("Everything can be read again", deadline_s=3 * DEADLINE_S)
+        gateway.wait_metric("penstock_configuration_rejected", 0)
+        messages = [line.get("message") for line in gateway.lines]
+        self.assertEqual(messages.count(away), 1)
+        self.assertEqual(messages.count("Everything can be read again"), 1)
+
     def test_before_it_drains_it_is_not_ready_for_five_seconds_and_follows_the_cluster(self):
         _, first_pod = self.replica()
         second, second_pod = self.replica()
@@ -153,6 +172,29 @@ class FollowTest(ClusterTest):
         gateway.signal(1)
         line = gateway.wait_line("SIGHUP: the configuration was read")
         self.assertEqual((line["changed"], line["error"]), (False, ""))
+
+
+class FirstLoadTest(ClusterTest):
+    """The first load waits a minute for an API server, and nobody who ends it waits for that."""
+
+    def ended_by(self, number):
+        gateway = Gateway(self.addresses.take(), [], kubeconfig=self.kubeconfig, wait_ready=False)
+        self.addCleanup(gateway.stop)
+        gateway.wait_line("Objects are read from an API server")
+        gateway.signal(number)
+        self.assertEqual(gateway.wait_exit(), 0)
+        line = gateway.wait_line("Ended by a signal before the configuration was read")
+        self.assertEqual(line["signal"], number.name)
+
+    def test_a_signal_ends_the_wait_for_an_api_server_that_is_away(self):
+        self.api.stop()
+        self.ended_by(signal.SIGTERM)
+        self.ended_by(signal.SIGINT)
+
+    def test_a_signal_ends_the_wait_for_an_api_server_that_says_nothing(self):
+        self.api.stop()
+        with socket.create_server((self.api.address, self.api.port)):
+            self.ended_by(signal.SIGTERM)
 
 
 class StatusTest(ClusterTest):

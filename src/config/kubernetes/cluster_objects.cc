@@ -24,7 +24,8 @@ void ClusterObjects::TakeBroken(const api::ParsedObject& broken, int64_t now_uni
 }
 
 std::optional<Change> ClusterObjects::TakeChange(std::vector<std::string> errors,
-                                                 int64_t now_unix_s) {
+                                                 int64_t now_unix_s,
+                                                 std::vector<std::string> unread) {
   for (const auto& [id, version] : std::exchange(newest_, {})) {
     refused_.erase(id);
     if (!version) {
@@ -41,6 +42,7 @@ std::optional<Change> ClusterObjects::TakeChange(std::vector<std::string> errors
   for (const auto& [id, refused] : refused_) remarks.invalid.push_back(refused);
   remarks.stale = served_.Stale();
   remarks.errors = std::move(errors);
+  remarks.unread = std::move(unread);
   if (remarks != *remarks_) {
     remarks_ = std::make_shared<const Remarks>(std::move(remarks));
     change.remarks = remarks_;

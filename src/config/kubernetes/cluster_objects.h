@@ -31,8 +31,10 @@ class ClusterObjects {
   // A limit was reached; `name` lives for ever.
   void NoteLimit(std::string_view name) { limits_.push_back(name); }
 
-  // What is different from the last call; nullopt: nothing. `errors`: what cannot be read now.
-  std::optional<Change> TakeChange(std::vector<std::string> errors, int64_t now_unix_s);
+  // What is different from the last call; nullopt: nothing. `errors` and `unread`: what cannot
+  // be read now, as Remarks have them.
+  std::optional<Change> TakeChange(std::vector<std::string> errors, int64_t now_unix_s,
+                                   std::vector<std::string> unread = {});
 
   size_t size() const { return served_.objects().size() + refused_.size(); }
 

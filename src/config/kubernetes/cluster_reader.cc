@@ -223,7 +223,13 @@ std::string ClusterReader::WhyNotSynced() const {
 std::optional<Change> ClusterReader::TakeChange() {
   if (!has_synced_) return std::nullopt;
   constexpr int64_t kNanosPerSecond = 1'000'000'000;
-  return objects_.TakeChange(Errors(), loop_.clock().UnixNanos() / kNanosPerSecond);
+  std::vector<std::string> unread;
+  for (const auto& watch : kinds_) {
+    if (!watch->Trouble().empty()) unread.push_back(watch->kind().Name());
+  }
+  std::sort(unread.begin(), unread.end());
+  return objects_.TakeChange(Errors(), loop_.clock().UnixNanos() / kNanosPerSecond,
+                             std::move(unread));
 }
 
 }  // namespace gw::config

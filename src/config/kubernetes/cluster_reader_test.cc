@@ -197,9 +197,11 @@ TEST_F(ClusterReaderTest, WhatCannotBeReadLaterStaysAndIsTold) {
   cluster_.Break("secrets");
   AdvanceUntil([&] { return !remarks_.errors.empty(); });
   EXPECT_THAT(remarks_.errors, ElementsAre(AllOf(HasSubstr("secrets cannot be read: status 403"))));
+  EXPECT_THAT(remarks_.unread, ElementsAre("secrets"));
   EXPECT_THAT(served_.secrets, SizeIs(1));
   cluster_.Of("secrets").forbidden = false;
   AdvanceUntil([&] { return remarks_.errors.empty(); });
+  EXPECT_THAT(remarks_.unread, IsEmpty());
 }
 
 TEST_F(ClusterReaderTest, ALimitIsNamedAndCountedOnce) {
