@@ -32,6 +32,8 @@ void ApplyLoad(const MetricsSample& sample, const PageReading& reading, PageMemo
   };
   if (good(sample.waiting_found, MetricsScanner::kWaiting)) {
     state->waiting_requests.store(sample.waiting_requests, kRelaxed);
+    // What came in between is counted twice rather than not at all, until the next page.
+    state->scraped_in_flight.store(reading.in_flight_at_start, kRelaxed);
   }
   if (good(sample.running_found, MetricsScanner::kRunning)) {
     state->running_requests.store(sample.running_requests, kRelaxed);
@@ -39,6 +41,7 @@ void ApplyLoad(const MetricsSample& sample, const PageReading& reading, PageMemo
   if (good(sample.kv_cache_found, MetricsScanner::kKvCache)) {
     memory->reported_kv_cache = true;
     state->kv_cache_utilization_ratio.store(sample.kv_cache_utilization_ratio, kRelaxed);
+    state->scraped_tokens.store(reading.tokens_at_start, kRelaxed);
   }
   if (sample.cache_block_tokens != 0) {
     state->cache_block_tokens.store(sample.cache_block_tokens, kRelaxed);
@@ -49,9 +52,13 @@ void ApplyLoad(const MetricsSample& sample, const PageReading& reading, PageMemo
   // mistaken for one.
   const int32_t own =
       std::max(reading.in_flight_at_start, state->in_flight_requests.load(kRelaxed));
-  const float total =
-      state->waiting_requests.load(kRelaxed) + state->running_requests.load(kRelaxed);
-  state->foreign_requests.store(std::max(0.0f, total - static_cast<float>(own)), kRelaxed);
+  const float waiting = state->waiting_requests.load(kRelaxed);
+  const float running = state->running_requests.load(kRelaxed);
+  state->foreign_requests.store(std::max(0.0f, waiting + running - static_cast<float>(own)),
+                                kRelaxed);
+  if (waiting == 0 && running > state->running_requests_peak.load(kRelaxed)) {
+    state->running_requests_peak.store(running, kRelaxed);
+  }
 }
 
 void ApplyAdapters(const MetricsSample& sample, PageMemory* memory, EndpointState* state) {
@@ -83,13 +90,14 @@ PageOutcome ApplyPage(const MetricsSample& sample, const PageReading& reading, P
       memory->reported_kv_cache ? kRequests | 1u << MetricsScanner::kKvCache : kRequests;
   PageOutcome outcome;
   outcome.tells_load = (sample.refused & needed) == 0;
-  ApplyLoad(sample, reading, memory, state);
-  if (reading.has_details) ApplyAdapters(sample, memory, state);
   if (sample.process_start_s != 0) {
     outcome.restarted =
         memory->process_start_s != 0 && memory->process_start_s != sample.process_start_s;
     memory->process_start_s = sample.process_start_s;
   }
+  if (outcome.restarted) state->running_requests_peak.store(0, kRelaxed);
+  ApplyLoad(sample, reading, memory, state);
+  if (reading.has_details) ApplyAdapters(sample, memory, state);
   if (outcome.tells_load) {
     state->scraped_at_ns.store(reading.now.time_since_epoch().count(), std::memory_order_release);
   }

@@ -20,9 +20,11 @@ struct PageMemory {
 };
 
 struct PageReading {
-  int32_t in_flight_at_start = 0;  // our own requests there when the page was asked for
-  bool has_details = false;        // the page was read to its end (MetricsScanner::Details::kRead)
-  TimePoint now;                   // the page's moment, from which its age is counted
+  // Our own requests there, and their tokens, when the page was asked for.
+  int32_t in_flight_at_start = 0;
+  int64_t tokens_at_start = 0;
+  bool has_details = false;  // the page was read to its end (MetricsScanner::Details::kRead)
+  TimePoint now;             // the page's moment, from which its age is counted
 };
 
 struct PageOutcome {

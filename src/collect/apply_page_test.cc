@@ -24,13 +24,15 @@ MetricsSample Load(float waiting, float running, float kv_cache) {
 class ApplyPageTest : public testing::Test {
  protected:
   PageOutcome Apply(const MetricsSample& sample, int ms, bool has_details = true) {
-    return ApplyPage(sample, {in_flight_at_start_, has_details, At(ms)}, &memory_, &state_);
+    return ApplyPage(sample, {in_flight_at_start_, tokens_at_start_, has_details, At(ms)}, &memory_,
+                     &state_);
   }
   int AgeBase() const { return static_cast<int>(state_.scraped_at_ns.load() / 1'000'000); }
 
   EndpointState state_{1};
   PageMemory memory_;
   int32_t in_flight_at_start_ = 0;
+  int64_t tokens_at_start_ = 0;
 };
 
 TEST_F(ApplyPageTest, ThePageBecomesTheState) {
@@ -54,6 +56,36 @@ TEST_F(ApplyPageTest, WhatIsNotOurOwnIsForeign) {
   state_.in_flight_requests.store(20);
   Apply(Load(3, 5, 0), 2);
   EXPECT_EQ(state_.foreign_requests.load(), 0);
+}
+
+TEST_F(ApplyPageTest, WhatWasOursWhenItWasAskedForIsKeptBesideIt) {
+  in_flight_at_start_ = 4;
+  tokens_at_start_ = 900;
+  Apply(Load(3, 5, 0.5f), 1);
+  EXPECT_EQ(state_.scraped_in_flight.load(), 4);
+  EXPECT_EQ(state_.scraped_tokens.load(), 900);
+  // It goes with the value that it is counted from.
+  in_flight_at_start_ = 7;
+  tokens_at_start_ = 1800;
+  MetricsSample sample = Load(99, 6, 0.6f);
+  sample.refused = 1u << MetricsScanner::kWaiting;
+  Apply(sample, 2);
+  EXPECT_EQ(state_.scraped_in_flight.load(), 4);
+  EXPECT_EQ(state_.scraped_tokens.load(), 1800);
+}
+
+TEST_F(ApplyPageTest, TheMostThatRanWhileNoneWaitedIsKeptUntilTheServerIsAnother) {
+  Apply(Load(0, 5, 0), 1);
+  Apply(Load(0, 3, 0), 2);
+  Apply(Load(2, 9, 0), 3);
+  EXPECT_EQ(state_.running_requests_peak.load(), 5);
+  MetricsSample sample = Load(0, 4, 0);
+  sample.process_start_s = 100;
+  Apply(sample, 4);
+  EXPECT_EQ(state_.running_requests_peak.load(), 5);
+  sample.process_start_s = 200;
+  Apply(sample, 5);
+  EXPECT_EQ(state_.running_requests_peak.load(), 4);
 }
 
 TEST_F(ApplyPageTest, AValueThatCannotBeLeavesTheLastGoodOneAndTheAge) {

@@ -154,6 +154,7 @@ void ScrapeTarget::OnShaken(const TlsHandshake::Result& result) {
 void ScrapeTarget::Send(Reuse reuse) {
   body_bytes_ = 0;
   in_flight_at_start_ = identity_.state->in_flight_requests.load(std::memory_order_relaxed);
+  tokens_at_start_ = identity_.state->own_tokens();
   sent_ = loop_.clock().Now();
   const std::string_view path =
       job_ == Job::kScrape ? "/metrics" : HealthPaths(identity_.runtime)[health_path_];
@@ -261,7 +262,8 @@ void ScrapeTarget::Apply(const MetricsSample& sample) {
   EndpointState& state = *identity_.state;
   state.paced_age_ns.store(pacer_.PacedAge(identity_.metrics_age_max, budget_.Turn()).count(),
                            std::memory_order_relaxed);
-  const PageReading reading{in_flight_at_start_, reads_details_, loop_.clock().Now()};
+  const PageReading reading{in_flight_at_start_, tokens_at_start_, reads_details_,
+                            loop_.clock().Now()};
   if (!ApplyPage(sample, reading, &memory_, &state).restarted) return;
   index_.RemoveEndpoint(state.slot);
   Log(LogLevel::kInfo, "Model server was started anew, its prefix cache is empty",

@@ -120,6 +120,7 @@ class ScrapeTarget final : private ResponseHandler {
   size_t body_bytes_ = 0;
   size_t health_path_ = 0;  // of the probe under way
   int32_t in_flight_at_start_ = 0;
+  int64_t tokens_at_start_ = 0;
   TimePoint first_due_;
   TimePoint began_{};
   TimePoint sent_{};  // over the connection, once there is one

@@ -1,28 +1,68 @@
 #include "flowcontrol/admission.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace gw {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+// Own requests that have come since the page, less those that have ended.
+float CameSince(const Candidates& candidates, size_t row, const EndpointState& state) {
+  return static_cast<float>(candidates.in_flight_requests()[row] -
+                            state.scraped_in_flight.load(kRelaxed));
+}
+
+// With the tokens of our own that have come since the page, or gone.
+float KvCacheNow(float scraped, const EndpointState& state) {
+  const auto tokens = static_cast<float>(state.cache_blocks.load(kRelaxed)) *
+                      static_cast<float>(state.cache_block_tokens.load(kRelaxed));
+  if (tokens == 0) return scraped;
+  const int64_t came = state.own_tokens() - state.scraped_tokens.load(kRelaxed);
+  return scraped + static_cast<float>(came) / tokens;
+}
+
+int64_t RoomAt(const Candidates& candidates, size_t row, const SaturationLimits& limits) {
+  float waiting = candidates.waiting_requests()[row];
+  float kv_cache = candidates.kv_cache_utilization_ratios()[row];
+  if (candidates.endpoints()[row] != nullptr) {
+    const EndpointState& state = *candidates.endpoints()[row]->state;
+    // It ran more when none waited: so many may come before one does.
+    const float spare = waiting > 0 ? 0
+                                    : std::max(0.0f, state.running_requests_peak.load(kRelaxed) -
+                                                         state.running_requests.load(kRelaxed));
+    waiting += CameSince(candidates, row, state) - spare;
+    kv_cache = KvCacheNow(kv_cache, state);
+  }
+  if (waiting > limits.waiting_requests_max || kv_cache > limits.kv_cache_utilization_ratio_max) {
+    return 0;
+  }
+  return static_cast<int64_t>(std::floor(limits.waiting_requests_max - waiting)) + 1;
+}
+
+}  // namespace
 
 Criticality CriticalityOf(int priority) {
   return priority < 0 ? Criticality::kSheddable : Criticality::kCritical;
 }
 
-bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits) {
+int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits) {
   bool any_fresh = false;
   bool any_scraped = false;
-  bool any_unused = false;
+  int64_t room = 0;
+  int64_t unused = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
     any_scraped |= candidates.metrics_ages()[i] != Duration::max();
-    any_unused |= candidates.in_flight_requests()[i] <= 0;
+    unused += candidates.in_flight_requests()[i] <= 0 ? 1 : 0;
     if (candidates.metrics_fresh()[i] == 0) continue;
     any_fresh = true;
-    if (candidates.waiting_requests()[i] <= limits.waiting_requests_max &&
-        candidates.kv_cache_utilization_ratios()[i] <= limits.kv_cache_utilization_ratio_max) {
-      return false;
-    }
+    room += RoomAt(candidates, i, limits);
   }
+  if (any_fresh) return std::min(room, kRoomMax);
   // Endpoints that never showed metrics say nothing about their load; to refuse for their silence
   // would refuse everything in front of a model server that has no metrics.
-  return any_fresh || (any_scraped && !any_unused);
+  return any_scraped ? unused : kRoomMax;
 }
 
 Admission Admit(Criticality criticality, const Candidates& candidates,

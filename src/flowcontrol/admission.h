@@ -23,13 +23,23 @@ struct SaturationLimits {
   float kv_cache_utilization_ratio_max = 0.8f;
 };
 
-// Saturated: no candidate with fresh metrics has waiting <= waiting_requests_max and KV-cache use
-// <= kv_cache_utilization_ratio_max. Others do not count beside them, since scheduling would not
-// choose them. Where no metrics are fresh, what we know is our own share: the pool is saturated
-// only if something of ours is in flight at every candidate, so that an idle pool takes requests
-// whatever has become of its metrics. Candidates none of which was ever scraped are never called
-// saturated, nor is an empty list: that there is no endpoint is another refusal.
-bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits);
+// How many more requests the candidates take until all of them are saturated; 0: they are. Capped
+// at kRoomMax. One has room while waiting <= waiting_requests_max and KV-cache use <=
+// kv_cache_utilization_ratio_max, by fresh metrics. What has come and gone of our own since its
+// page is added to what the page said, so that it moves with each dispatch and each end and a burst
+// between two scrapes does not pass it: requests that have come wait, unless the endpoint ran more
+// than it does now when none waited.
+//
+// Candidates without fresh metrics do not count beside others, since scheduling would not choose
+// them. Where no metrics are fresh, what we know is our own share: each candidate at which nothing
+// of ours is in flight takes one, so that an idle pool takes requests whatever has become of its
+// metrics. Candidates none of which was ever scraped are never called saturated, nor is an empty
+// list: that there is no endpoint is another refusal.
+inline constexpr int64_t kRoomMax = int64_t{1} << 32;
+int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits);
+inline bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits) {
+  return RoomOf(candidates, limits) == 0;
+}
 Admission Admit(Criticality criticality, const Candidates& candidates,
                 const SaturationLimits& limits);
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <vector>
 
 namespace gw {
@@ -74,6 +75,81 @@ TEST(Admission, LimitsAreTheCallers) {
                            {.waiting_requests_max = 6, .kv_cache_utilization_ratio_max = 0.85f}));
   EXPECT_TRUE(IsSaturated(candidates,
                           {.waiting_requests_max = 5, .kv_cache_utilization_ratio_max = 0.85f}));
+}
+
+// One endpoint with fresh metrics, and what has happened there since its page.
+struct Busy {
+  Endpoint endpoint;
+  float waiting = 0;
+  float kv_cache = 0;
+
+  Busy() { endpoint.state = std::make_shared<EndpointState>(0); }
+  EndpointState& state() { return *endpoint.state; }
+  int64_t Room(const SaturationLimits& limits = {}) {
+    EndpointView view = Fresh(waiting, kv_cache);
+    view.endpoint = &endpoint;
+    view.in_flight_requests = state().in_flight_requests;
+    return RoomOf(Candidates(std::vector{view}), limits);
+  }
+};
+
+TEST(Admission, ABurstBetweenTwoScrapesDoesNotPassTheLimit) {
+  Busy busy;
+  busy.state().in_flight_requests = busy.state().scraped_in_flight = 10;
+  int admitted = 0;
+  for (; busy.Room() > 0; ++admitted) ++busy.state().in_flight_requests;
+  EXPECT_EQ(admitted, 6);  // 5 waiting are within it, so a 6th may come
+  --busy.state().in_flight_requests;
+  EXPECT_EQ(busy.Room(), 1);
+}
+
+TEST(Admission, WhatHasEndedSinceThePageMakesRoom) {
+  Busy busy;
+  busy.waiting = 8;
+  busy.state().in_flight_requests = busy.state().scraped_in_flight = 40;
+  EXPECT_EQ(busy.Room(), 0);
+  busy.state().in_flight_requests = 37;
+  EXPECT_EQ(busy.Room(), 1);
+  busy.state().in_flight_requests = 30;
+  EXPECT_EQ(busy.Room(), 8);
+}
+
+TEST(Admission, AnEndpointThatRanMoreWhileNoneWaitedHasRoomForAsMany) {
+  Busy busy;
+  busy.state().running_requests = 4;
+  busy.state().running_requests_peak = 100;
+  EXPECT_EQ(busy.Room(), 96 + 6);
+  busy.state().in_flight_requests = 96 + 5;
+  EXPECT_EQ(busy.Room(), 1);
+  // Where some wait there is none, however many ran before.
+  busy.waiting = 1;
+  busy.state().scraped_in_flight = 96 + 5;
+  EXPECT_EQ(busy.Room(), 5);
+}
+
+TEST(Admission, TokensThatCameSinceThePageFillTheKvCache) {
+  Busy busy;
+  busy.kv_cache = 0.5f;
+  busy.state().cache_blocks = 1000;
+  busy.state().cache_block_tokens = 16;
+  busy.state().pending_prompt_tokens = 1000;
+  busy.state().decoding_context_tokens = 1000;
+  busy.state().scraped_tokens = 2000;
+  EXPECT_EQ(busy.Room(), 6);
+  busy.state().pending_prompt_tokens = 6000;  // 5,000 of 16,000 more
+  EXPECT_EQ(busy.Room(), 0);
+  busy.state().cache_blocks = 0;  // not reported
+  EXPECT_EQ(busy.Room(), 6);
+}
+
+TEST(Admission, RoomIsThatOfAllTogether) {
+  const SaturationLimits limits;
+  EXPECT_EQ(RoomOf(Candidates(std::vector{Fresh(6, 0), Fresh(5, 0), Fresh(2, 0)}), limits), 1 + 4);
+  EXPECT_EQ(RoomOf(Candidates(std::vector{Stale(0, 0), Fresh(2, 0)}), limits), 4);
+  EXPECT_EQ(RoomOf(Candidates(std::vector{Stale(0, 0), InUse(Stale(0, 0)), Stale(9, 1)}), limits),
+            2);
+  EXPECT_EQ(RoomOf(Candidates(std::vector{NeverScraped()}), limits), kRoomMax);
+  EXPECT_EQ(RoomOf(Candidates(), limits), kRoomMax);
 }
 
 TEST(Admission, OnlyCriticalRequestsEnterASaturatedPool) {

@@ -80,13 +80,19 @@ class alignas(64) EndpointState {
   std::atomic<uint8_t> silence{0};
   // False: ejected_until_ns, returned_at_ns and penalty are 0 and need not be looked at.
   std::atomic<bool> ever_failed{false};
+  // What was our own when the page was made, in flight, and its tokens, pending and decoding: what
+  // has come and gone since then the page does not show yet (flowcontrol/admission.h).
+  std::atomic<int32_t> scraped_in_flight{0};
+  std::atomic<int64_t> scraped_tokens{0};
 
   // Health, written through pool/health.h.
   alignas(64) std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected
   std::atomic<int64_t> returned_at_ns{0};  // of an ejected endpoint; 0: nothing is on trial
   std::atomic<uint64_t> penalty{0};        // of what failed lately, and its time
 
-  std::atomic<float> running_requests{0};           // scraped
+  std::atomic<float> running_requests{0};  // scraped
+  // The most that ran while none waited, as far as it was scraped: it has room for so many.
+  std::atomic<float> running_requests_peak{0};
   std::atomic<int64_t> decoding_context_tokens{0};  // own accounting
   std::atomic<uint32_t> cache_block_tokens{0};      // 0: not reported
   std::atomic<uint32_t> cache_blocks{0};            // 0: not reported
@@ -112,6 +118,10 @@ class alignas(64) EndpointState {
   std::atomic<int64_t> first_byte_ns_sum{0};      // from dispatch
   std::atomic<int64_t> first_byte_ns_longest{0};  // since `collect` last took it
 
+  int64_t own_tokens() const {
+    return pending_prompt_tokens.load(std::memory_order_relaxed) +
+           decoding_context_tokens.load(std::memory_order_relaxed);
+  }
   // About as many bytes of prompt text as its KV cache has room for; 0: not reported.
   uint64_t cache_chars() const;
   // A prompt of so many bytes had so many tokens there.
