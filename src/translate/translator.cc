@@ -14,9 +14,11 @@ namespace {
 // With more changes at once it is quicker to translate all.
 constexpr size_t kFollowedChangesMax = 256;
 
-// What warnings and conditions are made of besides the pools.
-bool IsOfPoolsOnly(const api::Object& object) {
-  if (std::holds_alternative<api::Pod>(object)) return true;
+// What warnings and conditions are made of besides the pools. `managed`: Pods of Gateways, too.
+bool IsOfPoolsOnly(const api::Object& object, bool managed) {
+  if (const auto* pod = std::get_if<api::Pod>(&object)) {
+    return !managed || !api::HasManagedLabels(pod->meta.labels);
+  }
   const auto* slice = std::get_if<api::EndpointSlice>(&object);
   if (slice == nullptr) return false;
   return std::none_of(
@@ -24,11 +26,11 @@ bool IsOfPoolsOnly(const api::Object& object) {
       [](const auto& entry) { return !api::WhyUnknown("EndpointSlice", entry.first).empty(); });
 }
 
-bool CanFollow(std::span<const api::ObjectChange> changes) {
+bool CanFollow(std::span<const api::ObjectChange> changes, bool managed) {
   if (changes.size() > kFollowedChangesMax) return false;
-  return std::all_of(changes.begin(), changes.end(), [](const api::ObjectChange& change) {
-    return (change.before == nullptr || IsOfPoolsOnly(*change.before)) &&
-           (change.after == nullptr || IsOfPoolsOnly(*change.after));
+  return std::all_of(changes.begin(), changes.end(), [&](const api::ObjectChange& change) {
+    return (change.before == nullptr || IsOfPoolsOnly(*change.before, managed)) &&
+           (change.after == nullptr || IsOfPoolsOnly(*change.after, managed));
   });
 }
 
@@ -93,7 +95,8 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
   Update update{.snapshot = made.snapshot,
                 .status = std::move(made.status),
                 .warnings = Joined(whole.pools.Warnings(context), made.warnings),
-                .certificates = std::move(made.certificates)};
+                .certificates = std::move(made.certificates),
+                .managed = std::move(made.managed)};
   kept_ = std::make_unique<Kept>(
       Kept{std::move(index), std::move(whole.pools), std::move(whole.links), made.snapshot,
            std::move(made.warnings), std::move(made.hosts), made.next_change_unix_s});
@@ -104,7 +107,8 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
                                       std::span<const api::ObjectChange> changes,
                                       uint64_t generation) {
   const bool is_due = next_change_unix_s() != 0 && options_.now_unix_s >= next_change_unix_s();
-  if (kept_ == nullptr || is_due || names_tell_more_ || !CanFollow(changes)) {
+  const bool managed = options_.managed_from.has_value();
+  if (kept_ == nullptr || is_due || names_tell_more_ || !CanFollow(changes, managed)) {
     return TranslateAll(resources, generation);
   }
   for (const api::ObjectChange& change : changes) kept_->index->Follow(change);
