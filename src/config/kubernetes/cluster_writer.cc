@@ -104,12 +104,13 @@ void AddWriterMetrics(MetricRegistry& metrics, const ClusterWriter& writer) {
       "penstock_kube_infrastructure_writes_total",
       "Deployments and Services of Gateways sent to the API server, by what came of it.", "counter",
       [&writer](const MetricRegistry::Sink& sink) {
-        const ManagedWriterCounts* counts = writer.managed_counts();
-        if (counts == nullptr) return;
-        sink({{"result", "applied"}}, static_cast<double>(counts->applied));
-        sink({{"result", "deleted"}}, static_cast<double>(counts->deleted));
-        sink({{"result", "refused"}}, static_cast<double>(counts->refused));
-        sink({{"result", "failed"}}, static_cast<double>(counts->failed));
+        static const ManagedWriterCounts kNone;  // at 0 where there is no such infrastructure
+        const ManagedWriterCounts* managed = writer.managed_counts();
+        const ManagedWriterCounts& counts = managed == nullptr ? kNone : *managed;
+        sink({{"result", "applied"}}, static_cast<double>(counts.applied));
+        sink({{"result", "deleted"}}, static_cast<double>(counts.deleted));
+        sink({{"result", "refused"}}, static_cast<double>(counts.refused));
+        sink({{"result", "failed"}}, static_cast<double>(counts.failed));
       });
   metrics.AddCallback("penstock_kube_status_parts_left_out_total",
                       "Conditions, parents and ancestors for which a status had no room.",
