@@ -55,8 +55,8 @@ std::string ListenerSays(const Translation& translation, const std::string& list
                          const std::string& type = "Programmed") {
   return Said(ListenerOf(translation, listener).conditions, type);
 }
-std::vector<std::string> Addresses(const Translation& translation,
-                                   const std::string& gateway = "gateway") {
+std::vector<std::string> AddressesTold(const Translation& translation,
+                                       const std::string& gateway = "gateway") {
   std::vector<std::string> out;
   for (const auto& each : StatusOf(translation, "Gateway", gateway).addresses) {
     out.push_back(each.type + " " + each.value);
@@ -101,16 +101,16 @@ TEST(ManagedGateway, IsProgrammedOnceAPodIsReadyAndItsServiceHasAnAddress) {
   service.load_balancer = {{"192.0.2.7", ""}, {"", "lb.example.com"}};
   translation = scenario.Run();
   EXPECT_EQ(Programmed(translation), "True/Programmed");
-  EXPECT_THAT(Addresses(translation),
+  EXPECT_THAT(AddressesTold(translation),
               ElementsAre("IPAddress 192.0.2.7", "Hostname lb.example.com"));
 
   service.type = "ClusterIP";
   service.cluster_ip = "10.96.0.7";
-  EXPECT_THAT(Addresses(scenario.Run()), ElementsAre("IPAddress 10.96.0.7"));
+  EXPECT_THAT(AddressesTold(scenario.Run()), ElementsAre("IPAddress 10.96.0.7"));
   pod.meta.terminating = true;
   translation = scenario.Run();
   EXPECT_EQ(Programmed(translation), "False/NoResources") << "its last Pod goes";
-  EXPECT_THAT(Addresses(translation), IsEmpty());
+  EXPECT_THAT(AddressesTold(translation), IsEmpty());
 }
 
 TEST(ManagedGateway, CountsNoPodsButItsOwn) {
@@ -169,6 +169,24 @@ TEST(ManagedGateway, ThatNamesAnAddressIsToldThatItCannot) {
   EXPECT_THAT(MadeFor(translation), IsEmpty());
   scenario.resources.gateways.begin()->second.addresses = {{"IPAddress", ""}};
   EXPECT_THAT(MadeFor(scenario.Run()), ElementsAre("gateway 80")) << "any will do";
+}
+
+TEST(ManagedGateway, WhoseDeploymentHasTheNameOfAnOldersIsNotServedByThatOnes) {
+  ManagedScenario scenario;
+  // Whoever may choose names finds two of one hash among a million.
+  const std::string younger = std::string(60, 'x') + "549599";
+  const std::string older = std::string(60, 'x') + "712382";
+  ASSERT_EQ(ManagedScenario::NameOf(younger), ManagedScenario::NameOf(older));
+  scenario.AddGateway(younger).meta.creation_unix_s = 20;
+  scenario.AddGateway(older).meta.creation_unix_s = 10;
+  scenario.AddPodOf(older);
+  scenario.AddServiceOf(older, "192.0.2.1");
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(Programmed(translation, older), "True/Programmed");
+  EXPECT_EQ(Programmed(translation, younger), "False/NoResources");
+  EXPECT_THAT(Why(translation, younger), HasSubstr("is that of Gateway default/" + older));
+  EXPECT_THAT(AddressesTold(translation, younger), IsEmpty());
+  EXPECT_THAT(MadeFor(translation), ElementsAre(older + " 80"));
 }
 
 TEST(ManagedGateway, LabelsThatAreOursAreNotTakenAndItSaysSo) {

@@ -119,7 +119,10 @@ void ManagedWriter::OnDeleted(const api::ObjectKey& key) {
   Wish();
 }
 
-void ManagedWriter::OnStatus(const kube::ReflectorStatus&) { Wish(); }
+void ManagedWriter::OnStatus(const kube::ReflectorStatus&) {
+  Wish();
+  if (wanted_ && !reflector_->has_synced()) on_errors_();
+}
 
 // What is nobody's business here is not held.
 void ManagedWriter::Hold(const Id& id, const kube::ApiObject& object) {

@@ -204,6 +204,7 @@ TEST_F(ManagedWriterTest, WhereDeploymentsCannotBeReadItDeletesNothingAndSaysWhy
   EXPECT_THAT(Sent(), IsEmpty());
   EXPECT_THAT(ExplainedWeb(),
               HasSubstr("no Pod; Deployments of namespace gateways cannot be read: status 403"));
+  EXPECT_EQ(told_, 1);
 }
 
 TEST_F(ManagedWriterTest, WritesWhatIsWantedOnceAndThenRests) {
