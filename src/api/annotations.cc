@@ -15,6 +15,7 @@ constexpr OwnAnnotation kOwn[] = {
     {"Gateway", kCertificateFileOption},
     {"Gateway", kKeyFileOption},
     {"Gateway", kRequestsPerMinuteAnnotation},
+    {"Gateway", kServiceTypeAnnotation},
     {"Gateway", kTokensPerMinuteAnnotation},
     {"HTTPRoute", kApiKeysAnnotation},
     {"HTTPRoute", kApiKeysForwardAnnotation},

@@ -39,6 +39,8 @@ inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forwa
 // Of these, and of such a Secret: what each owner of a key may use.
 inline constexpr char kRequestsPerMinuteAnnotation[] = "penstock.dev/requests-per-minute";
 inline constexpr char kTokensPerMinuteAnnotation[] = "penstock.dev/tokens-per-minute";
+// Of a Gateway: the type of the Service that is made for it.
+inline constexpr char kServiceTypeAnnotation[] = "penstock.dev/service-type";
 // Of an InferenceTrafficPolicy.
 inline constexpr char kBootstrapTimeoutAnnotation[] = "penstock.dev/bootstrap-timeout";
 inline constexpr char kUncachedTokensMinAnnotation[] = "penstock.dev/uncached-tokens-min";

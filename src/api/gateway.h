@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/access.h"
+#include "api/infrastructure.h"
 #include "api/meta.h"
 
 namespace gw::api {
@@ -159,8 +160,9 @@ struct Gateway {
   FrontendTls frontend;                         // of HTTPS listeners
   BackendTls backend;                           // to endpoints that are spoken to by TLS
   std::optional<ParametersRef> parameters_ref;  // infrastructure.parametersRef
-  std::optional<KeyAccess> access;              // nullopt: anybody may ask
-  std::vector<Unsupported> unsupported;         // `index` is the listener's
+  Infrastructure infrastructure;
+  std::optional<KeyAccess> access;       // nullopt: anybody may ask
+  std::vector<Unsupported> unsupported;  // `index` is the listener's
 
   bool operator==(const Gateway&) const = default;
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "api/annotations.h"
 #include "api/kinds.h"
 #include "api/names.h"
 #include "api/read_access.h"
@@ -153,6 +154,17 @@ GatewayAddress ReadAddress(const Value& value, std::vector<Unsupported>* unsuppo
   return address;
 }
 
+void ReadServiceType(const ObjectInput& in, std::string* type) {
+  const auto written = in.meta.annotations.find(kServiceTypeAnnotation);
+  if (written == in.meta.annotations.end()) return;
+  *type = written->second;
+  if (*type == "LoadBalancer" || *type == "NodePort" || *type == "ClusterIP") return;
+  in.top.Get("metadata")
+      .At("annotations")
+      .At(kServiceTypeAnnotation)
+      .Error("must be LoadBalancer, NodePort or ClusterIP, got " + Quoted(*type));
+}
+
 // Of an API server, which has judged it. The rest of a Gateway's status is not looked at.
 ToldIps ReadTold(const Value& status) {
   ToldIps told;
@@ -211,10 +223,10 @@ Gateway ReadGateway(ObjectInput& in) {
   }
   if (in.of_cluster) result.told = ReadTold(in.top.Get("status"));
   {
-    // Labels and annotations are for the objects a gateway creates; Penstock creates none.
     MapReader infrastructure = spec.Get("infrastructure").Map();
-    infrastructure.Get("labels").Labels();
-    infrastructure.Get("annotations").Strings();
+    result.infrastructure.labels = infrastructure.Get("labels").Labels();
+    result.infrastructure.annotations = infrastructure.Get("annotations").Strings();
+    ReadServiceType(in, &result.infrastructure.service_type);
     const Value parameters = infrastructure.Get("parametersRef");
     if (parameters.present()) result.parameters_ref = ReadParametersRef(parameters, false);
     NoteUnsupported(parameters, -1, &result.unsupported);

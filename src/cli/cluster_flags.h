@@ -16,7 +16,9 @@ namespace gw {
 // What the user typed. AddAddresses has each of it checked.
 struct ClusterFlags {
   std::string infrastructure = "shared";
-  std::string service = {};                     // "NAMESPACE/NAME"; empty: none
+  std::string managed_from = {};                // "NAMESPACE/NAME"; empty: none
+  std::string gateway = {};                     // the same
+  std::string service = {};                     // the same
   std::vector<std::string> address_pools = {};  // "10.246.0.0/16"
 };
 
@@ -28,8 +30,9 @@ void AddAddresses(CLI::App& command, ClusterFlags& flags);
 // And what is written into it.
 void AddWriting(CLI::App& serve, ObjectOptions& objects);
 
-// "NAMESPACE/NAME" of a Service. An error says what was wanted.
-absl::StatusOr<api::ObjectKey> ParseServiceName(std::string_view text);
+// "NAMESPACE/NAME" of a `kind`, of which `example` is one. An error says what was wanted.
+absl::StatusOr<api::ObjectKey> ParseObjectName(std::string_view text, std::string_view kind,
+                                               std::string_view example);
 
 // On a cluster there are other controllers, and objects that are still to come. Pickers that other
 // flags have named stay. An error names the flag: some are right each by itself only.

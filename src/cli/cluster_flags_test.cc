@@ -24,10 +24,47 @@ TEST(ClusterFlags, NameAServiceByItsNamespaceAndName) {
   EXPECT_EQ(options.shared_service, (api::ObjectKey{"a-1", "b-2"}));
   for (const char* text :
        {"", "/", "a", "a/", "/b", "a/b/c", "A/b", "a/b ", "$(POD_NAMESPACE)/b"}) {
-    EXPECT_EQ(ParseServiceName(text).status().message(),
+    EXPECT_EQ(ParseObjectName(text, "Service", "penstock-system/penstock").status().message(),
               "must be NAMESPACE/NAME of a Service, such as penstock-system/penstock, got \"" +
                   std::string(text) + "\"");
   }
+}
+
+TEST(ClusterFlags, NameTheDeploymentThatGatewaysAreMadeOf) {
+  TranslateOptions options;
+  ASSERT_TRUE(
+      DecideAsOnACluster({.infrastructure = "managed", .managed_from = "a/b.c"}, &options).ok());
+  EXPECT_EQ(options.managed_from, (api::ObjectKey{"a", "b.c"}));
+  EXPECT_FALSE(options.only_gateway);
+}
+
+TEST(ClusterFlags, NameTheOneGatewayThatIsServed) {
+  TranslateOptions options;
+  ASSERT_TRUE(DecideAsOnACluster({.gateway = "shop/web.front", .service = "a/b"}, &options).ok());
+  EXPECT_EQ(options.only_gateway, (api::ObjectKey{"shop", "web.front"}));
+  EXPECT_EQ(options.shared_service, (api::ObjectKey{"a", "b"}));
+  EXPECT_FALSE(options.managed_from);
+}
+
+TEST(ClusterFlags, OfManagedInfrastructureGoWithNoOthers) {
+  const auto refused = [](const ClusterFlags& flags) {
+    TranslateOptions options;
+    return std::string(DecideAsOnACluster(flags, &options).message());
+  };
+  EXPECT_EQ(refused({.infrastructure = "managed"}),
+            "--infrastructure managed requires --managed-from, the Deployment of this process");
+  EXPECT_EQ(refused({.managed_from = "a/b"}), "--managed-from requires --infrastructure managed");
+  const std::string why =
+      " excludes --infrastructure managed, by which each Gateway is served "
+      "elsewhere";
+  EXPECT_EQ(refused({.infrastructure = "managed", .managed_from = "a/b", .service = "a/c"}),
+            "--service" + why);
+  EXPECT_EQ(
+      refused(
+          {.infrastructure = "managed", .managed_from = "a/b", .address_pools = {"10.0.0.0/30"}}),
+      "--address-pool" + why);
+  EXPECT_EQ(refused({.infrastructure = "managed", .managed_from = "a/b", .gateway = "a/c"}),
+            "--gateway" + why);
 }
 
 TEST(ClusterFlags, AddressPoolsAreOneThatSharesNoAddress) {

@@ -39,12 +39,17 @@ absl::StatusOr<config::ClusterWriterOptions> WriterOf(const ObjectOptions& objec
                                                       const TranslateOptions& translate,
                                                       const std::string& ns, uint64_t seed) {
   config::ClusterWriterOptions options;
+  if (!objects.write_status && translate.managed_from) {
+    return absl::InvalidArgumentError(
+        "--write-status false: nobody would make what --infrastructure managed is to make");
+  }
   if (!objects.write_status) return options;
   RETURN_IF_ERROR(
       ReadLeaseName(objects.lease.empty() ? "penstock" : objects.lease, ns, &options.lease));
   options.lease.identity = LeaseIdentity(seed);
   options.status.controller_names = translate.controller_names;
   options.service = translate.shared_service;
+  options.managed_from = translate.managed_from;
   return options;
 }
 

@@ -9,11 +9,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/conditions.h"
+#include "api/managed.h"
 #include "api/object.h"
 #include "base/status.h"
 #include "stats/metrics.h"
@@ -63,6 +65,8 @@ struct Outcome {
   api::StatusSet status;
   // On which Gateways without an address of their own are listened for, sorted.
   std::vector<uint16_t> shared_ports;
+  // What there is to be for Gateways that have a Deployment each; nullopt: they have none.
+  std::optional<api::ManagedGateways> managed = {};
 };
 
 class ConfigSource {

@@ -25,10 +25,17 @@ bool AnyEndpointUsable(const Snapshot& snapshot, TimePoint now) {
 }
 
 // On a cluster whoever may write a Gateway must not be able to take all others' gateways out of
-// service, and a new installation has no Gateway yet: what cannot listen is told, no more.
+// service, and a new installation has no Gateway yet: what cannot listen is told, no more. Where
+// one Gateway is served alone it counts as served if it listens at all.
+int StatusOfClosed(const AdminSources& sources, size_t closed, size_t listeners) {
+  const TranslateOptions& options = sources.options.translate;
+  const bool alone_and_closed = options.only_gateway && closed == listeners;
+  return options.only_controller || alone_and_closed ? 503 : 200;
+}
+
 AdminResponse Ready(const AdminSources& sources) {
   AdminResponse response;
-  const int not_listening = sources.options.translate.only_controller ? 503 : 200;
+  const bool serves = !sources.options.translate.managed_from;
   const Configurator& configurator = sources.configurator;
   const std::shared_ptr<const Snapshot> snapshot = sources.snapshots.Load();
   const ListenErrors errors = configurator.listen_errors();
@@ -39,16 +46,19 @@ AdminResponse Ready(const AdminSources& sources) {
   } else if (phase == Phase::kStarting) {
     response.status = 503;
     response.body = "starting\n";
+  } else if (!serves) {
+    response.body = "ready, each Gateway is served by Pods of its own; configuration " +
+                    std::to_string(configurator.generation()) + "\n";
   } else if (snapshot->listeners.empty()) {
-    response.status = not_listening;
+    response.status = StatusOfClosed(sources, 0, 0);
     response.body = configurator.WhyNothingListens() + "\n";
   } else if (!errors.empty()) {
-    response.status = not_listening;
+    response.status = StatusOfClosed(sources, errors.size(), snapshot->listeners.size());
     for (const auto& [key, error] : errors) response.body += error.message + "\n";
   } else {
     response.body = "ready, configuration " + std::to_string(configurator.generation()) + "\n";
   }
-  if (!AnyEndpointUsable(*snapshot, RealClock().Now())) {
+  if (serves && !AnyEndpointUsable(*snapshot, RealClock().Now())) {
     if (!sources.options.ready_without_endpoints) response.status = 503;
     response.body += "no pool has a usable endpoint\n";
   }

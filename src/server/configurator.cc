@@ -43,6 +43,13 @@ bool SameOfObjects(const config::Remarks& a, const config::Remarks& b) {
   return a.invalid == b.invalid && a.stale == b.stale && a.skipped == b.skipped;
 }
 
+// Where nobody listens and no model server is asked for its metrics.
+std::shared_ptr<const Snapshot> WithoutContents(uint64_t generation) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->generation = generation;
+  return snapshot;
+}
+
 Counter& AddLimitCounter(MetricRegistry& metrics, const std::string& limit) {
   return metrics.AddCounter("penstock_limit_reached_total",
                             "How often a limit was reached, by its name.", {{"limit", limit}});
@@ -58,6 +65,7 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
       metrics_(metrics),
       clock_(clock),
       bind_ip_(options.bind_ip),
+      serves_(!options.managed_from),
       translator_(std::move(options), endpoints_),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
@@ -140,7 +148,7 @@ bool Configurator::Publish(Translator::Update update, uint64_t generation) {
   const bool whole = update.whole;
   // First, so that whoever sees the Snapshot finds what is said of it.
   KeepStatus(update, generation);
-  store_.Publish(update.snapshot);
+  store_.Publish(serves_ ? update.snapshot : WithoutContents(generation));
   generation_gauge_.Set(static_cast<double>(generation));
   return whole;
 }
@@ -168,6 +176,7 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
     status_changed_ = true;
     certificates_ = std::move(update.certificates);
     status_ = std::move(update.status);
+    managed_ = std::move(update.managed);
     refused_ = api::RefusedCount(status_);
     return;
   }
@@ -265,7 +274,7 @@ std::optional<config::Outcome> Configurator::TakeOutcome() {
   }
   const std::shared_ptr<const Snapshot> snapshot = store_.Load();
   return config::Outcome{whole, WithListenErrors(std::move(status), *snapshot, listen_errors_),
-                         SharedPorts(*snapshot, bind_ip_, listen_errors_)};
+                         SharedPorts(*snapshot, bind_ip_, listen_errors_), managed_};
 }
 
 uint64_t Configurator::generation() const {

@@ -80,6 +80,7 @@ class Configurator {
   MetricRegistry& metrics_;
   const Clock& clock_;
   const std::string bind_ip_;
+  const bool serves_;  // others do, whose infrastructure is managed here: nothing is published
   std::shared_ptr<const config::Remarks> remarks_ = std::make_shared<config::Remarks>();
   std::set<std::string> warnings_;  // of the last change
   EndpointTable endpoints_;
@@ -87,6 +88,7 @@ class Configurator {
   mutable Mutex mutex_;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   api::StatusSet status_ ABSL_GUARDED_BY(mutex_);
+  std::optional<api::ManagedGateways> managed_ ABSL_GUARDED_BY(mutex_);
   // Since TakeOutcome: all may be others, or these.
   bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<api::ObjectRef, api::ObjectRefLess> changed_ ABSL_GUARDED_BY(mutex_);

@@ -147,6 +147,29 @@ TEST_F(ConfiguratorTest, OfOneChangeOnlyTheStatusesItChangesAreTold) {
   EXPECT_FALSE(outcome->status.contains(ref));
 }
 
+TEST_F(ConfiguratorTest, WhereEachGatewayHasPodsOfItsOwnNothingIsServedAndItSaysWhatIsToBeMade) {
+  TranslateOptions options;
+  options.managed_from = api::ObjectKey{"gateways", "own"};
+  MetricRegistry metrics;
+  SnapshotStore store;
+  Configurator configurator(store, index_, metrics, options, {});
+  configurator.Apply(all_);
+  EXPECT_EQ(store.Load()->generation, 1u);
+  EXPECT_TRUE(store.Load()->listeners.empty());
+  EXPECT_TRUE(store.Load()->pools.empty());
+  const std::optional<config::Outcome> outcome = configurator.TakeOutcome();
+  ASSERT_TRUE(outcome && outcome->managed);
+  ASSERT_EQ(outcome->managed->made.size(), 1u);
+  EXPECT_EQ(outcome->managed->made[0].gateway, (api::ObjectKey{"default", "gateway"}));
+  EXPECT_TRUE(outcome->shared_ports.empty());
+  configurator.Apply(Came(Endpoint("b", "127.0.0.2")));
+  EXPECT_EQ(store.Load()->generation, 2u);
+  EXPECT_TRUE(store.Load()->pools.empty());
+  EXPECT_EQ(configurator.TakeOutcome(), std::nullopt) << "a change of one pool alone changes none";
+  configurator_.Apply(all_);
+  EXPECT_FALSE(configurator_.TakeOutcome()->managed);
+}
+
 TEST_F(ConfiguratorTest, WhoReadsTheObjectsSeesThemAsTheyWere) {
   configurator_.Apply(all_);
   const auto held = configurator_.resources();

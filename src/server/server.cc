@@ -73,6 +73,10 @@ class ServerImpl final : public Server {
     translate.tickets = &tickets;
     const auto bind = SocketAddress::FromIp(options.bind_ip, 0);
     if (bind.ok()) translate.bind_ip = bind->ip();  // what is wrong with it Start says
+    if (translate.managed_from) {
+      const auto admin = SocketAddress::Resolve(options.admin_address);
+      if (admin.ok()) translate.managed_admin_port = admin->port();
+    }
     return translate;
   }
   absl::StatusOr<config::FirstLoad> Load();
@@ -214,7 +218,9 @@ void ServerImpl::OnChange(const config::Change& change) {
 void ServerImpl::CountGateways() {
   const std::optional<api::ObjectKey>& service = options_.translate.shared_service;
   if (!service) return;
-  const int counted = GatewaysBehind(*configurator_.resources(), *service);
+  const std::shared_ptr<const api::ResourceSet> resources = configurator_.resources();
+  const int counted = options_.translate.only_gateway ? ManagedGatewaysIn(*resources, service->ns)
+                                                      : GatewaysBehind(*resources, *service);
   scraper_->SetGateways(std::max(counted, options_.scrape.gateways));
 }
 

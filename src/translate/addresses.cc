@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "translate/managed.h"
+
 namespace gw::internal {
 namespace {
 
@@ -148,7 +150,23 @@ void SetFromPool(const Context& context, const Given& given, GatewayState* state
   if (!errors.empty()) state->addressed = Refused(reason, Join(errors));
 }
 
-// What the Service that stands in front of all Gateways can be reached at.
+void SetShared(const Context& context, GatewayState* state) {
+  for (const std::string& wanted : WantedIps(*state->gateway)) {
+    AddIp(wanted.empty() ? context.options.bind_ip : wanted, state);
+  }
+  const auto& service = context.options.shared_service;
+  if (!service || !WantsAny(*state->gateway)) return;
+  const std::string why = WhyUnpublished(context, *service, " (--service)");
+  if (!why.empty()) state->addressed = Refused("AddressNotAssigned", why);
+}
+
+bool IsServedAt(const GatewayState& state, const std::string& ip) {
+  return std::any_of(state.listeners.begin(), state.listeners.end(),
+                     [&](const ListenerState& listener) { return Contains(listener.ips, ip); });
+}
+
+}  // namespace
+
 std::vector<api::GatewayAddress> PublishedBy(const api::Service& service) {
   std::vector<api::GatewayAddress> out;
   if (service.type == "LoadBalancer") {
@@ -167,36 +185,20 @@ std::vector<api::GatewayAddress> PublishedBy(const api::Service& service) {
   return out;
 }
 
-// Why nobody can be told where the Gateways are that share an address.
-std::string WhyUnpublished(const Context& context, const api::ObjectKey& key) {
+std::string WhyUnpublished(const Context& context, const api::ObjectKey& key,
+                           std::string_view asked) {
   const api::Service* service = context.resources.FindService(key.ns, key.name);
   if (service == nullptr) {
-    return fmt::format("Service {}/{} {} (--service)", key.ns, key.name,
-                       context.WhyMissing("", "Service", key.ns, key.name));
+    return fmt::format("Service {}/{} {}{}", key.ns, key.name,
+                       context.WhyMissing("", "Service", key.ns, key.name), asked);
   }
   if (!PublishedBy(*service).empty()) return "";
-  return fmt::format("Service {}/{} of type {} has no address{} (--service)", key.ns, key.name,
-                     service->type, service->type == "LoadBalancer" ? " yet" : "");
+  return fmt::format("Service {}/{} of type {} has no address{}{}", key.ns, key.name, service->type,
+                     service->type == "LoadBalancer" ? " yet" : "", asked);
 }
-
-void SetShared(const Context& context, GatewayState* state) {
-  for (const std::string& wanted : WantedIps(*state->gateway)) {
-    AddIp(wanted.empty() ? context.options.bind_ip : wanted, state);
-  }
-  const auto& service = context.options.shared_service;
-  if (!service || !WantsAny(*state->gateway)) return;
-  const std::string why = WhyUnpublished(context, *service);
-  if (!why.empty()) state->addressed = Refused("AddressNotAssigned", why);
-}
-
-bool IsServedAt(const GatewayState& state, const std::string& ip) {
-  return std::any_of(state.listeners.begin(), state.listeners.end(),
-                     [&](const ListenerState& listener) { return Contains(listener.ips, ip); });
-}
-
-}  // namespace
 
 void AssignAddresses(Context& context, GatewayStates* states) {
+  if (context.options.managed_from) return AssignManaged(context, states);
   if (context.options.address_pool.empty()) {
     for (auto& [key, state] : *states) SetShared(context, &state);
     return;
@@ -214,6 +216,7 @@ void AssignAddresses(Context& context, GatewayStates* states) {
 
 std::vector<api::GatewayAddress> ToldAddresses(const Context& context, const GatewayState& state) {
   const TranslateOptions& options = context.options;
+  if (options.managed_from) return ManagedAddresses(context, state);
   const std::vector<std::string> wanted = WantedIps(*state.gateway);
   std::vector<api::GatewayAddress> told;
   for (const std::string& ip : state.ips) {

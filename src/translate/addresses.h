@@ -3,6 +3,8 @@
 
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "translate/context.h"
@@ -20,5 +22,12 @@ void AssignAddresses(Context& context, GatewayStates* states);
 
 // What the Gateway's status tells of the addresses where a listener of it is served.
 std::vector<api::GatewayAddress> ToldAddresses(const Context& context, const GatewayState& state);
+
+// What a Service can be reached at by clients; none: not yet, or not at all.
+std::vector<api::GatewayAddress> PublishedBy(const api::Service& service);
+// Why nobody can be told where a Gateway is that is reached by the Service; "": they can be.
+// `asked`: what has named it, " (--service)".
+std::string WhyUnpublished(const Context& context, const api::ObjectKey& service,
+                           std::string_view asked);
 
 }  // namespace gw::internal

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "translate/addresses.h"
+#include "translate/features.h"
 #include "translate/listener_tls.h"
+#include "translate/managed.h"
 
 namespace gw::internal {
 namespace {
@@ -17,47 +19,6 @@ namespace {
 bool IsOurs(const Context& context, const api::GatewayClass& gateway_class) {
   return context.options.controller_names.contains(gateway_class.controller_name);
 }
-
-// Names of the Gateway API's features of which all is served, sorted; each of their tests in the
-// conformance suite has its scenario (docs/gateway-api.md). GatewayHTTPSListenerDetectMisdirected-
-// Requests is not among them, as its test wants HTTP/2, nor is SupportInferencePool, which takes in
-// external endpoint pickers.
-constexpr const char* kFeatures[] = {"BackendTLSPolicy",
-                                     "BackendTLSPolicySANValidation",
-                                     "Gateway",
-                                     "GatewayAddressEmpty",
-                                     "GatewayBackendClientCertificate",
-                                     "GatewayFrontendClientCertificateValidation",
-                                     "GatewayFrontendClientCertificateValidationInsecureFallback",
-                                     "GatewayHTTPListenerIsolation",
-                                     "GatewayPort8080",
-                                     "GatewayStaticAddresses",
-                                     "HTTPRoute",
-                                     "HTTPRoute303RedirectStatusCode",
-                                     "HTTPRoute307RedirectStatusCode",
-                                     "HTTPRoute308RedirectStatusCode",
-                                     "HTTPRouteBackendRequestHeaderModification",
-                                     "HTTPRouteBackendTimeout",
-                                     "HTTPRouteCORS",
-                                     "HTTPRouteDestinationPortMatching",
-                                     "HTTPRouteHostRewrite",
-                                     "HTTPRouteMethodMatching",
-                                     "HTTPRouteNamedRouteRule",
-                                     "HTTPRouteParentRefPort",
-                                     "HTTPRoutePathRedirect",
-                                     "HTTPRoutePathRewrite",
-                                     "HTTPRoutePortRedirect",
-                                     "HTTPRouteQueryParamMatching",
-                                     "HTTPRouteRequestMirror",
-                                     "HTTPRouteRequestMultipleMirrors",
-                                     "HTTPRouteRequestPercentageMirror",
-                                     "HTTPRouteRequestTimeout",
-                                     "HTTPRouteResponseHeaderModification",
-                                     "HTTPRouteRetry",
-                                     "HTTPRouteRetryBackendTimeout",
-                                     "HTTPRouteRetryConnectionError",
-                                     "HTTPRouteSchemeRedirect",
-                                     "ReferenceGrant"};
 
 constexpr char kIpAddress[] = "IPAddress";
 
@@ -89,7 +50,7 @@ void WriteClassStatus(Context& context, const api::GatewayClass& gateway_class) 
   if (IsOurs(context, gateway_class)) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
     SetVerdict(&status.conditions, "Accepted", ClassVerdict(gateway_class), generation);
-    status.supported_features.assign(std::begin(kFeatures), std::end(kFeatures));
+    status.supported_features = SupportedFeatures(context.options);
   } else if (context.options.only_controller) {
     api::ObjectStatus& status = context.StatusOf(RefOf(gateway_class), gateway_class.meta.source);
     const std::string message = fmt::format(
@@ -222,6 +183,7 @@ GatewayState ReadGateway(Context& context, const api::Gateway& gateway, std::str
     const int index = static_cast<int>(state.listeners.size()) - 1;
     added.where = gateway.meta.Where(fmt::format("spec.listeners[{}]", index));
     added.accepted = ListenerVerdict(gateway, listener, index, https);
+    if (added.accepted.ok()) added.accepted = PortVerdict(context, listener.port);
     ResolveKinds(gateway, index, https, &added);
     if (https && listener.protocol == "HTTPS") ResolveTls(context, gateway, index, &added);
   }
@@ -339,10 +301,13 @@ void WriteForeignGateway(Context& context, const api::Gateway& gateway,
   SetVerdict(&status.conditions, "Programmed", refused, gateway.meta.generation);
 }
 
-// `homeless`: its Gateway has no address.
-Verdict ProgrammedVerdict(const ListenerState& state, bool homeless) {
+Verdict ProgrammedVerdict(const GatewayState& gateway, const ListenerState& state) {
   if (state.served()) return Holds("Programmed", fmt::format("port {}", state.spec->port));
-  if (state.servable && homeless) return Refused("Pending", "the Gateway has no address");
+  if (state.servable && gateway.ips.empty()) {
+    const bool waits_for_pods = gateway.addressed.reason == kNoResources;
+    return Refused("Pending", waits_for_pods ? "the Gateway has no Pod that is Ready"
+                                             : "the Gateway has no address");
+  }
   return Refused("Invalid", "requests are not taken on this listener");
 }
 
@@ -354,8 +319,7 @@ api::ListenerStatus ListenerStatusOf(const GatewayState& gateway, const Listener
   status.attached_routes = state.attached_routes;
   status.supported_kinds = state.supported_kinds;
   SetVerdict(&status.conditions, "Accepted", state.accepted, generation);
-  SetVerdict(&status.conditions, "Programmed", ProgrammedVerdict(state, gateway.ips.empty()),
-             generation);
+  SetVerdict(&status.conditions, "Programmed", ProgrammedVerdict(gateway, state), generation);
   SetVerdict(&status.conditions, "ResolvedRefs", state.resolved, generation);
   // Conflicted is good when it is False.
   Verdict conflicted = Refused("NoConflicts", "");
@@ -406,6 +370,7 @@ GatewayStates ReadGateways(Context& context) {
   const auto& classes = context.resources.gateway_classes;
   for (const auto& [name, gateway_class] : classes) WriteClassStatus(context, gateway_class);
   for (const auto& [key, gateway] : context.resources.gateways) {
+    if (context.options.only_gateway && key != *context.options.only_gateway) continue;
     const std::string& class_name = gateway.gateway_class_name;
     const auto it = classes.find(class_name);
     if (it != classes.end() && IsOurs(context, it->second)) {
@@ -481,6 +446,7 @@ void WriteGatewayStatus(Context& context, const GatewayStates& gateways) {
     if (state.accepted.ok()) {
       status.addresses = ToldAddresses(context, state);
       SetFromListeners(&status, generation);
+      NoteInfrastructure(context, gateway, &status);
       if (!state.addressed.ok()) {
         SetVerdict(&status.conditions, "Programmed", state.addressed, generation);
       }

@@ -37,6 +37,7 @@ struct GatewayState {
   Verdict accepted;              // as far as the Gateway itself goes, whatever its listeners are
   std::vector<std::string> ips;  // where it listens
   Verdict addressed;             // it has all the addresses that it is to have; else for Programmed
+  bool made = false;             // a Deployment and a Service are made for it (managed.h)
   std::vector<ListenerState> listeners;
   ClientIdentity identity;
   Verdict resolved;  // of its own references, those of listeners aside

@@ -1,8 +1,23 @@
 #include "translate/shared_service.h"
 
-#include <algorithm>
+#include "api/managed.h"
 
 namespace gw {
+namespace {
+
+// Of thousands of Pods only those of the namespace are looked at.
+template <typename Counts>
+int CountReady(const api::ResourceSet& resources, const std::string& ns, Counts counts) {
+  int ready = 0;
+  for (auto it = resources.pods.lower_bound({ns, ""});
+       it != resources.pods.end() && it->first.ns == ns; ++it) {
+    const api::Pod& pod = it->second;
+    if (pod.ready && !pod.meta.terminating && !pod.ip.empty() && counts(pod)) ++ready;
+  }
+  return ready;
+}
+
+}  // namespace
 
 std::vector<uint16_t> SharedPorts(const Snapshot& snapshot, const std::string& bind_ip,
                                   const ListenErrors& errors) {
@@ -18,20 +33,14 @@ std::vector<uint16_t> SharedPorts(const Snapshot& snapshot, const std::string& b
 int GatewaysBehind(const api::ResourceSet& resources, const api::ObjectKey& service) {
   const api::Service* const found = resources.FindService(service.ns, service.name);
   if (found == nullptr || found->selector.empty()) return 0;
-  int gateways = 0;
-  const auto selected = [&](const api::Pod& pod) {
-    return std::all_of(found->selector.begin(), found->selector.end(), [&](const auto& wanted) {
-      const auto label = pod.meta.labels.find(wanted.first);
-      return label != pod.meta.labels.end() && label->second == wanted.second;
-    });
-  };
-  // Of thousands of Pods those of its namespace.
-  for (auto it = resources.pods.lower_bound({service.ns, ""});
-       it != resources.pods.end() && it->first.ns == service.ns; ++it) {
-    const api::Pod& pod = it->second;
-    if (pod.ready && !pod.meta.terminating && !pod.ip.empty() && selected(pod)) ++gateways;
-  }
-  return gateways;
+  return CountReady(resources, service.ns, [&](const api::Pod& pod) {
+    return api::LabelsMatch(found->selector, pod.meta.labels);
+  });
+}
+
+int ManagedGatewaysIn(const api::ResourceSet& resources, const std::string& ns) {
+  return CountReady(resources, ns,
+                    [](const api::Pod& pod) { return api::HasManagedLabels(pod.meta.labels); });
 }
 
 }  // namespace gw

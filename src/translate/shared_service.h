@@ -1,6 +1,7 @@
 // What the Service by which clients reach the Gateways that share one address
 // (TranslateOptions::shared_service) has to do with us: its ports are our listeners', and its
-// endpoints are this gateway and those that serve beside it. Pure; any thread.
+// endpoints are this gateway and those that serve beside it. Of the Service of one Gateway's own
+// the latter are in its namespace. Pure; any thread.
 
 #pragma once
 
@@ -19,5 +20,7 @@ std::vector<uint16_t> SharedPorts(const Snapshot& snapshot, const std::string& b
 
 // The Pods that are Ready and that the Service selects; 0 if there is no such Service.
 int GatewaysBehind(const api::ResourceSet& resources, const api::ObjectKey& service);
+// The Pods that are Ready of all Gateways that have a Deployment of their own in that namespace.
+int ManagedGatewaysIn(const api::ResourceSet& resources, const std::string& ns);
 
 }  // namespace gw

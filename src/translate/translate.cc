@@ -12,6 +12,7 @@
 #include "translate/foreign.h"
 #include "translate/gateways.h"
 #include "translate/invalid.h"
+#include "translate/managed.h"
 #include "translate/models.h"
 #include "translate/policies.h"
 #include "translate/pools.h"
@@ -78,12 +79,15 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
     context.warnings.push_back("there is no Gateway: nothing listens");
   }
   context.tls_memory.ForgetUnused();
+  std::optional<api::ManagedGateways> managed;
+  if (context.options.managed_from) managed = WantedOf(context, routes.gateways());
   const int64_t next_change = context.tls_memory.NextChangeAfter(context.options.now_unix_s);
-  return {.translation = {std::move(snapshot), std::move(context.status),
-                          std::move(context.warnings), std::move(context.holders),
-                          std::move(context.certificates), next_change, pools.Hosts()},
-          .pools = std::move(pools),
-          .routes = std::move(routes)};
+  return {
+      .translation = {std::move(snapshot), std::move(context.status), std::move(context.warnings),
+                      std::move(context.holders), std::move(context.certificates), next_change,
+                      pools.Hosts(), std::move(managed)},
+      .pools = std::move(pools),
+      .routes = std::move(routes)};
 }
 
 }  // namespace internal

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "api/conditions.h"
+#include "api/managed.h"
 #include "api/resources.h"
 #include "base/status.h"
 #include "dns/name_table.h"
@@ -61,6 +62,12 @@ struct TranslateOptions {
   // Unless it is empty: Gateways that name no address are given one each of these, and none listens
   // at `bind_ip`. REQUIRES: there is no shared_service then
   AddressPool address_pool = {};
+  // Gateways but this one are as if another served them.
+  std::optional<api::ObjectKey> only_gateway = {};
+  // The Deployment that those are made of by which each Gateway is served: it has one of its own,
+  // and a Service, in that namespace (api/managed.h). REQUIRES: no shared_service, no address_pool
+  std::optional<api::ObjectKey> managed_from = {};
+  int managed_admin_port = 0;  // of their Pods; no listener can have it
   // Of the sessions of HTTPS listeners; they outlive every Snapshot. nullptr: HTTPS is not served.
   TicketKeys* tickets = nullptr;
   // What hostnames stand for; of one that is not in it no address is known yet.
@@ -98,6 +105,7 @@ struct Translation {
   // conditions are others. 0: never.
   int64_t next_change_unix_s = 0;
   std::set<std::string> hosts = {};  // names that TranslateOptions::names is to have
+  std::optional<api::ManagedGateways> managed = {};  // with TranslateOptions::managed_from
 };
 
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.

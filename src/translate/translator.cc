@@ -16,9 +16,11 @@ namespace {
 // With more changes at once it is quicker to translate all.
 constexpr size_t kFollowedChangesMax = 256;
 
-// What warnings and conditions are made of besides the pools.
-bool IsOfPoolsOnly(const api::Object& object) {
-  if (std::holds_alternative<api::Pod>(object)) return true;
+// What warnings and conditions are made of besides the pools. `managed`: Pods of Gateways, too.
+bool IsOfPoolsOnly(const api::Object& object, bool managed) {
+  if (const auto* pod = std::get_if<api::Pod>(&object)) {
+    return !managed || !api::HasManagedLabels(pod->meta.labels);
+  }
   const auto* slice = std::get_if<api::EndpointSlice>(&object);
   if (slice == nullptr) return false;
   return std::none_of(
@@ -26,9 +28,9 @@ bool IsOfPoolsOnly(const api::Object& object) {
       [](const auto& entry) { return !api::WhyUnknown("EndpointSlice", entry.first).empty(); });
 }
 
-bool IsOfPoolsOnly(const api::ObjectChange& change) {
-  return (change.before == nullptr || IsOfPoolsOnly(*change.before)) &&
-         (change.after == nullptr || IsOfPoolsOnly(*change.after));
+bool IsOfPoolsOnly(const api::ObjectChange& change, bool managed) {
+  return (change.before == nullptr || IsOfPoolsOnly(*change.before, managed)) &&
+         (change.after == nullptr || IsOfPoolsOnly(*change.after, managed));
 }
 
 bool IsOfRulesOnly(const api::ObjectChange& change) {
@@ -39,11 +41,11 @@ bool IsOfRulesOnly(const api::ObjectChange& change) {
 }
 
 // Puts those of pools first, and says how many they are; nullopt if some is of neither kind.
-std::optional<size_t> Sort(std::vector<api::ObjectChange>* changes) {
+std::optional<size_t> Sort(std::vector<api::ObjectChange>* changes, bool managed) {
   if (changes->size() > kFollowedChangesMax) return std::nullopt;
-  const auto of_routes =
-      std::stable_partition(changes->begin(), changes->end(),
-                            [](const api::ObjectChange& change) { return IsOfPoolsOnly(change); });
+  const auto of_routes = std::stable_partition(
+      changes->begin(), changes->end(),
+      [&](const api::ObjectChange& change) { return IsOfPoolsOnly(change, managed); });
   if (!std::all_of(of_routes, changes->end(), IsOfRulesOnly)) return std::nullopt;
   return of_routes - changes->begin();
 }
@@ -109,7 +111,8 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
   Update update{.snapshot = made.snapshot,
                 .status = std::move(made.status),
                 .warnings = Joined(whole.pools.Warnings(context), made.warnings),
-                .certificates = std::move(made.certificates)};
+                .certificates = std::move(made.certificates),
+                .managed = std::move(made.managed)};
   kept_ = std::make_unique<Kept>(
       Kept{std::move(index), std::move(whole.pools), std::move(whole.routes), made.snapshot,
            std::move(made.warnings), std::move(made.hosts), made.next_change_unix_s});
@@ -121,7 +124,7 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
                                       uint64_t generation) {
   const bool is_due = next_change_unix_s() != 0 && options_.now_unix_s >= next_change_unix_s();
   std::vector<api::ObjectChange> sorted(changes.begin(), changes.end());
-  const std::optional<size_t> of_pools = Sort(&sorted);
+  const std::optional<size_t> of_pools = Sort(&sorted, options_.managed_from.has_value());
   if (kept_ == nullptr || is_due || names_tell_more_ || !of_pools) {
     return TranslateAll(resources, generation);
   }

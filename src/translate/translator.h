@@ -36,6 +36,7 @@ class Translator {
     std::vector<std::pair<api::ObjectRef, std::vector<api::ParentStatus>>> parents = {};
     std::vector<std::string> warnings = {};
     std::vector<ServedCertificate> certificates = {};  // where `whole`
+    std::optional<api::ManagedGateways> managed = {};  // where `whole`
   };
 
   // `endpoints` outlives it.

@@ -18,10 +18,10 @@ def one(kind, path="install.yaml"):
     return found[0]
 
 
-def granted(role):
+def granted(role, path="install.yaml"):
     """(group, resource, verb) of all rules that name no object."""
     return {(group, resource, verb)
-            for rule in one(role)["rules"] if "resourceNames" not in rule
+            for rule in one(role, path)["rules"] if "resourceNames" not in rule
             for group in rule["apiGroups"] for resource in rule["resources"]
             for verb in rule["verbs"]}
 
@@ -167,6 +167,43 @@ class RightsTest(unittest.TestCase):
             self.assertEqual(one(binding)["subjects"], [
                 {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}])
             self.assertEqual(one(binding)["roleRef"]["name"], one(role)["metadata"]["name"])
+
+
+class ManagedTest(unittest.TestCase):
+    """install-managed.yaml: what differs from install.yaml, and nothing else does."""
+
+    PATH = "install-managed.yaml"
+
+    def test_its_deployment_serves_nothing_and_names_itself(self):
+        deployment, shared = one("Deployment", self.PATH), one("Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        (other,) = shared["spec"]["template"]["spec"]["containers"]
+        self.assertEqual([each for each in container["args"] if each not in other["args"]],
+                         ["--infrastructure=managed",
+                          f"--managed-from=$(POD_NAMESPACE)/{deployment['metadata']['name']}"])
+        self.assertEqual([each for each in other["args"] if each not in container["args"]],
+                         ["--infrastructure=shared",
+                          "--service=$(POD_NAMESPACE)/inference-gateway"])
+        container["args"] = other["args"]
+        self.assertEqual(deployment, shared)
+        known = set(re.findall(r"--[a-z][a-z-]*", penstock("serve", "--help").stdout))
+        for flag in ("--managed-from", "--gateway", "--service", "--write-status"):
+            self.assertIn(flag, known)
+
+    def test_there_is_no_service_that_gateways_share(self):
+        self.assertEqual({each["kind"] for each in objects("install.yaml")} - {"Service"},
+                         {each["kind"] for each in objects(self.PATH)})
+
+    def test_it_may_write_deployments_and_services_of_its_own_namespace_alone(self):
+        verbs = {"get", "list", "watch", "create", "patch", "delete"}
+        self.assertEqual(granted("Role", self.PATH), {
+            ("coordination.k8s.io", "leases", "create"),
+            *(("apps", "deployments", verb) for verb in verbs),
+            *(("", "services", verb) for verb in verbs)})
+        self.assertEqual(one("ClusterRole", self.PATH), one("ClusterRole"))
+
+    def test_only_then_it_may(self):
+        self.assertNotIn("deployments", {resource for _, resource, _ in granted("Role")})
 
 
 class RenderedFilesTest(unittest.TestCase):

@@ -89,6 +89,22 @@ class FollowTest(ClusterTest):
         self.api.apply(late_pod)
         self.until_served_by(gateway, late)
 
+    def test_one_gateway_is_served_alone_and_makes_the_process_ready(self):
+        _, replica = self.replica()
+        other = gateway_objects(free_port(self.api.address), name="other")[1]
+        self.api.apply(other)
+        gateway = self.start(replica, arguments=["--gateway", "default/inference-gateway",
+                                                 "--write-status", "false"])
+        self.assertEqual(gateway.chat().status, 200)
+        gateway.wait_line("Configuration published", listeners=1)
+        with self.assertRaises(OSError):
+            exchange(gateway.address, other["spec"]["listeners"][0]["port"], "GET", "/", [])
+        self.assertEqual(gateway.admin("/readyz").status, 200)
+        self.api.delete(gateway_objects(gateway.port)[1])
+        eventually(lambda: gateway.admin("/readyz").status == 503, "no listener is open")
+        self.assertIn(b"nothing listens", gateway.admin("/readyz").body)
+        self.assertEqual(self.api.writes, [])
+
     def test_an_edit_that_breaks_a_route_leaves_it_as_it_was(self):
         _, replica = self.replica()
         gateway = self.start(replica)
@@ -414,9 +430,19 @@ class FlagTest(unittest.TestCase):
                 (("serve", "--kubernetes", "--service", "a/b", "--address-pool", "10.0.0.0/24"),
                  "--service excludes --address-pool"),
                 (("serve", "--kubernetes", "--infrastructure", "managed"),
-                 "--infrastructure: managed is not built yet, only shared is"),
+                 "--infrastructure managed requires --managed-from"),
+                (("serve", "--kubernetes", "--managed-from", "a/b"),
+                 "--managed-from requires --infrastructure managed"),
+                (("serve", "--kubernetes", "--infrastructure", "managed", "--managed-from", "a"),
+                 "--managed-from: must be NAMESPACE/NAME of a Deployment"),
+                (("serve", "--kubernetes", "--infrastructure", "managed", "--managed-from", "a/b",
+                  "--service", "a/c"), "--service excludes --infrastructure managed"),
+                (("serve", "--kubernetes", "--gateway", "web"),
+                 "--gateway: must be NAMESPACE/NAME of a Gateway"),
+                (("serve", "--gateway", "a/b", "-f", "x"), "--gateway requires --kubernetes"),
                 (("serve", "--kubernetes", "--infrastructure", "share"),
-                 '--infrastructure: must be shared, got "share", did you mean "shared"?'),
+                 '--infrastructure: must be shared or managed, got "share", did you mean '
+                 '"shared"?'),
                 (("serve", "--kubernetes", "--service", "penstock"),
                  "--service: must be NAMESPACE/NAME of a Service"),
                 (("serve", "--kubernetes", "--address-pool", "10.0.0.1/24"),

@@ -58,11 +58,20 @@ class ChartTest(unittest.TestCase):
             self.assertIn(wanted, made.stdout)
         self.assertNotIn("kind: GatewayClass", made.stdout)
 
+    def test_each_gateway_may_have_infrastructure_of_its_own(self):
+        made = template(infrastructure="managed", name="gw")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertIn("--infrastructure=managed", made.stdout)
+        self.assertIn("--managed-from=$(POD_NAMESPACE)/gw", made.stdout)
+        self.assertIn("resources: [deployments]", made.stdout)
+        self.assertNotIn("--service=", made.stdout)
+        self.assertNotIn("kind: Service\n", made.stdout)
+
     def test_a_wrong_value_is_refused_by_its_name(self):
         for values in ({"picker__enabled": True}, {"replicas": 0}, {"replica": 3}, {"name": "A_b"},
                        {"service__type": "ExternalName"}, {"service__ports": []},
                        {"service__ports": [70000]}, {"image__digest": "latest"},
-                       {"logLevel": "verbose"}, {"drainSeconds": -1},
+                       {"logLevel": "verbose"}, {"drainSeconds": -1}, {"infrastructure": "own"},
                        {"gatewayClasses": [{"name": "x", "controllerName": "example.com/other"}]},
                        {"topologySpreadConstraints": [{"topologyKey": "zone"}]},
                        {"resources__limit": {"memory": "1Gi"}}, {"extraArgs": "--workers=1"}):

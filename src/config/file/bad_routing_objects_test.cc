@@ -312,6 +312,17 @@ TEST(BadObjects, FiltersOfARoute) {
       "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\n");
 }
 
+TEST(BadObjects, GatewayServiceType) {
+  ExpectErrors(
+      {
+          {"metadata: {name: g, annotations: {penstock.dev/service-type: ExternalName}}\n"
+           "spec: {gatewayClassName: c, listeners: [{name: l, port: 80, protocol: HTTP}]}",
+           "Gateway default/g: metadata.annotations[\"penstock.dev/service-type\"]: must be "
+           "LoadBalancer, NodePort or ClusterIP, got \"ExternalName\" (a.yaml:3)"},
+      },
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n");
+}
+
 TEST(BadObjects, HttpRouteAnnotations) {
   ExpectErrors(
       {

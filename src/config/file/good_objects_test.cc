@@ -269,6 +269,7 @@ spec:
   - {type: Hostname, value: a.example.com}
   infrastructure:
     labels: {a: b}
+    annotations: {example.com/cost: "7"}
     parametersRef: {group: "", kind: ConfigMap, name: p}
   listeners:
   - name: web
@@ -316,6 +317,10 @@ status: {anything: goes}
   EXPECT_EQ(gateway->addresses[2].value, "");
   ASSERT_TRUE(gateway->parameters_ref.has_value());
   EXPECT_EQ(gateway->parameters_ref->kind, "ConfigMap");
+  EXPECT_EQ(gateway->infrastructure,
+            (api::Infrastructure{.labels = {{"a", "b"}},
+                                 .annotations = {{"example.com/cost", "7"}},
+                                 .service_type = "LoadBalancer"}));
   EXPECT_THAT(PathsOf(gateway->unsupported),
               ElementsAre("-1 spec.addresses[3].type: Hostname is not supported, only IPAddress is",
                           "-1 spec.infrastructure.parametersRef: is not supported yet"));

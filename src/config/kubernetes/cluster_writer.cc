@@ -24,25 +24,32 @@ void ClusterWriter::Connect(const SocketAddress& address) {
   }
   connected_ = std::make_unique<Connected>(
       loop_, kube::ApiServer{address, server_.Authority(), server_.path_prefix}, credentials_,
-      options_, random_);
+      options_, random_, [this] { WantStatuses(); });
   counts_ = &connected_->status.counts();
+  if (connected_->managed) managed_counts_ = &connected_->managed->counts();
 }
 
 void ClusterWriter::Seen(const kube::Resource& resource, kube::ApiObject object) {
   if (connected_ == nullptr) return;
   if (connected_->ports) connected_->ports->Seen(resource, object);
+  if (connected_->managed) connected_->managed->Seen(resource, object);
   connected_->status.Seen(resource, std::move(object));
 }
 
 void ClusterWriter::Gone(const kube::Resource& resource, const api::ObjectKey& key) {
   if (connected_ == nullptr) return;
   if (connected_->ports) connected_->ports->Gone(resource, key);
+  if (connected_->managed) connected_->managed->Gone(resource, key);
   connected_->status.Gone(resource, key);
 }
 
 void ClusterWriter::Want(const Outcome& outcome) {
   if (connected_ == nullptr) return;
-  if (outcome.whole) {
+  if (connected_->managed) {
+    KeepStatuses(outcome);
+    if (outcome.managed) connected_->managed->Want(*outcome.managed);
+    WantStatuses();
+  } else if (outcome.whole) {
     connected_->status.Want(outcome.status);
   } else {
     connected_->status.WantOf(outcome.status);
@@ -51,12 +58,30 @@ void ClusterWriter::Want(const Outcome& outcome) {
   if (!connected_->lease) Stand();
 }
 
+void ClusterWriter::KeepStatuses(const Outcome& outcome) {
+  if (outcome.whole) {
+    statuses_ = outcome.status;
+    return;
+  }
+  for (const auto& [ref, status] : outcome.status) {
+    const auto kept = statuses_.find(ref);
+    if (kept != statuses_.end()) kept->second = status;
+  }
+}
+
+void ClusterWriter::WantStatuses() {
+  api::StatusSet explained = statuses_;
+  connected_->managed->Explain(&explained);
+  connected_->status.Want(explained);
+}
+
 void ClusterWriter::Stand() {
   connected_->lease.emplace(connected_->lease_client, options_.lease, Random(random_.Next()),
                             [this](bool held) {
                               is_leader_ = held;
                               connected_->status.SetActive(held);
                               if (connected_->ports) connected_->ports->SetActive(held);
+                              if (connected_->managed) connected_->managed->SetActive(held);
                             });
 }
 
@@ -66,6 +91,7 @@ void ClusterWriter::Resign(std::function<void()> done) {
 }
 
 const kube::StatusWriterCounts* ClusterWriter::counts() const { return counts_; }
+const ManagedWriterCounts* ClusterWriter::managed_counts() const { return managed_counts_; }
 
 void AddWriterMetrics(MetricRegistry& metrics, const ClusterWriter& writer) {
   metrics.AddCallback(
@@ -87,6 +113,18 @@ void AddWriterMetrics(MetricRegistry& metrics, const ClusterWriter& writer) {
                         sink({{"result", "outdated"}}, static_cast<double>(counts->old_views));
                         sink({{"result", "too_many"}}, static_cast<double>(counts->too_many));
                       });
+  metrics.AddCallback(
+      "penstock_kube_infrastructure_writes_total",
+      "Deployments and Services of Gateways sent to the API server, by what came of it.", "counter",
+      [&writer](const MetricRegistry::Sink& sink) {
+        static const ManagedWriterCounts kNone;  // at 0 where there is no such infrastructure
+        const ManagedWriterCounts* managed = writer.managed_counts();
+        const ManagedWriterCounts& counts = managed == nullptr ? kNone : *managed;
+        sink({{"result", "applied"}}, static_cast<double>(counts.applied));
+        sink({{"result", "deleted"}}, static_cast<double>(counts.deleted));
+        sink({{"result", "refused"}}, static_cast<double>(counts.refused));
+        sink({{"result", "failed"}}, static_cast<double>(counts.failed));
+      });
   metrics.AddCallback("penstock_kube_status_parts_left_out_total",
                       "Conditions, parents and ancestors for which a status had no room.",
                       "counter", [&writer](const MetricRegistry::Sink& sink) {

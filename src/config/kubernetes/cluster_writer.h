@@ -1,6 +1,7 @@
 // ClusterWriter: writes what became of a cluster's objects into their status, and the ports of the
-// Gateways into the Service that they are reached by, for as long as this gateway is the one of
-// several that does: see kube/lease.h, kube/status_writer.h and service_ports.h.
+// Gateways into the Service that they are reached by, or what each Gateway has of its own, for as
+// long as this gateway is the one of several that does: see kube/lease.h, kube/status_writer.h,
+// service_ports.h and managed_writer.h.
 //
 // On the loop's thread, but for what is said to be any thread's.
 
@@ -12,8 +13,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "config/config_source.h"
+#include "config/kubernetes/managed_writer.h"
 #include "config/kubernetes/service_ports.h"
 #include "kube/access_options.h"
 #include "kube/credentials.h"
@@ -27,7 +30,8 @@ struct ClusterWriterOptions {
   // Without a name nothing is written.
   kube::LeaseOptions lease;
   kube::StatusWriterOptions status;
-  std::optional<api::ObjectKey> service;  // that clients reach the Gateways by
+  std::optional<api::ObjectKey> service;       // that clients reach the Gateways by
+  std::optional<api::ObjectKey> managed_from;  // the Deployment that those of Gateways are made of
   kube::ApiClientOptions client;
 };
 
@@ -51,26 +55,33 @@ class ClusterWriter {
 
   // Any thread.
   bool is_leader() const { return is_leader_; }
-  const kube::StatusWriterCounts* counts() const;  // nullptr: nothing is written
+  const kube::StatusWriterCounts* counts() const;     // nullptr: nothing is written
+  const ManagedWriterCounts* managed_counts() const;  // the same
 
  private:
   // One for the lease alone: behind hundreds of writes its renewal would come too late.
   struct Connected {
     Connected(EventLoop& loop, const kube::ApiServer& server, kube::Credentials& credentials,
-              const ClusterWriterOptions& options, Random& random)
+              const ClusterWriterOptions& options, Random& random, std::function<void()> on_errors)
         : client(loop, server, credentials, options.client),
           lease_client(loop, server, credentials, options.client),
           status(client, Random(random.Next()), options.status) {
       if (options.service) ports.emplace(client, *options.service, Random(random.Next()));
+      if (options.managed_from) {
+        managed.emplace(client, *options.managed_from, Random(random.Next()), std::move(on_errors));
+      }
     }
 
     kube::ApiClient client;
     kube::ApiClient lease_client;
     kube::StatusWriter status;
     std::optional<ServicePorts> ports;
+    std::optional<ManagedWriter> managed;
     std::optional<kube::Lease> lease;
   };
 
+  void KeepStatuses(const Outcome& outcome);
+  void WantStatuses();
   void Stand();
 
   EventLoop& loop_;
@@ -80,6 +91,8 @@ class ClusterWriter {
   Random random_;
   std::atomic<bool> is_leader_{false};
   std::atomic<const kube::StatusWriterCounts*> counts_{nullptr};
+  std::atomic<const ManagedWriterCounts*> managed_counts_{nullptr};
+  api::StatusSet statuses_;  // that are wished, with managed_from
   std::unique_ptr<Connected> connected_;
 };
 

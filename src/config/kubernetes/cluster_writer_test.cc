@@ -127,6 +127,38 @@ TEST_F(ClusterWriterTest, WithoutALeaseItNeverWrites) {
   EXPECT_TRUE(resigned) << "there is nothing to wait for";
 }
 
+TEST_F(ClusterWriterTest, WhatKeepsAGatewaysOwnDeploymentFromBeingMadeStandsInItsStatus) {
+  constexpr char kGatewayPath[] =
+      "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways/it";
+  const kube::Resource gateways{.group = "gateway.networking.k8s.io",
+                                .version = "v1",
+                                .plural = "gateways",
+                                .kind = "Gateway"};
+  server_.path = "/apis/apps/v1/namespaces/gateways/deployments";
+  server_.store.api_version = "apps/v1";
+  server_.store.kind = "Deployment";
+  server_.handler = [this](const kube::TestApiRequest& request) -> std::optional<std::string> {
+    if (request.target.starts_with(server_.path)) return std::nullopt;
+    return objects_.Serve(request);
+  };
+  objects_.Put(kGatewayPath, kube::GatewayThere("{}"));
+  options_.managed_from = api::ObjectKey{"gateways", "own"};
+  const auto writer = Make("a");
+  writer->Seen(gateways, *kube::ReadObject(kube::ToJson(objects_.At(kGatewayPath)), gateways));
+  Outcome wish;
+  wish.status.emplace(api::ObjectRef{"gateway.networking.k8s.io", "v1", "Gateway", "default", "it"},
+                      kube::SaidOfAll({kube::Said("Programmed", api::ConditionStatus::kFalse,
+                                                  "NoResources", 1, "no Pod")}));
+  wish.managed = api::ManagedGateways{.made = {{{"default", "it"}, {80}, {}}}, .kept = {}};
+  writer->Want(wish);
+  AdvanceUntil([&] {
+    return kube::ToJson(objects_.At(kGatewayPath))
+               .find("no Pod; Deployment gateways/own does not exist (--managed-from)") !=
+           std::string::npos;
+  });
+  EXPECT_EQ(writer->managed_counts()->applied, 0u);
+}
+
 TEST_F(ClusterWriterTest, CountsWhatItWrites) {
   const auto writer = Make("a");
   MetricRegistry metrics;
