@@ -31,6 +31,7 @@ struct Watched {
   TimePoint began{};
   TimePoint next_look{};
   int32_t in_flight_at_start = 0;
+  int64_t tokens_at_start = 0;
   bool reading = false;
 };
 
@@ -297,6 +298,7 @@ void Course::Look(size_t replica, size_t gateway) {
   watched.reading = true;
   watched.began = now;
   watched.in_flight_at_start = watched.state->in_flight_requests;
+  watched.tokens_at_start = watched.state->own_tokens();
   Push(Event::Kind::kPage, now + options_.page_time, replica, gateway);
 }
 
@@ -315,8 +317,8 @@ void Course::ReadPage(size_t replica, size_t gateway) {
   watched.reading = false;
   watched.pacer.OnAnswer(options_.page_time, engine.waiting() + engine.running() == 0);
   watched.state->paced_age_ns = watched.pacer.PacedAge(Pool().metrics_age_max, Duration(0)).count();
-  ApplyPage(sample, {watched.in_flight_at_start, true, clock_.Now()}, &watched.memory,
-            watched.state.get());
+  ApplyPage(sample, {watched.in_flight_at_start, watched.tokens_at_start, true, clock_.Now()},
+            &watched.memory, watched.state.get());
   LookBy(replica, gateway, watched.began + IntervalOf(watched));
 }
 
