@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "pool/lora.h"
 
 namespace gw {
 
@@ -25,16 +26,6 @@ std::string_view NameOf(Runtime runtime);  // "vllm", "sglang", "trt-llm", "trit
 // What an endpoint does of a request in a pool that serves disaggregated.
 enum class Role : uint8_t { kBoth, kPrefill, kDecode };
 std::string_view NameOf(Role role);  // "both", "prefill", "decode"
-
-// LoRA adapters as the model server reports them; replaced as a whole.
-struct LoraAdapters {
-  uint32_t max_active = 0;
-  std::string base_model = {};  // the model without an adapter; empty if not reported
-  std::vector<std::string> running = {};
-  std::vector<std::string> waiting = {};
-
-  bool operator==(const LoraAdapters&) const = default;
-};
 
 // Bits of EndpointState::silence: it takes connections and answers nothing, while others answer
 // (collect/silence_watch.h). Such an endpoint is asked when nothing else is left.
@@ -153,9 +144,6 @@ inline bool ServesAlone(const Endpoint& endpoint) {
   return endpoint.role == Role::kBoth ||
          (endpoint.role == Role::kDecode && endpoint.runtime == Runtime::kVllm);
 }
-
-// How an endpoint stands to the adapter that a request asks for.
-enum class LoraAffinity : uint8_t { kNotLora, kActive, kWaiting, kRoom, kFull };
 
 // One sample of one candidate. All scorers of a decision see the same one.
 struct EndpointView {
