@@ -37,6 +37,9 @@ class AwkwardStream final : public Stream, private StreamObserver, private inter
     if (auto* awkward = dynamic_cast<AwkwardStream*>(&stream)) awkward->plain_ = true;
   }
 
+  // Often a write takes nothing at all.
+  void MakeStingy() { stingy_ = true; }
+
   void set_observer(StreamObserver* observer) override {
     observer_ = observer;
     if (observer_ != nullptr && (readable_ || writable_)) loop_.Defer(this);
@@ -72,9 +75,9 @@ class AwkwardStream final : public Stream, private StreamObserver, private inter
     CHECK(std::string_view(bytes).substr(0, not_taken_.size()) == not_taken_);
     // Something has to be read first.
     const bool stops = bytes.size() < total || (!bytes.empty() && Sometimes());
-    const size_t offered = !stops            ? bytes.size()
-                           : Sometimes() ? 0
-                                         : random_.Below(bytes.size());
+    const size_t offered = !stops                   ? bytes.size()
+                           : stingy_ && Sometimes() ? 0
+                                                    : random_.Below(bytes.size());
     const iovec part{bytes.data(), offered};
     IoResult result = under_->Write({&part, 1});
     not_taken_ = bytes.substr(result.bytes);
@@ -141,6 +144,7 @@ class AwkwardStream final : public Stream, private StreamObserver, private inter
   bool writable_ = false;
   bool end_delayed_ = false;
   bool plain_ = false;
+  bool stingy_ = false;
 };
 
 inline const bool kAwkwardStreams = [] {

@@ -43,7 +43,9 @@ TEST_F(TlsAlert, OneThatIsNotTakenWholeIsTheLastThing) {
 TEST_F(TlsAlert, TheEndIsSentWholeThoughTheTransportTakesItInParts) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     Ends ends = Connect();
-    ends.server = std::make_unique<AwkwardStream>(*loop_, seed, std::move(ends.server));
+    auto awkward = std::make_unique<AwkwardStream>(*loop_, seed, std::move(ends.server));
+    awkward->MakeStingy();
+    ends.server = std::move(awkward);
     Encrypt(*loop_, *handshakes_, &ends.client, &ends.server);
     Recorder client;
     client.Attach(ends.client.get());
