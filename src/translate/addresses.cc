@@ -67,18 +67,6 @@ class Given {
   std::map<api::ObjectKey, std::string> by_gateway_;
 };
 
-using ByAge = std::vector<const GatewayState*>;
-
-// The oldest first; of equally old ones the one whose name sorts first.
-ByAge SortedByAge(const GatewayStates& states) {
-  ByAge sorted;
-  for (const auto& [key, state] : states) sorted.push_back(&state);
-  std::stable_sort(sorted.begin(), sorted.end(), [](const GatewayState* a, const GatewayState* b) {
-    return a->gateway->meta.creation_unix_s < b->gateway->meta.creation_unix_s;
-  });
-  return sorted;
-}
-
 // Also those of Gateways that are not ours at the moment: a class that is made anew costs nobody
 // the address that clients know.
 void KeepHeld(const Context& context, Given* given) {
@@ -167,6 +155,15 @@ bool IsServedAt(const GatewayState& state, const std::string& ip) {
 
 }  // namespace
 
+ByAge SortedByAge(GatewayStates* states) {
+  ByAge sorted;
+  for (auto& [key, state] : *states) sorted.push_back(&state);
+  std::stable_sort(sorted.begin(), sorted.end(), [](const GatewayState* a, const GatewayState* b) {
+    return a->gateway->meta.creation_unix_s < b->gateway->meta.creation_unix_s;
+  });
+  return sorted;
+}
+
 std::vector<api::GatewayAddress> PublishedBy(const api::Service& service) {
   std::vector<api::GatewayAddress> out;
   if (service.type == "LoadBalancer") {
@@ -203,7 +200,7 @@ void AssignAddresses(Context& context, GatewayStates* states) {
     for (auto& [key, state] : *states) SetShared(context, &state);
     return;
   }
-  const ByAge by_age = SortedByAge(*states);
+  const ByAge by_age = SortedByAge(states);
   Given given;
   KeepHeld(context, &given);
   KeepTold(context, by_age, &given);

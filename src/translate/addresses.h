@@ -12,6 +12,10 @@
 
 namespace gw::internal {
 
+using ByAge = std::vector<GatewayState*>;
+// The oldest first; of equally old ones the one whose name sorts first.
+ByAge SortedByAge(GatewayStates* states);
+
 // Sets where each of the Gateways listens, and whether it has all the addresses that it is to have.
 //
 // Of an address pool a Gateway keeps its address as long as it lives and names none, whoever else

@@ -14,30 +14,18 @@
 namespace gw::internal {
 namespace {
 
-// By the labels that hold the Gateway's name and namespace.
-using PodCounts = std::map<std::pair<std::string, std::string>, int>;
-
-PodCounts CountReady(const Context& context) {
-  PodCounts counts;
+// Gateways of which a Pod is Ready, by the labels that hold their names and namespaces.
+std::set<std::pair<std::string, std::string>> FindReady(const Context& context) {
+  std::set<std::pair<std::string, std::string>> ready;
   const std::string& ns = context.options.managed_from->ns;
   const auto& pods = context.resources.pods;
   for (auto it = pods.lower_bound({ns, ""}); it != pods.end() && it->first.ns == ns; ++it) {
     const api::Pod& pod = it->second;
     const api::StringMap& labels = pod.meta.labels;
     if (!pod.ready || pod.meta.terminating || !api::HasManagedLabels(labels)) continue;
-    ++counts[{labels.at(api::kGatewayNameLabel), labels.at(api::kGatewayNamespaceLabel)}];
+    ready.emplace(labels.at(api::kGatewayNameLabel), labels.at(api::kGatewayNamespaceLabel));
   }
-  return counts;
-}
-
-// The oldest first; of equally old ones the one whose name sorts first.
-std::vector<GatewayState*> SortedByAge(GatewayStates* states) {
-  std::vector<GatewayState*> sorted;
-  for (auto& [key, state] : *states) sorted.push_back(&state);
-  std::stable_sort(sorted.begin(), sorted.end(), [](const GatewayState* a, const GatewayState* b) {
-    return a->gateway->meta.creation_unix_s < b->gateway->meta.creation_unix_s;
-  });
-  return sorted;
+  return ready;
 }
 
 std::set<uint16_t> PortsOf(const GatewayState& state) {
@@ -69,7 +57,7 @@ Verdict MakeVerdict(const GatewayState& state, const std::string& deployment,
 }  // namespace
 
 void AssignManaged(Context& context, GatewayStates* states) {
-  const PodCounts ready = CountReady(context);
+  const auto ready = FindReady(context);
   const std::string& ns = context.options.managed_from->ns;
   std::map<std::string, api::ObjectKey> owners;
   for (GatewayState* state : SortedByAge(states)) {
