@@ -66,7 +66,7 @@ class KeyTest(AuthTest):
             self.assertIsNone(self.sent().get("x-api-key"))
         line = gateway.wait_line("Request Handled", owner="alice")
         self.assertNotIn("sk-a", json.dumps(line))
-        self.assertEqual(gateway.metrics().sum("penstock_owner_requests_total", owner="alice"), 2)
+        gateway.wait_metric("penstock_owner_requests_total", 2, owner="alice")
 
     def test_the_key_goes_on_where_that_is_asked_for(self):
         gateway = self.start(annotations={**KEYS, "penstock.dev/api-keys-forward": "true"})
@@ -123,8 +123,8 @@ class RateTest(AuthTest):
         self.assertEqual(refused.get("x-ratelimit-remaining-requests"), "0")
         self.assertEqual(gateway.chat(headers=bearer("sk-b")).status, 200)
         self.assertEqual(len(self.server.requests), 4)
-        self.assertEqual(gateway.metrics().sum("penstock_owner_refusals_total", owner="alice",
-                                               limit="requests_per_minute"), 1)
+        gateway.wait_metric("penstock_owner_refusals_total", 1, owner="alice",
+                            limit="requests_per_minute")
 
     def test_an_endpoints_own_limits_are_not_the_clients(self):
         gateway = self.limited(answer(200, b"{}", [("X-RateLimit-Limit-Requests", "99"),
@@ -142,7 +142,7 @@ class RateTest(AuthTest):
         self.assertEqual(refused.status, 429)
         self.assertEqual(refused.json()["error"]["code"], "token_rate_limit_exceeded")
         self.assertIn(int(refused.get("retry-after")), range(10, 15))
-        self.assertEqual(gateway.metrics().sum("penstock_owner_tokens_total", owner="alice"), 1200)
+        gateway.wait_metric("penstock_owner_tokens_total", 1200, owner="alice")
 
     def test_a_prompt_that_never_fits_says_so_without_retry_after(self):
         gateway = self.limited(tokens=50)

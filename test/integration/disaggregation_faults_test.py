@@ -105,7 +105,7 @@ class PrefillFaults:
         asked = self.start_failing_prefill(hang(), annotations=SHORT_BOOTSTRAP)
         self.assertEqual(self.chat().status, 200)
         self.assert_tried_again("prefill", "bootstrap_timeout", *self.names_asked(asked))
-        self.assertEqual(self.penstock.metrics().sum("penstock_bootstrap_timeouts_total"), 1)
+        self.penstock.wait_metric("penstock_bootstrap_timeouts_total", 1)
 
     def test_a_request_that_prefill_refuses_is_not_sent_elsewhere(self):
         refused = b'{"error":{"message":"too long","type":"BadRequestError","code":400}}'
@@ -147,8 +147,7 @@ class PrefillFaults:
         self.assertEqual(self.chat().status, 500)
         self.assert_ended(self.prefill[0])
         self.assert_ended(self.prefill[1])
-        self.assertEqual(self.penstock.metrics().sum("penstock_limit_reached_total",
-                                                     limit="prefill_error_timeout"), 2)
+        self.penstock.wait_metric("penstock_limit_reached_total", 2, limit="prefill_error_timeout")
 
     def test_a_prefill_that_never_answers_is_told_from_a_late_decode(self):
         self.start([hang()] * 2, [hang()] * 2, annotations=SHORT_BOOTSTRAP)
@@ -234,8 +233,7 @@ class DecodeFaults:
         self.assertEqual(client.read_final_head().status, 200)  # while the server still waits
         gate.open()
         self.assertTrue(client.read_chunks().endswith(b"data: [DONE]\n\n"))
-        self.assertEqual(self.penstock.metrics().sum("penstock_limit_reached_total",
-                                                     limit="held_response_bytes"), 1)
+        self.penstock.wait_metric("penstock_limit_reached_total", 1, limit="held_response_bytes")
 
     def test_without_another_the_client_gets_what_decode_said(self):
         said = json.dumps(ERROR).encode()
@@ -299,8 +297,7 @@ class VllmPrefillTest(HalfTest, PrefillFaults):
         response = self.chat()
         self.assertEqual((response.status, error_of(response)["code"]),
                          (502, "upstream_bad_response"))
-        self.assertEqual(self.penstock.metrics().sum("penstock_limit_reached_total",
-                                                     limit="prefill_response_bytes"), 2)
+        self.penstock.wait_metric("penstock_limit_reached_total", 2, limit="prefill_response_bytes")
 
     def test_without_another_prefill_decode_does_both(self):
         self.start([refuse_with_reset()], [chat_answer()])

@@ -59,8 +59,8 @@ class FairnessTest(GatewayTest):
         self.assertEqual(idle[0].wait_closed(), b"")  # the longest idle one
         idle[4].request("POST", CHAT, body=chat_body())
         self.assertEqual(idle[4].read_response().status, 200)
-        self.assertGreaterEqual(gateway.metrics().sum("penstock_limit_reached_total",
-                                                      limit="downstream_connections"), 1)
+        gateway.wait_metric_at_least("penstock_limit_reached_total", 1,
+                                     limit="downstream_connections")
 
     def test_without_free_descriptors_idle_connections_make_room(self):
         gateway = self.start()
@@ -81,8 +81,7 @@ class FairnessTest(GatewayTest):
             self.assertEqual(response.status, 200, response)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
         self.assertEqual(idle[0].wait_closed(), b"")
-        self.assertGreaterEqual(gateway.metrics().sum("penstock_accept_failures_total",
-                                                      reason="EMFILE"), 1)
+        gateway.wait_metric_at_least("penstock_accept_failures_total", 1, reason="EMFILE")
 
 
 if __name__ == "__main__":

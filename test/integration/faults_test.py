@@ -321,8 +321,7 @@ class HealthTest(FaultTest):
         failing = self.servers[0]
         failing.healthy = False
         self.serve_until(gateway, lambda: gateway.endpoints()["server-0"]["ejected"])
-        self.assertEqual(gateway.metrics().sum("penstock_ejections_total",
-                                               pool="default/test-pool"), 1)
+        gateway.wait_metric("penstock_ejections_total", 1, pool="default/test-pool")
         gateway.wait_metric("penstock_pool_endpoints", 1, state="ejected")
         # While it is ejected it gets nothing.
         before = len(failing.requests)
@@ -429,7 +428,7 @@ class GivenBackTest(FaultTest):
             thread.join()
         gateway.wait_handled(96)
         gateway.wait_given_back()
-        self.assertEqual(gateway.metrics().sum("penstock_requests_total"), 96)
+        gateway.wait_metric("penstock_requests_total", 96)
 
 
 if __name__ == "__main__":

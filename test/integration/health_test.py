@@ -58,8 +58,7 @@ class HealthTest(GatewayTest):
     def test_a_replica_that_answers_garbage_draws_little_and_costs_nobody_an_answer(self):
         lost, gateway = self.black_hole(garbage)
         self.assertEqual(lost, [])
-        self.assertGreater(gateway.metrics().sum("penstock_retries_total", reason="bad_response"),
-                           0)
+        gateway.wait_metric_at_least("penstock_retries_total", 1, reason="bad_response")
 
     def test_a_replica_that_takes_requests_over_kept_connections_and_closes_costs_no_answer(self):
         fails = threading.Event()
@@ -95,7 +94,7 @@ class HealthTest(GatewayTest):
             self.servers[0].script = chat_answer()
             eventually(lambda: not ejected(), "back in use")
             self.assertEqual(gateway.chat().status, 200)
-            self.assertEqual(gateway.metrics().sum("penstock_ejections_total"), 1)
+            gateway.wait_metric("penstock_ejections_total", 1)
 
     def test_one_failure_of_a_replica_that_is_not_healthy_takes_it_out(self):
         gateway = self.start(garbage, chat_answer())
@@ -160,8 +159,7 @@ class RepeatTest(GatewayTest):
             response = gateway.chat()
             self.assertEqual(response.status, 502)
             self.assertEqual(self.requests(), 2)
-            self.assertEqual(gateway.metrics().sum("penstock_limit_reached_total",
-                                                   limit="repeats"), 1)
+            gateway.wait_metric("penstock_limit_reached_total", 1, limit="repeats")
 
     def test_the_same_over_connections_that_are_kept(self):
         def dies_of_poison(request, connection):

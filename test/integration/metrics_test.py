@@ -94,7 +94,7 @@ class DocumentedTest(PairTest):
     def test_the_number_of_gateways_is_shown(self):
         gateway = self.gateway(pool_of([self.model_server(chat_answer())]),
                                arguments=("--gateways", "3"))
-        self.assertEqual(gateway.metrics().sum("penstock_gateways"), 3)
+        gateway.wait_metric("penstock_gateways", 3)
 
     def test_every_limit_that_the_program_counts_is_shown_at_0(self):
         counted = set()
@@ -139,8 +139,8 @@ class ComeAndGoTest(GatewayTest):
             self.assertEqual(gateway.chat(model="both").status, 200)
         gateway.wait_metric("penstock_requests_total", 30, model="both", status="200")
         for target in ("left", "right"):
-            self.assertGreater(gateway.metrics().sum("penstock_requests_total", model="both",
-                                                     target_model=target), 0)
+            gateway.wait_metric_at_least("penstock_requests_total", 1, model="both",
+                                         target_model=target)
         gateway.wait_metric("penstock_endpoint_requests_total", 30, pod=server.name)
         gateway.wait_metric("penstock_endpoint_first_bytes_total", 30,
                             endpoint=f"{server.address}:{server.port}")
@@ -154,8 +154,8 @@ class OutOfRangeTest(GatewayTest):
         gateway = self.gateway(pool_of(servers))
         eventually(lambda: gateway.metrics().sum("penstock_scrape_refused_values_total",
                                                  value="waiting_requests") > 1, "counted")
-        self.assertGreater(gateway.metrics().sum("penstock_scrape_refused_values_total",
-                                                 value="kv_cache_utilization_ratio"), 0)
+        gateway.wait_metric_at_least("penstock_scrape_refused_values_total", 1,
+                                     value="kv_cache_utilization_ratio")
         endpoints = gateway.endpoints()
         self.assertIsNone(endpoints[servers[0].name]["waiting"])
         self.assertEqual(endpoints[servers[0].name]["state"], "unknown")

@@ -45,7 +45,7 @@ class ConnectionTest(ProxyTest):
             self.assertEqual(response.status, 200)
             self.assertIsNone(response.get("connection"))
         self.assertEqual(len({r.connection for r in self.server.wait_requests(5)}), 1)
-        self.assertEqual(gateway.metrics().sum("penstock_downstream_connections_total"), 1)
+        gateway.wait_metric("penstock_downstream_connections_total", 1)
 
     def test_pipelined_requests_are_answered_in_order(self):
         gateway = self.start(echo)

@@ -88,8 +88,7 @@ class RetryTest(FeatureTest):
                     self.simulate(everything, responseCode=code, succeedAfter=1), (200, 2))
                 self.assertEqual(
                     self.simulate(everything, responseCode=code, succeedAfter=3), (code, 3))
-        self.assertGreater(self.gate.metrics().sum("penstock_retries_total",
-                                                   reason="error_status"), 0)
+        self.gate.wait_metric_at_least("penstock_retries_total", 1, reason="error_status")
 
     def test_HTTPRouteRetryWithTimeouts(self):
         tries, whole = "/retry/backend-request-timeout-200ms", "/retry/request-timeout-200ms"
@@ -208,7 +207,7 @@ class SessionTest(FeatureTest):
             response = self.come_back(cookie, "/session/again")
             self.assertEqual(response.body, body)
             self.assertIsNone(response.get("set-cookie"))
-        self.assertEqual(self.gate.metrics().sum("penstock_sessions_total", result="held"), 50)
+        self.gate.wait_metric("penstock_sessions_total", 50, result="held")
         self.assertGreater(len({self.begin("/session")[1] for _ in range(60)}), 1)
 
     def test_a_permanent_cookie_has_an_end(self):
@@ -293,7 +292,7 @@ class NameTest(FeatureTest):
         self.assertEqual([line["rule"] for line in self.gate.wait_handled(2)], ["named-rule", "1"])
         self.gate.wait_metric("penstock_rule_requests_total", 1, route="default/inference-route",
                               rule="named-rule")
-        self.assertEqual(self.gate.metrics().sum("penstock_rule_requests_total"), 1)
+        self.gate.wait_metric("penstock_rule_requests_total", 1)
 
 
 if __name__ == "__main__":

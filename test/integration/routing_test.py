@@ -188,7 +188,7 @@ class LoadTest(RoutingTest):
         self.hold(gateway, 20)
         self.assertEqual(self.counts(), [5, 5, 5, 5])
         self.assertEqual([e["in_flight"] for e in gateway.endpoints().values()], [5] * 4)
-        self.assertEqual(gateway.metrics().sum("penstock_requests_in_flight"), 20)
+        gateway.wait_metric("penstock_requests_in_flight", 20)
         gate.open()
         gateway.wait_handled(20)
 

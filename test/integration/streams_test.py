@@ -27,7 +27,7 @@ class StreamTest(GatewayTest):
         self.assertEqual(line["pod"], self.server.name)
         gateway.wait_metric("penstock_requests_total", 1, outcome=outcome, status=str(status),
                             model="test-model", pool="default/test-pool")
-        self.assertEqual(gateway.metrics().sum("penstock_requests_total"), 1)
+        gateway.wait_metric("penstock_requests_total", 1)
 
     def wait_upstream_closed(self):
         """The gateway has ended the connection that carries the request."""

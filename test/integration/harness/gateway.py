@@ -169,10 +169,19 @@ class Gateway:
     def metrics(self):
         return Metrics(self.admin("/metrics").body.decode())
 
-    def wait_metric(self, name, value, deadline_s=DEADLINE_S, **labels):
-        """Waits until the samples of that name and those labels add up to `value`."""
+    def wait_metric(self, name, value, /, deadline_s=DEADLINE_S, **labels):
+        """Waits until the samples of that name and those labels add up to `value`.
+
+        A client may have the last byte of its answer before the answer is counted, so counters
+        are waited for, not read.
+        """
         eventually(lambda: self.metrics().sum(name, **labels) == value,
                    f"{name}{labels} = {value}", deadline_s)
+
+    def wait_metric_at_least(self, name, value, /, deadline_s=DEADLINE_S, **labels):
+        """Waits until the samples of that name and those labels add up to `value` or more."""
+        eventually(lambda: self.metrics().sum(name, **labels) >= value,
+                   f"{name}{labels} >= {value}", deadline_s)
 
     def endpoints(self):
         """The live state of every endpoint: {pod name: fields}."""
