@@ -19,6 +19,15 @@ struct RateLimits {
   bool operator==(const RateLimits&) const = default;
 };
 
+// Of a Secret with keys: how its owners stand in the queues of pools.
+struct QueueTerms {
+  double weight = 1;
+  std::optional<int64_t> requests_max;  // in flight, of each owner at each pool
+  std::optional<int64_t> tokens_max;
+
+  bool operator==(const QueueTerms&) const = default;
+};
+
 // Of a Gateway or an HTTPRoute, whose own goes before its Gateway's.
 struct KeyAccess {
   bool open = false;     // "none": anybody may ask

@@ -33,12 +33,25 @@ inline constexpr char kEndpointCredentialsAnnotation[] = "penstock.dev/endpoint-
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
 // Of an InferencePool: the Backend that serves in its place when it cannot.
 inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
+// Of an InferencePool: requests wait while it is saturated, and for how long and how many.
+inline constexpr char kQueueingAnnotation[] = "penstock.dev/queueing";
+inline constexpr char kQueueRequestsMaxAnnotation[] = "penstock.dev/queue-requests-max";
+inline constexpr char kQueueBytesMaxAnnotation[] = "penstock.dev/queue-bytes-max";
+inline constexpr char kQueueTimeoutAnnotation[] = "penstock.dev/queue-timeout";
+// Smallest shares of priorities: "-1=0.1,0=0.2".
+inline constexpr char kQueueSharesAnnotation[] = "penstock.dev/queue-shares";
+// "true": they wait, too, while no endpoint is ready.
+inline constexpr char kQueueWithoutEndpointsAnnotation[] = "penstock.dev/queue-without-endpoints";
 // Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
 inline constexpr char kApiKeysAnnotation[] = "penstock.dev/api-keys";
 inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forward";
 // Of these, and of such a Secret: what each owner of a key may use.
 inline constexpr char kRequestsPerMinuteAnnotation[] = "penstock.dev/requests-per-minute";
 inline constexpr char kTokensPerMinuteAnnotation[] = "penstock.dev/tokens-per-minute";
+// Of such a Secret: how its owners stand in queues.
+inline constexpr char kQueueWeightAnnotation[] = "penstock.dev/queue-weight";
+inline constexpr char kConcurrentRequestsAnnotation[] = "penstock.dev/concurrent-requests";
+inline constexpr char kConcurrentTokensAnnotation[] = "penstock.dev/concurrent-tokens";
 // Of a Gateway: the type of the Service that is made for it.
 inline constexpr char kServiceTypeAnnotation[] = "penstock.dev/service-type";
 // Of an InferenceTrafficPolicy.

@@ -95,6 +95,7 @@ struct Secret {
   std::string type = "Opaque";
   StringMap data;     // decoded, with stringData over it
   RateLimits limits;  // of the owners of the API keys in it
+  QueueTerms queue_terms;
 
   bool operator==(const Secret&) const = default;
 };

@@ -10,7 +10,10 @@
 namespace gw::api {
 namespace {
 
-constexpr int64_t kPerMinuteMax = 1'000'000'000'000;
+constexpr int64_t kCountMax = 1'000'000'000'000;
+// A tenant that weighs a millionth of another is none.
+constexpr double kWeightMin = 0.001;
+constexpr double kWeightMax = 1000;
 
 const std::string* Find(const ObjectInput& in, const char* annotation) {
   const auto found = in.meta.annotations.find(annotation);
@@ -24,13 +27,13 @@ void Fault(const ObjectInput& in, const char* annotation, std::string_view wante
       .Error(std::string(wanted) + ", got " + Quoted(*Find(in, annotation)));
 }
 
-std::optional<int64_t> ReadPerMinute(const ObjectInput& in, const char* annotation) {
+std::optional<int64_t> ReadCount(const ObjectInput& in, const char* annotation) {
   const std::string* const text = Find(in, annotation);
   if (text == nullptr) return std::nullopt;
   int64_t count = 0;
   const char* const end = text->data() + text->size();
   const auto [stop, error] = std::from_chars(text->data(), end, count);
-  if (error == std::errc() && stop == end && count >= 1 && count <= kPerMinuteMax) return count;
+  if (error == std::errc() && stop == end && count >= 1 && count <= kCountMax) return count;
   Fault(in, annotation, "must be a whole number of 1 to 1000000000000");
   return std::nullopt;
 }
@@ -54,8 +57,23 @@ bool ParseLabels(std::string_view text, StringMap* labels) {
 }  // namespace
 
 RateLimits ReadRateLimits(const ObjectInput& in) {
-  return {ReadPerMinute(in, kRequestsPerMinuteAnnotation),
-          ReadPerMinute(in, kTokensPerMinuteAnnotation)};
+  return {ReadCount(in, kRequestsPerMinuteAnnotation), ReadCount(in, kTokensPerMinuteAnnotation)};
+}
+
+QueueTerms ReadQueueTerms(const ObjectInput& in) {
+  QueueTerms terms{.requests_max = ReadCount(in, kConcurrentRequestsAnnotation),
+                   .tokens_max = ReadCount(in, kConcurrentTokensAnnotation)};
+  if (const std::string* const text = Find(in, kQueueWeightAnnotation)) {
+    const char* const end = text->data() + text->size();
+    const auto [stop, error] = std::from_chars(text->data(), end, terms.weight);
+    const bool fits = error == std::errc() && stop == end && terms.weight >= kWeightMin &&
+                      terms.weight <= kWeightMax;
+    if (!fits) {
+      terms.weight = 1;
+      Fault(in, kQueueWeightAnnotation, "must be a number of 0.001 to 1000");
+    }
+  }
+  return terms;
 }
 
 std::optional<KeyAccess> ReadKeyAccess(const ObjectInput& in) {

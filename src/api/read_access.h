@@ -12,5 +12,6 @@ namespace gw::api {
 
 std::optional<KeyAccess> ReadKeyAccess(const ObjectInput& in);
 RateLimits ReadRateLimits(const ObjectInput& in);
+QueueTerms ReadQueueTerms(const ObjectInput& in);
 
 }  // namespace gw::api

@@ -59,6 +59,7 @@ Secret ReadSecret(ObjectInput& in) {
     }
   }
   secret.limits = ReadRateLimits(in);
+  secret.queue_terms = ReadQueueTerms(in);
   secret.meta = std::move(in.meta);
   return secret;
 }

@@ -15,6 +15,7 @@
 #include "collect/scrape_target.h"
 #include "collect/silence_watch.h"
 #include "collect/wanted.h"
+#include "snapshot/queues.h"
 
 namespace gw {
 namespace {
@@ -85,6 +86,11 @@ struct MetricsScraper::Impl {
     timer.Start(ids.empty() ? kTickWithoutTargets : kTick);
   }
 
+  void OnSeen(uint32_t id) {
+    Plan(id);
+    OnEndpointSeen(*followed, *targets[id]->identity().state);
+  }
+
   void Plan(uint32_t id) { plan.Set(id, targets[id]->Next(loop.now())); }
 
   // Keeps the targets of endpoints that stay what they are, with their connections and pace. An
@@ -153,7 +159,7 @@ struct MetricsScraper::Impl {
     const Duration phase = std::chrono::duration_cast<Duration>(options.interval * random.Unit());
     return std::make_unique<ScrapeTarget>(client, index, metrics, options, budget,
                                           std::move(identity), loop.now() + phase,
-                                          [this, id] { Plan(id); });
+                                          [this, id] { OnSeen(id); });
   }
 
   EventLoop& loop;

@@ -76,6 +76,10 @@ void RequestDriver::SendCopies() {
 void RequestDriver::Wait() {
   SetState(State::kWaiting);
   StartKeepalive();
+  // No try is under way, so its timer is free.
+  if (exchange_.queues()) {
+    try_timer_.Start(std::max(Duration(0), exchange_.queue_deadline() - worker_.loop().now()));
+  }
 }
 
 // No try is under way, so its timer is free.
@@ -86,6 +90,7 @@ void RequestDriver::BackOff() {
 }
 
 void RequestDriver::OnGateAnswer(GateAnswer answer) {
+  try_timer_.Stop();
   Act(exchange_.OnGateAnswer(worker_.newest_snapshot(), std::move(answer), worker_.loop().now()));
 }
 

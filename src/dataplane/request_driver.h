@@ -127,6 +127,7 @@ class RequestDriver final : public ResponseHandler,
   void StartRequestTimers();
   void StartTryTimer();
   void OnRequestTimeout();
+  void OnQueueTimeout();
   void OnTryTimeout();
 
   // list_models.cc

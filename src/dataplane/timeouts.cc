@@ -23,6 +23,7 @@ void RequestDriver::StartTryTimer() {
 }
 
 void RequestDriver::OnRequestTimeout() {
+  if (exchange_.queues()) return OnQueueTimeout();
   exchange_.CountLimit("route_request_timeout");
   if (waits() && response_head_sent_) {
     BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
@@ -31,7 +32,10 @@ void RequestDriver::OnRequestTimeout() {
   }
 }
 
+void RequestDriver::OnQueueTimeout() { Act(exchange_.OnQueueTimeout(worker_.loop().now())); }
+
 void RequestDriver::OnTryTimeout() {
+  if (exchange_.queues()) return OnQueueTimeout();
   if (exchange_.backs_off()) {
     Act(exchange_.OnBackOffOver(worker_.loop().now()));
     return;

@@ -7,24 +7,27 @@
 #include "exchange/exchange.h"
 #include "flowcontrol/admission.h"
 #include "inference/disaggregation.h"
+#include "snapshot/queues.h"
 
 namespace gw {
-namespace {
 
-// The objective that the client names decides, else the InferenceModel.
-Criticality FindCriticality(const PoolEntry& pool, const http::RequestHead& head,
-                            const ModelBinding* model) {
+std::optional<int> Exchange::ObjectivePriority() const {
+  const PoolEntry& pool = *routed_.pool();
   for (std::string_view field : {"x-llm-d-inference-objective", "x-gateway-inference-objective"}) {
     if (pool.priorities.empty()) break;
-    const http::HeaderField* named = head.headers.Find(field);
+    const http::HeaderField* named = asked_.head->headers.Find(field);
     if (named == nullptr) continue;
     const auto priority = pool.priorities.find(named->value);
-    if (priority != pool.priorities.end()) return CriticalityOf(priority->second);
+    if (priority != pool.priorities.end()) return priority->second;
   }
-  return model == nullptr ? Criticality::kCritical : model->criticality;
+  return std::nullopt;
 }
 
-}  // namespace
+// The objective that the client names decides, else the InferenceModel.
+Criticality Exchange::FindCriticality() const {
+  if (const std::optional<int> objective = ObjectivePriority()) return CriticalityOf(*objective);
+  return parsed_.model == nullptr ? Criticality::kCritical : parsed_.model->criticality;
+}
 
 Step Exchange::Admit(TimePoint now) {
   if (const auto reason = WhyToFallBack(now)) {
@@ -32,32 +35,25 @@ Step Exchange::Admit(TimePoint now) {
     env_.ForgetSamples();
     return step;
   }
-  const Criticality criticality = FindCriticality(*routed_.pool(), *asked_.head, parsed_.model);
+  const Criticality criticality = FindCriticality();
   if (env_.gate != nullptr) return AskGate(criticality, now);
-  const bool is_short = criticality != Criticality::kCritical && IsShort(criticality, now);
+  if (NeedsTurn()) return AskQueue(now);
+  const bool is_short = criticality != Criticality::kCritical && IsShort(now);
   const Step step = is_short ? Reject(Rejection::kSaturated) : ScheduleTry(now);
   env_.ForgetSamples();
   return step;
 }
 
-// In a pool with roles a request needs both, so the one that is short decides: the room of idle
-// decode endpoints helps nobody whose prompt waits for prefill.
-bool Exchange::IsShort(Criticality criticality, TimePoint now) {
-  const auto has_room = [&](const Pool& pool) {
-    const Candidates& candidates = env_.SampleForDecision(pool, parsed_.request, now);
-    return gw::Admit(criticality, candidates, routed_.pool()->saturation) == Admission::kAdmitted;
+bool Exchange::IsShort(TimePoint now) {
+  const PoolEntry& entry = *routed_.pool();
+  const auto sample = [&](const Pool& pool) -> const Candidates& {
+    return env_.SampleForDecision(pool, parsed_.request, now);
   };
-  const Disaggregation* split = routed_.pool()->disaggregation.get();
-  if (split == nullptr) return !has_room(routed_.pool()->pool);
-  if (!CanDisaggregate(parsed_.request.api)) return !has_room(split->whole);
-  if (!has_room(split->decode)) return true;
-  bool any_prefill = false;
-  for (const auto& [runtime, pool] : split->prefill) {
-    if (pool.endpoints.empty()) continue;
-    any_prefill = true;
-    if (has_room(pool)) return false;
+  const Disaggregation* const split = entry.disaggregation.get();
+  if (split != nullptr && !CanDisaggregate(parsed_.request.api)) {
+    return IsSaturated(sample(split->whole), entry.saturation);
   }
-  return any_prefill;
+  return RoomOf(entry, now, sample) == 0;
 }
 
 // The gate has the say of saturation, too.
@@ -80,6 +76,7 @@ Step Exchange::OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer a
                             TimePoint now) {
   CHECK(waits());
   wait_id_ = 0;
+  if (queued_.queue != nullptr) TakeTurn(&answer, now);
   if (Refusal refusal = routed_.PinAgain(std::move(newest))) return Reject(std::move(refusal));
   const PrefixOptions& prefix = routed_.pool()->prefix;
   // Blocks of another size are none that the index knows.
@@ -92,14 +89,21 @@ Step Exchange::TakeAnswer(GateAnswer answer, TimePoint now) {
     return Reject({answer.rejection, std::move(answer.detail)});
   }
   tried_.order = std::move(answer.endpoints);
-  return ScheduleTry(now);
+  const Step step = ScheduleTry(now);
+  queued_.grant.Dispatched();
+  return step;
 }
 
 // The request has ended.
-void Exchange::LeaveGate() {
+void Exchange::LeaveGate(TimePoint now) {
   if (!waits()) return;
   env_.room->Leave(wait_id_);
-  env_.gate->Forget(std::exchange(wait_id_, 0));
+  if (queues()) {
+    LeaveQueue(now);
+  } else {
+    env_.gate->Forget(wait_id_);
+  }
+  wait_id_ = 0;
 }
 
 }  // namespace gw

@@ -37,6 +37,10 @@ class Authorized {
   bool drops_credentials() const { return keys_ != nullptr && !keys_->passes_on(); }
   // Of a refusal by a rate limit: when to come again.
   Duration retry_after() const { return retry_after_; }
+  // How its owner stands in queues; nullptr: as anybody.
+  const FairQueue::Terms* queue_terms() const {
+    return owner_ == nullptr ? nullptr : &owner_->queue_terms;
+  }
   // nullptr: there is nothing to tell of limits.
   const RateMeter* meter() const { return owner_ == nullptr ? nullptr : owner_->meter.get(); }
 

@@ -74,6 +74,7 @@ void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   rejection_ = Rejection::kNone;
   detail_.clear();
   session_ = {};
+  queued_.Reset();
   tried_.Reset();
   observed_.Reset();
 }
@@ -351,6 +352,9 @@ std::string Exchange::RejectionBody(Rejection rejection) const {
 }
 
 int Exchange::RetryAfterSeconds(Rejection rejection) const {
+  if (rejection == Rejection::kQueueFull || rejection == Rejection::kQueueTimeout) {
+    return queued_.retry_after_s;
+  }
   if (rejection != Rejection::kRequestRate && rejection != Rejection::kTokenRate) {
     return InfoOf(rejection).retry_after_s;
   }

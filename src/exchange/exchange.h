@@ -7,8 +7,8 @@
 //         -> OnResponseBody* -> OnResponseEnd -> End
 //
 // Its state is that of the stages which a request passes, each of them with a header of its own:
-// asked, routed, parsed_body, tried, observed. Where the environment has a gate (gate.h),
-// OnRequestBody may answer kWait, and OnGateAnswer goes on.
+// asked, routed, parsed_body, queued, tried, observed. Where its pool has a queue, or the
+// environment a gate (gate.h), OnRequestBody may answer kWait, and OnGateAnswer goes on.
 //
 // OnTryFailed may follow kForward as long as nothing was sent to the client; it answers kForward
 // (to another endpoint) or kRespond. Where the rule says how tries are repeated (RetryPolicy) it
@@ -39,6 +39,7 @@
 #include "exchange/model_list.h"
 #include "exchange/observed.h"
 #include "exchange/parsed_body.h"
+#include "exchange/queued.h"
 #include "exchange/routed.h"
 #include "exchange/session.h"
 #include "exchange/step.h"
@@ -69,6 +70,9 @@ class Exchange {
   Step OnRequestBody(std::string_view body, TimePoint now);
   // After kBackOff, and back_off() has passed.
   Step OnBackOffOver(TimePoint now);
+  // After kWait, and queue_deadline() has passed. REQUIRES: queues(). kContinue: its turn has come
+  // just so, OnGateAnswer follows.
+  Step OnQueueTimeout(TimePoint now);
   // The route's time for one try is over. REQUIRES: !is_pair(), nothing was sent to the client
   Step OnTryTimeout(TimePoint now);
   // After kWait. `newest`: the Snapshot that is newest now, whose version of the pool is taken.
@@ -109,6 +113,8 @@ class Exchange {
 
   bool active() const { return active_; }
   bool waits() const { return wait_id_ != 0; }
+  bool queues() const { return waits() && queued_.queue != nullptr; }
+  TimePoint queue_deadline() const { return queued_.deadline; }
   TimePoint began() const { return asked_.began; }
   std::string_view request_id() const { return asked_.request_id; }
   const http::Target& target() const { return asked_.target; }
@@ -187,10 +193,24 @@ class Exchange {
 
   // admit.cc
   Step Admit(TimePoint now);
-  bool IsShort(Criticality criticality, TimePoint now);
+  bool IsShort(TimePoint now);
+  std::optional<int> ObjectivePriority() const;
+  Criticality FindCriticality() const;
   Step AskGate(Criticality criticality, TimePoint now);
   Step TakeAnswer(GateAnswer answer, TimePoint now);
-  void LeaveGate();
+  void LeaveGate(TimePoint now);
+
+  // queue.cc
+  bool NeedsTurn() const;
+  int FindPriority() const;
+  void FindTenant();
+  Refusal FindDeadline(TimePoint now);
+  Step AskQueue(TimePoint now);
+  Step WaitForTurn(const FairQueue::Request& request, TimePoint now);
+  Step RejectQueued(QueueResult result, const RequestQueue& queue);
+  void TakeTurn(GateAnswer* answer, TimePoint now);
+  void LeaveQueue(TimePoint now);
+  void EndTurn(Outcome outcome);
 
   Step ScheduleTry(TimePoint now);
   Step ScheduleInPool(TimePoint now);
@@ -280,6 +300,7 @@ class Exchange {
   Session session_;
   ParsedBody parsed_;
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
+  Queued queued_;
   Tried tried_;
   Observed observed_;
   std::shared_ptr<EndpointState> home_;  // of the response that is asked for, or gone on from

@@ -33,7 +33,7 @@ std::optional<FallbackReason> Exchange::WhyToFallBack(TimePoint now) {
     if (!any) return FallbackReason::kNoEndpoint;
   }
   // Whatever the request's criticality is: it is served either way.
-  if (IsShort(Criticality::kStandard, now)) return FallbackReason::kSaturated;
+  if (IsShort(now)) return FallbackReason::kSaturated;
   return std::nullopt;
 }
 

@@ -18,11 +18,9 @@ WaitingRoom::~WaitingRoom() {
 }
 
 // One gate has the requests of all rooms.
-WaitingRoom::Id WaitingRoom::Enter(Waiter* waiter) {
+WaitingRoom::Id WaitingRoom::NewId() {
   static std::atomic<Id> last{0};
-  const Id id = last.fetch_add(1, std::memory_order_relaxed) + 1;
-  waiters_.emplace(id, waiter);
-  return id;
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 void WaitingRoom::Leave(Id id) { waiters_.erase(id); }

@@ -1,6 +1,6 @@
-// Gate: somebody beside the exchange who says when a request may go on, and maybe where to: a queue
-// that gives requests their turn, a picker that another process asks. It answers at once, or later
-// and from any thread.
+// Gate: somebody beside the exchange who says when a request may go on, and maybe where to: a
+// picker that another process asks. It answers at once, or later and from any thread. A pool's
+// queue (flowcontrol/request_queue.h) answers in the same way.
 //
 // While it waits a request holds nothing of its pool (Routed::Unpin), and may end: its client
 // leaves, its time is over. WaitingRoom is where answers and ends meet.
@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/mutex.h"
 #include "exchange/rejection.h"
+#include "flowcontrol/request_queue.h"
 #include "http/head.h"
 #include "inference/request.h"
 #include "snapshot/snapshot.h"
@@ -29,6 +30,8 @@ struct GateAnswer {
   // Addresses to keep to, the best first: tries go through them in this order, ejected ones last.
   // Empty: the pool's profile chooses.
   std::vector<std::string> endpoints = {};
+  // Of a queue: the request's turn. Given back by whoever is the last to hold the answer.
+  std::shared_ptr<Grant> grant = nullptr;
 };
 
 // Who hears the answer, on the thread of the worker that asked.
@@ -50,8 +53,14 @@ class WaitingRoom {
   explicit WaitingRoom(Post post);
   ~WaitingRoom();
 
+  static Id NewId();  // any thread
   // The worker's thread. Leave: the waiter is not called any more, whatever is on its way.
-  Id Enter(Waiter* waiter);
+  Id Enter(Waiter* waiter) {
+    const Id id = NewId();
+    Enter(id, waiter);
+    return id;
+  }
+  void Enter(Id id, Waiter* waiter) { waiters_.emplace(id, waiter); }
   void Leave(Id id);
   size_t size() const { return waiters_.size(); }
 

@@ -192,6 +192,26 @@ PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
   }
 }
 
+QueueSeries::QueueSeries(MetricRegistry& registry, std::string_view pool, int priority,
+                         std::string_view tenant)
+    : wait(Hold(registry.ShareHistogram(
+          "penstock_queue_wait_seconds",
+          "How long requests waited in their pool's queue, those too that need not or in vain.",
+          LatencyBuckets(),
+          {{"pool", std::string(pool)}, {"priority", std::to_string(priority)}}))) {
+  for (size_t i = 0; i < kQueueResults; ++i) {
+    const auto result = static_cast<QueueResult>(i);
+    if (result == QueueResult::kNone) continue;
+    results[i] = &Hold(registry.ShareCounter(
+        "penstock_queue_requests_total",
+        "Requests that came to their pool's queue, by what became of them there.",
+        {{"pool", std::string(pool)},
+         {"priority", std::to_string(priority)},
+         {"tenant", std::string(tenant)},
+         {"result", std::string(NameOf(result))}}));
+  }
+}
+
 namespace {
 
 Counter& OwnerRefusals(MetricRegistry& registry, const std::string& owner, const char* limit) {
@@ -284,6 +304,7 @@ void ShowSeries(MetricRegistry& registry, const Snapshot& snapshot) {
     const std::string& pool = entry->pool.id;
     TrySeries(registry, pool);
     if (entry->disaggregation != nullptr) PhaseSeries(registry, pool);
+    if (entry->queue != nullptr) QueueSeries(registry, pool, 0, "");
     if (entry->models.takes_any_name()) {
       ExchangeSeries(registry, pool, "", "").RequestsOf(200, Outcome::kComplete);
     }
@@ -323,6 +344,7 @@ void ExchangeMetrics::ForgetRemoved() {
   series_.clear();
   tries_.clear();
   phases_.clear();
+  queued_.clear();
   others_.clear();
 }
 
@@ -408,6 +430,24 @@ void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
 }
 
 void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
+
+void ExchangeMetrics::CountQueued(std::string_view pool, int priority, std::string_view tenant,
+                                  QueueResult result, Duration waited) {
+  ForgetRemoved();
+  key_.assign(pool);
+  key_ += '\0';
+  const std::string scope = key_ + "tenant";
+  const std::string_view label = registry_.AdmitsOpenValue(scope, tenant) ? tenant : "other";
+  key_ += std::to_string(priority);
+  key_ += '\0';
+  key_ += label;
+  std::unique_ptr<QueueSeries>& series = queued_[key_];
+  if (series == nullptr) {
+    series = std::make_unique<QueueSeries>(registry_, pool, priority, label);
+  }
+  series->results[static_cast<size_t>(result)]->Add();
+  series->wait.Observe(ToSeconds(waited));
+}
 
 void ExchangeMetrics::CountFallback(std::string_view pool, FallbackReason reason) {
   TriesOf(pool).fallbacks[static_cast<size_t>(reason)]->Add();

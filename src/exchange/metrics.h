@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "exchange/queued.h"
 #include "exchange/rejection.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
@@ -134,6 +135,16 @@ struct OwnerSeries {
   Counter& tokens;
 };
 
+// Of a pool's queue, one priority and tenant.
+class QueueSeries : private SeriesHolder {
+ public:
+  QueueSeries(MetricRegistry& registry, std::string_view pool, int priority,
+              std::string_view tenant);
+
+  std::array<Counter*, kQueueResults> results;
+  Histogram& wait;  // of the pool and priority
+};
+
 // Makes the series of a configuration, so that they stand at 0 before anything is counted: an alert
 // on a series that is not there never fires. Those of names that are not configured, and of other
 // statuses than 200, begin with their first event.
@@ -158,6 +169,9 @@ class ExchangeMetrics {
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
+  // `tenant` may be of a client's choice (MetricRegistry::open_values_max).
+  void CountQueued(std::string_view pool, int priority, std::string_view tenant, QueueResult result,
+                   Duration waited);
   void CountFallback(std::string_view pool, FallbackReason reason);
   // `result`: what became of the session of a request to that pool.
   void CountSession(std::string_view pool, std::string_view result);
@@ -187,6 +201,7 @@ class ExchangeMetrics {
   absl::flat_hash_map<std::string, std::shared_ptr<ExchangeSeries>> series_;
   absl::flat_hash_map<std::string, std::unique_ptr<TrySeries>> tries_;
   absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
+  absl::flat_hash_map<std::string, std::unique_ptr<QueueSeries>> queued_;
   // Of what few configurations have, by family and labels.
   absl::flat_hash_map<std::string, std::shared_ptr<Counter>> others_;
   std::map<std::string, OwnerSeries, std::less<>> owners_;

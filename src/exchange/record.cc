@@ -98,7 +98,7 @@ void LogRequest(const RequestRecord& record) {
 void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
   active_ = false;
-  LeaveGate();
+  LeaveGate(now);
   if (WasServed(outcome)) {
     LearnTokens();
     const bool pair = tried_.pair.active;
@@ -107,6 +107,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
     }
   }
   ReleaseTry();
+  EndTurn(outcome);
   if (tried_.pair.leased) EndLease();
   if (tried_.pair.active && observed_.saw_first_byte && outcome == Outcome::kComplete) {
     Phases().decode.Observe(ToSeconds(now - observed_.first_byte));
@@ -130,8 +131,9 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
     env_.metrics.CountRule(rule->route, rule->label);
   }
   const int64_t used = authorized_.checked() ? UsedTokens(outcome) : 0;
-  if (authorized_.checked()) env_.metrics.CountOwner(authorized_.owner(), rejection_, used);
+  const std::string owner = authorized_.owner();
   authorized_.End(used, now);
+  if (!owner.empty()) env_.metrics.CountOwner(owner, rejection_, used);
   if (env_.log_request != nullptr) env_.log_request(*env_.record);
   env_.history.Put(&env_.record);
   observed_.Reset();
@@ -148,13 +150,12 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
 // computed; of a later one what was generated until then counts.
 int64_t Exchange::UsedTokens(Outcome outcome) const {
   if (tried_.count == 0 || observed_.status >= 400) return 0;
-  if (!observed_.saw_first_byte) {
-    return outcome == Outcome::kClientLeft ? authorized_.reserved_tokens() : 0;
-  }
+  const auto asked = static_cast<int64_t>(
+      parsed_.request.api == ApiKind::kOther ? 0 : parsed_.request.prompt_tokens_estimate);
+  if (!observed_.saw_first_byte) return outcome == Outcome::kClientLeft ? asked : 0;
   const Usage& usage = observed_.response.reader().usage();
   const int64_t estimated = observed_.response.estimated_tokens();
-  const int64_t prompt =
-      usage.prompt_tokens >= 0 ? usage.prompt_tokens : authorized_.reserved_tokens();
+  const int64_t prompt = usage.prompt_tokens >= 0 ? usage.prompt_tokens : asked;
   return prompt + (estimated > 0 ? estimated : std::max<int64_t>(0, usage.completion_tokens));
 }
 

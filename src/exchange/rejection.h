@@ -31,6 +31,8 @@ enum class Rejection : uint8_t {
   kRequestRate,   // of the key's owner, per minute
   kTokenRate,
   kSaturated,
+  kQueueFull,
+  kQueueTimeout,
   kRuleUnsupported,     // the rule needs something that is not built
   kNoValidDestination,  // every backendRef (or the share drawn) does not resolve
   kPoolUnservable,

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "flowcontrol/fair_queue.h"
 #include "flowcontrol/rate_limit.h"
 
 namespace gw {
@@ -19,6 +20,7 @@ namespace gw {
 struct KeyOwner {
   std::string name;                  // for logs and metrics
   std::shared_ptr<RateMeter> meter;  // nullptr: unlimited
+  FairQueue::Terms queue_terms = {};
 };
 
 // Keys are kept and found by their SHA-256 digests: how long a look-up takes tells of digests at

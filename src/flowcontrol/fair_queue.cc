@@ -309,6 +309,21 @@ size_t FairQueue::WaitingAtLeast(int priority) const {
   return count;
 }
 
+FairQueue::Ahead FairQueue::AheadOf(int priority, std::string_view tenant) const {
+  Ahead ahead;
+  for (const auto& [of_band, band] : bands_) {
+    if (of_band < priority) break;
+    if (of_band > priority) {
+      ahead.higher += band.waiting;
+      continue;
+    }
+    const auto account = band.accounts.find(tenant);
+    if (account != band.accounts.end()) ahead.own = account->second->waiting;
+    ahead.others = band.waiting - ahead.own;
+  }
+  return ahead;
+}
+
 void FairQueue::ForEachTenant(const std::function<void(const TenantView&)>& visit) const {
   for (const auto& [priority, band] : bands_) {
     for (const auto& [name, account] : band.accounts) {

@@ -127,6 +127,15 @@ class FairQueue {
   // Of that priority and higher ones.
   size_t WaitingAtLeast(int priority) const;
 
+  // Who would be served before one that comes now, as far as priorities say it, and those of its
+  // own priority.
+  struct Ahead {
+    size_t higher = 0;  // of higher priorities
+    size_t others = 0;  // of its own, of other tenants: their share of them
+    size_t own = 0;     // of its own and its tenant
+  };
+  Ahead AheadOf(int priority, std::string_view tenant) const;
+
   struct TenantView {
     int priority;
     std::string_view tenant;

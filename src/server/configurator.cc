@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/text.h"
+#include "snapshot/queues.h"
 #include "translate/shared_service.h"
 
 namespace gw {
@@ -148,7 +149,10 @@ bool Configurator::Publish(Translator::Update update, uint64_t generation) {
   const bool whole = update.whole;
   // First, so that whoever sees the Snapshot finds what is said of it.
   KeepStatus(update, generation);
-  store_.Publish(serves_ ? update.snapshot : WithoutContents(generation));
+  const std::shared_ptr<const Snapshot> snapshot =
+      serves_ ? std::move(update.snapshot) : WithoutContents(generation);
+  store_.Publish(snapshot);
+  FollowQueues(*snapshot, translator_.queues());
   generation_gauge_.Set(static_cast<double>(generation));
   return whole;
 }

@@ -23,6 +23,8 @@ std::shared_ptr<const KeyOwner> OwnerOf(Context& context, const api::Secret& sec
                                         const std::string& name) {
   auto owner = std::make_shared<KeyOwner>();
   owner->name = name;
+  owner->queue_terms = {secret.queue_terms.weight, secret.queue_terms.requests_max,
+                        secret.queue_terms.tokens_max};
   const RateLimits limits = LimitsOf(secret.limits, access.limits);
   if (!limits.requests_per_minute && !limits.tokens_per_minute) return owner;
   const std::string where = secret.limits.any() ? secret.meta.ns : scope;

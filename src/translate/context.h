@@ -11,6 +11,7 @@
 #include "api/conditions.h"
 #include "api/resources.h"
 #include "flowcontrol/rate_limit.h"
+#include "flowcontrol/request_queue.h"
 #include "pool/endpoint.h"
 #include "translate/object_index.h"
 #include "translate/tls_memory.h"
@@ -44,6 +45,7 @@ struct Context {
   std::vector<std::string> warnings = {};
   Holders holders = {};               // as it is
   RateMeters* rate_meters = nullptr;  // of API keys' owners; what was used stays
+  RequestQueues* queues = nullptr;    // of pools; who waits stays
   std::map<ListenerKey, std::shared_ptr<const ServerTls>> servers = {};  // of HTTPS listeners
   std::vector<ServedCertificate> certificates = {};
   const BackendTlsPolicies* backend_tls = nullptr;  // set before the pools are made

@@ -9,6 +9,7 @@
 #include "api/names.h"
 #include "base/check.h"
 #include "base/suggest.h"
+#include "translate/queue_settings.h"
 
 namespace gw::internal {
 namespace {
@@ -152,7 +153,11 @@ PoolSettings ReadPoolSettings(const api::InferencePool& pool) {
     settings.errors.push_back(
         fmt::format("annotation {}: {}{}", key, error, pool.meta.WhereAnnotation(key)));
   };
+  QueueSettings queue = ReadQueueSettings(pool);
+  for (const auto& [key, error] : queue.errors) refuse(key, error);
+  settings.queueing = std::move(queue.options);
   for (const auto& [key, value] : pool.meta.annotations) {
+    if (IsQueueAnnotation(key)) continue;
     const std::string error = ReadAnnotation(key, value, &settings);
     if (!error.empty()) refuse(key, error);
   }

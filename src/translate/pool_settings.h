@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/inference.h"
+#include "flowcontrol/request_queue.h"
 #include "pool/pool.h"
 #include "prefix/block_hash.h"
 
@@ -19,7 +20,8 @@ struct PoolSettings {
   PrefixOptions prefix;
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;
-  std::string fallback;         // a Backend's name; empty: none
+  std::string fallback;  // a Backend's name; empty: none
+  std::optional<QueueOptions> queueing;
   bool builtin_picker = false;  // asked for
   bool https = false;           // how endpoints are spoken to
   bool verifies_endpoints = true;

@@ -193,6 +193,8 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   base.prefix = settings.prefix;
   base.asks_stream_usage = settings.asks_stream_usage;
   base.stream_keepalive = settings.stream_keepalive;
+  base.queueing = settings.queueing;
+  if (base.queueing) base.queue = context.queues->Get(base.pool.id);
   base.models = ModelTable(std::move(models));
   base.rewrites = policy.rewrites;
   base.priorities = policy.priorities;

@@ -99,6 +99,8 @@ Translation Translate(const api::ResourceSet& resources, const TranslateOptions&
   internal::Context context{resources, index, options, endpoints, held, tls_memory};
   RateMeters rate_meters;
   context.rate_meters = &rate_meters;
+  RequestQueues queues;
+  context.queues = &queues;
   internal::Whole whole = internal::TranslateWhole(context, generation);
   std::vector<std::string> warnings = whole.pools.Warnings(context);
   std::vector<std::string>& all = whole.translation.warnings;

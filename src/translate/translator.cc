@@ -105,6 +105,7 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
   auto index = std::make_unique<internal::ObjectIndex>(resources);
   internal::Context context{resources, *index, options_, endpoints_, holders_, *tls_memory_};
   context.rate_meters = &rate_meters_;
+  context.queues = &queues_;
   internal::Whole whole = internal::TranslateWhole(context, generation);
   Translation& made = whole.translation;
   holders_ = std::move(made.holders);
@@ -132,6 +133,7 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
   for (const api::ObjectChange& change : pool_changes) kept_->index->Follow(change);
   internal::Context context{resources, *kept_->index, options_, endpoints_, holders_, *tls_memory_};
   context.rate_meters = &rate_meters_;
+  context.queues = &queues_;
   auto snapshot = std::make_shared<Snapshot>(*kept_->snapshot);
   snapshot->generation = generation;
   Update update{.snapshot = snapshot, .whole = false};

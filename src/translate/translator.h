@@ -15,6 +15,7 @@
 
 #include "api/object.h"
 #include "flowcontrol/rate_limit.h"
+#include "flowcontrol/request_queue.h"
 #include "translate/translate.h"
 
 namespace gw {
@@ -53,6 +54,9 @@ class Translator {
   // When that changes some conditions; 0: never. Follow translates everything then.
   int64_t next_change_unix_s() const;
 
+  // Of all pools that it has made.
+  const RequestQueues& queues() const { return queues_; }
+
   Update TranslateAll(const api::ResourceSet& resources, uint64_t generation);
   // The same for objects that are those of the last call but for these changes, each object once.
   Update Follow(const api::ResourceSet& resources, std::span<const api::ObjectChange> changes,
@@ -73,6 +77,7 @@ class Translator {
   EndpointTable& endpoints_;
   Holders holders_;
   RateMeters rate_meters_;
+  RequestQueues queues_;
   std::unique_ptr<internal::TlsMemory> tls_memory_;
   std::unique_ptr<Kept> kept_;  // of the last call
 };

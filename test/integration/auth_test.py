@@ -138,11 +138,11 @@ class RateTest(AuthTest):
     def test_tokens_are_charged_as_the_server_reports_them(self):
         gateway = self.limited(completion(700, 500), tokens=1000)
         self.assertEqual(gateway.chat(headers=bearer("sk-a")).status, 200)
+        gateway.wait_metric("penstock_owner_tokens_total", 1200, owner="alice")
         refused = gateway.chat(headers=bearer("sk-a"))
         self.assertEqual(refused.status, 429)
         self.assertEqual(refused.json()["error"]["code"], "token_rate_limit_exceeded")
         self.assertIn(int(refused.get("retry-after")), range(10, 15))
-        gateway.wait_metric("penstock_owner_tokens_total", 1200, owner="alice")
 
     def test_a_prompt_that_never_fits_says_so_without_retry_after(self):
         gateway = self.limited(tokens=50)

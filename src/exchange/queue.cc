@@ -1,0 +1,211 @@
+// A request's way through its pool's queue (flowcontrol/request_queue.h).
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/check.h"
+#include "exchange/exchange.h"
+#include "exchange/queued.h"
+#include "inference/disaggregation.h"
+#include "snapshot/queues.h"
+
+namespace gw {
+namespace {
+
+constexpr int kRetryAfterMax = 3600;
+constexpr int64_t kTimeoutMsMax = 86'400'000;
+// For want of a parser: as many bytes make about a token.
+constexpr size_t kBytesPerToken = 4;
+
+// The equivalents of the inference extension's criticalities.
+int PriorityOf(Criticality criticality) {
+  switch (criticality) {
+    case Criticality::kCritical:
+      return 1;
+    case Criticality::kStandard:
+      return 0;
+    case Criticality::kSheddable:
+      return -1;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string_view NameOf(QueueResult result) {
+  constexpr std::string_view kNames[kQueueResults] = {"",     "passed",  "waited",
+                                                      "full", "expired", "cancelled"};
+  return kNames[static_cast<size_t>(result)];
+}
+
+// Some requests are not what endpoints are saturated by, and some are not what the pool's room is
+// about.
+bool Exchange::NeedsTurn() const {
+  const PoolEntry& entry = *routed_.pool();
+  if (entry.queue == nullptr || asked_.head->framing == http::BodyFraming::kNone) return false;
+  return entry.disaggregation == nullptr || CanDisaggregate(parsed_.request.api);
+}
+
+// The objective that the client names decides, else the InferenceModel.
+int Exchange::FindPriority() const {
+  if (const std::optional<int> objective = ObjectivePriority()) return *objective;
+  return parsed_.model == nullptr ? 0 : PriorityOf(parsed_.model->criticality);
+}
+
+// A key's owner is known, what a client says of itself is not.
+void Exchange::FindTenant() {
+  queued_.tenant = authorized_.owner();
+  if (authorized_.checked()) return;
+  for (std::string_view name : kFairnessFields) {
+    const http::HeaderField* const field = asked_.head->headers.Find(name);
+    if (field == nullptr) continue;
+    if (field->value.size() <= kFairnessIdBytesMax) {
+      queued_.tenant = field->value;
+    } else {
+      CountLimit("fairness_id_bytes");
+    }
+    return;
+  }
+}
+
+// The rule's time runs from the head on, the others from here.
+Refusal Exchange::FindDeadline(TimePoint now) {
+  Duration timeout = routed_.pool()->queueing->timeout;
+  if (const http::HeaderField* const field = asked_.head->headers.Find(kQueueTimeoutField)) {
+    int64_t ms = 0;
+    const char* const end = field->value.data() + field->value.size();
+    const auto [stop, error] = std::from_chars(field->value.data(), end, ms);
+    if (error != std::errc() || stop != end || ms < 0 || ms > kTimeoutMsMax) {
+      return {Rejection::kBadRequest,
+              fmt::format("{}: must be a whole number of milliseconds, at most {}",
+                          kQueueTimeoutField, kTimeoutMsMax)};
+    }
+    timeout = std::min<Duration>(timeout, std::chrono::milliseconds(ms));
+  }
+  queued_.entered = now;
+  queued_.deadline = now + timeout;
+  const RouteRule* const rule = routed_.rule();
+  if (rule != nullptr && rule->request_timeout) {
+    queued_.deadline = std::min(queued_.deadline, asked_.began + *rule->request_timeout);
+  }
+  return {};
+}
+
+Step Exchange::AskQueue(TimePoint now) {
+  CHECK(waiter_ != nullptr && env_.room != nullptr);
+  queued_.priority = FindPriority();
+  FindTenant();
+  if (Refusal refusal = FindDeadline(now)) return Reject(std::move(refusal));
+  const bool understood = parsed_.request.api != ApiKind::kOther;
+  queued_.tokens =
+      static_cast<int64_t>(std::max<size_t>(1, understood ? parsed_.request.prompt_tokens_estimate
+                                                          : parsed_.bytes.size() / kBytesPerToken));
+  FairQueue::Request request{.id = WaitingRoom::NewId(),
+                             .priority = queued_.priority,
+                             .tenant = queued_.tenant,
+                             .tokens = queued_.tokens,
+                             .bytes = parsed_.bytes.size()};
+  if (const FairQueue::Terms* const terms = authorized_.queue_terms()) request.terms = *terms;
+  const auto sample = [&](const Pool& pool) -> const Candidates& {
+    return env_.SampleForDecision(pool, parsed_.request, now);
+  };
+  std::optional<Grant> grant =
+      routed_.pool()->queue->Pass(request, [&] { return RoomOf(*routed_.pool(), now, sample); });
+  if (!grant) {
+    env_.ForgetSamples();
+    return WaitForTurn(request, now);
+  }
+  queued_.result = QueueResult::kPassed;
+  queued_.grant = *std::move(grant);
+  const Step step = ScheduleTry(now);
+  queued_.grant.Dispatched();
+  env_.ForgetSamples();
+  return step;
+}
+
+Step Exchange::WaitForTurn(const FairQueue::Request& request, TimePoint now) {
+  const std::shared_ptr<RequestQueue>& queue = routed_.pool()->queue;
+  if (queued_.deadline <= now) return RejectQueued(QueueResult::kExpired, *queue);
+  queued_.ahead = queue->AheadOf(request);
+  const auto answer = [door = env_.room->door(), id = request.id](Grant grant) {
+    door.Answer(id, {.grant = std::make_shared<Grant>(std::move(grant))});
+  };
+  switch (queue->Wait(request, answer)) {
+    case FairQueue::Refused::kNo:
+      break;
+    case FairQueue::Refused::kRequests:
+      detail_ = fmt::format("as many requests of priority {} wait as may (limit queue_requests)",
+                            queued_.priority);
+      CountLimit("queue_requests");
+      return RejectQueued(QueueResult::kFull, *queue);
+    case FairQueue::Refused::kBytes:
+      detail_ = fmt::format(
+          "the requests of priority {} that wait hold as much as they may (limit "
+          "queue_bytes)",
+          queued_.priority);
+      CountLimit("queue_bytes");
+      return RejectQueued(QueueResult::kFull, *queue);
+  }
+  // Its answer may be on its way already: it comes by this thread's loop.
+  env_.room->Enter(request.id, waiter_);
+  wait_id_ = request.id;
+  queued_.queue = queue;
+  parsed_.model = nullptr;  // the pool's
+  routed_.Unpin();
+  return {Step::Kind::kWait, Rejection::kNone};
+}
+
+// It is told how long such a one would wait.
+Step Exchange::RejectQueued(QueueResult result, const RequestQueue& queue) {
+  queued_.result = result;
+  const Duration wait =
+      queue.ExpectedWait(queued_.priority).value_or(queued_.deadline - queued_.entered);
+  const int64_t seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  queued_.retry_after_s = static_cast<int>(std::clamp<int64_t>(seconds, 1, kRetryAfterMax));
+  if (result == QueueResult::kFull) return Reject(Rejection::kQueueFull);
+  CountLimit("queue_timeout");
+  return Reject(Rejection::kQueueTimeout);
+}
+
+Step Exchange::OnQueueTimeout(TimePoint now) {
+  CHECK(queues());
+  // Its turn has come, and is on its way.
+  if (!queued_.queue->Leave(wait_id_)) return {Step::Kind::kContinue, Rejection::kNone};
+  env_.room->Leave(std::exchange(wait_id_, 0));
+  queued_.waited = now - queued_.entered;
+  const std::shared_ptr<RequestQueue> queue = std::move(queued_.queue);
+  return RejectQueued(QueueResult::kExpired, *queue);
+}
+
+// Its turn has come.
+void Exchange::TakeTurn(GateAnswer* answer, TimePoint now) {
+  queued_.queue.reset();
+  queued_.waited = now - queued_.entered;
+  queued_.result = QueueResult::kWaited;
+  if (answer->grant != nullptr) queued_.grant = std::move(*answer->grant);
+}
+
+void Exchange::LeaveQueue(TimePoint now) {
+  queued_.queue->Leave(wait_id_);
+  queued_.queue.reset();
+  queued_.waited = now - queued_.entered;
+  queued_.result = QueueResult::kCancelled;
+}
+
+// What its tenant is charged for in the end.
+void Exchange::EndTurn(Outcome outcome) {
+  if (queued_.result != QueueResult::kNone) {
+    env_.metrics.CountQueued(routed_.pool_id(), queued_.priority, queued_.tenant, queued_.result,
+                             queued_.waited);
+  }
+  if (!queued_.grant.held()) return;
+  std::optional<int64_t> used;
+  if (tried_.count > 0) {
+    used = parsed_.request.api == ApiKind::kOther ? queued_.tokens : UsedTokens(outcome);
+  }
+  queued_.grant.End(used);
+}
+
+}  // namespace gw

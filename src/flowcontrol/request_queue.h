@@ -1,0 +1,173 @@
+// RequestQueue: where the requests of one pool wait for their turn while its endpoints are
+// saturated. FairQueue says who is next; this says when, and keeps what is going out.
+//
+// A turn is a Grant: the requests that have one and are not dispatched yet take up room that no
+// sample shows, so they are counted here. Room is asked for under the lock: a burst from all
+// workers cannot pass it.
+//
+// Nothing polls: whoever makes room says so (OnRoom): a request that ends, a metrics page, another
+// configuration. All of a pool's requests come by here, also those that need not wait.
+
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "flowcontrol/drain_rate.h"
+#include "flowcontrol/fair_queue.h"
+
+namespace gw {
+
+// What a pool says of its queue.
+struct QueueOptions {
+  size_t requests_max = 1000;     // that wait, of each priority
+  size_t bytes_max = 256u << 20;  // of their bodies
+  Duration timeout = std::chrono::seconds(60);
+  // Whether requests wait, too, while no endpoint is ready: for those that are scaled up from zero.
+  bool waits_without_endpoints = false;
+  std::map<int, double> shares = {};  // smallest shares of priorities, together below 1
+
+  bool operator==(const QueueOptions&) const = default;
+};
+
+class RequestQueue;
+
+// One request's turn: held from before its dispatch to its end, and given back by whoever drops it.
+// Moved; one thread at a time.
+class Grant {
+ public:
+  Grant() = default;
+  Grant(Grant&& other) noexcept { *this = std::move(other); }
+  Grant& operator=(Grant&& other) noexcept;
+  ~Grant() { End(std::nullopt); }
+
+  // False: the queue has let it go and keeps no account of it, or there is none.
+  bool held() const { return queue_ != nullptr; }
+  // Its endpoint counts it from now on.
+  void Dispatched();
+  // What it used in all, prompt and answer; nullopt: it was not served.
+  void End(std::optional<int64_t> used_tokens);
+
+ private:
+  friend class RequestQueue;
+  Grant(std::shared_ptr<RequestQueue> queue, FairQueue::Charge charge)
+      : queue_(std::move(queue)), charge_(std::move(charge)) {}
+
+  std::shared_ptr<RequestQueue> queue_;
+  FairQueue::Charge charge_;
+  bool dispatched_ = false;
+};
+
+// Thread-safe. Times are those of `clock`.
+class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
+ public:
+  using Id = FairQueue::Id;
+  // How many more requests the pool takes now, of those that are dispatched. Called under a lock:
+  // it calls nothing of this.
+  using Room = std::function<int64_t(TimePoint now)>;
+  // Called once, without the lock, on any thread; also after Leave, if it was under way.
+  using Answer = std::function<void(Grant)>;
+
+  RequestQueue(std::string pool, const Clock& clock, QueueOptions options = {});
+
+  // From now on. What waits beyond new limits goes on waiting.
+  void SetPool(QueueOptions options, Room room);
+  // The pool is gone, or has no queue any more: nobody waits, now and from here on.
+  void Close();
+
+  // A turn at once, if there is room and nobody waits who could use it. `room`: as Room, for the
+  // pool as the caller knows it.
+  std::optional<Grant> Pass(const FairQueue::Request& request, absl::FunctionRef<int64_t()> room);
+  // It waits. kNo: `answer` is called, maybe before this returns.
+  FairQueue::Refused Wait(const FairQueue::Request& request, Answer answer);
+  // False: it does not wait any more, and its answer is under way.
+  bool Leave(Id id);
+
+  // There may be room that was not. Cheap while nobody waits.
+  void OnRoom() {
+    if (waiting_.load() > 0) Pump();
+  }
+
+  // FairQueue::AheadOf.
+  using Ahead = FairQueue::Ahead;
+  Ahead AheadOf(const FairQueue::Request& request) const;
+  // How long such a one waits, by how fast the queue has drained lately; nullopt: it does not.
+  std::optional<Duration> ExpectedWait(int priority) const;
+
+  struct View {
+    size_t waiting = 0;
+    size_t waiting_bytes = 0;
+    int64_t granted = 0;                         // and not dispatched yet
+    std::optional<int64_t> room = std::nullopt;  // nullopt: nobody has said
+    double drain_per_second = 0;
+    QueueOptions options = {};
+    struct Tenant {
+      int priority;
+      std::string name;
+      size_t waiting;
+      int64_t in_flight_requests;
+      int64_t in_flight_tokens;
+      double served_tokens;
+    };
+    std::vector<Tenant> tenants = {};  // the highest priority first
+  };
+  View Look() const;
+
+  const std::string& pool() const { return pool_; }
+  size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Grant;
+  using Due = std::pair<Answer, Grant>;
+
+  void Pump();
+  bool TakeDue(std::vector<Due>* due);
+  void LetAllGo(std::vector<Due>* due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Dispatched();
+  void End(FairQueue::Charge charge, bool dispatched, std::optional<int64_t> used_tokens);
+
+  const std::string pool_;
+  const Clock& clock_;
+  std::atomic<size_t> waiting_{0};
+  mutable Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  QueueOptions options_ ABSL_GUARDED_BY(mutex_);
+  Room room_ ABSL_GUARDED_BY(mutex_);
+  FairQueue fair_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<Id, Answer> answers_ ABSL_GUARDED_BY(mutex_);
+  int64_t granted_ ABSL_GUARDED_BY(mutex_) = 0;
+  DrainRate rate_ ABSL_GUARDED_BY(mutex_);
+  // One thread at a time hands out turns; what others bring meanwhile it takes along.
+  bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool again_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// The queues of all pools, by their ids. One lives as long as anybody holds it: a reload that keeps
+// the pool keeps who waits. Thread-safe.
+class RequestQueues {
+ public:
+  explicit RequestQueues(const Clock& clock = RealClock()) : clock_(clock) {}
+
+  std::shared_ptr<RequestQueue> Get(const std::string& pool);
+  // In the order of their pools.
+  std::vector<std::shared_ptr<RequestQueue>> All() const;
+
+ private:
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::weak_ptr<RequestQueue>> queues_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace gw

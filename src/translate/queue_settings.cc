@@ -1,0 +1,152 @@
+#include "translate/queue_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "api/annotations.h"
+#include "api/names.h"
+#include "base/check.h"
+
+namespace gw::internal {
+namespace {
+
+constexpr std::string_view kAnnotations[] = {
+    api::kQueueingAnnotation,      api::kQueueRequestsMaxAnnotation,
+    api::kQueueBytesMaxAnnotation, api::kQueueTimeoutAnnotation,
+    api::kQueueSharesAnnotation,   api::kQueueWithoutEndpointsAnnotation,
+};
+
+constexpr size_t kRequestsMaxMax = 10'000'000;
+constexpr size_t kBytesMaxMax = size_t{1} << 40;
+constexpr Duration kTimeoutMin = std::chrono::milliseconds(1);
+constexpr Duration kTimeoutMax = std::chrono::hours(24);
+
+template <typename Number>
+bool ReadAll(std::string_view text, Number* number) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, *number);
+  return error == std::errc() && stop == end;
+}
+
+// These return what is wrong with the value, "" if nothing is.
+
+std::string ReadBool(const std::string& value, bool* target) {
+  *target = value == "true";
+  if (value == "true" || value == "false") return "";
+  return fmt::format("must be \"true\" or \"false\", got \"{}\"", value);
+}
+
+std::string ReadRequestsMax(const std::string& value, size_t* target) {
+  size_t number = 0;
+  if (ReadAll(value, &number) && number >= 1 && number <= kRequestsMaxMax) {
+    *target = number;
+    return "";
+  }
+  return fmt::format("must be 1..{}, got \"{}\"", kRequestsMaxMax, value);
+}
+
+// "268435456" or, as Kubernetes writes it, "256Mi".
+std::string ReadBytesMax(const std::string& value, size_t* target) {
+  std::string_view digits = value;
+  size_t unit = 1;
+  for (const auto& [suffix, bytes] :
+       {std::pair{"Ki", size_t{1} << 10}, {"Mi", size_t{1} << 20}, {"Gi", size_t{1} << 30}}) {
+    if (!digits.ends_with(suffix)) continue;
+    digits.remove_suffix(2);
+    unit = bytes;
+    break;
+  }
+  size_t number = 0;
+  if (ReadAll(digits, &number) && number >= 1 && number <= kBytesMaxMax / unit) {
+    *target = number * unit;
+    return "";
+  }
+  return fmt::format(
+      "must be a number of bytes, such as 268435456 or 256Mi, of at most 1024Gi, "
+      "got \"{}\"",
+      value);
+}
+
+std::string ReadTimeout(const std::string& value, Duration* target) {
+  const std::optional<Duration> timeout = api::ParseDuration(value);
+  if (timeout && *timeout >= kTimeoutMin && *timeout <= kTimeoutMax) {
+    *target = *timeout;
+    return "";
+  }
+  return fmt::format("must be a duration of 1ms to 24h, such as 60s, got \"{}\"", value);
+}
+
+// "-1=0.1,0=0.2"
+bool ParseShares(std::string_view text, std::map<int, double>* shares) {
+  double sum = 0;
+  while (true) {
+    const size_t comma = text.find(',');
+    const std::string_view pair = text.substr(0, comma);
+    const size_t equals = pair.find('=');
+    int priority = 0;
+    double share = 0;
+    if (equals == pair.npos || !ReadAll(pair.substr(0, equals), &priority) ||
+        !ReadAll(pair.substr(equals + 1), &share)) {
+      return false;
+    }
+    sum += share;
+    // Also what is no number.
+    if (!(share > 0) || !(sum < 1) || !shares->emplace(priority, share).second) return false;
+    if (comma == text.npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::string ReadShares(const std::string& value, std::map<int, double>* target) {
+  std::map<int, double> shares;
+  if (ParseShares(value, &shares)) {
+    *target = std::move(shares);
+    return "";
+  }
+  return fmt::format(
+      "must be smallest shares of priorities, each above 0 and together below 1, "
+      "such as \"-1=0.1\" or \"-1=0.1,0=0.2\", got \"{}\"",
+      value);
+}
+
+std::string ReadOne(const std::string& key, const std::string& value, bool* on,
+                    QueueOptions* options) {
+  if (key == api::kQueueingAnnotation) return ReadBool(value, on);
+  if (key == api::kQueueRequestsMaxAnnotation)
+    return ReadRequestsMax(value, &options->requests_max);
+  if (key == api::kQueueBytesMaxAnnotation) return ReadBytesMax(value, &options->bytes_max);
+  if (key == api::kQueueTimeoutAnnotation) return ReadTimeout(value, &options->timeout);
+  if (key == api::kQueueSharesAnnotation) return ReadShares(value, &options->shares);
+  CHECK(key == api::kQueueWithoutEndpointsAnnotation);
+  return ReadBool(value, &options->waits_without_endpoints);
+}
+
+}  // namespace
+
+bool IsQueueAnnotation(std::string_view key) {
+  return std::find(std::begin(kAnnotations), std::end(kAnnotations), key) != std::end(kAnnotations);
+}
+
+QueueSettings ReadQueueSettings(const api::InferencePool& pool) {
+  QueueSettings settings;
+  QueueOptions options;
+  bool on = false;
+  const api::StringMap& annotations = pool.meta.annotations;
+  const bool says = annotations.contains(api::kQueueingAnnotation);
+  for (const auto& [key, value] : annotations) {
+    if (!IsQueueAnnotation(key)) continue;
+    std::string error = ReadOne(key, value, &on, &options);
+    // Somebody believes that requests wait. With "false" it is known that they do not.
+    if (error.empty() && !says) {
+      error = fmt::format("says something only beside {}: \"true\"", api::kQueueingAnnotation);
+    }
+    if (!error.empty()) settings.errors.emplace_back(key, std::move(error));
+  }
+  if (on) settings.options = std::move(options);
+  return settings;
+}
+
+}  // namespace gw::internal
