@@ -31,6 +31,8 @@ inline constexpr char kEndpointTlsServerNameAnnotation[] = "penstock.dev/endpoin
 inline constexpr char kEndpointCredentialsAnnotation[] = "penstock.dev/endpoint-credentials";
 // Of an InferencePool or an HTTPRoute: event streams begin before their first byte.
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// Of an HTTPRoute: by what its clients stay with their versions of what serves them.
+inline constexpr char kStickyAnnotation[] = "penstock.dev/sticky";
 // Of an InferencePool: the Backend that serves in its place when it cannot.
 inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
 // Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
