@@ -120,7 +120,8 @@ std::optional<SessionToken> SessionPolicy::Find(const http::RequestHead& head,
   }
   for (const http::HeaderField& field : head.headers) {
     if (!http::EqualsIgnoreCase(field.name, name)) continue;
-    if ((token = valid(field.value))) break;
+    token = valid(field.value);
+    if (token) break;
   }
   return token;
 }

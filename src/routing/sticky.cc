@@ -61,7 +61,8 @@ std::optional<uint64_t> StickyPolicy::Find(const http::RequestHead& head,
       return value;
     case By::kSession:
       for (const std::string_view field : kConversationFields) {
-        if ((value = ValueOfField(head, field))) return value;
+        value = ValueOfField(head, field);
+        if (value) return value;
       }
       if (!owner.empty()) value = StickyHash(owner);
   }

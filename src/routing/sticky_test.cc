@@ -26,7 +26,7 @@ RouteRule RuleOf(std::string_view rule, std::vector<std::pair<std::string, uint3
   for (const auto& [name, weight] : versions) {
     Destination& destination = made.destinations.emplace_back();
     destination.kind = Destination::Kind::kPool;
-    destination.pool = static_cast<uint32_t>(name[0]);
+    destination.pool = static_cast<unsigned char>(name[0]);
     destination.weight = weight;
     destination.sticky_key = StickyKey(StickyOf::kRule, rule, name);
     made.total_weight += weight;
