@@ -20,6 +20,7 @@ constexpr OwnAnnotation kOwn[] = {
     {"HTTPRoute", kApiKeysAnnotation},
     {"HTTPRoute", kApiKeysForwardAnnotation},
     {"HTTPRoute", kRequestsPerMinuteAnnotation},
+    {"HTTPRoute", kStickyAnnotation},
     {"HTTPRoute", kStreamKeepaliveAnnotation},
     {"HTTPRoute", kTokensPerMinuteAnnotation},
     {"InferencePool", kEndpointCredentialsAnnotation},

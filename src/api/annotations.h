@@ -31,6 +31,8 @@ inline constexpr char kEndpointTlsServerNameAnnotation[] = "penstock.dev/endpoin
 inline constexpr char kEndpointCredentialsAnnotation[] = "penstock.dev/endpoint-credentials";
 // Of an InferencePool or an HTTPRoute: event streams begin before their first byte.
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
+// Of an HTTPRoute: by what its clients stay with their versions of what serves them.
+inline constexpr char kStickyAnnotation[] = "penstock.dev/sticky";
 // Of an InferencePool: the Backend that serves in its place when it cannot.
 inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
 // Of an InferencePool: requests wait while it is saturated, and for how long and how many.

@@ -14,6 +14,8 @@ namespace {
 
 constexpr size_t kMatchesPerRouteMax = 128;
 constexpr int64_t kRetryAttemptsMax = 100;
+constexpr size_t kStickyNameMax = 128;
+constexpr char kStickyWanted[] = "must be \"header:NAME\", \"cookie:NAME\" or \"session\"";
 
 ParentRef ReadParentRef(const Value& value, const std::string& ns) {
   MapReader in = value.Map();
@@ -242,6 +244,44 @@ void ReadKeepalive(const ObjectInput& in, HttpRoute* route) {
       .Error(std::string(kStreamKeepaliveWanted) + ", got " + Quoted(found->second));
 }
 
+std::optional<Stickiness> ParseStickiness(std::string_view text) {
+  if (text == "session") return Stickiness{Stickiness::By::kSession, ""};
+  const size_t colon = text.find(':');
+  const std::string_view by = text.substr(0, colon);
+  const bool by_header = by == "header";
+  if (colon == std::string_view::npos || (!by_header && by != "cookie")) return std::nullopt;
+  const std::string_view name = text.substr(colon + 1);
+  if (!IsHttpToken(name) || name.size() > kStickyNameMax) return std::nullopt;
+  if (!by_header) return Stickiness{Stickiness::By::kCookie, std::string(name)};
+  std::string lower = ToLower(name);
+  if (IsGatewaysOwn(lower)) return std::nullopt;
+  return Stickiness{Stickiness::By::kHeader, std::move(lower)};
+}
+
+// After the rules: what a session of one of them stands in says something else each time.
+void ReadStickiness(const ObjectInput& in, HttpRoute* route) {
+  const auto found = in.meta.annotations.find(kStickyAnnotation);
+  if (found == in.meta.annotations.end()) return;
+  const Value value = in.top.Get("metadata").At("annotations").At(found->first);
+  route->sticky = ParseStickiness(found->second);
+  if (!route->sticky) {
+    value.Error(std::string(kStickyWanted) + ", got " + Quoted(found->second));
+    return;
+  }
+  if (route->sticky->by == Stickiness::By::kSession) return;
+  const bool by_header = route->sticky->by == Stickiness::By::kHeader;
+  for (size_t i = 0; i < route->rules.size(); ++i) {
+    const std::optional<SessionPersistence>& session = route->rules[i].session;
+    if (!session || session->by_header != by_header) continue;
+    const std::string name = by_header ? ToLower(session->session_name) : session->session_name;
+    if (name != route->sticky->name) continue;
+    value.Error("must be another " + std::string(by_header ? "header" : "cookie") +
+                " than that of spec.rules[" + std::to_string(i) + "].sessionPersistence, got " +
+                Quoted(found->second));
+    return;
+  }
+}
+
 }  // namespace
 
 HttpRoute ReadHttpRoute(ObjectInput& in) {
@@ -275,6 +315,7 @@ HttpRoute ReadHttpRoute(ObjectInput& in) {
     route.rules.emplace_back();
     route.rules.back().matches.emplace_back();
   }
+  ReadStickiness(in, &route);
   route.version = in.version;
   route.meta = std::move(in.meta);
   return route;

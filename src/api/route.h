@@ -95,6 +95,15 @@ struct RouteRule {
   bool operator==(const RouteRule&) const = default;
 };
 
+// The value of kStickyAnnotation.
+struct Stickiness {
+  enum class By { kHeader, kCookie, kSession };
+  By by = By::kHeader;
+  std::string name;  // of the header field, in lower case, or of the cookie
+
+  bool operator==(const Stickiness&) const = default;
+};
+
 struct HttpRoute {
   ObjectMeta meta;
   std::string version = "v1";
@@ -102,6 +111,7 @@ struct HttpRoute {
   std::vector<std::string> hostnames;  // lower case, "*.example.com" for a wildcard
   std::vector<RouteRule> rules;        // at least one
   std::optional<Duration> stream_keepalive;
+  std::optional<Stickiness> sticky;
   std::optional<KeyAccess> access;       // nullopt: as its Gateway has it
   std::vector<Unsupported> unsupported;  // `index` is the rule's
 

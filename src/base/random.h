@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace gw {
 
@@ -44,6 +45,9 @@ class Random {
 
   uint64_t state_[4];
 };
+
+// 32 hexadecimal digits: a name that nobody else has. It is no secret.
+std::string RandomId(Random& random);
 
 // A seed that no other process draws. Below 2^63, so that it reads the same as a signed number.
 uint64_t SeedFromSystem();

@@ -65,6 +65,18 @@ TEST(Random, UnitLiesInTheHalfOpenInterval) {
   EXPECT_NEAR(sum / 100'000, 0.5, 0.005);
 }
 
+TEST(RandomId, Is32HexadecimalDigitsAndAnotherEachTime) {
+  Random random(4);
+  std::set<std::string> ids;
+  for (int i = 0; i < 100; ++i) {
+    const std::string id = RandomId(random);
+    EXPECT_EQ(id.size(), 32u);
+    EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
+    ids.insert(id);
+  }
+  EXPECT_EQ(ids.size(), 100u);
+}
+
 TEST(SeedFromSystem, DiffersEachTimeAndFitsASignedNumber) {
   std::set<uint64_t> seeds;
   for (int i = 0; i < 100; ++i) {

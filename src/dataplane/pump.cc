@@ -28,11 +28,12 @@ void RequestDriver::OnResponseHead(const http::ResponseHead& head) {
   const FilterChain filters = exchange_.filters();
   const bool filtered = exchange_.response().filtered();
   const RateMeter* const meter = exchange_.authorized().meter();
-  std::string storage;
-  const std::optional<http::HeaderField> session = exchange_.SessionField(&storage);
-  std::array<http::HeaderField, 2> set;
+  std::string session_storage;
+  std::string sticky_storage;
+  std::array<http::HeaderField, 3> set;
   size_t sets = 0;
-  if (session) set[sets++] = *session;
+  if (const auto field = exchange_.SessionField(&session_storage)) set[sets++] = *field;
+  if (const auto field = exchange_.StickyField(&sticky_storage)) set[sets++] = *field;
   if (!worker_.served_field().empty()) {
     set[sets++] = {worker_.served_field(), exchange_.endpoint().address};
   }

@@ -42,8 +42,10 @@ bool RequestDriver::BeginEarlyStream() {
   rates.SetIn(&fields);
   exchange_.filters().EditResponse(*head_, &fields);
   // Of the endpoint that is asked now. If another one answers, the session is moved next time.
-  std::string storage;
-  if (const auto session = exchange_.SessionField(&storage)) SetField(*session, &fields);
+  std::string session_storage;
+  std::string sticky_storage;
+  if (const auto field = exchange_.SessionField(&session_storage)) SetField(*field, &fields);
+  if (const auto field = exchange_.StickyField(&sticky_storage)) SetField(*field, &fields);
   sink_->HoldStreamHead(fields);
   return true;
 }

@@ -77,8 +77,10 @@ void Exchange::AskAsAnyOther() {
 Step Exchange::FindPool() {
   const bool understood = parsed_.request.api != ApiKind::kOther;
   if (session_policy() != nullptr) FindSession();
+  FindSticky();
   Refusal refusal = routed_.FindPool(
-      {parsed_.request.requested_model, understood, session_.given, home_.get()}, env_.random);
+      {parsed_.request.requested_model, understood, session_.given, home_.get(), sticky_.value},
+      env_.random);
   if (refusal) return Reject(std::move(refusal));
   if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;
   return AnswerByFilter();
@@ -192,7 +194,7 @@ Step Exchange::TakeBody() {
     detail_ = "the request body has no \"model\"";
     return Reject(Rejection::kMalformedBody);
   }
-  if (!parsed_.MapModel(*routed_.pool(), env_.random)) return RefuseModel();
+  if (!parsed_.MapModel(*routed_.pool(), sticky_.value, env_.random)) return RefuseModel();
   if (understood && routed_.pool()->asks_stream_usage)
     parsed_.usage_ask = AskForUsage(parsed_.bytes, parsed_.request);
   parsed_.Splice(&parsed_.edit);

@@ -10,17 +10,6 @@ namespace {
 
 constexpr size_t kRequestIdMax = 128;
 
-// 32 hexadecimal digits.
-std::string NewRequestId(Random& random) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string id(32, '0');
-  for (int half = 0; half < 2; ++half) {
-    uint64_t word = random.Next();
-    for (int i = 0; i < 16; ++i, word >>= 4) id[half * 16 + i] = kHex[word & 15];
-  }
-  return id;
-}
-
 // Whose error shape the client knows: "/v1/messages/count_tokens" is Anthropic's, too.
 ApiKind DialectOf(ApiKind api, std::string_view path) {
   const bool anthropic = path.find("/v1/messages") != std::string_view::npos;
@@ -75,6 +64,7 @@ void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   detail_.clear();
   session_ = {};
   queued_.Reset();
+  sticky_.Reset();
   tried_.Reset();
   observed_.Reset();
 }
@@ -89,7 +79,7 @@ Step Exchange::Reject(Refusal refusal) {
   return Reject(refusal.rejection);
 }
 
-void Exchange::OnRefusedHead() { asked_.request_id = NewRequestId(env_.random); }
+void Exchange::OnRefusedHead() { asked_.request_id = RandomId(env_.random); }
 
 Step Exchange::OnRequestHead(const http::RequestHead& head) {
   asked_.head = &head;
@@ -99,7 +89,7 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
   if (id != nullptr && !id->value.empty() && !too_long) {
     asked_.request_id.assign(id->value);
   } else {
-    asked_.request_id = NewRequestId(env_.random);
+    asked_.request_id = RandomId(env_.random);
   }
   if (!env_.selection_field.empty()) {
     const http::HeaderField* selection = head.headers.Find(env_.selection_field);

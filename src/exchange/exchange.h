@@ -43,6 +43,7 @@
 #include "exchange/routed.h"
 #include "exchange/session.h"
 #include "exchange/step.h"
+#include "exchange/sticky.h"
 #include "exchange/tried.h"
 #include "snapshot/snapshot.h"
 
@@ -161,6 +162,9 @@ class Exchange {
   // What the answer tells its client of a session; nullopt: nothing. Once, for the answer that is
   // the client's. REQUIRES: a try is under way
   std::optional<http::HeaderField> SessionField(std::string* storage);
+  // The answer's field with the cookie that its client is given to stay with a version by; nullopt:
+  // it is given none.
+  std::optional<http::HeaderField> StickyField(std::string* storage) const;
   // The pieces of one read become what the client gets. REQUIRES: response().filtered()
   void FilterResponse(std::vector<std::string_view>* pieces, bool last);
   std::string RejectionBody(Rejection rejection) const;  // in the client's dialect
@@ -254,6 +258,9 @@ class Exchange {
   void FindSession();
   Decision ChooseOfSession(TimePoint now) const;
 
+  // sticky.cc
+  void FindSticky();
+
   // home.cc
   void FindHome(std::string_view response_id);
   void LearnHome();
@@ -298,6 +305,7 @@ class Exchange {
   Authorized authorized_;
   Routed routed_;
   Session session_;
+  Sticky sticky_;
   ParsedBody parsed_;
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
   Queued queued_;

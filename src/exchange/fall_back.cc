@@ -57,7 +57,7 @@ Step Exchange::FallBack(FallbackReason reason, TimePoint now) {
   parsed_.usage_ask.reset();
   parsed_.request.prefix_blocks.clear();
   parsed_.edit.Begin(parsed_.bytes);
-  parsed_.MapModel(*routed_.pool(), env_.random);
+  parsed_.MapModel(*routed_.pool(), sticky_.value, env_.random);
   parsed_.Splice(&parsed_.edit);
   return ScheduleTry(now);
 }

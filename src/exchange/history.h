@@ -72,6 +72,7 @@ struct RequestRecord {
   int32_t in_flight_requests = 0;  // of our own there, before this one
   std::string_view limit;          // the last one that was reached, by its name
   std::string_view session;        // "begun", "held" or "moved"; empty: the rule has none
+  bool sticky = false;             // the client's value has chosen the pool among the rule's
 
   // The best that lost that decision; scores in the order of `scores`.
   struct Loser {

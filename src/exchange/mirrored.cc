@@ -50,7 +50,7 @@ MirrorResult Mirrored::Read(const PoolEntry& pool, const Asked& asked, bool code
   parsed_.Read(asked, 0, &env_.parser);
   env_.parser.DropPrompt();
   if (*parsed_.outcome != ParseOutcome::kOk) return MirrorResult::kUnreadable;
-  if (!parsed_.MapModel(pool, env_.random)) return MirrorResult::kNoModel;
+  if (!parsed_.MapModel(pool, std::nullopt, env_.random)) return MirrorResult::kNoModel;
   parsed_.Splice(&parsed_.edit);
   return MirrorResult::kAnswered;
 }

@@ -46,16 +46,19 @@ void ParsedBody::Read(const Asked& asked, size_t prompt_chars_max, InferencePars
   if (outcome != ParseOutcome::kOk) request.requested_model.clear();
 }
 
-bool ParsedBody::MapModel(const PoolEntry& pool, Random& random) {
+bool ParsedBody::MapModel(const PoolEntry& pool, const std::optional<uint64_t>& sticky,
+                          Random& random) {
   request.target_model = request.requested_model;
   if (request.requested_model.empty()) return true;
   if (const auto* rewrite = pool.rewrites.Find(request.requested_model)) {
-    request.target_model = ChooseTarget(*rewrite, random);
+    request.target_model =
+        sticky ? ChooseTarget(*rewrite, *sticky, StickyOf::kRewrite, request.requested_model)
+               : ChooseTarget(*rewrite, random);
   }
   if (pool.models.takes_any_name()) return true;
   model = pool.models.Find(request.target_model);
   if (model == nullptr) return false;
-  request.target_model = model->Choose(random);
+  request.target_model = sticky ? model->ChooseSticky(*sticky) : model->Choose(random);
   return true;
 }
 

@@ -34,8 +34,8 @@ struct ParsedBody {
   // Into request and outcome. REQUIRES: InferenceParser's padding behind `bytes`
   void Read(const Asked& asked, size_t prompt_chars_max, InferenceParser* parser);
   // A rewrite says what is asked for in place of the name, an InferenceModel what is sent for that.
-  // False: nobody declares the name.
-  bool MapModel(const PoolEntry& pool, Random& random);
+  // False: nobody declares the name. `sticky`: the value that targets are chosen by.
+  bool MapModel(const PoolEntry& pool, const std::optional<uint64_t>& sticky, Random& random);
   // What is sent in place of the model's name and for the usage of streams.
   void Splice(BodyEdit* into, bool asks_usage = true) const;
 };

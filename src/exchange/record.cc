@@ -199,6 +199,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.route.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->route) : "");
   record.rule.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->label) : "");
   record.session = session_.result;
+  record.sticky = routed_.chosen_by_value();
   record.pool.assign(routed_.pool_id());
   const PoolEntry* const from = tried_.fell_back_from;
   record.fell_back_from.assign(from != nullptr ? std::string_view(from->pool.id) : "");

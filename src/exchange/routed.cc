@@ -82,6 +82,7 @@ void Routed::End() {
   held_routes_.reset();
   rule_ = nullptr;
   destination_filters_ = nullptr;
+  chosen_by_value_ = false;
   model_rules_.clear();
   pool_ = nullptr;
 }
@@ -126,22 +127,42 @@ bool Routed::pool_depends_on_model() const {
 
 // Of several destinations those that declare the model share it by weight; if none does, those that
 // take any name. A body that names none comes to the latter first, too.
-const Destination* Routed::ChooseDestination(const std::string& model, bool understood,
-                                             Random& random) const {
-  if (!pool_depends_on_model() || (model.empty() && !understood)) return rule_->Choose(random);
+const Destination* Routed::ChooseDestination(const PoolQuestion& question, Random& random) {
+  const std::string& model = question.model;
+  if (!pool_depends_on_model() || (model.empty() && !question.understood)) {
+    return Choose(question.sticky, random);
+  }
   const Destination* chosen = nullptr;
   if (!model.empty()) {
-    chosen = rule_->Choose(random, [&](const Destination& destination) {
+    chosen = Choose(question.sticky, random, [&](const Destination& destination) {
       return DeclaredModels(destination) != nullptr &&
              Declares(*snapshot_->pools[destination.pool], model);
     });
   }
   if (chosen == nullptr) {
-    chosen = rule_->Choose(random, [this](const Destination& destination) {
+    chosen = Choose(question.sticky, random, [this](const Destination& destination) {
       return DeclaredModels(destination) == nullptr;
     });
   }
-  return chosen != nullptr ? chosen : rule_->Choose(random);
+  return chosen != nullptr ? chosen : Choose(question.sticky, random);
+}
+
+// Of those that fit, all if `fits` is empty. A client's value passes over what would be answered
+// 500: whose version is broken has another one, and who brings no value has its share of errors.
+const Destination* Routed::Choose(const std::optional<uint64_t>& sticky, Random& random,
+                                  const Fits& fits) {
+  if (sticky) {
+    const auto can = [&](const Destination& destination) {
+      return destination.kind == Destination::Kind::kPool &&
+             snapshot_->pools[destination.pool]->unservable.empty() &&
+             (fits == nullptr || fits(destination));
+    };
+    if (const Destination* chosen = rule_->ChooseSticky(*sticky, std::cref(can))) {
+      chosen_by_value_ = true;
+      return chosen;
+    }
+  }
+  return fits == nullptr ? rule_->Choose(random) : rule_->Choose(random, fits);
 }
 
 // The destination that the session has, whatever its weight is now; nullptr if there is none that
@@ -170,10 +191,12 @@ const Destination* Routed::DestinationOf(const EndpointState& home) const {
 }
 
 Refusal Routed::FindPool(const PoolQuestion& question, Random& random) {
-  const auto& [model, understood, session, home] = question;
-  const Destination* destination = home != nullptr ? DestinationOf(*home) : nullptr;
-  if (destination == nullptr && session) destination = DestinationOf(*session, model);
-  if (destination == nullptr) destination = ChooseDestination(model, understood, random);
+  const Destination* destination =
+      question.home != nullptr ? DestinationOf(*question.home) : nullptr;
+  if (destination == nullptr && question.session) {
+    destination = DestinationOf(*question.session, question.model);
+  }
+  if (destination == nullptr) destination = ChooseDestination(question, random);
   if (destination == nullptr || destination->kind == Destination::Kind::kInvalid) {
     return {Rejection::kNoValidDestination};
   }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ class Routed {
     const std::optional<SessionToken>& session;
     // That has what is asked for; nullptr: it does not matter.
     const EndpointState* home = nullptr;
+    // Of the client, which stays with its version; nullopt: chance chooses.
+    const std::optional<uint64_t>& sticky;
   };
 
   // The steps, in this order; a refusal is where the request ends.
@@ -72,6 +75,7 @@ class Routed {
   const RouteRule* rule() const { return rule_; }  // nullptr: not found yet, or there is none
   const PoolEntry* pool() const { return pool_; }  // nullptr: not found yet, or given up
   std::string_view pool_id() const { return pool_ != nullptr ? pool_->pool.id : pool_id_; }
+  bool chosen_by_value() const { return chosen_by_value_; }  // of the client, and not by chance
   const ModelListRules& model_rules() const { return model_rules_; }
   // The backendRef's are of the destination that was found. Also while nothing is pinned.
   FilterChain filters() const {
@@ -88,8 +92,10 @@ class Routed {
 
  private:
   const ModelTable* DeclaredModels(const Destination& destination) const;
-  const Destination* ChooseDestination(const std::string& model, bool understood,
-                                       Random& random) const;
+  const Destination* ChooseDestination(const PoolQuestion& question, Random& random);
+  using Fits = std::function<bool(const Destination&)>;
+  const Destination* Choose(const std::optional<uint64_t>& sticky, Random& random,
+                            const Fits& fits = nullptr);
   const Destination* DestinationOf(const SessionToken& session, const std::string& model) const;
   const Destination* DestinationOf(const EndpointState& home) const;
   Refusal Take(const PoolEntry& pool);
@@ -101,6 +107,7 @@ class Routed {
   std::shared_ptr<const RouteTable> held_routes_;  // while nothing else is pinned
   const RouteRule* rule_ = nullptr;
   const RouteFilters* destination_filters_ = nullptr;  // the rule's destination's
+  bool chosen_by_value_ = false;
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;
   std::string pool_id_;                     // given, or given up

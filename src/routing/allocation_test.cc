@@ -7,6 +7,7 @@
 #include <new>
 
 #include "routing/route_table.h"
+#include "routing/sticky.h"
 
 namespace {
 thread_local size_t allocations = 0;
@@ -59,6 +60,25 @@ TEST(Allocation, MatchingAllocatesNothing) {
     const RouteRule* found = table->Match(host, "/v1/chat/completions/x", "", head);
     ASSERT_EQ(found, rule.get()) << host;
     ASSERT_NE(found->Choose(random), nullptr);
+  }
+  EXPECT_EQ(allocations, before);
+}
+
+TEST(Allocation, StickinessAllocatesNothing) {
+  RouteRule rule;
+  rule.destinations = {{.weight = 1, .sticky_key = 1}, {.weight = 1, .sticky_key = 2}};
+  rule.total_weight = 2;
+  const StickyPolicy policies[] = {{StickyPolicy::By::kHeader, "x-user-id"},
+                                   {StickyPolicy::By::kCookie, "version"},
+                                   {StickyPolicy::By::kSession}};
+  http::RequestHead head;
+  head.headers.Add("X-User-Id", "a value too long for the small string");
+  head.headers.Add("Cookie", "a=b; version=another value too long for the small string");
+  const size_t before = allocations;
+  for (const StickyPolicy& policy : policies) {
+    const auto value = policy.Find(head, "an owner");
+    ASSERT_TRUE(value);
+    ASSERT_NE(rule.ChooseSticky(*value, [](const Destination&) { return true; }), nullptr);
   }
   EXPECT_EQ(allocations, before);
 }

@@ -19,8 +19,24 @@ const std::string& ChooseTarget(std::span<const TargetModel> targets, Random& ra
   CHECK(false);  // draw < total
 }
 
+const std::string& ChooseTarget(std::span<const TargetModel> targets, uint64_t sticky_value,
+                                StickyOf of, std::string_view of_name) {
+  const std::string* chosen = nullptr;
+  StickyChoice choice(sticky_value);
+  for (const TargetModel& target : targets) {
+    if (choice.Leads(StickyKey(of, of_name, target.name), target.weight)) chosen = &target.name;
+  }
+  CHECK(chosen != nullptr);
+  return *chosen;
+}
+
 const std::string& ModelBinding::Choose(Random& random) const {
   return targets.empty() ? requested_model : ChooseTarget(targets, random);
+}
+
+const std::string& ModelBinding::ChooseSticky(uint64_t sticky_value) const {
+  if (targets.empty()) return requested_model;
+  return ChooseTarget(targets, sticky_value, StickyOf::kModel, requested_model);
 }
 
 ModelTable::ModelTable(std::vector<ModelBinding> bindings) {

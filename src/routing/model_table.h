@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/random.h"
 #include "pool/pool.h"
+#include "routing/sticky.h"
 
 namespace gw {
 
@@ -22,6 +23,9 @@ struct TargetModel {
 
 // Chooses by weight. REQUIRES: the weights' sum is above 0
 const std::string& ChooseTarget(std::span<const TargetModel> targets, Random& random);
+// The same by the client's value (routing/sticky.h). They are targets of that name.
+const std::string& ChooseTarget(std::span<const TargetModel> targets, uint64_t sticky_value,
+                                StickyOf of, std::string_view of_name);
 
 struct ModelBinding {
   std::string requested_model;
@@ -30,6 +34,7 @@ struct ModelBinding {
 
   // Chooses a target by weight; the requested name if there are no targets.
   const std::string& Choose(Random& random) const;
+  const std::string& ChooseSticky(uint64_t sticky_value) const;
 };
 
 class ModelTable {

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "http/url.h"
+#include "routing/sticky.h"
 
 namespace gw {
 namespace {
@@ -177,6 +178,18 @@ const Destination* RouteRule::Choose(Random& random,
     draw -= destination.weight;
   }
   CHECK(false);  // draw < total
+}
+
+const Destination* RouteRule::ChooseSticky(
+    uint64_t value, const std::function<bool(const Destination&)>& fits) const {
+  const Destination* chosen = nullptr;
+  StickyChoice choice(value);
+  for (const Destination& destination : destinations) {
+    const bool leads =
+        fits(destination) && choice.Leads(destination.sticky_key, destination.weight);
+    if (leads) chosen = &destination;
+  }
+  return chosen;
 }
 
 template <typename T>

@@ -23,6 +23,7 @@ namespace gw {
 class ApiKeys;         // flowcontrol/api_keys.h
 struct RetryPolicy;    // routing/retry.h
 struct SessionPolicy;  // routing/session.h
+struct StickyPolicy;   // routing/sticky.h
 
 // One weighted destination of a rule.
 struct Destination {
@@ -34,6 +35,7 @@ struct Destination {
   uint32_t pool = 0;
   uint32_t weight = 1;
   std::shared_ptr<const RouteFilters> filters = nullptr;  // nullptr: none
+  uint64_t sticky_key = 0;                                // of StickyOf::kRule, where it is used
 };
 
 struct HeaderMatch {
@@ -85,6 +87,7 @@ struct RouteRule {
   std::shared_ptr<const ApiKeys> api_keys;       // of those who may ask; nullptr: anybody may
   std::shared_ptr<const RetryPolicy> retry;      // nullptr: as endpoints are tried without one
   std::shared_ptr<const SessionPolicy> session;  // nullptr: there are none
+  std::shared_ptr<const StickyPolicy> sticky;    // nullptr: chance chooses
   // Set if the rule needs something that is not built: it is answered 500 with this text.
   std::string unsupported;
 
@@ -93,6 +96,9 @@ struct RouteRule {
   // The same among those that fit.
   const Destination* Choose(Random& random,
                             const std::function<bool(const Destination&)>& fits) const;
+  // The same by the client's value. nullptr: none that fits has weight.
+  const Destination* ChooseSticky(uint64_t value,
+                                  const std::function<bool(const Destination&)>& fits) const;
 };
 
 // Matching takes a few hash look-ups however many routes there are: hostnames, exact paths and

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "http/chars.h"
+#include "routing/cookie.h"
 
 namespace gw {
 namespace {
@@ -110,25 +110,20 @@ std::optional<SessionToken> SessionPolicy::Find(const http::RequestHead& head,
     std::optional<SessionToken> token = ParseSessionToken(text);
     return token && IsValid(*token, unix_s) ? token : std::nullopt;
   };
-  for (const http::HeaderField& field : head.headers) {
-    if (by_header) {
-      if (!http::EqualsIgnoreCase(field.name, name)) continue;
-      if (const auto token = valid(field.value)) return token;
-      continue;
-    }
-    if (field.name.size() != 6 || !http::EqualsIgnoreCase(field.name, "cookie")) continue;
-    std::string_view rest = field.value;
-    while (!rest.empty()) {
-      const size_t end = std::min(rest.find(';'), rest.size());
-      const std::string_view pair = http::TrimSpace(rest.substr(0, end));
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-      if (!pair.starts_with(name) || pair.size() <= name.size() || pair[name.size()] != '=') {
-        continue;
-      }
-      if (const auto token = valid(pair.substr(name.size() + 1))) return token;
-    }
+  std::optional<SessionToken> token;
+  if (!by_header) {
+    ForEachCookie(head.headers, name, [&](std::string_view value) {
+      token = valid(value);
+      return token.has_value();
+    });
+    return token;
   }
-  return std::nullopt;
+  for (const http::HeaderField& field : head.headers) {
+    if (!http::EqualsIgnoreCase(field.name, name)) continue;
+    token = valid(field.value);
+    if (token) break;
+  }
+  return token;
 }
 
 http::HeaderField SessionPolicy::FieldOf(const SessionToken& token, std::string_view path,

@@ -36,6 +36,7 @@ std::string RequestText(const RequestRecord& record) {
         fmt::format("  in place of pool {}: {}\n", record.fell_back_from, record.fallback_reason);
   }
   if (!record.session.empty()) out += fmt::format("  session {}\n", record.session);
+  if (record.sticky) out += "  pool chosen by stickiness\n";
   if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
   if (!record.client_subject.empty()) {
     out += fmt::format("  client certificate of {}\n", record.client_subject);
@@ -249,6 +250,7 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("own_in_flight", record.in_flight_requests)
       .Set("limit", record.limit)
       .Set("session", record.session)
+      .Set("sticky", record.sticky)
       .Set("losers", LosersDocument(record))
       .Set("all_tries", TriesDocument(record));
 }

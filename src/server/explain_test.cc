@@ -52,6 +52,13 @@ TEST(ExplainText, TellsWhoAsked) {
   EXPECT_THAT(ExplainText(record), HasSubstr("  client certificate of CN=build,O=Example\n"));
 }
 
+TEST(ExplainText, TellsThatTheClientsValueHasChosenThePool) {
+  RequestRecord record = Answered();
+  EXPECT_THAT(ExplainText(record), Not(HasSubstr("stickiness")));
+  record.sticky = true;
+  EXPECT_THAT(ExplainText(record), HasSubstr("  pool chosen by stickiness\n"));
+}
+
 TEST(ExplainText, TellsWhereARequestWentAndWhy) {
   EXPECT_EQ(
       ExplainText(Answered()),

@@ -9,6 +9,7 @@
 
 #include "routing/retry.h"
 #include "routing/session.h"
+#include "routing/sticky.h"
 #include "translate/api_keys.h"
 #include "translate/destinations.h"
 #include "translate/filters.h"
@@ -117,6 +118,42 @@ std::shared_ptr<const SessionPolicy> SessionOf(const api::RouteRule& spec,
   return policy;
 }
 
+std::shared_ptr<const StickyPolicy> StickyOfRoute(const std::optional<api::Stickiness>& spec) {
+  if (!spec) return nullptr;
+  auto policy = std::make_shared<StickyPolicy>();
+  switch (spec->by) {
+    case api::Stickiness::By::kHeader:
+      policy->by = StickyPolicy::By::kHeader;
+      break;
+    case api::Stickiness::By::kCookie:
+      policy->by = StickyPolicy::By::kCookie;
+      break;
+    case api::Stickiness::By::kSession:
+      policy->by = StickyPolicy::By::kSession;
+  }
+  policy->name = spec->name;
+  return policy;
+}
+
+// By what the reference says, not by what it leads to: its place in the list does not count, unless
+// the same stands there several times.
+uint64_t StickyKeyOf(const std::vector<api::BackendRef>& refs, size_t index,
+                     const std::string& scope) {
+  const auto name_of = [](const api::BackendRef& ref) {
+    return fmt::format("{}/{}/{}/{}:{}", ref.group, ref.kind, ref.ns, ref.name,
+                       ref.port.value_or(0));
+  };
+  const std::string name = name_of(refs[index]);
+  size_t before = 0;
+  for (size_t i = 0; i < index; ++i) before += name_of(refs[i]) == name;
+  return StickyKey(StickyOf::kRule, scope, fmt::format("{}#{}", name, before));
+}
+
+// A rule may be named as another one is numbered.
+std::string ScopeOf(const RouteRule& rule) {
+  return rule.route + (rule.named ? "/" : "#") + rule.label;
+}
+
 // Whose endpoints the rule leads to, or would but that it is invalid: that is told to the same.
 void NoteTarget(const Context& context, const api::BackendRef& ref, const ResolvedRef& resolved,
                 RouteRules* result) {
@@ -178,6 +215,7 @@ void ResolveRefs(const Context& context, PoolSet& pools, const api::HttpRoute& r
     destination.filters =
         MakeFilters(refs[i].filters, route.rules[index],
                     MirrorsOf(context, pools, route, index, field, refs[i].filters, result));
+    if (rule->sticky != nullptr) destination.sticky_key = StickyKeyOf(refs, i, ScopeOf(*rule));
     rule->total_weight += resolved.destination.weight;
     NoteTarget(context, refs[i], resolved, result);
     NoteUnresolved(route, index, field, resolved, result);
@@ -205,6 +243,7 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
                        fmt::format("HTTPRoute {}/{}", route.meta.ns, route.meta.name));
   }
   result.route = route.meta.ns + "/" + route.meta.name;
+  const std::shared_ptr<const StickyPolicy> sticky = StickyOfRoute(route.sticky);
   result.resolved = Holds("ResolvedRefs");
   std::vector<std::string> dropped;
   for (size_t i = 0; i < route.rules.size(); ++i) {
@@ -219,8 +258,8 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
     rule->stream_keepalive = route.stream_keepalive;
     rule->api_keys = keys;
     rule->retry = RetryOf(spec.retry);
-    // A rule may be named as another one is numbered.
-    rule->session = SessionOf(spec, result.route + (rule->named ? "/" : "#") + rule->label);
+    rule->session = SessionOf(spec, ScopeOf(*rule));
+    rule->sticky = sticky;
     rule->filters = MakeFilters(
         spec.filters, spec, MirrorsOf(context, pools, route, i, "filters", spec.filters, &result));
     result.matches.push_back(MatchesOf(route, i, &rule->unsupported));

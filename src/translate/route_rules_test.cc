@@ -5,8 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "routing/retry.h"
 #include "routing/session.h"
+#include "routing/sticky.h"
 #include "translate/test_answers.h"
 #include "translate/test_objects.h"
 
@@ -60,6 +63,51 @@ TEST(RouteRules, HaveNoRetriesOrSessionsUnlessAsked) {
   RulesScenario scenario;
   EXPECT_EQ(scenario.Rule("/a").retry, nullptr);
   EXPECT_EQ(scenario.Rule("/a").session, nullptr);
+}
+
+TEST(RouteRules, StickinessIsTakenOver) {
+  RulesScenario scenario;
+  EXPECT_EQ(scenario.Rule("/a").sticky, nullptr);
+  EXPECT_EQ(scenario.Rule("/a").destinations[0].sticky_key, 0u);
+  scenario.route->sticky = {api::Stickiness::By::kHeader, "x-user-id"};
+  EXPECT_EQ(scenario.Rule("/a").sticky->by, StickyPolicy::By::kHeader);
+  EXPECT_EQ(scenario.Rule("/b").sticky->name, "x-user-id");
+  scenario.route->sticky = {api::Stickiness::By::kCookie, "version"};
+  EXPECT_EQ(scenario.Rule("/a").sticky->by, StickyPolicy::By::kCookie);
+  EXPECT_EQ(scenario.Rule("/a").sticky->name, "version");
+  scenario.route->sticky = {api::Stickiness::By::kSession, ""};
+  EXPECT_EQ(scenario.Rule("/a").sticky->by, StickyPolicy::By::kSession);
+}
+
+TEST(RouteRules, StickyKeysAreMadeOfTheNamesOfRuleAndDestination) {
+  const auto keys_of = [](const RouteRule& rule) {
+    std::vector<uint64_t> keys;
+    for (const Destination& destination : rule.destinations) {
+      keys.push_back(destination.sticky_key);
+    }
+    return keys;
+  };
+  RulesScenario scenario;
+  scenario.route->sticky = {api::Stickiness::By::kSession, ""};
+  std::vector<api::BackendRef>& refs = scenario.route->rules[0].backend_refs;
+  refs.clear();
+  for (const char* name : {"pool", "other", "pool"}) {
+    scenario.AddPoolRef(scenario.route->rules[0], name);
+  }
+  const std::vector<uint64_t> keys = keys_of(scenario.Rule("/a"));
+  EXPECT_EQ(std::set<uint64_t>(keys.begin(), keys.end()).size(), 3u);
+  EXPECT_NE(keys_of(scenario.Rule("/b"))[0], keys[0]) << "another rule's";
+  // Neither weights nor places count, nor whether a reference leads anywhere.
+  refs[1].weight = 7;
+  std::swap(refs[0], refs[1]);
+  scenario.AddPool("other");
+  EXPECT_THAT(keys_of(scenario.Rule("/a")), ElementsAre(keys[1], keys[0], keys[2]));
+  // With a name the rule's place does not count.
+  scenario.route->rules[0].name = "chat";
+  const std::vector<uint64_t> named = keys_of(scenario.Rule("/a"));
+  EXPECT_NE(named[0], keys[1]);
+  std::swap(scenario.route->rules[0], scenario.route->rules[1]);
+  EXPECT_EQ(keys_of(scenario.Rule("/a")), named);
 }
 
 TEST(RouteRules, RetriesAreTakenOver) {

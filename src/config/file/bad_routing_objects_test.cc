@@ -324,6 +324,8 @@ TEST(BadObjects, GatewayServiceType) {
 }
 
 TEST(BadObjects, HttpRouteAnnotations) {
+  const std::string sticky =
+      "HTTPRoute default/r: metadata.annotations[\"penstock.dev/sticky\"]: must be ";
   ExpectErrors(
       {
           {"metadata: {name: r, annotations: {penstock.dev/stream-keepalive: 15x}}\nspec: {}",
@@ -339,6 +341,19 @@ TEST(BadObjects, HttpRouteAnnotations) {
            "HTTPRoute default/r: metadata.annotations[\"penstock.dev/api-keys\"]: must be labels "
            "of Secrets, such as \"app=api-keys\" or \"app=api-keys,tier=gold\", or \"none\", got "
            "\"a=b,a=c\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/sticky: by-user}}\nspec: {}",
+           sticky + "\"header:NAME\", \"cookie:NAME\" or \"session\", got \"by-user\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/sticky: 'header:te'}}\nspec: {}",
+           sticky +
+               "\"header:NAME\", \"cookie:NAME\" or \"session\", got \"header:te\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/sticky: 'cookie:s'}}\n"
+           "spec: {rules: [{}, {sessionPersistence: {sessionName: s}}]}",
+           sticky + "another cookie than that of spec.rules[1].sessionPersistence, got "
+                    "\"cookie:s\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/sticky: 'header:x-s'}}\n"
+           "spec: {rules: [{sessionPersistence: {type: Header, sessionName: X-S}}]}",
+           sticky + "another header than that of spec.rules[0].sessionPersistence, got "
+                    "\"header:x-s\" (a.yaml:3)"},
       },
       "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n");
 }
