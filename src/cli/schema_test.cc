@@ -79,6 +79,8 @@ bool IsOfTls(const std::string& key) {
   return key == api::kEndpointTlsVerifyAnnotation || key == api::kEndpointTlsServerNameAnnotation;
 }
 
+bool IsOfQueue(const std::string& key) { return key.starts_with("penstock.dev/queue-"); }
+
 // Of Gateways each of these is named beside the other.
 bool NamesFile(const std::string& key) {
   return key == api::kCertificateFileOption || key == api::kKeyFileOption;
@@ -92,6 +94,7 @@ TEST(Schema, OffersOnlyAnnotationsAndValuesOfPoolsThatAreTaken) {
     for (const std::string& value : values) {
       api::InferencePool pool;
       pool.meta.annotations[key] = value;
+      if (IsOfQueue(key)) pool.meta.annotations[api::kQueueingAnnotation] = "true";
       if (IsOfTls(key)) pool.meta.annotations[api::kEndpointSchemeAnnotation] = "https";
       EXPECT_THAT(internal::ReadPoolSettings(pool).errors, testing::IsEmpty()) << key;
     }
@@ -128,6 +131,7 @@ std::string ErrorsWith(const std::string& frame, const std::string& key, const s
                        key == api::kRequestsPerMinuteAnnotation ||
                        key == api::kTokensPerMinuteAnnotation;
   if (of_keys) annotations += std::string(", ") + api::kApiKeysAnnotation + ": app=keys";
+  if (IsOfQueue(key)) annotations += std::string(", ") + api::kQueueingAnnotation + ": 'true'";
   if (IsOfTls(key)) annotations += std::string(", ") + api::kEndpointSchemeAnnotation + ": https";
   if (NamesFile(key)) {
     const std::string other =

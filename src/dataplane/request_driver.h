@@ -74,8 +74,7 @@ class RequestDriver final : public ResponseHandler,
   bool active() const { return state_ != State::kIdle; }
   bool wants_body() const { return state_ == State::kBody; }
   bool waits() const { return state_ == State::kWaiting; }
-  // Of a body of known length, how much is to come; 0 if there is no such body.
-  size_t body_left() const;
+  size_t body_left() const;  // of a body of known length that is to come; else 0
   bool holds_much() const { return share_.counted() > 0; }
   // Also of a request that has just ended.
   void CountLimit(std::string_view limit) { exchange_.CountLimit(limit); }
@@ -193,7 +192,7 @@ class RequestDriver final : public ResponseHandler,
   Duration keepalive_interval_{};  // of the request in work
   Timer body_timer_;
   Timer request_timer_;    // the rule's request timeout
-  Timer try_timer_;        // the rule's backendRequest timeout
+  Timer try_timer_;        // the rule's backendRequest timeout, back-off, or deadline in a queue
   Timer keepalive_timer_;  // of an event stream, until its first byte
   Timer bootstrap_timer_;  // of a disaggregated request, until its KV cache has arrived
 };

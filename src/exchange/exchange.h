@@ -295,6 +295,7 @@ class Exchange {
   void OnKvCacheArrived(TimePoint now);
   void EndLease();
   PhaseSeries& Phases() { return env_.metrics.PhasesOf(routed_.pool_id()); }
+  void FillQueue();
   void FillPhases();
   void FillRecord(Outcome outcome, int status, TimePoint now);
 

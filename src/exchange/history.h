@@ -71,8 +71,16 @@ struct RequestRecord {
   std::vector<std::pair<std::string_view, float>> scores;
   int32_t in_flight_requests = 0;  // of our own there, before this one
   std::string_view limit;          // the last one that was reached, by its name
-  std::string_view session;        // "begun", "held" or "moved"; empty: the rule has none
-  bool sticky = false;             // the client's value has chosen the pool among the rule's
+  // Of a pool with a queue; empty: it did not come there. "passed", "waited", "full", ...
+  std::string_view queue_result;
+  std::string tenant;  // whose fair share it is of
+  int priority = 0;
+  double queue_wait_ms = -1;
+  size_t ahead_higher = 0;   // of those that waited when it came: of higher priorities,
+  size_t ahead_others = 0;   // of its own and other tenants,
+  size_t ahead_own = 0;      // and of its own and its tenant
+  std::string_view session;  // "begun", "held" or "moved"; empty: the rule has none
+  bool sticky = false;       // the client's value has chosen the pool among the rule's
 
   // The best that lost that decision; scores in the order of `scores`.
   struct Loser {

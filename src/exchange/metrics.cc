@@ -3,6 +3,7 @@
 #include <set>
 
 #include "exchange/mirrored.h"
+#include "exchange/queue_metrics.h"
 #include "exchange/session.h"
 #include "flowcontrol/api_keys.h"
 
@@ -189,26 +190,6 @@ PhaseSeries::PhaseSeries(MetricRegistry& registry, std::string_view pool)
     const auto reason = static_cast<TryFailure>(i);
     prefill_failures[i] = &Hold(ShareHalfFailure(registry, pool, "prefill", reason));
     decode_failures[i] = &Hold(ShareHalfFailure(registry, pool, "decode", reason));
-  }
-}
-
-QueueSeries::QueueSeries(MetricRegistry& registry, std::string_view pool, int priority,
-                         std::string_view tenant)
-    : wait(Hold(registry.ShareHistogram(
-          "penstock_queue_wait_seconds",
-          "How long requests waited in their pool's queue, those too that need not or in vain.",
-          LatencyBuckets(),
-          {{"pool", std::string(pool)}, {"priority", std::to_string(priority)}}))) {
-  for (size_t i = 0; i < kQueueResults; ++i) {
-    const auto result = static_cast<QueueResult>(i);
-    if (result == QueueResult::kNone) continue;
-    results[i] = &Hold(registry.ShareCounter(
-        "penstock_queue_requests_total",
-        "Requests that came to their pool's queue, by what became of them there.",
-        {{"pool", std::string(pool)},
-         {"priority", std::to_string(priority)},
-         {"tenant", std::string(tenant)},
-         {"result", std::string(NameOf(result))}}));
   }
 }
 
@@ -430,24 +411,6 @@ void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
 }
 
 void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
-
-void ExchangeMetrics::CountQueued(std::string_view pool, int priority, std::string_view tenant,
-                                  QueueResult result, Duration waited) {
-  ForgetRemoved();
-  key_.assign(pool);
-  key_ += '\0';
-  const std::string scope = key_ + "tenant";
-  const std::string_view label = registry_.AdmitsOpenValue(scope, tenant) ? tenant : "other";
-  key_ += std::to_string(priority);
-  key_ += '\0';
-  key_ += label;
-  std::unique_ptr<QueueSeries>& series = queued_[key_];
-  if (series == nullptr) {
-    series = std::make_unique<QueueSeries>(registry_, pool, priority, label);
-  }
-  series->results[static_cast<size_t>(result)]->Add();
-  series->wait.Observe(ToSeconds(waited));
-}
 
 void ExchangeMetrics::CountFallback(std::string_view pool, FallbackReason reason) {
   TriesOf(pool).fallbacks[static_cast<size_t>(reason)]->Add();

@@ -13,10 +13,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "exchange/queued.h"
 #include "exchange/rejection.h"
+#include "exchange/series_holder.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
 
 namespace gw {
+
+class QueueSeries;  // queue_metrics.h
 
 // How an exchange ended.
 enum class Outcome : uint8_t {
@@ -56,20 +59,6 @@ enum class FallbackReason : uint8_t {
 };
 inline constexpr size_t kFallbackReasons = static_cast<size_t>(FallbackReason::kTriesFailed) + 1;
 std::string_view NameOf(FallbackReason reason);
-
-// Keeps handles of series that may leave the page before those who count with them are done.
-class SeriesHolder {
- protected:
-  template <typename Metric>
-  Metric& Hold(std::shared_ptr<Metric> metric) {
-    Metric& held = *metric;
-    held_.push_back(std::move(metric));
-    return held;
-  }
-
- private:
-  std::vector<std::shared_ptr<const void>> held_;
-};
 
 // The series of one pool, model and target model.
 class ExchangeSeries : private SeriesHolder {
@@ -135,16 +124,6 @@ struct OwnerSeries {
   Counter& tokens;
 };
 
-// Of a pool's queue, one priority and tenant.
-class QueueSeries : private SeriesHolder {
- public:
-  QueueSeries(MetricRegistry& registry, std::string_view pool, int priority,
-              std::string_view tenant);
-
-  std::array<Counter*, kQueueResults> results;
-  Histogram& wait;  // of the pool and priority
-};
-
 // Makes the series of a configuration, so that they stand at 0 before anything is counted: an alert
 // on a series that is not there never fires. Those of names that are not configured, and of other
 // statuses than 200, begin with their first event.
@@ -201,7 +180,7 @@ class ExchangeMetrics {
   absl::flat_hash_map<std::string, std::shared_ptr<ExchangeSeries>> series_;
   absl::flat_hash_map<std::string, std::unique_ptr<TrySeries>> tries_;
   absl::flat_hash_map<std::string, std::unique_ptr<PhaseSeries>> phases_;
-  absl::flat_hash_map<std::string, std::unique_ptr<QueueSeries>> queued_;
+  absl::flat_hash_map<std::string, std::shared_ptr<QueueSeries>> queued_;
   // Of what few configurations have, by family and labels.
   absl::flat_hash_map<std::string, std::shared_ptr<Counter>> others_;
   std::map<std::string, OwnerSeries, std::less<>> owners_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/container/inlined_vector.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "exchange/exchange.h"
@@ -47,52 +48,59 @@ double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
 
 void LogRequest(const RequestRecord& record) {
   if (!LogEnabled(LogLevel::kInfo)) return;
-  const LogField fields[] = {
-      {"fell_back_from", record.fell_back_from},  // of few
-      {"fallback_reason", record.fallback_reason},
-      {"client_subject", record.client_subject},  // of those that have shown a certificate
-      {"request_id", record.request_id},
-      {"client", record.client},
-      {"method", record.method},
-      {"path", record.path},
-      {"route", record.route},
-      {"rule", record.rule},
-      {"pool", record.pool},
-      {"requested_model", record.requested_model},
-      {"target_model", record.target_model},
-      {"pod", record.endpoint_name},
-      {"endpoint", record.endpoint},
-      {"status", record.status},
-      {"outcome", record.outcome},
-      {"reason", record.reason},
-      {"tries", record.tries},
-      {"stream", record.stream},
-      {"prefix_hit_blocks", record.prefix_hit_blocks},
-      {"prefix_blocks", record.prefix_blocks},
-      {"candidates", record.candidates},
-      {"score", record.score},
-      {"queue_ms", OrNull(record.queue_ms)},
-      {"ttft_ms", OrNull(record.ttft_ms)},
-      {"total_ms", record.total_ms},
-      {"prompt_tokens", OrNull(record.prompt_tokens)},
-      {"cached_tokens", OrNull(record.cached_tokens)},
-      {"completion_tokens", OrNull(record.completion_tokens)},
-      {"tokens_estimated", record.tokens_estimated},
-      {"owner", record.owner},
-      // Of disaggregated requests only.
-      {"disaggregation", record.disaggregation},
-      {"prefill_pod", record.prefill_name},
-      {"prefill_endpoint", record.prefill_endpoint},
-      {"failed_half", record.failed_half},
-      {"prefill_status", record.prefill_status},
-      {"recomputed", record.recomputed},
-      {"prefill_ms", OrNull(record.prefill_ms)},
-      {"transfer_ms", OrNull(record.transfer_ms)},
+  absl::InlinedVector<LogField, 48> fields;
+  const auto add = [&fields](std::initializer_list<LogField> more) {
+    fields.insert(fields.end(), more.begin(), more.end());
   };
-  constexpr size_t kDisaggregatedOnly = 8;
-  const size_t left_out = record.disaggregation.empty() ? kDisaggregatedOnly : 0;
-  const size_t first = !record.fell_back_from.empty() ? 0 : record.client_subject.empty() ? 3 : 2;
-  LogLine(LogLevel::kInfo, "Request Handled", fields + first, std::size(fields) - first - left_out);
+  if (!record.fell_back_from.empty()) {
+    add({{"fell_back_from", record.fell_back_from}, {"fallback_reason", record.fallback_reason}});
+  }
+  if (!record.client_subject.empty()) add({{"client_subject", record.client_subject}});
+  add({{"request_id", record.request_id},
+       {"client", record.client},
+       {"method", record.method},
+       {"path", record.path},
+       {"route", record.route},
+       {"rule", record.rule},
+       {"pool", record.pool},
+       {"requested_model", record.requested_model},
+       {"target_model", record.target_model},
+       {"pod", record.endpoint_name},
+       {"endpoint", record.endpoint},
+       {"status", record.status},
+       {"outcome", record.outcome},
+       {"reason", record.reason},
+       {"tries", record.tries},
+       {"stream", record.stream},
+       {"prefix_hit_blocks", record.prefix_hit_blocks},
+       {"prefix_blocks", record.prefix_blocks},
+       {"candidates", record.candidates},
+       {"score", record.score},
+       {"queue_ms", OrNull(record.queue_ms)},
+       {"ttft_ms", OrNull(record.ttft_ms)},
+       {"total_ms", record.total_ms},
+       {"prompt_tokens", OrNull(record.prompt_tokens)},
+       {"cached_tokens", OrNull(record.cached_tokens)},
+       {"completion_tokens", OrNull(record.completion_tokens)},
+       {"tokens_estimated", record.tokens_estimated},
+       {"owner", record.owner}});
+  if (!record.queue_result.empty()) {
+    add({{"queue_result", record.queue_result},
+         {"priority", record.priority},
+         {"tenant", record.tenant},
+         {"queue_wait_ms", record.queue_wait_ms}});
+  }
+  if (!record.disaggregation.empty()) {
+    add({{"disaggregation", record.disaggregation},
+         {"prefill_pod", record.prefill_name},
+         {"prefill_endpoint", record.prefill_endpoint},
+         {"failed_half", record.failed_half},
+         {"prefill_status", record.prefill_status},
+         {"recomputed", record.recomputed},
+         {"prefill_ms", OrNull(record.prefill_ms)},
+         {"transfer_ms", OrNull(record.transfer_ms)}});
+  }
+  LogLine(LogLevel::kInfo, "Request Handled", fields.data(), fields.size());
 }
 
 void Exchange::End(Outcome outcome, int status, TimePoint now) {
@@ -185,6 +193,17 @@ void Exchange::FillPhases() {
                            : -1;
 }
 
+void Exchange::FillQueue() {
+  RequestRecord& record = *env_.record;
+  record.queue_result = NameOf(queued_.result);
+  record.tenant = queued_.tenant;
+  record.priority = queued_.priority;
+  record.queue_wait_ms = ToMillis(queued_.waited);
+  record.ahead_higher = queued_.ahead.higher;
+  record.ahead_others = queued_.ahead.others;
+  record.ahead_own = queued_.ahead.own;
+}
+
 void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   RequestRecord& record = *env_.record;
   const Usage& usage = observed_.response.reader().usage();
@@ -226,6 +245,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.tokens_estimated = observed_.response.estimated_tokens() > 0;
   record.completion_tokens =
       record.tokens_estimated ? observed_.response.estimated_tokens() : usage.completion_tokens;
+  FillQueue();
   FillPhases();
   FillScores(tried_.decision, &record.scores);
   record.in_flight_requests = tried_.decision.in_flight_requests;

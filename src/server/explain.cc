@@ -19,6 +19,19 @@ std::string ScoresText(const Scores& scores, double sum) {
   return out;
 }
 
+// How long it waited, and behind whom.
+std::string QueueText(const RequestRecord& record) {
+  if (record.queue_result.empty()) return "";
+  std::string out = fmt::format("  queue: {}, priority {}", record.queue_result, record.priority);
+  if (!record.tenant.empty()) out += fmt::format(", tenant {}", record.tenant);
+  if (record.queue_result == "passed") return out + '\n';
+  return out + fmt::format(
+                   ", {:.2f} ms behind {} of higher priority, {} of other tenants and {} of its "
+                   "own\n",
+                   record.queue_wait_ms, record.ahead_higher, record.ahead_others,
+                   record.ahead_own);
+}
+
 std::string RequestText(const RequestRecord& record) {
   std::string out =
       fmt::format("request {}: status {}, {}", record.request_id,
@@ -35,6 +48,7 @@ std::string RequestText(const RequestRecord& record) {
     out +=
         fmt::format("  in place of pool {}: {}\n", record.fell_back_from, record.fallback_reason);
   }
+  out += QueueText(record);
   if (!record.session.empty()) out += fmt::format("  session {}\n", record.session);
   if (record.sticky) out += "  pool chosen by stickiness\n";
   if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
@@ -136,8 +150,8 @@ std::string ExplainText(const RequestRecord& as_it_came) {
   // Each of these may hold what a client has sent: none of it is a line of ours, or a command to
   // the terminal that shows it.
   for (std::string* text :
-       {&record.request_id, &record.client, &record.owner, &record.client_subject, &record.method,
-        &record.path, &record.host, &record.route, &record.rule, &record.pool,
+       {&record.request_id, &record.client, &record.owner, &record.tenant, &record.client_subject,
+        &record.method, &record.path, &record.host, &record.route, &record.rule, &record.pool,
         &record.fell_back_from, &record.requested_model, &record.target_model}) {
     *text = Printable(*text);
   }
@@ -250,6 +264,13 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("own_in_flight", record.in_flight_requests)
       .Set("limit", record.limit)
       .Set("session", record.session)
+      .Set("queue_result", record.queue_result)
+      .Set("priority", record.priority)
+      .Set("tenant", record.tenant)
+      .Set("queue_wait_ms", OrNull(record.queue_result.empty() ? -1 : record.queue_wait_ms))
+      .Set("ahead_higher", static_cast<uint64_t>(record.ahead_higher))
+      .Set("ahead_others", static_cast<uint64_t>(record.ahead_others))
+      .Set("ahead_own", static_cast<uint64_t>(record.ahead_own))
       .Set("sticky", record.sticky)
       .Set("losers", LosersDocument(record))
       .Set("all_tries", TriesDocument(record));

@@ -1,6 +1,7 @@
 #include "server/gateway_metrics.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/version.h"
 #include "collect/scrape_metrics.h"
 #include "exchange/metrics.h"
+#include "exchange/queue_metrics.h"
 #include "server/endpoint_report.h"
 
 namespace gw {
@@ -123,6 +125,46 @@ void RegisterPools(MetricRegistry& metrics, const SnapshotStore& snapshots) {
                       [&snapshots](const Sink& sink) { TellPools(*snapshots.Load(), sink); });
 }
 
+// Calls `visit` with what each pool's queue holds.
+template <typename Visit>
+void ForEachQueue(const Snapshot& snapshot, Visit visit) {
+  for (const auto& entry : snapshot.pools) {
+    if (entry->queue != nullptr) visit(entry->pool.id, entry->queue->Look());
+  }
+}
+
+void RegisterQueues(MetricRegistry& metrics, const SnapshotStore& snapshots) {
+  metrics.AddCallback(
+      "penstock_queue_waiting_requests", "Requests that wait in their pool's queue.", "gauge",
+      [&snapshots, &metrics](const Sink& sink) {
+        ForEachQueue(*snapshots.Load(), [&](const std::string& pool, const auto& view) {
+          std::map<std::pair<int, std::string>, size_t> waiting = {{{0, ""}, 0}};
+          for (const auto& tenant : view.tenants) {
+            const bool told = HasTenantSeries(metrics, pool, tenant.name);
+            waiting[{tenant.priority, told ? tenant.name : "other"}] += tenant.waiting;
+          }
+          for (const auto& [of, count] : waiting) {
+            sink({{"pool", pool}, {"priority", std::to_string(of.first)}, {"tenant", of.second}},
+                 static_cast<double>(count));
+          }
+        });
+      });
+  metrics.AddCallback("penstock_queue_waiting_bytes", "Bytes of their bodies.", "gauge",
+                      [&snapshots](const Sink& sink) {
+                        ForEachQueue(
+                            *snapshots.Load(), [&](const std::string& pool, const auto& view) {
+                              sink({{"pool", pool}}, static_cast<double>(view.waiting_bytes));
+                            });
+                      });
+  metrics.AddCallback(
+      "penstock_queue_saturated", "1 while a pool with a queue takes no more requests.", "gauge",
+      [&snapshots](const Sink& sink) {
+        ForEachQueue(*snapshots.Load(), [&](const std::string& pool, const auto& view) {
+          sink({{"pool", pool}}, view.room.value_or(0) <= view.granted ? 1 : 0);
+        });
+      });
+}
+
 }  // namespace
 
 void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapshots,
@@ -153,14 +195,18 @@ void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapsh
                              1);
                       });
   RegisterPools(metrics, snapshots);
+  RegisterQueues(metrics, snapshots);
   RegisterEndpoints(metrics, snapshots);
 }
 
 void PoolSeries::Reconcile() {
   const MutexLock lock(mutex_);
   const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
-  std::set<std::string_view> known = {""};
-  for (const auto& entry : snapshot->pools) known.insert(entry->pool.id);
+  std::set<std::string, std::less<>> known = {""};
+  for (const auto& entry : snapshot->pools) {
+    known.insert(entry->pool.id);
+    known.insert(ScopeOfTenants(entry->pool.id));
+  }
   metrics_.RemoveSeries("pool", [&known](std::string_view pool) { return !known.contains(pool); });
   if (snapshot->generation == shown_generation_) return;
   shown_generation_ = snapshot->generation;

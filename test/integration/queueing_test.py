@@ -1,0 +1,234 @@
+"""Requests that wait in the gateway while their pool is saturated."""
+
+import json
+import threading
+import unittest
+
+from harness import INFERENCE_GROUP, GatewayTest, chat_answer, chat_body, eventually, pool_of
+
+CHAT = "/v1/chat/completions"
+ON = {"penstock.dev/queueing": "true"}
+WAITING = "penstock_queue_waiting_requests"
+
+
+class QueueTest(GatewayTest):
+    def start(self, annotations=None, more=(), script=None, arguments=("--workers", "4")):
+        self.server = self.model_server(script or chat_answer())
+        self.server.waiting = 50  # saturated until a test says otherwise
+        objects = pool_of([self.server], annotations={**ON, **(annotations or {})})
+        self.gate = self.gateway(objects + list(more), arguments=arguments)
+        self.gate.wait_scraped(lambda endpoint: endpoint["waiting"] == 50)
+        self.answers = {}
+        self.threads = []
+        return self.gate
+
+    def send(self, name, headers=(), stream=False):
+        """Sends a chat whose answer comes into self.answers[name]; it waits when this returns."""
+        waiting = self.gate.metrics().sum(WAITING)
+
+        def ask():
+            self.answers[name] = self.gate.post(CHAT, chat_body(name, stream=stream),
+                                                list(headers))
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        self.threads.append(thread)
+        self.gate.wait_metric(WAITING, waiting + 1)
+
+    def let_go(self):
+        self.server.waiting = 0
+        for thread in self.threads:
+            thread.join(30)
+
+    def order(self):
+        return [request.json()["messages"][-1]["content"] for request in self.server.requests]
+
+
+class WaitTest(QueueTest):
+    def test_it_waits_and_goes_when_a_page_says_that_there_is_room(self):
+        gateway = self.start()
+        self.send("a", [("x-gateway-inference-fairness-id", "team")])
+        self.assertEqual(len(self.server.requests), 0)
+        self.assertEqual(gateway.metrics().sum("penstock_queue_saturated"), 1)
+        self.let_go()
+        self.assertEqual(self.answers["a"].status, 200)
+        line = gateway.wait_line("Request Handled", queue_result="waited", tenant="team")
+        self.assertEqual(line["priority"], 0)
+        self.assertGreater(line["queue_wait_ms"], 0)
+        gateway.wait_metric("penstock_queue_requests_total", 1, result="waited", tenant="team")
+        gateway.wait_metric(WAITING, 0)
+
+    def test_without_the_annotation_nothing_waits(self):
+        gateway = self.start({"penstock.dev/queueing": "false"})
+        self.assertEqual(gateway.post(CHAT, chat_body("a")).status, 200)
+        self.assertNotIn("penstock_queue_requests_total", gateway.metrics().text)
+
+    def test_after_its_time_it_is_429_and_told_when_to_come_again(self):
+        gateway = self.start({"penstock.dev/queue-timeout": "50ms"})
+        refused = gateway.post(CHAT, chat_body("a"))
+        self.assertEqual(refused.status, 429)
+        self.assertEqual(refused.json()["error"]["code"], "queue_timeout")
+        self.assertGreaterEqual(int(refused.get("retry-after")), 1)
+        gateway.wait_metric("penstock_queue_requests_total", 1, result="expired")
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="queue_timeout")
+        self.assertEqual(len(self.server.requests), 0)
+
+    def test_the_client_may_wait_shorter(self):
+        gateway = self.start()
+        for value in ("0", "40"):
+            refused = gateway.post(CHAT, chat_body("a"), [("x-penstock-queue-timeout-ms", value)])
+            self.assertEqual((refused.status, refused.json()["error"]["code"]),
+                             (429, "queue_timeout"))
+        wrong = gateway.post(CHAT, chat_body("a"), [("x-penstock-queue-timeout-ms", "soon")])
+        self.assertEqual(wrong.status, 400)
+        self.assertIn("x-penstock-queue-timeout-ms", wrong.json()["error"]["message"])
+
+    def test_more_than_may_wait_are_refused_at_once(self):
+        gateway = self.start({"penstock.dev/queue-requests-max": "2"})
+        self.send("a")
+        self.send("b")
+        refused = gateway.post(CHAT, chat_body("c"))
+        self.assertEqual((refused.status, refused.json()["error"]["code"]), (429, "queue_full"))
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="queue_requests")
+        self.let_go()
+        self.assertEqual([self.answers[name].status for name in "ab"], [200, 200])
+
+    def test_a_client_that_leaves_takes_its_request_along(self):
+        gateway = self.start()
+        client = self.client(gateway)
+        client.request("POST", CHAT, [("Content-Type", "application/json")],
+                       json.dumps(chat_body("gone")).encode())
+        gateway.wait_metric(WAITING, 1)
+        client.close()
+        gateway.wait_metric(WAITING, 0)
+        gateway.wait_metric("penstock_queue_requests_total", 1, result="cancelled")
+        self.send("b")
+        self.let_go()
+        self.assertEqual(self.order(), ["b"])
+
+
+class OrderTest(QueueTest):
+    def objectives(self):
+        """Of both groups."""
+        return [{"apiVersion": f"{group}/v1alpha2", "kind": "InferenceObjective",
+                 "metadata": {"name": name},
+                 "spec": {"priority": priority,
+                          "poolRef": {"group": INFERENCE_GROUP, "name": "test-pool"}}}
+                for name, priority, group in (("high", 10, "llm-d.ai"),
+                                              ("low", -10, "inference.networking.x-k8s.io"))]
+
+    def test_strictly_by_priority_and_in_turn_between_tenants(self):
+        gateway = self.start(more=self.objectives())
+
+        def ask(name, objective=None, tenant=None):
+            headers = []
+            if objective:
+                headers.append(("x-gateway-inference-objective", objective))
+            if tenant:
+                headers.append(("x-llm-d-inference-fairness-id", tenant))
+            self.send(name, headers)
+
+        ask("low", "low")
+        for i in range(3):
+            ask(f"a{i}", tenant="a")
+        ask("b0", tenant="b")
+        ask("high", "high")
+        self.server.waiting = 5  # room for one
+        for thread in self.threads:
+            thread.join(30)
+        self.assertTrue(all(a.status == 200 for a in self.answers.values()), self.answers)
+        order = self.order()
+        # A page that was asked for just behind a dispatch makes room for another one, and two on
+        # their way may change places.
+        self.assertLessEqual(order.index("high"), 1, order)
+        self.assertGreaterEqual(order.index("low"), len(order) - 2, order)
+        self.assertLessEqual(order.index("b0"), 3, order)
+        self.assertLess(order.index("a0"), order.index("a2"), order)
+        gateway.wait_metric("penstock_queue_requests_total", 1, result="waited", priority="10")
+
+    def test_explain_says_how_long_it_waited_and_behind_whom(self):
+        gateway = self.start()
+        self.send("a", [("x-llm-d-inference-fairness-id", "a")])
+        self.send("b", [("x-llm-d-inference-fairness-id", "b"), ("x-request-id", "the-second")])
+        self.let_go()
+        gateway.wait_line("Request Handled", request_id="the-second")
+        text = gateway.admin("/explain?id=the-second").body.decode()
+        self.assertIn("queue: waited, priority 0, tenant b, ", text)
+        self.assertIn("behind 0 of higher priority, 1 of other tenants and 0 of its own", text)
+
+
+class ChangeTest(QueueTest):
+    def test_who_waits_goes_to_an_endpoint_that_came_meanwhile(self):
+        gateway = self.start()
+        self.send("a")
+        other = self.model_server(chat_answer("other"), name="other-0")
+        objects = pool_of([self.server, other], annotations=ON)
+        gateway.write("objects.yaml", objects)
+        for thread in self.threads:
+            thread.join(30)
+        self.assertEqual(self.answers["a"].status, 200)
+        self.assertIn("other", self.answers["a"].body.decode())
+
+    def test_a_pool_that_stops_queueing_lets_them_go(self):
+        gateway = self.start()
+        self.send("a")
+        objects = pool_of([self.server])
+        gateway.write("objects.yaml", objects)
+        for thread in self.threads:
+            thread.join(30)
+        self.assertEqual(self.answers["a"].status, 200)
+
+    def test_with_no_endpoint_they_wait_if_the_pool_says_so(self):
+        gateway = self.start({"penstock.dev/queue-without-endpoints": "true"})
+        somebody = pool_of([self.server], annotations={
+            **ON, "penstock.dev/queue-without-endpoints": "true"})
+        nobody = [each for each in somebody if each["kind"] != "Pod"]
+        gateway.write("objects.yaml", nobody)
+        eventually(lambda: not gateway.endpoints(), "the pool is empty")
+        self.send("a")
+        self.server.waiting = 0
+        gateway.write("objects.yaml", somebody)
+        for thread in self.threads:
+            thread.join(30)
+        self.assertEqual(self.answers["a"].status, 200)
+
+
+class ManyTest(QueueTest):
+    def test_clients_of_four_workers_who_leave_or_stay_are_each_answered_once(self):
+        gateway = self.start({"penstock.dev/queue-requests-max": "1000"})
+        clients = []
+        for i in range(120):
+            client = self.client(gateway)
+            client.request("POST", CHAT, [("Content-Type", "application/json")],
+                           json.dumps(chat_body(f"n{i}")).encode())
+            clients.append(client)
+        gateway.wait_metric(WAITING, 120)
+        for client in clients[::3]:
+            client.close()
+        gateway.wait_metric(WAITING, 80)
+        self.server.waiting = 0
+        staying = [i for i in range(120) if i % 3]
+        for i in staying:
+            self.assertEqual(clients[i].read_response().status, 200, i)
+        self.assertEqual(sorted(self.order()), sorted(f"n{i}" for i in staying))
+        gateway.wait_metric("penstock_queue_requests_total", 40, result="cancelled")
+        gateway.wait_metric("penstock_queue_requests_total", 80, result="waited")
+        gateway.wait_given_back()
+
+
+class SettingsTest(QueueTest):
+    def test_a_wrong_annotation_is_said_by_name(self):
+        for annotations, wanted in (
+                ({**ON, "penstock.dev/queue-timeout": "soon"}, "must be a duration of 1ms to 24h"),
+                ({**ON, "penstock.dev/queue-shares": "-1=1.5"}, "together below 1"),
+                ({**ON, "penstock.dev/queue-bytes-max": "1 GB"}, "must be a number of bytes"),
+                ({"penstock.dev/queueing": "yes"}, 'must be "true" or "false"'),
+                ({"penstock.dev/queue-timeout": "5s"}, "says something only beside")):
+            server = self.model_server(chat_answer())
+            gateway = self.gateway(pool_of([server], annotations=annotations))
+            refused = gateway.post(CHAT, chat_body("a"))
+            self.assertEqual(refused.status, 500, annotations)
+            self.assertIn(wanted, refused.json()["error"]["message"], annotations)
+
+
+if __name__ == "__main__":
+    unittest.main()
