@@ -126,7 +126,7 @@ class RequestDriver final : public ResponseHandler,
   void StartRequestTimers();
   void StartTryTimer();
   void OnRequestTimeout();
-  void OnQueueTimeout();
+  bool OnQueueTimeout();  // false: its turn has just come
   void OnTryTimeout();
 
   // list_models.cc

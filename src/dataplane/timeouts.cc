@@ -23,7 +23,8 @@ void RequestDriver::StartTryTimer() {
 }
 
 void RequestDriver::OnRequestTimeout() {
-  if (exchange_.queues()) return OnQueueTimeout();
+  // Unless its turn has just come: then it is too late for that.
+  if (exchange_.queues() && OnQueueTimeout()) return;
   exchange_.CountLimit("route_request_timeout");
   if (waits() && response_head_sent_) {
     BreakOff(Outcome::kTimedOut, Rejection::kTimeout);
@@ -32,10 +33,18 @@ void RequestDriver::OnRequestTimeout() {
   }
 }
 
-void RequestDriver::OnQueueTimeout() { Act(exchange_.OnQueueTimeout(worker_.loop().now())); }
+bool RequestDriver::OnQueueTimeout() {
+  const Step step = exchange_.OnQueueTimeout(worker_.loop().now());
+  if (step.kind == Step::Kind::kContinue) return false;
+  Act(step);
+  return true;
+}
 
 void RequestDriver::OnTryTimeout() {
-  if (exchange_.queues()) return OnQueueTimeout();
+  if (exchange_.queues()) {
+    OnQueueTimeout();
+    return;
+  }
   if (exchange_.backs_off()) {
     Act(exchange_.OnBackOffOver(worker_.loop().now()));
     return;
