@@ -57,7 +57,7 @@ AdminConnection::AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream
       stream_(std::move(stream)),
       timer_(loop, [this] { Close(); }),
       parser_(LimitsOf(limits)),
-      idle_since_(loop.now()) {
+      idle_since_(loop.clock().Now()) {
   timer_.Start(limits_.idle);
   stream_->set_observer(this);
 }
@@ -216,7 +216,7 @@ void AdminConnection::OnAnswerWritten() {
   if (output_.capacity() > kKeptOutputBytes) output_.shrink_to_fit();
   if (keep_alive_) {
     state_ = State::kReading;
-    idle_since_ = loop_.now();
+    idle_since_ = loop_.clock().Now();
     timer_.Start(limits_.idle);
     // Whatever is in input_ or arrived meanwhile gets its turn in the next round.
     return stream_->ReadAgainLater();

@@ -25,6 +25,7 @@ class AdminConnection final : private StreamObserver {
 
   // True while a request, or the rest of one, is waited for.
   bool idle() const { return state_ == State::kReading; }
+  // Finer than the loop's time, which connections that come together share.
   TimePoint idle_since() const { return idle_since_; }
   void Close();
 
