@@ -53,8 +53,9 @@ def logged_by_code():
                 found.setdefault(message, set()).update(names)
         for arguments in calls(text, "LogLine"):
             if message := re.search(r'"([^"]*)"', arguments):
-                table = re.search(r"const LogField fields\[\] = \{(.*?)\n  \};", text, re.S)
-                found[message[1]] = set(re.findall(r'\{"(\w+)",', table[1]))
+                # The fields are gathered before it, in the same function.
+                table = text[text.index("InlinedVector<LogField"):text.index("LogLine(")]
+                found[message[1]] = set(re.findall(r'\{"(\w+)",', table))
     found["Log lines dropped"] = {"lines"}  # by the writer of the log itself
     return found
 

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from harness import (GatewayTest, KubeApi, PairTest, chat_answer, eventually, free_port,
-                     gateway_objects, http_route, inference_model, pool_of)
+                     gateway_objects, http_route, inference_model, inference_pool, pool_of)
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 OF_CLUSTERS = "penstock_kube_"
@@ -46,7 +46,8 @@ class DocumentedTest(PairTest):
         keyed["spec"]["rules"][0]["filters"] = [{"type": "RequestMirror", "requestMirror": {
             "backendRef": keyed["spec"]["rules"][0]["backendRefs"][0]}}]
         keyed["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
-        gateway.write("keyed.yaml", [keyed, {
+        queued = inference_pool(1, "queued", annotations={"penstock.dev/queueing": "true"})
+        gateway.write("keyed.yaml", [keyed, queued, {
             "apiVersion": "v1", "kind": "Secret", "stringData": {"alice": "sk-a"},
             "metadata": {"name": "keys", "labels": {"app": "keys"}}}])
         eventually(lambda: "penstock_owner_requests_total" in gateway.metrics().types,
