@@ -19,6 +19,8 @@ class RequestQueueTest : public testing::Test {
     queue_ = std::make_shared<RequestQueue>("default/pool", clock_);
     SetRoom(0);
   }
+  // Turns that end with the test bring no further ones about.
+  void TearDown() override { room_ = -1'000'000; }
   void SetRoom(int64_t room) {
     room_ = room;
     queue_->SetPool(options_, [this](TimePoint) { return room_ - in_flight_; });
