@@ -4,9 +4,10 @@ namespace gw {
 
 std::string ScopeOfTenants(std::string_view pool) { return "tenants of " + std::string(pool); }
 
-bool HasTenantSeries(const MetricRegistry& registry, std::string_view pool,
-                     std::string_view tenant) {
-  return tenant.empty() || registry.HasOpenValue(ScopeOfTenants(pool), tenant);
+std::string_view TenantLabel(MetricRegistry& registry, std::string_view pool,
+                             std::string_view tenant) {
+  const bool told = tenant.empty() || registry.AdmitsOpenValue(ScopeOfTenants(pool), tenant);
+  return told ? tenant : "other";
 }
 
 QueueSeries::QueueSeries(MetricRegistry& registry, std::string_view pool, int priority,
@@ -34,8 +35,7 @@ void ExchangeMetrics::CountQueued(std::string_view pool, int priority, std::stri
   ForgetRemoved();
   key_.assign(pool);
   key_ += '\0';
-  const bool admitted = tenant.empty() || registry_.AdmitsOpenValue(ScopeOfTenants(pool), tenant);
-  const std::string_view label = admitted ? tenant : "other";
+  const std::string_view label = TenantLabel(registry_, pool, tenant);
   key_ += std::to_string(priority);
   key_ += '\0';
   key_ += label;

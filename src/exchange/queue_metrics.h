@@ -23,9 +23,11 @@ class QueueSeries : private SeriesHolder {
   Histogram& wait;  // of the pool and priority
 };
 
-// Whether a tenant of that pool has series of its own; all others share those of "other".
-std::string ScopeOfTenants(std::string_view pool);  // among the registry's open values
-bool HasTenantSeries(const MetricRegistry& registry, std::string_view pool,
-                     std::string_view tenant);
+// The scope of the tenants of a pool among the registry's open values.
+std::string ScopeOfTenants(std::string_view pool);
+// What a tenant's series of that pool are labelled with: its name if it is one of the first
+// (MetricRegistry::AdmitsOpenValue) or empty, else "other".
+std::string_view TenantLabel(MetricRegistry& registry, std::string_view pool,
+                             std::string_view tenant);
 
 }  // namespace gw

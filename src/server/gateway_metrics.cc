@@ -140,8 +140,8 @@ void RegisterQueues(MetricRegistry& metrics, const SnapshotStore& snapshots) {
         ForEachQueue(*snapshots.Load(), [&](const std::string& pool, const auto& view) {
           std::map<std::pair<int, std::string>, size_t> waiting = {{{0, ""}, 0}};
           for (const auto& tenant : view.tenants) {
-            const bool told = HasTenantSeries(metrics, pool, tenant.name);
-            waiting[{tenant.priority, told ? tenant.name : "other"}] += tenant.waiting;
+            const std::string_view label = TenantLabel(metrics, pool, tenant.name);
+            waiting[{tenant.priority, std::string(label)}] += tenant.waiting;
           }
           for (const auto& [of, count] : waiting) {
             sink({{"pool", pool}, {"priority", std::to_string(of.first)}, {"tenant", of.second}},

@@ -4,7 +4,7 @@ import json
 import threading
 import unittest
 
-from harness import INFERENCE_GROUP, GatewayTest, chat_answer, chat_body, eventually, pool_of
+from harness import INFERENCE_GROUP, Gate, GatewayTest, chat_answer, chat_body, eventually, pool_of
 
 CHAT = "/v1/chat/completions"
 ON = {"penstock.dev/queueing": "true"}
@@ -12,23 +12,26 @@ WAITING = "penstock_queue_waiting_requests"
 
 
 class QueueTest(GatewayTest):
-    def start(self, annotations=None, more=(), script=None, arguments=("--workers", "4")):
+    def start(self, annotations=None, more=(), script=None, route=None, timeouts=None):
         self.server = self.model_server(script or chat_answer())
         self.server.waiting = 50  # saturated until a test says otherwise
         objects = pool_of([self.server], annotations={**ON, **(annotations or {})})
-        self.gate = self.gateway(objects + list(more), arguments=arguments)
+        if route:
+            objects[0]["metadata"]["annotations"] = route
+        if timeouts:
+            objects[0]["spec"]["rules"][0]["timeouts"] = timeouts
+        self.gate = self.gateway(objects + list(more), arguments=("--workers", "4"))
         self.gate.wait_scraped(lambda endpoint: endpoint["waiting"] == 50)
         self.answers = {}
         self.threads = []
         return self.gate
 
-    def send(self, name, headers=(), stream=False):
+    def send(self, name, headers=()):
         """Sends a chat whose answer comes into self.answers[name]; it waits when this returns."""
         waiting = self.gate.metrics().sum(WAITING)
 
         def ask():
-            self.answers[name] = self.gate.post(CHAT, chat_body(name, stream=stream),
-                                                list(headers))
+            self.answers[name] = self.gate.post(CHAT, chat_body(name), list(headers))
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         self.threads.append(thread)
@@ -154,6 +157,57 @@ class OrderTest(QueueTest):
         text = gateway.admin("/explain?id=the-second").body.decode()
         self.assertIn("queue: waited, priority 0, tenant b, ", text)
         self.assertIn("behind 0 of higher priority, 1 of other tenants and 0 of its own", text)
+
+
+    def test_a_tenant_has_no_more_in_flight_than_its_secret_says(self):
+        opened = Gate()
+
+        def later(request, connection):
+            opened.wait()
+            chat_answer()(request, connection)
+        secret = {"apiVersion": "v1", "kind": "Secret", "stringData": {"alice": "sk-a"},
+                  "metadata": {"name": "alice", "labels": {"app": "keys"}, "annotations": {
+                      "penstock.dev/concurrent-requests": "1", "penstock.dev/queue-weight": "2"}}}
+        other = {"apiVersion": "v1", "kind": "Secret", "stringData": {"bob": "sk-b"},
+                 "metadata": {"name": "bob", "labels": {"app": "keys"}}}
+        gateway = self.start(script=later, more=[secret, other],
+                             route={"penstock.dev/api-keys": "app=keys"})
+        self.server.waiting = 0
+        gateway.wait_scraped(lambda endpoint: endpoint["waiting"] == 0)
+        alice, bob = ([("Authorization", f"Bearer sk-{name}")] for name in "ab")
+        clients = [self.client(gateway) for _ in range(3)]
+        for client, key, name in zip(clients, (alice, alice, bob), ("a0", "a1", "b0")):
+            client.request("POST", CHAT, key, json.dumps(chat_body(name)).encode())
+            if name == "a0":
+                eventually(lambda: self.order() == ["a0"], "the first is at the server")
+            if name == "a1":
+                gateway.wait_metric(WAITING, 1, tenant="alice")
+        eventually(lambda: self.order() == ["a0", "b0"], "the other tenant does not wait")
+        opened.open()
+        for client in clients:
+            self.assertEqual(client.read_response().status, 200)
+        self.assertEqual(self.order(), ["a0", "b0", "a1"])
+
+
+class LimitTest(QueueTest):
+    def test_bodies_that_wait_are_limited_by_bytes(self):
+        gateway = self.start({"penstock.dev/queue-bytes-max": "1Ki"})
+        refused = gateway.post(CHAT, chat_body("x" * 2000))
+        self.assertEqual((refused.status, refused.json()["error"]["code"]), (429, "queue_full"))
+        self.assertIn("queue_bytes", refused.json()["error"]["message"])
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="queue_bytes")
+
+    def test_too_long_a_name_is_no_tenant(self):
+        gateway = self.start()
+        self.send("a", [("x-llm-d-inference-fairness-id", "t" * 129)])
+        self.let_go()
+        gateway.wait_line("Request Handled", queue_result="waited", tenant="")
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="fairness_id_bytes")
+
+    def test_the_rules_own_time_ends_the_wait_as_well(self):
+        gateway = self.start(timeouts={"request": "60ms"})
+        refused = gateway.post(CHAT, chat_body("a"))
+        self.assertEqual((refused.status, refused.json()["error"]["code"]), (429, "queue_timeout"))
 
 
 class ChangeTest(QueueTest):
