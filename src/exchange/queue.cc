@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "exchange/exchange.h"
 #include "exchange/queued.h"
+#include "flowcontrol/admission.h"
 #include "inference/disaggregation.h"
 #include "snapshot/queues.h"
 
@@ -18,19 +19,6 @@ constexpr int kRetryAfterMax = 3600;
 constexpr int64_t kTimeoutMsMax = 86'400'000;
 // For want of a parser: as many bytes make about a token.
 constexpr size_t kBytesPerToken = 4;
-
-// The equivalents of the inference extension's criticalities.
-int PriorityOf(Criticality criticality) {
-  switch (criticality) {
-    case Criticality::kCritical:
-      return 1;
-    case Criticality::kStandard:
-      return 0;
-    case Criticality::kSheddable:
-      return -1;
-  }
-  return 0;
-}
 
 }  // namespace
 

@@ -47,6 +47,18 @@ Criticality CriticalityOf(int priority) {
   return priority < 0 ? Criticality::kSheddable : Criticality::kCritical;
 }
 
+int PriorityOf(Criticality criticality) {
+  switch (criticality) {
+    case Criticality::kCritical:
+      return 1;
+    case Criticality::kStandard:
+      return 0;
+    case Criticality::kSheddable:
+      return -1;
+  }
+  return 0;
+}
+
 int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits) {
   bool any_fresh = false;
   bool any_scraped = false;

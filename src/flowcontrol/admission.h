@@ -14,6 +14,8 @@ namespace gw {
 // What an InferenceObjective's priority means with queueing off, which is the extension's rule,
 // too: below 0 is sheddable, all else is always admitted.
 Criticality CriticalityOf(int priority);
+// And what a criticality means with queueing on.
+int PriorityOf(Criticality criticality);
 
 enum class Admission : uint8_t { kAdmitted, kRejectedSaturated };
 

@@ -1,5 +1,5 @@
 // DrainRate: how many events a second there were lately: each counts less the longer it is ago, to
-// 1/e after kMemory. What came before the first event does not count as idle.
+// 1/e after kMemorySeconds. What came before the first event does not count as idle.
 
 #pragma once
 
@@ -14,13 +14,13 @@ class DrainRate {
  public:
   static constexpr double kMemorySeconds = 10;
 
-  void Count(TimePoint now, double events = 1) {
+  void Count(TimePoint now) {
     if (!began_) {
       began_ = true;
       first_ = last_ = now;
     }
     Forget(now);
-    weight_ += events;
+    weight_ += 1;
   }
   // 0: there was none.
   double PerSecond(TimePoint now) const {

@@ -38,11 +38,7 @@ void Grant::End(std::optional<int64_t> used_tokens) {
   queue->End(std::move(charge_), std::exchange(dispatched_, false), used_tokens);
 }
 
-RequestQueue::RequestQueue(std::string pool, const Clock& clock, QueueOptions options)
-    : pool_(std::move(pool)),
-      clock_(clock),
-      options_(std::move(options)),
-      fair_(LimitsOf(options_)) {}
+RequestQueue::RequestQueue(const Clock& clock) : clock_(clock), fair_(LimitsOf(options_)) {}
 
 void RequestQueue::SetPool(QueueOptions options, Room room) {
   {
@@ -183,14 +179,11 @@ std::optional<Duration> RequestQueue::ExpectedWait(int priority) const {
 
 RequestQueue::View RequestQueue::Look() const {
   const MutexLock lock(mutex_);
-  const TimePoint now = clock_.Now();
   View view;
   view.waiting = fair_.waiting();
   view.waiting_bytes = fair_.waiting_bytes();
   view.granted = granted_;
-  if (room_ != nullptr) view.room = room_(now);
-  view.drain_per_second = rate_.PerSecond(now);
-  view.options = options_;
+  if (room_ != nullptr) view.room = room_(clock_.Now());
   fair_.ForEachTenant([&view](const FairQueue::TenantView& tenant) {
     view.tenants.push_back({tenant.priority, std::string(tenant.tenant), tenant.waiting,
                             tenant.in_flight_requests, tenant.in_flight_tokens, tenant.counter});
@@ -203,7 +196,7 @@ std::shared_ptr<RequestQueue> RequestQueues::Get(const std::string& pool) {
   std::erase_if(queues_, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<RequestQueue>& known = queues_[pool];
   std::shared_ptr<RequestQueue> queue = known.lock();
-  if (queue == nullptr) known = queue = std::make_shared<RequestQueue>(pool, clock_);
+  if (queue == nullptr) known = queue = std::make_shared<RequestQueue>(clock_);
   return queue;
 }
 

@@ -79,7 +79,7 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   // Called once, without the lock, on any thread; also after Leave, if it was under way.
   using Answer = std::function<void(Grant)>;
 
-  RequestQueue(std::string pool, const Clock& clock, QueueOptions options = {});
+  explicit RequestQueue(const Clock& clock);
 
   // From now on. What waits beyond new limits goes on waiting.
   void SetPool(QueueOptions options, Room room);
@@ -110,8 +110,6 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
     size_t waiting_bytes = 0;
     int64_t granted = 0;                         // and not dispatched yet
     std::optional<int64_t> room = std::nullopt;  // nullopt: nobody has said
-    double drain_per_second = 0;
-    QueueOptions options = {};
     struct Tenant {
       int priority;
       std::string name;
@@ -124,7 +122,6 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   };
   View Look() const;
 
-  const std::string& pool() const { return pool_; }
   size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
  private:
@@ -138,7 +135,6 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   void Dispatched();
   void End(FairQueue::Charge charge, bool dispatched, std::optional<int64_t> used_tokens);
 
-  const std::string pool_;
   const Clock& clock_;
   std::atomic<size_t> waiting_{0};
   mutable Mutex mutex_;

@@ -16,7 +16,7 @@ using Id = RequestQueue::Id;
 class RequestQueueTest : public testing::Test {
  protected:
   void SetUp() override {
-    queue_ = std::make_shared<RequestQueue>("default/pool", clock_);
+    queue_ = std::make_shared<RequestQueue>(clock_);
     SetRoom(0);
   }
   // Turns that end with the test bring no further ones about.
@@ -217,7 +217,7 @@ TEST(RequestQueueThreads, NobodyIsLostOrAnsweredTwice) {
   std::atomic<int64_t> most{0};
   std::atomic<uint64_t> served{0};
   std::atomic<uint64_t> left{0};
-  const auto queue = std::make_shared<RequestQueue>("default/pool", RealClock());
+  const auto queue = std::make_shared<RequestQueue>(RealClock());
   QueueOptions options;
   options.requests_max = kThreads * kEach;
   queue->SetPool(options, [&](TimePoint) { return kRoom - in_flight.load(); });

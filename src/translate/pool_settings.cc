@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <string_view>
 
 #include "api/annotations.h"
 #include "api/names.h"
 #include "base/check.h"
 #include "base/suggest.h"
+#include "translate/annotation_values.h"
 #include "translate/queue_settings.h"
 
 namespace gw::internal {
@@ -42,17 +42,6 @@ constexpr RuntimeName kRuntimeNames[] = {
 
 // These return what is wrong with the value, "" if nothing is.
 
-std::string ReadNumber(const std::string& value, size_t min, size_t max, size_t* target) {
-  size_t number = 0;
-  const char* end = value.data() + value.size();
-  const auto [stopped, error] = std::from_chars(value.data(), end, number);
-  if (error != std::errc() || stopped != end || number < min || number > max) {
-    return fmt::format("must be {}..{}, got \"{}\"", min, max, value);
-  }
-  *target = number;
-  return "";
-}
-
 // How endpoints are spoken to; nullopt: it is not about that.
 std::optional<std::string> ReadAccess(const std::string& key, const std::string& value,
                                       PoolSettings* settings) {
@@ -62,9 +51,9 @@ std::optional<std::string> ReadAccess(const std::string& key, const std::string&
     return fmt::format("must be http or https, got \"{}\"", value);
   }
   if (key == api::kEndpointTlsVerifyAnnotation) {
-    settings->verifies_endpoints = value != "false";
-    if (value == "true" || value == "false") return "";
-    return fmt::format("must be \"true\" or \"false\", got \"{}\"", value);
+    const std::string error = ReadBool(value, &settings->verifies_endpoints);
+    if (!error.empty()) settings->verifies_endpoints = true;
+    return error;
   }
   if (key == api::kEndpointTlsServerNameAnnotation) {
     settings->endpoint_server_name = value;
@@ -88,9 +77,7 @@ std::string ReadOwn(const std::string& key, const std::string& value, PoolSettin
     return ReadNumber(value, 1, kBlocksMaxMax, &settings->prefix.blocks_max);
   }
   if (key == api::kStreamUsageAnnotation) {
-    settings->asks_stream_usage = value == "true";
-    if (value == "true" || value == "false") return "";
-    return fmt::format("must be \"true\" or \"false\", got \"{}\"", value);
+    return ReadBool(value, &settings->asks_stream_usage);
   }
   if (key == api::kStreamKeepaliveAnnotation) {
     settings->stream_keepalive = api::ParseStreamKeepalive(value);

@@ -9,6 +9,7 @@
 #include "api/annotations.h"
 #include "api/names.h"
 #include "base/check.h"
+#include "translate/annotation_values.h"
 
 namespace gw::internal {
 namespace {
@@ -32,21 +33,6 @@ bool ReadAll(std::string_view text, Number* number) {
 }
 
 // These return what is wrong with the value, "" if nothing is.
-
-std::string ReadBool(const std::string& value, bool* target) {
-  *target = value == "true";
-  if (value == "true" || value == "false") return "";
-  return fmt::format("must be \"true\" or \"false\", got \"{}\"", value);
-}
-
-std::string ReadRequestsMax(const std::string& value, size_t* target) {
-  size_t number = 0;
-  if (ReadAll(value, &number) && number >= 1 && number <= kRequestsMaxMax) {
-    *target = number;
-    return "";
-  }
-  return fmt::format("must be 1..{}, got \"{}\"", kRequestsMaxMax, value);
-}
 
 // "268435456" or, as Kubernetes writes it, "256Mi".
 std::string ReadBytesMax(const std::string& value, size_t* target) {
@@ -116,7 +102,7 @@ std::string ReadOne(const std::string& key, const std::string& value, bool* on,
                     QueueOptions* options) {
   if (key == api::kQueueingAnnotation) return ReadBool(value, on);
   if (key == api::kQueueRequestsMaxAnnotation)
-    return ReadRequestsMax(value, &options->requests_max);
+    return ReadNumber(value, 1, kRequestsMaxMax, &options->requests_max);
   if (key == api::kQueueBytesMaxAnnotation) return ReadBytesMax(value, &options->bytes_max);
   if (key == api::kQueueTimeoutAnnotation) return ReadTimeout(value, &options->timeout);
   if (key == api::kQueueSharesAnnotation) return ReadShares(value, &options->shares);
