@@ -129,7 +129,7 @@ TEST_F(ConfiguratorTest, OfOneChangeOnlyTheStatusesItChangesAreTold) {
   ASSERT_TRUE(outcome);
   EXPECT_FALSE(outcome->whole);
   ASSERT_EQ(outcome->status.size(), 1u);
-  const auto& [ref, status] = *outcome->status.begin();
+  const auto [ref, status] = *outcome->status.begin();  // copies: another outcome follows
   EXPECT_EQ(ref.kind, "HTTPRoute");
   EXPECT_EQ(status.parents.at(0).conditions.at(0).observed_generation, 2);
   EXPECT_EQ(status, configurator_.status().find(ref)->second);
