@@ -10,6 +10,7 @@
 #include "config/file/load.h"
 #include "config/kubernetes/kube_source.h"
 #include "pool/endpoint.h"
+#include "release/plan.h"
 #include "tls/ticket_keys.h"
 #include "translate/translate.h"
 
@@ -45,6 +46,9 @@ int Judge(const Read& read, TranslateOptions translate, bool strict, std::ostrea
   const Translation translation = Translate(read.resources, translate, endpoints, 1);
   out << api::FormatStatus(translation.status);
   if (!translation.status.empty()) out << '\n';
+  for (const ServedRelease& served : translation.releases) {
+    out << release::PlanText(served.plan) << "shifts: " << served.about << "\n\n";
+  }
 
   for (const api::InvalidObject& object : read.resources.invalid) {
     for (const std::string& message : object.Messages()) err << message << '\n';

@@ -81,6 +81,9 @@ Step Exchange::FindPool() {
   Refusal refusal = routed_.FindPool(
       {parsed_.request.requested_model, understood, session_.given, home_.get(), sticky_.value},
       env_.random);
+  if (routed_.pool() != nullptr) {
+    released_.TakeRoute(routed_.rule()->release_share, routed_.destination());
+  }
   if (refusal) return Reject(std::move(refusal));
   if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;
   return AnswerByFilter();
@@ -195,6 +198,7 @@ Step Exchange::TakeBody() {
     return Reject(Rejection::kMalformedBody);
   }
   if (!parsed_.MapModel(*routed_.pool(), sticky_.value, env_.random)) return RefuseModel();
+  TakeModelVersion();
   if (understood && routed_.pool()->asks_stream_usage)
     parsed_.usage_ask = AskForUsage(parsed_.bytes, parsed_.request);
   parsed_.Splice(&parsed_.edit);

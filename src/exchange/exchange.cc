@@ -65,6 +65,7 @@ void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   session_ = {};
   queued_.Reset();
   sticky_.Reset();
+  released_.Reset();
   tried_.Reset();
   observed_.Reset();
 }

@@ -40,6 +40,7 @@
 #include "exchange/observed.h"
 #include "exchange/parsed_body.h"
 #include "exchange/queued.h"
+#include "exchange/released.h"
 #include "exchange/routed.h"
 #include "exchange/session.h"
 #include "exchange/step.h"
@@ -275,6 +276,10 @@ class Exchange {
   void LearnTokens();
   bool WasServed(Outcome outcome) const;
 
+  // released.cc
+  void TakeModelVersion();
+  void LeaveSample(Outcome outcome, int status);
+
   // record.cc
   int64_t UsedTokens(Outcome outcome) const;
 
@@ -310,6 +315,7 @@ class Exchange {
   ParsedBody parsed_;
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
   Queued queued_;
+  Released released_;
   Tried tried_;
   Observed observed_;
   std::shared_ptr<EndpointState> home_;  // of the response that is asked for, or gone on from

@@ -80,6 +80,7 @@ struct RequestRecord {
   size_t ahead_others = 0;   // of its own and other tenants,
   size_t ahead_own = 0;      // and of its own and its tenant
   std::string_view session;  // "begun", "held" or "moved"; empty: the rule has none
+  std::string release;       // "default/chat-v2 candidate"; empty: no version of a release
   bool sticky = false;       // the client's value has chosen the pool among the rule's
 
   // The best that lost that decision; scores in the order of `scores`.

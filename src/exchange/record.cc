@@ -90,6 +90,7 @@ void LogRequest(const RequestRecord& record) {
          {"tenant", record.tenant},
          {"queue_wait_ms", record.queue_wait_ms}});
   }
+  if (!record.release.empty()) add({{"release", record.release}});
   if (!record.disaggregation.empty()) {
     add({{"disaggregation", record.disaggregation},
          {"prefill_pod", record.prefill_name},
@@ -134,6 +135,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
     observed_.series->completion_tokens.Add(static_cast<uint64_t>(estimated));
     observed_.series->estimated_tokens.Add(static_cast<uint64_t>(estimated));
   }
+  LeaveSample(outcome, status);
   FillRecord(outcome, status, now);
   if (const RouteRule* rule = routed_.rule(); rule != nullptr && rule->named) {
     env_.metrics.CountRule(rule->route, rule->label);
@@ -151,6 +153,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   // The exchange lives as long as its connection: it keeps no memory that a client chose the size
   // of.
   parsed_.Reset();
+  released_.Reset();
   tried_.pair.Reset();
 }
 
@@ -218,6 +221,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.route.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->route) : "");
   record.rule.assign(routed_.rule() != nullptr ? std::string_view(routed_.rule()->label) : "");
   record.session = session_.result;
+  record.release = released_.Text();
   record.sticky = routed_.chosen_by_value();
   record.pool.assign(routed_.pool_id());
   const PoolEntry* const from = tried_.fell_back_from;

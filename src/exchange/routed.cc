@@ -202,6 +202,7 @@ Refusal Routed::FindPool(const PoolQuestion& question, Random& random) {
   }
   CHECK(destination->pool < snapshot_->pools.size());
   destination_filters_ = destination->filters.get();
+  destination_ = static_cast<size_t>(destination - rule_->destinations.data());
   return Take(*snapshot_->pools[destination->pool]);
 }
 

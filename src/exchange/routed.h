@@ -75,6 +75,8 @@ class Routed {
   const RouteRule* rule() const { return rule_; }  // nullptr: not found yet, or there is none
   const PoolEntry* pool() const { return pool_; }  // nullptr: not found yet, or given up
   std::string_view pool_id() const { return pool_ != nullptr ? pool_->pool.id : pool_id_; }
+  // Indexes the rule's. REQUIRES: FindPool has found one
+  size_t destination() const { return destination_; }
   bool chosen_by_value() const { return chosen_by_value_; }  // of the client, and not by chance
   const ModelListRules& model_rules() const { return model_rules_; }
   // The backendRef's are of the destination that was found. Also while nothing is pinned.
@@ -107,6 +109,7 @@ class Routed {
   std::shared_ptr<const RouteTable> held_routes_;  // while nothing else is pinned
   const RouteRule* rule_ = nullptr;
   const RouteFilters* destination_filters_ = nullptr;  // the rule's destination's
+  size_t destination_ = 0;
   bool chosen_by_value_ = false;
   ModelListRules model_rules_;
   const PoolEntry* pool_ = nullptr;

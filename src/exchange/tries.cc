@@ -91,6 +91,9 @@ int Exchange::RepeatsMax() const {
 // The only place that says whether there is another try.
 Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool worth_another) {
   tried_.failed.Fail(failure, sent_whole);
+  const bool is_own = failure == TryFailure::kStaleConnection ||
+                      failure == TryFailure::kLocalResources || failure == TryFailure::kUnreachable;
+  if (!is_own && tried_.fell_back_from == nullptr) released_.CountFailedTry();
   if (!worth_another) return Again::kNo;
   if (tried_.failed.whole_failures > RepeatsMax()) {
     CountLimit("repeats");

@@ -61,6 +61,7 @@ struct ResponseReader::Impl {
   bool saw_done = false;
   bool saw_abort = false;
   bool saw_error_event = false;
+  FinishReason finish = FinishReason::kUnknown;
 
   Line line = Line::kStart;
   bool after_cr = false;     // a line feed that comes next belongs to the line's end
@@ -176,6 +177,7 @@ void ResponseReader::Impl::TakeEvent() {
   saw_error_event |= error;
   saw_done |= facts.done;
   saw_abort |= facts.aborted;
+  finish = std::max(finish, facts.finish);
   if (facts.output && !error) ++output_events;
   TakeUsage(facts);
 }
@@ -222,6 +224,7 @@ void ResponseReader::Finish() {
     const ResponseFacts& facts = impl.json.facts();
     if (!facts.complete) return;
     impl.saw_abort |= facts.aborted;
+    impl.finish = facts.finish;
     impl.TakeUsage(facts);
   } else if (impl.has_data && (!impl.data_is_json || impl.json.facts().complete)) {
     // Some servers leave out the blank line after the last event.
@@ -235,6 +238,7 @@ uint32_t ResponseReader::output_events() const { return impl_->output_events; }
 bool ResponseReader::saw_done() const { return impl_->saw_done; }
 bool ResponseReader::saw_abort() const { return impl_->saw_abort; }
 bool ResponseReader::saw_error_event() const { return impl_->saw_error_event; }
+FinishReason ResponseReader::finish_reason() const { return impl_->finish; }
 std::string_view ResponseReader::response_id() const { return impl_->json.id(); }
 bool ResponseReader::at_event_boundary() const {
   return impl_->line == Impl::Line::kStart && !impl_->event_begun;

@@ -18,6 +18,10 @@ struct Usage {
   int64_t cached_tokens = -1;
 };
 
+// How an answer says that it ended, in the worst case of its choices. Tool calls are a stop;
+// abnormal is whatever a model does not end with by itself: a filter, a refusal, an abort.
+enum class FinishReason : uint8_t { kUnknown, kStop, kLength, kAbnormal };
+
 class ResponseReader {
  public:
   ResponseReader();
@@ -34,6 +38,7 @@ class ResponseReader {
   bool saw_done() const;           // data: [DONE], message_stop, response.completed
   bool saw_abort() const;          // finish_reason "abort"
   bool saw_error_event() const;    // an error object inside the stream
+  FinishReason finish_reason() const;
   // Of the Responses API, once it was seen: what its endpoint keeps the response under. "" if it is
   // longer than any known server's.
   std::string_view response_id() const;

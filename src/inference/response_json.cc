@@ -13,6 +13,27 @@ bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 // No model server reports more; a longer number is noise that must not overflow.
 constexpr size_t kCountDigitsMax = 18;
 
+// The finish_reason of OpenAI, the stop_reason of Anthropic. A name that none of them has is no end
+// that a model comes to by itself.
+FinishReason FinishOfReason(std::string_view reason) {
+  for (const std::string_view stop : {"stop", "tool_calls", "function_call", "end_turn",
+                                      "stop_sequence", "tool_use", "pause_turn"}) {
+    if (reason == stop) return FinishReason::kStop;
+  }
+  for (const std::string_view length : {"length", "max_tokens", "model_context_window_exceeded"}) {
+    if (reason == length) return FinishReason::kLength;
+  }
+  return FinishReason::kAbnormal;
+}
+
+// The status of a response of the Responses API; others are none of an end.
+FinishReason FinishOfStatus(std::string_view status) {
+  if (status == "completed") return FinishReason::kStop;
+  if (status == "incomplete") return FinishReason::kLength;
+  if (status == "failed" || status == "cancelled") return FinishReason::kAbnormal;
+  return FinishReason::kUnknown;
+}
+
 }  // namespace
 
 void ResponseJson::Reset() {
@@ -155,6 +176,7 @@ void ResponseJson::OnTopKey(std::string_view key) {
     case 6:
       // Old vLLM's errors are of "object" type "error".
       if (top && key == "object") role_ = Role::kType;
+      if (key == "status") role_ = Role::kStatus;
       break;
     case 11:
       if (key == "stop_reason") role_ = Role::kFinishReason;
@@ -232,6 +254,10 @@ void ResponseJson::OnString(std::string_view value, bool empty) {
       break;
     case Role::kFinishReason:
       facts_.aborted |= value == "abort";
+      if (!empty) facts_.finish = std::max(facts_.finish, FinishOfReason(value));
+      break;
+    case Role::kStatus:
+      facts_.finish = std::max(facts_.finish, FinishOfStatus(value));
       break;
     case Role::kType:
       OnType(value);

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "inference/response.h"
+
 namespace gw::internal {
 
 // What one JSON text said. Counts are -1 where it said nothing.
@@ -21,8 +23,9 @@ struct ResponseFacts {
   // Anthropic's, which come on top of its input_tokens.
   int64_t cache_read_tokens = -1;
   int64_t cache_creation_tokens = -1;
-  bool output = false;    // carries generated text, reasoning, a tool call or token ids
-  bool aborted = false;   // finish_reason (stop_reason) is "abort"
+  bool output = false;   // carries generated text, reasoning, a tool call or token ids
+  bool aborted = false;  // finish_reason (stop_reason) is "abort"
+  FinishReason finish = FinishReason::kUnknown;
   bool error = false;     // has an error that is not null, or is of a type that says so
   bool done = false;      // of a type that ends a stream: message_stop, response.completed, ...
   bool complete = false;  // the outermost value was closed
@@ -58,6 +61,7 @@ class ResponseJson {
     kNode,    // a container: node_ says which
     kOutput,  // output if a string or array that is not empty, or an object
     kFinishReason,
+    kStatus,  // of the Responses API
     kType,
     kError,  // an error if not null
     kCount,  // a number, stored at count_

@@ -342,5 +342,56 @@ TEST(ResponseId, IsThatOfTheResponseWhereverItsBytesAreCut) {
   EXPECT_EQ(IdOf(R"({"id":7})", false, ApiKind::kResponses, 1), "");
 }
 
+// Whatever the last byte of a read is.
+FinishReason FinishOf(std::string_view body, bool stream) {
+  ResponseReader whole;
+  whole.Reset(ApiKind::kChatCompletions, stream);
+  whole.Feed(body);
+  whole.Finish();
+  for (size_t cut = 0; cut <= body.size(); ++cut) {
+    ResponseReader reader;
+    reader.Reset(ApiKind::kChatCompletions, stream);
+    reader.Feed(body.substr(0, cut));
+    reader.Feed(body.substr(cut));
+    reader.Finish();
+    EXPECT_EQ(reader.finish_reason(), whole.finish_reason()) << cut;
+  }
+  return whole.finish_reason();
+}
+
+TEST(FinishReasons, OfEachDialect) {
+  const struct {
+    std::string_view body;
+    bool stream;
+    FinishReason reason;
+  } cases[] = {
+      {R"({"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]})", false,
+       FinishReason::kStop},
+      {R"({"choices":[{"finish_reason":"tool_calls"},{"finish_reason":"length"}]})", false,
+       FinishReason::kLength},
+      {R"({"choices":[{"finish_reason":"content_filter"},{"finish_reason":"stop"}]})", false,
+       FinishReason::kAbnormal},
+      {R"({"choices":[{"finish_reason":"something_new"}]})", false, FinishReason::kAbnormal},
+      {R"({"choices":[{"finish_reason":null}]})", false, FinishReason::kUnknown},
+      {R"({"choices":[{"finish_reason":""}]})", false, FinishReason::kUnknown},
+      {R"({"type":"message","stop_reason":"max_tokens"})", false, FinishReason::kLength},
+      {R"({"object":"response","status":"completed","output":[{"status":"in_progress"}]})", false,
+       FinishReason::kStop},
+      {R"({"object":"response","status":"incomplete"})", false, FinishReason::kLength},
+      {"data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n"
+       "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n"
+       "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n",
+       true, FinishReason::kLength},
+      {"event: message_delta\n"
+       "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
+       true, FinishReason::kStop},
+      {"data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\"}}\n\n", true,
+       FinishReason::kStop},
+      {"data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"abort\"}]}\n\n",
+       true, FinishReason::kAbnormal},
+  };
+  for (const auto& c : cases) EXPECT_EQ(FinishOf(c.body, c.stream), c.reason) << c.body;
+}
+
 }  // namespace
 }  // namespace gw

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,10 @@
 #include "routing/sticky.h"
 
 namespace gw {
+
+namespace release {
+struct Share;  // release/share.h
+}
 
 struct TargetModel {
   std::string name;
@@ -31,6 +36,8 @@ struct ModelBinding {
   std::string requested_model;
   Criticality criticality = Criticality::kStandard;
   std::vector<TargetModel> targets = {};  // empty: the name goes through unchanged
+  // nullptr: no release has their weights.
+  std::shared_ptr<const release::Share> release_share = nullptr;
 
   // Chooses a target by weight; the requested name if there are no targets.
   const std::string& Choose(Random& random) const;

@@ -20,7 +20,10 @@
 
 namespace gw {
 
-class ApiKeys;         // flowcontrol/api_keys.h
+class ApiKeys;  // flowcontrol/api_keys.h
+namespace release {
+struct Share;  // release/share.h
+}
 struct RetryPolicy;    // routing/retry.h
 struct SessionPolicy;  // routing/session.h
 struct StickyPolicy;   // routing/sticky.h
@@ -88,6 +91,7 @@ struct RouteRule {
   std::shared_ptr<const RetryPolicy> retry;      // nullptr: as endpoints are tried without one
   std::shared_ptr<const SessionPolicy> session;  // nullptr: there are none
   std::shared_ptr<const StickyPolicy> sticky;    // nullptr: chance chooses
+  std::shared_ptr<const release::Share> release_share;  // nullptr: no release has its weights
   // Set if the rule needs something that is not built: it is answered 500 with this text.
   std::string unsupported;
 

@@ -50,6 +50,7 @@ std::string RequestText(const RequestRecord& record) {
   }
   out += QueueText(record);
   if (!record.session.empty()) out += fmt::format("  session {}\n", record.session);
+  if (!record.release.empty()) out += "  release: " + Printable(record.release) + "\n";
   if (record.sticky) out += "  pool chosen by stickiness\n";
   if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
   if (!record.client_subject.empty()) {
@@ -271,6 +272,7 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("ahead_higher", static_cast<uint64_t>(record.ahead_higher))
       .Set("ahead_others", static_cast<uint64_t>(record.ahead_others))
       .Set("ahead_own", static_cast<uint64_t>(record.ahead_own))
+      .Set("release", record.release)
       .Set("sticky", record.sticky)
       .Set("losers", LosersDocument(record))
       .Set("all_tries", TriesDocument(record));

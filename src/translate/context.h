@@ -20,6 +20,7 @@
 namespace gw::internal {
 
 class BackendTlsPolicies;
+class ReleaseSet;
 
 // The outcome of one check of one object; becomes a condition.
 struct Verdict {
@@ -49,6 +50,7 @@ struct Context {
   std::map<ListenerKey, std::shared_ptr<const ServerTls>> servers = {};  // of HTTPS listeners
   std::vector<ServedCertificate> certificates = {};
   const BackendTlsPolicies* backend_tls = nullptr;  // set before the pools are made
+  ReleaseSet* releases = nullptr;                   // set before rules and models are read
 
   bool Holds(const std::string& what, const std::string& who) const {
     const auto holder = held.find(what);

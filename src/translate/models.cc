@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "translate/releases.h"
+
 namespace gw::internal {
 namespace {
 
@@ -80,7 +82,8 @@ ModelBindings ReadModels(Context& context) {
       const auto [holder, is_first] =
           holders.emplace(std::make_pair(pool, model->model_name), model->meta.name);
       if (is_first) {
-        bindings[pool].push_back(BindingOf(*model));
+        ModelBinding& binding = bindings[pool].emplace_back(BindingOf(*model));
+        context.releases->ShareModel(context, model->meta.key(), &binding);
         context.holders[PlaceOf(*model)] = model->meta.name;
       } else {
         verdict = Refused(

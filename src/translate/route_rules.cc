@@ -14,6 +14,7 @@
 #include "translate/destinations.h"
 #include "translate/filters.h"
 #include "translate/foreign.h"
+#include "translate/releases.h"
 
 namespace gw::internal {
 namespace {
@@ -272,6 +273,7 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
       rule->unsupported += (rule->unsupported.empty() ? "" : "; ") + foreign;
     }
     ResolveRefs(context, pools, route, i, rule.get(), &result);
+    context.releases->ShareRule(context, pools, route.meta.key(), i, rule.get());
     if (!rule->unsupported.empty()) {
       const std::string name = rule->named ? fmt::format(" ({})", spec.name) : "";
       dropped.push_back(fmt::format("Dropped Rule {}{}: {}", i, name, rule->unsupported));

@@ -58,11 +58,15 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
   const BackendTlsPolicies backend_tls(context);
   context.backend_tls = &backend_tls;
   const PoolPolicies policies = ReadPolicies(context);
+  ReleaseSet releases(context);
+  context.releases = &releases;
   PoolSet pools(context, policies, ReadModels(context));
+  releases.FindPoolsOfModels(context, pools);
   RouteSet routes(context, std::move(gateways), pools);
   pools.WriteStatus(context, routes.links());
   backend_tls.WriteStatus(context, routes.links());
   context.backend_tls = nullptr;
+  context.releases = nullptr;
   WriteGatewayStatus(context, routes.gateways());
   WriteForeign(context);
   WarnOfUnknownAnnotations(context);
@@ -87,7 +91,8 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
                       std::move(context.holders), std::move(context.certificates), next_change,
                       pools.Hosts(), std::move(managed)},
       .pools = std::move(pools),
-      .routes = std::move(routes)};
+      .routes = std::move(routes),
+      .releases = std::move(releases)};
 }
 
 }  // namespace internal
@@ -103,6 +108,7 @@ Translation Translate(const api::ResourceSet& resources, const TranslateOptions&
   context.queues = &queues;
   internal::Whole whole = internal::TranslateWhole(context, generation);
   std::vector<std::string> warnings = whole.pools.Warnings(context);
+  whole.translation.releases = whole.releases.all();
   std::vector<std::string>& all = whole.translation.warnings;
   all.insert(all.begin(), warnings.begin(), warnings.end());
   return std::move(whole.translation);

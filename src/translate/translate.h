@@ -23,6 +23,9 @@
 #include "base/status.h"
 #include "dns/name_table.h"
 #include "pool/endpoint.h"
+#include "release/plan.h"
+#include "release/run.h"
+#include "release/sample_sink.h"
 #include "snapshot/snapshot.h"
 #include "tls/ticket_keys.h"
 #include "tls/trust.h"
@@ -39,6 +42,16 @@ enum class MissingPicker : uint8_t {
   // wants requests to them to fail.
   kBuiltInOfOldGroup,
 };
+
+// What a release has come to: how it shares out what its versions have together.
+struct ReleaseInput {
+  release::Weights weights = {};
+  // Where requests leave what they came to; nullptr: nowhere.
+  std::shared_ptr<release::SampleSink> sink = nullptr;
+
+  bool operator==(const ReleaseInput&) const = default;
+};
+using ReleaseInputs = std::map<std::string, ReleaseInput>;  // by "namespace/name"
 
 struct TranslateOptions {
   // GatewayClasses with one of these controller names are ours.
@@ -68,6 +81,9 @@ struct TranslateOptions {
   // and a Service, in that namespace (api/managed.h). REQUIRES: no shared_service, no address_pool
   std::optional<api::ObjectKey> managed_from = {};
   int managed_admin_port = 0;  // of their Pods; no listener can have it
+  // How far releases have come. Of one that is not there the stable version has all requests that
+  // are shared out.
+  std::shared_ptr<const ReleaseInputs> releases = nullptr;
   // Of the sessions of HTTPS listeners; they outlive every Snapshot. nullptr: HTTPS is not served.
   TicketKeys* tickets = nullptr;
   // What hostnames stand for; of one that is not in it no address is known yet.
@@ -94,6 +110,27 @@ struct ServedCertificate {
   int64_t not_after_unix_s = 0;
 };
 
+// A ModelRelease that is accepted.
+struct ServedRelease {
+  enum class Subject : uint8_t { kRoute, kModel };
+
+  release::ReleasePlan plan;  // whose name is "namespace/name"
+  int64_t generation = 0;     // of the object
+  std::string status;         // as a cluster has it (api::ModelRelease)
+  std::string about;          // "rule chat of HTTPRoute default/chat"
+  Subject subject = Subject::kRoute;
+  api::ObjectKey key;  // of the route or model
+  size_t rule = 0;     // of the route
+  // Index the rule's destinations or the model's targets.
+  size_t stable = 0;
+  size_t candidate = 0;
+  // Ids of the pools that have to be ready; empty: it cannot be, its reference does not resolve.
+  std::string stable_pool;
+  std::string candidate_pool;
+
+  bool operator==(const ServedRelease&) const = default;
+};
+
 struct Translation {
   std::shared_ptr<const Snapshot> snapshot;
   api::StatusSet status;  // one entry per object that carries conditions
@@ -106,6 +143,7 @@ struct Translation {
   int64_t next_change_unix_s = 0;
   std::set<std::string> hosts = {};  // names that TranslateOptions::names is to have
   std::optional<api::ManagedGateways> managed = {};  // with TranslateOptions::managed_from
+  std::vector<ServedRelease> releases = {};
 };
 
 // `endpoints` gives each address its live state; addresses that were known before keep theirs.

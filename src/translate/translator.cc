@@ -8,6 +8,7 @@
 #include "api/annotations.h"
 #include "translate/invalid.h"
 #include "translate/object_index.h"
+#include "translate/releases.h"
 #include "translate/whole.h"
 
 namespace gw {
@@ -40,8 +41,20 @@ bool IsOfRulesOnly(const api::ObjectChange& change) {
   return before != nullptr && after != nullptr && internal::IsOfRulesOnly(*before, *after);
 }
 
+// How far a release has come is written into its object, which then comes back: nothing follows.
+bool IsOfReleaseStatusOnly(const api::ObjectChange& change) {
+  if (change.before == nullptr || change.after == nullptr) return false;
+  const auto* before = std::get_if<api::ModelRelease>(change.before.get());
+  const auto* after = std::get_if<api::ModelRelease>(change.after.get());
+  if (before == nullptr || after == nullptr) return false;
+  api::ModelRelease same = *before;
+  same.status = after->status;
+  return same == *after;
+}
+
 // Puts those of pools first, and says how many they are; nullopt if some is of neither kind.
 std::optional<size_t> Sort(std::vector<api::ObjectChange>* changes, bool managed) {
+  std::erase_if(*changes, IsOfReleaseStatusOnly);
   if (changes->size() > kFollowedChangesMax) return std::nullopt;
   const auto of_routes = std::stable_partition(
       changes->begin(), changes->end(),
@@ -62,6 +75,7 @@ struct Translator::Kept {
   std::unique_ptr<internal::ObjectIndex> index;
   internal::PoolSet pools;
   internal::RouteSet routes;
+  internal::ReleaseSet releases;
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::string> warnings;  // without the pools'
   std::set<std::string> hosts;
@@ -94,6 +108,21 @@ void Translator::SetNames(std::shared_ptr<const NameTable> names) {
   options_.names = std::move(names);
 }
 
+void Translator::SetReleases(std::shared_ptr<const ReleaseInputs> releases) {
+  const auto told = [](const std::shared_ptr<const ReleaseInputs>& inputs,
+                       const std::string& name) {
+    if (inputs == nullptr) return ReleaseInput();
+    const auto found = inputs->find(name);
+    return found == inputs->end() ? ReleaseInput() : found->second;
+  };
+  if (releases != nullptr) {
+    for (const auto& [name, input] : *releases) {
+      if (told(options_.releases, name) != input) moved_releases_.insert(name);
+    }
+  }
+  options_.releases = std::move(releases);
+}
+
 std::set<std::string> Translator::hosts() const {
   return kept_ == nullptr ? std::set<std::string>() : kept_->hosts;
 }
@@ -101,6 +130,7 @@ std::set<std::string> Translator::hosts() const {
 Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                                             uint64_t generation) {
   moved_hosts_.clear();
+  moved_releases_.clear();
   names_tell_more_ = false;
   auto index = std::make_unique<internal::ObjectIndex>(resources);
   internal::Context context{resources, *index, options_, endpoints_, holders_, *tls_memory_};
@@ -113,10 +143,11 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
                 .status = std::move(made.status),
                 .warnings = Joined(whole.pools.Warnings(context), made.warnings),
                 .certificates = std::move(made.certificates),
-                .managed = std::move(made.managed)};
-  kept_ = std::make_unique<Kept>(
-      Kept{std::move(index), std::move(whole.pools), std::move(whole.routes), made.snapshot,
-           std::move(made.warnings), std::move(made.hosts), made.next_change_unix_s});
+                .managed = std::move(made.managed),
+                .releases = whole.releases.all()};
+  kept_ = std::make_unique<Kept>(Kept{
+      std::move(index), std::move(whole.pools), std::move(whole.routes), std::move(whole.releases),
+      made.snapshot, std::move(made.warnings), std::move(made.hosts), made.next_change_unix_s});
   return update;
 }
 
@@ -134,11 +165,13 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
   internal::Context context{resources, *kept_->index, options_, endpoints_, holders_, *tls_memory_};
   context.rate_meters = &rate_meters_;
   context.queues = &queues_;
+  context.releases = &kept_->releases;
   auto snapshot = std::make_shared<Snapshot>(*kept_->snapshot);
   snapshot->generation = generation;
   Update update{.snapshot = snapshot, .whole = false};
   if (!FollowPools(context, pool_changes, snapshot.get(), &update) ||
-      !FollowRoutes(context, std::span(sorted).subspan(*of_pools), snapshot.get(), &update)) {
+      !FollowRoutes(context, std::span(sorted).subspan(*of_pools), snapshot.get(), &update) ||
+      !FollowReleases(context, snapshot.get(), &update)) {
     return TranslateAll(resources, generation);
   }
   update.warnings = Joined(kept_->pools.Warnings(context), kept_->warnings);
@@ -165,14 +198,40 @@ bool Translator::FollowPools(const internal::Context& context,
   return true;
 }
 
+bool Translator::FollowReleases(internal::Context& context, Snapshot* snapshot, Update* update) {
+  std::set<api::ObjectKey> routes;
+  for (const std::string& name : moved_releases_) {
+    const ServedRelease* const served = kept_->releases.Find(name);
+    if (served == nullptr) continue;
+    // A pool's models are read with all others.
+    if (served->subject == ServedRelease::Subject::kModel) return false;
+    routes.insert(served->key);
+  }
+  moved_releases_.clear();
+  return MakeRoutes(context, routes, snapshot, update);
+}
+
 bool Translator::FollowRoutes(internal::Context& context,
                               std::span<const api::ObjectChange> changes, Snapshot* snapshot,
                               Update* update) {
-  std::set<ListenerKey> made;
+  std::set<api::ObjectKey> routes;
   for (const api::ObjectChange& change : changes) {
     const auto& route = std::get<api::HttpRoute>(*change.after);
+    // Whether the release still fits the route is for its conditions to say.
+    if (kept_->releases.IsAbout(route.meta.key())) return false;
+    routes.insert(route.meta.key());
+  }
+  return MakeRoutes(context, routes, snapshot, update);
+}
+
+// Makes these anew, with the tables that hold them.
+bool Translator::MakeRoutes(internal::Context& context, const std::set<api::ObjectKey>& routes,
+                            Snapshot* snapshot, Update* update) {
+  std::set<ListenerKey> made;
+  for (const api::ObjectKey& key : routes) {
+    const api::HttpRoute& route = context.resources.http_routes.at(key);
     if (!kept_->routes.Follow(context, kept_->pools, route, &made)) return false;
-    update->parents.emplace_back(internal::RefOf(route), kept_->routes.ParentsOf(route.meta.key()));
+    update->parents.emplace_back(internal::RefOf(route), kept_->routes.ParentsOf(key));
   }
   for (ListenerEntry& listener : snapshot->listeners) {
     if (made.contains(listener.key)) listener.routes = kept_->routes.TableAt(listener.key);

@@ -38,6 +38,7 @@ class Translator {
     std::vector<std::string> warnings = {};
     std::vector<ServedCertificate> certificates = {};  // where `whole`
     std::optional<api::ManagedGateways> managed = {};  // where `whole`
+    std::vector<ServedRelease> releases = {};          // where `whole`
   };
 
   // `endpoints` outlives it.
@@ -49,6 +50,8 @@ class Translator {
   void SetNow(int64_t now_unix_s) { options_.now_unix_s = now_unix_s; }
   // What hostnames stand for from now on; Follow makes what is another by it. REQUIRES: not null
   void SetNames(std::shared_ptr<const NameTable> names);
+  // How far releases are from now on; Follow gives what is another to their rules and models.
+  void SetReleases(std::shared_ptr<const ReleaseInputs> releases);
   // The names that the last call had use for.
   std::set<std::string> hosts() const;
   // When that changes some conditions; 0: never. Follow translates everything then.
@@ -71,9 +74,15 @@ class Translator {
   bool FollowRoutes(internal::Context& context, std::span<const api::ObjectChange> changes,
                     Snapshot* snapshot, Update* update);
 
+  bool MakeRoutes(internal::Context& context, const std::set<api::ObjectKey>& routes,
+                  Snapshot* snapshot, Update* update);
+  // The same for releases that have come further.
+  bool FollowReleases(internal::Context& context, Snapshot* snapshot, Update* update);
+
   TranslateOptions options_;
-  std::set<std::string> moved_hosts_;  // since the last call: their addresses are others
-  bool names_tell_more_ = false;       // since then: so is what conditions say of them
+  std::set<std::string> moved_releases_;  // since the last call: their inputs are others
+  std::set<std::string> moved_hosts_;     // since the last call: their addresses are others
+  bool names_tell_more_ = false;          // since then: so is what conditions say of them
   EndpointTable& endpoints_;
   Holders holders_;
   RateMeters rate_meters_;

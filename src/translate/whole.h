@@ -6,6 +6,7 @@
 
 #include "translate/context.h"
 #include "translate/pools.h"
+#include "translate/releases.h"
 #include "translate/route_set.h"
 #include "translate/translate.h"
 
@@ -15,6 +16,7 @@ struct Whole {
   Translation translation;  // without the pools' warnings, which go before the others
   PoolSet pools;
   RouteSet routes;
+  ReleaseSet releases;
 };
 
 Whole TranslateWhole(Context& context, uint64_t generation);
