@@ -26,6 +26,7 @@ constexpr KindNames kKindNames[] = {
     {"InferenceObjective", {"inferenceobjectives", "objectives", "objective", "", ""}},
     {"InferenceModelRewrite", {"inferencemodelrewrites", "rewrites", "rewrite", "", ""}},
     {"Backend", {"backends", "", "", "", ""}},
+    {"ModelRelease", {"modelreleases", "releases", "release", "", ""}},
     {"InferenceTrafficPolicy", {"inferencetrafficpolicies", "policies", "policy", "", ""}},
 };
 

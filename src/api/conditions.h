@@ -63,7 +63,8 @@ struct ParentStatus {
 
 struct ObjectStatus {
   SourceRef source;
-  // GatewayClass, Gateway, InferenceModel, policies; and any object that is invalid as a whole.
+  // GatewayClass, Gateway, InferenceModel, ModelRelease, policies; and any object that is invalid
+  // as a whole.
   std::vector<Condition> conditions;
   std::vector<std::string> supported_features;  // GatewayClass; sorted
   std::vector<GatewayAddress> addresses;        // Gateway

@@ -87,6 +87,7 @@ TEST(Conditions, KindsHaveTheNamesThatKubectlKnows) {
   EXPECT_EQ(KindFromArgument("infpool"), "InferencePool");
   EXPECT_EQ(KindFromArgument("models"), "InferenceModel");
   EXPECT_EQ(KindFromArgument("policies"), "InferenceTrafficPolicy");
+  EXPECT_EQ(KindFromArgument("releases"), "ModelRelease");
   EXPECT_EQ(KindFromArgument("services"), "");
   EXPECT_EQ(KindFromArgument(""), "");
 }

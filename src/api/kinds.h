@@ -33,6 +33,7 @@ InferenceModelRewrite ReadInferenceModelRewrite(ObjectInput& in);
 InferenceTrafficPolicy ReadInferenceTrafficPolicy(ObjectInput& in);
 Backend ReadBackend(ObjectInput& in);
 BackendTlsPolicy ReadBackendTlsPolicy(ObjectInput& in);
+ModelRelease ReadModelRelease(ObjectInput& in);
 Service ReadService(ObjectInput& in);
 EndpointSlice ReadEndpointSlice(ObjectInput& in);
 Pod ReadPod(ObjectInput& in);

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "base/log.h"
+#include "base/escape.h"
 
 namespace gw::api {
 namespace {
@@ -54,6 +54,39 @@ ScalarType NumberType(std::string_view text) {
     if (TakeDigits(&text) == 0) return ScalarType::kText;
   }
   return text.empty() ? ScalarType::kFloat : ScalarType::kText;
+}
+
+void AppendText(std::string* out, std::string_view text) {
+  *out += '"';
+  AppendJsonEscaped(out, text);
+  *out += '"';
+}
+
+void AppendNode(std::string* out, const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::kNull:
+      *out += "null";
+      return;
+    case Node::Kind::kScalar:
+      if (!node.quoted) {
+        *out += node.text;
+        return;
+      }
+      return AppendText(out, node.text);
+    case Node::Kind::kList:
+    case Node::Kind::kMap:
+      break;
+  }
+  *out += node.is_map() ? '{' : '[';
+  for (size_t i = 0; i < node.items.size(); ++i) {
+    if (i > 0) *out += ',';
+    if (node.is_map()) {
+      AppendText(out, node.keys[i].name);
+      *out += ':';
+    }
+    AppendNode(out, node.items[i]);
+  }
+  *out += node.is_map() ? '}' : ']';
 }
 
 }  // namespace
@@ -108,6 +141,12 @@ std::string Describe(const Node& node) {
       break;
   }
   return Quoted(node.text);
+}
+
+std::string ToJson(const Node& node) {
+  std::string out;
+  AppendNode(&out, node);
+  return out;
 }
 
 }  // namespace gw::api

@@ -40,4 +40,8 @@ std::string Describe(const Node& node);
 // Text in quotes, cut to a readable length, control characters escaped.
 std::string Quoted(std::string_view text);
 
+// As JSON text on one line. REQUIRES: unquoted scalars are numbers, true or false, as those are
+// that were read from JSON
+std::string ToJson(const Node& node);
+
 }  // namespace gw::api

@@ -20,6 +20,7 @@ auto& MapOf(const InferenceModelRewrite&, ResourceSet* set) {
 auto& MapOf(const InferenceTrafficPolicy&, ResourceSet* set) { return set->traffic_policies; }
 auto& MapOf(const Backend&, ResourceSet* set) { return set->backends; }
 auto& MapOf(const BackendTlsPolicy&, ResourceSet* set) { return set->backend_tls_policies; }
+auto& MapOf(const ModelRelease&, ResourceSet* set) { return set->model_releases; }
 auto& MapOf(const Service&, ResourceSet* set) { return set->services; }
 auto& MapOf(const EndpointSlice&, ResourceSet* set) { return set->endpoint_slices; }
 auto& MapOf(const Pod&, ResourceSet* set) { return set->pods; }

@@ -14,10 +14,11 @@
 
 namespace gw::api {
 
-using Object = std::variant<GatewayClass, Gateway, HttpRoute, ReferenceGrant, InferencePool,
-                            InferenceModel, InferenceObjective, InferenceModelRewrite,
-                            InferenceTrafficPolicy, Backend, BackendTlsPolicy, Service,
-                            EndpointSlice, Pod, Secret, ConfigMap, Namespace, ForeignObject>;
+using Object =
+    std::variant<GatewayClass, Gateway, HttpRoute, ReferenceGrant, InferencePool, InferenceModel,
+                 InferenceObjective, InferenceModelRewrite, InferenceTrafficPolicy, Backend,
+                 BackendTlsPolicy, ModelRelease, Service, EndpointSlice, Pod, Secret, ConfigMap,
+                 Namespace, ForeignObject>;
 
 // Names one object whatever its version.
 struct ObjectId {

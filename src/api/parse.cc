@@ -143,6 +143,7 @@ std::span<const Parser::Kind> Parser::AllKinds() {
       {kTrafficPolicyGroup, kAlpha1, "InferenceTrafficPolicy", true,
        ReadObject<ReadInferenceTrafficPolicy>},
       {kPenstockGroup, kAlpha1, "Backend", true, ReadObject<ReadBackend>},
+      {kPenstockGroup, kAlpha1, "ModelRelease", true, ReadObject<ReadModelRelease>},
       {"", kV1, "Service", true, ReadObject<ReadService>},
       {"discovery.k8s.io", kV1, "EndpointSlice", true, ReadObject<ReadEndpointSlice>},
       {"", kV1, "Pod", true, ReadObject<ReadPod>},

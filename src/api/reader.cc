@@ -158,6 +158,29 @@ std::optional<int64_t> Value::Integer(int64_t min, int64_t max) const {
   return value;
 }
 
+std::optional<double> Value::Number() const {
+  if (node_ == nullptr) return std::nullopt;
+  const ScalarType type = node_->kind == Node::Kind::kScalar ? TypeOf(*node_) : ScalarType::kText;
+  if (type != ScalarType::kInteger && type != ScalarType::kFloat) {
+    WrongType("a number");
+    return std::nullopt;
+  }
+  std::string_view text = node_->text;
+  if (text.front() == '+') text.remove_prefix(1);
+  // As for integers: what is octal to some is refused.
+  const std::string_view digits = text.front() == '-' ? text.substr(1) : text;
+  const bool octal = digits.size() > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9';
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end != text.data() + text.size() || error != std::errc() || octal) {
+    WrongType("a decimal number");
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::string Value::Json() const { return node_ == nullptr ? "" : ToJson(*node_); }
+
 std::optional<int> Value::Port() const {
   const std::optional<int64_t> port = Integer(1, 65535);
   if (!port) return std::nullopt;

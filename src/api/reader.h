@@ -87,6 +87,7 @@ class Value {
   // One of `names`; the index, or `fallback` if absent or wrong.
   size_t OneOf(std::initializer_list<std::string_view> names, size_t fallback) const;
   std::optional<int64_t> Integer(int64_t min, int64_t max) const;
+  std::optional<double> Number() const;  // whole or not; finite
   std::optional<int> Port() const;
   std::optional<bool> Bool() const;
   std::optional<Duration> DurationText() const;
@@ -98,6 +99,8 @@ class Value {
   std::vector<Value> List(size_t min, size_t max) const;
   // An entry of a map, to report an error of it; none of the map's fields is judged.
   Value At(std::string_view key) const;
+  // As JSON text, whatever it is; "" if absent. REQUIRES: it was read as JSON
+  std::string Json() const;
   // Fields of a map; of nothing after an error. Reports unknown fields when it goes out of scope.
   MapReader Map() const;
   // Map() for a value of which only the names of its fields are checked.

@@ -60,8 +60,9 @@ size_t ResourceSet::object_count() const {
   return gateway_classes.size() + gateways.size() + http_routes.size() + reference_grants.size() +
          inference_pools.size() + inference_models.size() + inference_objectives.size() +
          inference_model_rewrites.size() + traffic_policies.size() + backends.size() +
-         backend_tls_policies.size() + services.size() + endpoint_slices.size() + pods.size() +
-         secrets.size() + config_maps.size() + namespaces.size() + foreign.size();
+         backend_tls_policies.size() + model_releases.size() + services.size() +
+         endpoint_slices.size() + pods.size() + secrets.size() + config_maps.size() +
+         namespaces.size() + foreign.size();
 }
 
 size_t ResourceSet::skipped_count() const {

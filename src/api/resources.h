@@ -14,6 +14,7 @@
 #include "api/gateway.h"
 #include "api/inference.h"
 #include "api/meta.h"
+#include "api/release.h"
 #include "api/route.h"
 
 namespace gw::api {
@@ -60,6 +61,7 @@ struct ResourceSet {
   std::map<ObjectKey, InferenceTrafficPolicy> traffic_policies;
   std::map<ObjectKey, Backend> backends;
   std::map<ObjectKey, BackendTlsPolicy> backend_tls_policies;
+  std::map<ObjectKey, ModelRelease> model_releases;
   std::map<ObjectKey, Service> services;
   std::map<ObjectKey, EndpointSlice> endpoint_slices;
   std::map<ObjectKey, Pod> pods;

@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "base/escape.h"
-
 namespace gw::kube {
 namespace {
 
@@ -134,46 +132,7 @@ absl::Status Fault(const simdjson::padded_string& text, simdjson::error_code err
       fmt::format("not JSON {}: {}", where, simdjson::error_message(error)));
 }
 
-void AppendText(std::string* out, std::string_view text) {
-  *out += '"';
-  AppendJsonEscaped(out, text);
-  *out += '"';
-}
-
-void AppendNode(std::string* out, const Node& node) {
-  switch (node.kind) {
-    case Node::Kind::kNull:
-      *out += "null";
-      return;
-    case Node::Kind::kScalar:
-      if (!node.quoted) {
-        *out += node.text;
-        return;
-      }
-      return AppendText(out, node.text);
-    case Node::Kind::kList:
-    case Node::Kind::kMap:
-      break;
-  }
-  *out += node.is_map() ? '{' : '[';
-  for (size_t i = 0; i < node.items.size(); ++i) {
-    if (i > 0) *out += ',';
-    if (node.is_map()) {
-      AppendText(out, node.keys[i].name);
-      *out += ':';
-    }
-    AppendNode(out, node.items[i]);
-  }
-  *out += node.is_map() ? '}' : ']';
-}
-
 }  // namespace
-
-std::string ToJson(const Node& node) {
-  std::string out;
-  AppendNode(&out, node);
-  return out;
-}
 
 absl::StatusOr<Node> ParseJson(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.bytes_max) {

@@ -23,8 +23,7 @@ struct JsonLimits {
 // The error says what is wrong and where: "not JSON at byte 17 of 40, before \"}, ...\": ...".
 absl::StatusOr<api::Node> ParseJson(std::string_view text, const JsonLimits& limits = {});
 
-// On one line. What ParseJson made comes out as it was, but for white space and the form of
-// numbers. REQUIRES: unquoted scalars are numbers, true or false
-std::string ToJson(const api::Node& node);
+// What ParseJson made comes out as it was, but for white space and the form of numbers.
+using api::ToJson;
 
 }  // namespace gw::kube

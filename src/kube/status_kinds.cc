@@ -59,6 +59,7 @@ constexpr StatusKind kKinds[] = {
     {api::kLlmdGroup, "InferenceModelRewrite", Form::kConditions, kAccepted},
     {api::kTrafficPolicyGroup, "InferenceTrafficPolicy", Form::kConditions, kAccepted},
     {api::kPenstockGroup, "Backend", Form::kConditions, kHostTypes},
+    {api::kPenstockGroup, "ModelRelease", Form::kConditions, kAccepted},
 };
 
 }  // namespace

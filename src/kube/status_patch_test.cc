@@ -268,7 +268,8 @@ TEST(StatusPatch, KindsWithConditionsAloneAreWrittenInEachGroupTheyAreOf) {
            {"inference.networking.x-k8s.io/v1alpha2", "InferenceObjective"},
            {"llm-d.ai/v1alpha2", "InferenceObjective"},
            {"llm-d.ai/v1alpha2", "InferenceModelRewrite"},
-           {"inferenceextension.alibabacloud.com/v1alpha1", "InferenceTrafficPolicy"}}) {
+           {"inferenceextension.alibabacloud.com/v1alpha1", "InferenceTrafficPolicy"},
+           {"penstock.dev/v1alpha1", "ModelRelease"}}) {
     EXPECT_EQ(Patched(said, ObjectThere(version, kind, "{}")),
               R"({"conditions":[)" + ThereTrue("Accepted", 1, kNow) + "]}")
         << version << " " << kind;

@@ -40,6 +40,7 @@ void WarnOfUnknownAnnotations(Context& context) {
   WarnOfEach(context, all.inference_models);
   WarnOfEach(context, all.inference_objectives);
   WarnOfEach(context, all.inference_model_rewrites);
+  WarnOfEach(context, all.model_releases);
   WarnOfEach(context, all.services, "Service");
   WarnOfEach(context, all.endpoint_slices, "EndpointSlice");
   WarnOfEach(context, all.secrets, "Secret");

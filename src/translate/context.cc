@@ -77,6 +77,10 @@ api::ObjectRef RefOf(const api::BackendTlsPolicy& policy) {
   return {api::kGatewayGroup, policy.version, "BackendTLSPolicy", policy.meta.ns, policy.meta.name};
 }
 
+api::ObjectRef RefOf(const api::ModelRelease& release) {
+  return {api::kPenstockGroup, "v1alpha1", "ModelRelease", release.meta.ns, release.meta.name};
+}
+
 api::ParentRef GatewayRef(const api::ObjectKey& key) {
   api::ParentRef ref;
   ref.ns = key.ns;

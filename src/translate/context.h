@@ -80,6 +80,7 @@ api::ObjectRef RefOf(const api::InferenceModelRewrite& rewrite);
 api::ObjectRef RefOf(const api::InferenceTrafficPolicy& policy);
 api::ObjectRef RefOf(const api::Backend& backend);
 api::ObjectRef RefOf(const api::BackendTlsPolicy& policy);
+api::ObjectRef RefOf(const api::ModelRelease& release);
 // The Gateway as an object's status refers to it.
 api::ParentRef GatewayRef(const api::ObjectKey& key);
 

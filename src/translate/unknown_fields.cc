@@ -30,6 +30,7 @@ void WarnOfUnknownFields(Context& context) {
   WarnOfEach(context, all.traffic_policies);
   WarnOfEach(context, all.backends);
   WarnOfEach(context, all.backend_tls_policies);
+  WarnOfEach(context, all.model_releases);
   for (const auto& [key, grant] : all.reference_grants) {
     Warn(context, {api::kGatewayGroup, "v1", "ReferenceGrant", key.ns, key.name}, grant.meta);
   }

@@ -13,7 +13,7 @@ using ::testing::ElementsAre;
 TEST(ClusterKinds, HaveTheNamesThatTheirCrdsHave) {
   std::map<std::string, std::vector<std::string>> versions;
   for (const ClusterKind& kind : ClusterKinds()) versions[kind.Name()] = kind.versions;
-  EXPECT_EQ(versions.size(), 20u);
+  EXPECT_EQ(versions.size(), 21u);
   EXPECT_THAT(versions["pods"], ElementsAre("v1"));
   EXPECT_THAT(versions["endpointslices.discovery.k8s.io"], ElementsAre("v1"));
   EXPECT_THAT(versions["gatewayclasses.gateway.networking.k8s.io"], ElementsAre("v1", "v1beta1"));
@@ -24,6 +24,7 @@ TEST(ClusterKinds, HaveTheNamesThatTheirCrdsHave) {
   EXPECT_THAT(versions["inferencepools.inference.networking.x-k8s.io"], ElementsAre("v1alpha2"));
   EXPECT_THAT(versions["inferencetrafficpolicies.inferenceextension.alibabacloud.com"],
               ElementsAre("v1alpha1"));
+  EXPECT_THAT(versions["modelreleases.penstock.dev"], ElementsAre("v1alpha1"));
 }
 
 TEST(ClusterKinds, AStableVersionGoesBeforeABetaAndThatBeforeAnAlpha) {

@@ -58,6 +58,25 @@ TEST(ClusterParse, APodThatNobodyHasJudgedIsNotReady) {
   EXPECT_TRUE(Whole<api::Pod>(Parse(bare, api::Origin::kFile)).ready);
 }
 
+TEST(ClusterParse, AModelReleaseKeepsItsStatusWhole) {
+  const auto release = [](const std::string& status) {
+    return R"({"apiVersion":"penstock.dev/v1alpha1","kind":"ModelRelease","metadata":{
+        "name":"r"},"spec":{"route":{"name":"c"},"stable":{"name":"a"},"candidate":{"name":"b"},
+        "steps":[{"weight":2.50,"samplesMin":9}],"criteria":{"ttft":1},"stepsOfTomorrow":[]})" +
+           status + "}";
+  };
+  const std::string status =
+      R"({"phase":"Progressing","weight":2.5,"run":{"a\"b":[null,true,"x"],"n":12345678901}})";
+  const auto whole = Whole<api::ModelRelease>(Parse(release(",\"status\": " + status)));
+  EXPECT_EQ(whole.status, status);
+  EXPECT_EQ(whole.steps.at(0).weight_percent, 2.5);
+  EXPECT_EQ(whole.criteria.ttft, 1);
+  EXPECT_THAT(whole.meta.unknown_fields, ElementsAre("spec.stepsOfTomorrow"));
+  EXPECT_EQ(Whole<api::ModelRelease>(Parse(release(""))).status, "");
+  EXPECT_EQ(Whole<api::ModelRelease>(Parse(release(R"(,"status":null)"))).status, "");
+  EXPECT_EQ(Whole<api::ModelRelease>(Parse(release(R"(,"status":[7])"))).status, "[7]");
+}
+
 TEST(ClusterParse, AFieldOfANewerVersionTakesItsRuleOutOfServiceAndNoOther) {
   const std::string json = Route(R"({"parentRefs":[{"name":"g"}],"fieldOfTomorrow":1,"rules":[
       {"backendRefs":[{"name":"a","port":80}]},
