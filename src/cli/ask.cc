@@ -179,6 +179,16 @@ int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err) 
   return 0;
 }
 
+int RunRelease(const ReleaseFlags& flags, std::ostream& out, std::ostream& err) {
+  std::string target = "/releases?do=" + PercentEncode(flags.command);
+  target += "&name=" + PercentEncode(flags.name);
+  if (!flags.ns.empty()) target += "&namespace=" + PercentEncode(flags.ns);
+  std::string text;
+  if (!Ask(AdminPut, flags.admin, target, &text, err)) return 1;
+  out << text;
+  return 0;
+}
+
 int RunLogLevel(const std::string& level, const AdminFlags& admin, std::ostream& out,
                 std::ostream& err) {
   std::string text;

@@ -28,9 +28,17 @@ struct ExplainFlags {
   std::string output = {};  // "" or "json"
 };
 
+struct ReleaseFlags {
+  AdminFlags admin = {};
+  std::string command = {};  // pause, resume, promote or abort
+  std::string name = {};     // of the release, maybe with its namespace before a slash
+  std::string ns = {};
+};
+
 // Print what the gateway says. 0, or 1 with a message on `err`.
 int RunGet(const GetFlags& flags, std::ostream& out, std::ostream& err);
 int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err);
+int RunRelease(const ReleaseFlags& flags, std::ostream& out, std::ostream& err);
 // Prints the level; changes it before unless `level` is empty.
 int RunLogLevel(const std::string& level, const AdminFlags& admin, std::ostream& out,
                 std::ostream& err);

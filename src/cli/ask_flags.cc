@@ -7,7 +7,7 @@ namespace {
 
 constexpr char kKinds[] =
     "pools, pods, endpoints, gateways, httproutes, gatewayclasses, models, objectives, rewrites, "
-    "policies, or all";
+    "policies, releases, or all";
 
 void AddObjects(CLI::App& command, GetFlags& flags) {
   command.add_option("KIND", flags.kind, kKinds)->required();
@@ -51,6 +51,19 @@ CLI::App* AddExplain(CLI::App& app, ExplainFlags& flags) {
       ->type_name("FORMAT");
   AddAdmin(*explain, flags.admin);
   return explain;
+}
+
+CLI::App* AddRelease(CLI::App& app, ReleaseFlags& flags) {
+  CLI::App* release = app.add_subcommand(
+      "release", "Say what a release of a running gateway is to do; \"get releases\" shows them");
+  release->add_option("COMMAND", flags.command, "pause, resume, promote or abort")
+      ->required()
+      ->check(CLI::IsMember({"pause", "resume", "promote", "abort"}));
+  release->add_option("NAME", flags.name, "Of the ModelRelease, or NAMESPACE/NAME")->required();
+  release->add_option("-n,--namespace", flags.ns, "Its namespace: default, unless it is said")
+      ->type_name("NS");
+  AddAdmin(*release, flags.admin);
+  return release;
 }
 
 }  // namespace gw

@@ -12,5 +12,6 @@ namespace gw {
 CLI::App* AddGet(CLI::App& app, GetFlags& flags);
 CLI::App* AddDescribe(CLI::App& app, GetFlags& flags);
 CLI::App* AddExplain(CLI::App& app, ExplainFlags& flags);
+CLI::App* AddRelease(CLI::App& app, ReleaseFlags& flags);
 
 }  // namespace gw

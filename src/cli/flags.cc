@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string>
@@ -26,6 +27,7 @@
 #include "cli/sim_flags.h"
 #include "cli/suggestions.h"
 #include "dns/resolver.h"
+#include "server/state_file.h"
 
 namespace gw {
 namespace {
@@ -80,6 +82,8 @@ struct Flags {
   SimFlags sim;
   GetFlags get;
   ExplainFlags explain;
+  ReleaseFlags release;
+  std::optional<std::string> release_state;
   AdminFlags log_level_admin;
   std::string new_log_level;
   std::string shell;
@@ -215,6 +219,11 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--workers", flags.serve.workers, "Event loops; 0: one per core")
       ->capture_default_str()
       ->check(CLI::Range(0, 256));
+  serve
+      ->add_option("--release-state", flags.release_state,
+                   "File that keeps how far releases came; \"\": none. Below $STATE_DIRECTORY or "
+                   "~/.local/state unless given; with --kubernetes the objects keep it")
+      ->type_name("FILE");
   serve->add_flag("--takeover", flags.serve.takeover,
                   "Share the ports with a running gateway, which is then ended with SIGTERM");
   serve->add_option("--log-level", flags.log_level, "debug, info, warning or error")
@@ -290,6 +299,11 @@ void ApplyServeFlags(Flags* flags) {
   }
   flags->serve.dataplane.request_body_bytes_max = flags->body_mb << 20;
   flags->serve.prefix_index_bytes_max = flags->prefix_index_mb << 20;
+  flags->serve.releases_by_objects = flags->objects.kubernetes;
+  if (!flags->objects.kubernetes) {
+    flags->serve.release_state_file =
+        flags->release_state.value_or(DefaultStateFile(flags->objects.files.paths));
+  }
   // After the flags that set the same; checked when they were read.
   for (const std::string& limit : flags->limits) {
     const bool of_files = IsFileLimit(limit);
@@ -435,6 +449,7 @@ int RunCommand(int argc, char** argv) {
   CLI::App* get = AddGet(app, flags.get);
   CLI::App* describe = AddDescribe(app, flags.get);
   CLI::App* explain = AddExplain(app, flags.explain);
+  CLI::App* release = AddRelease(app, flags.release);
   CLI::App* log_level = AddLogLevel(app, flags);
   CLI::App* completion = AddCompletion(app, flags);
   CLI::App* manual = AddManual(app, flags);
@@ -455,6 +470,7 @@ int RunCommand(int argc, char** argv) {
   if (sim->parsed()) return RunSim(flags.sim);
   if (get->parsed() || describe->parsed()) return RunGet(flags.get, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.explain, std::cout, std::cerr);
+  if (release->parsed()) return RunRelease(flags.release, std::cout, std::cerr);
   if (log_level->parsed()) {
     return RunLogLevel(flags.new_log_level, flags.log_level_admin, std::cout, std::cerr);
   }

@@ -89,6 +89,8 @@ class ConfigSource {
   // Any thread, after Load. What became of all the objects that were told, for a source that it can
   // be written back to. Adds to what was said before, or replaces it.
   virtual void SetOutcome(Outcome outcome) {}
+  // Any thread. Of several gateways that are told the same this one decides what only one may.
+  virtual bool leads() const { return true; }
   // Any thread; before Start. What it counts; `metrics` is rendered no more when it is destroyed.
   virtual void AddMetrics(MetricRegistry& metrics) {}
   // The names of its limits, as Change::limits has them.

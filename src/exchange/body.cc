@@ -82,7 +82,7 @@ Step Exchange::FindPool() {
       {parsed_.request.requested_model, understood, session_.given, home_.get(), sticky_.value},
       env_.random);
   if (routed_.pool() != nullptr) {
-    released_.TakeRoute(routed_.rule()->release_share, routed_.destination());
+    released_.TakeRoute(routed_.rule()->release_split, routed_.destination());
   }
   if (refusal) return Reject(std::move(refusal));
   if (routed_.pool()->pool.kind == Pool::Kind::kService) parsed_.request.api = ApiKind::kOther;

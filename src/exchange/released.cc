@@ -53,7 +53,7 @@ void Released::Reset() {
   failed_ = false;
 }
 
-void Released::Take(const std::shared_ptr<const release::Share>& share, size_t index, Part* part) {
+void Released::Take(const std::shared_ptr<const release::Split>& share, size_t index, Part* part) {
   part->share.reset();
   if (share == nullptr) return;
   const std::optional<release::Version> version = share->VersionOf(index);
@@ -87,11 +87,11 @@ std::string Released::Text() const {
 // The model's part, of the pool that the rule has led to.
 void Exchange::TakeModelVersion() {
   const ModelBinding* const model = parsed_.model;
-  if (model == nullptr || model->release_share == nullptr) return;
+  if (model == nullptr || model->release_split == nullptr) return;
   const auto target = std::find_if(
       model->targets.begin(), model->targets.end(),
       [this](const TargetModel& each) { return each.name == parsed_.request.target_model; });
-  released_.TakeModel(model->release_share, static_cast<size_t>(target - model->targets.begin()));
+  released_.TakeModel(model->release_split, static_cast<size_t>(target - model->targets.begin()));
 }
 
 void Exchange::LeaveSample(Outcome outcome, int status) {

@@ -1,4 +1,4 @@
-// Released: which versions of which releases serve a request (release/share.h), and what it leaves
+// Released: which versions of which releases serve a request (release/split.h), and what it leaves
 // of itself there.
 //
 // Counted as an error of its version is a try that came to no answer, whatever another one came to;
@@ -12,7 +12,7 @@
 #include <optional>
 #include <string>
 
-#include "release/share.h"
+#include "release/split.h"
 
 namespace gw {
 
@@ -23,10 +23,10 @@ class Released {
 
   // `index`: the rule's destination, or the model's target, that serves it. The share may be null,
   // and need not be about that one.
-  void TakeRoute(const std::shared_ptr<const release::Share>& share, size_t index) {
+  void TakeRoute(const std::shared_ptr<const release::Split>& share, size_t index) {
     Take(share, index, &route_);
   }
-  void TakeModel(const std::shared_ptr<const release::Share>& share, size_t index) {
+  void TakeModel(const std::shared_ptr<const release::Split>& share, size_t index) {
     Take(share, index, &model_);
   }
   // Some release counts it.
@@ -49,11 +49,11 @@ class Released {
 
  private:
   struct Part {
-    std::shared_ptr<const release::Share> share;
+    std::shared_ptr<const release::Split> share;
     release::Version version = release::Version::kStable;
   };
 
-  static void Take(const std::shared_ptr<const release::Share>& share, size_t index, Part* part);
+  static void Take(const std::shared_ptr<const release::Split>& share, size_t index, Part* part);
   void AddError();
 
   Part route_;

@@ -18,7 +18,7 @@
 namespace gw {
 
 namespace release {
-struct Share;  // release/share.h
+struct Split;  // release/split.h
 }
 
 struct TargetModel {
@@ -37,7 +37,7 @@ struct ModelBinding {
   Criticality criticality = Criticality::kStandard;
   std::vector<TargetModel> targets = {};  // empty: the name goes through unchanged
   // nullptr: no release has their weights.
-  std::shared_ptr<const release::Share> release_share = nullptr;
+  std::shared_ptr<const release::Split> release_split = nullptr;
 
   // Chooses a target by weight; the requested name if there are no targets.
   const std::string& Choose(Random& random) const;

@@ -22,7 +22,7 @@ namespace gw {
 
 class ApiKeys;  // flowcontrol/api_keys.h
 namespace release {
-struct Share;  // release/share.h
+struct Split;  // release/split.h
 }
 struct RetryPolicy;    // routing/retry.h
 struct SessionPolicy;  // routing/session.h
@@ -91,7 +91,7 @@ struct RouteRule {
   std::shared_ptr<const RetryPolicy> retry;      // nullptr: as endpoints are tried without one
   std::shared_ptr<const SessionPolicy> session;  // nullptr: there are none
   std::shared_ptr<const StickyPolicy> sticky;    // nullptr: chance chooses
-  std::shared_ptr<const release::Share> release_share;  // nullptr: no release has its weights
+  std::shared_ptr<const release::Split> release_split;  // nullptr: no release has its weights
   // Set if the rule needs something that is not built: it is answered 500 with this text.
   std::string unsupported;
 

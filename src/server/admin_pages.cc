@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "http/url.h"
 #include "pool/health.h"
+#include "server/document.h"
 #include "server/explain.h"
 #include "server/get.h"
 #include "server/pages.h"
@@ -80,7 +81,8 @@ AdminResponse Get(const AdminSources& sources, const AdminRequest& request) {
   const std::shared_ptr<const Snapshot> snapshot = sources.snapshots.Load();
   const std::shared_ptr<const api::ResourceSet> resources = sources.configurator.resources();
   const api::StatusSet status = sources.configurator.status();
-  return AnswerGet({*snapshot, *resources, status, RealClock().Now()}, request.query);
+  const std::vector<ReleaseView> releases = sources.releases.Look();
+  return AnswerGet({*snapshot, *resources, status, releases, RealClock().Now()}, request.query);
 }
 
 AdminResponse Explain(const AdminSources& sources, const AdminRequest& request) {
@@ -120,6 +122,33 @@ AdminResponse ChangeLogLevel(const AdminRequest& request) {
   return {.body = std::string(NameOf(*level)) + "\n"};
 }
 
+// "namespace/name", or a name in the namespace that is given.
+std::string ReleaseName(const AdminRequest& request) {
+  const std::string name = http::QueryParam(request.query, "name").value_or("");
+  if (name.find('/') != std::string::npos) return name;
+  return http::QueryParam(request.query, "namespace").value_or("default") + "/" + name;
+}
+
+AdminResponse CommandRelease(const AdminSources& sources, const AdminRequest& request) {
+  const std::string word = http::QueryParam(request.query, "do").value_or("");
+  const std::optional<ReleaseCommand> command = ReleaseCommandFromName(word);
+  if (!command) {
+    return {.status = 400,
+            .body = "error: do: must be pause, resume, promote or abort, got \"" + Printable(word) +
+                    "\"\n"};
+  }
+  const std::string name = ReleaseName(request);
+  if (sources.options.releases_by_objects) {
+    return {.status = 409,
+            .body = "error: on a cluster its ModelRelease says what " + Printable(name) +
+                    " is to do: spec.paused, spec.request\n"};
+  }
+  const absl::Status done = sources.releases.Command(name, *command);
+  if (done.ok()) return {.body = name + ": " + word + "\n"};
+  return {.status = absl::IsNotFound(done) ? 404 : 409,
+          .body = "error: " + Printable(std::string(done.message())) + "\n"};
+}
+
 }  // namespace
 
 AdminServer::Handlers AdminPages(const AdminSources& sources) {
@@ -144,7 +173,19 @@ AdminServer::Handlers AdminPages(const AdminSources& sources) {
   handlers["/log-level"] = [](const AdminRequest&) {
     return AdminResponse{.body = std::string(NameOf(log_level())) + "\n"};
   };
+  handlers["/releases"] = [&sources](const AdminRequest&) {
+    Document list = Document::List();
+    for (const ReleaseView& view : sources.releases.Look()) {
+      Document each = Document::Map();
+      each.Set("name", view.served.plan.name).Set("about", view.served.about);
+      list.Add(std::move(each.Merge(Document::Of(view.status))));
+    }
+    return AdminResponse{200, "application/json", list.ToJson()};
+  };
   handlers["PUT /log-level"] = ChangeLogLevel;
+  handlers["PUT /releases"] = [&sources](const AdminRequest& request) {
+    return CommandRelease(sources, request);
+  };
   return handlers;
 }
 

@@ -10,6 +10,7 @@
 #include "server/configurator.h"
 #include "server/front_end.h"
 #include "server/gateway_metrics.h"
+#include "server/releases.h"
 #include "server/server.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
@@ -23,6 +24,7 @@ struct AdminSources {
   const ServerOptions& options;
   const SnapshotStore& snapshots;
   const Configurator& configurator;
+  Releases& releases;
   const FrontEnds& front_ends;
   const std::atomic<Phase>& phase;
   MetricRegistry& metrics;

@@ -166,8 +166,46 @@ Translator::Update Configurator::Translate(const config::Change& change, uint64_
   if (change.remarks != nullptr) remarks_ = change.remarks;
   const std::shared_ptr<const api::ResourceSet> set = resources();
   translator_.SetNow(NowUnixSeconds());
-  return same_remarks ? translator_.Follow(*set, change.objects, generation)
-                      : translator_.TranslateAll(*set, generation);
+  Translator::Update update = same_remarks ? translator_.Follow(*set, change.objects, generation)
+                                           : translator_.TranslateAll(*set, generation);
+  if (releases_ != nullptr) FollowReleases(change, &update, generation);
+  return update;
+}
+
+// What releases there are shows in a translation, which then wants to know how far they are.
+void Configurator::FollowReleases(const config::Change& change, Translator::Update* update,
+                                  uint64_t generation) {
+  const std::shared_ptr<const api::ResourceSet> set = resources();
+  if (update->whole) {
+    std::set<std::string> known;
+    for (const auto& [key, release] : set->model_releases) known.insert(key.ns + "/" + key.name);
+    for (const api::InvalidObject& invalid : set->invalid) {
+      if (invalid.ref.kind == "ModelRelease") known.insert(invalid.ref.ns + "/" + invalid.ref.name);
+    }
+    releases_->Set(update->releases, known);
+  }
+  for (const api::ObjectChange& each : change.objects) {
+    const auto* release =
+        each.after != nullptr ? std::get_if<api::ModelRelease>(each.after.get()) : nullptr;
+    if (release == nullptr) continue;
+    releases_->SetStatus(release->meta.ns + "/" + release->meta.name, release->status);
+  }
+  std::shared_ptr<const ReleaseInputs> inputs = releases_->inputs();
+  if (inputs == release_inputs_) return;
+  release_inputs_ = std::move(inputs);
+  translator_.SetReleases(release_inputs_);
+  Translator::Update shared = translator_.Follow(*set, {}, generation);
+  if (shared.whole) {
+    *update = std::move(shared);
+  } else {
+    update->snapshot = std::move(shared.snapshot);
+  }
+}
+
+void Configurator::ApplyReleases() {
+  if (releases_ == nullptr || releases_->inputs() == release_inputs_) return;
+  const uint64_t generation = this->generation() + 1;
+  Publish(Translate({}, generation), generation);
 }
 
 void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {

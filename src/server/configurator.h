@@ -21,6 +21,7 @@
 #include "pool/endpoint.h"
 #include "prefix/index.h"
 #include "server/read_error_news.h"
+#include "server/releases.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
 #include "translate/translator.h"
@@ -34,6 +35,9 @@ class Configurator {
   Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegistry& metrics,
                TranslateOptions options, const std::vector<std::string_view>& source_limits,
                const Clock& clock = RealClock());
+  // Before anything is applied: releases go on by what is served, which has their weights. They
+  // outlive it.
+  void UseReleases(Releases& releases) { releases_ = &releases; }
 
   // Takes over what has changed, translates and publishes; the next generation. One caller at a
   // time. False: listeners, routes and which pools there are stayed as they were.
@@ -41,6 +45,8 @@ class Configurator {
   // The same after another answer of a DNS: what the names that are served by stand for. False: as
   // Apply says it.
   bool ApplyNames(std::shared_ptr<const NameTable> names);
+  // The same after releases have come further; nothing is published if they have not.
+  void ApplyReleases();
   // The names that are to be known for what was applied last.
   std::set<std::string> hosts() const;
   // Any thread. Whether some condition is another by now though no object is: a certificate has
@@ -70,6 +76,8 @@ class Configurator {
   Translator::Update Translate(const config::Change& change, uint64_t generation);
   void KeepStatus(Translator::Update& update, uint64_t generation);
   void LogWarnings(const std::vector<std::string>& warnings);
+  void FollowReleases(const config::Change& change, Translator::Update* update,
+                      uint64_t generation);
   static void LogChanges(const config::Change& change);
   void ChangeResources(const config::Change& change);
   int64_t NowUnixSeconds() const;
@@ -85,6 +93,8 @@ class Configurator {
   std::set<std::string> warnings_;  // of the last change
   EndpointTable endpoints_;
   Translator translator_;
+  Releases* releases_ = nullptr;
+  std::shared_ptr<const ReleaseInputs> release_inputs_;  // that are served
   mutable Mutex mutex_;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   api::StatusSet status_ ABSL_GUARDED_BY(mutex_);

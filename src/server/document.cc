@@ -45,10 +45,38 @@ Document::Document(double value) : Document(Kind::kRaw) {
   if (text_.back() == '.') text_.pop_back();
 }
 
+Document Document::Of(const api::Node& node) {
+  Document out;
+  switch (node.kind) {
+    case api::Node::Kind::kNull:
+      break;
+    case api::Node::Kind::kScalar:
+      out = node.quoted ? Document(Kind::kText) : Document(Kind::kRaw);
+      out.text_ = node.text;
+      break;
+    case api::Node::Kind::kList:
+      out = List();
+      for (const api::Node& item : node.items) out.Add(Of(item));
+      break;
+    case api::Node::Kind::kMap:
+      out = Map();
+      for (size_t i = 0; i < node.items.size(); ++i) out.Set(node.keys[i].name, Of(node.items[i]));
+      break;
+  }
+  return out;
+}
+
 Document& Document::Set(std::string_view name, Document value) {
   CHECK(kind_ == Kind::kMap);
   names_.emplace_back(name);
   items_.push_back(std::move(value));
+  return *this;
+}
+
+Document& Document::Merge(Document other) {
+  for (size_t i = 0; i < other.items_.size(); ++i) {
+    Set(other.names_[i], std::move(other.items_[i]));
+  }
   return *this;
 }
 

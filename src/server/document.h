@@ -9,12 +9,16 @@
 #include <utility>
 #include <vector>
 
+#include "api/node.h"
+
 namespace gw {
 
 class Document {
  public:
   static Document Map() { return Document(Kind::kMap); }
   static Document List() { return Document(Kind::kList); }
+  // REQUIRES: unquoted scalars are numbers, true or false
+  static Document Of(const api::Node& node);
   Document() : Document(Kind::kRaw) { text_ = "null"; }
   // NOLINTBEGIN(google-explicit-constructor): members are given as the values they are.
   Document(std::string_view text) : Document(Kind::kText) { text_ = text; }
@@ -33,6 +37,8 @@ class Document {
   Document& Set(std::string_view name, Document value);
   // The same, unless `value` is the empty text.
   Document& SetText(std::string_view name, std::string_view value);
+  // What the other map has, behind what is there. REQUIRES: both are maps, without a common name
+  Document& Merge(Document other);
   // Of a list.
   Document& Add(Document value);
   bool empty() const { return items_.empty(); }

@@ -10,11 +10,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "admin/admin_server.h"
 #include "api/conditions.h"
 #include "api/resources.h"
 #include "base/clock.h"
+#include "server/releases.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
@@ -24,6 +26,7 @@ struct GetSources {
   const Snapshot& snapshot;
   const api::ResourceSet& resources;  // as the Snapshot was translated from
   const api::StatusSet& status;
+  const std::vector<ReleaseView>& releases;
   TimePoint now;
 };
 

@@ -27,6 +27,7 @@ constexpr KindEntry kKinds[] = {
     {"InferenceModelRewrite", "inferencemodelrewrites.inference.networking.x-k8s.io", "rewrites"},
     {"InferenceTrafficPolicy", "inferencetrafficpolicies.inferenceextension.alibabacloud.com",
      "policies"},
+    {"ModelRelease", "modelreleases.penstock.dev", "releases"},
     {"Pod", "pods", "pods"},
     {"Endpoint", "endpoints", "endpoints"},
 };
@@ -245,6 +246,21 @@ std::vector<std::string> PoolCells(const PoolEntry* entry, TimePoint now, Docume
           entry->models.takes_any_name() ? "*" : Joined(entry->models.names())};
 }
 
+const ReleaseView* FindRelease(const GetSources& sources, const api::ObjectRef& ref) {
+  const std::string name = ref.ns + "/" + ref.name;
+  const auto found = std::ranges::find_if(
+      sources.releases, [&](const ReleaseView& view) { return view.served.plan.name == name; });
+  return found == sources.releases.end() ? nullptr : &*found;
+}
+
+// Between NAME and ACCEPTED: PHASE STEP WEIGHT STABLE CANDIDATE
+std::vector<std::string> ReleaseCells(const ReleaseView* view) {
+  if (view == nullptr) return std::vector<std::string>(5, kAbsent);  // not accepted
+  const release::ReleasePlan& plan = view->served.plan;
+  return {std::string(Name(view->phase)), fmt::format("{}/{}", view->step + 1, plan.steps.size()),
+          fmt::format("{:g}%", view->candidate_percent), plan.stable, plan.candidate};
+}
+
 void AppendObjects(const GetSources& sources, std::string_view kind, const GetFilter& filter,
                    std::vector<GetRow>* rows) {
   for (const auto& [ref, status] : api::OfKind(sources.status, kind)) {
@@ -256,11 +272,17 @@ void AppendObjects(const GetSources& sources, std::string_view kind, const GetFi
     if (ref.kind == "InferencePool") {
       own = PoolCells(FindPool(sources.snapshot, ref.ns, ref.name), sources.now, &told);
     }
+    const ReleaseView* release = nullptr;
+    if (ref.kind == "ModelRelease") {
+      release = FindRelease(sources, ref);
+      own = ReleaseCells(release);
+      if (release != nullptr) told.Merge(Document::Of(release->status));
+    }
     cells.insert(cells.end(), own.begin(), own.end());
     cells.push_back(ConditionCell(status, "Accepted"));
     cells.push_back(status.source.ToString());
     const std::string why = api::WhyRefused(status);
-    cells.push_back(why.empty() ? kAbsent : why);
+    cells.push_back(!why.empty() ? why : release != nullptr ? release->text : kAbsent);
     Document object = Object(ref.ApiVersion(), ref.kind, ref.ns, ref.name, status.source);
     object.Set("status", std::move(told));
     rows->push_back({{ref.name}, std::move(cells), std::move(object)});
@@ -378,6 +400,7 @@ std::vector<GetColumn> ColumnsOf(std::string_view kind) {
     own = {{"RUNTIME"}, {"STRATEGY"}, {"READY"},       {"IN-FLIGHT"},
            {"WAITING"}, {"RUNNING"},  {"MODELS", true}};
   }
+  if (kind == "ModelRelease") own = {{"PHASE"}, {"STEP"}, {"WEIGHT"}, {"STABLE"}, {"CANDIDATE"}};
   columns.insert(columns.end(), own.begin(), own.end());
   columns.insert(columns.end(), {{"ACCEPTED"}, {"SOURCE", true}, {"MESSAGE"}});
   return columns;

@@ -59,7 +59,7 @@ class GetTest : public ::testing::Test {
   EndpointState& StateOf(size_t i) { return *pool_->pool.endpoints[i].state; }
   int64_t Now() const { return clock_.Now().time_since_epoch().count(); }
   AdminResponse Get(std::string_view query) {
-    return AnswerGet({snapshot_, resources_, status_, clock_.Now()}, query);
+    return AnswerGet({snapshot_, resources_, status_, releases_, clock_.Now()}, query);
   }
 
   ManualClock clock_;
@@ -68,6 +68,7 @@ class GetTest : public ::testing::Test {
   Snapshot snapshot_;
   api::ResourceSet resources_;
   api::StatusSet status_;
+  std::vector<ReleaseView> releases_;
 };
 
 TEST_F(GetTest, PoolsAreATable) {
@@ -100,7 +101,7 @@ TEST_F(GetTest, AKindThatThereIsNotIsRefusedWithThoseThatThereAre) {
   EXPECT_EQ(none.status, 404);
   EXPECT_THAT(none.body, StartsWith("error: the server doesn't have a resource type \"podz\""));
   EXPECT_THAT(none.body, HasSubstr(", did you mean \"pods\"? It has all, gatewayclasses, "));
-  EXPECT_THAT(none.body, HasSubstr("policies, pods and endpoints\n"));
+  EXPECT_THAT(none.body, HasSubstr("policies, releases, pods and endpoints\n"));
   EXPECT_THAT(Get("kind=endpiont").body, HasSubstr("did you mean \"Endpoint\"?"));
   EXPECT_THAT(Get("kind=httprout").body, HasSubstr("did you mean \"HTTPRoute\"?"));
   EXPECT_THAT(Get("kind=deployments").body, HasSubstr("\"deployments\". It has all, "));

@@ -25,6 +25,7 @@
 #include "server/drain.h"
 #include "server/front_end.h"
 #include "server/gateway_metrics.h"
+#include "server/releases.h"
 #include "server/signals.h"
 #include "server/startup.h"
 #include "tls/ticket_keys.h"
@@ -89,6 +90,7 @@ class ServerImpl final : public Server {
   void CountGateways();
   void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
+  void TickReleases();
   void TakeErrors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void TellOutcome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   std::set<ListenerKey> Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
@@ -109,11 +111,12 @@ class ServerImpl final : public Server {
   const std::unique_ptr<TicketKeys> tickets_ = TicketKeys::New(RealClock());
   SnapshotStore snapshots_;
   PoolSeries pool_series_{metrics_, snapshots_};
+  Releases releases_{snapshots_, metrics_, RealClock(), options_.release_state_file};
   Configurator configurator_;
   std::atomic<Phase> phase_{Phase::kStarting};
   FrontEnds front_ends_;
-  const AdminSources pages_{options_, snapshots_, configurator_, front_ends_,
-                            phase_,   metrics_,   pool_series_};
+  const AdminSources pages_{options_,    snapshots_, configurator_, releases_,
+                            front_ends_, phase_,     metrics_,      pool_series_};
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
   std::unique_ptr<Resolver> resolver_;
@@ -135,6 +138,8 @@ absl::Status ServerImpl::Start() {
   files_ = loaded.files;
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
   source_->AddMetrics(metrics_);
+  releases_.Load();
+  configurator_.UseReleases(releases_);
   configurator_.Apply(loaded.change);
   pool_series_.Reconcile();
   RETURN_IF_ERROR(StartResolver());
@@ -244,6 +249,13 @@ void ServerImpl::Retry() {
   TellOutcome();
 }
 
+void ServerImpl::TickReleases() {
+  releases_.Tick(source_->leads());
+  const MutexLock opening(opening_);
+  configurator_.ApplyReleases();
+  Apply(/*listeners_changed=*/false);
+}
+
 void ServerImpl::TakeErrors() {
   ListenErrors all;
   for (const auto& front_end : front_ends_) {
@@ -328,6 +340,7 @@ bool ServerImpl::ServeUntil(SignalReader& signals, TimePoint end) {
     if (signal) continue;
     Retry();
     configurator_.LogReadErrors();
+    TickReleases();
     if (configurator_.IsDue()) OnChange({});
   }
 }
@@ -355,6 +368,8 @@ bool ServerImpl::EndsInDelay(SignalReader& signals) {
 
 DrainEnd ServerImpl::DrainNow(SignalReader& signals) {
   NotifySupervisor("STOPPING=1");
+  // A gateway that takes over has read it already, and writes it from now on.
+  if (!OthersListen(Ports())) releases_.Save();
   const Duration limit = options_.dataplane.drain_timeout;
   Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
       {{"limit_s", ToSeconds(limit)}});

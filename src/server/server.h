@@ -35,6 +35,9 @@ struct ServerOptions {
   // Of all chance: request ids, ties, weights. Drawn from the system if not given, so that no two
   // runs make the same request ids.
   std::optional<uint64_t> seed;
+  // Where the state of releases is kept; "": nowhere.
+  std::string release_state_file;
+  bool releases_by_objects = false;  // their objects alone say what they are to do
   // For tests: the field of a request that lists the addresses which it may go to; empty: none.
   std::string endpoint_selection_header;
   // For tests: the field of a response that says which address it is from; empty: none.

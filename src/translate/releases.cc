@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "release/plan.h"
-#include "release/share.h"
+#include "release/split.h"
 #include "translate/context.h"
 #include "translate/pools.h"
 
@@ -257,10 +257,10 @@ ReleaseInput InputOf(const Context& context, const ServedRelease& served) {
   return input == context.options.releases->end() ? ReleaseInput() : input->second;
 }
 
-std::shared_ptr<const release::Share> ShareOf(const ServedRelease& served,
+std::shared_ptr<const release::Split> ShareOf(const ServedRelease& served,
                                               const ReleaseInput& input) {
   if (input.sink == nullptr) return nullptr;
-  return std::make_shared<release::Share>(release::Share{
+  return std::make_shared<release::Split>(release::Split{
       served.plan.name, served.stable, served.candidate, input.weights.window, input.sink});
 }
 
@@ -281,7 +281,7 @@ void ReleaseSet::ShareRule(const Context& context, const PoolSet& pools,
     rule->destinations[i].weight = weights[i];
     rule->total_weight += weights[i];
   }
-  rule->release_share = ShareOf(*served, input);
+  rule->release_split = ShareOf(*served, input);
   const auto pool_of = [&](size_t destination) {
     const gw::Destination& found = rule->destinations[destination];
     if (found.kind != gw::Destination::Kind::kPool) return std::string();
@@ -300,7 +300,7 @@ void ReleaseSet::ShareModel(const Context& context, const api::ObjectKey& model,
   for (const TargetModel& target : binding->targets) weights.push_back(target.weight);
   ShareOut(served->stable, served->candidate, input.weights, &weights);
   for (size_t i = 0; i < weights.size(); ++i) binding->targets[i].weight = weights[i];
-  binding->release_share = ShareOf(*served, input);
+  binding->release_split = ShareOf(*served, input);
 }
 
 void ReleaseSet::FindPoolsOfModels(const Context& context, PoolSet& pools) {

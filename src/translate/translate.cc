@@ -51,15 +51,6 @@ bool HasInvalidGateway(const api::ResourceSet& resources) {
                      [](const api::InvalidObject& object) { return object.ref.kind == "Gateway"; });
 }
 
-// What a release asks for is not done here: it must not look as if it were.
-void RefuseReleases(Context& context) {
-  for (const auto& [key, release] : context.resources.model_releases) {
-    SetVerdict(&context.StatusOf(RefOf(release), release.meta.source).conditions, "Accepted",
-               Refused("Unsupported", "releases are not served yet: no weight changes"),
-               release.meta.generation);
-  }
-}
-
 }  // namespace
 
 Whole TranslateWhole(Context& context, uint64_t generation) {
@@ -77,7 +68,6 @@ Whole TranslateWhole(Context& context, uint64_t generation) {
   context.backend_tls = nullptr;
   context.releases = nullptr;
   WriteGatewayStatus(context, routes.gateways());
-  RefuseReleases(context);
   WriteForeign(context);
   WarnOfUnknownAnnotations(context);
   WarnOfUnknownFields(context);

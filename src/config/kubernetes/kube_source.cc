@@ -70,6 +70,7 @@ class KubeSource final : public ConfigSource {
     loop_->Post([this, outcome = std::move(outcome)] { writer_.Want(outcome); });
   }
 
+  bool leads() const override { return writer_.is_leader(); }
   void AddMetrics(MetricRegistry& metrics) override { AddWriterMetrics(metrics, writer_); }
 
   std::vector<std::string_view> limits() const override {

@@ -1,4 +1,4 @@
-// Share: what a rule's destinations, or a model's targets, have to do with a release: which two of
+// Split: what a rule's destinations, or a model's targets, have to do with a release: which two of
 // them are its versions, and where their requests leave what they came to. Immutable, part of a
 // Snapshot.
 
@@ -15,7 +15,7 @@
 
 namespace gw::release {
 
-struct Share {
+struct Split {
   std::string release;  // "default/chat-v2"
   size_t stable = 0;    // index the rule's destinations, or the model's targets
   size_t candidate = 0;

@@ -1,0 +1,105 @@
+// Releases: the ModelReleases that are served, each with how far it came (release/run.h). Gives
+// translate their weights, looks at them each second, and keeps what must outlive the process.
+//
+// Of several gateways of a cluster one leads: it looks, and what it decides stands in the objects'
+// status, which the others follow. Files have one gateway, which leads.
+//
+// Thread-safe.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "release/run.h"
+#include "server/release_state.h"
+#include "server/state_file.h"
+#include "snapshot/snapshot.h"
+#include "stats/metrics.h"
+#include "translate/translate.h"
+
+namespace gw {
+
+// What somebody asks of a release beside its plan.
+enum class ReleaseCommand : uint8_t { kPause, kResume, kPromote, kAbort };
+std::optional<ReleaseCommand> ReleaseCommandFromName(std::string_view name);
+
+// One release, as it is at a moment.
+struct ReleaseView {
+  ServedRelease served;
+  release::Phase phase = release::Phase::kWaiting;
+  size_t step = 0;
+  double candidate_percent = 0;
+  std::string text;  // what it is doing, one line
+  api::Node status;  // StatusOf
+};
+
+class Releases {
+ public:
+  // `snapshots` and `clock` outlive it, and it outlives the last page of `metrics`. `path` of the
+  // state file; "": none.
+  Releases(const SnapshotStore& snapshots, MetricRegistry& metrics, const Clock& clock,
+           std::string path);
+
+  // From the state file. What cannot be read is logged, and its file kept under another name.
+  void Load();
+  // Which there are now, after a translation of all objects. `known`: names of all ModelReleases,
+  // also of those that are not accepted, whose states are kept for them.
+  void Set(const std::vector<ServedRelease>& served, const std::set<std::string>& known);
+  // What its object on the cluster says by now.
+  void SetStatus(const std::string& name, const std::string& status);
+  // For translate: how far they are; the same pointer as long as nothing is another. Not null.
+  std::shared_ptr<const ReleaseInputs> inputs() const;
+
+  // One look at each, which may make other inputs(). One caller at a time, with Save.
+  void Tick(bool leads);
+  // Writes the states, if there is something new. After the last Tick, too.
+  void Save();
+
+  // NotFound, or FailedPrecondition: it does not fit the release's state. Seen at the next Tick.
+  absl::Status Command(const std::string& name, ReleaseCommand command);
+  std::vector<ReleaseView> Look() const;  // in the order of their names
+  // What is to stand in their objects' status on a cluster, by name. Empty: another gateway leads.
+  std::map<std::string, api::Node> Statuses() const;
+
+ private:
+  struct Kept {
+    ServedRelease served;
+    std::unique_ptr<release::ReleaseRun> run;
+    std::shared_ptr<release::SampleSink> sink = std::make_shared<release::SampleSink>();
+    uint64_t told = 0;  // transitions that were logged
+    std::map<release::Phase, uint64_t> transitions = {};
+  };
+
+  void MakeRun(Kept* kept, release::RunState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell(Kept* kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SaveIfDue(TimePoint now);
+  void MakeInputs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ReleaseStates States() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddMetrics(MetricRegistry& metrics);
+  int64_t NowNanos() const { return clock_.UnixNanos(); }
+
+  const SnapshotStore& snapshots_;
+  const Clock& clock_;
+  const StateFile file_;
+  Counter& write_failures_;
+  mutable Mutex mutex_;
+  bool leads_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<std::string, Kept> all_ ABSL_GUARDED_BY(mutex_);
+  ReleaseStates dormant_ ABSL_GUARDED_BY(mutex_);  // of those that are not served just now
+  std::shared_ptr<const ReleaseInputs> inputs_ ABSL_GUARDED_BY(mutex_) =
+      std::make_shared<ReleaseInputs>();
+  ReleaseStates saved_ ABSL_GUARDED_BY(mutex_);
+  TimePoint saved_at_ ABSL_GUARDED_BY(mutex_){};
+  std::string write_error_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace gw
