@@ -9,6 +9,7 @@ from tree import DEPLOY, ROOT, crds, kinds_read, kinds_with_status, leaves, obje
 
 BUILT_IN_GROUPS = ("", "discovery.k8s.io")
 BACKEND = ("penstock.dev", "Backend")
+RELEASE = ("penstock.dev", "ModelRelease")
 POLICY = ("inferenceextension.alibabacloud.com", "InferenceTrafficPolicy")
 
 # Objects with every field that their CRD has.
@@ -45,9 +46,25 @@ spec:
       pdRoleLabelName: example.com/role
       kvTransfer: {bootstrapPort: 34000}
 """,
+    RELEASE: """
+apiVersion: penstock.dev/v1alpha1
+kind: ModelRelease
+metadata: {name: full}
+spec:
+  route: {name: chat, rule: v1}
+  stable: {name: qwen-v1, kind: InferencePool, group: inference.networking.k8s.io}
+  candidate: {name: elsewhere, kind: Backend, group: penstock.dev}
+  steps: [{weight: 5, pause: 10m, samplesMin: 200}]
+  criteria: {errorRate: 0.01, ttft: 1.2, tpot: 1.2, finishReasons: 0.02}
+  falseAlarmRate: 0.01
+  onBreach: RollBack
+  paused: false
+  request: None
+""",
 }
 # Each may stand in one place or in the other.
-IN_ANOTHER_PLACE = {".profile.pd.prefillPolicyRef", ".profile.pd.trafficPolicy.decodePolicyRef"}
+IN_ANOTHER_PLACE = {".profile.pd.prefillPolicyRef", ".profile.pd.trafficPolicy.decodePolicyRef",
+                    ".model.name"}
 
 
 def spec_of(crd):
@@ -117,13 +134,14 @@ class OwnKindsTest(unittest.TestCase):
 
     def test_they_have_every_field_that_the_gateway_reads(self):
         for kind, source, function in ((BACKEND, "read_backend.cc", ""),
+                                       (RELEASE, "read_release.cc", ""),
                                        (POLICY, "read_inference.cc", "ReadInferenceTrafficPolicy")):
             text = (ROOT / "src/api" / source).read_text()
             text = text[text.index(function + "("):] if function else text
             read = set(re.findall(r'\b(?:Get|Require)\("(\w+)"\)', text))
             names = {part.removesuffix("[]") for path in leaves(spec_of(crds()[kind]))
                      for part in path.split(".")}
-            self.assertLessEqual(read - {"spec"}, names, kind)
+            self.assertLessEqual(read - {"spec", "status"}, names, kind)
 
     def test_values_that_they_allow_are_taken_and_others_refused(self):
         for kind, text in FULL.items():
@@ -133,9 +151,10 @@ class OwnKindsTest(unittest.TestCase):
                     continue
                 taken = list(field.get("enum", []))
                 refused = ["no such value"] if taken else []
-                for bound, beyond in (("minimum", -1), ("maximum", 1)):
+                for bound, exclusive, beyond in (("minimum", "exclusiveMinimum", -1),
+                                                 ("maximum", "exclusiveMaximum", 1)):
                     if bound in field:
-                        taken.append(field[bound])
+                        (refused if field.get(exclusive) else taken).append(field[bound])
                         refused.append(field[bound] + beyond)
                 if field.get("minLength"):
                     refused.append("")

@@ -54,6 +54,12 @@ def policy(**pd):
                      "profile": {"pd": {"pdRoleLabelName": "example.com/role", **pd}}}}
 
 
+def release(**spec):
+    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRelease", "metadata": {"name": "r"},
+            "spec": {"route": {"name": "chat"}, "stable": {"name": "a"}, "candidate": {"name": "b"},
+                     "steps": [{"weight": 2.5, "samplesMin": 9}], **spec}}
+
+
 class CrdTest(unittest.TestCase):
     def test_each_folder_can_be_applied_by_itself(self):
         for folder in ("gateway-api", "inference", "penstock"):
@@ -72,7 +78,7 @@ class CrdTest(unittest.TestCase):
         self.assertEqual(refused, [])
 
     def test_what_a_schema_can_refuse_is_refused(self):
-        self.assertEqual(create(backend(), policy()).returncode, 0)
+        self.assertEqual(create(backend(), policy(), release()).returncode, 0)
         for wrong, said in (
                 (backend(host="Upper.example.com"), "spec.host"),
                 (backend(port=0), "spec.port"),
@@ -87,7 +93,19 @@ class CrdTest(unittest.TestCase):
                 (policy(prefillPolicyRef="prefixCache"), "which trafficPolicy does not have"),
                 (policy(trafficPolicy={"prefixCache": {}, "decodePolicyRef": "prefixCache"},
                         decodePolicyRef="prefixCache"), "not in both"),
-                (policy(kvTransfer={"bootstrapPort": 70000}), "bootstrapPort")):
+                (policy(kvTransfer={"bootstrapPort": 70000}), "bootstrapPort"),
+                (release(model={"name": "m"}), "exactly one of route and model"),
+                (release(route=None), "exactly one of route and model"),
+                (release(route=None, model={"name": "m"}, stable={"name": "a", "kind": "Backend"}),
+                 "no kind and no group beside model"),
+                (release(candidate={"name": "a"}), "another destination"),
+                (release(steps=[]), "spec.steps"),
+                (release(steps=[{"weight": 0, "pause": "1m"}]), "spec.steps[0].weight"),
+                (release(steps=[{"weight": 5, "pause": "soon"}]), "spec.steps[0].pause"),
+                (release(steps=[{"weight": 5}]), "over at once"),
+                (release(criteria={"errorRate": 1}), "spec.criteria.errorRate"),
+                (release(falseAlarmRate=0), "spec.falseAlarmRate"),
+                (release(request="Pause"), "spec.request")):
             answer = create(wrong)
             self.assertNotEqual(answer.returncode, 0, wrong)
             self.assertIn(said, answer.stderr)
@@ -100,7 +118,7 @@ class CrdTest(unittest.TestCase):
         condition = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
                      "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
         patch = yaml.safe_dump({"status": {"conditions": [condition]}})
-        for made in (backend(), policy()):
+        for made in (backend(), policy(), release()):
             self.addCleanup(kubectl, "delete", made["kind"], made["metadata"]["name"])
             must("apply", "-f", "-", input=yaml.safe_dump(made))
             said = must("patch", made["kind"], made["metadata"]["name"], "--subresource=status",
@@ -108,6 +126,16 @@ class CrdTest(unittest.TestCase):
             self.assertIn("patched", said.stdout)
             row = must("get", made["kind"], made["metadata"]["name"]).stdout
             self.assertRegex(row, r"True\s")
+
+    def test_of_a_release_all_is_kept_that_is_said_of_it(self):
+        self.addCleanup(kubectl, "delete", "modelrelease", "r")
+        must("apply", "-f", "-", input=yaml.safe_dump(release()))
+        status = {"phase": "Progressing", "step": "2/4", "weight": 2.5, "run": {"any": [1, None]}}
+        must("patch", "modelrelease", "r", "--subresource=status", "--type=merge", "-p",
+             yaml.safe_dump({"status": status}), f"--as={ACCOUNT}")
+        kept = yaml.safe_load(must("get", "modelrelease", "r", "-o", "yaml").stdout)["status"]
+        self.assertEqual(kept, status)
+        self.assertRegex(must("get", "modelrelease", "r").stdout, r"Progressing\s+2/4\s+2\.5\s")
 
 
 class InstallTest(unittest.TestCase):
