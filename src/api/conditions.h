@@ -11,6 +11,7 @@
 
 #include "api/gateway.h"
 #include "api/meta.h"
+#include "api/node.h"
 #include "api/route.h"
 
 namespace gw::api {
@@ -70,6 +71,7 @@ struct ObjectStatus {
   std::vector<GatewayAddress> addresses;        // Gateway
   std::vector<ListenerStatus> listeners;        // Gateway
   std::vector<ParentStatus> parents;            // HTTPRoute, InferencePool, BackendTLSPolicy
+  Node fields = {};  // a map of what a ModelRelease has besides; null: nothing is said of it
 
   bool operator==(const ObjectStatus&) const = default;
 };

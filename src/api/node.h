@@ -15,6 +15,8 @@ struct Node {
   struct Key {
     std::string name;
     int line = 0;
+
+    bool operator==(const Key&) const = default;
   };
 
   Kind kind = Kind::kNull;
@@ -28,6 +30,8 @@ struct Node {
   bool is_list() const { return kind == Kind::kList; }
   // The value of a key, null if this is no map or has no such key.
   const Node* Find(std::string_view key) const;
+
+  bool operator==(const Node&) const = default;
 };
 
 // What an unquoted scalar means to the YAML reader of Kubernetes (YAML 1.1, so `yes` and `off` are

@@ -69,6 +69,14 @@ struct Outcome {
   std::optional<api::ManagedGateways> managed = {};
 };
 
+// Something that happened to an object, for its users to see.
+struct ObjectEvent {
+  api::ObjectRef object;
+  bool warning = false;
+  std::string reason;  // one word
+  std::string message;
+};
+
 class ConfigSource {
  public:
   using OnChange = std::function<void(Change change)>;
@@ -89,6 +97,8 @@ class ConfigSource {
   // Any thread, after Load. What became of all the objects that were told, for a source that it can
   // be written back to. Adds to what was said before, or replaces it.
   virtual void SetOutcome(Outcome outcome) {}
+  // Any thread, after Load. Told to a source that has a place for it, while this gateway leads.
+  virtual void Tell(ObjectEvent event) {}
   // Any thread. Of several gateways that are told the same this one decides what only one may.
   virtual bool leads() const { return true; }
   // Any thread; before Start. What it counts; `metrics` is rendered no more when it is destroyed.

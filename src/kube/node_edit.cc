@@ -77,4 +77,14 @@ const std::vector<Node>& ItemsAt(const Node* map, std::string_view key) {
   return found != nullptr && found->is_list() ? found->items : kNone;
 }
 
+bool SaysTheSame(const api::Node& a, const api::Node& b) {
+  if (a.kind != b.kind || a.items.size() != b.items.size()) return false;
+  if (a.kind == api::Node::Kind::kScalar) return a.quoted == b.quoted && a.text == b.text;
+  for (size_t i = 0; i < a.items.size(); ++i) {
+    const api::Node* const other = a.is_map() ? b.Find(a.keys[i].name) : &b.items[i];
+    if (other == nullptr || !SaysTheSame(a.items[i], *other)) return false;
+  }
+  return true;
+}
+
 }  // namespace gw::kube

@@ -22,6 +22,9 @@ void SetMember(api::Node* map, std::string_view key, api::Node value);
 // The same, for a value that stays empty if there is none.
 void SetText(api::Node* map, std::string_view key, std::string_view text);
 
+// They say the same, in whatever order their maps' keys stand.
+bool SaysTheSame(const api::Node& a, const api::Node& b);
+
 // What a map has under a key. `map` may be null, and anything but a map: then it has nothing. A
 // value of another type is none.
 std::string TextAt(const api::Node* map, std::string_view key);

@@ -153,6 +153,12 @@ void Patcher::JoinAll() {
     return Put(kind.parents.list, JoinParents(Parents(), now));
   }
   Put("conditions", JoinConditions(status, said.conditions, kind.types, now));
+  for (size_t i = 0; i < said.fields.items.size(); ++i) {
+    const std::string& name = said.fields.keys[i].name;
+    const Node* const there = status == nullptr ? nullptr : status->Find(name);
+    if (there != nullptr && SaysTheSame(*there, said.fields.items[i])) continue;
+    SetMember(&patch, name, said.fields.items[i]);
+  }
   if (kind.form == Form::kClass) {
     Put("supportedFeatures", JoinFeatures(status, said.supported_features));
   }

@@ -12,8 +12,9 @@
 //   InferencePool     v1: parents, as of a route. v1alpha2: "parent", whose entries have no
 //                     controllerName
 //   BackendTLSPolicy  ancestors
-//   InferenceModel, InferenceObjective, InferenceModelRewrite, InferenceTrafficPolicy, Backend,
-//   ModelRelease:     conditions
+//   InferenceModel, InferenceObjective, InferenceModelRewrite, InferenceTrafficPolicy, Backend:
+//                     conditions
+//   ModelRelease      conditions, and the members that say how far it came
 //
 // What is compared is what is said, not how: the order of conditions, defaults that the server
 // fills in and lastTransitionTime do not count. Whoever applies the patch and asks again is told

@@ -300,5 +300,30 @@ TEST(StatusPatch, WhatIsThereMayBeAnythingThatIsJson) {
   }
 }
 
+TEST(StatusPatch, AReleaseSaysHowFarItCame) {
+  const auto release = [](const std::string& status) {
+    return JsonOf(R"({"apiVersion":"penstock.dev/v1alpha1","kind":"ModelRelease","metadata":)"
+                  R"({"name":"r","namespace":"default","resourceVersion":"7","generation":1},)"
+                  R"("status":)" +
+                  status + "}");
+  };
+  api::ObjectStatus said = SaidOfAll({SaidTrue("Accepted")});
+  said.fields =
+      JsonOf(R"({"phase":"Paused","weight":0.5,"state":{"step":1,"history":[{"a":"b"}]}})");
+  const std::string conditions = R"("conditions":[)" + ThereTrue("Accepted") + "]";
+  // Whatever the order of the members is, and with what others have put there.
+  EXPECT_EQ(Patched(said, release("{" + conditions +
+                                  R"(,"state":{"history":[{"a":"b"}],"step":1},"weight":0.5,)"
+                                  R"("phase":"Paused","others":1})")),
+            "");
+  EXPECT_EQ(Patched(said, release("{" + conditions +
+                                  R"(,"phase":"Waiting","weight":0.5,)"
+                                  R"("state":{"step":0,"history":[]}})")),
+            R"({"phase":"Paused","state":{"step":1,"history":[{"a":"b"}]}})");
+  // Who does not lead says nothing of it.
+  said.fields = {};
+  EXPECT_EQ(Patched(said, release("{" + conditions + R"(,"phase":"Waiting"})")), "");
+}
+
 }  // namespace
 }  // namespace gw::kube

@@ -51,6 +51,11 @@ StatusWriter::StatusWriter(ApiClient& client, Random random, StatusWriterOptions
 
 StatusWriter::~StatusWriter() = default;
 
+std::string StatusWriter::UidOf(const api::ObjectId& id) const {
+  const auto entry = entries_.find(id);
+  return entry == entries_.end() ? "" : entry->second->seen.uid;
+}
+
 bool StatusWriter::idle() const {
   return std::all_of(entries_.begin(), entries_.end(), [](const auto& entry) {
     return entry.second->state == State::kIdle || entry.second->state == State::kRefused;

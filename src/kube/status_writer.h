@@ -79,6 +79,9 @@ class StatusWriter {
   // being told.
   void SetActive(bool active);
 
+  // Of an object that was seen, and whose status is ours to write; "": of another.
+  std::string UidOf(const api::ObjectId& id) const;
+
   const StatusWriterCounts& counts() const { return counts_; }
   size_t objects() const { return entries_.size(); }
   size_t calls() const { return calls_; }  // under way

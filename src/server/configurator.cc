@@ -219,6 +219,7 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
     certificates_ = std::move(update.certificates);
     status_ = std::move(update.status);
     managed_ = std::move(update.managed);
+    AddReleaseStatuses();
     refused_ = api::RefusedCount(status_);
     return;
   }
@@ -229,6 +230,23 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
     if (status->second.parents != parents) changed_.insert(ref);
     status->second.parents = std::move(parents);
     refused_ += api::IsRefused(status->second);
+  }
+}
+
+void Configurator::SetReleaseStatuses(const std::map<std::string, api::Node>& statuses) {
+  const MutexLock lock(mutex_);
+  release_statuses_ = statuses;
+  AddReleaseStatuses();
+}
+
+// Of two objects of one name the first is served, and is the one that is meant.
+void Configurator::AddReleaseStatuses() {
+  for (auto at = status_.begin(); at != status_.end(); at = status_.upper_bound(at->first)) {
+    if (at->first.kind != "ModelRelease") continue;
+    const auto told = release_statuses_.find(at->first.ns + "/" + at->first.name);
+    if (told == release_statuses_.end() || at->second.fields == told->second) continue;
+    at->second.fields = told->second;
+    changed_.insert(at->first);
   }
 }
 

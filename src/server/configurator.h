@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -47,6 +48,8 @@ class Configurator {
   bool ApplyNames(std::shared_ptr<const NameTable> names);
   // The same after releases have come further; nothing is published if they have not.
   void ApplyReleases();
+  // Any thread. What is told of releases beside their conditions, by name.
+  void SetReleaseStatuses(const std::map<std::string, api::Node>& statuses);
   // The names that are to be known for what was applied last.
   std::set<std::string> hosts() const;
   // Any thread. Whether some condition is another by now though no object is: a certificate has
@@ -74,6 +77,7 @@ class Configurator {
  private:
   bool Publish(Translator::Update update, uint64_t generation);
   Translator::Update Translate(const config::Change& change, uint64_t generation);
+  void AddReleaseStatuses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void KeepStatus(Translator::Update& update, uint64_t generation);
   void LogWarnings(const std::vector<std::string>& warnings);
   void FollowReleases(const config::Change& change, Translator::Update* update,
@@ -101,6 +105,7 @@ class Configurator {
   std::optional<api::ManagedGateways> managed_ ABSL_GUARDED_BY(mutex_);
   // Since TakeOutcome: all may be others, or these.
   bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<std::string, api::Node> release_statuses_ ABSL_GUARDED_BY(mutex_);
   std::set<api::ObjectRef, api::ObjectRefLess> changed_ ABSL_GUARDED_BY(mutex_);
   // Changed in place while nobody else reads it, else copied first.
   std::shared_ptr<api::ResourceSet> resources_ ABSL_GUARDED_BY(mutex_) =

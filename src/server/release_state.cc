@@ -247,6 +247,7 @@ Node StatusOf(const release::ReleaseRun& run, bool with_state) {
   Set(&node, "message", Text(run.StatusText()));
   Set(&node, "step", Number(static_cast<uint64_t>(state.step + 1)));
   Set(&node, "steps", Number(static_cast<uint64_t>(run.plan().steps.size())));
+  Set(&node, "weight", Number(weights.candidate_percent));
   Set(&node, "stable", SummaryOf(state.samples.stable, weights.stable_percent));
   Set(&node, "candidate", SummaryOf(state.samples.candidate, weights.candidate_percent));
   Node verdict = List();

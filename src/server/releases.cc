@@ -180,13 +180,19 @@ void Releases::Tick(bool leads) {
 void Releases::SaveIfDue(TimePoint now) {
   {
     const MutexLock lock(mutex_);
-    const ReleaseStates states = States();
+    statuses_ = leads_ ? std::move(statuses_) : std::map<std::string, api::Node>();
+    if (!leads_) return;
+    ReleaseStates states = States();
     const bool stepped = std::ranges::any_of(states, [this](const auto& each) {
-      const auto saved = saved_.find(each.first);
-      return saved == saved_.end() || DiffersInSteps(saved->second, each.second);
+      const auto kept = kept_states_.find(each.first);
+      return kept == kept_states_.end() || DiffersInSteps(kept->second, each.second);
     });
-    if (!stepped && states.size() == saved_.size() && now - saved_at_ < kSaveInterval) return;
+    const bool same_names = states.size() == kept_states_.size();
+    if (!stepped && same_names && write_error_.empty() && now - saved_at_ < kSaveInterval) return;
     saved_at_ = now;
+    kept_states_ = std::move(states);
+    statuses_.clear();
+    for (const auto& [name, kept] : all_) statuses_[name] = StatusOf(*kept.run, true);
   }
   Save();
 }
@@ -200,6 +206,9 @@ void Releases::Tell(Kept* kept) {
   for (size_t i = state.history.size() - news; i < state.history.size(); ++i) {
     const release::Transition& transition = state.history[i];
     ++kept->transitions[transition.to];
+    if (leads_ && events_.size() < kEventsMax) {
+      events_.push_back({kept->served.plan.name, transition});
+    }
     const bool bad =
         transition.to == release::Phase::kRolledBack || transition.to == release::Phase::kHolding;
     Log(bad ? LogLevel::kWarning : LogLevel::kInfo, "Release",
@@ -273,10 +282,12 @@ std::vector<ReleaseView> Releases::Look() const {
 
 std::map<std::string, api::Node> Releases::Statuses() const {
   const MutexLock lock(mutex_);
-  std::map<std::string, api::Node> statuses;
-  if (!leads_) return statuses;
-  for (const auto& [name, kept] : all_) statuses[name] = StatusOf(*kept.run, true);
-  return statuses;
+  return statuses_;
+}
+
+std::vector<ReleaseEvent> Releases::TakeEvents() {
+  const MutexLock lock(mutex_);
+  return std::exchange(events_, {});
 }
 
 void Releases::AddMetrics(MetricRegistry& metrics) {

@@ -42,6 +42,11 @@ struct ReleaseView {
   api::Node status;  // StatusOf
 };
 
+struct ReleaseEvent {
+  std::string release;
+  release::Transition transition;
+};
+
 class Releases {
  public:
   // `snapshots` and `clock` outlive it, and it outlives the last page of `metrics`. `path` of the
@@ -67,8 +72,12 @@ class Releases {
   // NotFound, or FailedPrecondition: it does not fit the release's state. Seen at the next Tick.
   absl::Status Command(const std::string& name, ReleaseCommand command);
   std::vector<ReleaseView> Look() const;  // in the order of their names
-  // What is to stand in their objects' status on a cluster, by name. Empty: another gateway leads.
+  // What is to stand in their objects' status on a cluster, by name, as it was when the states were
+  // to be kept last. Empty: another gateway leads.
   std::map<std::string, api::Node> Statuses() const;
+  // What they have done since the last call, while this gateway leads; at most kEventsMax of them.
+  std::vector<ReleaseEvent> TakeEvents();
+  static constexpr size_t kEventsMax = 1000;
 
  private:
   struct Kept {
@@ -97,6 +106,9 @@ class Releases {
   ReleaseStates dormant_ ABSL_GUARDED_BY(mutex_);  // of those that are not served just now
   std::shared_ptr<const ReleaseInputs> inputs_ ABSL_GUARDED_BY(mutex_) =
       std::make_shared<ReleaseInputs>();
+  std::map<std::string, api::Node> statuses_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ReleaseEvent> events_ ABSL_GUARDED_BY(mutex_);
+  ReleaseStates kept_states_ ABSL_GUARDED_BY(mutex_);  // as of saved_at_
   ReleaseStates saved_ ABSL_GUARDED_BY(mutex_);
   TimePoint saved_at_ ABSL_GUARDED_BY(mutex_){};
   std::string write_error_ ABSL_GUARDED_BY(mutex_);

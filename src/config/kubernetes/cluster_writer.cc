@@ -43,6 +43,16 @@ void ClusterWriter::Gone(const kube::Resource& resource, const api::ObjectKey& k
   connected_->status.Gone(resource, key);
 }
 
+void ClusterWriter::Tell(const ObjectEvent& event) {
+  if (connected_ == nullptr || !is_leader_) return;
+  const api::ObjectId id{event.object.kind, event.object.group, event.object.ns, event.object.name};
+  connected_->events.Write({.object = event.object,
+                            .uid = connected_->status.UidOf(id),
+                            .warning = event.warning,
+                            .reason = event.reason,
+                            .message = event.message});
+}
+
 void ClusterWriter::Want(const Outcome& outcome) {
   if (connected_ == nullptr) return;
   if (connected_->managed) {

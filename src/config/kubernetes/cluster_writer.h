@@ -20,6 +20,7 @@
 #include "config/kubernetes/service_ports.h"
 #include "kube/access_options.h"
 #include "kube/credentials.h"
+#include "kube/event_writer.h"
 #include "kube/lease.h"
 #include "kube/status_writer.h"
 #include "stats/metrics.h"
@@ -49,6 +50,9 @@ class ClusterWriter {
   void Seen(const kube::Resource& resource, kube::ApiObject object);
   void Gone(const kube::Resource& resource, const api::ObjectKey& key);
   void Want(const Outcome& outcome);
+  // As an Event of the object's namespace (core/v1), if this gateway leads. Sent once; what comes
+  // to nothing is logged.
+  void Tell(const ObjectEvent& event);
   // For good: another may go on at once. `done` is called when that is known, or can be waited for
   // no longer.
   void Resign(std::function<void()> done);
@@ -65,7 +69,8 @@ class ClusterWriter {
               const ClusterWriterOptions& options, Random& random, std::function<void()> on_errors)
         : client(loop, server, credentials, options.client),
           lease_client(loop, server, credentials, options.client),
-          status(client, Random(random.Next()), options.status) {
+          status(client, Random(random.Next()), options.status),
+          events(client, Random(random.Next()), options.lease.identity) {
       if (options.service) ports.emplace(client, *options.service, Random(random.Next()));
       if (options.managed_from) {
         managed.emplace(client, *options.managed_from, Random(random.Next()), std::move(on_errors));
@@ -78,6 +83,7 @@ class ClusterWriter {
     std::optional<ServicePorts> ports;
     std::optional<ManagedWriter> managed;
     std::optional<kube::Lease> lease;
+    kube::EventWriter events;
   };
 
   void KeepStatuses(const Outcome& outcome);

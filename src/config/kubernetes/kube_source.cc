@@ -70,6 +70,9 @@ class KubeSource final : public ConfigSource {
     loop_->Post([this, outcome = std::move(outcome)] { writer_.Want(outcome); });
   }
 
+  void Tell(ObjectEvent event) override {
+    loop_->Post([this, event = std::move(event)] { writer_.Tell(event); });
+  }
   bool leads() const override { return writer_.is_leader(); }
   void AddMetrics(MetricRegistry& metrics) override { AddWriterMetrics(metrics, writer_); }
 
