@@ -137,8 +137,11 @@ class MapReader {
   // Reports fields that nobody asked for; afterwards the reader is empty. Of use where the errors
   // must be complete before the reader goes out of scope.
   void Finish();
-  // An error of the map as a whole.
-  void Error(std::string_view message) const { problems_->Add(path_, message, line_); }
+  // An error of the map as a whole; of one that is not there, or is none, something is said
+  // already.
+  void Error(std::string_view message) const {
+    if (node_ != nullptr) problems_->Add(path_, message, line_);
+  }
 
  private:
   void ReportRepeated() const;

@@ -1,5 +1,7 @@
 // ModelReleases out of YAML.
 
+#include <absl/strings/strip.h>
+
 #include "config/file/test_objects.h"
 
 namespace gw::config {
@@ -88,9 +90,10 @@ std::vector<std::string> ErrorsWith(const std::string& fields,
       kHead + ("spec: {route: {name: c}, stable: {name: a}, candidate: {name: b}, steps: " + steps +
                (fields.empty() ? "" : ", ") + fields + "}"));
   for (std::string& error : errors) {
-    EXPECT_TRUE(error.starts_with("ModelRelease n/r: spec")) << error;
-    EXPECT_TRUE(error.ends_with(" (a.yaml:4)")) << error;
-    error = error.substr(17, error.size() - 17 - 11);
+    std::string_view text = error;
+    EXPECT_TRUE(absl::ConsumePrefix(&text, "ModelRelease n/r: ")) << error;
+    EXPECT_TRUE(absl::ConsumeSuffix(&text, " (a.yaml:4)")) << error;
+    error = std::string(text);
   }
   return errors;
 }
@@ -201,6 +204,8 @@ TEST(BadObjects, WhatAModelReleaseShifts) {
         << spec;
   }
   EXPECT_THAT(ErrorsOf(kHead), ElementsAre(of + "spec: is required (a.yaml:1)"));
+  EXPECT_THAT(ErrorsOf(kHead + std::string("spec: [a]")),
+              ElementsAre(of + "spec: must be a map, got a list (a.yaml:4)"));
   EXPECT_THAT(
       ErrorsOf(kHead + std::string("spec: {}")),
       UnorderedElementsAre(

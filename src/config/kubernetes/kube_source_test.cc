@@ -121,7 +121,7 @@ TEST_F(KubeSourceTest, AServerThatIsNotThereIsWhyLoadFails) {
   options_.access.server.port = 1;
   options_.load_timeout = std::chrono::seconds(1);
   Make();
-  EXPECT_THAT(source_->Load().status().message(), HasSubstr("and 17 more cannot be read: connec"));
+  EXPECT_THAT(source_->Load().status().message(), HasSubstr("and 18 more cannot be read: connec"));
 }
 
 TEST_F(KubeSourceTest, NothingIsToldAfterStop) {
