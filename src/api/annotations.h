@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,10 @@ inline constexpr char kEndpointCredentialsAnnotation[] = "penstock.dev/endpoint-
 inline constexpr char kStreamKeepaliveAnnotation[] = "penstock.dev/stream-keepalive";
 // Of an HTTPRoute: by what its clients stay with their versions of what serves them.
 inline constexpr char kStickyAnnotation[] = "penstock.dev/sticky";
+// Of an InferencePool or an HTTPRoute: how many of its requests may be here at once, and wait.
+inline constexpr char kMaxRequestsAnnotation[] = "penstock.dev/max-requests";
+inline constexpr char kMaxWaitingAnnotation[] = "penstock.dev/max-waiting";
+inline constexpr int64_t kMaxRequestsMax = 1'000'000'000;
 // Of an InferencePool: the Backend that serves in its place when it cannot.
 inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
 // Of an InferencePool: requests wait while it is saturated, and for how long and how many.

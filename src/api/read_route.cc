@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <tuple>
 
@@ -244,6 +245,22 @@ void ReadKeepalive(const ObjectInput& in, HttpRoute* route) {
       .Error(std::string(kStreamKeepaliveWanted) + ", got " + Quoted(found->second));
 }
 
+std::optional<int64_t> ReadMax(const ObjectInput& in, const char* annotation, int64_t min) {
+  const auto found = in.meta.annotations.find(annotation);
+  if (found == in.meta.annotations.end()) return std::nullopt;
+  const std::string& text = found->second;
+  int64_t max = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, max);
+  if (error == std::errc() && stop == end && max >= min && max <= kMaxRequestsMax) return max;
+  in.top.Get("metadata")
+      .At("annotations")
+      .At(annotation)
+      .Error("must be " + std::to_string(min) + ".." + std::to_string(kMaxRequestsMax) + ", got " +
+             Quoted(text));
+  return std::nullopt;
+}
+
 std::optional<Stickiness> ParseStickiness(std::string_view text) {
   if (text == "session") return Stickiness{Stickiness::By::kSession, ""};
   const size_t colon = text.find(':');
@@ -287,6 +304,8 @@ void ReadStickiness(const ObjectInput& in, HttpRoute* route) {
 HttpRoute ReadHttpRoute(ObjectInput& in) {
   HttpRoute route;
   ReadKeepalive(in, &route);
+  route.max_requests = ReadMax(in, kMaxRequestsAnnotation, 1);
+  route.max_waiting = ReadMax(in, kMaxWaitingAnnotation, 0);
   route.access = ReadKeyAccess(in);
   MapReader spec = in.top.Require("spec").Map();
   route.parent_refs = ReadParentRefs(spec.Get("parentRefs"), in.meta.ns);

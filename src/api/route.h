@@ -112,6 +112,8 @@ struct HttpRoute {
   std::vector<RouteRule> rules;        // at least one
   std::optional<Duration> stream_keepalive;
   std::optional<Stickiness> sticky;
+  std::optional<int64_t> max_requests;
+  std::optional<int64_t> max_waiting;
   std::optional<KeyAccess> access;       // nullopt: as its Gateway has it
   std::vector<Unsupported> unsupported;  // `index` is the rule's
 

@@ -6,8 +6,8 @@ namespace gw {
 namespace {
 
 constexpr char kKinds[] =
-    "pools, pods, endpoints, gateways, httproutes, gatewayclasses, models, objectives, rewrites, "
-    "policies, releases, or all";
+    "pools, pods, endpoints, queues, gateways, httproutes, gatewayclasses, models, objectives, "
+    "rewrites, policies, releases, or all";
 
 void AddObjects(CLI::App& command, GetFlags& flags) {
   command.add_option("KIND", flags.kind, kKinds)->required();

@@ -79,7 +79,9 @@ bool IsOfTls(const std::string& key) {
   return key == api::kEndpointTlsVerifyAnnotation || key == api::kEndpointTlsServerNameAnnotation;
 }
 
-bool IsOfQueue(const std::string& key) { return key.starts_with("penstock.dev/queue-"); }
+bool IsOfQueue(const std::string& key) {
+  return key.starts_with("penstock.dev/queue-") || key == api::kMaxWaitingAnnotation;
+}
 
 // Of Gateways each of these is named beside the other.
 bool NamesFile(const std::string& key) {

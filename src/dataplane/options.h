@@ -111,6 +111,8 @@ inline constexpr std::string_view kCountedLimits[] = {
     "linger_bytes",
     "linger_timeout",
     "local_ports",
+    "max_requests",
+    "max_waiting",
     "mirror_bytes",
     "mirror_response_bytes",
     "mirror_timeout",

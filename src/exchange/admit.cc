@@ -30,7 +30,21 @@ Criticality Exchange::FindCriticality() const {
 }
 
 Step Exchange::Admit(TimePoint now) {
-  if (const auto reason = WhyToFallBack(now)) {
+  if (!CountInRoute()) {
+    return RejectAsTooMany(
+        Rejection::kMaxRequests,
+        "as many requests of the route are here as may be at once (limit max_requests)");
+  }
+  auto reason = WhyToFallBack(now);
+  if (!reason && !CountInPool()) {
+    if (!MayFallBack()) {
+      return RejectAsTooMany(
+          Rejection::kMaxRequests,
+          "as many requests of the pool are here as may be at once (limit max_requests)");
+    }
+    reason = FallbackReason::kMaxRequests;
+  }
+  if (reason) {
     const Step step = FallBack(*reason, now);
     env_.ForgetSamples();
     return step;

@@ -7,7 +7,7 @@
 //         -> OnResponseBody* -> OnResponseEnd -> End
 //
 // Its state is that of the stages which a request passes, each of them with a header of its own:
-// asked, routed, parsed_body, queued, tried, observed. Where its pool has a queue, or the
+// asked, routed, parsed_body, counted, queued, tried, observed. Where its pool has a queue, or the
 // environment a gate (gate.h), OnRequestBody may answer kWait, and OnGateAnswer goes on.
 //
 // OnTryFailed may follow kForward as long as nothing was sent to the client; it answers kForward
@@ -34,6 +34,7 @@
 #include "base/clock.h"
 #include "exchange/asked.h"
 #include "exchange/authorized.h"
+#include "exchange/counted.h"
 #include "exchange/environment.h"
 #include "exchange/gate.h"
 #include "exchange/model_list.h"
@@ -205,6 +206,12 @@ class Exchange {
   Step TakeAnswer(GateAnswer answer, TimePoint now);
   void LeaveGate(TimePoint now);
 
+  // count_in.cc
+  bool CountInRoute();
+  bool CountInPool();
+  std::string_view CountAsWaiting();
+  Step RejectAsTooMany(Rejection rejection, std::string_view why);
+
   // queue.cc
   bool NeedsTurn() const;
   int FindPriority() const;
@@ -239,6 +246,7 @@ class Exchange {
   Again AfterFailure(TryFailure failure, bool sent_whole, bool worth_another);
 
   // fall_back.cc
+  bool MayFallBack() const { return routed_.Fallback() != nullptr && home_ == nullptr; }
   std::optional<FallbackReason> WhyToFallBack(TimePoint now);
   Step FallBack(FallbackReason reason, TimePoint now);
 
@@ -314,6 +322,7 @@ class Exchange {
   Sticky sticky_;
   ParsedBody parsed_;
   WaitingRoom::Id wait_id_ = 0;  // 0: does not wait
+  Counted counted_;
   Queued queued_;
   Released released_;
   Tried tried_;

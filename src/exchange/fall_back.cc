@@ -15,6 +15,8 @@ std::string_view NameOf(FallbackReason reason) {
       return "saturated";
     case FallbackReason::kTriesFailed:
       return "tries_failed";
+    case FallbackReason::kMaxRequests:
+      return "max_requests";
   }
   return "";
 }
@@ -23,7 +25,7 @@ std::string_view NameOf(FallbackReason reason) {
 // is; they come back when their probes are answered.
 std::optional<FallbackReason> Exchange::WhyToFallBack(TimePoint now) {
   // What an endpoint has made nobody else has.
-  if (routed_.Fallback() == nullptr || home_ != nullptr) return std::nullopt;
+  if (!MayFallBack()) return std::nullopt;
   const PoolEntry& entry = *routed_.pool();
   if (entry.disaggregation == nullptr) {
     TakeSample(entry.pool, now);
@@ -44,6 +46,11 @@ Step Exchange::FallBack(FallbackReason reason, TimePoint now) {
   tried_.fell_back_from = from;
   tried_.fallback_reason = reason;
   routed_.TakeFallback();
+  if (!CountInPool()) {
+    return RejectAsTooMany(
+        Rejection::kMaxRequests,
+        "as many requests of the pool's fallback are here as may be at once (limit max_requests)");
+  }
   rejection_ = Rejection::kNone;
   detail_.clear();
   tried_.pair.Reset();

@@ -56,8 +56,9 @@ enum class FallbackReason : uint8_t {
   kNoEndpoint,   // none can be asked
   kSaturated,    // all are
   kTriesFailed,  // those that were asked did not answer, and no other is left to ask
+  kMaxRequests,  // it has as many requests as it may
 };
-inline constexpr size_t kFallbackReasons = static_cast<size_t>(FallbackReason::kTriesFailed) + 1;
+inline constexpr size_t kFallbackReasons = static_cast<size_t>(FallbackReason::kMaxRequests) + 1;
 std::string_view NameOf(FallbackReason reason);
 
 // The series of one pool, model and target model.

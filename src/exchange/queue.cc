@@ -116,6 +116,10 @@ Step Exchange::AskQueue(TimePoint now) {
 Step Exchange::WaitForTurn(const FairQueue::Request& request, TimePoint now) {
   const std::shared_ptr<RequestQueue>& queue = routed_.pool()->queue;
   if (queued_.deadline <= now) return RejectQueued(QueueResult::kExpired, *queue);
+  if (const std::string_view why = CountAsWaiting(); !why.empty()) {
+    queued_.result = QueueResult::kFull;
+    return RejectAsTooMany(Rejection::kMaxWaiting, why);
+  }
   queued_.ahead = queue->AheadOf(request);
   const auto answer = [door = env_.room->door(), id = request.id](Grant grant) {
     door.Answer(id, {.grant = std::make_shared<Grant>(std::move(grant))});
@@ -147,6 +151,7 @@ Step Exchange::WaitForTurn(const FairQueue::Request& request, TimePoint now) {
 
 // It is told how long such a one would wait.
 Step Exchange::RejectQueued(QueueResult result, const RequestQueue& queue) {
+  counted_.StopWaiting();
   queued_.result = result;
   const Duration wait =
       queue.ExpectedWait(queued_.priority).value_or(queued_.deadline - queued_.entered);
@@ -169,6 +174,7 @@ Step Exchange::OnQueueTimeout(TimePoint now) {
 
 // Its turn has come.
 void Exchange::TakeTurn(GateAnswer* answer, TimePoint now) {
+  counted_.StopWaiting();
   queued_.queue.reset();
   queued_.waited = now - queued_.entered;
   queued_.result = QueueResult::kWaited;

@@ -117,6 +117,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   }
   ReleaseTry();
   EndTurn(outcome);
+  counted_.End();
   if (tried_.pair.leased) EndLease();
   if (tried_.pair.active && observed_.saw_first_byte && outcome == Outcome::kComplete) {
     Phases().decode.Observe(ToSeconds(now - observed_.first_byte));

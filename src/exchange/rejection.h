@@ -33,6 +33,8 @@ enum class Rejection : uint8_t {
   kSaturated,
   kQueueFull,
   kQueueTimeout,
+  kMaxRequests,         // as many are here as may be, of the pool or of the route
+  kMaxWaiting,          // as many wait as may
   kRuleUnsupported,     // the rule needs something that is not built
   kNoValidDestination,  // every backendRef (or the share drawn) does not resolve
   kPoolUnservable,

@@ -46,8 +46,10 @@ struct FairQueue::Account {
   uint64_t number;  // of equal counters the older account is first
   double counter = 0;
   double answer_tokens = 0;  // that its answers have had lately
-  size_t in_flight = 0;
+  int64_t in_flight = 0;
+  int64_t in_flight_tokens = 0;
   size_t waiting = 0;
+  size_t bytes = 0;  // of them
   Waiting* first = nullptr;
   Waiting* last = nullptr;
   bool is_ready = false;  // it is among the band's
@@ -161,6 +163,7 @@ FairQueue::Refused FairQueue::Push(const Request& request) {
   (account.first == nullptr ? account.first : account.last->after) = waiting.get();
   account.last = waiting.get();
   ++account.waiting;
+  account.bytes += request.bytes;
   ++band.waiting;
   band.bytes += request.bytes;
   waiting_bytes_ += request.bytes;
@@ -213,6 +216,7 @@ FairQueue::Charge FairQueue::Start(Account& account, int64_t prompt_tokens) {
   if (std::exchange(account.is_ready, false)) band.ready.erase(&account);
   account.counter += static_cast<double>(tokens) / tenant.terms.weight;
   ++account.in_flight;
+  account.in_flight_tokens += tokens;
   ++tenant.requests;
   tenant.tokens += tokens;
   SetReady(account);
@@ -250,6 +254,7 @@ void FairQueue::Unlink(Waiting& waiting) {
   (waiting.before == nullptr ? account.first : waiting.before->after) = waiting.after;
   (waiting.after == nullptr ? account.last : waiting.after->before) = waiting.before;
   --account.waiting;
+  account.bytes -= waiting.bytes;
   --account.band->waiting;
   account.band->bytes -= waiting.bytes;
   waiting_bytes_ -= waiting.bytes;
@@ -270,6 +275,7 @@ void FairQueue::Settle(Charge charge, std::optional<int64_t> used_tokens) {
   account.counter +=
       static_cast<double>(used_tokens.value_or(0) - charge.tokens_) / tenant.terms.weight;
   --account.in_flight;
+  account.in_flight_tokens -= charge.tokens_;
   --tenant.requests;
   tenant.tokens -= charge.tokens_;
   SetReady(account);
@@ -327,8 +333,10 @@ FairQueue::Ahead FairQueue::AheadOf(int priority, std::string_view tenant) const
 void FairQueue::ForEachTenant(const std::function<void(const TenantView&)>& visit) const {
   for (const auto& [priority, band] : bands_) {
     for (const auto& [name, account] : band.accounts) {
-      const Tenant& tenant = *account->tenant;
-      visit({priority, name, account->waiting, tenant.requests, tenant.tokens, account->counter});
+      visit({priority, name, account->waiting, account->bytes,
+             account->first == nullptr ? std::nullopt : std::optional<Id>(account->first->id),
+             account->in_flight, account->in_flight_tokens, !account->tenant->MayHaveMore(),
+             account->counter});
     }
   }
 }

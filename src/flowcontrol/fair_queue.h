@@ -136,12 +136,16 @@ class FairQueue {
   };
   Ahead AheadOf(int priority, std::string_view tenant) const;
 
+  // A tenant in one priority.
   struct TenantView {
     int priority;
     std::string_view tenant;
     size_t waiting;
-    int64_t in_flight_requests;  // of all its priorities
-    int64_t in_flight_tokens;
+    size_t waiting_bytes;
+    std::optional<Id> oldest;  // of those that wait
+    int64_t in_flight_requests;
+    int64_t in_flight_tokens;  // as they were charged
+    bool is_at_ceiling;        // by what it has in flight in all priorities
     double counter;  // tokens that it was served over its weight, on top of where it came in
   };
   // The highest priority first.

@@ -77,7 +77,7 @@ FairQueue::Refused RequestQueue::Wait(const FairQueue::Request& request, Answer 
     const MutexLock lock(mutex_);
     const FairQueue::Refused refused = fair_.Push(request);
     if (refused != FairQueue::Refused::kNo) return refused;
-    answers_.emplace(request.id, std::move(answer));
+    answers_.emplace(request.id, Waiting{std::move(answer), clock_.Now()});
     CountWaiting();
   }
   Pump();  // room may have come since it was asked for
@@ -89,7 +89,7 @@ bool RequestQueue::Leave(Id id) {
   const MutexLock lock(mutex_);
   if (!fair_.Remove(id)) return false;
   const auto answer = answers_.find(id);
-  dropped = std::move(answer->second);
+  dropped = std::move(answer->second.answer);
   answers_.erase(answer);
   CountWaiting();
   return true;
@@ -126,7 +126,7 @@ bool RequestQueue::TakeDue(std::vector<Due>* due) {
     CHECK(answer != answers_.end());
     ++granted_;
     rate_.Count(now);
-    due->emplace_back(std::move(answer->second),
+    due->emplace_back(std::move(answer->second.answer),
                       Grant(shared_from_this(), std::move(next->charge)));
     answers_.erase(answer);
   }
@@ -137,9 +137,9 @@ bool RequestQueue::TakeDue(std::vector<Due>* due) {
 
 // Those whose tenants' ceilings are reached. Nobody keeps ceilings any more.
 void RequestQueue::LetAllGo(std::vector<Due>* due) {
-  for (auto& [id, answer] : answers_) {
+  for (auto& [id, waiting] : answers_) {
     CHECK(fair_.Remove(id));
-    due->emplace_back(std::move(answer), Grant());
+    due->emplace_back(std::move(waiting.answer), Grant());
   }
   answers_.clear();
 }
@@ -179,14 +179,21 @@ std::optional<Duration> RequestQueue::ExpectedWait(int priority) const {
 
 RequestQueue::View RequestQueue::Look() const {
   const MutexLock lock(mutex_);
+  const TimePoint now = clock_.Now();
   View view;
+  view.options = options_;
   view.waiting = fair_.waiting();
   view.waiting_bytes = fair_.waiting_bytes();
   view.granted = granted_;
-  if (room_ != nullptr) view.room = room_(clock_.Now());
-  fair_.ForEachTenant([&view](const FairQueue::TenantView& tenant) {
+  if (room_ != nullptr) view.room = room_(now);
+  // By another name: the visit is not known to have the lock.
+  const absl::flat_hash_map<Id, Waiting>& answers = answers_;
+  fair_.ForEachTenant([&view, &answers, now](const FairQueue::TenantView& tenant) {
+    std::optional<Duration> oldest_wait;
+    if (tenant.oldest) oldest_wait = now - answers.at(*tenant.oldest).since;
     view.tenants.push_back({tenant.priority, std::string(tenant.tenant), tenant.waiting,
-                            tenant.in_flight_requests, tenant.in_flight_tokens, tenant.counter});
+                            tenant.waiting_bytes, oldest_wait, tenant.in_flight_requests,
+                            tenant.in_flight_tokens, tenant.is_at_ceiling, tenant.counter});
   });
   return view;
 }

@@ -106,18 +106,24 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   std::optional<Duration> ExpectedWait(int priority) const;
 
   struct View {
+    QueueOptions options = {};
     size_t waiting = 0;
     size_t waiting_bytes = 0;
     int64_t granted = 0;                         // and not dispatched yet
     std::optional<int64_t> room = std::nullopt;  // nullopt: nobody has said
+    // In one priority.
     struct Tenant {
       int priority;
       std::string name;
       size_t waiting;
+      size_t waiting_bytes;
+      std::optional<Duration> oldest_wait;  // nullopt: nobody waits
       int64_t in_flight_requests;
       int64_t in_flight_tokens;
-      double served_tokens;
+      bool is_at_ceiling;
+      double served_tokens;  // FairQueue::TenantView::counter
     };
+    bool is_saturated() const { return room.value_or(0) <= granted; }
     std::vector<Tenant> tenants = {};  // the highest priority first
   };
   View Look() const;
@@ -127,6 +133,10 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
  private:
   friend class Grant;
   using Due = std::pair<Answer, Grant>;
+  struct Waiting {
+    Answer answer;
+    TimePoint since;
+  };
 
   void Pump();
   bool TakeDue(std::vector<Due>* due);
@@ -142,7 +152,7 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   QueueOptions options_ ABSL_GUARDED_BY(mutex_);
   Room room_ ABSL_GUARDED_BY(mutex_);
   FairQueue fair_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<Id, Answer> answers_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<Id, Waiting> answers_ ABSL_GUARDED_BY(mutex_);
   int64_t granted_ ABSL_GUARDED_BY(mutex_) = 0;
   DrainRate rate_ ABSL_GUARDED_BY(mutex_);
   // One thread at a time hands out turns; what others bring meanwhile it takes along.

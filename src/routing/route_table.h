@@ -24,6 +24,7 @@ class ApiKeys;  // flowcontrol/api_keys.h
 namespace release {
 struct Split;  // release/split.h
 }
+struct Breaker;        // flowcontrol/breaker.h
 struct RetryPolicy;    // routing/retry.h
 struct SessionPolicy;  // routing/session.h
 struct StickyPolicy;   // routing/sticky.h
@@ -88,21 +89,20 @@ struct RouteRule {
   std::optional<Duration> try_timeout;           // each try
   std::optional<Duration> stream_keepalive;      // of event streams that have no byte yet
   std::shared_ptr<const ApiKeys> api_keys;       // of those who may ask; nullptr: anybody may
+  std::shared_ptr<Breaker> breaker;              // of the whole route; nullptr: no limit
   std::shared_ptr<const RetryPolicy> retry;      // nullptr: as endpoints are tried without one
   std::shared_ptr<const SessionPolicy> session;  // nullptr: there are none
   std::shared_ptr<const StickyPolicy> sticky;    // nullptr: chance chooses
   std::shared_ptr<const release::Split> release_split;  // nullptr: no release has its weights
-  // Set if the rule needs something that is not built: it is answered 500 with this text.
-  std::string unsupported;
+  std::string unsupported;  // set: answered 500 with it, as the rule needs what is not built
 
   // Chooses by weight. nullptr if total_weight is 0.
   const Destination* Choose(Random& random) const;
   // The same among those that fit.
-  const Destination* Choose(Random& random,
-                            const std::function<bool(const Destination&)>& fits) const;
+  using Fits = std::function<bool(const Destination&)>;
+  const Destination* Choose(Random& random, const Fits& fits) const;
   // The same by the client's value. nullptr: none that fits has weight.
-  const Destination* ChooseSticky(uint64_t value,
-                                  const std::function<bool(const Destination&)>& fits) const;
+  const Destination* ChooseSticky(uint64_t value, const Fits& fits) const;
 };
 
 // Matching takes a few hash look-ups however many routes there are: hostnames, exact paths and

@@ -133,6 +133,53 @@ void ForEachQueue(const Snapshot& snapshot, Visit visit) {
   }
 }
 
+// One of the numbers of a breaker that has a limit.
+struct BreakerNumber {
+  std::string_view pool;  // one of these is empty
+  std::string_view route;
+  std::string_view limit;
+  const LimitedCount& count;
+};
+
+// Calls `visit` for each of them, of pools and of the routes that are attached to something.
+template <typename Visit>
+void ForEachBreaker(const Snapshot& snapshot, Visit visit) {
+  std::set<const Breaker*> seen;
+  const auto tell = [&](std::string_view pool, std::string_view route, const Breaker* breaker) {
+    if (breaker == nullptr || !seen.insert(breaker).second) return;
+    for (const auto& [limit, count] : {std::pair("max_requests", &breaker->requests),
+                                       std::pair("max_waiting", &breaker->waiting)}) {
+      if (count->max()) visit(BreakerNumber{pool, route, limit, *count});
+    }
+  };
+  for (const auto& entry : snapshot.pools) tell(entry->pool.id, "", entry->breaker.get());
+  for (const ListenerEntry& listener : snapshot.listeners) {
+    for (const RouteTable::Entry& entry : listener.routes->entries()) {
+      tell("", entry.rule->route, entry.rule->breaker.get());
+    }
+  }
+}
+
+void RegisterBreakers(MetricRegistry& metrics, const SnapshotStore& snapshots) {
+  const auto add = [&](const char* name, const char* help, const char* type,
+                       double (*value)(const LimitedCount& count)) {
+    metrics.AddCallback(name, help, type, [&snapshots, value](const Sink& sink) {
+      ForEachBreaker(*snapshots.Load(), [&](const BreakerNumber& number) {
+        sink({{"pool", std::string(number.pool)},
+              {"route", std::string(number.route)},
+              {"limit", std::string(number.limit)}},
+             value(number.count));
+      });
+    });
+  };
+  add("penstock_breaker_requests", "Requests that count for a limit of a pool or a route.", "gauge",
+      [](const LimitedCount& count) { return static_cast<double>(count.now()); });
+  add("penstock_breaker_requests_max", "That limit.", "gauge",
+      [](const LimitedCount& count) { return static_cast<double>(count.max().value_or(0)); });
+  add("penstock_breaker_refused_requests_total", "Requests that found it reached.", "counter",
+      [](const LimitedCount& count) { return static_cast<double>(count.refused()); });
+}
+
 void RegisterQueues(MetricRegistry& metrics, const SnapshotStore& snapshots) {
   metrics.AddCallback(
       "penstock_queue_waiting_requests", "Requests that wait in their pool's queue.", "gauge",
@@ -160,7 +207,7 @@ void RegisterQueues(MetricRegistry& metrics, const SnapshotStore& snapshots) {
       "penstock_queue_saturated", "1 while a pool with a queue takes no more requests.", "gauge",
       [&snapshots](const Sink& sink) {
         ForEachQueue(*snapshots.Load(), [&](const std::string& pool, const auto& view) {
-          sink({{"pool", pool}}, view.room.value_or(0) <= view.granted ? 1 : 0);
+          sink({{"pool", pool}}, view.is_saturated() ? 1 : 0);
         });
       });
 }
@@ -196,6 +243,7 @@ void RegisterGatewayMetrics(MetricRegistry& metrics, const SnapshotStore& snapsh
                       });
   RegisterPools(metrics, snapshots);
   RegisterQueues(metrics, snapshots);
+  RegisterBreakers(metrics, snapshots);
   RegisterEndpoints(metrics, snapshots);
 }
 

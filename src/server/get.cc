@@ -25,6 +25,9 @@ std::string KindOf(std::string_view argument) {
   for (const std::string_view name : {"endpoints", "endpoint", "ep"}) {
     if (lower == name) return "Endpoint";
   }
+  for (const std::string_view name : {"queues", "queue"}) {
+    if (lower == name) return "Queue";
+  }
   return api::KindFromArgument(argument);
 }
 
@@ -82,11 +85,13 @@ AdminResponse Show(std::string_view kind, std::vector<GetRow> rows, const GetFil
   }
   Table table(titles);
   for (GetRow& row : rows) {
-    std::vector<std::string> cells;
-    for (size_t i = 0; i < columns.size(); ++i) {
-      if (is_shown(columns[i])) cells.push_back(std::move(row.cells[i]));
+    for (std::vector<std::string>& line : row.lines) {
+      std::vector<std::string> cells;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        if (is_shown(columns[i])) cells.push_back(std::move(line[i]));
+      }
+      table.Add(std::move(cells));
     }
-    table.Add(std::move(cells));
   }
   return Text(table.ToText());
 }
@@ -119,7 +124,7 @@ AdminResponse AnswerGet(const GetSources& sources, std::string_view query) {
         rows, [&](const GetRow& row) { return std::ranges::count(row.names, name) > 0; });
     if (!found) return NotFound(kind, name);
   }
-  const bool has_conditions = kind != "Pod" && kind != "Endpoint";
+  const bool has_conditions = kind != "Pod" && kind != "Endpoint" && kind != "Queue";
   const bool table = output.empty() || output == "wide";
   if (has_conditions && (output == "describe" || (all && table))) {
     return Describe(sources, kind, filter);

@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "pool/health.h"
+#include "server/queue_rows.h"
 
 namespace gw {
 namespace {
@@ -30,6 +31,7 @@ constexpr KindEntry kKinds[] = {
     {"ModelRelease", "modelreleases.penstock.dev", "releases"},
     {"Pod", "pods", "pods"},
     {"Endpoint", "endpoints", "endpoints"},
+    {"Queue", "queues", "queues"},
 };
 
 constexpr char kAbsent[] = "-";
@@ -285,7 +287,7 @@ void AppendObjects(const GetSources& sources, std::string_view kind, const GetFi
     cells.push_back(!why.empty() ? why : release != nullptr ? release->text : kAbsent);
     Document object = Object(ref.ApiVersion(), ref.kind, ref.ns, ref.name, status.source);
     object.Set("status", std::move(told));
-    rows->push_back({{ref.name}, std::move(cells), std::move(object)});
+    rows->push_back({{ref.name}, {std::move(cells)}, std::move(object)});
   }
 }
 
@@ -328,10 +330,11 @@ void AppendPods(const GetSources& sources, const GetFilter& filter, std::vector<
             .Set("phase", phase)
             .SetText("podIP", pod.ip)
             .Set("ready", pod.ready));
-    rows->push_back({{key.name},
-                     {key.ns, key.name, pod.ready ? "1/1" : "0/1", phase, pod.ip, Joined(use.pools),
-                      use.state.empty() ? kAbsent : use.state, pod.meta.source.ToString()},
-                     std::move(object)});
+    rows->push_back(
+        {{key.name},
+         {{key.ns, key.name, pod.ready ? "1/1" : "0/1", phase, pod.ip, Joined(use.pools),
+           use.state.empty() ? kAbsent : use.state, pod.meta.source.ToString()}},
+         std::move(object)});
   }
 }
 
@@ -346,15 +349,15 @@ void AppendEndpoints(const GetSources& sources, const GetFilter& filter,
       const uint32_t failures = std::max(report.failures, report.scrape_failures);
       rows->push_back(
           {names,
-           {pool.id, endpoint.name, endpoint.address, std::string(NameOf(endpoint.role)),
-            std::string(NameOf(endpoint.runtime)), std::to_string(report.in_flight),
-            std::to_string(report.pending_prompt_tokens),
-            std::to_string(report.decoding_context_tokens), std::to_string(report.requests),
-            Number(report.waiting, 0), Number(report.running, 0),
-            Number(report.kv_cache_utilization_ratio, 2),
-            report.metrics_age ? fmt::format("{:.0f}", ToMillis(*report.metrics_age)) : kAbsent,
-            std::to_string(failures), Seconds(report.silent_for), Seconds(report.ejected_for),
-            std::string(NameOf(report.word))},
+           {{pool.id, endpoint.name, endpoint.address, std::string(NameOf(endpoint.role)),
+             std::string(NameOf(endpoint.runtime)), std::to_string(report.in_flight),
+             std::to_string(report.pending_prompt_tokens),
+             std::to_string(report.decoding_context_tokens), std::to_string(report.requests),
+             Number(report.waiting, 0), Number(report.running, 0),
+             Number(report.kv_cache_utilization_ratio, 2),
+             report.metrics_age ? fmt::format("{:.0f}", ToMillis(*report.metrics_age)) : kAbsent,
+             std::to_string(failures), Seconds(report.silent_for), Seconds(report.ejected_for),
+             std::string(NameOf(report.word))}},
            EndpointDocument(pool, endpoint, sources.now)});
     }
   }
@@ -393,6 +396,7 @@ std::vector<GetColumn> ColumnsOf(std::string_view kind) {
             {"EJECTED", false, true},
             {"STATE"}};
   }
+  if (kind == "Queue") return QueueColumns();
   std::vector<GetColumn> columns = {{"NAMESPACE"}, {"NAME"}};
   if (kind == "GatewayClass") columns.erase(columns.begin());
   std::vector<GetColumn> own = OwnColumns(kind);
@@ -413,6 +417,8 @@ std::vector<GetRow> RowsOf(const GetSources& sources, std::string_view kind,
     AppendPods(sources, filter, &rows);
   } else if (kind == "Endpoint") {
     AppendEndpoints(sources, filter, &rows);
+  } else if (kind == "Queue") {
+    AppendQueues(sources, filter, &rows);
   } else {
     AppendObjects(sources, kind, filter, &rows);
   }

@@ -20,8 +20,8 @@ struct GetColumn {
 };
 
 struct GetRow {
-  std::vector<std::string> names;  // that it may be asked for by
-  std::vector<std::string> cells;  // of ColumnsOf its kind
+  std::vector<std::string> names;               // that it may be asked for by
+  std::vector<std::vector<std::string>> lines;  // each with a cell of each of ColumnsOf its kind
   Document object;
 };
 
@@ -32,7 +32,7 @@ struct GetFilter {
   bool Takes(std::string_view object_ns, const std::vector<std::string>& object_names) const;
 };
 
-// `kind`: one with conditions, "Pod", "Endpoint", or empty for all that have conditions.
+// `kind`: one with conditions, "Pod", "Endpoint", "Queue", or empty for all that have conditions.
 std::vector<GetColumn> ColumnsOf(std::string_view kind);
 std::vector<GetRow> RowsOf(const GetSources& sources, std::string_view kind,
                            const GetFilter& filter);

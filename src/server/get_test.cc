@@ -101,7 +101,7 @@ TEST_F(GetTest, AKindThatThereIsNotIsRefusedWithThoseThatThereAre) {
   EXPECT_EQ(none.status, 404);
   EXPECT_THAT(none.body, StartsWith("error: the server doesn't have a resource type \"podz\""));
   EXPECT_THAT(none.body, HasSubstr(", did you mean \"pods\"? It has all, gatewayclasses, "));
-  EXPECT_THAT(none.body, HasSubstr("policies, releases, pods and endpoints\n"));
+  EXPECT_THAT(none.body, HasSubstr("policies, releases, pods, endpoints and queues\n"));
   EXPECT_THAT(Get("kind=endpiont").body, HasSubstr("did you mean \"Endpoint\"?"));
   EXPECT_THAT(Get("kind=httprout").body, HasSubstr("did you mean \"HTTPRoute\"?"));
   EXPECT_THAT(Get("kind=deployments").body, HasSubstr("\"deployments\". It has all, "));
@@ -155,6 +155,87 @@ TEST_F(GetTest, ConditionsAreDescribed) {
   EXPECT_THAT(one, StartsWith("InferencePool default/qwen (pool.yaml:3)\n"));
   EXPECT_THAT(one, Not(HasSubstr("idle")));
 }
+
+// The pool with a queue that has no room until a test says otherwise.
+class GetQueueTest : public GetTest {
+ protected:
+  GetQueueTest() {
+    auto entry = std::make_shared<PoolEntry>(*pool_);
+    entry->queueing.emplace();
+    entry->queueing->shares = {{-1, 0.1}};
+    entry->queue = queue_;
+    entry->breaker = breakers_.Get("qwen", {.waiting_max = 70});
+    snapshot_.pools[0] = entry;
+    queue_->SetPool(*entry->queueing, [this](TimePoint) { return room_; });
+  }
+  // Its turns end before what they are counted in.
+  ~GetQueueTest() override { room_ = 0; }
+  void Wait(uint64_t id, int priority, std::string_view tenant, size_t bytes,
+            FairQueue::Terms terms = {}) {
+    const FairQueue::Request request{.id = id,
+                                     .priority = priority,
+                                     .tenant = tenant,
+                                     .terms = terms,
+                                     .tokens = 10,
+                                     .bytes = bytes};
+    ASSERT_EQ(queue_->Wait(request, [this](Grant grant) { turns_.push_back(std::move(grant)); }),
+              FairQueue::Refused::kNo);
+  }
+
+  int64_t room_ = 0;
+  Breakers breakers_;
+  std::shared_ptr<RequestQueue> queue_ = std::make_shared<RequestQueue>(clock_);
+  std::vector<Grant> turns_;
+};
+
+TEST_F(GetQueueTest, AQueueIsToldByPriorityAndTenant) {
+  EXPECT_THAT(Get("kind=queues").body,
+              MatchesRegex("POOL +PRIORITY +TENANT +WAITING +BYTES +OLDEST +IN-FLIGHT +TOKENS "
+                           "+SERVED +STATE\n"
+                           "default/qwen +- +- +0 +0 +- +0 +0 +- +saturated\n"));
+  room_ = 1;
+  Wait(1, 0, "team-a", 100, {.requests_max = 1});
+  turns_[0].Dispatched();
+  room_ = 0;
+  Wait(2, 0, "team-a", 100, {.requests_max = 1});
+  clock_.Advance(std::chrono::seconds(2));
+  Wait(3, 0, "team-a", 50, {.requests_max = 1});
+  Wait(4, 7, "", 30);
+  EXPECT_THAT(Get("kind=queue").body,
+              MatchesRegex(".*\ndefault/qwen +7 +<none> +1 +30 +0.0s +0 +0 +0 +saturated\n"
+                           "default/qwen +0 +team-a +2 +150 +2.0s +1 +10 +10 +ceiling\n"));
+  EXPECT_THAT(Get("kind=queues&output=wide").body,
+              MatchesRegex(".* ROOM +REQUESTS-MAX +BYTES-MAX +WAITING-MAX +TIMEOUT +STATE\n.* 0 "
+                           "+1000 +268435456 +70 +60.0s +saturated\n.*\n"));
+  EXPECT_THAT(Get("kind=queues&watch=true").body, Not(HasSubstr("OLDEST")));
+  EXPECT_EQ(Get("kind=queues&namespace=other").body, "");
+  EXPECT_EQ(Get("kind=queues&name=none").status, 404);
+}
+
+TEST_F(GetQueueTest, ADocumentHasAPoolsQueueAsAWhole) {
+  Wait(1, -1, "team-a", 100);
+  Wait(2, -1, "team-b", 20);
+  clock_.Advance(std::chrono::milliseconds(1500));
+  const std::string yaml = Get("kind=queues&name=qwen&output=yaml").body;
+  EXPECT_EQ(yaml, R"(pool: default/qwen
+saturated: true
+room: 0
+waiting: 2
+waiting_bytes: 120
+limits:
+    requests: 1000
+    bytes: 268435456
+    timeout_ms: 60000
+    without_endpoints: false
+    max_waiting: 70
+priorities:
+  - priority: -1
+)") << yaml;
+  EXPECT_THAT(Get("kind=queues&output=json").body, HasSubstr("\"kind\": \"List\""));
+  EXPECT_EQ(Get("kind=queues&name=qwen&output=describe").body, yaml);
+}
+
+TEST_F(GetTest, APoolWithoutAQueueIsNotAmongThem) { EXPECT_EQ(Get("kind=queues").body, ""); }
 
 TEST_F(GetTest, WhatMovesByItselfIsNotWatched) {
   EXPECT_THAT(Get("kind=endpoints&watch=true").body, Not(HasSubstr("AGE-MS")));

@@ -16,6 +16,7 @@
 
 #include "base/mutex.h"
 #include "flowcontrol/admission.h"
+#include "flowcontrol/breaker.h"
 #include "flowcontrol/request_queue.h"
 #include "pool/pool.h"
 #include "prefix/block_hash.h"
@@ -41,6 +42,7 @@ struct PoolEntry {
   // Set together: requests wait while it is saturated. Off: it is as the criticality says.
   std::optional<QueueOptions> queueing;
   std::shared_ptr<RequestQueue> queue;
+  std::shared_ptr<Breaker> breaker;  // nullptr: as many requests at once as come
   // Model servers are asked for the usage of streams whose client does not ask for it.
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;  // of event streams that have no byte yet

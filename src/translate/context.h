@@ -10,6 +10,7 @@
 
 #include "api/conditions.h"
 #include "api/resources.h"
+#include "flowcontrol/breaker.h"
 #include "flowcontrol/rate_limit.h"
 #include "flowcontrol/request_queue.h"
 #include "pool/endpoint.h"
@@ -47,6 +48,7 @@ struct Context {
   Holders holders = {};               // as it is
   RateMeters* rate_meters = nullptr;  // of API keys' owners; what was used stays
   RequestQueues* queues = nullptr;    // of pools; who waits stays
+  Breakers* breakers = nullptr;       // of pools and routes; who is counted stays
   std::map<ListenerKey, std::shared_ptr<const ServerTls>> servers = {};  // of HTTPS listeners
   std::vector<ServedCertificate> certificates = {};
   const BackendTlsPolicies* backend_tls = nullptr;  // set before the pools are made

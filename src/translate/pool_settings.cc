@@ -84,6 +84,12 @@ std::string ReadOwn(const std::string& key, const std::string& value, PoolSettin
     if (settings->stream_keepalive) return "";
     return fmt::format("{}, got \"{}\"", api::kStreamKeepaliveWanted, value);
   }
+  if (key == api::kMaxRequestsAnnotation) {
+    size_t most = 0;
+    std::string error = ReadNumber(value, 1, api::kMaxRequestsMax, &most);
+    if (error.empty()) settings->breaker.requests_max = static_cast<int64_t>(most);
+    return error;
+  }
   if (key == api::kFallbackAnnotation) {
     settings->fallback = value;
     if (api::IsDnsSubdomain(value)) return "";
@@ -143,6 +149,7 @@ PoolSettings ReadPoolSettings(const api::InferencePool& pool) {
   QueueSettings queue = ReadQueueSettings(pool);
   for (const auto& [key, error] : queue.errors) refuse(key, error);
   settings.queueing = std::move(queue.options);
+  settings.breaker.waiting_max = queue.waiting_max;
   for (const auto& [key, value] : pool.meta.annotations) {
     if (IsQueueAnnotation(key)) continue;
     const std::string error = ReadAnnotation(key, value, &settings);

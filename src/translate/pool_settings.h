@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/inference.h"
+#include "flowcontrol/breaker.h"
 #include "flowcontrol/request_queue.h"
 #include "pool/pool.h"
 #include "prefix/block_hash.h"
@@ -22,6 +23,7 @@ struct PoolSettings {
   std::optional<Duration> stream_keepalive;
   std::string fallback;  // a Backend's name; empty: none
   std::optional<QueueOptions> queueing;
+  BreakerLimits breaker;
   bool builtin_picker = false;  // asked for
   bool https = false;           // how endpoints are spoken to
   bool verifies_endpoints = true;

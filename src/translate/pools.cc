@@ -195,6 +195,7 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   base.stream_keepalive = settings.stream_keepalive;
   base.queueing = settings.queueing;
   if (base.queueing) base.queue = context.queues->Get(base.pool.id);
+  base.breaker = context.breakers->Get("InferencePool " + base.pool.id, settings.breaker);
   base.models = ModelTable(std::move(models));
   base.rewrites = policy.rewrites;
   base.priorities = policy.priorities;

@@ -215,6 +215,20 @@ TEST(Pool, AnnotationsChooseStrategyAndPrefixHashing) {
   EXPECT_EQ(entry.stream_keepalive, std::chrono::seconds(15));
 }
 
+TEST(Pool, AnnotationsLimitWhatIsHereAtOnce) {
+  PoolScenario scenario;
+  EXPECT_EQ(EntryOf(scenario.Run()).breaker, nullptr);
+  scenario.pool->meta.annotations = {{"penstock.dev/max-requests", "10"}};
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(EntryOf(translation).breaker->requests.max(), 10);
+  EXPECT_EQ(EntryOf(translation).breaker->waiting.max(), std::nullopt);
+  scenario.pool->meta.annotations = {{"penstock.dev/max-waiting", "0"},
+                                     {"penstock.dev/queueing", "true"}};
+  EXPECT_EQ(EntryOf(scenario.Run()).breaker->waiting.max(), 0);
+  scenario.pool->meta.annotations["penstock.dev/queueing"] = "false";
+  EXPECT_EQ(EntryOf(scenario.Run()).breaker, nullptr) << "nobody waits";
+}
+
 TEST(Pool, SaysWhichOfItsPodsHaveNoAddress) {
   PoolScenario scenario;
   scenario.AddPod("waiting", "").ready = false;
@@ -251,13 +265,19 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/strategy", "64",
        "unknown; known are penstock.dev/endpoint-credentials, penstock.dev/endpoint-scheme, "
        "penstock.dev/endpoint-tls-server-name, penstock.dev/endpoint-tls-verify, "
-       "penstock.dev/fallback, penstock.dev/picker, penstock.dev/prefix-block-chars, "
+       "penstock.dev/fallback, penstock.dev/max-requests, penstock.dev/max-waiting, "
+       "penstock.dev/picker, penstock.dev/prefix-block-chars, "
        "penstock.dev/prefix-blocks-max, "
        "penstock.dev/queue-bytes-max, penstock.dev/queue-requests-max, penstock.dev/queue-shares, "
        "penstock.dev/queue-timeout, penstock.dev/queue-without-endpoints, penstock.dev/queueing, "
        "penstock.dev/stream-keepalive and penstock.dev/stream-usage"},
       {"penstock.dev/queueing", "yes", "must be \"true\" or \"false\", got \"yes\""},
       {"penstock.dev/queue-timeout", "5s",
+       "says something only beside penstock.dev/queueing: \"true\""},
+      {"penstock.dev/max-requests", "0", "must be 1..1000000000, got \"0\""},
+      {"penstock.dev/max-requests", "many", "must be 1..1000000000, got \"many\""},
+      {"penstock.dev/max-waiting", "-1", "must be 0..1000000000, got \"-1\""},
+      {"penstock.dev/max-waiting", "3",
        "says something only beside penstock.dev/queueing: \"true\""},
       {"penstock.dev/stream-usage", "yes", "must be \"true\" or \"false\", got \"yes\""},
       {"penstock.dev/stream-keepalive", "15",

@@ -18,6 +18,7 @@ constexpr std::string_view kAnnotations[] = {
     api::kQueueingAnnotation,      api::kQueueRequestsMaxAnnotation,
     api::kQueueBytesMaxAnnotation, api::kQueueTimeoutAnnotation,
     api::kQueueSharesAnnotation,   api::kQueueWithoutEndpointsAnnotation,
+    api::kMaxWaitingAnnotation,
 };
 
 constexpr size_t kRequestsMaxMax = 10'000'000;
@@ -98,9 +99,17 @@ std::string ReadShares(const std::string& value, std::map<int, double>* target) 
       value);
 }
 
+std::string ReadWaitingMax(const std::string& value, std::optional<int64_t>* target) {
+  size_t most = 0;
+  std::string error = ReadNumber(value, 0, api::kMaxRequestsMax, &most);
+  if (error.empty()) *target = static_cast<int64_t>(most);
+  return error;
+}
+
 std::string ReadOne(const std::string& key, const std::string& value, bool* on,
-                    QueueOptions* options) {
+                    QueueSettings* settings, QueueOptions* options) {
   if (key == api::kQueueingAnnotation) return ReadBool(value, on);
+  if (key == api::kMaxWaitingAnnotation) return ReadWaitingMax(value, &settings->waiting_max);
   if (key == api::kQueueRequestsMaxAnnotation)
     return ReadNumber(value, 1, kRequestsMaxMax, &options->requests_max);
   if (key == api::kQueueBytesMaxAnnotation) return ReadBytesMax(value, &options->bytes_max);
@@ -124,14 +133,18 @@ QueueSettings ReadQueueSettings(const api::InferencePool& pool) {
   const bool says = annotations.contains(api::kQueueingAnnotation);
   for (const auto& [key, value] : annotations) {
     if (!IsQueueAnnotation(key)) continue;
-    std::string error = ReadOne(key, value, &on, &options);
+    std::string error = ReadOne(key, value, &on, &settings, &options);
     // Somebody believes that requests wait. With "false" it is known that they do not.
     if (error.empty() && !says) {
       error = fmt::format("says something only beside {}: \"true\"", api::kQueueingAnnotation);
     }
     if (!error.empty()) settings.errors.emplace_back(key, std::move(error));
   }
-  if (on) settings.options = std::move(options);
+  if (on) {
+    settings.options = std::move(options);
+  } else {
+    settings.waiting_max.reset();  // nobody waits
+  }
   return settings;
 }
 

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@ namespace gw::internal {
 
 struct QueueSettings {
   std::optional<QueueOptions> options;  // nullopt: requests do not wait
+  std::optional<int64_t> waiting_max;   // of all priorities together; nullopt: no limit
   // What is wrong: annotation, why.
   std::vector<std::pair<std::string, std::string>> errors;
 };

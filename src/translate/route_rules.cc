@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "api/annotations.h"
+#include "flowcontrol/breaker.h"
 #include "routing/retry.h"
 #include "routing/session.h"
 #include "routing/sticky.h"
@@ -136,6 +138,27 @@ std::shared_ptr<const StickyPolicy> StickyOfRoute(const std::optional<api::Stick
   return policy;
 }
 
+// Of all its rules and of all that they lead to.
+std::shared_ptr<Breaker> BreakerOfRoute(const Context& context, const api::HttpRoute& route) {
+  return context.breakers->Get(RefOf(route).ToString(), {route.max_requests, route.max_waiting});
+}
+
+// Only pools with queues have anybody wait.
+void WarnOfMaxWaiting(Context& context, const PoolSet& pools, const api::HttpRoute& route,
+                      const std::vector<std::shared_ptr<const RouteRule>>& rules) {
+  if (!route.max_waiting) return;
+  for (const std::shared_ptr<const RouteRule>& rule : rules) {
+    for (const Destination& destination : rule->destinations) {
+      if (destination.kind != Destination::Kind::kPool) continue;
+      if (pools.recipe(destination.pool).base.queueing) return;
+    }
+  }
+  const char* const key = api::kMaxWaitingAnnotation;
+  context.warnings.push_back(fmt::format(
+      "{}: annotation {}: has no effect, as no pool that the route leads to has {}: \"true\"{}",
+      RefOf(route).ToString(), key, api::kQueueingAnnotation, route.meta.WhereAnnotation(key)));
+}
+
 // By what the reference says, not by what it leads to: its place in the list does not count, unless
 // the same stands there several times.
 uint64_t StickyKeyOf(const std::vector<api::BackendRef>& refs, size_t index,
@@ -245,6 +268,7 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
   }
   result.route = route.meta.ns + "/" + route.meta.name;
   const std::shared_ptr<const StickyPolicy> sticky = StickyOfRoute(route.sticky);
+  const std::shared_ptr<Breaker> breaker = BreakerOfRoute(context, route);
   result.resolved = Holds("ResolvedRefs");
   std::vector<std::string> dropped;
   for (size_t i = 0; i < route.rules.size(); ++i) {
@@ -258,6 +282,7 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
     rule->try_timeout = TimeoutOf(spec.try_timeout);
     rule->stream_keepalive = route.stream_keepalive;
     rule->api_keys = keys;
+    rule->breaker = breaker;
     rule->retry = RetryOf(spec.retry);
     rule->session = SessionOf(spec, ScopeOf(*rule));
     rule->sticky = sticky;
@@ -280,6 +305,7 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
     }
     result.rules.push_back(std::move(rule));
   }
+  WarnOfMaxWaiting(context, pools, route, result.rules);
   result.unsupported = dropped.size();
   result.unsupported_text = Join(dropped);
   return result;

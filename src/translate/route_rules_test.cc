@@ -7,6 +7,7 @@
 
 #include <set>
 
+#include "flowcontrol/breaker.h"
 #include "routing/retry.h"
 #include "routing/session.h"
 #include "routing/sticky.h"
@@ -77,6 +78,30 @@ TEST(RouteRules, StickinessIsTakenOver) {
   EXPECT_EQ(scenario.Rule("/a").sticky->name, "version");
   scenario.route->sticky = {api::Stickiness::By::kSession, ""};
   EXPECT_EQ(scenario.Rule("/a").sticky->by, StickyPolicy::By::kSession);
+}
+
+TEST(RouteRules, AllOfARouteCountInOneBreaker) {
+  RulesScenario scenario;
+  EXPECT_EQ(scenario.Rule("/a").breaker, nullptr);
+  scenario.route->max_requests = 5;
+  const RouteRule& rule = scenario.Rule("/a");
+  ASSERT_NE(rule.breaker, nullptr);
+  EXPECT_EQ(rule.breaker->requests.max(), 5);
+  EXPECT_EQ(rule.breaker->waiting.max(), std::nullopt);
+  EXPECT_EQ(rule.breaker, RuleFor(scenario.translation, 80, "a.com", "/b")->breaker);
+}
+
+TEST(RouteRules, ALimitOfThoseThatWaitIsWarnedOfWhereNobodyWaits) {
+  RulesScenario scenario;
+  scenario.route->max_waiting = 5;
+  EXPECT_THAT(
+      scenario.Run().warnings,
+      testing::Contains(HasSubstr("HTTPRoute default/route: annotation penstock.dev/max-waiting: "
+                                  "has no effect, as no pool that the route leads to has "
+                                  "penstock.dev/queueing: \"true\"")));
+  scenario.resources.inference_pools.begin()->second.meta.annotations["penstock.dev/queueing"] =
+      "true";
+  EXPECT_THAT(scenario.Run().warnings, testing::Not(testing::Contains(HasSubstr("max-waiting"))));
 }
 
 TEST(RouteRules, StickyKeysAreMadeOfTheNamesOfRuleAndDestination) {

@@ -58,7 +58,10 @@ bool IsOfRulesOnly(const api::HttpRoute& before, const api::HttpRoute& after) {
          was.unknown_fields == is.unknown_fields && UnknownOf(was) == UnknownOf(is) &&
          !before.parent_refs.empty() && before.parent_refs == after.parent_refs &&
          // Keys are read from Secrets, of which something may be to be said.
-         !before.access && !after.access && NamedBy(before) == NamedBy(after);
+         !before.access && !after.access &&
+         // It is warned of where it says nothing.
+         before.max_waiting.has_value() == after.max_waiting.has_value() &&
+         NamedBy(before) == NamedBy(after);
 }
 
 RouteSet::RouteSet(Context& context, GatewayStates gateways, PoolSet& pools)

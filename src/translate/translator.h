@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "api/object.h"
+#include "flowcontrol/breaker.h"
 #include "flowcontrol/rate_limit.h"
 #include "flowcontrol/request_queue.h"
 #include "translate/translate.h"
@@ -87,6 +88,7 @@ class Translator {
   Holders holders_;
   RateMeters rate_meters_;
   RequestQueues queues_;
+  Breakers breakers_;
   std::unique_ptr<internal::TlsMemory> tls_memory_;
   std::unique_ptr<Kept> kept_;  // of the last call
 };

@@ -372,5 +372,36 @@ TEST(Translator, APodThatChangesItsLabelsLeavesOnePoolForAnother) {
   EXPECT_EQ(snapshot->pools[1]->pool.endpoints.size(), 1u);
 }
 
+// What became of the requests that are under way must not be forgotten by whoever edits an object.
+TEST(Translator, KeepsWhoIsCountedOverReloads) {
+  Scenario scenario;
+  scenario.AddGateway();
+  api::InferencePool& pool = scenario.AddPool();
+  api::HttpRoute& route = scenario.AddRoute();
+  Scenario::AddPoolRef(route.rules[0], "pool");
+  pool.meta.annotations["penstock.dev/max-requests"] = "5";
+  route.max_requests = 7;
+  Translator translator(scenario.options, scenario.endpoints);
+  const auto breakers_of = [](const Snapshot& snapshot) {
+    return std::pair(snapshot.pools[0]->breaker,
+                     snapshot.listeners[0].routes->entries()[0].rule->breaker);
+  };
+  const auto before = breakers_of(*translator.TranslateAll(scenario.resources, 1).snapshot);
+  ASSERT_NE(before.first, before.second);
+  pool.meta.annotations["penstock.dev/max-requests"] = "6";
+  EXPECT_EQ(breakers_of(*translator.TranslateAll(scenario.resources, 2).snapshot), before);
+  EXPECT_EQ(before.first->requests.max(), 6);
+
+  // A change that is followed.
+  const auto was = std::make_shared<const api::Object>(route);
+  route.max_requests = 8;
+  ++route.meta.generation;
+  const api::ObjectChange change{was, std::make_shared<const api::Object>(route)};
+  const auto update = translator.Follow(scenario.resources, std::span(&change, 1), 3);
+  EXPECT_FALSE(update.whole);
+  EXPECT_EQ(breakers_of(*update.snapshot), before);
+  EXPECT_EQ(before.second->requests.max(), 8);
+}
+
 }  // namespace
 }  // namespace gw

@@ -46,7 +46,8 @@ class DocumentedTest(PairTest):
         keyed["spec"]["rules"][0]["filters"] = [{"type": "RequestMirror", "requestMirror": {
             "backendRef": keyed["spec"]["rules"][0]["backendRefs"][0]}}]
         keyed["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
-        queued = inference_pool(1, "queued", annotations={"penstock.dev/queueing": "true"})
+        queued = inference_pool(1, "queued", annotations={
+            "penstock.dev/queueing": "true", "penstock.dev/max-requests": "9"})
         gateway.write("keyed.yaml", [keyed, queued, {
             "apiVersion": "v1", "kind": "Secret", "stringData": {"alice": "sk-a"},
             "metadata": {"name": "keys", "labels": {"app": "keys"}}}])

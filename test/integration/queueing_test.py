@@ -1,10 +1,12 @@
 """Requests that wait in the gateway while their pool is saturated."""
 
 import json
+import subprocess
 import threading
 import unittest
 
-from harness import INFERENCE_GROUP, Gate, GatewayTest, chat_answer, chat_body, eventually, pool_of
+from harness import (INFERENCE_GROUP, Gate, GatewayTest, chat_answer, chat_body, eventually,
+                     penstock, pool_of)
 
 CHAT = "/v1/chat/completions"
 ON = {"penstock.dev/queueing": "true"}
@@ -187,6 +189,44 @@ class OrderTest(QueueTest):
         for client in clients:
             self.assertEqual(client.read_response().status, 200)
         self.assertEqual(self.order(), ["a0", "b0", "a1"])
+
+
+class GetTest(QueueTest):
+    def get(self, *arguments):
+        admin = f"{self.gate.address}:{self.gate.admin_port}"
+        done = subprocess.run([penstock(), "get", *arguments, "--admin", admin],
+                              capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_queues_are_told_by_priority_and_tenant(self):
+        self.start({"penstock.dev/queue-timeout": "50s", "penstock.dev/max-waiting": "9"})
+        for name, tenant in (("a", "team-a"), ("b", "team-a"), ("c", "team-b")):
+            self.send(name, [("x-llm-d-inference-fairness-id", tenant)])
+        lines = self.get("queues").splitlines()
+        self.assertEqual(lines[0].split(), ["POOL", "PRIORITY", "TENANT", "WAITING", "BYTES",
+                                            "OLDEST", "IN-FLIGHT", "TOKENS", "SERVED", "STATE"])
+        told = [line.split() for line in lines[1:]]
+        self.assertEqual([row[:4] + row[-1:] for row in told],
+                         [["default/test-pool", "0", "team-a", "2", "saturated"],
+                          ["default/test-pool", "0", "team-b", "1", "saturated"]])
+        queue = json.loads(self.get("queue", "test-pool", "-o", "json"))
+        self.assertTrue(queue["saturated"])
+        self.assertEqual((queue["waiting"], queue["room"]), (3, 0))
+        self.assertEqual((queue["limits"]["timeout_ms"], queue["limits"]["max_waiting"]),
+                         (50000, 9))
+        (priority,) = queue["priorities"]
+        self.assertEqual([(t["tenant"], t["waiting"]) for t in priority["tenants"]],
+                         [("team-a", 2), ("team-b", 1)])
+        self.assertEqual(sum(t["waiting_bytes"] for t in priority["tenants"]),
+                         queue["waiting_bytes"])
+        self.assertGreater(priority["tenants"][0]["oldest_wait_ms"], 0)
+        self.assertIn("pool: default/test-pool\n", self.get("queues", "-o", "yaml"))
+        self.let_go()
+        self.gate.wait_metric(WAITING, 0)
+        eventually(lambda: self.get("queues").splitlines()[1].split() ==
+                   ["default/test-pool", "-", "-", "0", "0", "-", "0", "0", "-", "room"],
+                   "nothing waits or is in flight")
 
 
 class LimitTest(QueueTest):

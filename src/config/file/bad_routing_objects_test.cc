@@ -341,6 +341,12 @@ TEST(BadObjects, HttpRouteAnnotations) {
            "HTTPRoute default/r: metadata.annotations[\"penstock.dev/api-keys\"]: must be labels "
            "of Secrets, such as \"app=api-keys\" or \"app=api-keys,tier=gold\", or \"none\", got "
            "\"a=b,a=c\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/max-requests: '0'}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/max-requests\"]: must be "
+           "1..1000000000, got \"0\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/max-waiting: few}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/max-waiting\"]: must be "
+           "0..1000000000, got \"few\" (a.yaml:3)"},
           {"metadata: {name: r, annotations: {penstock.dev/sticky: by-user}}\nspec: {}",
            sticky + "\"header:NAME\", \"cookie:NAME\" or \"session\", got \"by-user\" (a.yaml:3)"},
           {"metadata: {name: r, annotations: {penstock.dev/sticky: 'header:te'}}\nspec: {}",
