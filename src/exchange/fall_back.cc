@@ -43,6 +43,7 @@ Step Exchange::FallBack(FallbackReason reason, TimePoint now) {
   env_.metrics.CountFallback(from->pool.id, reason);
   tried_.fell_back_from = from;
   tried_.fallback_reason = reason;
+  SetStage(Victims::Stage::kFixed);
   routed_.TakeFallback();
   rejection_ = Rejection::kNone;
   detail_.clear();

@@ -29,6 +29,7 @@ constexpr RejectionInfo kTable[] = {
     {429, "saturated", "all endpoints are saturated and the request is not critical", 1},
     {429, "queue_full", "too many requests wait", 1},
     {429, "queue_timeout", "the request has waited for its turn as long as it may", 1},
+    {429, "evicted", "the request was ended to make room for one of a higher priority", 1},
     {500, "route_not_supported", "the route needs a feature that is not supported", 0},
     {500, "no_valid_destination", "the route has no valid destination for this request", 0},
     {500, "pool_not_servable", "the pool cannot be served as it is configured", 0},

@@ -33,6 +33,7 @@ enum class Rejection : uint8_t {
   kSaturated,
   kQueueFull,
   kQueueTimeout,
+  kEvicted,             // ended in flight for one of a higher priority
   kRuleUnsupported,     // the rule needs something that is not built
   kNoValidDestination,  // every backendRef (or the share drawn) does not resolve
   kPoolUnservable,
