@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <map>
@@ -21,6 +22,8 @@ namespace {
 using Id = RequestQueue::Id;
 using Stage = Victims::Stage;
 
+int64_t RoomIn(int64_t places) { return std::max<int64_t>(0, places); }
+
 // A pool of some places. Requests of priorities below 0 may be ended for others.
 class EvictionTest : public testing::Test {
  protected:
@@ -32,7 +35,7 @@ class EvictionTest : public testing::Test {
   void TearDown() override { places_ = -1'000'000; }
   void SetPlaces(int64_t places) {
     places_ = places;
-    queue_->SetPool(options_, [this](TimePoint) { return places_ - in_flight_; });
+    queue_->SetPool(options_, [this](TimePoint) { return RoomIn(places_ - in_flight_); });
   }
   FairQueue::Request Ask(Id id, int priority, std::string_view tenant = "a") {
     return {.id = id, .priority = priority, .tenant = tenant, .tokens = 10, .bytes = 100};
@@ -265,12 +268,10 @@ TEST_F(EvictionTest, WhatAShareHasBroughtIsNotEnded) {
   Wait(2, -1);
   Wait(3, 0);
   Wait(4, 0);
-  Id at_work = 1;
-  while (!Goes(2)) {
-    End(at_work);
-    at_work = at_work == 1 ? 3 : 4;
-  }
-  EXPECT_TRUE(queue_->waiting() > 0) << "it went before one of a higher priority";
+  Wait(5, 0);
+  for (const Id id : {1, 3, 4}) End(id);
+  ASSERT_TRUE(Goes(2));
+  EXPECT_EQ(queue_->waiting(), 1u) << "it went before one of a higher priority";
   queue_->OnRoom();
   EXPECT_TRUE(told_.empty());
 }
@@ -299,7 +300,7 @@ class EvictionThreads : public testing::Test {
     QueueOptions options;
     options.requests_max = kThreads * kEach;
     options.evict_below = 0;
-    queue_->SetPool(options, [this](TimePoint) { return kPlaces - in_flight_.load(); });
+    queue_->SetPool(options, [this](TimePoint) { return RoomIn(kPlaces - in_flight_.load()); });
   }
   void Take(Worker& worker, Id id, Grant grant) {
     in_flight_.fetch_add(1);
