@@ -49,6 +49,8 @@ inline constexpr char kQueueTimeoutAnnotation[] = "penstock.dev/queue-timeout";
 inline constexpr char kQueueSharesAnnotation[] = "penstock.dev/queue-shares";
 // "true": they wait, too, while no endpoint is ready.
 inline constexpr char kQueueWithoutEndpointsAnnotation[] = "penstock.dev/queue-without-endpoints";
+// Requests of lower priorities are ended in flight for those of this one and higher ones: "0".
+inline constexpr char kQueueEvictBelowAnnotation[] = "penstock.dev/queue-evict-below";
 // Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
 inline constexpr char kApiKeysAnnotation[] = "penstock.dev/api-keys";
 inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forward";

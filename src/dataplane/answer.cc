@@ -94,6 +94,17 @@ void RequestDriver::OnGateAnswer(GateAnswer answer) {
   Act(exchange_.OnGateAnswer(worker_.newest_snapshot(), std::move(answer), worker_.loop().now()));
 }
 
+// The connection to the endpoint is closed, so that it computes nothing more.
+void RequestDriver::OnEvicted(int for_priority) {
+  const Step step = exchange_.OnEvicted(for_priority);
+  if (step.kind == Step::Kind::kContinue) return;
+  if (response_head_sent_) {
+    BreakOff(Outcome::kEvicted, step.rejection);
+  } else {
+    ActOnHalf(step);
+  }
+}
+
 void RequestDriver::Dispatch() {
   SetState(State::kWaiting);
   upstream_status_ = 0;
@@ -147,13 +158,13 @@ ClientRequest RequestDriver::ForwardedTry(const EndpointAccess* access, BodyEdit
 void RequestDriver::Respond(Rejection rejection) {
   const RejectionInfo& info = InfoOf(rejection);
   exchange_.set_rejection(rejection);
+  const Outcome outcome = rejection == Rejection::kEvicted ? Outcome::kEvicted : Outcome::kRejected;
   if (early_head_) {
-    EndEarlyStream(Outcome::kRejected, EarlyErrorEvent(exchange_, rejection));
+    EndEarlyStream(outcome, EarlyErrorEvent(exchange_, rejection));
     return;
   }
   const std::string body = exchange_.RejectionBody(rejection);
-  RespondWith({info.status, body, {}}, kJson, exchange_.RetryAfterSeconds(rejection),
-              Outcome::kRejected);
+  RespondWith({info.status, body, {}}, kJson, exchange_.RetryAfterSeconds(rejection), outcome);
 }
 
 void RequestDriver::AnswerByFilter() {

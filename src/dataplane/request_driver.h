@@ -6,9 +6,8 @@
 //   Begin -> (wants_body) OnBody* -> OnBodyEnd -> ResponseSink calls -> Done
 //
 // Back-pressure is a property of the pump: what the sink's client does not take at once is kept
-// there (at most one read's worth), and the endpoint is not read until it is gone.
-//
-// On the worker's thread, all of it.
+// there (at most one read's worth), and the endpoint is not read until it is gone. All of it on the
+// worker's thread.
 
 #pragma once
 
@@ -87,6 +86,7 @@ class RequestDriver final : public ResponseHandler,
   void OnResponseFailed(const ClientError& error) override;
 
   void OnGateAnswer(GateAnswer answer) override;
+  void OnEvicted(int for_priority) override;
 
   void OnPrefillEnd(HeldAnswer answer) override;
   void OnPrefillFailed(TryFailure failure, const ClientError& error) override;

@@ -104,7 +104,7 @@ Step Exchange::TakeAnswer(GateAnswer answer, TimePoint now) {
   }
   tried_.order = std::move(answer.endpoints);
   const Step step = ScheduleTry(now);
-  queued_.grant.Dispatched();
+  UseTurn();
   return step;
 }
 

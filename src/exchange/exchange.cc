@@ -283,6 +283,7 @@ void Exchange::FilterResponse(std::vector<std::string_view>* pieces, bool last) 
 void Exchange::OnFirstByte(TimePoint now) {
   observed_.saw_first_byte = true;
   observed_.first_byte = now;
+  SetStage(observed_.response.event_stream() ? Victims::Stage::kStreams : Victims::Stage::kFixed);
   tried_.hold.Answered(now - tried_.dispatched);
   tried_.hold.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
   if (tried_.pair.active) OnKvCacheArrived(now);
@@ -343,7 +344,8 @@ std::string Exchange::RejectionBody(Rejection rejection) const {
 }
 
 int Exchange::RetryAfterSeconds(Rejection rejection) const {
-  if (rejection == Rejection::kQueueFull || rejection == Rejection::kQueueTimeout) {
+  if (rejection == Rejection::kQueueFull || rejection == Rejection::kQueueTimeout ||
+      rejection == Rejection::kEvicted) {
     return queued_.retry_after_s;
   }
   if (rejection != Rejection::kRequestRate && rejection != Rejection::kTokenRate) {

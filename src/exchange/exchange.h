@@ -78,6 +78,9 @@ class Exchange {
   Step OnQueueTimeout(TimePoint now);
   // The route's time for one try is over. REQUIRES: !is_pair(), nothing was sent to the client
   Step OnTryTimeout(TimePoint now);
+  // By Waiter::OnEvicted. kRespond: it is to end; where parts of the answer were sent by an error
+  // event. kContinue: it goes on after all.
+  Step OnEvicted(int for_priority);
   // After kWait. `newest`: the Snapshot that is newest now, whose version of the pool is taken.
   Step OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer answer, TimePoint now);
   // `detail`: what is known besides, for the record of the request.
@@ -222,6 +225,8 @@ class Exchange {
   Step RejectQueued(QueueResult result, const RequestQueue& queue);
   void TakeTurn(GateAnswer* answer, TimePoint now);
   void LeaveQueue(TimePoint now);
+  void UseTurn();
+  void SetStage(Victims::Stage stage);
   void EndTurn(Outcome outcome);
 
   Step ScheduleTry(TimePoint now);

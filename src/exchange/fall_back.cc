@@ -45,6 +45,7 @@ Step Exchange::FallBack(FallbackReason reason, TimePoint now) {
   env_.metrics.CountFallback(from->pool.id, reason);
   tried_.fell_back_from = from;
   tried_.fallback_reason = reason;
+  SetStage(Victims::Stage::kFixed);
   routed_.TakeFallback();
   if (!CountInPool()) {
     return RejectAsTooMany(

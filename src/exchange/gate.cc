@@ -25,28 +25,38 @@ WaitingRoom::Id WaitingRoom::NewId() {
 
 void WaitingRoom::Leave(Id id) { waiters_.erase(id); }
 
+void WaitingRoom::Door::Answer(Id id, GateAnswer answer) const {
+  Post(id, [answer = std::move(answer)](Waiter& waiter) mutable {
+    waiter.OnGateAnswer(std::move(answer));
+  });
+}
+
+void WaitingRoom::Door::Evict(Id id, int for_priority) const {
+  Post(id, [for_priority](Waiter& waiter) { waiter.OnEvicted(for_priority); });
+}
+
 // The task looks the room up again: it may be gone by the time that the task is run, or destroyed
 // with its loop.
-void WaitingRoom::Door::Answer(Id id, GateAnswer answer) const {
+void WaitingRoom::Door::Post(Id id, Tell tell) const {
   const MutexLock lock(shared_->mutex);
   if (shared_->room == nullptr) return;
-  shared_->room->post_([shared = shared_, id, answer = std::move(answer)]() mutable {
+  shared_->room->post_([shared = shared_, id, tell = std::move(tell)] {
     WaitingRoom* room;
     {
       const MutexLock inside(shared->mutex);
       room = shared->room;
     }
     // The room goes on the worker's thread, which is this one.
-    if (room != nullptr) room->Call(id, std::move(answer));
+    if (room != nullptr) room->Call(id, tell);
   });
 }
 
-void WaitingRoom::Call(Id id, GateAnswer answer) {
+void WaitingRoom::Call(Id id, const Door::Tell& tell) {
   const auto found = waiters_.find(id);
   if (found == waiters_.end()) return;
   Waiter* const waiter = found->second;
   waiters_.erase(found);
-  waiter->OnGateAnswer(std::move(answer));
+  tell(*waiter);
 }
 
 }  // namespace gw

@@ -3,7 +3,8 @@
 // queue (flowcontrol/request_queue.h) answers in the same way.
 //
 // While it waits a request holds nothing of its pool (Routed::Unpin), and may end: its client
-// leaves, its time is over. WaitingRoom is where answers and ends meet.
+// leaves, its time is over. WaitingRoom is where answers and ends meet. A request in flight that
+// its queue may end for another one hears of that there, too.
 
 #pragma once
 
@@ -38,6 +39,8 @@ struct GateAnswer {
 class Waiter {
  public:
   virtual void OnGateAnswer(GateAnswer answer) = 0;
+  // Its queue wants it ended for one of that priority.
+  virtual void OnEvicted(int for_priority) = 0;
 
  protected:
   ~Waiter() = default;
@@ -69,9 +72,12 @@ class WaitingRoom {
   class Door {
    public:
     void Answer(Id id, GateAnswer answer) const;
+    void Evict(Id id, int for_priority) const;  // in the same way
 
    private:
     friend class WaitingRoom;
+    using Tell = std::function<void(Waiter&)>;  // called once at most
+    void Post(Id id, Tell tell) const;
     struct Shared {
       Mutex mutex;
       WaitingRoom* room ABSL_GUARDED_BY(mutex);  // nullptr: gone
@@ -81,7 +87,7 @@ class WaitingRoom {
   const Door& door() const { return door_; }
 
  private:
-  void Call(Id id, GateAnswer answer);
+  void Call(Id id, const Door::Tell& tell);
 
   const Post post_;
   Door door_;

@@ -102,6 +102,7 @@ class GateTest : public testing::Test, public Waiter {
     ++heard_;
     step_ = exchange_.OnGateAnswer(snapshot_, std::move(answer), clock_.Now());
   }
+  void OnEvicted(int) override { FAIL() << "no queue has it"; }
   void Eject(const std::string& address) {
     const std::shared_ptr<EndpointState> state = table_.Get(address);
     for (int i = 0; i < 20 && !IsEjected(*state); ++i) {
@@ -318,6 +319,7 @@ TEST_F(GateTest, APoolThatIsNotThereRefusesAndIsNamed) {
 TEST(WaitingRoom, EveryAnswerIsHeardOnceOrNever) {
   struct Counter final : Waiter {
     void OnGateAnswer(GateAnswer) override { ++heard; }
+    void OnEvicted(int) override {}
     int heard = 0;
   };
   constexpr int kRequests = 1000;

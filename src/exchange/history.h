@@ -76,12 +76,13 @@ struct RequestRecord {
   std::string tenant;  // whose fair share it is of
   int priority = 0;
   double queue_wait_ms = -1;
-  size_t ahead_higher = 0;   // of those that waited when it came: of higher priorities,
-  size_t ahead_others = 0;   // of its own and other tenants,
-  size_t ahead_own = 0;      // and of its own and its tenant
-  std::string_view session;  // "begun", "held" or "moved"; empty: the rule has none
-  std::string release;       // "default/chat-v2 candidate"; empty: no version of a release
-  bool sticky = false;       // the client's value has chosen the pool among the rule's
+  size_t ahead_higher = 0;         // of those that waited when it came: of higher priorities,
+  size_t ahead_others = 0;         // of its own and other tenants,
+  size_t ahead_own = 0;            // and of its own and its tenant
+  std::optional<int> evicted_for;  // it was ended for one of that priority
+  std::string_view session;        // "begun", "held" or "moved"; empty: the rule has none
+  std::string release;             // "default/chat-v2 candidate"; empty: no version of a release
+  bool sticky = false;             // the client's value has chosen the pool among the rule's
 
   // The best that lost that decision; scores in the order of `scores`.
   struct Loser {

@@ -25,6 +25,8 @@ std::string_view NameOf(Outcome outcome) {
       return "aborted";
     case Outcome::kTimedOut:
       return "timed_out";
+    case Outcome::kEvicted:
+      return "evicted";
   }
   return "unknown";
 }

@@ -30,6 +30,7 @@ enum class Outcome : uint8_t {
   kErrorEvent,     // the stream ended in order but carried an error event
   kAborted,        // the stream ended in order with finish_reason "abort"
   kTimedOut,       // the route's request timeout cut the response
+  kEvicted,        // ended for a request of a higher priority
 };
 std::string_view NameOf(Outcome outcome);
 

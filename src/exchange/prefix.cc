@@ -59,7 +59,7 @@ bool Exchange::WasServed(Outcome outcome) const {
   const bool success = observed_.status >= 200 && observed_.status <= 299;
   return observed_.saw_first_byte && success &&
          (outcome == Outcome::kComplete || outcome == Outcome::kClientLeft ||
-          outcome == Outcome::kTimedOut);
+          outcome == Outcome::kTimedOut || outcome == Outcome::kEvicted);
 }
 
 }  // namespace gw

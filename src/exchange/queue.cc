@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/check.h"
 #include "exchange/exchange.h"
@@ -23,8 +24,8 @@ constexpr size_t kBytesPerToken = 4;
 }  // namespace
 
 std::string_view NameOf(QueueResult result) {
-  constexpr std::string_view kNames[kQueueResults] = {"",     "passed",  "waited",
-                                                      "full", "expired", "cancelled"};
+  constexpr std::string_view kNames[kQueueResults] = {"",        "passed",    "waited", "full",
+                                                      "expired", "cancelled", "evicted"};
   return kNames[static_cast<size_t>(result)];
 }
 
@@ -108,7 +109,7 @@ Step Exchange::AskQueue(TimePoint now) {
   queued_.result = QueueResult::kPassed;
   queued_.grant = *std::move(grant);
   const Step step = ScheduleTry(now);
-  queued_.grant.Dispatched();
+  UseTurn();
   env_.ForgetSamples();
   return step;
 }
@@ -158,8 +159,38 @@ Step Exchange::RejectQueued(QueueResult result, const RequestQueue& queue) {
   const int64_t seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
   queued_.retry_after_s = static_cast<int>(std::clamp<int64_t>(seconds, 1, kRetryAfterMax));
   if (result == QueueResult::kFull) return Reject(Rejection::kQueueFull);
+  if (result == QueueResult::kEvicted) return Reject(Rejection::kEvicted);
   CountLimit("queue_timeout");
   return Reject(Rejection::kQueueTimeout);
+}
+
+// It is dispatched, and may be ended from now on where its pool wants that.
+void Exchange::UseTurn() {
+  if (!queued_.grant.held()) return;
+  const std::optional<QueueOptions>& options = routed_.pool()->queueing;
+  if (!options || !options->evict_below || queued_.priority >= *options->evict_below) {
+    queued_.grant.Dispatched();
+    return;
+  }
+  queued_.evict_id = env_.room->Enter(waiter_);
+  queued_.grant.Dispatched([door = env_.room->door(), id = queued_.evict_id](int for_priority) {
+    door.Evict(id, for_priority);
+  });
+}
+
+// The place that it gives back must be one of the pool whose turn it has.
+void Exchange::SetStage(Victims::Stage stage) {
+  queued_.grant.SetStage(tried_.fell_back_from == nullptr ? stage : Victims::Stage::kFixed);
+}
+
+Step Exchange::OnEvicted(int for_priority) {
+  CHECK(queued_.evict_id != 0);
+  // It is complete but for the end of the message.
+  if (observed_.response.saw_last_event()) SetStage(Victims::Stage::kFixed);
+  env_.room->Enter(queued_.evict_id, waiter_);  // it may be told again
+  if (!queued_.grant.GivesWay()) return {Step::Kind::kContinue, Rejection::kNone};
+  queued_.evicted_for = for_priority;
+  return RejectQueued(QueueResult::kEvicted, *queued_.grant.queue());
 }
 
 Step Exchange::OnQueueTimeout(TimePoint now) {
@@ -194,9 +225,11 @@ void Exchange::EndTurn(Outcome outcome) {
     env_.metrics.CountQueued(routed_.pool_id(), queued_.priority, queued_.tenant, queued_.result,
                              queued_.waited);
   }
+  if (queued_.evict_id != 0) env_.room->Leave(std::exchange(queued_.evict_id, 0));
   if (!queued_.grant.held()) return;
   std::optional<int64_t> used;
-  if (tried_.count > 0) {
+  // Of an answer that was not let begin nothing is known, and nothing is learnt.
+  if (tried_.count > 0 && (outcome != Outcome::kEvicted || observed_.saw_first_byte)) {
     used = parsed_.request.api == ApiKind::kOther ? queued_.tokens : UsedTokens(outcome);
   }
   queued_.grant.End(used);

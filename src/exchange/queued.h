@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "exchange/gate.h"
 #include "flowcontrol/request_queue.h"
 
 namespace gw {
@@ -29,8 +31,9 @@ enum class QueueResult : uint8_t {
   kFull,       // too many wait
   kExpired,    // it has waited as long as it may
   kCancelled,  // it ended while it waited: its client left, mostly
+  kEvicted,    // it was dispatched, and ended for one of a higher priority
 };
-inline constexpr size_t kQueueResults = static_cast<size_t>(QueueResult::kCancelled) + 1;
+inline constexpr size_t kQueueResults = static_cast<size_t>(QueueResult::kEvicted) + 1;
 std::string_view NameOf(QueueResult result);
 
 struct Queued {
@@ -44,7 +47,9 @@ struct Queued {
   TimePoint entered{};
   TimePoint deadline{};
   Duration waited{};
-  int retry_after_s = 0;  // of a refusal
+  int retry_after_s = 0;         // of a refusal
+  WaitingRoom::Id evict_id = 0;  // by which it hears that it is to end; 0: it cannot be
+  std::optional<int> evicted_for = std::nullopt;  // priority
 
   // For the next request. REQUIRES: it does not wait
   void Reset() {
@@ -55,6 +60,7 @@ struct Queued {
     ahead = {};
     waited = {};
     retry_after_s = 0;
+    evicted_for.reset();
   }
 };
 

@@ -91,6 +91,7 @@ void LogRequest(const RequestRecord& record) {
          {"queue_wait_ms", record.queue_wait_ms}});
   }
   if (!record.release.empty()) add({{"release", record.release}});
+  if (record.evicted_for) add({{"evicted_for", *record.evicted_for}});
   if (!record.disaggregation.empty()) {
     add({{"disaggregation", record.disaggregation},
          {"prefill_pod", record.prefill_name},
@@ -122,7 +123,9 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   if (tried_.pair.active && observed_.saw_first_byte && outcome == Outcome::kComplete) {
     Phases().decode.Observe(ToSeconds(now - observed_.first_byte));
   }
-  if (outcome == Outcome::kRejected) env_.metrics.CountRejection(rejection_);
+  if (outcome == Outcome::kRejected || outcome == Outcome::kEvicted) {
+    env_.metrics.CountRejection(rejection_);
+  }
   if (observed_.series == nullptr) {
     // Never dispatched: no endpoint has said that there is such a model.
     observed_.series =
@@ -206,6 +209,7 @@ void Exchange::FillQueue() {
   record.ahead_higher = queued_.ahead.higher;
   record.ahead_others = queued_.ahead.others;
   record.ahead_own = queued_.ahead.own;
+  record.evicted_for = queued_.evicted_for;
 }
 
 void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {

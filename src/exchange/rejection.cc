@@ -31,6 +31,7 @@ constexpr RejectionInfo kTable[] = {
     {429, "queue_timeout", "the request has waited for its turn as long as it may", 1},
     {503, "max_requests", "as many requests are here as may be at once", 0},
     {503, "max_waiting", "as many requests wait as may", 0},
+    {429, "evicted", "the request was ended to make room for one of a higher priority", 1},
     {500, "route_not_supported", "the route needs a feature that is not supported", 0},
     {500, "no_valid_destination", "the route has no valid destination for this request", 0},
     {500, "pool_not_servable", "the pool cannot be served as it is configured", 0},

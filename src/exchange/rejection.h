@@ -35,6 +35,7 @@ enum class Rejection : uint8_t {
   kQueueTimeout,
   kMaxRequests,         // as many are here as may be, of the pool or of the route
   kMaxWaiting,          // as many wait as may
+  kEvicted,             // ended in flight for one of a higher priority
   kRuleUnsupported,     // the rule needs something that is not built
   kNoValidDestination,  // every backendRef (or the share drawn) does not resolve
   kPoolUnservable,

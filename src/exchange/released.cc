@@ -95,7 +95,8 @@ void Exchange::TakeModelVersion() {
 }
 
 void Exchange::LeaveSample(Outcome outcome, int status) {
-  if (!released_.counts() || outcome == Outcome::kClientLeft) return;
+  if (!released_.counts()) return;
+  if (outcome == Outcome::kClientLeft || outcome == Outcome::kEvicted) return;
   // What another pool has answered is no answer of the version.
   if (tried_.fell_back_from != nullptr) return released_.CountRefusal();
   if (outcome == Outcome::kRejected) {

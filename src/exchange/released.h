@@ -4,7 +4,8 @@
 // Counted as an error of its version is a try that came to no answer, whatever another one came to;
 // an answer with an error, also of a client's making (both versions have their share of those); a
 // request that the version's pool had no room or no endpoint for; one that another pool served for
-// it. Not counted is whoever was refused before a version was to serve them, and who has left.
+// it. Not counted is whoever was refused before a version was to serve them, who has left, and who
+// was ended for another request.
 
 #pragma once
 

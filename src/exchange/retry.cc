@@ -61,6 +61,7 @@ Step Exchange::BackOff(TryFailure cause, TimePoint now) {
   tried_.back_off_cause = cause;
   tried_.back_off = retry_policy()->BackOff(static_cast<uint32_t>(retries), env_.random);
   tried_.backs_off = true;
+  SetStage(Victims::Stage::kFixed);  // its end would make no room
   if (tried_.back_off <= Duration::zero()) return OnBackOffOver(now);
   return {Step::Kind::kBackOff, Rejection::kNone};
 }
@@ -78,6 +79,7 @@ Step Exchange::OnBackOffOver(TimePoint now) {
   }
   if (step.kind != Step::Kind::kRespond) {
     env_.metrics.CountRetry(routed_.pool()->pool.id, tried_.back_off_cause);
+    SetStage(Victims::Stage::kUnsent);
   }
   return step;
 }

@@ -28,6 +28,16 @@ struct FairQueue::Tenant {
     return (!terms.requests_max || requests < *terms.requests_max) &&
            (!terms.tokens_max || tokens < *terms.tokens_max);
   }
+  // How many more of so many tokens each it may have, at most `most`.
+  size_t MayHaveMore(int64_t tokens_each, size_t most) const {
+    auto more = static_cast<int64_t>(most);
+    if (terms.requests_max) more = std::min(more, *terms.requests_max - requests);
+    if (terms.tokens_max) {
+      const int64_t each = std::max<int64_t>(1, tokens_each);
+      more = std::min(more, (*terms.tokens_max - tokens + each - 1) / each);
+    }
+    return static_cast<size_t>(std::max<int64_t>(0, more));
+  }
 };
 
 struct FairQueue::Waiting {
@@ -173,31 +183,33 @@ FairQueue::Refused FairQueue::Push(const Request& request) {
 }
 
 // A band that is owed its share is before all others; else the highest priority is.
-FairQueue::Account* FairQueue::NextAccount() const {
-  Account* best = nullptr;
+FairQueue::Turn FairQueue::NextTurn() const {
+  Turn best;
   for (const auto& [priority, band] : bands_) {
     if (band.ready.empty()) continue;
     Account* const first = *band.ready.begin();
     const auto needed = static_cast<double>(first->ExpectedTokens(first->first->tokens));
-    if (band.share > 0 && band.owed_tokens >= needed) return first;
-    if (best == nullptr) best = first;
+    const bool owed = band.share > 0 && band.owed_tokens >= needed;
+    if (owed) return {first, priority, best.account != nullptr};
+    if (best.account == nullptr) best = {first, priority, false};
   }
   return best;
 }
 
 std::optional<FairQueue::Id> FairQueue::Peek() const {
-  const Account* next = NextAccount();
+  const Account* next = NextTurn().account;
   return next == nullptr ? std::nullopt : std::optional<Id>(next->first->id);
 }
 
 std::optional<FairQueue::Next> FairQueue::Pop() {
-  Account* const next = NextAccount();
-  if (next == nullptr) return std::nullopt;
-  const Id id = next->first->id;
-  const int64_t tokens = next->first->tokens;
-  Unlink(*next->first);
+  const Turn next = NextTurn();
+  if (next.account == nullptr) return std::nullopt;
+  Waiting& first = *next.account->first;
+  const Id id = first.id;
+  const int64_t tokens = first.tokens;
+  Unlink(first);
   waiting_.erase(id);
-  return Next{id, Start(*next, tokens)};
+  return Next{id, Start(*next.account, tokens), next.priority, next.of_share};
 }
 
 std::optional<FairQueue::Charge> FairQueue::Pass(const Request& request) {
@@ -313,6 +325,21 @@ size_t FairQueue::WaitingAtLeast(int priority) const {
     count += band.waiting;
   }
   return count;
+}
+
+FairQueue::Ready FairQueue::ReadyAtLeast(int priority, size_t most) const {
+  Ready ready;
+  for (const auto& [of_band, band] : bands_) {
+    if (of_band < priority) break;
+    for (const Account* account : band.ready) {
+      if (ready.count >= most) return ready;
+      if (ready.count == 0) ready.highest = of_band;
+      const int64_t tokens = account->ExpectedTokens(account->first->tokens);
+      const size_t left = std::min(account->waiting, most - ready.count);
+      ready.count += account->tenant->MayHaveMore(tokens, left);
+    }
+  }
+  return ready;
 }
 
 FairQueue::Ahead FairQueue::AheadOf(int priority, std::string_view tenant) const {

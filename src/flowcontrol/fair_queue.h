@@ -98,6 +98,8 @@ class FairQueue {
   struct Next {
     Id id = 0;
     Charge charge = {};
+    int priority = 0;
+    bool of_share = false;  // one of a higher priority waits: it is its own one's smallest share
   };
 
   explicit FairQueue(Limits limits);
@@ -126,6 +128,13 @@ class FairQueue {
   size_t waiting_bytes() const { return waiting_bytes_; }
   // Of that priority and higher ones.
   size_t WaitingAtLeast(int priority) const;
+
+  // Those of that priority and higher ones that wait for nothing but room.
+  struct Ready {
+    size_t count = 0;  // at most so many as asked for
+    int highest = 0;   // of their priorities
+  };
+  Ready ReadyAtLeast(int priority, size_t most) const;
 
   // Who would be served before one that comes now, as far as priorities say it, and those of its
   // own priority.
@@ -162,7 +171,12 @@ class FairQueue {
   Tenant& TenantOf(std::string_view name, const Terms& terms);
   Band& BandOf(int priority);
   Account& AccountOf(const Request& request);
-  Account* NextAccount() const;
+  struct Turn {
+    Account* account = nullptr;  // nullptr: nobody's
+    int priority = 0;
+    bool of_share = false;
+  };
+  Turn NextTurn() const;
   Charge Start(Account& account, int64_t prompt_tokens);
   void Share(const Band& from, int64_t tokens);
   void Unlink(Waiting& waiting);

@@ -196,6 +196,52 @@ TEST(FairQueue, ASmallestShareTricklesOnUnderHigherPriorities) {
   EXPECT_EQ(queue.Pop()->id, id);
 }
 
+TEST(FairQueue, ATurnSaysItsPriorityAndWhetherAShareHasBroughtIt) {
+  FairQueue queue({.shares = {{-1, 0.5}}});
+  queue.Push(Of(1, "batch", 100, -1));
+  queue.Push(Of(2, "interactive", 100, 1));
+  queue.Push(Of(3, "interactive", 100, 1));
+  queue.Push(Of(4, "interactive", 100, 1));
+  int of_share = 0;
+  while (const auto next = queue.Pop()) {
+    EXPECT_EQ(next->priority, next->id == 1 ? -1 : 1);
+    of_share += next->of_share;
+    if (next->of_share) EXPECT_EQ(next->id, 1u);
+  }
+  EXPECT_EQ(of_share, 1);
+  queue.Push(Of(5, "batch", 100, -1));
+  EXPECT_FALSE(queue.Pop()->of_share) << "nobody else was there";
+}
+
+TEST(FairQueue, CountsThoseThatWaitForNothingButRoom) {
+  FairQueue queue({});
+  FairQueue::Request limited = Of(1, "limited");
+  limited.terms.requests_max = 2;
+  for (; limited.id <= 5; ++limited.id) queue.Push(limited);
+  queue.Push(Of(11, "a", 100, 3));
+  queue.Push(Of(12, "a", 100, -1));
+  EXPECT_EQ(queue.ReadyAtLeast(0, 100).count, 3u) << "two of the limited ones may go";
+  EXPECT_EQ(queue.ReadyAtLeast(0, 100).highest, 3);
+  EXPECT_EQ(queue.ReadyAtLeast(0, 2).count, 2u) << "no more were asked for";
+  EXPECT_EQ(queue.ReadyAtLeast(-1, 100).count, 4u);
+  EXPECT_EQ(queue.ReadyAtLeast(4, 100).count, 0u);
+  queue.Pop();
+  queue.Pop();
+  EXPECT_EQ(queue.ReadyAtLeast(0, 100).count, 1u);
+  EXPECT_EQ(queue.ReadyAtLeast(0, 100).highest, 0);
+}
+
+TEST(FairQueue, ACeilingOfTokensCountsAsManyAsItLeaves) {
+  FairQueue queue({});
+  FairQueue::Request limited = Of(1, "limited");
+  limited.terms.tokens_max = 250;
+  for (; limited.id <= 5; ++limited.id) queue.Push(limited);
+  EXPECT_EQ(queue.ReadyAtLeast(0, 100).count, 3u);
+  size_t popped = PopAll(queue).size();
+  EXPECT_EQ(popped, 3u);
+  EXPECT_EQ(queue.ReadyAtLeast(0, 100).count, 0u);
+}
+
 TEST(FairQueue, TenantsAboveTheLimitAreOneToTheOthers) {
   FairQueue queue({.tenants_max = 2});
   for (const char* tenant : {"a", "b", "c", "d", "e"}) queue.Push(Of(tenant[0], tenant));

@@ -23,19 +23,30 @@ Grant& Grant::operator=(Grant&& other) noexcept {
   End(std::nullopt);
   queue_ = std::move(other.queue_);
   charge_ = std::move(other.charge_);
+  priority_ = other.priority_;
+  of_share_ = other.of_share_;
   dispatched_ = std::exchange(other.dispatched_, false);
+  victim_ = std::exchange(other.victim_, 0);
   return *this;
 }
 
-void Grant::Dispatched() {
+void Grant::Dispatched(Victims::Evict evict) {
   if (queue_ == nullptr || std::exchange(dispatched_, true)) return;
-  queue_->Dispatched();
+  if (of_share_) evict = nullptr;
+  victim_ = queue_->Dispatched(priority_, std::move(evict));
 }
+
+void Grant::SetStage(Victims::Stage stage) {
+  if (victim_ != 0) queue_->SetStage(victim_, stage);
+}
+
+bool Grant::GivesWay() { return victim_ != 0 && queue_->GivesWay(victim_); }
 
 void Grant::End(std::optional<int64_t> used_tokens) {
   if (queue_ == nullptr) return;
   const std::shared_ptr<RequestQueue> queue = std::move(queue_);
-  queue->End(std::move(charge_), std::exchange(dispatched_, false), used_tokens);
+  queue->End(std::move(charge_), std::exchange(dispatched_, false), std::exchange(victim_, 0),
+             used_tokens);
 }
 
 RequestQueue::RequestQueue(const Clock& clock) : clock_(clock), fair_(LimitsOf(options_)) {}
@@ -69,7 +80,7 @@ std::optional<Grant> RequestQueue::Pass(const FairQueue::Request& request,
   if (!charge) return std::nullopt;
   ++granted_;
   rate_.Count(clock_.Now());
-  return Grant(shared_from_this(), *std::move(charge));
+  return Grant(shared_from_this(), *std::move(charge), request.priority, false);
 }
 
 FairQueue::Refused RequestQueue::Wait(const FairQueue::Request& request, Answer answer) {
@@ -92,6 +103,7 @@ bool RequestQueue::Leave(Id id) {
   dropped = std::move(answer->second.answer);
   answers_.erase(answer);
   CountWaiting();
+  CountReady();
   return true;
 }
 
@@ -103,15 +115,17 @@ void RequestQueue::Pump() {
     again_ = true;
     if (std::exchange(pumping_, true)) return;
   }
-  std::vector<Due> due;
+  Due due;
   while (TakeDue(&due)) {
-    for (auto& [answer, grant] : due) answer(std::move(grant));
-    due.clear();
+    for (auto& [answer, grant] : due.turns) answer(std::move(grant));
+    for (auto& [evict, for_priority] : due.evictions) evict(for_priority);
+    due.turns.clear();
+    due.evictions.clear();
   }
 }
 
 // False: nothing is due and nobody has come meanwhile, so that the next one who does has to look.
-bool RequestQueue::TakeDue(std::vector<Due>* due) {
+bool RequestQueue::TakeDue(Due* due) {
   const MutexLock lock(mutex_);
   if (!std::exchange(again_, false)) {
     pumping_ = false;
@@ -126,38 +140,101 @@ bool RequestQueue::TakeDue(std::vector<Due>* due) {
     CHECK(answer != answers_.end());
     ++granted_;
     rate_.Count(now);
-    due->emplace_back(std::move(answer->second.answer),
-                      Grant(shared_from_this(), std::move(next->charge)));
+    const bool high = options_.evict_below && next->priority >= *options_.evict_below;
+    if (high && ended_for_waiting_ > 0) --ended_for_waiting_;
+    due->turns.emplace_back(
+        std::move(answer->second.answer),
+        Grant(shared_from_this(), std::move(next->charge), next->priority, next->of_share));
     answers_.erase(answer);
   }
-  if (closed_) LetAllGo(due);
+  if (closed_) {
+    LetAllGo(due);
+  } else if (room != kNobodyServes) {
+    TakeVictims(due);
+  }
   CountWaiting();
   return true;
 }
 
+// Those for whom others may be ended. An eviction for one that does not wait any more is not
+// counted against the next one.
+FairQueue::Ready RequestQueue::CountReady() {
+  if (!options_.evict_below) return {};
+  const size_t most = victims_.taken() + victims_.left() + ended_for_waiting_;
+  const FairQueue::Ready ready = fair_.ReadyAtLeast(*options_.evict_below, most);
+  ended_for_waiting_ = std::min(ended_for_waiting_, ready.count);
+  return ready;
+}
+
+// REQUIRES: there is no room for those that wait. One for each of them: what was ended for one that
+// waits yet counts whether or not its place was room.
+void RequestQueue::TakeVictims(Due* due) {
+  const FairQueue::Ready ready = CountReady();
+  while (victims_.taken() + ended_for_waiting_ < ready.count) {
+    Victims::Evict evict = victims_.Take(*options_.evict_below);
+    if (evict == nullptr) return;
+    due->evictions.emplace_back(std::move(evict), ready.highest);
+  }
+}
+
 // Those whose tenants' ceilings are reached. Nobody keeps ceilings any more.
-void RequestQueue::LetAllGo(std::vector<Due>* due) {
+void RequestQueue::LetAllGo(Due* due) {
   for (auto& [id, waiting] : answers_) {
     CHECK(fair_.Remove(id));
-    due->emplace_back(std::move(waiting.answer), Grant());
+    due->turns.emplace_back(std::move(waiting.answer), Grant());
   }
   answers_.clear();
 }
 
 // Its endpoint and granted_ may both have counted it in a sample taken meanwhile.
-void RequestQueue::Dispatched() {
+Victims::Key RequestQueue::Dispatched(int priority, Victims::Evict evict) {
+  Victims::Key victim = 0;
   {
     const MutexLock lock(mutex_);
     --granted_;
+    if (evict != nullptr && options_.evict_below && priority < *options_.evict_below) {
+      victim = victims_.Add(priority, std::move(evict));
+    }
   }
   OnRoom();
+  return victim;
 }
 
-void RequestQueue::End(FairQueue::Charge charge, bool dispatched,
+void RequestQueue::SetStage(Victims::Key victim, Victims::Stage stage) {
+  {
+    const MutexLock lock(mutex_);
+    const bool was_fixed = victims_.StageOf(victim) == Victims::Stage::kFixed;
+    victims_.SetStage(victim, stage);
+    if (!was_fixed) return;
+  }
+  OnRoom();  // who waits may have somebody to end now
+}
+
+// Between the choice and this it may have come to its whole answer, and who waited have left or
+// gone by other room: then there are more taken than wanted.
+bool RequestQueue::GivesWay(Victims::Key victim) {
+  {
+    const MutexLock lock(mutex_);
+    if (!victims_.IsTaken(victim)) return false;
+    const bool wanted = !closed_ && victims_.taken() + ended_for_waiting_ <= CountReady().count;
+    if (wanted && victims_.StageOf(victim) != Victims::Stage::kFixed) return true;
+    victims_.PutBack(victim);
+  }
+  OnRoom();  // another one may be ended in its place
+  return false;
+}
+
+void RequestQueue::End(FairQueue::Charge charge, bool dispatched, Victims::Key victim,
                        std::optional<int64_t> used_tokens) {
+  Victims::Evict dropped;  // not under the lock, as in Leave
   {
     const MutexLock lock(mutex_);
     if (!dispatched) --granted_;
+    if (victim != 0) {
+      if (victims_.IsTaken(victim)) ++ended_for_waiting_;
+      dropped = victims_.Remove(victim);
+      CountReady();
+    }
     fair_.Settle(std::move(charge), used_tokens);
   }
   OnRoom();

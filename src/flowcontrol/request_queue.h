@@ -6,7 +6,9 @@
 // workers cannot pass it.
 //
 // Nothing polls: whoever makes room says so (OnRoom): a request that ends, a metrics page, another
-// configuration. All of a pool's requests come by here, also those that need not wait.
+// configuration. All of a pool's requests come by here, also those that need not wait. Where the
+// pool says so, requests in flight of low priorities are ended for high ones that wait for room:
+// one for each, and no other one if its place is not enough.
 
 #pragma once
 
@@ -26,6 +28,7 @@
 #include "base/mutex.h"
 #include "flowcontrol/drain_rate.h"
 #include "flowcontrol/fair_queue.h"
+#include "flowcontrol/victims.h"
 
 namespace gw {
 
@@ -37,6 +40,9 @@ struct QueueOptions {
   // Whether requests wait, too, while no endpoint is ready: for those that are scaled up from zero.
   bool waits_without_endpoints = false;
   std::map<int, double> shares = {};  // smallest shares of priorities, together below 1
+  // Requests of lower priorities may be ended in flight for those of this one and higher ones;
+  // nullopt: none is.
+  std::optional<int> evict_below = std::nullopt;
 
   bool operator==(const QueueOptions&) const = default;
 };
@@ -54,27 +60,41 @@ class Grant {
 
   // False: the queue has let it go and keeps no account of it, or there is none.
   bool held() const { return queue_ != nullptr; }
-  // Its endpoint counts it from now on.
-  void Dispatched();
+  const RequestQueue* queue() const { return queue_.get(); }  // nullptr: !held()
+  // Its endpoint counts it from now on. `evict` is called, maybe before this returns, if it is to
+  // be ended for another one; nullptr: it cannot be. What a share has brought is never ended.
+  void Dispatched(Victims::Evict evict = nullptr);
+  // How far it is, for who is ended first. Costs nothing where nobody is.
+  void SetStage(Victims::Stage stage);
+  // Once its `evict` was called. False: it is to go on, as nobody waits for its place any more, or
+  // its stage is kFixed by now; `evict` may be called again.
+  bool GivesWay();
   // What it used in all, prompt and answer; nullopt: it was not served.
   void End(std::optional<int64_t> used_tokens);
 
  private:
   friend class RequestQueue;
-  Grant(std::shared_ptr<RequestQueue> queue, FairQueue::Charge charge)
-      : queue_(std::move(queue)), charge_(std::move(charge)) {}
+  Grant(std::shared_ptr<RequestQueue> queue, FairQueue::Charge charge, int priority, bool of_share)
+      : queue_(std::move(queue)),
+        charge_(std::move(charge)),
+        priority_(priority),
+        of_share_(of_share) {}
 
   std::shared_ptr<RequestQueue> queue_;
   FairQueue::Charge charge_;
+  int priority_ = 0;
+  bool of_share_ = false;
   bool dispatched_ = false;
+  Victims::Key victim_ = 0;  // among those that may be ended; 0: it is not
 };
 
 // Thread-safe. Times are those of `clock`.
 class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
  public:
   using Id = FairQueue::Id;
-  // How many more requests the pool takes now, of those that are dispatched. Called under a lock:
-  // it calls nothing of this.
+  // How many more requests the pool takes now, of those that are dispatched; kNobodyServes: none,
+  // and none more if one ended. Called under a lock: it calls nothing of this.
+  static constexpr int64_t kNobodyServes = -1;
   using Room = std::function<int64_t(TimePoint now)>;
   // Called once, without the lock, on any thread; also after Leave, if it was under way.
   using Answer = std::function<void(Grant)>;
@@ -132,18 +152,26 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
 
  private:
   friend class Grant;
-  using Due = std::pair<Answer, Grant>;
   struct Waiting {
     Answer answer;
     TimePoint since;
   };
+  struct Due {
+    std::vector<std::pair<Answer, Grant>> turns;
+    std::vector<std::pair<Victims::Evict, int>> evictions;  // for one of that priority
+  };
 
   void Pump();
-  bool TakeDue(std::vector<Due>* due);
-  void LetAllGo(std::vector<Due>* due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool TakeDue(Due* due);
+  void LetAllGo(Due* due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Dispatched();
-  void End(FairQueue::Charge charge, bool dispatched, std::optional<int64_t> used_tokens);
+  Victims::Key Dispatched(int priority, Victims::Evict evict);
+  void SetStage(Victims::Key victim, Victims::Stage stage);
+  bool GivesWay(Victims::Key victim);
+  FairQueue::Ready CountReady() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeVictims(Due* due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void End(FairQueue::Charge charge, bool dispatched, Victims::Key victim,
+           std::optional<int64_t> used_tokens);
 
   const Clock& clock_;
   std::atomic<size_t> waiting_{0};
@@ -155,6 +183,9 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   absl::flat_hash_map<Id, Waiting> answers_ ABSL_GUARDED_BY(mutex_);
   int64_t granted_ ABSL_GUARDED_BY(mutex_) = 0;
   DrainRate rate_ ABSL_GUARDED_BY(mutex_);
+  Victims victims_ ABSL_GUARDED_BY(mutex_);
+  // That have ended for requests which wait yet: their places need not be room enough.
+  size_t ended_for_waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   // One thread at a time hands out turns; what others bring meanwhile it takes along.
   bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
   bool again_ ABSL_GUARDED_BY(mutex_) = false;

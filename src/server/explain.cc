@@ -22,7 +22,9 @@ std::string ScoresText(const Scores& scores, double sum) {
 // How long it waited, and behind whom.
 std::string QueueText(const RequestRecord& record) {
   if (record.queue_result.empty()) return "";
-  std::string out = fmt::format("  queue: {}, priority {}", record.queue_result, record.priority);
+  std::string out = fmt::format("  queue: {}", record.queue_result);
+  if (record.evicted_for) out += fmt::format(" for priority {}", *record.evicted_for);
+  out += fmt::format(", priority {}", record.priority);
   if (!record.tenant.empty()) out += fmt::format(", tenant {}", record.tenant);
   if (record.queue_result == "passed") return out + '\n';
   return out + fmt::format(
@@ -268,6 +270,7 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("queue_result", record.queue_result)
       .Set("priority", record.priority)
       .Set("tenant", record.tenant)
+      .Set("evicted_for", record.evicted_for ? Document(int64_t{*record.evicted_for}) : Document())
       .Set("queue_wait_ms", OrNull(record.queue_result.empty() ? -1 : record.queue_wait_ms))
       .Set("ahead_higher", static_cast<uint64_t>(record.ahead_higher))
       .Set("ahead_others", static_cast<uint64_t>(record.ahead_others))

@@ -59,6 +59,19 @@ TEST(ExplainText, TellsThatTheClientsValueHasChosenThePool) {
   EXPECT_THAT(ExplainText(record), HasSubstr("  pool chosen by stickiness\n"));
 }
 
+TEST(ExplainText, TellsForWhatPriorityItWasEnded) {
+  RequestRecord record = Answered();
+  record.queue_result = "evicted";
+  record.priority = -1;
+  record.queue_wait_ms = 3;
+  EXPECT_THAT(ExplainDocument(record).ToCompactJson(), HasSubstr(R"("evicted_for":null)"));
+  record.evicted_for = 1;
+  EXPECT_THAT(
+      ExplainText(record),
+      HasSubstr("  queue: evicted for priority 1, priority -1, 3.00 ms behind 0 of higher"));
+  EXPECT_THAT(ExplainDocument(record).ToCompactJson(), HasSubstr(R"("evicted_for":1)"));
+}
+
 TEST(ExplainText, TellsWhereARequestWentAndWhy) {
   EXPECT_EQ(
       ExplainText(Answered()),

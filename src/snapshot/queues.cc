@@ -16,13 +16,16 @@ bool HasReady(const Pool& pool, TimePoint now) {
   });
 }
 
+bool WaitsForReady(const PoolEntry& entry, TimePoint now) {
+  return entry.queueing && entry.queueing->waits_without_endpoints && !HasReady(entry.pool, now);
+}
+
 }  // namespace
 
 int64_t RoomOf(const PoolEntry& entry, TimePoint now,
                absl::FunctionRef<const Candidates&(const Pool&)> sample) {
   const auto room_of = [&](const Pool& pool) { return RoomOf(sample(pool), entry.saturation); };
-  const bool waits_for_ready = entry.queueing && entry.queueing->waits_without_endpoints;
-  if (waits_for_ready && !HasReady(entry.pool, now)) return 0;
+  if (WaitsForReady(entry, now)) return 0;
   const Disaggregation* const split = entry.disaggregation.get();
   if (split == nullptr) return room_of(entry.pool);
   const int64_t decode = room_of(split->decode);
@@ -47,6 +50,7 @@ void FollowQueues(const Snapshot& snapshot, const RequestQueues& queues) {
                            scratch = std::make_shared<Candidates>()](TimePoint now) -> int64_t {
                             const std::shared_ptr<const PoolEntry> held = pool.lock();
                             if (held == nullptr) return 0;
+                            if (WaitsForReady(*held, now)) return RequestQueue::kNobodyServes;
                             return RoomOf(*held, now, [&](const Pool& part) -> const Candidates& {
                               static const InferenceRequest kAny;
                               SampleEndpoints(part, kAny, now, {}, scratch.get());

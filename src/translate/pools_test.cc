@@ -268,10 +268,15 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
        "penstock.dev/fallback, penstock.dev/max-requests, penstock.dev/max-waiting, "
        "penstock.dev/picker, penstock.dev/prefix-block-chars, "
        "penstock.dev/prefix-blocks-max, "
-       "penstock.dev/queue-bytes-max, penstock.dev/queue-requests-max, penstock.dev/queue-shares, "
+       "penstock.dev/queue-bytes-max, penstock.dev/queue-evict-below, "
+       "penstock.dev/queue-requests-max, penstock.dev/queue-shares, "
        "penstock.dev/queue-timeout, penstock.dev/queue-without-endpoints, penstock.dev/queueing, "
        "penstock.dev/stream-keepalive and penstock.dev/stream-usage"},
       {"penstock.dev/queueing", "yes", "must be \"true\" or \"false\", got \"yes\""},
+      {"penstock.dev/queue-evict-below", "high",
+       "must be a priority, a whole number such as 0, got \"high\""},
+      {"penstock.dev/queue-evict-below", "0",
+       "says something only beside penstock.dev/queueing: \"true\""},
       {"penstock.dev/queue-timeout", "5s",
        "says something only beside penstock.dev/queueing: \"true\""},
       {"penstock.dev/max-requests", "0", "must be 1..1000000000, got \"0\""},

@@ -15,10 +15,10 @@ namespace gw::internal {
 namespace {
 
 constexpr std::string_view kAnnotations[] = {
-    api::kQueueingAnnotation,      api::kQueueRequestsMaxAnnotation,
-    api::kQueueBytesMaxAnnotation, api::kQueueTimeoutAnnotation,
-    api::kQueueSharesAnnotation,   api::kQueueWithoutEndpointsAnnotation,
-    api::kMaxWaitingAnnotation,
+    api::kQueueingAnnotation,        api::kQueueRequestsMaxAnnotation,
+    api::kQueueBytesMaxAnnotation,   api::kQueueTimeoutAnnotation,
+    api::kQueueSharesAnnotation,     api::kQueueWithoutEndpointsAnnotation,
+    api::kQueueEvictBelowAnnotation, api::kMaxWaitingAnnotation,
 };
 
 constexpr size_t kRequestsMaxMax = 10'000'000;
@@ -106,6 +106,15 @@ std::string ReadWaitingMax(const std::string& value, std::optional<int64_t>* tar
   return error;
 }
 
+std::string ReadPriority(const std::string& value, std::optional<int>* target) {
+  int priority = 0;
+  if (ReadAll(value, &priority)) {
+    *target = priority;
+    return "";
+  }
+  return fmt::format("must be a priority, a whole number such as 0, got \"{}\"", value);
+}
+
 std::string ReadOne(const std::string& key, const std::string& value, bool* on,
                     QueueSettings* settings, QueueOptions* options) {
   if (key == api::kQueueingAnnotation) return ReadBool(value, on);
@@ -115,6 +124,7 @@ std::string ReadOne(const std::string& key, const std::string& value, bool* on,
   if (key == api::kQueueBytesMaxAnnotation) return ReadBytesMax(value, &options->bytes_max);
   if (key == api::kQueueTimeoutAnnotation) return ReadTimeout(value, &options->timeout);
   if (key == api::kQueueSharesAnnotation) return ReadShares(value, &options->shares);
+  if (key == api::kQueueEvictBelowAnnotation) return ReadPriority(value, &options->evict_below);
   CHECK(key == api::kQueueWithoutEndpointsAnnotation);
   return ReadBool(value, &options->waits_without_endpoints);
 }
