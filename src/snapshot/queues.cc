@@ -20,7 +20,9 @@ bool HasReady(const Pool& pool, TimePoint now) {
 
 int64_t RoomOf(const PoolEntry& entry, TimePoint now,
                absl::FunctionRef<const Candidates&(const Pool&)> sample) {
-  const auto room_of = [&](const Pool& pool) { return RoomOf(sample(pool), entry.saturation); };
+  const auto room_of = [&](const Pool& pool) {
+    return RoomOf(sample(pool), entry.saturation, now);
+  };
   const bool waits_for_ready = entry.queueing && entry.queueing->waits_without_endpoints;
   if (waits_for_ready && !HasReady(entry.pool, now)) return 0;
   const Disaggregation* const split = entry.disaggregation.get();
