@@ -26,6 +26,7 @@ constexpr Name kNames[] = {
     {"slow-metrics", FaultKind::kSlowMetrics, Name::Value::kTime},
     {"late-error", FaultKind::kLateError, Name::Value::kTime},
     {"no-transfer", FaultKind::kNoTransfer, Name::Value::kNone},
+    {"busy-beyond", FaultKind::kBusyBeyond, Name::Value::kNumber},
 };
 
 // Takes a number off the front of `text`.
@@ -142,6 +143,9 @@ void FaultState::Add(const Fault& fault) {
       break;
     case FaultKind::kNoTransfer:
       no_transfer = true;
+      break;
+    case FaultKind::kBusyBeyond:
+      busy_beyond = fault.number;
       break;
   }
 }

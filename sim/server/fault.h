@@ -7,6 +7,7 @@
 // | hang                | connections are accepted, requests never answered (control paths are)|
 // | hang-after-headers  | only the head of an answer to an inference request is sent           |
 // | error=STATUS        | inference requests are answered with that status                     |
+// | busy-beyond=N       | inference requests beyond N in work are answered 429, Retry-After: 1   |
 // | late-error=TIME     | inference requests are answered with 500, after TIME                 |
 // | unhealthy           | GET /health is answered with 503                                     |
 // | break-after=N       | the connection is reset after N output tokens                        |
@@ -42,11 +43,12 @@ enum class FaultKind : uint8_t {
   kSlowMetrics,
   kLateError,
   kNoTransfer,
+  kBusyBeyond,
 };
 
 struct Fault {
   FaultKind kind;
-  uint32_t number = 0;  // status or tokens
+  uint32_t number = 0;  // status, tokens or requests
   Duration delay{};
 };
 
@@ -71,6 +73,7 @@ struct FaultState {
   bool hang_after_headers = false;
   bool unhealthy = false;
   int error_status = 0;
+  std::optional<uint32_t> busy_beyond;  // requests
   std::optional<uint32_t> cut_after_tokens;
   Cut cut = Cut::kReset;
   Duration metrics_delay{};

@@ -138,6 +138,10 @@ bool Replica::CheckRequest(Dialect dialect, const http::RequestHead& head, std::
                 "later or on a different instance."};
     return false;
   }
+  if (faults_.busy_beyond && in_flight_ >= *faults_.busy_beyond) {
+    *refusal = {429, "Too Many Requests", "", "As many requests are in work as may be.", 1};
+    return false;
+  }
   return CheckLengths(refusal);
 }
 
@@ -173,7 +177,9 @@ void Replica::Refuse(Connection* connection, Dialect dialect, const Refusal& ref
   stats_.Count(Ending::kRefused);
   answer_.clear();
   AppendErrorBody(options_.runtime, dialect, refusal, &answer_);
-  RespondJson(connection, refusal.status, answer_);
+  const bool tells = refusal.retry_after_s > 0;
+  RespondJson(connection, refusal.status, answer_,
+              tells ? Concat({"retry-after: ", Digits(refusal.retry_after_s), "\r\n"}) : "");
 }
 
 // Faults that leave a request without an answer. It still counts as in flight.

@@ -40,6 +40,7 @@ struct Refusal {
   std::string_view type = "BadRequestError";
   std::string param;  // empty: null
   std::string message;
+  int retry_after_s = 0;  // 0: not to be told
 };
 
 // One per thread: reuses its buffers.

@@ -64,7 +64,8 @@ CLI::App* AddSim(CLI::App& app, SimFlags& flags) {
       ->check(CLI::Range(1, 64));
   sim->add_option("--seed", flags.seed, "Of generated text and its length")->capture_default_str();
   sim->add_option("--fault", flags.faults,
-                  "[replica=K:]refuse, die, hang, hang-after-headers, error=503, late-error=2s, "
+                  "[replica=K:]refuse, die, hang, hang-after-headers, error=503, busy-beyond=N, "
+                  "late-error=2s, "
                   "break-after=N, close-after=N, error-event-after=N, no-transfer, unhealthy, "
                   "slow-metrics=200ms; may be repeated")
       ->type_name("SPEC");

@@ -108,7 +108,9 @@ void RequestDriver::Relay(const HeldAnswer& answer) {
   }
   const std::string_view type =
       answer.content_type.empty() ? "application/json" : std::string_view(answer.content_type);
-  RespondWith({answer.status, answer.body, {}}, type, 0, Outcome::kComplete);
+  std::vector<http::HeaderField> fields;
+  if (!answer.retry_after.empty()) fields.push_back({"retry-after", answer.retry_after});
+  RespondWith({answer.status, answer.body, fields}, type, 0, Outcome::kComplete);
 }
 
 }  // namespace gw

@@ -33,6 +33,8 @@ void PrefillLeg::OnResponseHead(const http::ResponseHead& head) {
   answer_.status = head.status;
   const http::HeaderField* type = head.headers.Find("content-type");
   if (type != nullptr) answer_.content_type = type->value;
+  const http::HeaderField* retry_after = head.headers.Find("retry-after");
+  if (retry_after != nullptr) answer_.retry_after = retry_after->value;
   const bool success = head.status >= 200 && head.status <= 299;
   keep_ = keep_success_ || !success;
   if (!success) error_timer_.Start(options_.prefill_error_timeout);

@@ -65,7 +65,7 @@ bool Exchange::IsShort(TimePoint now) {
   };
   const Disaggregation* const split = entry.disaggregation.get();
   if (split != nullptr && !CanDisaggregate(parsed_.request.api)) {
-    return IsSaturated(sample(split->whole), entry.saturation);
+    return IsSaturated(sample(split->whole), entry.saturation, now);
   }
   return RoomOf(entry, now, sample) == 0;
 }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "pool/health.h"
+#include "pool/pushback.h"
 
 namespace gw {
 namespace {
@@ -109,7 +110,14 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
 
 Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_prefix,
                           TimePoint now) {
-  TakeSample(pool, now);
+  if (!SampleHome(pool, now)) TakeSample(pool, now);
+  const LeftOuts left_out = env_.candidates.left_out();
+  Decision decision = ChooseOfSample(profile, uses_prefix, now);
+  decision.left_out = left_out;
+  return decision;
+}
+
+Decision Exchange::ChooseOfSample(const Profile& profile, bool uses_prefix, TimePoint now) {
   if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
   if (!tried_.order.empty()) return ChooseInOrder(now);
   if (home_ != nullptr) {
@@ -140,10 +148,11 @@ void Exchange::TakeSample(const Pool& pool, TimePoint now) {
 }
 
 // Of the sample. Where few are in use those that are not are sampled, too (pool/health.h).
-bool Exchange::IsInUse(size_t row, TimePoint now) const {
+// `last`: the last standing that is still meant.
+bool Exchange::IsInUse(size_t row, TimePoint now, Standing last) const {
   const EndpointState& state = *env_.candidates.endpoints()[row]->state;
   const int32_t in_flight = env_.candidates.in_flight_requests()[row];
-  return StandingOf(state, in_flight, now) == Standing::kInUse && !IsSilent(state);
+  return StandingOf(state, in_flight, now) <= last && !IsSilent(state);
 }
 
 // Somebody else has decided: the first of theirs that is in use, else the first that can be asked.
@@ -240,6 +249,11 @@ void Exchange::ReleaseTry() {
 }
 
 Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
+  if (IsPushback(head.status)) {
+    const http::HeaderField* const field = head.headers.Find("retry-after");
+    TakePushback(tried_.hold.state(), head.status,
+                 field == nullptr ? std::string_view() : field->value, tried_.dispatched, now);
+  }
   if (head.status >= 400 && retry_policy() != nullptr) {
     const Step step = RetryStatus(head.status, now);
     if (step.kind != Step::Kind::kContinue) return step;
@@ -247,6 +261,8 @@ Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
   if (tried_.pair.active && head.status >= 400) {
     const Step step = OnDecodeRefused(head.status, now);
     if (step.kind != Step::Kind::kContinue) return step;
+  } else if (const Step step = TryElsewhere(head.status, now); step.kind != Step::Kind::kContinue) {
+    return step;
   }
   observed_.status = head.status;
   tried_.notes.Responded(now);

@@ -233,8 +233,9 @@ class Exchange {
   Step ScheduleInPool(TimePoint now);
   Step ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
   Decision Choose(const Pool& pool, const Profile& profile, bool uses_prefix, TimePoint now);
+  Decision ChooseOfSample(const Profile& profile, bool uses_prefix, TimePoint now);
   void TakeSample(const Pool& pool, TimePoint now);
-  bool IsInUse(size_t row, TimePoint now) const;
+  bool IsInUse(size_t row, TimePoint now, Standing last = Standing::kInUse) const;
   Decision DecisionFor(size_t row) const;
   Decision ChooseInOrder(TimePoint now) const;
   void DispatchWhole(TimePoint now);
@@ -244,11 +245,18 @@ class Exchange {
   void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
   void ChargeStatus(EndpointState& state, int status, TimePoint now);
   Step RepeatStale(bool sent_whole, TimePoint now);
-  bool HasOtherInUse(TimePoint now);
+  bool HasOtherInUse(const Pool& pool, TimePoint now);
   int RepeatsMax() const;
   // What may follow a try, of one endpoint or of a pair of them, that has failed.
   enum class Again : uint8_t { kNo, kOverFreshConnection, kElsewhere };
   Again AfterFailure(TryFailure failure, bool sent_whole, bool worth_another);
+
+  // pushback.cc
+  bool IsPushbackHere(int status) const;
+  void TakePushback(EndpointState& state, int status, std::string_view retry_after,
+                    TimePoint dispatched, TimePoint now);
+  const Pool& PoolOfTries() const;
+  Step TryElsewhere(int status, TimePoint now);
 
   // fall_back.cc
   bool MayFallBack() const { return routed_.Fallback() != nullptr && home_ == nullptr; }
@@ -279,6 +287,7 @@ class Exchange {
   void FindHome(std::string_view response_id);
   void LearnHome();
   Decision ChooseHome() const;
+  bool SampleHome(const Pool& pool, TimePoint now);
 
   // prefix.cc
   void FillPrefixHits();

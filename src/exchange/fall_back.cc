@@ -31,7 +31,7 @@ std::optional<FallbackReason> Exchange::WhyToFallBack(TimePoint now) {
     TakeSample(entry.pool, now);
     const size_t rows = env_.candidates.endpoints().size();
     bool any = false;
-    for (size_t row = 0; row < rows && !any; ++row) any = IsInUse(row, now);
+    for (size_t row = 0; row < rows && !any; ++row) any = IsInUse(row, now, Standing::kPaused);
     if (!any) return FallbackReason::kNoEndpoint;
   }
   // Whatever the request's criticality is: it is served either way.

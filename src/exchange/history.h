@@ -95,6 +95,17 @@ struct RequestRecord {
   std::array<Loser, 3> losers;
   size_t loser_count = 0;
 
+  // Some that were no candidates, as they had pushed back.
+  struct LeftOut {
+    std::string endpoint_name;
+    std::string endpoint;
+    int32_t in_flight_requests = 0;
+    int32_t allowed_requests = 0;  // 0: no limit
+    double paused_ms = 0;
+  };
+  std::array<LeftOut, 3> left_out;
+  size_t left_out_count = 0;
+
   // All tries, the last one too.
   struct Try {
     std::string endpoint_name;

@@ -2,6 +2,7 @@
 // is about.
 
 #include "exchange/exchange.h"
+#include "pool/pushback.h"
 
 namespace gw {
 
@@ -16,6 +17,15 @@ void Exchange::LearnHome() {
   if (id.empty()) return;
   observed_.home_learned = true;
   if (env_.homes->Put(id, tried_.decision.endpoint->state)) CountLimit("response_ids");
+}
+
+// One that pushes back is no candidate beside others (pool/pushback.h), but nobody else has what it
+// has made.
+bool Exchange::SampleHome(const Pool& pool, TimePoint now) {
+  if (home_ == nullptr || !tried_.order.empty() || !ShareOf(*home_, now).is_limited()) return false;
+  env_.TakeSample(pool, parsed_.request, now,
+                  {.excluded = tried_.slots, .only = std::span<const uint32_t>(&home_->slot, 1)});
+  return !env_.candidates.empty();
 }
 
 // Of the sample: whatever its load is, nobody else has the response. If it is not among them there

@@ -53,6 +53,8 @@ std::string_view NameOf(TryFailure failure) {
       return "error_status";
     case TryFailure::kBootstrapTimeout:
       return "bootstrap_timeout";
+    case TryFailure::kPushedBack:
+      return "pushed_back";
     case TryFailure::kLocalResources:
       return "local_resources";
   }
@@ -149,9 +151,12 @@ Counter& ExchangeSeries::RequestsOf(int status, Outcome outcome) {
 }
 
 TrySeries::TrySeries(MetricRegistry& registry, std::string_view pool)
-    : ejections(
-          Hold(registry.ShareCounter("penstock_ejections_total",
-                                     "Endpoints taken out of use after failures.", OfPool(pool)))) {
+    : ejections(Hold(registry.ShareCounter(
+          "penstock_ejections_total", "Endpoints taken out of use after failures.", OfPool(pool)))),
+      pushbacks(Hold(registry.ShareCounter(
+          "penstock_endpoint_pushbacks_total",
+          "Answers 429 and 503 of endpoints that have as many requests as they take.",
+          OfPool(pool)))) {
   for (size_t i = 0; i < kTryFailures; ++i) {
     Labels labels = OfPool(pool);
     labels.emplace_back("reason", NameOf(static_cast<TryFailure>(i)));
@@ -413,6 +418,8 @@ void ExchangeMetrics::CountRetry(std::string_view pool, TryFailure failure) {
 }
 
 void ExchangeMetrics::CountEjection(std::string_view pool) { TriesOf(pool).ejections.Add(); }
+
+void ExchangeMetrics::CountPushback(std::string_view pool) { TriesOf(pool).pushbacks.Add(); }
 
 void ExchangeMetrics::CountFallback(std::string_view pool, FallbackReason reason) {
   TriesOf(pool).fallbacks[static_cast<size_t>(reason)]->Add();

@@ -47,6 +47,7 @@ enum class TryFailure : uint8_t {
   // Of the halves of a disaggregated request.
   kErrorStatus,       // answered with an error
   kBootstrapTimeout,  // the KV cache has not arrived in time
+  kPushedBack,        // refused with 429 or 503 by an endpoint that has too many
   kLocalResources,    // the gateway itself has no descriptor, port or memory for a connection
 };
 inline constexpr size_t kTryFailures = static_cast<size_t>(TryFailure::kLocalResources) + 1;
@@ -94,6 +95,7 @@ class TrySeries : private SeriesHolder {
   TrySeries(MetricRegistry& registry, std::string_view pool);
 
   Counter& ejections;
+  Counter& pushbacks;
   std::array<Counter*, kTryFailures> retries;
   std::array<Counter*, kFallbackReasons> fallbacks;
 };
@@ -150,6 +152,7 @@ class ExchangeMetrics {
   void CountHalfFailure(std::string_view pool, std::string_view half, TryFailure reason);
   void CountRetry(std::string_view pool, TryFailure failure);
   void CountEjection(std::string_view pool);
+  void CountPushback(std::string_view pool);
   // `tenant` may be of a client's choice (MetricRegistry::open_values_max).
   void CountQueued(std::string_view pool, int priority, std::string_view tenant, QueueResult result,
                    Duration waited);

@@ -4,6 +4,7 @@
 #include "exchange/exchange.h"
 #include "exchange/tries.h"
 #include "pool/health.h"
+#include "pool/pushback.h"
 
 namespace gw {
 
@@ -69,6 +70,7 @@ MirrorResult Mirrored::Begin(const PoolEntry& pool, const Asked& asked, bool cod
   address_ = decision.endpoint->address;
   access_ = pool.pool.access;
   pool_id_ = pool.pool.id;
+  takes_pushback_ = pool.pool.kind != Pool::Kind::kService;
   dispatched_ = now;
   hold_.Take(*decision.endpoint, static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
   return MirrorResult::kAnswered;
@@ -80,6 +82,11 @@ void Mirrored::OnFirstByte(TimePoint now) {
 }
 
 void Mirrored::OnAnswered(TimePoint now) {
+  if (takes_pushback_ && IsPushback(status_)) {
+    RecordPushback(hold_.state(), now, dispatched_, std::nullopt);
+    env_.metrics.CountPushback(pool_id_);
+    return;
+  }
   if (RecordStatus(hold_.state(), status_, now, dispatched_)) env_.metrics.CountEjection(pool_id_);
 }
 

@@ -63,6 +63,7 @@ class Mirrored {
   std::string address_;
   std::shared_ptr<const EndpointAccess> access_;
   std::string pool_id_;
+  bool takes_pushback_ = false;
   TimePoint dispatched_{};
   int status_ = 0;
 };

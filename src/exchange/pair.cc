@@ -10,6 +10,7 @@
 #include "fmt/format.h"
 #include "inference/disaggregation.h"
 #include "pool/health.h"
+#include "pool/pushback.h"
 #include "routing/retry.h"
 
 namespace gw {
@@ -158,6 +159,8 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   CHECK(tried_.pair.prefill == Pair::Prefill::kRunning);
   tried_.pair.prefill_status = answer.status;
   const bool success = answer.status >= 200 && answer.status <= 299;
+  TakePushback(tried_.pair.hold.state(), answer.status, answer.retry_after, tried_.pair.dispatched,
+               now);
   if (!success && observed_.saw_first_byte) {
     EndLatePrefill(TryFailure::kErrorStatus, now);
     return {Step::Kind::kContinue, Rejection::kNone};
@@ -174,6 +177,7 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   tried_.pair.prefill = Pair::Prefill::kDone;
   tried_.pair.prefill_ended = now;
   RecordSuccess(tried_.pair.hold.state(), now, tried_.pair.dispatched);
+  RecordServed(tried_.pair.hold.state(), now, tried_.pair.dispatched);
   tried_.pair.hold.Answered(now - tried_.pair.dispatched);
   tried_.pair.hold.Release();
   if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_.pair.decision);

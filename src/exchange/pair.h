@@ -29,6 +29,7 @@ enum class Half : uint8_t { kPrefill, kDecode };
 struct HeldAnswer {
   int status = 0;
   std::string content_type;
+  std::string retry_after = {};  // as it came; empty: it has none
   std::string body;
 };
 

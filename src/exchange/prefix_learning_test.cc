@@ -114,7 +114,7 @@ TEST_F(PrefixLearning, WhatWasServedIsHeldAgainFromItsEndOn) {
         Ending{0, false, Outcome::kClientLeft, false}, Ending{0, false, Outcome::kRejected, false},
         Ending{200, true, Outcome::kUpstreamBroke, false},
         Ending{200, true, Outcome::kErrorEvent, false}, Ending{200, true, Outcome::kAborted, false},
-        Ending{429, true, Outcome::kComplete, false},
+        Ending{400, true, Outcome::kComplete, false},
         Ending{500, true, Outcome::kComplete, false}}) {
     const uint32_t slot = Send(Text('a', 40));
     EXPECT_EQ(Held(blocks, slot), 40u) << "from its dispatch on";

@@ -40,6 +40,23 @@ void FillLosers(const Decision& decision, RequestRecord* record) {
   }
 }
 
+// Of both halves of a pair.
+void FillLeftOut(const LeftOuts& decode, const LeftOuts& prefill, RequestRecord* record) {
+  static_assert(LeftOuts::kMax == std::tuple_size_v<decltype(record->left_out)>);
+  LeftOuts all = decode;
+  for (size_t i = 0; i < prefill.count; ++i) all.Add(prefill.first[i]);
+  record->left_out_count = all.count;
+  for (size_t i = 0; i < all.count; ++i) {
+    const LeftOut& left_out = all.first[i];
+    RequestRecord::LeftOut& told = record->left_out[i];
+    told.endpoint_name = left_out.endpoint->name;
+    told.endpoint = left_out.endpoint->address;
+    told.in_flight_requests = left_out.in_flight_requests;
+    told.allowed_requests = left_out.allowed_requests;
+    told.paused_ms = ToMillis(left_out.paused_for);
+  }
+}
+
 // What there is not is null in the log.
 double OrNull(double value) { return value < 0 ? std::nan("") : value; }
 double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
@@ -259,6 +276,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   FillScores(tried_.decision, &record.scores);
   record.in_flight_requests = tried_.decision.in_flight_requests;
   FillLosers(tried_.decision, &record);
+  FillLeftOut(tried_.decision.left_out, tried_.pair.decision.left_out, &record);
   tried_.notes.Fill(asked_.began, now, &record);
 }
 

@@ -64,7 +64,7 @@ class RetryTest : public ExchangeFixture {
 
 TEST_F(RetryTest, WithoutAPolicyAnAnswerIsAnAnswer) {
   ASSERT_EQ(Ask().kind, Step::Kind::kForward);
-  EXPECT_EQ(Answer(503), Step::Kind::kContinue);
+  EXPECT_EQ(Answer(500), Step::Kind::kContinue);
 }
 
 TEST_F(RetryTest, AnswersOfTheCodesAreAskedElsewhereUntilAttemptsAreUsedUp) {

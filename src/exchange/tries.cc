@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "exchange/exchange.h"
 #include "pool/health.h"
+#include "pool/pushback.h"
 
 namespace gw {
 
@@ -28,6 +29,8 @@ Rejection Tries::AsRejection() const {
       return Rejection::kTlsFailed;
     case TryFailure::kLocalResources:
       return Rejection::kLocalResources;
+    case TryFailure::kPushedBack:
+      return Rejection::kSaturated;
     default:
       return was_connected ? Rejection::kConnectFailed : Rejection::kUnreachable;
   }
@@ -48,6 +51,7 @@ EndpointFailure ChargeOf(TryFailure failure) {
     case TryFailure::kUnreachable:  // of the network, and of our own machine
     case TryFailure::kLocalResources:
     case TryFailure::kErrorStatus:       // ChargeStatus
+    case TryFailure::kPushedBack:        // TakePushback
     case TryFailure::kStaleConnection:   // it closed an idle connection, as it may
     case TryFailure::kResponseTimeout:   // a long prompt in a long queue looks the same
     case TryFailure::kBootstrapTimeout:  // and so it does between two endpoints
@@ -69,6 +73,8 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
 }
 
 void Exchange::ChargeStatus(EndpointState& state, int status, TimePoint now) {
+  if (IsPushbackHere(status)) return;  // taken at its head
+  if (status >= 200 && status <= 299) RecordServed(state, now, tried_.dispatched);
   if (RecordStatus(state, status, now, tried_.dispatched))
     env_.metrics.CountEjection(routed_.pool()->pool.id);
 }
@@ -109,8 +115,8 @@ Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool
 }
 
 // Besides those that were tried.
-bool Exchange::HasOtherInUse(TimePoint now) {
-  TakeSample(routed_.pool()->pool, now);
+bool Exchange::HasOtherInUse(const Pool& pool, TimePoint now) {
+  TakeSample(pool, now);
   for (size_t row = 0; row < env_.candidates.size(); ++row) {
     if (IsInUse(row, now)) return true;
   }
@@ -122,7 +128,8 @@ bool Exchange::HasOtherInUse(TimePoint now) {
 // may be its last try.
 Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
   env_.metrics.CountRetry(routed_.pool()->pool.id, TryFailure::kStaleConnection);
-  if (!sent_whole || routed_.pool()->disaggregation != nullptr || !HasOtherInUse(now)) {
+  if (!sent_whole || routed_.pool()->disaggregation != nullptr ||
+      !HasOtherInUse(routed_.pool()->pool, now)) {
     ++tried_.count;
     tried_.notes.Again(now);
     return {Step::Kind::kForward, Rejection::kNone};

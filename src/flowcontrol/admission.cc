@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pool/pushback.h"
+
 namespace gw {
 namespace {
 
@@ -41,6 +43,14 @@ int64_t RoomAt(const Candidates& candidates, size_t row, const SaturationLimits&
   return static_cast<int64_t>(std::floor(limits.waiting_requests_max - waiting)) + 1;
 }
 
+int64_t RoomOfShare(const Candidates& candidates, size_t row, TimePoint now) {
+  if (candidates.endpoints()[row] == nullptr) return kRoomMax;
+  const Share share = ShareOf(*candidates.endpoints()[row]->state, now);
+  if (share.paused_for > Duration::zero()) return 0;
+  if (share.allowed == 0) return kRoomMax;
+  return std::max<int64_t>(0, share.allowed - candidates.in_flight_requests()[row]);
+}
+
 }  // namespace
 
 Criticality CriticalityOf(int priority) {
@@ -59,28 +69,33 @@ int PriorityOf(Criticality criticality) {
   return 0;
 }
 
-int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits) {
+int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits, TimePoint now) {
   bool any_fresh = false;
   bool any_scraped = false;
   int64_t room = 0;
   int64_t unused = 0;
+  int64_t shares = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
     any_scraped |= candidates.metrics_ages()[i] != Duration::max();
-    unused += candidates.in_flight_requests()[i] <= 0 ? 1 : 0;
+    const int64_t share = RoomOfShare(candidates, i, now);
+    shares += share;
+    unused += candidates.in_flight_requests()[i] <= 0 && share > 0 ? 1 : 0;
     if (candidates.metrics_fresh()[i] == 0) continue;
     any_fresh = true;
-    room += RoomAt(candidates, i, limits);
+    room += std::min(RoomAt(candidates, i, limits), share);
   }
   if (any_fresh) return std::min(room, kRoomMax);
   // Endpoints that never showed metrics say nothing about their load; to refuse for their silence
   // would refuse everything in front of a model server that has no metrics.
-  return any_scraped ? unused : kRoomMax;
+  if (any_scraped) return unused;
+  return candidates.empty() ? kRoomMax : std::min(shares, kRoomMax);
 }
 
 Admission Admit(Criticality criticality, const Candidates& candidates,
-                const SaturationLimits& limits) {
+                const SaturationLimits& limits, TimePoint now) {
   if (criticality == Criticality::kCritical) return Admission::kAdmitted;
-  return IsSaturated(candidates, limits) ? Admission::kRejectedSaturated : Admission::kAdmitted;
+  return IsSaturated(candidates, limits, now) ? Admission::kRejectedSaturated
+                                              : Admission::kAdmitted;
 }
 
 }  // namespace gw

@@ -35,14 +35,17 @@ struct SaturationLimits {
 // Candidates without fresh metrics do not count beside others, since scheduling would not choose
 // them. Where no metrics are fresh, what we know is our own share: each candidate at which nothing
 // of ours is in flight takes one, so that an idle pool takes requests whatever has become of its
-// metrics. Candidates none of which was ever scraped are never called saturated, nor is an empty
-// list: that there is no endpoint is another refusal.
+// metrics. An endpoint that has pushed back (pool/pushback.h) has no more room than its share,
+// and none while it pauses, whatever its metrics say. Else candidates none of which was ever
+// scraped are never called saturated, nor is an empty list: that there is no endpoint is another
+// refusal.
 inline constexpr int64_t kRoomMax = int64_t{1} << 32;
-int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits);
-inline bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits) {
-  return RoomOf(candidates, limits) == 0;
+int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits, TimePoint now);
+inline bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits,
+                        TimePoint now) {
+  return RoomOf(candidates, limits, now) == 0;
 }
 Admission Admit(Criticality criticality, const Candidates& candidates,
-                const SaturationLimits& limits);
+                const SaturationLimits& limits, TimePoint now);
 
 }  // namespace gw

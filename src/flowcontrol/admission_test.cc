@@ -5,10 +5,14 @@
 #include <memory>
 #include <vector>
 
+#include "pool/pushback.h"
+
 namespace gw {
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr TimePoint kNow{std::chrono::seconds(100)};
 
 EndpointView Fresh(float waiting, float kv_cache) {
   EndpointView view;
@@ -65,16 +69,17 @@ TEST(Admission, SaturationNeedsEveryCandidateOverALimit) {
       {"never scraped beside room", {NeverScraped(), Fresh(1, 0)}, false},
   };
   for (const auto& c : kCases) {
-    EXPECT_EQ(IsSaturated(Candidates(c.candidates), SaturationLimits{}), c.saturated) << c.what;
+    EXPECT_EQ(IsSaturated(Candidates(c.candidates), SaturationLimits{}, kNow), c.saturated)
+        << c.what;
   }
 }
 
 TEST(Admission, LimitsAreTheCallers) {
   const Candidates candidates(std::vector{Fresh(6, 0.85f)});
-  EXPECT_FALSE(IsSaturated(candidates,
-                           {.waiting_requests_max = 6, .kv_cache_utilization_ratio_max = 0.85f}));
-  EXPECT_TRUE(IsSaturated(candidates,
-                          {.waiting_requests_max = 5, .kv_cache_utilization_ratio_max = 0.85f}));
+  EXPECT_FALSE(IsSaturated(
+      candidates, {.waiting_requests_max = 6, .kv_cache_utilization_ratio_max = 0.85f}, kNow));
+  EXPECT_TRUE(IsSaturated(
+      candidates, {.waiting_requests_max = 5, .kv_cache_utilization_ratio_max = 0.85f}, kNow));
 }
 
 // One endpoint with fresh metrics, and what has happened there since its page.
@@ -89,9 +94,36 @@ struct Busy {
     EndpointView view = Fresh(waiting, kv_cache);
     view.endpoint = &endpoint;
     view.in_flight_requests = state().in_flight_requests;
-    return RoomOf(Candidates(std::vector{view}), limits);
+    return RoomOf(Candidates(std::vector{view}), limits, kNow);
   }
 };
+
+TEST(Admission, AnEndpointThatHasPushedBackHasNoMoreRoomThanItsShare) {
+  Busy busy;
+  busy.state().in_flight_requests = busy.state().scraped_in_flight = 4;
+  RecordPushback(busy.state(), kNow, kNow, std::nullopt);
+  EXPECT_EQ(busy.Room(), 0) << "four are in flight, and three are its share";
+  busy.state().in_flight_requests = 1;
+  EXPECT_EQ(busy.Room(), 2);
+  RecordPushback(busy.state(), kNow, kNow, std::chrono::seconds(1));
+  EXPECT_EQ(busy.Room(), 0) << "it pauses";
+}
+
+TEST(Admission, AShareCountsWithoutMetricsToo) {
+  Busy busy;
+  const auto room = [&busy](EndpointView view) {
+    view.endpoint = &busy.endpoint;
+    return RoomOf(Candidates(std::vector{view}), {}, kNow);
+  };
+  EXPECT_EQ(room(NeverScraped()), kRoomMax);
+  busy.state().in_flight_requests = 8;
+  RecordPushback(busy.state(), kNow, kNow, std::nullopt);
+  EXPECT_EQ(room(NeverScraped()), 6);
+  EXPECT_EQ(room(Stale(0, 0)), 1) << "none of ours is in flight in the sample";
+  RecordPushback(busy.state(), kNow, kNow, std::chrono::seconds(1));
+  EXPECT_EQ(room(NeverScraped()), 0);
+  EXPECT_EQ(room(Stale(0, 0)), 0);
+}
 
 TEST(Admission, ABurstBetweenTwoScrapesDoesNotPassTheLimit) {
   Busy busy;
@@ -144,33 +176,35 @@ TEST(Admission, TokensThatCameSinceThePageFillTheKvCache) {
 
 TEST(Admission, RoomIsThatOfAllTogether) {
   const SaturationLimits limits;
-  EXPECT_EQ(RoomOf(Candidates(std::vector{Fresh(6, 0), Fresh(5, 0), Fresh(2, 0)}), limits), 1 + 4);
-  EXPECT_EQ(RoomOf(Candidates(std::vector{Stale(0, 0), Fresh(2, 0)}), limits), 4);
-  EXPECT_EQ(RoomOf(Candidates(std::vector{Stale(0, 0), InUse(Stale(0, 0)), Stale(9, 1)}), limits),
-            2);
-  EXPECT_EQ(RoomOf(Candidates(std::vector{NeverScraped()}), limits), kRoomMax);
-  EXPECT_EQ(RoomOf(Candidates(), limits), kRoomMax);
+  EXPECT_EQ(RoomOf(Candidates(std::vector{Fresh(6, 0), Fresh(5, 0), Fresh(2, 0)}), limits, kNow),
+            1 + 4);
+  EXPECT_EQ(RoomOf(Candidates(std::vector{Stale(0, 0), Fresh(2, 0)}), limits, kNow), 4);
+  EXPECT_EQ(
+      RoomOf(Candidates(std::vector{Stale(0, 0), InUse(Stale(0, 0)), Stale(9, 1)}), limits, kNow),
+      2);
+  EXPECT_EQ(RoomOf(Candidates(std::vector{NeverScraped()}), limits, kNow), kRoomMax);
+  EXPECT_EQ(RoomOf(Candidates(), limits, kNow), kRoomMax);
 }
 
 TEST(Admission, OnlyCriticalRequestsEnterASaturatedPool) {
   const Candidates full(std::vector{Fresh(6, 0), Fresh(0, 0.9f)});
-  EXPECT_EQ(Admit(Criticality::kCritical, full, {}), Admission::kAdmitted);
-  EXPECT_EQ(Admit(Criticality::kStandard, full, {}), Admission::kRejectedSaturated);
-  EXPECT_EQ(Admit(Criticality::kSheddable, full, {}), Admission::kRejectedSaturated);
+  EXPECT_EQ(Admit(Criticality::kCritical, full, {}, kNow), Admission::kAdmitted);
+  EXPECT_EQ(Admit(Criticality::kStandard, full, {}, kNow), Admission::kRejectedSaturated);
+  EXPECT_EQ(Admit(Criticality::kSheddable, full, {}, kNow), Admission::kRejectedSaturated);
 }
 
 TEST(Admission, EveryRequestEntersAPoolWithRoom) {
   const Candidates room(std::vector{Fresh(6, 0), Fresh(2, 0.5f)});
-  EXPECT_EQ(Admit(Criticality::kCritical, room, {}), Admission::kAdmitted);
-  EXPECT_EQ(Admit(Criticality::kStandard, room, {}), Admission::kAdmitted);
-  EXPECT_EQ(Admit(Criticality::kSheddable, room, {}), Admission::kAdmitted);
+  EXPECT_EQ(Admit(Criticality::kCritical, room, {}, kNow), Admission::kAdmitted);
+  EXPECT_EQ(Admit(Criticality::kStandard, room, {}, kNow), Admission::kAdmitted);
+  EXPECT_EQ(Admit(Criticality::kSheddable, room, {}, kNow), Admission::kAdmitted);
 }
 
 TEST(Admission, APriorityBelowZeroIsSheddableAndEveryOtherAlwaysAdmitted) {
   const Candidates full(std::vector{Fresh(100, 0.99f)});
-  EXPECT_EQ(Admit(CriticalityOf(-1), full, {}), Admission::kRejectedSaturated);
-  EXPECT_EQ(Admit(CriticalityOf(0), full, {}), Admission::kAdmitted);
-  EXPECT_EQ(Admit(CriticalityOf(10), full, {}), Admission::kAdmitted);
+  EXPECT_EQ(Admit(CriticalityOf(-1), full, {}, kNow), Admission::kRejectedSaturated);
+  EXPECT_EQ(Admit(CriticalityOf(0), full, {}, kNow), Admission::kAdmitted);
+  EXPECT_EQ(Admit(CriticalityOf(10), full, {}, kNow), Admission::kAdmitted);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "pool/endpoint.h"
+#include "pool/left_out.h"
 
 namespace gw {
 
@@ -46,7 +47,14 @@ class Candidates {
   std::span<uint32_t> mutable_prefix_hit_blocks() { return {prefix_hit_blocks_.data(), size_}; }
   std::span<uint32_t> mutable_prefix_hit_tokens() { return {prefix_hit_tokens_.data(), size_}; }
 
-  void Clear() { size_ = 0; }
+  // Filled by whoever takes the sample.
+  const LeftOuts& left_out() const { return left_out_; }
+  LeftOuts& mutable_left_out() { return left_out_; }
+
+  void Clear() {
+    size_ = 0;
+    left_out_.count = 0;
+  }
   // Room for that many; what is there stays.
   void Reserve(size_t count) {
     if (count <= capacity_) return;
@@ -164,6 +172,7 @@ class Candidates {
   // Each has capacity_ rows, so that a new sample costs no more than what is written to it.
   size_t size_ = 0;
   size_t capacity_ = 0;
+  LeftOuts left_out_;
   std::vector<const Endpoint*> endpoints_;
   std::vector<uint32_t> slots_;
   std::vector<int32_t> in_flight_requests_;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "pool/lora.h"
+#include "pool/pushback_state.h"
 
 namespace gw {
 
@@ -38,7 +39,7 @@ struct Silence {
 // Live state of one address, shared by all workers, all pools that hold the address, and all
 // Snapshots: it survives reloads. Every member may be read by any thread at any time.
 //
-// Writers: `exchange` (own accounting), `collect` (scraped values), both for health.
+// Writers: `exchange` (own accounting, push-back), `collect` (scraped values), both for health.
 //
 // What a decision reads of an endpoint that nothing has happened to fits the first cache line: with
 // hundreds of endpoints the decision's time is the time to fetch them.
@@ -71,6 +72,7 @@ class alignas(64) EndpointState {
   std::atomic<uint8_t> silence{0};
   // False: ejected_until_ns, returned_at_ns and penalty are 0 and need not be looked at.
   std::atomic<bool> ever_failed{false};
+  std::atomic<bool> ever_pushed_back{false};  // false: `pushback` need not be looked at
   // What was our own when the page was made, in flight, and its tokens, pending and decoding: what
   // has come and gone since then the page does not show yet (flowcontrol/admission.h).
   std::atomic<int32_t> scraped_in_flight{0};
@@ -97,6 +99,8 @@ class alignas(64) EndpointState {
   std::atomic<uint32_t> trial_successes{0};
   std::atomic<uint8_t> ejection_cause{0};  // an EndpointFailure
   std::atomic<bool> health_doubted{false};
+
+  PushbackState pushback;
 
   std::atomic<uint32_t> scrape_failures{0};     // in a row, whatever went wrong
   std::atomic<uint32_t> unanswered_scrapes{0};  // in a row: nothing came, or not the whole page

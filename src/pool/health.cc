@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "pool/pushback.h"
 
 namespace gw {
 namespace {
@@ -67,6 +68,16 @@ bool Eject(EndpointState& state, int64_t seen_until_ns, int64_t now_ns, Endpoint
   state.health_doubted.store(false, kRelaxed);
   state.returned_at_ns.store(0, kRelaxed);
   return true;
+}
+
+// Unless it is back from an ejection and has as many requests as its trial allows.
+bool MayTry(const EndpointState& state, int32_t in_flight, TimePoint now) {
+  const int64_t returned_ns = state.returned_at_ns.load(kRelaxed);
+  if (returned_ns == 0) return true;
+  // Another thread's `now` may be ahead of ours.
+  const int64_t since_ns = std::max<int64_t>(0, now.time_since_epoch().count() - returned_ns);
+  if (since_ns >= kTrialTime.count()) return true;
+  return in_flight < 1 << (since_ns / kTrialStep.count());
 }
 
 // The failures in a row, this one included: 1 if the row starts anew with it.
@@ -159,7 +170,11 @@ void RecordSuccess(EndpointState& state, TimePoint now, TimePoint dispatched) {
 
 void RecordRefusal(EndpointState& state, TimePoint now, bool doubt) {
   ChangePenalty(state, now, 1, kPenaltyOfFailure);
-  if (doubt && !IsEjected(state)) state.health_doubted.store(true, kRelaxed);
+  if (doubt) DoubtHealth(state);
+}
+
+void DoubtHealth(EndpointState& state) {
+  if (!IsEjected(state)) state.health_doubted.store(true, kRelaxed);
 }
 
 bool RecordStatus(EndpointState& state, int status, TimePoint now, TimePoint dispatched) {
@@ -222,13 +237,10 @@ EndpointFailure CauseOf(const EndpointState& state) {
 
 Standing StandingOf(const EndpointState& state, int32_t in_flight, TimePoint now) {
   if (IsEjected(state)) return IsHard(CauseOf(state)) ? Standing::kRefusing : Standing::kFailing;
-  const int64_t returned_ns = state.returned_at_ns.load(kRelaxed);
-  if (returned_ns == 0) return Standing::kInUse;
-  // Another thread's `now` may be ahead of ours.
-  const int64_t since_ns = std::max<int64_t>(0, now.time_since_epoch().count() - returned_ns);
-  if (since_ns >= kTrialTime.count()) return Standing::kInUse;
-  const int32_t in_flight_max = 1 << (since_ns / kTrialStep.count());
-  return in_flight < in_flight_max ? Standing::kInUse : Standing::kOnTrial;
+  if (!MayTry(state, in_flight, now)) return Standing::kOnTrial;
+  const Share share = ShareOf(state, now);
+  if (share.paused_for > Duration::zero()) return Standing::kPaused;
+  return share.is_used_up(in_flight) ? Standing::kLimited : Standing::kInUse;
 }
 
 float PenaltyOf(const EndpointState& state, TimePoint now) {

@@ -9,9 +9,10 @@
 // A failure is the end of a try, never its first byte: a refused connection, a connect timeout, a
 // TLS handshake that comes to nothing, no answer, an answer that is not HTTP or ends early, and a
 // status of 5xx other than 501 and 503. A success is an answer that is complete. 501 and 4xx are
-// about the request and are successes. 503 is back-pressure: it neither counts nor ends a row. An
-// answer that is late is no failure: it waits in a queue. Each failure, and each 503, puts the
-// endpoint's health in doubt, which asks for a probe now: if that fails, it ejects.
+// about the request and are successes. 429 and 503 neither count nor end a row: a model server's
+// are push-back (pool/pushback.h). An answer that is late is no failure: it waits in a queue. Each
+// failure, and each 503, puts the endpoint's health in doubt, which asks for a probe now, as a dead
+// engine may say the same as a full queue: if that fails, it ejects.
 //
 // A success ends the row if it was dispatched after the row's first failure: an endpoint that has
 // begun to fail whatever it gets still finishes the long streams that it has, one after the other.
@@ -33,9 +34,9 @@
 // In its trial an endpoint that came back gets one request at a time in the first second, two in
 // the next, then four and so on, unless the others have nothing left.
 //
-// Penalty: each failure and each refusal adds a quarter, half of it is gone after 5 s, and a
-// success that is not of before the row takes half of the rest. The endpoint's score is divided by
-// 1 + penalty, in every profile.
+// Penalty: each failure and each refusal that is no push-back adds a quarter, half of it is gone
+// after 5 s, and a success that is not of before the row takes half of the rest. The endpoint's
+// score is divided by 1 + penalty, in every profile.
 //
 // What the gateway itself lacks (descriptors, ports, a route) is not recorded here.
 //
@@ -88,10 +89,13 @@ bool RecordFailure(EndpointState& state, TimePoint now, EndpointFailure failure,
 // A request that was dispatched at `dispatched` got a complete answer.
 void RecordSuccess(EndpointState& state, TimePoint now, TimePoint dispatched);
 // A request was turned away, or could not be brought there: costs share, does not eject.
-// `doubt`: a probe is wanted, since a dead engine may say the same as a full queue.
+// `doubt`: a probe is wanted.
 void RecordRefusal(EndpointState& state, TimePoint now, bool doubt);
 // What a status says: one of the three above. True if it ejected.
 bool RecordStatus(EndpointState& state, int status, TimePoint now, TimePoint dispatched);
+
+// A probe is wanted, and nothing more.
+void DoubtHealth(EndpointState& state);
 
 // A probe got its answer. True if this brought the endpoint back, to its trial.
 bool RecordProbeSuccess(EndpointState& state, TimePoint now);
@@ -120,6 +124,8 @@ EndpointFailure CauseOf(const EndpointState& state);
 // Whether a decision may choose the endpoint; later ones only for want of earlier ones.
 enum class Standing : uint8_t {
   kInUse,
+  kLimited,  // has as many requests as it takes (pool/pushback.h)
+  kPaused,   // wants none for a while (there, too)
   kOnTrial,  // has as many requests as its trial allows
   kFailing,  // ejected, takes connections
   kRefusing  // ejected, does not

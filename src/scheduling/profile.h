@@ -51,6 +51,7 @@ struct Decision {
   static constexpr size_t kNextMax = 8;
   std::array<const Endpoint*, kNextMax> next = {};
   size_t next_count = 0;
+  LeftOuts left_out = {};  // set by who took the sample
 };
 
 struct DecisionOptions {

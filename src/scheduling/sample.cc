@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pool/health.h"
+#include "pool/pushback.h"
 
 namespace gw {
 namespace {
@@ -75,7 +76,8 @@ const LoraAdapters* CachedAdapters(const EndpointState& state, uint32_t version)
 
 // What nearly every endpoint is: nothing has happened to it.
 inline bool IsUnblemished(const EndpointState& state) {
-  return !state.ever_failed.load(kRelaxed) && state.silence.load(kRelaxed) == 0;
+  return !state.ever_failed.load(kRelaxed) && !state.ever_pushed_back.load(kRelaxed) &&
+         state.silence.load(kRelaxed) == 0;
 }
 
 Standing StandingOfBlemished(const EndpointState& state, TimePoint now) {
@@ -83,8 +85,25 @@ Standing StandingOfBlemished(const EndpointState& state, TimePoint now) {
   return IsSilent(state) ? std::max(standing, Standing::kOnTrial) : standing;
 }
 
+bool IsPushedBack(Standing standing) {
+  return standing == Standing::kLimited || standing == Standing::kPaused;
+}
+
 inline Standing StandingNow(const EndpointState& state, TimePoint now) {
   return IsUnblemished(state) ? Standing::kInUse : StandingOfBlemished(state, now);
+}
+
+// From that standing on.
+void TellPushedBack(const Pool& pool, TimePoint now, const Eligible& eligible, Standing first,
+                    LeftOuts* left_out) {
+  for (const Endpoint& endpoint : pool.endpoints) {
+    const EndpointState& state = *endpoint.state;
+    const Standing standing = StandingNow(state, now);
+    if (!IsPushedBack(standing) || standing < first || !eligible.Has(state.slot)) continue;
+    const Share share = ShareOf(state, now);
+    left_out->Add(
+        {&endpoint, state.in_flight_requests.load(kRelaxed), share.allowed, share.paused_for});
+  }
 }
 
 }  // namespace
@@ -118,6 +137,7 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
   size_t sampled = 0;
   size_t usable = 0;
   size_t failing = 0;
+  bool any_pushed_back = false;
   for (size_t i = 0; i < count; ++i) {
     if (i + kPrefetchAhead < count) __builtin_prefetch(states[i + kPrefetchAhead]);
     const EndpointState& state = *states[i];
@@ -126,17 +146,18 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
     const Standing standing = StandingNow(state, now);
     usable += standing <= Standing::kOnTrial ? 1 : 0;
     failing += standing == Standing::kFailing ? 1 : 0;
+    any_pushed_back |= IsPushedBack(standing);
     if (standing != Standing::kInUse || !is_eligible) continue;
     SampleInto(rows, sampled++, pool.endpoints[i], state, request.target_model, now,
                pool.metrics_age_max);
   }
   // Those whose standing is from `first` to `last`. Who was sampled above stays so, in the pool's
   // order, whatever became of it since: nobody comes twice, and there is room for all.
-  const size_t sampled_in_use = sampled;
+  size_t sampled_before = sampled;
   const auto add = [&](Standing first, Standing last) {
     size_t passed = 0;
     for (const Endpoint& endpoint : pool.endpoints) {
-      if (passed < sampled_in_use && rows.endpoints[passed] == &endpoint) {
+      if (passed < sampled_before && rows.endpoints[passed] == &endpoint) {
         ++passed;
         continue;
       }
@@ -146,6 +167,20 @@ void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoin
                  pool.metrics_age_max);
     }
   };
+  Standing left_out = Standing::kLimited;  // of those that push back the first that stays so
+  if (any_pushed_back && sampled == 0) {
+    add(Standing::kInUse, Standing::kLimited);  // a request of its may have ended just now
+    left_out = Standing::kPaused;
+    sampled_before = sampled;
+  }
+  if (any_pushed_back && sampled == 0) {
+    add(Standing::kInUse, Standing::kPaused);
+    left_out = Standing::kOnTrial;
+    sampled_before = sampled;
+  }
+  if (any_pushed_back) {
+    TellPushedBack(pool, now, eligible, left_out, &candidates->mutable_left_out());
+  }
   const bool too_few = kUsableShareOf * usable < usable + failing;
   if (too_few) add(Standing::kFailing, Standing::kFailing);
   if (sampled == 0) add(Standing::kOnTrial, Standing::kFailing);

@@ -32,9 +32,9 @@ struct Eligible {
 std::vector<uint32_t> SlotsOf(const Pool& pool, std::span<const std::string_view> addresses);
 
 // Samples the eligible endpoints of a pool, once, for one decision. Ejected and silent ones, and
-// those that have all that their trial allows, are left out unless nothing else is left
-// (pool/health.h); a subset is judged by itself there, as if it were the pool. Prefix hits are left
-// 0: the caller fills them from the index.
+// those that have all that their trial or their share allows, are left out unless nothing else is
+// left (pool/health.h, pool/pushback.h); a subset is judged by itself there, as if it were the
+// pool. Prefix hits are left 0: the caller fills them from the index.
 void SampleEndpoints(const Pool& pool, const InferenceRequest& request, TimePoint now,
                      const Eligible& eligible, Candidates* candidates);
 

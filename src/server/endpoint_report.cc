@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "pool/health.h"
+#include "pool/pushback.h"
 
 namespace gw {
 namespace {
@@ -65,6 +66,9 @@ EndpointReport ReportOf(const Pool& pool, const EndpointState& state, TimePoint 
   if (const int64_t since = state.silent_since_ns.load(kRelaxed); since != 0) {
     report.silent_for = Duration(std::max<int64_t>(0, now_ns - since));
   }
+  const Share share = ShareOf(state, now);
+  if (share.allowed != 0) report.allowed = share.allowed;
+  if (share.paused_for > Duration::zero()) report.paused_for = share.paused_for;
   report.word = WordOf(pool, state, report);
   return report;
 }

@@ -39,6 +39,8 @@ struct EndpointReport {
   uint32_t failures = 0;
   uint32_t scrape_failures = 0;
   std::optional<Duration> ejected_for = {};  // until a probe may bring it back, at least 0
+  std::optional<int32_t> allowed = {};       // requests in flight, after it has pushed back
+  std::optional<Duration> paused_for = {};   // wants none
   std::optional<Duration> silent_for = {};   // since it was noticed
 };
 EndpointReport ReportOf(const Pool& pool, const EndpointState& state, TimePoint now);

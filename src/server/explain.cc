@@ -97,6 +97,18 @@ std::string DecisionText(const RequestRecord& record) {
     out += fmt::format("    before {} ({}), {} of ours in flight there, {}\n", loser.endpoint_name,
                        loser.endpoint, loser.in_flight_requests, ScoresText(scores, loser.score));
   }
+  for (const auto& told : std::span(record.left_out).first(record.left_out_count)) {
+    out += fmt::format("    not asked: {} ({}), pushed back:", told.endpoint_name, told.endpoint);
+    if (told.allowed_requests > 0) {
+      out += fmt::format(" {} of ours in flight there, {} allowed", told.in_flight_requests,
+                         told.allowed_requests);
+    }
+    if (told.paused_ms > 0) {
+      out += fmt::format("{} none wanted for {:.0f} ms", told.allowed_requests > 0 ? "," : "",
+                         told.paused_ms);
+    }
+    out += '\n';
+  }
   if (record.disaggregation == "prefill-decode") {
     out += fmt::format("  prefill half at {} ({}), chosen from {}, {}\n", record.prefill_name,
                        record.prefill_endpoint, record.prefill_candidates,
@@ -193,6 +205,19 @@ Document LosersDocument(const RequestRecord& record) {
   return out;
 }
 
+Document LeftOutDocument(const RequestRecord& record) {
+  Document out = Document::List();
+  for (const auto& told : std::span(record.left_out).first(record.left_out_count)) {
+    out.Add(Document::Map()
+                .Set("pod", told.endpoint_name)
+                .Set("endpoint", told.endpoint)
+                .Set("own_in_flight", told.in_flight_requests)
+                .Set("allowed", told.allowed_requests)
+                .Set("paused_ms", told.paused_ms));
+  }
+  return out;
+}
+
 Document TriesDocument(const RequestRecord& record) {
   Document out = Document::List();
   for (const RequestRecord::Try& told : std::span(record.all_tries).first(record.try_count)) {
@@ -278,6 +303,7 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("release", record.release)
       .Set("sticky", record.sticky)
       .Set("losers", LosersDocument(record))
+      .Set("pushed_back", LeftOutDocument(record))
       .Set("all_tries", TriesDocument(record));
 }
 

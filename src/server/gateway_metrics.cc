@@ -14,6 +14,7 @@
 #include "collect/scrape_metrics.h"
 #include "exchange/metrics.h"
 #include "exchange/queue_metrics.h"
+#include "pool/pushback.h"
 #include "server/endpoint_report.h"
 
 namespace gw {
@@ -120,9 +121,24 @@ void TellPools(const Snapshot& snapshot, const Sink& sink) {
   }
 }
 
+void TellLimited(const Snapshot& snapshot, const Sink& sink) {
+  const TimePoint now = RealClock().Now();
+  for (const auto& entry : snapshot.pools) {
+    const auto& endpoints = entry->pool.endpoints;
+    const auto limited = std::count_if(endpoints.begin(), endpoints.end(), [now](const auto& each) {
+      return ShareOf(*each.state, now).is_limited();
+    });
+    sink({{"pool", entry->pool.id}}, static_cast<double>(limited));
+  }
+}
+
 void RegisterPools(MetricRegistry& metrics, const SnapshotStore& snapshots) {
   metrics.AddCallback("penstock_pool_endpoints", "Endpoints of a pool, by state.", "gauge",
                       [&snapshots](const Sink& sink) { TellPools(*snapshots.Load(), sink); });
+  metrics.AddCallback("penstock_pool_limited_endpoints",
+                      "Endpoints of a pool that get fewer requests as they have pushed back.",
+                      "gauge",
+                      [&snapshots](const Sink& sink) { TellLimited(*snapshots.Load(), sink); });
 }
 
 // Calls `visit` with what each pool's queue holds.

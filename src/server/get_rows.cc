@@ -357,6 +357,7 @@ void AppendEndpoints(const GetSources& sources, const GetFilter& filter,
              Number(report.kv_cache_utilization_ratio, 2),
              report.metrics_age ? fmt::format("{:.0f}", ToMillis(*report.metrics_age)) : kAbsent,
              std::to_string(failures), Seconds(report.silent_for), Seconds(report.ejected_for),
+             report.allowed ? std::to_string(*report.allowed) : kAbsent, Seconds(report.paused_for),
              std::string(NameOf(report.word))}},
            EndpointDocument(pool, endpoint, sources.now)});
     }
@@ -394,6 +395,8 @@ std::vector<GetColumn> ColumnsOf(std::string_view kind) {
             {"FAILURES"},
             {"SILENT", true, true},
             {"EJECTED", false, true},
+            {"ALLOWED"},
+            {"PAUSED", false, true},
             {"STATE"}};
   }
   if (kind == "Queue") return QueueColumns();
@@ -468,7 +471,9 @@ Document EndpointDocument(const Pool& pool, const Endpoint& endpoint, TimePoint 
       .Set("scrape_failures_in_row", report.scrape_failures)
       .Set("ejected", report.ejected_for.has_value())
       .Set("ejected_for_ms", MillisOrNull(report.ejected_for))
-      .Set("silent_for_ms", MillisOrNull(report.silent_for));
+      .Set("silent_for_ms", MillisOrNull(report.silent_for))
+      .Set("allowed", report.allowed ? Document(*report.allowed) : Document())
+      .Set("paused_for_ms", MillisOrNull(report.paused_for));
   return out;
 }
 

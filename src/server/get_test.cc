@@ -135,9 +135,9 @@ TEST_F(GetTest, WhatAnEndpointNeverSaidIsAbsent) {
   StateOf(0).scraped_at_ns = 0;
   EXPECT_THAT(Get("kind=endpoints&name=a").body,
               MatchesRegex("POOL +POD +ENDPOINT +ROLE +IN-FLIGHT +PENDING +WAITING +RUNNING +KV "
-                           "+AGE-MS +FAILURES +EJECTED +STATE\n"
+                           "+AGE-MS +FAILURES +EJECTED +ALLOWED +PAUSED +STATE\n"
                            "default/qwen +a +127.0.0.11:8000 +both +0 +0 +- +- +- +- +0 +- "
-                           "+unknown\n"));
+                           "+- +- +unknown\n"));
   EXPECT_THAT(Get("kind=endpoints&name=a&output=json").body, HasSubstr("\"metrics_age_ms\": null"));
 }
 

@@ -24,7 +24,9 @@ bool WaitsForReady(const PoolEntry& entry, TimePoint now) {
 
 int64_t RoomOf(const PoolEntry& entry, TimePoint now,
                absl::FunctionRef<const Candidates&(const Pool&)> sample) {
-  const auto room_of = [&](const Pool& pool) { return RoomOf(sample(pool), entry.saturation); };
+  const auto room_of = [&](const Pool& pool) {
+    return RoomOf(sample(pool), entry.saturation, now);
+  };
   if (WaitsForReady(entry, now)) return 0;
   const Disaggregation* const split = entry.disaggregation.get();
   if (split == nullptr) return room_of(entry.pool);

@@ -219,8 +219,8 @@ class RetryTest(FaultTest):
         self.assertEqual(self.requests(), 1)
 
     def test_an_answer_is_not_tried_again_whatever_it_says(self):
-        gateway = self.start(*[answer(503, b"busy")] * 3)
-        self.assertEqual(gateway.chat().body, b"busy")
+        gateway = self.start(*[answer(500, b"broken")] * 3)
+        self.assertEqual(gateway.chat().body, b"broken")
         self.assertEqual(self.requests(), 1)
 
     def test_a_large_body_is_sent_again_whole(self):
