@@ -191,20 +191,4 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   bool again_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// The queues of all pools, by their ids. One lives as long as anybody holds it: a reload that keeps
-// the pool keeps who waits. Thread-safe.
-class RequestQueues {
- public:
-  explicit RequestQueues(const Clock& clock = RealClock()) : clock_(clock) {}
-
-  std::shared_ptr<RequestQueue> Get(const std::string& pool);
-  // In the order of their pools.
-  std::vector<std::shared_ptr<RequestQueue>> All() const;
-
- private:
-  const Clock& clock_;
-  mutable Mutex mutex_;
-  std::map<std::string, std::weak_ptr<RequestQueue>> queues_ ABSL_GUARDED_BY(mutex_);
-};
-
 }  // namespace gw

@@ -20,10 +20,10 @@
 
 namespace gw {
 
-class ApiKeys;  // flowcontrol/api_keys.h
 namespace release {
 struct Split;  // release/split.h
 }
+class ApiKeys;         // flowcontrol/api_keys.h
 struct Breaker;        // flowcontrol/breaker.h
 struct RetryPolicy;    // routing/retry.h
 struct SessionPolicy;  // routing/session.h
@@ -73,8 +73,7 @@ struct RouteMatch {
   std::vector<HeaderMatch> query;
 };
 
-// Some condition is on kModelNameField.
-bool ChoosesByModel(const RouteMatch& match);
+bool ChoosesByModel(const RouteMatch& match);  // some condition is on kModelNameField
 
 // One rule of one HTTPRoute.
 struct RouteRule {
@@ -98,9 +97,8 @@ struct RouteRule {
 
   // Chooses by weight. nullptr if total_weight is 0.
   const Destination* Choose(Random& random) const;
-  // The same among those that fit.
   using Fits = std::function<bool(const Destination&)>;
-  const Destination* Choose(Random& random, const Fits& fits) const;
+  const Destination* Choose(Random& random, const Fits& fits) const;  // among those that fit
   // The same by the client's value. nullptr: none that fits has weight.
   const Destination* ChooseSticky(uint64_t value, const Fits& fits) const;
 };
@@ -143,8 +141,7 @@ class RouteTable {
   // its values joined by commas; of a repeated query parameter the first counts.
   const RouteRule* Match(std::string_view host, std::string_view path, std::string_view query,
                          const http::RequestHead& head, const RouteModel& model = {}) const;
-  // Some condition is on kModelNameField.
-  bool matches_model_name() const { return matches_model_name_; }
+  bool matches_model_name() const { return matches_model_name_; }  // some rule ChoosesByModel
 
   // The rules that a request for `path` could come to with some method, header fields and query, in
   // the order they are tried: of `rule`'s own HTTPRoute, and of others that choose by the model's

@@ -7,7 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "base/clock.h"
-#include "flowcontrol/request_queue.h"
+#include "flowcontrol/request_queues.h"
 #include "pool/candidates.h"
 #include "pool/endpoint.h"
 #include "snapshot/snapshot.h"

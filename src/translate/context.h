@@ -12,7 +12,7 @@
 #include "api/resources.h"
 #include "flowcontrol/breaker.h"
 #include "flowcontrol/rate_limit.h"
-#include "flowcontrol/request_queue.h"
+#include "flowcontrol/request_queues.h"
 #include "pool/endpoint.h"
 #include "translate/object_index.h"
 #include "translate/tls_memory.h"

@@ -16,7 +16,7 @@
 #include "api/object.h"
 #include "flowcontrol/breaker.h"
 #include "flowcontrol/rate_limit.h"
-#include "flowcontrol/request_queue.h"
+#include "flowcontrol/request_queues.h"
 #include "translate/translate.h"
 
 namespace gw {

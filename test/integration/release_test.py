@@ -5,7 +5,6 @@ import pathlib
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 
 from harness import (INFERENCE_GROUP, GatewayTest, answer, chat_answer, chat_body, chat_events,
@@ -38,7 +37,7 @@ def release(steps, **spec):
 def after(delay_s, script):
     """A model server that takes its time."""
     def slow(request, connection):
-        time.sleep(delay_s)
+        threading.Event().wait(delay_s)
         script(request, connection)
     return slow
 

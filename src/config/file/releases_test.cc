@@ -90,10 +90,10 @@ std::vector<std::string> ErrorsWith(const std::string& fields,
       kHead + ("spec: {route: {name: c}, stable: {name: a}, candidate: {name: b}, steps: " + steps +
                (fields.empty() ? "" : ", ") + fields + "}"));
   for (std::string& error : errors) {
-    std::string_view text = error;
-    EXPECT_TRUE(absl::ConsumePrefix(&text, "ModelRelease n/r: ")) << error;
-    EXPECT_TRUE(absl::ConsumeSuffix(&text, " (a.yaml:4)")) << error;
-    error = std::string(text);
+    const std::string_view prefix = "ModelRelease n/r: ";
+    const std::string_view suffix = " (a.yaml:4)";
+    EXPECT_TRUE(error.starts_with(prefix) && error.ends_with(suffix)) << error;
+    error = error.substr(prefix.size(), error.size() - prefix.size() - suffix.size());
   }
   return errors;
 }
