@@ -178,6 +178,7 @@ class CountWaitingTest : public CountInTest, public Waiter {
                           [waiting](TimePoint) -> int64_t { return waiting > 5 ? 0 : 100; });
     for (const auto& task : std::exchange(posted_, {})) task();
   }
+  void OnEvicted(int) override { FAIL() << "no pool says so"; }
   void OnGateAnswer(GateAnswer answer) override {
     step_ = waits_.OnGateAnswer(snapshot_, std::move(answer), clock_.Now());
   }
