@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "exchange/test_exchange.h"
 #include "pool/health.h"
+#include "pool/pushback.h"
 
 namespace gw {
 namespace {
@@ -94,6 +95,28 @@ TEST_F(FallBackTest, WhereAllAreSaturatedTheOtherServesCriticalRequestsToo) {
   EXPECT_EQ(exchange_.pool(), pool_.get()) << "one has room";
   End();
   Scrape(pool_->pool.endpoints[1], 100);
+  ASSERT_EQ(Ask().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), far_.get());
+  EXPECT_EQ(End().fallback_reason, "saturated");
+}
+
+TEST_F(FallBackTest, WhatAllPushBackTheOtherServes) {
+  const auto refuse = [this] {
+    http::ResponseHead head;
+    head.status = 429;
+    return exchange_.OnResponseHead(head, clock_.Now());
+  };
+  ASSERT_EQ(Ask().kind, Step::Kind::kForward);
+  ASSERT_EQ(refuse().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), pool_.get()) << "there is another endpoint";
+  ASSERT_EQ(refuse().kind, Step::Kind::kForward);
+  EXPECT_EQ(exchange_.pool(), far_.get());
+  EXPECT_EQ(refuse().kind, Step::Kind::kContinue) << "there is nothing behind the fallback";
+  EXPECT_EQ(End().fallback_reason, "saturated");
+  // Endpoints that pause are in use, and have no room.
+  for (const Endpoint& endpoint : pool_->pool.endpoints) {
+    RecordPushback(*endpoint.state, clock_.Now(), clock_.Now(), std::chrono::seconds(5));
+  }
   ASSERT_EQ(Ask().kind, Step::Kind::kForward);
   EXPECT_EQ(exchange_.pool(), far_.get());
   EXPECT_EQ(End().fallback_reason, "saturated");

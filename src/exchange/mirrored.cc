@@ -84,6 +84,7 @@ void Mirrored::OnFirstByte(TimePoint now) {
 void Mirrored::OnAnswered(TimePoint now) {
   if (takes_pushback_ && IsPushback(status_)) {
     RecordPushback(hold_.state(), now, dispatched_, std::nullopt);
+    if (status_ == 503) DoubtHealth(hold_.state());
     env_.metrics.CountPushback(pool_id_);
     return;
   }

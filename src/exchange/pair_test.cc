@@ -13,6 +13,7 @@
 #include "exchange/test_snapshot.h"
 #include "http/h1_parser.h"
 #include "pool/health.h"
+#include "pool/pushback.h"
 #include "scheduling/registry.h"
 
 namespace gw {
@@ -121,7 +122,8 @@ class PairTest : public testing::Test {
 
   void PrefillEnds(int status, const std::string& body) {
     prefill_ = false;
-    const Step step = exchange_.OnPrefillEnd({status, "application/json", body}, clock_.Now());
+    const Step step = exchange_.OnPrefillEnd(
+        {.status = status, .content_type = "application/json", .body = body}, clock_.Now());
     if (status == 200 && step.kind == Step::Kind::kForward) {
       Act(step);
     } else {
@@ -311,6 +313,29 @@ TEST_F(PairTest, AThirdPairIsNotTriedButForAConnectionThatWasClosedAsItWasUsed) 
   EXPECT_FALSE(exchange_.active());
   EXPECT_NE(registry_.Render().find("penstock_limit_reached_total{limit=\"retries\"} 1\n"),
             std::string::npos);
+}
+
+TEST_F(PairTest, AHalfThatPushesBackHasNotFailed) {
+  for (const int status : {429, 503}) {
+    Begin(true, std::string(400, 'x'));
+    ASSERT_TRUE(exchange_.active() && exchange_.is_pair());
+    const std::shared_ptr<EndpointState> prefill = exchange_.prefill_endpoint().state;
+    PrefillEnds(status, "{}");
+    ASSERT_TRUE(exchange_.active()) << "another pair";
+    EXPECT_NE(exchange_.prefill_endpoint().state, prefill);
+    EXPECT_TRUE(ShareOf(*prefill, clock_.Now()).is_limited());
+    EXPECT_EQ(PenaltyOf(*prefill, clock_.Now()), 0);
+    if (exchange_.endpoint().runtime == Runtime::kVllm) PrefillEnds(200, kHandedOver);
+    const std::shared_ptr<EndpointState> decode = exchange_.endpoint().state;
+    DecodeHead(status, "text/plain");
+    EXPECT_TRUE(ShareOf(*decode, clock_.Now()).is_limited());
+    EXPECT_EQ(PenaltyOf(*decode, clock_.Now()), 0);
+    if (exchange_.active()) End(Outcome::kComplete);
+    clock_.Advance(kShareTime);
+  }
+  EXPECT_NE(registry_.Render().find("penstock_endpoint_pushbacks_total{pool=\"default/qwen\"} 4\n"),
+            std::string::npos)
+      << registry_.Render();
 }
 
 TEST_F(PairTest, BothHalvesOfEveryTryAreOfTheEndpointsThatARequestSelects) {

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "exchange/test_exchange.h"
 #include "pool/health.h"
+#include "routing/retry.h"
 
 namespace gw {
 namespace {
