@@ -131,12 +131,12 @@ class CrdTest(unittest.TestCase):
     def test_of_a_release_all_is_kept_that_is_said_of_it(self):
         self.addCleanup(kubectl, "delete", "modelrelease", "r")
         must("apply", "-f", "-", input=yaml.safe_dump(release()))
-        status = {"phase": "Progressing", "step": "2/4", "weight": 2.5, "run": {"any": [1, None]}}
+        status = {"phase": "Progressing", "step": 2, "weight": 2.5, "state": {"any": [1, None]}}
         must("patch", "modelrelease", "r", "--subresource=status", "--type=merge", "-p",
              yaml.safe_dump({"status": status}), f"--as={ACCOUNT}")
         kept = yaml.safe_load(must("get", "modelrelease", "r", "-o", "yaml").stdout)["status"]
         self.assertEqual(kept, status)
-        self.assertRegex(must("get", "modelrelease", "r").stdout, r"Progressing\s+2/4\s+2\.5\s")
+        self.assertRegex(must("get", "modelrelease", "r").stdout, r"Progressing\s+2\s+2\.5\s")
 
 
 class InstallTest(unittest.TestCase):
