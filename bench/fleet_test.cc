@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -245,10 +246,8 @@ TEST(VirtualFleet, UnderEverythingAtOnceNoRequestIsLostOrAnsweredTwice) {
     EXPECT_GT(storm.count(what), requests / 20000) << what;
   }
   for (const auto& [what, count] : storm.counts()) RecordProperty(what, std::to_string(count));
-  if (getenv("FLEET_SHOW")) for (const auto& [what, count] : storm.counts()) printf("%s %d\n", what.c_str(), (int)count);
 }
 
-// Fleets of one kind or another, each for a short while.
 TEST(VirtualFleet, ASeedIsARun) {
   std::array<std::map<std::string, uint64_t>, 2> counts;
   for (auto& each : counts) {

@@ -87,7 +87,7 @@ void VirtualRequest::OnGateAnswer(GateAnswer answer) {
 }
 
 void VirtualRequest::Dispatch() {
-  ++answer_.tries;
+  if (++answer_.tries == 1) answer_.dispatched = timeline_.now();
   replica_ = &gateway_.ReplicaAt(exchange_.endpoint().address);
   // Its first request ends the idle time of an endpoint at once.
   gateway_.LookSoon(*exchange_.endpoint().state);

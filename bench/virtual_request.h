@@ -35,6 +35,7 @@ struct FleetAnswer {
   Rejection rejection = Rejection::kNone;
   TimePoint arrived{};
   TimePoint ended{};
+  std::optional<TimePoint> dispatched = std::nullopt;  // for the first time
   std::optional<TimePoint> first_token = std::nullopt;
   uint32_t tokens = 0;                                   // that were sent to the client
   std::optional<uint32_t> cached_tokens = std::nullopt;  // at its first admission by an engine
