@@ -4,6 +4,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 600
+SOAK_REQUESTS ?= 1000000
 ROUNDS ?= 5
 SECONDS_ ?= 3
 PREFIX ?= /usr/local
@@ -102,7 +103,10 @@ conformance: build  ## the official suites on a real API server, into docs/confo
 render:  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart (needs Go)
 	@tools/render-chart
 
-soak: build  ## everything at once for SOAK_SECONDS (600): streams, kills, black holes, reloads
+soak: build  ## everything at once: SOAK_REQUESTS (1000000) in virtual time, then SOAK_SECONDS (600) over sockets
+	@cmake --build $(BUILD) -j$(JOBS) --target bench_test
+	@FLEET_REQUESTS=$(SOAK_REQUESTS) $(if $(FLEET_SEED),FLEET_SEED=$(FLEET_SEED)) $(BUILD)/bench_test \
+	  --gtest_filter='VirtualFleet.UnderEverything*'
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/soak/soak.py --seconds $(SOAK_SECONDS)
 
 clean:  ## remove what was built here

@@ -1,10 +1,8 @@
-// Gateways side by side in front of the same replicas, in virtual time: the production exchange,
-// scheduler, prefix index and pace of scraping of each, and the engine model of the simulated model
-// servers behind them.
+// Gateways side by side in front of the same replicas, in virtual time (virtual_fleet.h), and
+// conversations that are had with them.
 //
 // Requests are dealt to the gateways in turn, whoever sends them: the least favourable way, as the
-// rounds of one conversation are seen by all. A gateway knows of the others' requests what the
-// metrics pages say, as on the wire. Nothing takes time but the replicas, and their pages.
+// rounds of one conversation are seen by all.
 
 #pragma once
 

@@ -67,7 +67,7 @@ Configurator::Configurator(SnapshotStore& store, PrefixIndex& index, MetricRegis
       clock_(clock),
       bind_ip_(options.bind_ip),
       serves_(!options.managed_from),
-      translator_(std::move(options), endpoints_),
+      translator_(std::move(options), endpoints_, clock),
       reloads_ok_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "ok"}})),
       reloads_failed_(metrics.AddCounter(kReloads, kReloadsHelp, {{"result", "failed"}})),
       generation_gauge_(metrics.AddGauge("penstock_configuration_generation",

@@ -82,9 +82,10 @@ struct Translator::Kept {
   int64_t next_change_unix_s = 0;
 };
 
-Translator::Translator(TranslateOptions options, EndpointTable& endpoints)
+Translator::Translator(TranslateOptions options, EndpointTable& endpoints, const Clock& clock)
     : options_(std::move(options)),
       endpoints_(endpoints),
+      queues_(clock),
       tls_memory_(std::make_unique<internal::TlsMemory>()) {}
 
 Translator::~Translator() = default;

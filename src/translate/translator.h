@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "api/object.h"
+#include "base/clock.h"
 #include "flowcontrol/breaker.h"
 #include "flowcontrol/rate_limit.h"
 #include "flowcontrol/request_queues.h"
@@ -42,8 +43,9 @@ class Translator {
     std::vector<ServedRelease> releases = {};          // where `whole`
   };
 
-  // `endpoints` outlives it.
-  Translator(TranslateOptions options, EndpointTable& endpoints);
+  // `endpoints` outlives it, and so does `clock`, which tells its queues the time of the requests
+  // that wait in them.
+  Translator(TranslateOptions options, EndpointTable& endpoints, const Clock& clock = RealClock());
   ~Translator();
 
   // The time that certificates are judged at from now on; TranslateOptions::now_unix_s is the

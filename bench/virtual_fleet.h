@@ -1,0 +1,89 @@
+// Gateways in front of model servers, in virtual time: the production translation, exchange,
+// queue, scheduler, prefix index and pace of scraping of each, and the engine model of the
+// simulated model servers. Whatever happens, happens at a time that is asked for (timeline) or that
+// follows from what has happened; a seed is a run.
+//
+//   VirtualFleet fleet(options, [&](const FleetAnswer& answer) { ... });
+//   fleet.Load(PoolObjects(options.replicas, annotations));
+//   fleet.timeline().After(seconds(1), [&] { fleet.Send(0, 0, request); });
+//   fleet.RunWhile([&] { return answered < sent; });
+//
+// A gateway knows of the others' requests what the metrics pages say, as on the wire. Nothing takes
+// time but the model servers, their pages, and what a request or an option says.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/resources.h"
+#include "base/random.h"
+#include "bench/timeline.h"
+#include "bench/virtual_gateway.h"
+#include "sim/engine/server_spec.h"
+
+namespace gw::bench {
+
+struct FleetOptions {
+  sim::ServerSpec replica;
+  int replicas = 8;
+  int gateways = 1;
+  int workers = 1;  // of each gateway
+  Duration page_time = std::chrono::milliseconds(2);
+  Duration post_time_max{};
+  bool checks_room = false;
+  uint64_t seed = 1;
+};
+
+// "10.0.0.1:8000" for the first one.
+std::string ReplicaAddress(size_t replica);
+
+// A Gateway with a route for every path to the InferencePool "pool" with these annotations, of so
+// many Pods "0", "1" and on, at the addresses of replicas. Three InferenceModels of it, "critical",
+// "standard" and "sheddable", if `classes`; without, it takes any model.
+api::ResourceSet PoolObjects(int replicas, const api::StringMap& annotations, bool classes = false);
+
+// Of a completion that is streamed, of that prompt.
+std::string CompletionBody(std::string_view model, std::string_view prompt);
+
+class VirtualFleet {
+ public:
+  // REQUIRES: at least one of each
+  VirtualFleet(const FleetOptions& options, VirtualGateway::OnEnd on_end);
+
+  Timeline& timeline() { return timeline_; }
+  // For all gateways, now. The objects may have other Pods than the fleet's, but none elsewhere.
+  void Load(const api::ResourceSet& resources);
+  // Now, by that gateway and worker; `on_end` is told once, maybe before this returns.
+  uint64_t Send(size_t gateway, size_t worker, FleetRequest request);
+  // False: it has ended.
+  bool Leave(uint64_t id);
+  // A worker of a gateway shuts down: its requests are ended.
+  void Abort(size_t gateway, size_t worker);
+
+  VirtualReplica& replica(size_t i) { return *replicas_.at(ReplicaAddress(i)); }
+  const VirtualGateway& gateway(size_t i) const { return *gateways_[i]; }
+  size_t size() const { return replicas_.size(); }
+
+  // Until that is false. It is asked between two things that happen.
+  void RunWhile(const std::function<bool()>& condition);
+  void RunFor(Duration time);
+
+  // Of all gateways.
+  std::vector<std::string> Held() const;
+  std::vector<std::string> Faults() const;
+  uint64_t pages() const;
+
+ private:
+  Timeline timeline_;
+  Random random_;
+  Replicas replicas_;
+  std::vector<std::unique_ptr<VirtualGateway>> gateways_;
+  uint64_t sent_ = 0;
+};
+
+}  // namespace gw::bench

@@ -1,0 +1,205 @@
+#include "bench/virtual_gateway.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "api/conditions.h"
+#include "base/check.h"
+#include "snapshot/queues.h"
+
+namespace gw::bench {
+
+struct VirtualGateway::Worker {
+  Worker(const Clock& clock, uint64_t seed, PrefixIndex& index, MetricRegistry& metrics,
+         WaitingRoom::Post post)
+      : environment(clock, seed, index, metrics), room(std::move(post)) {
+    environment.room = &room;
+  }
+
+  ExchangeEnvironment environment;
+  WaitingRoom room;
+  TimePoint last_post{};  // tasks are run in the order in which they came
+  std::vector<std::unique_ptr<VirtualRequest>> requests;
+  std::vector<VirtualRequest*> idle;
+};
+
+VirtualGateway::VirtualGateway(Timeline& timeline, const Options& options, const Replicas& replicas,
+                               Random& random, OnEnd on_end)
+    : timeline_(timeline),
+      options_(options),
+      replicas_(replicas),
+      random_(random),
+      on_end_(std::move(on_end)),
+      translator_({}, table_, timeline.clock()) {
+  for (int i = 0; i < options.workers; ++i) {
+    const auto post = [this, i](std::function<void()> task) {
+      Post(*workers_[static_cast<size_t>(i)], std::move(task));
+    };
+    workers_.push_back(
+        std::make_unique<Worker>(timeline.clock(), random.Next(), index_, metrics_, post));
+  }
+}
+
+VirtualGateway::~VirtualGateway() = default;
+
+void VirtualGateway::Post(Worker& worker, std::function<void()> task) {
+  CheckQueues();
+  TimePoint at = timeline_.now();
+  if (const auto most = static_cast<uint64_t>(options_.post_time_max.count()); most > 0) {
+    at += Duration(static_cast<int64_t>(random_.Below(most)));
+  }
+  worker.last_post = std::max(worker.last_post, at);
+  timeline_.At(worker.last_post, std::move(task));
+}
+
+// A turn was just given, and nothing has happened since.
+void VirtualGateway::CheckQueues() {
+  if (!options_.checks_room) return;
+  for (const std::shared_ptr<RequestQueue>& queue : translator_.queues().All()) {
+    const RequestQueue::View view = queue->Look();
+    if (!view.room || view.granted <= *view.room) continue;
+    faults_.push_back(
+        fmt::format("{} turns were given where there is room for {}", view.granted, *view.room));
+  }
+}
+
+bool VirtualGateway::HasRoom(const PoolEntry* pool) {
+  if (!options_.checks_room || pool == nullptr || pool->queue == nullptr) return true;
+  const RequestQueue::View view = pool->queue->Look();
+  if (!view.room) return true;  // closed
+  Candidates candidates;
+  const auto sample = [&](const Pool& part) -> const Candidates& {
+    SampleEndpoints(part, {}, timeline_.now(), {}, &candidates);
+    return candidates;
+  };
+  return RoomOf(*pool, timeline_.now(), sample) > view.granted;
+}
+
+void VirtualGateway::OnRoomPassed(uint64_t id) {
+  faults_.push_back(fmt::format("request {} went at once where there was no room", id));
+}
+
+// In the order of Configurator.
+void VirtualGateway::Load(const api::ResourceSet& resources) {
+  for (const uint32_t slot : table_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
+  Translator::Update update = translator_.TranslateAll(resources, ++generation_);
+  CHECK(api::RefusedCount(update.status) == 0);
+  snapshot_ = std::move(update.snapshot);
+  Watch();
+  FollowQueues(*snapshot_, translator_.queues());
+}
+
+// Its first looks are spread over an interval, as the scraper's are.
+void VirtualGateway::Watch() {
+  decltype(watches_) watches;
+  for (const auto& entry : snapshot_->pools) {
+    const ReplicaWatch::Options options{options_.scrape, options_.page_time,
+                                        entry->pool.metrics_age_max};
+    for (const Endpoint& endpoint : entry->pool.endpoints) {
+      const EndpointState* const state = endpoint.state.get();
+      if (watches.contains(state)) continue;
+      std::shared_ptr<ReplicaWatch>& watch = watches[state];
+      if (const auto known = watches_.find(state); known != watches_.end()) {
+        watch = known->second;
+        continue;
+      }
+      watch = std::make_shared<ReplicaWatch>(timeline_, options, ReplicaAt(endpoint.address),
+                                             endpoint.state, index_,
+                                             [this, state] { OnEndpointSeen(*snapshot_, *state); });
+      states_.push_back(endpoint.state);
+      watch->LookBy(timeline_.now() + std::chrono::duration_cast<Duration>(
+                                          options_.scrape.interval * random_.Unit()));
+    }
+  }
+  for (const auto& [state, watch] : watches_) {
+    if (!watches.contains(state)) pages_of_gone_ += watch->pages();
+  }
+  watches_ = std::move(watches);
+  std::erase_if(states_, [](const auto& state) { return state.expired(); });
+}
+
+void VirtualGateway::Send(size_t worker, uint64_t id, FleetRequest request) {
+  Worker& on = *workers_[worker];
+  if (on.idle.empty()) {
+    on.requests.push_back(std::make_unique<VirtualRequest>(timeline_, *this, on.environment));
+    on.idle.push_back(on.requests.back().get());
+  }
+  VirtualRequest* const sent = on.idle.back();
+  on.idle.pop_back();
+  CHECK(live_.emplace(id, Live{sent, worker}).second);
+  sent->Send(id, std::move(request));
+}
+
+void VirtualGateway::OnEnded(VirtualRequest* request, FleetAnswer answer) {
+  const auto found = live_.find(answer.id);
+  CHECK(found != live_.end() && found->second.request == request);
+  workers_[found->second.worker]->idle.push_back(request);
+  live_.erase(found);
+  on_end_(answer);
+}
+
+VirtualRequest* VirtualGateway::Find(uint64_t id) const {
+  const auto found = live_.find(id);
+  return found == live_.end() ? nullptr : found->second.request;
+}
+
+std::vector<uint64_t> VirtualGateway::live(size_t worker) const {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, live] : live_) {
+    if (live.worker == worker) ids.push_back(id);
+  }
+  return ids;
+}
+
+VirtualReplica& VirtualGateway::ReplicaAt(std::string_view address) const {
+  const auto found = replicas_.find(address);
+  CHECK(found != replicas_.end());
+  return *found->second;
+}
+
+void VirtualGateway::LookSoon(const EndpointState& state) {
+  const auto watch = watches_.find(&state);
+  if (watch != watches_.end()) watch->second->LookSoon();
+}
+
+uint64_t VirtualGateway::pages() const {
+  uint64_t sum = pages_of_gone_;
+  for (const auto& [state, watch] : watches_) sum += watch->pages();
+  return sum;
+}
+
+std::vector<std::string> VirtualGateway::Held() const {
+  std::vector<std::string> held;
+  const auto add = [&held](std::string_view what, int64_t count) {
+    if (count != 0) held.push_back(fmt::format("{}: {}", what, count));
+  };
+  add("live requests", static_cast<int64_t>(live_.size()));
+  for (const std::weak_ptr<EndpointState>& known : states_) {
+    const std::shared_ptr<EndpointState> state = known.lock();
+    if (state == nullptr) continue;
+    add("requests in flight at an endpoint", state->in_flight_requests);
+    add("prompt tokens pending at an endpoint", state->pending_prompt_tokens);
+    add("tokens decoding at an endpoint", state->decoding_context_tokens);
+    add("requests awaited of an endpoint", state->awaiting_requests);
+  }
+  for (const std::shared_ptr<RequestQueue>& queue : translator_.queues().All()) {
+    const RequestQueue::View view = queue->Look();
+    add("requests waiting in a queue", static_cast<int64_t>(view.waiting));
+    add("bytes waiting in a queue", static_cast<int64_t>(view.waiting_bytes));
+    add("turns of a queue", view.granted);
+    for (const RequestQueue::View::Tenant& tenant : view.tenants) {
+      add("requests of tenant " + tenant.name, tenant.in_flight_requests);
+      add("tokens of tenant " + tenant.name, tenant.in_flight_tokens);
+    }
+  }
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    add("requests in a waiting room", static_cast<int64_t>(worker->room.size()));
+    add("requests that are not idle",
+        static_cast<int64_t>(worker->requests.size() - worker->idle.size()));
+  }
+  return held;
+}
+
+}  // namespace gw::bench

@@ -1,0 +1,180 @@
+#include "bench/virtual_request.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "bench/virtual_gateway.h"
+
+namespace gw::bench {
+namespace {
+
+constexpr std::string_view kToken = "data: {\"choices\":[{\"text\":\"a\"}]}\n\n";
+
+const http::ResponseHead& StreamHead() {
+  static const http::ResponseHead head = [] {
+    http::ResponseHead made;
+    made.status = 200;
+    made.headers.Add("content-type", "text/event-stream");
+    return made;
+  }();
+  return head;
+}
+
+}  // namespace
+
+void VirtualRequest::After(Duration time, void (VirtualRequest::*then)()) {
+  timeline_.After(time, [this, then, move = ++moves_] {
+    if (move == moves_) (this->*then)();
+  });
+}
+
+void VirtualRequest::Send(uint64_t id, FleetRequest request) {
+  CHECK(!active());
+  request_ = std::move(request);
+  request_.body.reserve(request_.body.size() + Exchange::kBodyPadding);
+  answer_ = {.id = id, .arrived = timeline_.now()};
+  head_ = fmt::format("POST /v1/completions HTTP/1.1\r\nHost: a\r\n{}Content-Length: {}\r\n\r\n",
+                      request_.fields, request_.body.size());
+  parser_.Reset();
+  CHECK(parser_.Next(head_).event == http::H1Event::kHead);
+  exchange_.Begin(gateway_.snapshot(), {VirtualGateway::kPort}, "127.0.0.1", timeline_.now());
+  const Step step = exchange_.OnRequestHead(parser_.head());
+  if (step.kind != Step::Kind::kReadBody) return Act(step);
+  if (request_.body_time > Duration(0)) {
+    After(request_.body_time, &VirtualRequest::TakeBody);
+  } else {
+    TakeBody();
+  }
+}
+
+void VirtualRequest::TakeBody() {
+  const bool has_room = gateway_.HasRoom(exchange_.pool());
+  const Step step = exchange_.OnRequestBody(request_.body, timeline_.now());
+  const RouteRule* const rule = exchange_.rule();
+  // Not modelled.
+  CHECK(rule == nullptr || (!rule->request_timeout && !rule->try_timeout));
+  if (step.kind == Step::Kind::kForward && !has_room) gateway_.OnRoomPassed(answer_.id);
+  Act(step);
+}
+
+void VirtualRequest::Act(const Step& step) {
+  switch (step.kind) {
+    case Step::Kind::kWait:
+      CHECK(exchange_.queues());
+      answer_.waited = true;
+      return After(exchange_.queue_deadline() - timeline_.now(), &VirtualRequest::OnQueueTimeout);
+    case Step::Kind::kForward:
+      return Dispatch();
+    case Step::Kind::kBackOff:
+      return After(exchange_.back_off(), &VirtualRequest::OnBackOffOver);
+    case Step::Kind::kRespond:
+      return Respond(step.rejection);
+    default:
+      CHECK(step.kind == Step::Kind::kContinue);  // no pairs, no lists, no filters
+  }
+}
+
+void VirtualRequest::OnQueueTimeout() { Act(exchange_.OnQueueTimeout(timeline_.now())); }
+
+void VirtualRequest::OnBackOffOver() { Act(exchange_.OnBackOffOver(timeline_.now())); }
+
+void VirtualRequest::OnGateAnswer(GateAnswer answer) {
+  ++moves_;
+  CHECK(exchange_.waits());
+  Act(exchange_.OnGateAnswer(gateway_.snapshot(), std::move(answer), timeline_.now()));
+}
+
+void VirtualRequest::Dispatch() {
+  if (++answer_.tries == 1) answer_.dispatched = timeline_.now();
+  replica_ = &gateway_.ReplicaAt(exchange_.endpoint().address);
+  // Its first request ends the idle time of an endpoint at once.
+  gateway_.LookSoon(*exchange_.endpoint().state);
+  if (!replica_->up()) return After(Duration(0), &VirtualRequest::OnRefused);
+  CHECK(replica_->Submit({.id = answer_.id,
+                          .prompt_tokens = request_.prompt_tokens,
+                          .output_tokens = request_.output_tokens,
+                          .block_names = request_.block_names},
+                         this));
+}
+
+void VirtualRequest::OnRefused() {
+  replica_ = nullptr;
+  const std::shared_ptr<EndpointState> state = exchange_.endpoint().state;
+  const Step step =
+      exchange_.OnTryFailed(TryFailure::kConnectRefused, false, timeline_.now(), "refused");
+  gateway_.LookSoon(*state);
+  Act(step);
+}
+
+void VirtualRequest::OnScheduled(uint32_t cached_tokens) {
+  if (!answer_.cached_tokens) answer_.cached_tokens = cached_tokens;
+}
+
+void VirtualRequest::OnToken(uint32_t tokens) {
+  const TimePoint now = timeline_.now();
+  if (!answer_.first_token) {
+    answer_.first_token = now;
+    answer_.status = StreamHead().status;
+    CHECK(exchange_.OnResponseHead(StreamHead(), now).kind == Step::Kind::kContinue);
+  }
+  ++answer_.tokens;
+  CHECK(answer_.tokens == tokens);
+  exchange_.OnResponseBody(kToken, now);
+}
+
+void VirtualRequest::OnFinished() {
+  const TimePoint now = timeline_.now();
+  replica_ = nullptr;
+  const std::string usage = fmt::format(
+      "data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":{},\"completion_tokens\":{}}}}}\n\n"
+      "data: [DONE]\n\n",
+      request_.prompt_tokens, answer_.tokens);
+  exchange_.OnResponseBody(usage, now);
+  exchange_.OnResponseEnd(now);
+  End(exchange_.OutcomeOfEnd());
+}
+
+void VirtualRequest::OnBroken() {
+  const TimePoint now = timeline_.now();
+  replica_ = nullptr;
+  const std::shared_ptr<EndpointState> state = exchange_.endpoint().state;
+  if (answer_.first_token) {
+    CHECK(!exchange_.OnStreamBroken(now));
+    gateway_.LookSoon(*state);
+    return End(Outcome::kUpstreamBroke);
+  }
+  const Step step = exchange_.OnTryFailed(TryFailure::kReset, true, now, "closed");
+  gateway_.LookSoon(*state);
+  Act(step);
+}
+
+void VirtualRequest::Respond(Rejection rejection) {
+  exchange_.set_rejection(rejection);
+  answer_.rejection = rejection;
+  answer_.status = InfoOf(rejection).status;
+  End(Outcome::kRejected);
+}
+
+void VirtualRequest::Leave() {
+  CHECK(active());
+  End(exchange_.OutcomeOfLeaving());
+}
+
+void VirtualRequest::Abort() {
+  CHECK(active());
+  if (answer_.first_token) return End(Outcome::kUpstreamBroke);
+  Respond(Rejection::kShuttingDown);
+}
+
+void VirtualRequest::End(Outcome outcome) {
+  ++moves_;
+  if (replica_ != nullptr) std::exchange(replica_, nullptr)->Cancel(answer_.id);
+  exchange_.End(outcome, answer_.status, timeline_.now());
+  answer_.outcome = outcome;
+  answer_.ended = timeline_.now();
+  gateway_.OnEnded(this, answer_);
+}
+
+}  // namespace gw::bench
