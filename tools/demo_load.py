@@ -78,10 +78,10 @@ class Load:
         self.thread.join(timeout_s)
         return not self.thread.is_alive()
 
-    def measure(self, at_once, seconds):
-        """What is served per second while so many are always under way."""
+    def measure(self, at_once, seconds, stop):
+        """What is served per second while so many are always under way; 0 if it is stopped."""
         async def keep_sending():
-            while self.now() < seconds:
+            while self.now() < seconds and not stop.is_set():
                 await self._ask(*self.choose(self.rng))
 
         async def all_of_them():
@@ -90,7 +90,7 @@ class Load:
         asyncio.run(all_of_them())
         first = seconds / 4  # until then they all began at the same time
         served = sum(chat.served and first < chat.ended < seconds for chat in self.chats)
-        return served / (seconds - first)
+        return 0 if stop.is_set() else served / (seconds - first)
 
     def now(self):
         return time.monotonic() - self.began

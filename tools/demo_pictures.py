@@ -86,7 +86,7 @@ def release_picture(demo):
     began = demo.weights[0][0]
     ended = demo.ended["v2"]
     seconds = math.ceil(ended - began) + 4
-    weights = [(t - began, v2) for t, v2, _ in demo.weights if t - began < seconds]
+    weights = [(t - began, v2) for t, v2 in demo.weights if t - began < seconds]
     served = [line for line in demo.handled() if line["status"] == 200]
     times = {version: by_second(((unix(line) - began, line["ttft_ms"] / 1000) for line in served
                                  if line["pool"] == f"default/{version}"), seconds)

@@ -42,9 +42,12 @@ class QueueDemo(Run):
     def run(self, once):
         self.start_all()
         rate = self.measure()
-        self.results["queueing"] = self.overload(rate, "with queueing")
-        self.turn_off()
-        self.results["no queueing"] = self.overload(rate, "without queueing")
+        for what in ("queueing", "no queueing"):
+            if self.stop.is_set():
+                return 1
+            if self.results:
+                self.turn_off()
+            self.results[what] = self.overload(rate, what)
         if self.stop.is_set():
             return 1
         self.print_summary()
@@ -70,7 +73,9 @@ class QueueDemo(Run):
     def measure(self):
         """The rate of the load to come."""
         load = Load(self.gateway_port, WORDS, lambda rng: ("critical", "team-a", {}))
-        capacity = load.measure(IN_FLIGHT_MAX, MEASURE_S)
+        capacity = load.measure(IN_FLIGHT_MAX, MEASURE_S, self.stop)
+        if self.stop.is_set():
+            return 0
         if capacity == 0:
             raise Failure(f"the fleet serves nothing; logs are in {self.folder}")
         print(f"The fleet serves {capacity:.1f} chats/s, {IN_FLIGHT_MAX} at a time. Now come "

@@ -3,6 +3,7 @@
 import collections
 import json
 import re
+import threading
 import time
 
 from demo_load import Load, Words
@@ -25,7 +26,8 @@ class ReleaseDemo(Run):
         self.objects = self.copy_of(EXAMPLE)
         self.to_v2 = (self.objects / "release.yaml").read_text()
         (self.objects / "release.yaml").unlink()  # it comes when there is a load
-        self.weights = []  # (time.time(), percent of requests to v2, of those to v3)
+        self.weights = []  # (time.time(), percent of the requests that v2 gets)
+        self.noted = threading.Event()
         self.ended = {}  # version: when the release to it did, as time.time()
 
     def run(self, once):
@@ -33,10 +35,14 @@ class ReleaseDemo(Run):
         load = Load(self.gateway_port, WORDS, lambda rng: ("chat", "", {}))
         load.start(RATE)
         print(f"{RATE} chats/s are sent from now on; all go to v1")
-        self.watch(BEFORE_S)
+        noting = threading.Thread(target=self.note_weights, daemon=True)
+        noting.start()
+        self.stop.wait(BEFORE_S)
         first = self.release("v2")
-        self.watch(AFTER_S)
+        self.stop.wait(AFTER_S)
         second = self.release("v3")
+        self.noted.set()
+        noting.join()
         load.end()
         load.wait(30)
         if self.stop.is_set():
@@ -84,7 +90,8 @@ class ReleaseDemo(Run):
                 raise Failure(f"the release to {version} is still "
                               f"{status['phase'] if status else 'unknown'} after "
                               f"{RELEASE_DEADLINE_S} s; logs are in {self.folder}")
-            self.watch(1)
+            self.check_children()
+            self.stop.wait(1)
         return None
 
     def status(self, version):
@@ -94,14 +101,15 @@ class ReleaseDemo(Run):
                 return item["status"] if "phase" in item["status"] else None
         return None
 
-    def watch(self, seconds):
-        """Notes the weights for so long."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.stop.wait(0.2):
-            self.check_children()
-            self.weights.append((time.time(), *(
-                self.metric("penstock_release_weight_percent", version="candidate",
-                            release=f"default/to-{version}") or 0 for version in ("v2", "v3"))))
+    def note_weights(self):
+        """In a thread of its own, so that what is printed does not delay it."""
+        while not self.stop.is_set() and not self.noted.wait(0.1):
+            try:
+                percent = self.metric("penstock_release_weight_percent", version="candidate",
+                                      release="default/to-v2")
+            except Failure:
+                return  # said by who waits for the release
+            self.weights.append((time.time(), percent or 0))
 
     def print_row(self, heading):
         """As `penstock get releases` has it; the heading only when it is another one."""
