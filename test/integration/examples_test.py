@@ -19,7 +19,7 @@ PORT = 8080  # of every example's listener
 class CheckTest(unittest.TestCase):
     def test_every_example_is_accepted_whole_and_tells_what_it_is(self):
         folders = example_folders()
-        self.assertGreaterEqual(len(folders), 9)
+        self.assertGreaterEqual(len(folders), 11)
         for folder in folders:
             with self.subTest(folder.name), made_example(folder) as made:
                 readme = (folder / "README.md").read_text()
