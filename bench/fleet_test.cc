@@ -180,7 +180,10 @@ void Storm::Reload() {
                    {"penstock.dev/queue-timeout", std::to_string(1 + Pick(3000)) + "ms"}};
     if (Chance(0.3)) annotations["penstock.dev/queue-shares"] = "-1=0.2";
     if (Chance(0.3)) annotations["penstock.dev/queue-without-endpoints"] = "true";
+    if (Chance(0.5)) annotations["penstock.dev/queue-evict-below"] = std::to_string(Pick(2));
+    if (Chance(0.2)) annotations["penstock.dev/max-waiting"] = std::to_string(5 + Pick(30));
   }
+  if (Chance(0.2)) annotations["penstock.dev/max-requests"] = std::to_string(20 + Pick(60));
   api::ResourceSet set = PoolObjects(kReplicas, annotations, true);
   for (auto& [key, pod] : set.pods) pod.ready = Chance(0.8);
   if (Chance(0.5)) {
@@ -218,6 +221,9 @@ void Storm::OnEnd(const FleetAnswer& answer) {
       ++counts_[std::string(InfoOf(answer.rejection).code)];
       Expect(answer.tokens == 0, answer, "refused, and has tokens");
       return Expect(answer.status >= 400, answer, "refused without an error's status");
+    case Outcome::kEvicted:
+      ++counts_["evicted"];
+      return Expect(answer.status == (answer.tokens == 0 ? 429 : 200), answer, "evicted");
     case Outcome::kUpstreamBroke:
       ++counts_["broken"];
       return Expect(answer.status == 200 && answer.tokens > 0, answer, "broke before it began");
@@ -242,7 +248,7 @@ TEST(VirtualFleet, UnderEverythingAtOnceNoRequestIsLostOrAnsweredTwice) {
   EXPECT_EQ(storm.count("left"), storm.count("client left"));
   // Otherwise it proves little.
   for (const char* what : {"complete", "waited", "left", "broken", "deaths", "reloads", "aborts",
-                           "queue_full", "queue_timeout", "shutting_down"}) {
+                           "queue_full", "queue_timeout", "shutting_down", "evicted"}) {
     EXPECT_GT(storm.count(what), requests / 20000) << what;
   }
   for (const auto& [what, count] : storm.counts()) RecordProperty(what, std::to_string(count));

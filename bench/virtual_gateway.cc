@@ -45,24 +45,26 @@ VirtualGateway::VirtualGateway(Timeline& timeline, const Options& options, const
 VirtualGateway::~VirtualGateway() = default;
 
 void VirtualGateway::Post(Worker& worker, std::function<void()> task) {
-  CheckQueues();
+  // What is posted may be a turn, given this moment, or an eviction: whoever gets it knows.
+  const bool without_room = options_.checks_room && IsRoomPassed();
   TimePoint at = timeline_.now();
   if (const auto most = static_cast<uint64_t>(options_.post_time_max.count()); most > 0) {
     at += Duration(static_cast<int64_t>(random_.Below(most)));
   }
   worker.last_post = std::max(worker.last_post, at);
-  timeline_.At(worker.last_post, std::move(task));
+  timeline_.At(worker.last_post, [this, without_room, run = std::move(task)] {
+    runs_without_room_ = without_room;
+    run();
+    runs_without_room_ = false;
+  });
 }
 
-// A turn was just given, and nothing has happened since.
-void VirtualGateway::CheckQueues() {
-  if (!options_.checks_room) return;
+bool VirtualGateway::IsRoomPassed() const {
   for (const std::shared_ptr<RequestQueue>& queue : translator_.queues().All()) {
     const RequestQueue::View view = queue->Look();
-    if (!view.room || view.granted <= *view.room) continue;
-    faults_.push_back(
-        fmt::format("{} turns were given where there is room for {}", view.granted, *view.room));
+    if (view.room && view.granted > *view.room) return true;
   }
+  return false;
 }
 
 bool VirtualGateway::HasRoom(const PoolEntry* pool) {
@@ -78,7 +80,7 @@ bool VirtualGateway::HasRoom(const PoolEntry* pool) {
 }
 
 void VirtualGateway::OnRoomPassed(uint64_t id) {
-  faults_.push_back(fmt::format("request {} went at once where there was no room", id));
+  faults_.push_back(fmt::format("request {} had its turn where there was no room", id));
 }
 
 // In the order of Configurator.
@@ -193,6 +195,11 @@ std::vector<std::string> VirtualGateway::Held() const {
       add("requests of tenant " + tenant.name, tenant.in_flight_requests);
       add("tokens of tenant " + tenant.name, tenant.in_flight_tokens);
     }
+  }
+  for (const auto& entry : snapshot_->pools) {
+    if (entry->breaker == nullptr) continue;
+    add("requests counted for a pool's limit", entry->breaker->requests.now());
+    add("waiting requests counted for a pool's limit", entry->breaker->waiting.now());
   }
   for (const std::unique_ptr<Worker>& worker : workers_) {
     add("requests in a waiting room", static_cast<int64_t>(worker->room.size()));

@@ -36,7 +36,8 @@ class VirtualGateway {
     Duration page_time{};  // from the question to the whole page
     // A queue's answer reaches its worker that late at most, each at random.
     Duration post_time_max{};
-    bool checks_room = false;  // at each turn of a queue
+    // At each turn of a queue. REQUIRES: one pool at most has one
+    bool checks_room = false;
   };
   using OnEnd = std::function<void(const FleetAnswer&)>;
 
@@ -67,6 +68,8 @@ class VirtualGateway {
   void LookSoon(const EndpointState& state);
   // Whether a turn may be had at once; true if that is not checked or there is no queue.
   bool HasRoom(const PoolEntry* pool);
+  // Of a queue's answer that arrives just now: it was given where there was no room.
+  bool runs_turn_without_room() const { return runs_without_room_; }
   void OnRoomPassed(uint64_t id);
   void OnEnded(VirtualRequest* request, FleetAnswer answer);
 
@@ -78,7 +81,7 @@ class VirtualGateway {
   };
 
   void Post(Worker& worker, std::function<void()> task);
-  void CheckQueues();
+  bool IsRoomPassed() const;
   void Watch();
 
   Timeline& timeline_;
@@ -97,6 +100,7 @@ class VirtualGateway {
   uint64_t pages_of_gone_ = 0;                        // read by watches that are no more
   std::vector<std::unique_ptr<Worker>> workers_;
   std::map<uint64_t, Live> live_;
+  bool runs_without_room_ = false;
   std::vector<std::string> faults_;
 };
 

@@ -83,7 +83,17 @@ void VirtualRequest::OnBackOffOver() { Act(exchange_.OnBackOffOver(timeline_.now
 void VirtualRequest::OnGateAnswer(GateAnswer answer) {
   ++moves_;
   CHECK(exchange_.waits());
+  if (gateway_.runs_turn_without_room()) gateway_.OnRoomPassed(answer_.id);
   Act(exchange_.OnGateAnswer(gateway_.snapshot(), std::move(answer), timeline_.now()));
+}
+
+void VirtualRequest::OnEvicted(int for_priority) {
+  const Step step = exchange_.OnEvicted(for_priority);
+  if (step.kind == Step::Kind::kContinue) return;
+  CHECK(step.kind == Step::Kind::kRespond);
+  if (!answer_.first_token) return Respond(step.rejection);
+  answer_.rejection = step.rejection;
+  End(Outcome::kEvicted);
 }
 
 void VirtualRequest::Dispatch() {
@@ -154,7 +164,7 @@ void VirtualRequest::Respond(Rejection rejection) {
   exchange_.set_rejection(rejection);
   answer_.rejection = rejection;
   answer_.status = InfoOf(rejection).status;
-  End(Outcome::kRejected);
+  End(rejection == Rejection::kEvicted ? Outcome::kEvicted : Outcome::kRejected);
 }
 
 void VirtualRequest::Leave() {

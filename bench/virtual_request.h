@@ -53,11 +53,10 @@ class VirtualRequest final : private Waiter, private ReplicaCaller {
   void Leave();  // its client has closed. REQUIRES: active()
   void Abort();  // the gateway shuts down. REQUIRES: active()
   bool active() const { return exchange_.active(); }
-  bool waits() const { return exchange_.waits(); }
-  const std::string& fields() const { return request_.fields; }
 
  private:
   void OnGateAnswer(GateAnswer answer) override;
+  void OnEvicted(int for_priority) override;
   void OnScheduled(uint32_t cached_tokens) override;
   void OnToken(uint32_t tokens) override;
   void OnFinished() override;
