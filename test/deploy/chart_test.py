@@ -139,11 +139,12 @@ class RightsTest(unittest.TestCase):
         for verb in ("list", "watch"):
             self.assertEqual({each[:2] for each in allowed if each[2] == verb}, read, verb)
 
-    def test_statuses_may_be_written_and_nothing_else(self):
+    def test_statuses_and_events_may_be_written_and_nothing_else(self):
         statuses = {(group, plural(group, kind) + "/status") for group, kind in kinds_with_status()}
         allowed = granted("ClusterRole")
         self.assertEqual({each[:2] for each in allowed if each[2] == "patch"}, statuses)
-        self.assertEqual({verb for _, _, verb in allowed}, {"get", "list", "watch", "patch"})
+        others = {each for each in allowed if each[2] not in ("get", "list", "watch", "patch")}
+        self.assertEqual(others, {("", "events", "create")})
         # An object is read again by itself when writing its status met a conflict.
         self.assertEqual({each[:2] for each in allowed if each[2] == "get"},
                          statuses | {(group, plural(group, kind))

@@ -55,7 +55,8 @@ def policy(**pd):
 
 
 def release(**spec):
-    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRelease", "metadata": {"name": "r"},
+    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRelease",
+            "metadata": {"name": "r"},
             "spec": {"route": {"name": "chat"}, "stable": {"name": "a"}, "candidate": {"name": "b"},
                      "steps": [{"weight": 2.5, "samplesMin": 9}], **spec}}
 
