@@ -46,7 +46,7 @@ metadata:
     penstock.dev/queueing: "true"
     penstock.dev/queue-without-endpoints: "true"
     penstock.dev/queue-requests-max: "1000000"
-    penstock.dev/queue-bytes-max: 8GiB
+    penstock.dev/queue-bytes-max: 8Gi
     penstock.dev/queue-timeout: 600s
 spec:
   selector: {{matchLabels: {{app: nobody}}}}
@@ -83,6 +83,11 @@ def wait_for(condition, what):
     raise SystemExit(f"not within 120 s: {what}")
 
 
+def connections():
+    found = re.findall(r"^penstock_downstream_connections (\d+)", admin("/metrics"), re.M)
+    return sum(map(int, found))
+
+
 def waiting():
     found = re.findall(r"^penstock_queue_waiting_requests\{.*\} (\d+)", admin("/metrics"), re.M)
     return sum(map(int, found))
@@ -97,8 +102,9 @@ def request_of(body_bytes):
     body = json.dumps({"model": MODEL, "max_tokens": 16, "stream": True,
                        "messages": [{"role": "user", "content": ""}]})
     body = body.replace('""', '"' + "a" * max(0, body_bytes - len(body)) + '"').encode()
-    return (b"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n" % len(body)) + body, len(body)
+    head = (b"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+    return head + body, len(body)
 
 
 def main():
@@ -109,8 +115,9 @@ def main():
     request, body_bytes = request_of(arguments.body)
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "objects.yaml").write_text(OBJECTS, encoding="ascii")
-        process = subprocess.Popen([PENSTOCK, "serve", "-f", folder, "--bind", HOST, "--workers", "2",
-                                    "--admin", f"{HOST}:{ADMIN_PORT}", "--log-level", "error"])
+        process = subprocess.Popen([
+            PENSTOCK, "serve", "-f", folder, "--bind", HOST, "--workers", "2",
+            "--admin", f"{HOST}:{ADMIN_PORT}", "--log-level", "error"])
         clients = []
         try:
             wait_for(lambda: "penstock_" in admin("/metrics"), "the gateway answers")
@@ -121,9 +128,7 @@ def main():
                 client.bind((f"127.0.1.{i // 20000 + 1}", 0))
                 client.connect((HOST, PORT))
                 clients.append(client)
-            wait_for(lambda: f"penstock_client_connections {arguments.requests}" in
-                     re.sub(r"\{.*?\}", "", admin("/metrics")) or True, "connections")
-            time.sleep(1)
+            wait_for(lambda: connections() >= arguments.requests, "all are connected")
             idle = resident_bytes(process)
             for client in clients:
                 client.sendall(request)

@@ -37,6 +37,7 @@ constexpr OwnAnnotation kOwn[] = {
     {"InferencePool", kPrefixBlocksMaxAnnotation},
     {"InferencePool", kQueueBytesMaxAnnotation},
     {"InferencePool", kQueueRequestsMaxAnnotation},
+    {"InferencePool", kQueueEvictBelowAnnotation},
     {"InferencePool", kQueueSharesAnnotation},
     {"InferencePool", kQueueTimeoutAnnotation},
     {"InferencePool", kQueueWithoutEndpointsAnnotation},
