@@ -79,7 +79,7 @@ class GetTest(GatewayTest):
                           ("pods", rf"default +server-0 +1/1 +Running +{server.address} "
                            r"+default/test-pool +ready"),
                           ("endpoints", rf"default/test-pool +server-0 +{server.endpoint} +both "
-                           r"+0 +0 +0 +0 +0.00 +\d+ +0 +- +ready")):
+                           r"+0 +0 +0 +0 +0.00 +\d+ +0 +- +- +- +ready")):
             with self.subTest(kind):
                 status, out, err = self.ask(gateway, "get", kind)
                 self.assertEqual((status, err), (0, ""))

@@ -48,7 +48,14 @@ class DocumentedTest(PairTest):
         keyed["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
         queued = inference_pool(1, "queued", annotations={
             "penstock.dev/queueing": "true", "penstock.dev/max-requests": "9"})
-        gateway.write("keyed.yaml", [keyed, queued, {
+        refs = keyed["spec"]["rules"][0]["backendRefs"]
+        refs.append({**refs[0], "name": "queued", "weight": 0})
+        release = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRelease",
+                   "metadata": {"name": "release"},
+                   "spec": {"route": {"name": "keyed"}, "stable": {"name": "test-pool"},
+                            "candidate": {"name": "queued"},
+                            "steps": [{"weight": 5, "pause": "1h"}]}}
+        gateway.write("keyed.yaml", [keyed, queued, release, {
             "apiVersion": "v1", "kind": "Secret", "stringData": {"alice": "sk-a"},
             "metadata": {"name": "keys", "labels": {"app": "keys"}}}])
         eventually(lambda: "penstock_owner_requests_total" in gateway.metrics().types,
