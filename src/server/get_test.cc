@@ -223,14 +223,35 @@ room: 0
 waiting: 2
 waiting_bytes: 120
 limits:
-    requests: 1000
-    bytes: 268435456
-    timeout_ms: 60000
-    without_endpoints: false
-    max_waiting: 70
+  requests: 1000
+  bytes: 268435456
+  timeout_ms: 60000
+  without_endpoints: false
+  evict_below: null
+  max_waiting: 70
 priorities:
-  - priority: -1
-)") << yaml;
+- priority: -1
+  share: 0.1
+  waiting: 2
+  waiting_bytes: 120
+  tenants:
+  - tenant: team-a
+    waiting: 1
+    waiting_bytes: 100
+    oldest_wait_ms: 1500
+    in_flight_requests: 0
+    in_flight_tokens: 0
+    at_ceiling: false
+    served_tokens: 0
+  - tenant: team-b
+    waiting: 1
+    waiting_bytes: 20
+    oldest_wait_ms: 1500
+    in_flight_requests: 0
+    in_flight_tokens: 0
+    at_ceiling: false
+    served_tokens: 0
+)");
   EXPECT_THAT(Get("kind=queues&output=json").body, HasSubstr("\"kind\": \"List\""));
   EXPECT_EQ(Get("kind=queues&name=qwen&output=describe").body, yaml);
 }

@@ -73,6 +73,7 @@ Document LimitsDocument(const PoolEntry& entry, const View& view) {
       .Set("bytes", static_cast<uint64_t>(view.options.bytes_max))
       .Set("timeout_ms", ToMillis(view.options.timeout))
       .Set("without_endpoints", view.options.waits_without_endpoints)
+      .Set("evict_below", NumberOrNull(view.options.evict_below))
       .Set("max_waiting", NumberOrNull(WaitingMaxOf(entry)));
   return out;
 }
