@@ -80,6 +80,15 @@ class PrefillFaults:
         self.assertEqual(self.chat().status, 200)
         self.assert_tried_again("prefill", "error_status", *self.names_asked(asked))
 
+    def test_back_pressure_of_every_prefill_is_passed_on_with_its_retry_after(self):
+        busy = answer(429, b'{"error":{"message":"full"}}', [("Retry-After", "7")])
+        self.start([busy] * 2, [self.good_decode()] * 2)
+        response = self.chat()
+        self.assertEqual((response.status, response.get("retry-after")), (429, "7"))
+        self.assertEqual(response.json()["error"]["message"], "full")
+        self.penstock.wait_metric("penstock_endpoint_pushbacks_total", 2)
+        self.assertEqual(self.penstock.metrics().sum("penstock_ejections_total"), 0)
+
     def test_another_prefill_after_garbage(self):
         def garbage(request, connection):
             connection.send(b"\x00\x01\x02\r\n\r\n")
