@@ -100,7 +100,7 @@ TEST_F(EvictedExchangeTest, BeforeItsFirstByteItIsRefusedAndTellsWhenToComeAgain
   EXPECT_EQ(record.queue_result, "evicted");
   EXPECT_EQ(record.evicted_for, 3);
   EXPECT_TRUE(Counted(R"(penstock_rejections_total{reason="evicted"} 1)"));
-  EXPECT_TRUE(Counted(R"(priority="0",tenant="",result="evicted"} 1)"));
+  EXPECT_TRUE(Counted(R"(priority="0",result="evicted",tenant=""} 1)"));
   EXPECT_EQ(room_.size(), 0u);
   for (const Endpoint& endpoint : entry_->pool.endpoints) {
     EXPECT_EQ(endpoint.state->in_flight_requests.load(), 0);

@@ -122,8 +122,9 @@ class StreamTest(EvictionTest):
         critical = self.send("now", "critical")
         self.assert_cut(youngest)
         self.assertEqual(critical.read_response().status, 200)
-        last = self.server.requests.wait_count(3, "streams")[2]
-        last.connection.wait_closed()
+        at_server = self.server.wait_requests(3)[2].connection
+        self.server.connections.wait(lambda _: at_server.closed_by_peer.is_set(),
+                                     "its connection is closed")
         line = gateway.wait_line("Request Handled", request_id="the-youngest")
         self.assertEqual((line["outcome"], line["reason"], line["queue_result"], line["status"]),
                          ("evicted", "evicted", "evicted", 200))
