@@ -205,8 +205,8 @@ class ReleaseTest(ScenarioTest):
                                       {"weight": 60, "pause": "1h"}]}}
         objects = [*gateway_objects(PORT), route, inference_pool(8000, "v1"),
                    inference_pool(8000, "v2"), release]
-        for each in objects:
-            self.addCleanup(cluster.kubectl, "delete", each["kind"], each["metadata"]["name"])
+        self.addCleanup(cluster.kubectl, "delete", "-f", "-", given=json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": objects}))
         cluster.create(*objects)
 
     def wait_row(self, *cells):
