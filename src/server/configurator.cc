@@ -1,5 +1,6 @@
 #include "server/configurator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_join.h"
@@ -107,6 +108,11 @@ bool Configurator::IsDue() const {
 }
 
 bool Configurator::Apply(const config::Change& change) {
+  if (IsOfReleaseStatusesOnly(change)) {
+    ChangeResources(change);
+    FollowReleaseStatuses(change);
+    return false;
+  }
   const uint64_t generation = this->generation() + 1;
   ChangeResources(change);
   Translator::Update update = Translate(change, generation);
@@ -172,6 +178,21 @@ Translator::Update Configurator::Translate(const config::Change& change, uint64_
   return update;
 }
 
+bool Configurator::IsOfReleaseStatusesOnly(const config::Change& change) const {
+  return releases_ != nullptr && !change.objects.empty() && change.remarks == nullptr &&
+         change.news.empty() && change.recovered.empty() && change.limits.empty() &&
+         std::ranges::all_of(change.objects, IsOfReleaseStatusOnly);
+}
+
+void Configurator::FollowReleaseStatuses(const config::Change& change) {
+  for (const api::ObjectChange& each : change.objects) {
+    const auto* release =
+        each.after != nullptr ? std::get_if<api::ModelRelease>(each.after.get()) : nullptr;
+    if (release == nullptr) continue;
+    releases_->SetStatus(release->meta.ns + "/" + release->meta.name, release->status);
+  }
+}
+
 // What releases there are shows in a translation, which then wants to know how far they are.
 void Configurator::FollowReleases(const config::Change& change, Translator::Update* update,
                                   uint64_t generation) {
@@ -184,12 +205,7 @@ void Configurator::FollowReleases(const config::Change& change, Translator::Upda
     }
     releases_->Set(update->releases, known);
   }
-  for (const api::ObjectChange& each : change.objects) {
-    const auto* release =
-        each.after != nullptr ? std::get_if<api::ModelRelease>(each.after.get()) : nullptr;
-    if (release == nullptr) continue;
-    releases_->SetStatus(release->meta.ns + "/" + release->meta.name, release->status);
-  }
+  FollowReleaseStatuses(change);
   std::shared_ptr<const ReleaseInputs> inputs = releases_->inputs();
   if (inputs == release_inputs_) return;
   release_inputs_ = std::move(inputs);
@@ -244,8 +260,10 @@ void Configurator::AddReleaseStatuses() {
   for (auto at = status_.begin(); at != status_.end(); at = status_.upper_bound(at->first)) {
     if (at->first.kind != "ModelRelease") continue;
     const auto told = release_statuses_.find(at->first.ns + "/" + at->first.name);
-    if (told == release_statuses_.end() || at->second.fields == told->second) continue;
-    at->second.fields = told->second;
+    // Nothing, unless this gateway leads: what it said when it led last is out of date.
+    const api::Node fields = told == release_statuses_.end() ? api::Node() : told->second;
+    if (at->second.fields == fields) continue;
+    at->second.fields = fields;
     changed_.insert(at->first);
   }
 }

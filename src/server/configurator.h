@@ -41,7 +41,8 @@ class Configurator {
   void UseReleases(Releases& releases) { releases_ = &releases; }
 
   // Takes over what has changed, translates and publishes; the next generation. One caller at a
-  // time. False: listeners, routes and which pools there are stayed as they were.
+  // time. False: listeners, routes and which pools there are stayed as they were. How far releases
+  // have come, as their objects say it, is no other generation: ApplyReleases sees what follows.
   bool Apply(const config::Change& change);
   // The same after another answer of a DNS: what the names that are served by stand for. False: as
   // Apply says it.
@@ -80,6 +81,8 @@ class Configurator {
   void AddReleaseStatuses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void KeepStatus(Translator::Update& update, uint64_t generation);
   void LogWarnings(const std::vector<std::string>& warnings);
+  bool IsOfReleaseStatusesOnly(const config::Change& change) const;
+  void FollowReleaseStatuses(const config::Change& change);
   void FollowReleases(const config::Change& change, Translator::Update* update,
                       uint64_t generation);
   static void LogChanges(const config::Change& change);

@@ -105,6 +105,27 @@ TEST_F(ConfiguratorTest, WhatIsRefusedIsTranslatedAnew) {
   EXPECT_EQ(configurator_.refused(), 1u);
 }
 
+TEST_F(ConfiguratorTest, AReleaseStatusThatComesBackIsNoOtherGeneration) {
+  Releases releases(store_, metrics_, RealClock(), "");
+  configurator_.UseReleases(releases);
+  api::ModelRelease release;
+  release.meta.name = "release";
+  config::Change change = Came(release);
+  change.objects.insert(change.objects.end(), all_.objects.begin(), all_.objects.end());
+  configurator_.Apply(change);
+  const uint64_t generation = configurator_.generation();
+  api::ModelRelease told = release;
+  told.status = R"({"phase":"Waiting"})";
+  config::Change echo = Came(told);
+  echo.objects[0].before = change.objects[0].after;
+  EXPECT_FALSE(configurator_.Apply(echo));
+  EXPECT_EQ(configurator_.generation(), generation);
+  EXPECT_EQ(configurator_.resources()->model_releases.begin()->second.status, told.status);
+  echo.objects.push_back(Came(Endpoint("b", "127.0.0.2")).objects[0]);
+  configurator_.Apply(echo);
+  EXPECT_EQ(configurator_.generation(), generation + 1);
+}
+
 TEST_F(ConfiguratorTest, OfOneChangeOnlyTheStatusesItChangesAreTold) {
   EXPECT_EQ(configurator_.TakeOutcome(), std::nullopt);
   configurator_.Apply(all_);

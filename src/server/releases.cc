@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -41,6 +42,17 @@ bool DiffersInSteps(const release::RunState& a, const release::RunState& b) {
   return a.phase != b.phase || a.step != b.step || a.weight_percent != b.weight_percent ||
          TransitionsOf(a) != TransitionsOf(b) || a.paused_done != b.paused_done ||
          a.request_done != b.request_done || a.stable != b.stable || a.candidate != b.candidate;
+}
+
+// None: it says nothing, or nothing that can be read, which is logged.
+std::optional<release::RunState> StateTold(const std::string& name, const std::string& status,
+                                           std::string_view or_else) {
+  absl::StatusOr<release::RunState> told = StateOfStatus(status);
+  if (told.ok()) return *std::move(told);
+  if (absl::IsNotFound(told.status())) return std::nullopt;
+  Log(LogLevel::kWarning, fmt::format("The status of a release cannot be read: {}", or_else),
+      {{"release", name}, {"error", std::string(told.status().message())}});
+  return std::nullopt;
 }
 
 double GeometricMean(const release::LogMoments& moments) {
@@ -101,7 +113,10 @@ void Releases::Set(const std::vector<ServedRelease>& served, const std::set<std:
       kept = std::move(had->second);
       before.erase(had);
       const bool same_plan = kept.served.plan == each.plan;
+      // Its status may be another as well: SetStatus is to see that it is.
+      std::string status = std::move(kept.served.status);
       kept.served = each;
+      kept.served.status = std::move(status);
       if (!same_plan) kept.run->SetPlan(each.plan, each.generation, NowNanos());
     } else {
       kept.served = each;
@@ -109,7 +124,7 @@ void Releases::Set(const std::vector<ServedRelease>& served, const std::set<std:
       if (const auto slept = dormant_.find(name); slept != dormant_.end()) {
         state = std::move(slept->second);
         dormant_.erase(slept);
-      } else if (absl::StatusOr<release::RunState> told = StateOfStatus(each.status); told.ok()) {
+      } else if (auto told = StateTold(name, each.status, "it begins anew")) {
         state = *std::move(told);
       }
       MakeRun(&kept, std::move(state));
@@ -135,9 +150,9 @@ void Releases::SetStatus(const std::string& name, const std::string& status) {
   if (found == all_.end() || found->second.served.status == status) return;
   found->second.served.status = status;
   if (leads_) return;  // it is what we have written
-  absl::StatusOr<release::RunState> told = StateOfStatus(status);
-  if (!told.ok()) return;
-  MakeRun(&found->second, *std::move(told));
+  if (auto told = StateTold(name, status, "it goes on as it was")) {
+    MakeRun(&found->second, *std::move(told));
+  }
 }
 
 std::shared_ptr<const ReleaseInputs> Releases::inputs() const {

@@ -179,6 +179,35 @@ TEST_F(ReleasesTest, WhoDoesNotLeadFollowsTheStatus) {
   EXPECT_EQ(One(*follower).phase, Phase::kPromoted);
 }
 
+TEST_F(ReleasesTest, AStatusThatComesWithAnotherPlanIsFollowedToo) {
+  const auto leader = Make();
+  ServedRelease served = Served();
+  leader->Set({served}, {"default/r"});
+  TickFor(*leader, 2);
+  const auto follower = Make("other.json");
+  follower->Set({served}, {"default/r"});
+  ASSERT_TRUE(leader->Command("default/r", ReleaseCommand::kAbort).ok());
+  TickFor(*leader, 1);
+  served.status = kube::ToJson(leader->Statuses().at("default/r"));
+  served.plan.steps.push_back({80, std::chrono::seconds(30), 0});
+  follower->Set({served}, {"default/r"});
+  follower->SetStatus("default/r", served.status);
+  EXPECT_EQ(One(*follower).phase, Phase::kAborted);
+}
+
+TEST_F(ReleasesTest, AStatusThatCannotBeReadChangesNothing) {
+  const auto releases = Make();
+  ServedRelease served = Served();
+  served.status = R"({"phase":"Promoted","state":{"phase":3}})";
+  releases->Set({served}, {"default/r"});
+  EXPECT_EQ(One(*releases).phase, Phase::kWaiting);
+  releases->SetStatus("default/r", R"({"state":{"phase":"Aborted"}})");
+  EXPECT_EQ(One(*releases).phase, Phase::kWaiting);  // of another plan: it names no destinations
+  releases->SetStatus("default/r", R"({"state":[]})");
+  TickFor(*releases, 1);
+  EXPECT_EQ(One(*releases).phase, Phase::kProgressing);
+}
+
 TEST_F(ReleasesTest, SaysWhatCannotBeDone) {
   const auto releases = Make();
   releases->Set({Served()}, {"default/r"});

@@ -41,17 +41,6 @@ bool IsOfRulesOnly(const api::ObjectChange& change) {
   return before != nullptr && after != nullptr && internal::IsOfRulesOnly(*before, *after);
 }
 
-// How far a release has come is written into its object, which then comes back: nothing follows.
-bool IsOfReleaseStatusOnly(const api::ObjectChange& change) {
-  if (change.before == nullptr || change.after == nullptr) return false;
-  const auto* before = std::get_if<api::ModelRelease>(change.before.get());
-  const auto* after = std::get_if<api::ModelRelease>(change.after.get());
-  if (before == nullptr || after == nullptr) return false;
-  api::ModelRelease same = *before;
-  same.status = after->status;
-  return same == *after;
-}
-
 // Puts those of pools first, and says how many they are; nullopt if some is of neither kind.
 std::optional<size_t> Sort(std::vector<api::ObjectChange>* changes, bool managed) {
   std::erase_if(*changes, IsOfReleaseStatusOnly);
@@ -70,6 +59,16 @@ std::vector<std::string> Joined(std::vector<std::string> first,
 }
 
 }  // namespace
+
+bool IsOfReleaseStatusOnly(const api::ObjectChange& change) {
+  if (change.before == nullptr || change.after == nullptr) return false;
+  const auto* before = std::get_if<api::ModelRelease>(change.before.get());
+  const auto* after = std::get_if<api::ModelRelease>(change.after.get());
+  if (before == nullptr || after == nullptr) return false;
+  api::ModelRelease same = *before;
+  same.status = after->status;
+  return same == *after;
+}
 
 struct Translator::Kept {
   std::unique_ptr<internal::ObjectIndex> index;

@@ -27,6 +27,9 @@ struct Context;
 class TlsMemory;
 }  // namespace internal
 
+// How far a release has come is written into its object, which then comes back: nothing follows.
+bool IsOfReleaseStatusOnly(const api::ObjectChange& change);
+
 // One thread at a time.
 class Translator {
  public:

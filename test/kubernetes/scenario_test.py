@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test/integration"))
 
 from cluster import Cluster
-from harness import Ended, Gateway, eventually, exchange, penstock
+from harness import (INFERENCE_GROUP, Ended, Gateway, eventually, exchange, gateway_objects,
+                     http_route, inference_pool, penstock)
 from tokens import ShortTokens
 from traffic import Traffic
 
@@ -185,6 +186,67 @@ class ManifestsTest(ScenarioTest):
                 self.assertRegex(line["prefill_pod"], "^prefill-")
                 self.assertRegex(line["pod"], "^decode-")
                 cluster.kubectl("delete", f"-f={MANIFESTS}/{policy}.yaml")
+
+
+class ReleaseTest(ScenarioTest):
+    """Of a Deployment to another, which its object leads and tells of."""
+
+    def setUp(self):
+        self.run_servers(deployment("v1", {}), deployment("v2", {}))
+        route = http_route()
+        route["spec"]["rules"][0]["backendRefs"] = [
+            {"group": INFERENCE_GROUP, "kind": "InferencePool", "name": name, "weight": weight}
+            for name, weight in (("v1", 100), ("v2", 0))]
+        release = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRelease",
+                   "metadata": {"name": "to-v2"},
+                   "spec": {"route": {"name": "inference-route"}, "stable": {"name": "v1"},
+                            "candidate": {"name": "v2"}, "criteria": {"errorRate": 0.1},
+                            "steps": [{"weight": 20, "samplesMin": 20},
+                                      {"weight": 60, "pause": "1h"}]}}
+        objects = [*gateway_objects(PORT), route, inference_pool(8000, "v1"),
+                   inference_pool(8000, "v2"), release]
+        self.addCleanup(cluster.kubectl, "delete", "-f", "-", given=json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": objects}))
+        cluster.create(*objects)
+
+    def wait_row(self, *cells):
+        """Until `kubectl get` shows that."""
+        def row():
+            return cluster.kubectl("get", "modelrelease", "to-v2", "--no-headers").split()
+        soon(lambda: row()[:-1] == ["to-v2", "True", *cells], f"to-v2 {cells}")
+
+    def state(self):
+        return cluster.get("modelrelease", "to-v2")["status"]["state"]
+
+    def patch(self, **spec):
+        cluster.kubectl("patch", "modelrelease", "to-v2", "--type=merge", "-p",
+                        json.dumps({"spec": spec}))
+
+    def test_its_object_says_how_far_it_came_and_what_it_is_to_do(self):
+        self.wait_served()
+        with Traffic(self.address(), PORT, MODEL) as traffic:
+            self.wait_row("Progressing", "2", "60")
+            before = self.state()
+            cluster.kubectl("rollout", "restart", GATEWAY, "-n", NAMESPACE)
+            cluster.kubectl("rollout", "status", GATEWAY, "-n", NAMESPACE)
+            soon(lambda: self.state()["samples"]["candidate"]["requests"] >
+                 before["samples"]["candidate"]["requests"], "what the next one counts")
+            self.assertEqual(self.state()["history"], before["history"])
+            self.patch(paused=True)
+            self.wait_row("Paused", "2", "60")
+            self.patch(paused=None, request="Promote")
+            self.wait_row("Promoted", "2", "100")
+            traffic.wait_more(50)
+        self.assertEqual(traffic.report(), "")
+        state = self.state()
+        self.assertEqual(state["history"][:2], before["history"])
+
+        def reasons():
+            events = cluster.get("events", "--field-selector=involvedObject.name=to-v2")["items"]
+            return sorted(event["reason"] for event in events)
+        soon(lambda: reasons() == sorted(each["to"] for each in state["history"]), "its Events")
+        self.assertIn("Promoted", cluster.kubectl("describe", "modelrelease", "to-v2")
+                      .partition("Events:")[2])
 
 
 class LoadTest(ScenarioTest):

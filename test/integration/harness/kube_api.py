@@ -17,10 +17,11 @@ from harness.address import free_port
 
 _GATEWAY = "gateway.networking.k8s.io/v1"
 _X_INFERENCE = "inference.networking.x-k8s.io/v1alpha2"
-_BUILT_IN = {"v1": ("Pod", "Service", "Secret", "ConfigMap", "Namespace"),
+_BUILT_IN = {"v1": ("Pod", "Service", "Secret", "ConfigMap", "Namespace", "Event"),
              "discovery.k8s.io/v1": ("EndpointSlice",)}
 _CRDS = {_GATEWAY: ("GatewayClass", "Gateway", "HTTPRoute", "ReferenceGrant"),
          _X_INFERENCE: ("InferencePool", "InferenceModel"),
+         "penstock.dev/v1alpha1": ("Backend", "ModelRelease"),
          "coordination.k8s.io/v1": ("Lease",)}
 _CLUSTER_SCOPED = ("GatewayClass", "Namespace")
 
@@ -110,6 +111,20 @@ class KubeApi:
             for given in objects:
                 self._put(copy.deepcopy(given))
             self._changed.notify_all()
+
+    def patch_spec(self, kind, name, ns="default", **fields):
+        """`kubectl patch --type merge` of the spec of one that is there."""
+        with self._changed:
+            made = self.get(kind, name, ns)
+            made["spec"] = _merged(made["spec"], fields)
+            self._put(made)
+            self._changed.notify_all()
+
+    def all(self, kind):
+        """Copies of all objects of that kind."""
+        with self._changed:
+            return [copy.deepcopy(each) for resource in self._resources.values()
+                    if resource.kind == kind for each in resource.objects.values()]
 
     def delete(self, given):
         with self._changed:
