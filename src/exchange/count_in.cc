@@ -6,7 +6,9 @@ namespace gw {
 
 bool Exchange::CountInRoute() {
   const RouteRule* const rule = routed_.rule();
-  return rule == nullptr || counted_.in_route.Take(rule->breaker, &Breaker::requests);
+  if (rule == nullptr || counted_.in_route.Take(rule->breaker, &Breaker::requests)) return true;
+  released_.Excuse();
+  return false;
 }
 
 // In this pool, and no more in another one.
@@ -18,6 +20,7 @@ bool Exchange::CountInPool() {
 std::string_view Exchange::CountAsWaiting() {
   const RouteRule* const rule = routed_.rule();
   if (rule != nullptr && !counted_.waits_in_route.Take(rule->breaker, &Breaker::waiting)) {
+    released_.Excuse();
     return "as many requests of the route wait as may (limit max_waiting)";
   }
   if (!counted_.waits_in_pool.Take(routed_.pool()->breaker, &Breaker::waiting)) {

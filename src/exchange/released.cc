@@ -9,11 +9,13 @@
 namespace gw {
 namespace {
 
-// That the pool could not serve it. What is the gateway's own fault, or the client's, says nothing
-// of a version.
+// That the pool could not serve it; of limits that is so unless they are the route's. What is the
+// gateway's own fault, or the client's, says nothing of a version.
 bool IsOfVersion(Rejection rejection) {
   switch (rejection) {
     case Rejection::kSaturated:
+    case Rejection::kMaxRequests:
+    case Rejection::kMaxWaiting:
     case Rejection::kQueueFull:
     case Rejection::kQueueTimeout:
     case Rejection::kPoolUnservable:
@@ -51,6 +53,7 @@ void Released::Reset() {
   route_.share.reset();
   model_.share.reset();
   failed_ = false;
+  excused_ = false;
 }
 
 void Released::Take(const std::shared_ptr<const release::Split>& share, size_t index, Part* part) {

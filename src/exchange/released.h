@@ -37,9 +37,11 @@ class Released {
     failed_ = true;
     AddError();
   }
+  // It is refused for a limit of its route, which no version has to do with.
+  void Excuse() { excused_ = true; }
   // Unless a try of it has failed, which was counted.
   void CountRefusal() {
-    if (!failed_) AddError();
+    if (!failed_ && !excused_) AddError();
   }
   void CountError() { AddError(); }
   void CountAnswer(double ttft_s, std::optional<double> tpot_s,
@@ -60,6 +62,7 @@ class Released {
   Part route_;
   Part model_;
   bool failed_ = false;
+  bool excused_ = false;
 };
 
 }  // namespace gw

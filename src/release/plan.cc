@@ -38,9 +38,9 @@ absl::Status ValidateSteps(const std::vector<Step>& steps) {
                      fmt::format("from 0s to {} is wanted, not {}", DurationText(kPauseMax),
                                  DurationText(step.pause)));
     }
-    if (step.samples_min < 0) {
-      return Invalid(field + ".samplesMin",
-                     fmt::format("at least 0 is wanted, not {}", step.samples_min));
+    if (step.samples_min < 0 || step.samples_min > kSamplesMinMax) {
+      return Invalid(field + ".samplesMin", fmt::format("from 0 to {} is wanted, not {}",
+                                                        kSamplesMinMax, step.samples_min));
     }
     if (step.pause == Duration(0) && step.samples_min == 0) {
       return Invalid(field, "a pause or samplesMin is wanted: the step would be over at once");

@@ -60,6 +60,7 @@ struct ReleasePlan {
 };
 
 inline constexpr size_t kStepsMax = 50;
+inline constexpr int64_t kSamplesMinMax = 1'000'000'000;
 inline constexpr Duration kPauseMax = std::chrono::hours(24 * 30);
 
 // InvalidArgument names the field as an object's author wrote it ("steps[1].weight: ...").

@@ -134,10 +134,11 @@ std::string VerdictText(const TestVerdict& verdict, double false_alarm_rate) {
                                     ? Name(Compared::kErrors)
                                     : Name(verdict.compared);
   return fmt::format(
-      "{}: {:.3g} % of the candidate's, {:.3g} % of the stable's, {:.3g} percentage points more "
+      "{}{}: {:.3g} % of the candidate's, {:.3g} % of the stable's, {:.3g} percentage points more "
       "({} "
       "with false alarm rate {}), at most {:g} is allowed",
-      what, verdict.candidate * 100, verdict.stable * 100, verdict.difference.estimate * 100,
+      what, verdict.compared == Compared::kAnswersNothing ? " (whether it answers at all)" : "",
+      verdict.candidate * 100, verdict.stable * 100, verdict.difference.estimate * 100,
       BoundsText(verdict, 100), rate, verdict.allowed * 100);
 }
 

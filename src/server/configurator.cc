@@ -203,7 +203,7 @@ void Configurator::FollowReleases(const config::Change& change, Translator::Upda
     for (const api::InvalidObject& invalid : set->invalid) {
       if (invalid.ref.kind == "ModelRelease") known.insert(invalid.ref.ns + "/" + invalid.ref.name);
     }
-    releases_->Set(update->releases, known);
+    releases_->Set(update->releases, known, remarks_->errors.empty());
   }
   FollowReleaseStatuses(change);
   std::shared_ptr<const ReleaseInputs> inputs = releases_->inputs();

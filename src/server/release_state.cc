@@ -260,7 +260,10 @@ Node StatusOf(const release::ReleaseRun& run, bool with_state) {
     return node;
   }
   Node history = List();
-  for (const Transition& transition : state.history) history.items.push_back(NodeOf(transition));
+  for (Transition transition : state.history) {
+    ++transition.step;
+    history.items.push_back(NodeOf(transition));
+  }
   Set(&node, "history", std::move(history));
   return node;
 }

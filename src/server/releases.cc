@@ -95,15 +95,16 @@ void Releases::Load() {
     return;
   }
   const std::string kept = file_.path() + ".unread";
-  std::error_code error;
-  std::filesystem::rename(file_.path(), kept, error);
+  std::error_code error = std::make_error_code(std::errc::not_supported);
+  if (text.ok()) std::filesystem::rename(file_.path(), kept, error);
   Log(LogLevel::kError, "The state of releases cannot be read: they begin anew",
       {{"file", file_.path()},
        {"error", std::string(states.status().message())},
        {"kept_as", error ? std::string() : kept}});
 }
 
-void Releases::Set(const std::vector<ServedRelease>& served, const std::set<std::string>& known) {
+void Releases::Set(const std::vector<ServedRelease>& served, const std::set<std::string>& known,
+                   bool complete) {
   const MutexLock lock(mutex_);
   std::map<std::string, Kept> before = std::exchange(all_, {});
   for (const ServedRelease& each : served) {
@@ -133,7 +134,10 @@ void Releases::Set(const std::vector<ServedRelease>& served, const std::set<std:
   }
   // Whose object is not accepted just now may come back; who is deleted begins anew.
   for (auto& [name, kept] : before) {
-    if (known.contains(name)) dormant_[name] = kept.run->state();
+    dormant_[name] = kept.run->state();
+  }
+  if (complete) {
+    std::erase_if(dormant_, [&](const auto& each) { return !known.contains(each.first); });
   }
   MakeInputs();
 }
@@ -172,7 +176,38 @@ void Releases::MakeInputs() {
   if (inputs != *inputs_) inputs_ = std::make_shared<ReleaseInputs>(std::move(inputs));
 }
 
+// Several processes may serve the same files, as while one takes over.
+bool Releases::LeadsFile() {
+  {
+    const MutexLock lock(mutex_);
+    if (resigned_) return false;
+    if (all_.empty()) return true;
+  }
+  const bool has = file_.Lock();
+  {
+    const MutexLock lock(mutex_);
+    follows_file_ = !has;
+    if (std::exchange(has_file_, has) && has) return true;
+  }
+  // Whoever had it may have gone further since it was read.
+  const absl::StatusOr<std::string> text = file_.Read();
+  absl::StatusOr<ReleaseStates> states =
+      text.ok() && !text->empty() ? ParseStates(*text) : absl::NotFoundError("nothing to follow");
+  const MutexLock lock(mutex_);
+  if (states.ok() && *states != saved_) Adopt(*std::move(states));
+  return has;
+}
+
+void Releases::Adopt(ReleaseStates states) {
+  saved_ = states;
+  for (auto& [name, kept] : all_) {
+    const auto told = states.find(name);
+    if (told != states.end() && told->second != kept.run->state()) MakeRun(&kept, told->second);
+  }
+}
+
 void Releases::Tick(bool leads) {
+  leads = leads && LeadsFile();
   const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
   const TimePoint now = clock_.Now();
   {
@@ -244,7 +279,19 @@ ReleaseStates Releases::States() const {
   return states;
 }
 
+void Releases::Resign() {
+  Save();
+  {
+    const MutexLock lock(mutex_);
+    resigned_ = true;
+    leads_ = false;
+  }
+  const MutexLock saving(saving_);  // whoever writes yet has written
+  file_.Unlock();
+}
+
 void Releases::Save() {
+  const MutexLock saving(saving_);
   ReleaseStates states;
   {
     const MutexLock lock(mutex_);
@@ -265,23 +312,41 @@ void Releases::Save() {
 }
 
 absl::Status Releases::Command(const std::string& name, ReleaseCommand command) {
+  RETURN_IF_ERROR(CommandRun(name, command));
+  Save();
+  return absl::OkStatus();
+}
+
+absl::Status Releases::CommandRun(const std::string& name, ReleaseCommand command) {
   const MutexLock lock(mutex_);
   const auto found = all_.find(name);
   if (found == all_.end()) {
-    return absl::NotFoundError(fmt::format("there is no release {}", name));
+    return absl::NotFoundError(
+        fmt::format("there is no release {} that is accepted: penstock get releases", name));
+  }
+  if (follows_file_ || resigned_) {
+    return absl::FailedPreconditionError(
+        fmt::format("another gateway decides on {} as long as it serves the same files", name));
   }
   release::ReleaseRun& run = *found->second.run;
+  const int64_t now = NowNanos();
+  absl::Status done;
   switch (command) {
     case ReleaseCommand::kPause:
-      return run.Pause(NowNanos());
+      done = run.Pause(now);
+      break;
     case ReleaseCommand::kResume:
-      return run.Resume(NowNanos());
+      done = run.Resume(now);
+      break;
     case ReleaseCommand::kPromote:
-      return run.Promote(NowNanos());
+      done = run.Promote(now);
+      break;
     case ReleaseCommand::kAbort:
-      return run.Abort(NowNanos());
+      done = run.Abort(now);
+      break;
   }
-  return absl::OkStatus();
+  Tell(&found->second);
+  return done;
 }
 
 std::vector<ReleaseView> Releases::Look() const {

@@ -2,7 +2,9 @@
 // translate their weights, looks at them each second, and keeps what must outlive the process.
 //
 // Of several gateways of a cluster one leads: it looks, and what it decides stands in the objects'
-// status, which the others follow. Files have one gateway, which leads.
+// status, which the others follow. Of several processes on the same files the one leads that has
+// the state file's lock, and the others follow the file: one that takes over goes on where the one
+// before it stopped.
 //
 // Thread-safe.
 
@@ -58,7 +60,9 @@ class Releases {
   void Load();
   // Which there are now, after a translation of all objects. `known`: names of all ModelReleases,
   // also of those that are not accepted, whose states are kept for them.
-  void Set(const std::vector<ServedRelease>& served, const std::set<std::string>& known);
+  // Of those that are not known nothing is kept, unless `complete` is false: some cannot be read.
+  void Set(const std::vector<ServedRelease>& served, const std::set<std::string>& known,
+           bool complete = true);
   // What its object on the cluster says by now.
   void SetStatus(const std::string& name, const std::string& status);
   // For translate: how far they are; the same pointer as long as nothing is another. Not null.
@@ -66,10 +70,13 @@ class Releases {
 
   // One look at each, which may make other inputs(). One caller at a time, with Save.
   void Tick(bool leads);
-  // Writes the states, if there is something new. After the last Tick, too.
+  // Writes the states, if there is something new. Any thread.
   void Save();
+  // After the last Tick: saves, and leaves the file to whoever takes over.
+  void Resign();
 
-  // NotFound, or FailedPrecondition: it does not fit the release's state. Seen at the next Tick.
+  // NotFound, or FailedPrecondition: it does not fit the release's state, or another process leads.
+  // Kept when this returns, in force with the next Tick.
   absl::Status Command(const std::string& name, ReleaseCommand command);
   std::vector<ReleaseView> Look() const;  // in the order of their names
   // What is to stand in their objects' status on a cluster, by name, as it was when the states were
@@ -88,6 +95,9 @@ class Releases {
     std::map<release::Phase, uint64_t> transitions = {};
   };
 
+  absl::Status CommandRun(const std::string& name, ReleaseCommand command);
+  bool LeadsFile();
+  void Adopt(ReleaseStates states) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeRun(Kept* kept, release::RunState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tell(Kept* kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SaveIfDue(TimePoint now);
@@ -98,10 +108,14 @@ class Releases {
 
   const SnapshotStore& snapshots_;
   const Clock& clock_;
-  const StateFile file_;
+  StateFile file_;
+  Mutex saving_;  // one writes the file at a time
   Counter& write_failures_;
   mutable Mutex mutex_;
   bool leads_ ABSL_GUARDED_BY(mutex_) = false;
+  bool has_file_ ABSL_GUARDED_BY(mutex_) = false;  // its lock
+  bool follows_file_ ABSL_GUARDED_BY(mutex_) = false;
+  bool resigned_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, Kept> all_ ABSL_GUARDED_BY(mutex_);
   ReleaseStates dormant_ ABSL_GUARDED_BY(mutex_);  // of those that are not served just now
   std::shared_ptr<const ReleaseInputs> inputs_ ABSL_GUARDED_BY(mutex_) =

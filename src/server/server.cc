@@ -379,8 +379,7 @@ bool ServerImpl::EndsInDelay(SignalReader& signals) {
 
 DrainEnd ServerImpl::DrainNow(SignalReader& signals) {
   NotifySupervisor("STOPPING=1");
-  // A gateway that takes over has read it already, and writes it from now on.
-  if (!OthersListen(Ports())) releases_.Save();
+  releases_.Resign();
   const Duration limit = options_.dataplane.drain_timeout;
   Log(LogLevel::kInfo, "Draining: no new connections, requests in flight finish",
       {{"limit_s", ToSeconds(limit)}});

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +48,23 @@ absl::Status WriteAll(int fd, std::string_view text, const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status NoRegularFile(const std::string& path) {
+  return absl::InvalidArgumentError(
+      fmt::format("{} is no regular file: --release-state wants one, or \"\" for none", path));
+}
+
+// Behind symbolic links. What is not there yet may become one.
+bool IsRegularOrNone(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
+}
+
+void MakeFolderOf(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code error;  // what is wrong with the folder the next call says
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+}
+
 // FNV-1a: the same name in the next process.
 uint64_t HashOf(std::string_view text) {
   uint64_t hash = 14695981039346656037u;
@@ -85,6 +104,7 @@ std::string DefaultStateFile(const std::vector<std::string>& config_paths) {
 
 absl::StatusOr<std::string> StateFile::Read() const {
   if (path_.empty()) return "";
+  if (!IsRegularOrNone(path_)) return NoRegularFile(path_);
   const Descriptor file(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0 && (errno == ENOENT || errno == ENOTDIR)) return "";
   if (file.get() < 0) return Failed("cannot read", path_);
@@ -105,22 +125,44 @@ absl::StatusOr<std::string> StateFile::Read() const {
 
 absl::Status StateFile::Write(std::string_view text) const {
   if (path_.empty()) return absl::OkStatus();
-  const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+  if (!IsRegularOrNone(path_)) return NoRegularFile(path_);
+  MakeFolderOf(path_);
+  // A link stays one.
   std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  // What is wrong with the folder the next call says.
-  const std::string next = path_ + ".new";
+  const std::filesystem::path behind = std::filesystem::canonical(path_, error);
+  const std::string path = error ? path_ : behind.string();
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string next = path + ".new";
   {
     const Descriptor file(open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (file.get() < 0) return Failed("cannot write", next);
     RETURN_IF_ERROR(WriteAll(file.get(), text, next));
   }
-  if (rename(next.c_str(), path_.c_str()) != 0) return Failed("cannot replace", path_);
+  if (rename(next.c_str(), path.c_str()) != 0) return Failed("cannot replace", path);
   // Or a power failure may undo the rename.
   const Descriptor parent(
       open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (parent.get() >= 0) fsync(parent.get());
   return absl::OkStatus();
+}
+
+bool StateFile::Lock() {
+  if (path_.empty() || lock_ >= 0) return true;
+  MakeFolderOf(path_);
+  const int fd = open((path_ + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return true;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    lock_ = fd;
+    return true;
+  }
+  const bool taken = errno == EWOULDBLOCK;
+  close(fd);
+  return !taken;
+}
+
+void StateFile::Unlock() {
+  if (lock_ >= 0) close(lock_);
+  lock_ = -1;
 }
 
 }  // namespace gw

@@ -22,15 +22,23 @@ class StateFile {
  public:
   // "": nothing is kept, which is no error.
   explicit StateFile(std::string path) : path_(std::move(path)) {}
+  ~StateFile() { Unlock(); }
+  StateFile(const StateFile&) = delete;
+  StateFile& operator=(const StateFile&) = delete;
 
   const std::string& path() const { return path_; }
-  // "" if there is no such file. An error names the file.
+  // "" if there is no such file. An error names the file; InvalidArgument: it is none of ours.
   absl::StatusOr<std::string> Read() const;
-  // Makes the folder, if that is missing.
+  // Makes the folder, if that is missing. What is no regular file is left as it is.
   absl::Status Write(std::string_view text) const;
+  // True: no other process has it from here on, until Unlock or the end of this one. Also true
+  // where there is nobody to share it with: nothing is kept, or its folder cannot be written.
+  bool Lock();
+  void Unlock();
 
  private:
   const std::string path_;
+  int lock_ = -1;  // of the file beside it that is locked
 };
 
 }  // namespace gw

@@ -204,24 +204,35 @@ void ShareOut(size_t stable, size_t candidate, const release::Weights& weights,
 }
 
 ReleaseSet::ReleaseSet(Context& context) {
-  std::vector<const api::ModelRelease*> sorted;
-  for (const auto& [key, release] : context.resources.model_releases) sorted.push_back(&release);
-  std::ranges::stable_sort(sorted, [&](const auto* a, const auto* b) {
-    return a->meta.creation_unix_s < b->meta.creation_unix_s;
-  });
-  for (const api::ModelRelease* release : sorted) {
+  struct Candidate {
+    const api::ModelRelease* spec;
     ServedRelease served;
-    const Verdict verdict = Accept(context, *release, &served);
-    SetVerdict(&context.StatusOf(RefOf(*release), release->meta.source).conditions, "Accepted",
-               verdict, release->meta.generation);
-    if (!verdict.ok()) continue;
-    context.holders[PlaceOf(served)] = served.plan.name;
-    all_.push_back(std::move(served));
+    Verdict verdict;
+    bool held = false;
+  };
+  std::vector<Candidate> all;
+  for (const auto& [key, spec] : context.resources.model_releases) {
+    Candidate& each = all.emplace_back(Candidate{&spec, {}, {}});
+    each.verdict = Accept(context, spec, &each.served);
+    each.held = context.Holds(PlaceOf(each.served), each.served.plan.name);
+  }
+  // Of equally old ones, as all of a file are, the one that has the place keeps it.
+  std::ranges::stable_sort(all, [](const Candidate& a, const Candidate& b) {
+    return std::make_pair(a.spec->meta.creation_unix_s, !a.held) <
+           std::make_pair(b.spec->meta.creation_unix_s, !b.held);
+  });
+  for (Candidate& each : all) {
+    if (each.verdict.ok()) each.verdict = FindPlace(*each.spec, each.served);
+    SetVerdict(&context.StatusOf(RefOf(*each.spec), each.spec->meta.source).conditions, "Accepted",
+               each.verdict, each.spec->meta.generation);
+    if (!each.verdict.ok()) continue;
+    context.holders[PlaceOf(each.served)] = each.served.plan.name;
+    all_.push_back(std::move(each.served));
   }
 }
 
-Verdict ReleaseSet::Accept(Context& context, const api::ModelRelease& spec,
-                           ServedRelease* served) const {
+Verdict ReleaseSet::Accept(const Context& context, const api::ModelRelease& spec,
+                           ServedRelease* served) {
   served->plan = PlanOf(spec);
   served->generation = spec.meta.generation;
   served->status = spec.status;
@@ -229,15 +240,18 @@ Verdict ReleaseSet::Accept(Context& context, const api::ModelRelease& spec,
     const std::string message = "spec." + std::string(valid.message());
     return Refused("Invalid", message + spec.meta.Where(message.substr(0, message.find(':'))));
   }
-  Verdict verdict =
-      spec.model.empty() ? FindInRoute(context, spec, served) : FindInModel(context, spec, served);
-  if (!verdict.ok()) return verdict;
+  return spec.model.empty() ? FindInRoute(context, spec, served)
+                            : FindInModel(context, spec, served);
+}
+
+// One release has it.
+Verdict ReleaseSet::FindPlace(const api::ModelRelease& spec, const ServedRelease& served) const {
   for (const ServedRelease& other : all_) {
-    if (other.about != served->about) continue;
+    if (other.about != served.about) continue;
     return RefusedAt(spec, "Conflicted", spec.model.empty() ? "spec.route" : "spec.model",
-                     fmt::format("{} already has ModelRelease {}", served->about, other.plan.name));
+                     fmt::format("{} already has ModelRelease {}", served.about, other.plan.name));
   }
-  return verdict;
+  return Holds("Accepted");
 }
 
 ServedRelease* ReleaseSet::Of(ServedRelease::Subject subject, const api::ObjectKey& key,

@@ -26,7 +26,8 @@ class PoolSet;
 class ReleaseSet {
  public:
   ReleaseSet() = default;
-  // All that are accepted. Writes the conditions of all: what two want the older one has.
+  // All that are accepted. Writes the conditions of all: what two want the older one has, of
+  // equally old ones the one that had it.
   explicit ReleaseSet(Context& context);
 
   // Gives the rule, the `index`-th of that route, its weights. Notes which pools its versions are.
@@ -44,7 +45,9 @@ class ReleaseSet {
   const std::vector<ServedRelease>& all() const { return all_; }
 
  private:
-  Verdict Accept(Context& context, const api::ModelRelease& release, ServedRelease* served) const;
+  static Verdict Accept(const Context& context, const api::ModelRelease& spec,
+                        ServedRelease* served);
+  Verdict FindPlace(const api::ModelRelease& spec, const ServedRelease& served) const;
   ServedRelease* Of(ServedRelease::Subject subject, const api::ObjectKey& key, size_t rule);
 
   std::vector<ServedRelease> all_;
