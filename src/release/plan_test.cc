@@ -60,7 +60,7 @@ TEST(Plan, WhatIsWrongIsSaidWithItsField) {
       {[](ReleasePlan& p) { p.steps[1].weight_percent = 0.5; }, "steps[1].weight: weights rise"},
       {[](ReleasePlan& p) { p.steps[1].pause = seconds(-1); }, "steps[1].pause: from 0s to 720h"},
       {[](ReleasePlan& p) { p.steps[1].pause = Duration(0); }, "steps[1]: a pause or samplesMin"},
-      {[](ReleasePlan& p) { p.steps[0].samples_min = -1; }, "steps[0].samplesMin: at least 0"},
+      {[](ReleasePlan& p) { p.steps[0].samples_min = -1; }, "steps[0].samplesMin: from 0 to 1000000000"},
       {[](ReleasePlan& p) { p.criteria.error_rate = 1; }, "criteria.errorRate: at least 0 and"},
       {[](ReleasePlan& p) { p.criteria.ttft = 0.9; }, "criteria.ttft: a ratio of at least 1"},
       {[](ReleasePlan& p) { p.criteria.tpot = HUGE_VAL; }, "criteria.tpot: a ratio of at least 1"},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <list>
 #include <memory>
 #include <string>
@@ -208,11 +209,78 @@ TEST_F(ReleasesTest, AStatusThatCannotBeReadChangesNothing) {
   EXPECT_EQ(One(*releases).phase, Phase::kProgressing);
 }
 
+// Two processes on the same files: one that takes over, and one that drains.
+TEST_F(ReleasesTest, WhoHasTheFilesLockDecides) {
+  const auto old = Make();
+  old->Set({Served()}, {"default/r"});
+  TickFor(*old, 2);
+  const auto next = Make();
+  next->Set({Served()}, {"default/r"});
+  TickFor(*next, 1);
+  EXPECT_EQ(One(*next).phase, Phase::kProgressing);
+  EXPECT_EQ(std::string(next->Command("default/r", ReleaseCommand::kPromote).message()),
+            "another gateway decides on default/r as long as it serves the same files");
+  EXPECT_TRUE(old->Command("default/r", ReleaseCommand::kAbort).ok());
+  TickFor(*next, 1);
+  EXPECT_EQ(One(*next).phase, Phase::kAborted);  // it follows
+  old->Resign();
+  TickFor(*next, 1);
+  EXPECT_TRUE(next->Command("default/r", ReleaseCommand::kPromote).ok());
+  TickFor(*old, 20);  // it drains, and says nothing any more
+  old->Save();
+  const auto third = Make();
+  third->Set({Served()}, {"default/r"});
+  EXPECT_EQ(One(*third).phase, Phase::kPromoted);
+}
+
+TEST_F(ReleasesTest, ACommandIsKeptWhenItIsAnswered) {
+  const auto releases = Make();
+  releases->Set({Served()}, {"default/r"});
+  TickFor(*releases, 1);
+  EXPECT_TRUE(releases->Command("default/r", ReleaseCommand::kAbort).ok());
+  const auto next = Make();  // as after a crash
+  next->Set({Served()}, {"default/r"});
+  EXPECT_EQ(One(*next).phase, Phase::kAborted);
+}
+
+TEST_F(ReleasesTest, WhatIsDeletedWhileNobodyServesIsForgotten) {
+  auto releases = Make();
+  releases->Set({Served()}, {"default/r"});
+  TickFor(*releases, 1);
+  EXPECT_TRUE(releases->Command("default/r", ReleaseCommand::kPromote).ok());
+  releases.reset();
+  releases = Make();
+  releases->Set({}, {}, /*complete=*/false);  // a file could not be read
+  releases->Set({Served()}, {"default/r"});
+  EXPECT_EQ(One(*releases).phase, Phase::kPromoted);
+  releases.reset();
+  releases = Make();
+  releases->Set({}, {});
+  releases->Set({Served()}, {"default/r"});
+  EXPECT_EQ(One(*releases).phase, Phase::kWaiting);
+}
+
+TEST_F(ReleasesTest, NothingButARegularFileIsReplaced) {
+  std::filesystem::create_directories(folder_ / "state/r.json");
+  const auto releases = Make();
+  releases->Set({Served()}, {"default/r"});
+  TickFor(*releases, 2);
+  EXPECT_TRUE(std::filesystem::is_directory(folder_ / "state/r.json"));
+  EXPECT_EQ(One(*releases).phase, Phase::kProgressing);
+  folder_.Write("kept/behind.json", "");
+  std::filesystem::create_symlink(folder_ / "kept/behind.json", folder_ / "link.json");
+  const auto linked = Make("link.json");
+  linked->Set({Served()}, {"default/r"});
+  TickFor(*linked, 2);
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "link.json"));
+  EXPECT_GT(std::filesystem::file_size(folder_ / "kept/behind.json"), 100u);
+}
+
 TEST_F(ReleasesTest, SaysWhatCannotBeDone) {
   const auto releases = Make();
   releases->Set({Served()}, {"default/r"});
   EXPECT_EQ(std::string(releases->Command("default/x", ReleaseCommand::kPause).message()),
-            "there is no release default/x");
+            "there is no release default/x that is accepted: penstock get releases");
   EXPECT_EQ(std::string(releases->Command("default/r", ReleaseCommand::kResume).message()),
             "release default/r cannot be resumed: it is Waiting");
   EXPECT_TRUE(releases->Command("default/r", ReleaseCommand::kAbort).ok());

@@ -222,6 +222,17 @@ TEST(Releases, TheOlderOneHasTheRule) {
             "default/b");
 }
 
+TEST(Releases, OfEquallyOldOnesWhoHasTheRuleKeepsIt) {
+  Versions s;
+  AddRelease(s, "b");
+  Translator translator(s.options, s.endpoints);
+  EXPECT_EQ(translator.TranslateAll(s.resources, 1).releases.at(0).plan.name, "default/b");
+  AddRelease(s, "a");
+  EXPECT_EQ(translator.TranslateAll(s.resources, 2).releases.at(0).plan.name, "default/b");
+  s.resources.model_releases.erase({"default", "b"});
+  EXPECT_EQ(translator.TranslateAll(s.resources, 3).releases.at(0).plan.name, "default/a");
+}
+
 // Further and back, with pools that change beside it: as if all were translated anew.
 TEST(Releases, AreFollowedByTheirRulesAlone) {
   Versions s;
