@@ -10,11 +10,16 @@
 
 #include "base/text.h"
 #include "kube/json_node.h"
+#include "kube/node_edit.h"
 
 namespace gw {
 namespace {
 
 using api::Node;
+using kube::ListNode;
+using kube::MapNode;
+using kube::SetMember;
+using kube::TextNode;
 using release::LogMoments;
 using release::Phase;
 using release::Request;
@@ -29,73 +34,54 @@ constexpr std::array kPhases = {Phase::kWaiting, Phase::kProgressing, Phase::kPa
 constexpr std::array<std::string_view, 3> kRequests = {"None", "Promote", "Abort"};
 constexpr int64_t kNanos = 1'000'000'000;
 
-Node Map() {
-  Node node;
-  node.kind = Node::Kind::kMap;
-  return node;
-}
-
-Node List() {
-  Node node;
-  node.kind = Node::Kind::kList;
-  return node;
-}
-
-void Set(Node* map, std::string name, Node value) {
-  map->keys.push_back({std::move(name)});
-  map->items.push_back(std::move(value));
-}
-
-Node Scalar(std::string text, bool quoted) {
+Node Scalar(std::string text) {
   Node node;
   node.kind = Node::Kind::kScalar;
-  node.quoted = quoted;
   node.text = std::move(text);
   return node;
 }
 
-Node Text(std::string_view text) { return Scalar(std::string(text), true); }
-Node Number(double number) { return Scalar(fmt::format("{}", number), false); }
-Node Number(int64_t number) { return Scalar(std::to_string(number), false); }
-Node Number(uint64_t number) { return Scalar(std::to_string(number), false); }
-Node Bool(bool value) { return Scalar(value ? "true" : "false", false); }
+Node Number(double number) { return Scalar(fmt::format("{}", number)); }
+Node Number(int64_t number) { return Scalar(std::to_string(number)); }
+Node Number(uint64_t number) { return Scalar(std::to_string(number)); }
+Node Bool(bool value) { return Scalar(value ? "true" : "false"); }
 
 Node NodeOf(const LogMoments& moments) {
-  Node node = Map();
-  Set(&node, "count", Number(moments.count));
-  Set(&node, "sum", Number(moments.sum));
-  Set(&node, "sumSquares", Number(moments.sum_squares));
+  Node node = MapNode();
+  SetMember(&node, "count", Number(moments.count));
+  SetMember(&node, "sum", Number(moments.sum));
+  SetMember(&node, "sumSquares", Number(moments.sum_squares));
   return node;
 }
 
 Node NodeOf(const VersionSamples& samples) {
-  Node node = Map();
-  Set(&node, "requests", Number(samples.requests));
-  Set(&node, "errors", Number(samples.errors));
-  Set(&node, "finished", Number(samples.finished));
-  Set(&node, "endedByLength", Number(samples.ended_by_length));
-  Set(&node, "endedAbnormally", Number(samples.ended_abnormally));
-  Set(&node, "ttft", NodeOf(samples.ttft));
-  Set(&node, "tpot", NodeOf(samples.tpot));
+  Node node = MapNode();
+  SetMember(&node, "requests", Number(samples.requests));
+  SetMember(&node, "errors", Number(samples.errors));
+  SetMember(&node, "finished", Number(samples.finished));
+  SetMember(&node, "endedByLength", Number(samples.ended_by_length));
+  SetMember(&node, "endedAbnormally", Number(samples.ended_abnormally));
+  SetMember(&node, "ttft", NodeOf(samples.ttft));
+  SetMember(&node, "tpot", NodeOf(samples.tpot));
   return node;
 }
 
 Node NodeOf(const Samples& samples) {
-  Node node = Map();
-  Set(&node, "window", Number(samples.window));
-  Set(&node, "stable", NodeOf(samples.stable));
-  Set(&node, "candidate", NodeOf(samples.candidate));
+  Node node = MapNode();
+  SetMember(&node, "window", Number(samples.window));
+  SetMember(&node, "stable", NodeOf(samples.stable));
+  SetMember(&node, "candidate", NodeOf(samples.candidate));
   return node;
 }
 
 Node NodeOf(const Transition& transition) {
-  Node node = Map();
-  Set(&node, "time", Text(UtcText(transition.unix_ns / kNanos)));
-  Set(&node, "unixNanos", Number(transition.unix_ns));
-  Set(&node, "from", Text(Name(transition.from)));
-  Set(&node, "to", Text(Name(transition.to)));
-  Set(&node, "step", Number(static_cast<uint64_t>(transition.step)));
-  Set(&node, "reason", Text(transition.reason));
+  Node node = MapNode();
+  SetMember(&node, "time", TextNode(UtcText(transition.unix_ns / kNanos)));
+  SetMember(&node, "unixNanos", Number(transition.unix_ns));
+  SetMember(&node, "from", TextNode(Name(transition.from)));
+  SetMember(&node, "to", TextNode(Name(transition.to)));
+  SetMember(&node, "step", Number(static_cast<uint64_t>(transition.step)));
+  SetMember(&node, "reason", TextNode(transition.reason));
   return node;
 }
 
@@ -204,22 +190,22 @@ std::string_view NameOfRequest(Request request) { return kRequests[static_cast<s
 }  // namespace
 
 Node NodeOf(const RunState& state) {
-  Node node = Map();
-  Set(&node, "phase", Text(Name(state.phase)));
-  Set(&node, "started", Bool(state.is_started));
-  Set(&node, "step", Number(static_cast<uint64_t>(state.step)));
-  Set(&node, "spentSeconds", Number(ToSeconds(state.spent)));
-  Set(&node, "weightPercent", Number(state.weight_percent));
-  Set(&node, "generation", Number(state.generation));
-  Set(&node, "stable", Text(state.stable));
-  Set(&node, "candidate", Text(state.candidate));
-  Set(&node, "pausedDone", Bool(state.paused_done));
-  Set(&node, "requestDone", Text(NameOfRequest(state.request_done)));
-  Set(&node, "samples", NodeOf(state.samples));
-  Node history = List();
+  Node node = MapNode();
+  SetMember(&node, "phase", TextNode(Name(state.phase)));
+  SetMember(&node, "started", Bool(state.is_started));
+  SetMember(&node, "step", Number(static_cast<uint64_t>(state.step)));
+  SetMember(&node, "spentSeconds", Number(ToSeconds(state.spent)));
+  SetMember(&node, "weightPercent", Number(state.weight_percent));
+  SetMember(&node, "generation", Number(state.generation));
+  SetMember(&node, "stable", TextNode(state.stable));
+  SetMember(&node, "candidate", TextNode(state.candidate));
+  SetMember(&node, "pausedDone", Bool(state.paused_done));
+  SetMember(&node, "requestDone", TextNode(NameOfRequest(state.request_done)));
+  SetMember(&node, "samples", NodeOf(state.samples));
+  Node history = ListNode();
   for (const Transition& transition : state.history) history.items.push_back(NodeOf(transition));
-  Set(&node, "history", std::move(history));
-  Set(&node, "historyDropped", Number(state.history_dropped));
+  SetMember(&node, "history", std::move(history));
+  SetMember(&node, "historyDropped", Number(state.history_dropped));
   return node;
 }
 
@@ -228,43 +214,43 @@ Node SummaryOf(const VersionSamples& samples, double weight_percent) {
   const auto mean = [](const LogMoments& moments) {
     return Number(moments.count == 0 ? 0.0 : std::exp(moments.mean()));
   };
-  Node node = Map();
-  Set(&node, "weightPercent", Number(weight_percent));
-  Set(&node, "samples", Number(samples.requests));
-  Set(&node, "errors", Number(samples.errors));
-  Set(&node, "ttftSeconds", mean(samples.ttft));
-  Set(&node, "tpotSeconds", mean(samples.tpot));
-  Set(&node, "endedByLength", Number(samples.ended_by_length));
-  Set(&node, "endedAbnormally", Number(samples.ended_abnormally));
+  Node node = MapNode();
+  SetMember(&node, "weightPercent", Number(weight_percent));
+  SetMember(&node, "samples", Number(samples.requests));
+  SetMember(&node, "errors", Number(samples.errors));
+  SetMember(&node, "ttftSeconds", mean(samples.ttft));
+  SetMember(&node, "tpotSeconds", mean(samples.tpot));
+  SetMember(&node, "endedByLength", Number(samples.ended_by_length));
+  SetMember(&node, "endedAbnormally", Number(samples.ended_abnormally));
   return node;
 }
 
 Node StatusOf(const release::ReleaseRun& run, bool with_state) {
   const RunState& state = run.state();
   const release::Weights weights = run.weights();
-  Node node = Map();
-  Set(&node, "phase", Text(Name(state.phase)));
-  Set(&node, "message", Text(run.StatusText()));
-  Set(&node, "step", Number(static_cast<uint64_t>(state.step + 1)));
-  Set(&node, "steps", Number(static_cast<uint64_t>(run.plan().steps.size())));
-  Set(&node, "weight", Number(weights.candidate_percent));
-  Set(&node, "stable", SummaryOf(state.samples.stable, weights.stable_percent));
-  Set(&node, "candidate", SummaryOf(state.samples.candidate, weights.candidate_percent));
-  Node verdict = List();
+  Node node = MapNode();
+  SetMember(&node, "phase", TextNode(Name(state.phase)));
+  SetMember(&node, "message", TextNode(run.StatusText()));
+  SetMember(&node, "step", Number(static_cast<uint64_t>(state.step + 1)));
+  SetMember(&node, "steps", Number(static_cast<uint64_t>(run.plan().steps.size())));
+  SetMember(&node, "weight", Number(weights.candidate_percent));
+  SetMember(&node, "stable", SummaryOf(state.samples.stable, weights.stable_percent));
+  SetMember(&node, "candidate", SummaryOf(state.samples.candidate, weights.candidate_percent));
+  Node verdict = ListNode();
   for (const release::TestVerdict& test : run.verdict().tests) {
-    verdict.items.push_back(Text(release::VerdictText(test, run.plan().false_alarm_rate)));
+    verdict.items.push_back(TextNode(release::VerdictText(test, run.plan().false_alarm_rate)));
   }
-  Set(&node, "verdict", std::move(verdict));
+  SetMember(&node, "verdict", std::move(verdict));
   if (with_state) {
-    Set(&node, "state", NodeOf(state));
+    SetMember(&node, "state", NodeOf(state));
     return node;
   }
-  Node history = List();
+  Node history = ListNode();
   for (Transition transition : state.history) {
     ++transition.step;
     history.items.push_back(NodeOf(transition));
   }
-  Set(&node, "history", std::move(history));
+  SetMember(&node, "history", std::move(history));
   return node;
 }
 
@@ -302,11 +288,11 @@ absl::StatusOr<RunState> ReleaseStateOf(const Node& node) {
 }
 
 std::string StateText(const ReleaseStates& states) {
-  Node releases = Map();
-  for (const auto& [name, state] : states) Set(&releases, name, NodeOf(state));
-  Node all = Map();
-  Set(&all, "version", Number(int64_t{1}));
-  Set(&all, "releases", std::move(releases));
+  Node releases = MapNode();
+  for (const auto& [name, state] : states) SetMember(&releases, name, NodeOf(state));
+  Node all = MapNode();
+  SetMember(&all, "version", Number(int64_t{1}));
+  SetMember(&all, "releases", std::move(releases));
   return kube::ToJson(all) + "\n";
 }
 
