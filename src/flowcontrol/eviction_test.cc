@@ -138,7 +138,7 @@ TEST_F(EvictionTest, WithRoomNobodyIsEnded) {
 }
 
 // Its place shows with the next page only, or is not enough.
-TEST_F(EvictionTest, OneThatWaitsNeverEndsTwo) {
+TEST_F(EvictionTest, OneThatWaitsDoesNotEndTwoAtOnce) {
   Fill(3);
   places_ = 1;  // somebody else has come
   Wait(10, 0);
@@ -152,6 +152,27 @@ TEST_F(EvictionTest, OneThatWaitsNeverEndsTwo) {
   places_ = 3;
   queue_->OnRoom();
   EXPECT_TRUE(Goes(10) && Goes(11));
+  EXPECT_EQ(told_.size(), 2u);
+}
+
+// Another client of the endpoint has the place: who waits does not wait on behind low priorities.
+TEST_F(EvictionTest, AnotherIsEndedIfThePlaceIsNoRoomAfterAWhile) {
+  Fill(3);
+  places_ = 1;
+  Wait(10, 0);
+  End(told_.at(0));
+  clock_.Advance(RequestQueue::kEvictAgainAfter - std::chrono::milliseconds(1));
+  queue_->OnRoom();
+  EXPECT_EQ(told_.size(), 1u);
+  clock_.Advance(std::chrono::milliseconds(1));
+  queue_->OnRoom();
+  EXPECT_EQ(told_.size(), 2u);
+  End(told_.at(1));
+  places_ = 2;
+  queue_->OnRoom();
+  EXPECT_TRUE(Goes(10));
+  clock_.Advance(10 * RequestQueue::kEvictAgainAfter);
+  queue_->OnRoom();
   EXPECT_EQ(told_.size(), 2u);
 }
 

@@ -160,6 +160,8 @@ bool RequestQueue::TakeDue(Due* due) {
 // counted against the next one.
 FairQueue::Ready RequestQueue::CountReady() {
   if (!options_.evict_below) return {};
+  // Metrics have come since, and say whether the places are room: somebody else may have them.
+  if (clock_.Now() - last_ended_ >= kEvictAgainAfter) ended_for_waiting_ = 0;
   const size_t most = victims_.taken() + victims_.left() + ended_for_waiting_;
   const FairQueue::Ready ready = fair_.ReadyAtLeast(*options_.evict_below, most);
   ended_for_waiting_ = std::min(ended_for_waiting_, ready.count);
@@ -167,7 +169,7 @@ FairQueue::Ready RequestQueue::CountReady() {
 }
 
 // REQUIRES: there is no room for those that wait. One for each of them: what was ended for one that
-// waits yet counts whether or not its place was room.
+// waits yet counts for a while whether or not its place was room.
 void RequestQueue::TakeVictims(Due* due) {
   const FairQueue::Ready ready = CountReady();
   while (victims_.taken() + ended_for_waiting_ < ready.count) {
@@ -231,7 +233,10 @@ void RequestQueue::End(FairQueue::Charge charge, bool dispatched, Victims::Key v
     const MutexLock lock(mutex_);
     if (!dispatched) --granted_;
     if (victim != 0) {
-      if (victims_.IsTaken(victim)) ++ended_for_waiting_;
+      if (victims_.IsTaken(victim)) {
+        ++ended_for_waiting_;
+        last_ended_ = clock_.Now();
+      }
       dropped = victims_.Remove(victim);
       CountReady();
     }

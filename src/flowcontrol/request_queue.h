@@ -8,7 +8,7 @@
 // Nothing polls: whoever makes room says so (OnRoom): a request that ends, a metrics page, another
 // configuration. All of a pool's requests come by here, also those that need not wait. Where the
 // pool says so, requests in flight of low priorities are ended for high ones that wait for room:
-// one for each, and no other one if its place is not enough.
+// one for each, and another one if its place has turned out not to be room.
 
 #pragma once
 
@@ -92,6 +92,7 @@ class Grant {
 class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
  public:
   using Id = FairQueue::Id;
+  static constexpr Duration kEvictAgainAfter = std::chrono::seconds(1);
   // How many more requests the pool takes now, of those that are dispatched; kNobodyServes: none,
   // and none more if one ended. Called under a lock: it calls nothing of this.
   static constexpr int64_t kNobodyServes = -1;
@@ -184,8 +185,10 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   int64_t granted_ ABSL_GUARDED_BY(mutex_) = 0;
   DrainRate rate_ ABSL_GUARDED_BY(mutex_);
   Victims victims_ ABSL_GUARDED_BY(mutex_);
-  // That have ended for requests which wait yet: their places need not be room enough.
+  // That have ended for requests which wait yet: their places need not be room enough. The last one
+  // did then; all are forgotten after kEvictAgainAfter.
   size_t ended_for_waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  TimePoint last_ended_ ABSL_GUARDED_BY(mutex_){};
   // One thread at a time hands out turns; what others bring meanwhile it takes along.
   bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
   bool again_ ABSL_GUARDED_BY(mutex_) = false;
