@@ -77,9 +77,9 @@ class EvictionTest : public testing::Test {
   std::shared_ptr<RequestQueue> queue_;
   int64_t places_ = 0;
   int64_t in_flight_ = 0;
-  std::map<Id, Grant> grants_;
   std::vector<Id> told_;
   int for_priority_ = 0;
+  std::map<Id, Grant> grants_;  // goes first: what ends may have others told
 };
 
 TEST_F(EvictionTest, OneIsEndedForOneThatWaits) {
