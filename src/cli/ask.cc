@@ -180,6 +180,11 @@ int RunExplain(const ExplainFlags& flags, std::ostream& out, std::ostream& err) 
 }
 
 int RunRelease(const ReleaseFlags& flags, std::ostream& out, std::ostream& err) {
+  if (!flags.ns.empty() && flags.name.find('/') != std::string::npos) {
+    err << "penstock release: " << flags.name << " names a namespace, and so does -n " << flags.ns
+        << ": one of them is wanted\n";
+    return 1;
+  }
   std::string target = "/releases?do=" + PercentEncode(flags.command);
   target += "&name=" + PercentEncode(flags.name);
   if (!flags.ns.empty()) target += "&namespace=" + PercentEncode(flags.ns);

@@ -410,6 +410,11 @@ absl::Status DecideBy(const Flags& flags, TranslateOptions* translate) {
 }
 
 int ServeByFlags(Flags* flags) {
+  if (flags->objects.kubernetes && flags->release_state) {
+    std::cerr << "penstock serve: --release-state: with --kubernetes the ModelReleases' own status "
+                 "keeps how far they came\n";
+    return 1;
+  }
   ApplyServeFlags(flags);
   if (const absl::Status status = DecideBy(*flags, &flags->serve.translate); !status.ok()) {
     std::cerr << "penstock serve: " << status.message() << "\n";

@@ -249,6 +249,7 @@ class Exchange {
   int RepeatsMax() const;
   // What may follow a try, of one endpoint or of a pair of them, that has failed.
   enum class Again : uint8_t { kNo, kOverFreshConnection, kElsewhere };
+  void FailTry(TryFailure failure, bool sent_whole);
   Again AfterFailure(TryFailure failure, bool sent_whole, bool worth_another);
 
   // pushback.cc

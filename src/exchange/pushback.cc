@@ -47,7 +47,7 @@ Step Exchange::TryElsewhere(int status, TimePoint now) {
     if (!has_retry) CountLimit("retries");
     return theirs;
   }
-  tried_.failed.Fail(TryFailure::kPushedBack, false);
+  FailTry(TryFailure::kPushedBack, false);
   tried_.notes.Fail(NameOf(TryFailure::kPushedBack), now, fmt::format("status {}", status));
   ReleaseTry();
   observed_.Drop();

@@ -21,8 +21,7 @@ Step Exchange::RetryStatus(int status, TimePoint now) {
     CountLimit("retries");
     return {Step::Kind::kContinue, Rejection::kNone};
   }
-  tried_.failed.Fail(TryFailure::kErrorStatus, false);
-  if (tried_.fell_back_from == nullptr) released_.CountFailedTry();
+  FailTry(TryFailure::kErrorStatus, false);
   tried_.notes.Fail(NameOf(TryFailure::kErrorStatus), now);
   ChargeStatus(tried_.hold.state(), status, now);
   if (tried_.pair.active) {
@@ -42,8 +41,7 @@ Step Exchange::OnTryTimeout(TimePoint now) {
   const RetryPolicy* const policy = retry_policy();
   const bool again = policy != nullptr && (is_repeatable() || policy->Has(504));
   if (!again) return Reject(Rejection::kTimeout);
-  tried_.failed.Fail(TryFailure::kResponseTimeout, false);
-  if (tried_.fell_back_from == nullptr) released_.CountFailedTry();
+  FailTry(TryFailure::kResponseTimeout, false);
   tried_.notes.Fail(NameOf(TryFailure::kResponseTimeout), now);
   if (!HasRetryLeft()) {
     CountLimit("retries");

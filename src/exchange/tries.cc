@@ -94,12 +94,18 @@ int Exchange::RepeatsMax() const {
   return is_repeatable() ? RetriesMax() : 0;
 }
 
-// The only place that says whether there is another try.
-Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool worth_another) {
+// Whatever follows. What another pool does for it, and what is the gateway's own fault or right (an
+// idle connection may be closed), says nothing of the version that was to serve it.
+void Exchange::FailTry(TryFailure failure, bool sent_whole) {
   tried_.failed.Fail(failure, sent_whole);
   const bool is_own = failure == TryFailure::kStaleConnection ||
                       failure == TryFailure::kLocalResources || failure == TryFailure::kUnreachable;
   if (!is_own && tried_.fell_back_from == nullptr) released_.CountFailedTry();
+}
+
+// The only place that says whether there is another try.
+Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool worth_another) {
+  FailTry(failure, sent_whole);
   if (!worth_another) return Again::kNo;
   if (tried_.failed.whole_failures > RepeatsMax()) {
     CountLimit("repeats");

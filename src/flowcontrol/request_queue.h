@@ -92,6 +92,7 @@ class Grant {
 class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
  public:
   using Id = FairQueue::Id;
+  // Metrics tell by then whether the place of who was evicted is room.
   static constexpr Duration kEvictAgainAfter = std::chrono::seconds(1);
   // How many more requests the pool takes now, of those that are dispatched; kNobodyServes: none,
   // and none more if one ended. Called under a lock: it calls nothing of this.

@@ -58,6 +58,9 @@ enum class Phase : uint8_t {
   kPromoted,
   kAborted
 };
+inline constexpr Phase kPhases[] = {Phase::kWaiting, Phase::kProgressing, Phase::kPaused,
+                                    Phase::kHolding, Phase::kRolledBack,  Phase::kPromoted,
+                                    Phase::kAborted};
 std::string_view Name(Phase phase);
 
 struct Transition {

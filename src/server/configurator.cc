@@ -218,10 +218,11 @@ void Configurator::FollowReleases(const config::Change& change, Translator::Upda
   }
 }
 
-void Configurator::ApplyReleases() {
-  if (releases_ == nullptr || releases_->inputs() == release_inputs_) return;
+bool Configurator::ApplyReleases() {
+  if (releases_ == nullptr || releases_->inputs() == release_inputs_) return false;
   const uint64_t generation = this->generation() + 1;
   Publish(Translate({}, generation), generation);
+  return true;
 }
 
 void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
@@ -251,6 +252,7 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
 
 void Configurator::SetReleaseStatuses(const std::map<std::string, api::Node>& statuses) {
   const MutexLock lock(mutex_);
+  if (release_statuses_ == statuses) return;
   release_statuses_ = statuses;
   AddReleaseStatuses();
 }

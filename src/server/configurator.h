@@ -47,8 +47,8 @@ class Configurator {
   // The same after another answer of a DNS: what the names that are served by stand for. False: as
   // Apply says it.
   bool ApplyNames(std::shared_ptr<const NameTable> names);
-  // The same after releases have come further; nothing is published if they have not.
-  void ApplyReleases();
+  // The same after releases have come further. False: they have not, and nothing is published.
+  bool ApplyReleases();
   // Any thread. What is told of releases beside their conditions, by name.
   void SetReleaseStatuses(const std::map<std::string, api::Node>& statuses);
   // The names that are to be known for what was applied last.

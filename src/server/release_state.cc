@@ -20,6 +20,7 @@ using kube::ListNode;
 using kube::MapNode;
 using kube::SetMember;
 using kube::TextNode;
+using release::kPhases;
 using release::LogMoments;
 using release::Phase;
 using release::Request;
@@ -28,9 +29,6 @@ using release::Samples;
 using release::Transition;
 using release::VersionSamples;
 
-constexpr std::array kPhases = {Phase::kWaiting, Phase::kProgressing, Phase::kPaused,
-                                Phase::kHolding, Phase::kRolledBack,  Phase::kPromoted,
-                                Phase::kAborted};
 constexpr std::array<std::string_view, 3> kRequests = {"None", "Promote", "Abort"};
 constexpr int64_t kNanos = 1'000'000'000;
 
@@ -306,10 +304,6 @@ absl::StatusOr<ReleaseStates> ParseStates(std::string_view text) {
   const Node* const releases = all.Find("releases");
   if (releases == nullptr || !releases->is_map()) {
     return absl::InvalidArgumentError("releases: a map is wanted");
-  }
-  if (releases->items.size() > kReleaseStatesMax) {
-    return absl::InvalidArgumentError(fmt::format("releases: at most {} are allowed, not {}",
-                                                  kReleaseStatesMax, releases->items.size()));
   }
   for (size_t i = 0; i < releases->items.size(); ++i) {
     const std::string& name = releases->keys[i].name;

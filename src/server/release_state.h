@@ -22,9 +22,7 @@ absl::StatusOr<release::RunState> ReleaseStateOf(const api::Node& node);
 
 // All of a gateway: {"version": 1, "releases": {"default/chat-v2": {...}}}, ended by a line feed.
 std::string StateText(const ReleaseStates& states);
-// Of more than kReleaseStatesMax releases nothing is read.
 absl::StatusOr<ReleaseStates> ParseStates(std::string_view text);
-inline constexpr size_t kReleaseStatesMax = 1000;
 
 // `{"phase": ..., "state": {...}}` of an object's status: what ReleaseStateOf reads. NotFound: it
 // has none.

@@ -18,11 +18,6 @@ namespace {
 // Samples come all the time: their sums are written as often as that, what a release does at once.
 constexpr Duration kSaveInterval = std::chrono::seconds(10);
 
-constexpr release::Phase kPhases[] = {release::Phase::kWaiting,    release::Phase::kProgressing,
-                                      release::Phase::kPaused,     release::Phase::kHolding,
-                                      release::Phase::kRolledBack, release::Phase::kPromoted,
-                                      release::Phase::kAborted};
-
 // Somebody is there who can be asked.
 bool IsReady(const Snapshot& snapshot, const std::string& pool, TimePoint now) {
   const auto found = std::ranges::find_if(
@@ -94,9 +89,13 @@ void Releases::Load() {
     saved_ = dormant_;
     return;
   }
-  const std::string kept = file_.path() + ".unread";
-  std::error_code error = std::make_error_code(std::errc::not_supported);
-  if (text.ok()) std::filesystem::rename(file_.path(), kept, error);
+  // What a link leads to, or somebody has no right to read, is not ours to lose either.
+  std::error_code error;
+  const std::string file = std::filesystem::canonical(file_.path(), error).string();
+  const std::string kept = file + ".unread";
+  if (!std::filesystem::is_regular_file(file, error))
+    error = std::make_error_code(std::errc::io_error);
+  if (!error) std::filesystem::rename(file, kept, error);
   Log(LogLevel::kError, "The state of releases cannot be read: they begin anew",
       {{"file", file_.path()},
        {"error", std::string(states.status().message())},
@@ -230,19 +229,15 @@ void Releases::Tick(bool leads) {
 void Releases::SaveIfDue(TimePoint now) {
   {
     const MutexLock lock(mutex_);
-    statuses_ = leads_ ? std::move(statuses_) : std::map<std::string, api::Node>();
-    if (!leads_) return;
-    ReleaseStates states = States();
+    if (!leads_) return statuses_.clear();
+    const ReleaseStates states = States();
     const bool stepped = std::ranges::any_of(states, [this](const auto& each) {
-      const auto kept = kept_states_.find(each.first);
-      return kept == kept_states_.end() || DiffersInSteps(kept->second, each.second);
+      const auto saved = saved_.find(each.first);
+      return saved == saved_.end() || DiffersInSteps(saved->second, each.second);
     });
-    const bool same_names = states.size() == kept_states_.size();
+    const bool same_names = states.size() == saved_.size() && statuses_.size() == all_.size();
     if (!stepped && same_names && write_error_.empty() && now - saved_at_ < kSaveInterval) return;
     saved_at_ = now;
-    kept_states_ = std::move(states);
-    statuses_.clear();
-    for (const auto& [name, kept] : all_) statuses_[name] = StatusOf(*kept.run, true);
   }
   Save();
 }
@@ -256,11 +251,11 @@ void Releases::Tell(Kept* kept) {
   for (size_t i = state.history.size() - news; i < state.history.size(); ++i) {
     const release::Transition& transition = state.history[i];
     ++kept->transitions[transition.to];
-    if (leads_ && events_.size() < kEventsMax) {
-      events_.push_back({kept->served.plan.name, transition});
-    }
     const bool bad =
         transition.to == release::Phase::kRolledBack || transition.to == release::Phase::kHolding;
+    if (leads_ && events_.size() < kEventsMax) {
+      events_.push_back({kept->served.plan.name, transition, bad});
+    }
     Log(bad ? LogLevel::kWarning : LogLevel::kInfo, "Release",
         {{"release", kept->served.plan.name},
          {"from", Name(transition.from)},
@@ -275,7 +270,6 @@ void Releases::Tell(Kept* kept) {
 ReleaseStates Releases::States() const {
   ReleaseStates states = dormant_;
   for (const auto& [name, kept] : all_) states[name] = kept.run->state();
-  while (states.size() > kReleaseStatesMax) states.erase(std::prev(states.end()));
   return states;
 }
 
@@ -295,7 +289,9 @@ void Releases::Save() {
   ReleaseStates states;
   {
     const MutexLock lock(mutex_);
-    if (file_.path().empty() || !leads_) return;
+    if (!leads_) return;
+    statuses_.clear();
+    for (const auto& [name, kept] : all_) statuses_[name] = StatusOf(*kept.run, true);
     states = States();
     if (states == saved_ && write_error_.empty()) return;
   }
@@ -387,16 +383,19 @@ void Releases::AddMetrics(MetricRegistry& metrics) {
           sink({{"release", release}, {"version", "candidate"}}, value(samples.candidate));
         });
   };
-  add("penstock_release_weight_percent",
+  // As they are served: its run may be further by a tick.
+  metrics.AddCallback(
+      "penstock_release_weight_percent",
       "Share of a release's requests that each version gets, in percent.", "gauge",
-      [](const std::string& release, const Kept& kept, const Sink& sink) {
-        const release::Weights weights = kept.run->weights();
-        sink({{"release", release}, {"version", "stable"}}, weights.stable_percent);
-        sink({{"release", release}, {"version", "candidate"}}, weights.candidate_percent);
+      [this](const Sink& sink) {
+        for (const auto& [release, input] : *inputs()) {
+          sink({{"release", release}, {"version", "stable"}}, input.weights.stable_percent);
+          sink({{"release", release}, {"version", "candidate"}}, input.weights.candidate_percent);
+        }
       });
   add("penstock_release_phase", "1 for the phase that a release is in, 0 for all others.", "gauge",
       [](const std::string& release, const Kept& kept, const Sink& sink) {
-        for (const release::Phase phase : kPhases) {
+        for (const release::Phase phase : release::kPhases) {
           sink({{"release", release}, {"phase", std::string(Name(phase))}},
                kept.run->state().phase == phase ? 1 : 0);
         }
@@ -407,7 +406,7 @@ void Releases::AddMetrics(MetricRegistry& metrics) {
       });
   add("penstock_release_transitions_total", "How often a release came to a phase or another step.",
       "counter", [](const std::string& release, const Kept& kept, const Sink& sink) {
-        for (const release::Phase phase : kPhases) {
+        for (const release::Phase phase : release::kPhases) {
           const auto found = kept.transitions.find(phase);
           sink({{"release", release}, {"to", std::string(Name(phase))}},
                found == kept.transitions.end() ? 0 : static_cast<double>(found->second));

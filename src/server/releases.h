@@ -44,9 +44,11 @@ struct ReleaseView {
   api::Node status;  // StatusOf
 };
 
+// Something that one has done.
 struct ReleaseEvent {
   std::string release;
   release::Transition transition;
+  bool warning = false;
 };
 
 class Releases {
@@ -82,7 +84,8 @@ class Releases {
   // What is to stand in their objects' status on a cluster, by name, as it was when the states were
   // to be kept last. Empty: another gateway leads.
   std::map<std::string, api::Node> Statuses() const;
-  // What they have done since the last call, while this gateway leads; at most kEventsMax of them.
+  // What they have done since the last call, while this gateway leads; of more than kEventsMax the
+  // first, as their objects' histories have all.
   std::vector<ReleaseEvent> TakeEvents();
   static constexpr size_t kEventsMax = 1000;
 
@@ -122,8 +125,7 @@ class Releases {
       std::make_shared<ReleaseInputs>();
   std::map<std::string, api::Node> statuses_ ABSL_GUARDED_BY(mutex_);
   std::vector<ReleaseEvent> events_ ABSL_GUARDED_BY(mutex_);
-  ReleaseStates kept_states_ ABSL_GUARDED_BY(mutex_);  // as of saved_at_
-  ReleaseStates saved_ ABSL_GUARDED_BY(mutex_);
+  ReleaseStates saved_ ABSL_GUARDED_BY(mutex_);  // as the file, if there is one, has them
   TimePoint saved_at_ ABSL_GUARDED_BY(mutex_){};
   std::string write_error_ ABSL_GUARDED_BY(mutex_);
 };

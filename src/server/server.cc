@@ -252,19 +252,17 @@ void ServerImpl::Retry() {
 void ServerImpl::TickReleases() {
   releases_.Tick(source_->leads());
   const MutexLock opening(opening_);
-  configurator_.ApplyReleases();
   configurator_.SetReleaseStatuses(releases_.Statuses());
   for (const ReleaseEvent& event : releases_.TakeEvents()) {
     const size_t slash = event.release.find('/');
-    const bool bad = event.transition.to == release::Phase::kRolledBack ||
-                     event.transition.to == release::Phase::kHolding;
     source_->Tell({.object = {api::kPenstockGroup, "v1alpha1", "ModelRelease",
                               event.release.substr(0, slash), event.release.substr(slash + 1)},
-                   .warning = bad,
+                   .warning = event.warning,
                    .reason = std::string(Name(event.transition.to)),
                    .message = event.transition.reason});
   }
-  Apply(/*listeners_changed=*/false);
+  if (configurator_.ApplyReleases()) return Apply(/*listeners_changed=*/false);
+  TellOutcome();
 }
 
 void ServerImpl::TakeErrors() {

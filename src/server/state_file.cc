@@ -16,8 +16,8 @@
 namespace gw {
 namespace {
 
-// More is none of ours.
-constexpr size_t kBytesMax = 16u << 20;
+// More is none of ours: thousands of releases with all that they have done.
+constexpr size_t kBytesMax = 256u << 20;
 
 class Descriptor {
  public:

@@ -271,7 +271,7 @@ ReleaseInput InputOf(const Context& context, const ServedRelease& served) {
   return input == context.options.releases->end() ? ReleaseInput() : input->second;
 }
 
-std::shared_ptr<const release::Split> ShareOf(const ServedRelease& served,
+std::shared_ptr<const release::Split> SplitOf(const ServedRelease& served,
                                               const ReleaseInput& input) {
   if (input.sink == nullptr) return nullptr;
   return std::make_shared<release::Split>(release::Split{
@@ -295,7 +295,7 @@ void ReleaseSet::ShareRule(const Context& context, const PoolSet& pools,
     rule->destinations[i].weight = weights[i];
     rule->total_weight += weights[i];
   }
-  rule->release_split = ShareOf(*served, input);
+  rule->release_split = SplitOf(*served, input);
   const auto pool_of = [&](size_t destination) {
     const gw::Destination& found = rule->destinations[destination];
     if (found.kind != gw::Destination::Kind::kPool) return std::string();
@@ -314,7 +314,7 @@ void ReleaseSet::ShareModel(const Context& context, const api::ObjectKey& model,
   for (const TargetModel& target : binding->targets) weights.push_back(target.weight);
   ShareOut(served->stable, served->candidate, input.weights, &weights);
   for (size_t i = 0; i < weights.size(); ++i) binding->targets[i].weight = weights[i];
-  binding->release_split = ShareOf(*served, input);
+  binding->release_split = SplitOf(*served, input);
 }
 
 void ReleaseSet::FindPoolsOfModels(const Context& context, PoolSet& pools) {

@@ -260,6 +260,13 @@ class CommandsTest(ReleaseTest):
         self.assertEqual(code, 1)
         self.assertIn("release default/to-v2 cannot be paused: it is Promoted", err)
         self.assertIn("there is no release default/other", self.command("pause", "other")[2])
+        self.assertIn("one of them is wanted", self.command("pause", "a/to-v2", "-n", "b")[2])
+
+    def test_a_state_file_beside_a_cluster_is_refused(self):
+        done = subprocess.run([penstock(), "serve", "--kubernetes", "--release-state", "x"],
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--release-state: with --kubernetes", done.stderr)
 
     def test_the_plan_itself_may_say_so(self):
         self.start(route())
