@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/annotations.h"
 #include "base/check.h"
 #include "bench/virtual_fleet.h"
 
@@ -28,6 +29,8 @@ struct Load {
   bool queueing = true;
   bool evicts = false;             // Standard and Sheddable for Critical
   int64_t lower_requests_max = 0;  // concurrent-requests of Standard and of Sheddable; 0: none
+  std::string requests_max = "";   // saturation-requests; empty: it is not set
+  std::string reserved = "";       // queue-reserved
 };
 
 struct Served {
@@ -60,6 +63,10 @@ api::ResourceSet ObjectsFor(const Load& load) {
                    {"penstock.dev/queue-timeout", "5s"}};
   }
   if (load.evicts) annotations["penstock.dev/queue-evict-below"] = "1";
+  if (!load.requests_max.empty()) {
+    annotations[api::kSaturationRequestsAnnotation] = load.requests_max;
+  }
+  if (!load.reserved.empty()) annotations[api::kQueueReservedAnnotation] = load.reserved;
   api::ResourceSet set = PoolObjects(kReplicas, annotations, true);
   api::HttpRoute& route = set.http_routes.begin()->second;
   route.access.emplace();
@@ -186,6 +193,23 @@ TEST_F(Classes, CeilingsOfTheOthersKeepCriticalsTtftAtTwiceTheCapacity) {
   EXPECT_EQ(of_capped.of[kCritical].shed, 0);
   EXPECT_LE(of_capped.of[kCritical].P99(), 1.2 * of_alone.of[kCritical].P99());
   EXPECT_GT(of_capped.of[kSheddable].shed, 0);
+}
+
+// The same by the pool alone, and with less of what it can do left unused.
+TEST_F(Classes, ReservedPlacesKeepCriticalsTtftAtTwiceTheCapacity) {
+  Load alone = Twice();
+  alone.only_critical = true;
+  Load reserved = Twice();
+  reserved.requests_max = "56";
+  reserved.reserved = "1=8";
+  const Result of_alone = ResultOf(alone);
+  const Result of_reserved = ResultOf(reserved);
+  Record("reserved", of_reserved);
+  EXPECT_EQ(of_reserved.of[kCritical].shed, 0);
+  EXPECT_LE(of_reserved.of[kCritical].P99(), 1.2 * of_alone.of[kCritical].P99());
+  EXPECT_GT(of_reserved.of[kSheddable].shed, 1500) << "of about 1590";
+  EXPECT_LT(of_reserved.of[kStandard].shed, 1100);
+  EXPECT_GT(of_reserved.per_second, 0.7 * capacity_);
 }
 
 // Strictly by priority: what cannot be served is Sheddable, as far as that goes.

@@ -13,6 +13,7 @@
 
 #include "absl/strings/numbers.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "bench/virtual_fleet.h"
 
 namespace gw::bench {
@@ -91,6 +92,8 @@ class Storm {
   FleetRequest Draw();
   void Befall();
   void Reload();
+  void AddRelease(api::ResourceSet* set);
+  void CountReleases();
   void OnEnd(const FleetAnswer& answer);
   void Expect(bool right, const FleetAnswer& answer, std::string_view what);
 
@@ -145,6 +148,7 @@ void Storm::SendOne() {
 
 void Storm::Befall() {
   fleet_.timeline().After(Upto(seconds(1)), [this] { Befall(); });
+  CountReleases();
   if (sent_ == requests_) {  // what is left can end
     for (size_t i = 0; i < kReplicas; ++i) {
       if (!fleet_.replica(i).up()) fleet_.replica(i).Start();
@@ -181,8 +185,12 @@ void Storm::Reload() {
     if (Chance(0.3)) annotations["penstock.dev/queue-shares"] = "-1=0.2";
     if (Chance(0.3)) annotations["penstock.dev/queue-without-endpoints"] = "true";
     if (Chance(0.5)) annotations["penstock.dev/queue-evict-below"] = std::to_string(Pick(2));
+    if (Chance(0.3))
+      annotations["penstock.dev/queue-reserved"] = "1=" + std::to_string(1 + Pick(3));
     if (Chance(0.2)) annotations["penstock.dev/max-waiting"] = std::to_string(5 + Pick(30));
   }
+  if (Chance(0.3)) annotations["penstock.dev/saturation-requests"] = std::to_string(4 + Pick(8));
+  if (Chance(0.3)) annotations["penstock.dev/saturation-waiting"] = std::to_string(Pick(6));
   if (Chance(0.2)) annotations["penstock.dev/max-requests"] = std::to_string(20 + Pick(60));
   api::ResourceSet set = PoolObjects(kReplicas, annotations, true);
   for (auto& [key, pod] : set.pods) pod.ready = Chance(0.8);
@@ -200,7 +208,52 @@ void Storm::Reload() {
       if (Chance(0.2)) secret.queue_terms.tokens_max = 1000 + static_cast<int64_t>(Pick(5000));
     }
   }
+  // For a while, so that it can come to its end.
+  if (sent_ / 1000 % 3 != 0) AddRelease(&set);
   fleet_.Load(set);
+}
+
+// Of some of the replicas as another version, which has no queue of its own.
+void Storm::AddRelease(api::ResourceSet* set) {
+  constexpr char kCandidate[] = "candidate";
+  const api::InferencePool stable = set->inference_pools.begin()->second;
+  api::InferencePool candidate = stable;
+  candidate.meta.name = kCandidate;
+  candidate.meta.annotations.clear();
+  const bool fails = sent_ / 1000 % 2 == 0;
+  if (fails) candidate.meta.annotations["penstock.dev/max-requests"] = "1";
+  candidate.selector = {{"app", kCandidate}};
+  for (const char* name : {"3", "4"}) {
+    set->pods.at({"default", name}).meta.labels = {{"app", kCandidate}};
+  }
+  set->inference_pools[{api::kInferenceGroup, "default", kCandidate}] = candidate;
+  for (const char* model : kModels) {
+    api::InferenceModel of = set->inference_models.at({"default", model});
+    of.meta.name += "-candidate";
+    of.pool_ref.name = kCandidate;
+    set->inference_models[{"default", of.meta.name}] = of;
+  }
+  api::RouteRule& rule = set->http_routes.begin()->second.rules.front();
+  rule.backend_refs.push_back(rule.backend_refs.front());
+  rule.backend_refs.back().name = kCandidate;
+  api::ModelRelease& release = set->model_releases[{"default", "release"}];
+  release.meta.name = "release";
+  release.route = "route";
+  release.stable.name = stable.meta.name;
+  release.candidate.name = kCandidate;
+  release.steps = {{20, seconds(1), 20}, {60, seconds(1), 20}};
+  release.criteria.error_rate = fails ? 0.0 : 0.9;
+  if (fails) release.steps.front().samples_min = 400;
+  release.on_breach = sent_ / 1000 % 3 == 1 ? api::ModelRelease::OnBreach::kHold
+                                            : api::ModelRelease::OnBreach::kRollBack;
+}
+
+void Storm::CountReleases() {
+  for (const ReleaseView& view : fleet_.gateway(0).releases().Look()) {
+    const bool stopped =
+        view.phase == release::Phase::kRolledBack || view.phase == release::Phase::kHolding;
+    ++counts_[stopped ? "release stopped" : "release " + std::string(release::Name(view.phase))];
+  }
 }
 
 void Storm::Expect(bool right, const FleetAnswer& answer, std::string_view what) {
@@ -235,6 +288,7 @@ void Storm::OnEnd(const FleetAnswer& answer) {
 }
 
 TEST(VirtualFleet, UnderEverythingAtOnceNoRequestIsLostOrAnsweredTwice) {
+  SetLogLevel(LogLevel::kError);  // releases tell of each step
   const uint64_t seed = FromEnvironment("FLEET_SEED", 1);
   const uint64_t requests = FromEnvironment("FLEET_REQUESTS", 20000);
   SCOPED_TRACE("FLEET_SEED=" + std::to_string(seed));
@@ -248,7 +302,8 @@ TEST(VirtualFleet, UnderEverythingAtOnceNoRequestIsLostOrAnsweredTwice) {
   EXPECT_EQ(storm.count("left"), storm.count("client left"));
   // Otherwise it proves little.
   for (const char* what : {"complete", "waited", "left", "broken", "deaths", "reloads", "aborts",
-                           "queue_full", "queue_timeout", "shutting_down", "evicted"}) {
+                           "queue_full", "queue_timeout", "shutting_down", "evicted",
+                           "release Progressing", "release Promoted", "release stopped"}) {
     EXPECT_GT(storm.count(what), requests / 20000) << what;
   }
   for (const auto& [what, count] : storm.counts()) RecordProperty(what, std::to_string(count));

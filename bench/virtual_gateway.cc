@@ -11,6 +11,12 @@
 
 namespace gw::bench {
 
+namespace {
+
+constexpr Duration kReleasesTick = std::chrono::seconds(1);  // as the server's
+
+}  // namespace
+
 struct VirtualGateway::Worker {
   Worker(const Clock& clock, uint64_t seed, PrefixIndex& index, MetricRegistry& metrics,
          WaitingRoom::Post post)
@@ -32,7 +38,8 @@ VirtualGateway::VirtualGateway(Timeline& timeline, const Options& options, const
       replicas_(replicas),
       random_(random),
       on_end_(std::move(on_end)),
-      translator_({}, table_, timeline.clock()) {
+      translator_({}, table_, timeline.clock()),
+      releases_(store_, metrics_, timeline.clock(), "") {
   for (int i = 0; i < options.workers; ++i) {
     const auto post = [this, i](std::function<void()> task) {
       Post(*workers_[static_cast<size_t>(i)], std::move(task));
@@ -84,13 +91,42 @@ void VirtualGateway::OnRoomPassed(uint64_t id) {
 }
 
 // In the order of Configurator.
-void VirtualGateway::Load(const api::ResourceSet& resources) {
-  for (const uint32_t slot : table_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
-  Translator::Update update = translator_.TranslateAll(resources, ++generation_);
+void VirtualGateway::Load(api::ResourceSet resources) {
+  resources_ = std::move(resources);
+  ForgetReleasedSlots();
+  Translator::Update update = translator_.TranslateAll(resources_, ++generation_);
   CHECK(api::RefusedCount(update.status) == 0);
+  std::set<std::string> known;
+  for (const ServedRelease& each : update.releases) known.insert(each.plan.name);
+  releases_.Set(update.releases, known);
+  release_inputs_ = releases_.inputs();
+  translator_.SetReleases(release_inputs_);
+  if (!known.empty()) update = translator_.Follow(resources_, {}, generation_);
+  Publish(std::move(update));
+  if (!known.empty() && !std::exchange(releases_tick_, true)) TickReleases();
+}
+
+void VirtualGateway::ForgetReleasedSlots() {
+  for (const uint32_t slot : table_.TakeReleasedSlots()) index_.RemoveEndpoint(slot);
+}
+
+void VirtualGateway::Publish(Translator::Update update) {
   snapshot_ = std::move(update.snapshot);
+  store_.Publish(snapshot_);
   Watch();
   FollowQueues(*snapshot_, translator_.queues());
+}
+
+// As often as the gateway does, for good.
+void VirtualGateway::TickReleases() {
+  timeline_.After(kReleasesTick, [this] { TickReleases(); });
+  releases_.Tick(/*leads=*/true);
+  releases_.TakeEvents();
+  if (releases_.inputs() == release_inputs_) return;
+  release_inputs_ = releases_.inputs();
+  translator_.SetReleases(release_inputs_);
+  ForgetReleasedSlots();
+  Publish(translator_.Follow(resources_, {}, ++generation_));
 }
 
 // Its first looks are spread over an interval, as the scraper's are.

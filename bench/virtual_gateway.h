@@ -19,6 +19,7 @@
 #include "bench/virtual_replica.h"
 #include "bench/virtual_request.h"
 #include "exchange/environment.h"
+#include "server/releases.h"
 #include "translate/translator.h"
 
 namespace gw::bench {
@@ -45,8 +46,9 @@ class VirtualGateway {
                  Random& random, OnEnd on_end);
   ~VirtualGateway();
 
-  // Publishes what these objects say. REQUIRES: none of them is refused
-  void Load(const api::ResourceSet& resources);
+  // Publishes what these objects say. Releases among them go on from here. REQUIRES: none of them
+  // is refused
+  void Load(api::ResourceSet resources);
   // On that worker. May end it before it returns.
   void Send(size_t worker, uint64_t id, FleetRequest request);
   // Null: it has ended, or never came here.
@@ -55,6 +57,7 @@ class VirtualGateway {
   std::vector<uint64_t> live(size_t worker) const;
 
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  const Releases& releases() const { return releases_; }
   const RequestQueues& queues() const { return translator_.queues(); }
   uint64_t pages() const;
   // What is still held of endpoints, queues and workers: a line for each thing. Nothing must be
@@ -82,7 +85,10 @@ class VirtualGateway {
 
   void Post(Worker& worker, std::function<void()> task);
   bool IsRoomPassed() const;
+  void ForgetReleasedSlots();
+  void Publish(Translator::Update update);
   void Watch();
+  void TickReleases();
 
   Timeline& timeline_;
   const Options options_;
@@ -93,8 +99,13 @@ class VirtualGateway {
   PrefixIndex index_{PrefixIndex::Options{}};
   MetricRegistry metrics_;
   Translator translator_;
+  api::ResourceSet resources_;
   uint64_t generation_ = 0;
   std::shared_ptr<const Snapshot> snapshot_;
+  SnapshotStore store_;  // has the same, for the releases
+  Releases releases_;
+  std::shared_ptr<const ReleaseInputs> release_inputs_;  // that are served
+  bool releases_tick_ = false;
   std::unordered_map<const EndpointState*, std::shared_ptr<ReplicaWatch>> watches_;
   std::vector<std::weak_ptr<EndpointState>> states_;  // that were ever known
   uint64_t pages_of_gone_ = 0;                        // read by watches that are no more

@@ -51,6 +51,12 @@ inline constexpr char kQueueSharesAnnotation[] = "penstock.dev/queue-shares";
 inline constexpr char kQueueWithoutEndpointsAnnotation[] = "penstock.dev/queue-without-endpoints";
 // Requests of lower priorities are ended in flight for those of this one and higher ones: "0".
 inline constexpr char kQueueEvictBelowAnnotation[] = "penstock.dev/queue-evict-below";
+// Places of each endpoint that only requests of a priority and higher ones get: "1=4".
+inline constexpr char kQueueReservedAnnotation[] = "penstock.dev/queue-reserved";
+// Of an InferencePool: what each of its endpoints has when it is saturated.
+inline constexpr char kSaturationWaitingAnnotation[] = "penstock.dev/saturation-waiting";
+inline constexpr char kSaturationKvCacheAnnotation[] = "penstock.dev/saturation-kv-cache";
+inline constexpr char kSaturationRequestsAnnotation[] = "penstock.dev/saturation-requests";
 // Of a Gateway or an HTTPRoute: labels of the Secrets that hold API keys; or "none".
 inline constexpr char kApiKeysAnnotation[] = "penstock.dev/api-keys";
 inline constexpr char kApiKeysForwardAnnotation[] = "penstock.dev/api-keys-forward";

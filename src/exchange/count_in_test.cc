@@ -174,8 +174,9 @@ class CountWaitingTest : public CountInTest, public Waiter {
       endpoint.state->scraped_at_ns = clock_.Now().time_since_epoch().count();
       endpoint.state->waiting_requests = waiting;
     }
-    pool_->queue->SetPool(*pool_->queueing,
-                          [waiting](TimePoint) -> int64_t { return waiting > 5 ? 0 : 100; });
+    pool_->queue->SetPool(*pool_->queueing, [waiting](TimePoint, int64_t) -> int64_t {
+      return waiting > 5 ? 0 : 100;
+    });
     for (const auto& task : std::exchange(posted_, {})) task();
   }
   void OnEvicted(int) override { FAIL() << "no pool says so"; }

@@ -31,7 +31,7 @@ class EvictedExchangeTest : public ExchangeFixture, public Waiter {
     SetRoom(1'000'000);
   }
   void SetRoom(int64_t room) {
-    entry_->queue->SetPool(*entry_->queueing, [room](TimePoint) { return room; });
+    entry_->queue->SetPool(*entry_->queueing, [room](TimePoint, int64_t) { return room; });
   }
   void OnGateAnswer(GateAnswer) override { FAIL() << "it does not wait"; }
   void OnEvicted(int for_priority) override {

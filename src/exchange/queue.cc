@@ -100,8 +100,8 @@ Step Exchange::AskQueue(TimePoint now) {
   const auto sample = [&](const Pool& pool) -> const Candidates& {
     return env_.SampleForDecision(pool, parsed_.request, now);
   };
-  std::optional<Grant> grant =
-      routed_.pool()->queue->Pass(request, [&] { return RoomOf(*routed_.pool(), now, sample); });
+  std::optional<Grant> grant = routed_.pool()->queue->Pass(
+      request, [&](int64_t kept_free) { return RoomOf(*routed_.pool(), now, sample, kept_free); });
   if (!grant) {
     env_.ForgetSamples();
     return WaitForTurn(request, now);

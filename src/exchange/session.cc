@@ -33,7 +33,9 @@ Decision Exchange::ChooseOfSession(TimePoint now) const {
         candidates.metrics_fresh()[row] != 0 &&
         (candidates.waiting_requests()[row] > limits.waiting_requests_max ||
          candidates.kv_cache_utilization_ratios()[row] > limits.kv_cache_utilization_ratio_max);
-    return full || !IsInUse(row, now) ? Decision() : DecisionFor(row);
+    const bool has_all =
+        limits.requests_max && candidates.in_flight_requests()[row] >= *limits.requests_max;
+    return full || has_all || !IsInUse(row, now) ? Decision() : DecisionFor(row);
   }
   return {};
 }

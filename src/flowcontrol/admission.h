@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "pool/candidates.h"
 #include "pool/pool.h"
@@ -19,10 +20,14 @@ int PriorityOf(Criticality criticality);
 
 enum class Admission : uint8_t { kAdmitted, kRejectedSaturated };
 
-// The extension's published thresholds.
+// Of each endpoint. The defaults are the extension's published thresholds.
 struct SaturationLimits {
   float waiting_requests_max = 5;
   float kv_cache_utilization_ratio_max = 0.8f;
+  // That are there at once, ours and others' that the metrics show; nullopt: as many as it takes.
+  std::optional<int64_t> requests_max = std::nullopt;
+
+  bool operator==(const SaturationLimits&) const = default;
 };
 
 // How many more requests the candidates take until all of them are saturated; 0: they are. Capped
@@ -32,15 +37,18 @@ struct SaturationLimits {
 // between two scrapes does not pass it: requests that have come wait, unless the endpoint ran more
 // than it does now when none waited.
 //
+// `kept_free`: places of each candidate that are another one's, so that it is full so many earlier.
+//
 // Candidates without fresh metrics do not count beside others, since scheduling would not choose
 // them. Where no metrics are fresh, what we know is our own share: each candidate at which nothing
 // of ours is in flight takes one, so that an idle pool takes requests whatever has become of its
-// metrics. An endpoint that has pushed back (pool/pushback.h) has no more room than its share,
-// and none while it pauses, whatever its metrics say. Else candidates none of which was ever
-// scraped are never called saturated, nor is an empty list: that there is no endpoint is another
-// refusal.
+// metrics, and none is kept free. An endpoint that has pushed back (pool/pushback.h) has no more
+// room than its share, and none while it pauses, whatever its metrics say. Else candidates none of
+// which was ever scraped are never called saturated but by requests_max, nor is an empty list: that
+// there is no endpoint is another refusal.
 inline constexpr int64_t kRoomMax = int64_t{1} << 32;
-int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits, TimePoint now);
+int64_t RoomOf(const Candidates& candidates, const SaturationLimits& limits, TimePoint now,
+               int64_t kept_free = 0);
 inline bool IsSaturated(const Candidates& candidates, const SaturationLimits& limits,
                         TimePoint now) {
   return RoomOf(candidates, limits, now) == 0;

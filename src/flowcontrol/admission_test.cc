@@ -98,6 +98,37 @@ struct Busy {
   }
 };
 
+TEST(Admission, RequestsAtAnEndpointMayHaveALimitOfTheirOwn) {
+  const SaturationLimits limits{.requests_max = 12};
+  Busy busy;
+  busy.state().running_requests = 9;  // three of them others'
+  busy.state().in_flight_requests = busy.state().scraped_in_flight = 6;
+  EXPECT_EQ(busy.Room(limits), 3);
+  busy.waiting = 1;
+  EXPECT_EQ(busy.Room(limits), 2);
+  busy.state().in_flight_requests = 8;  // two have come since the page
+  EXPECT_EQ(busy.Room(limits), 0);
+  busy.state().in_flight_requests = 2;
+  EXPECT_EQ(busy.Room(limits), 6) << "four have gone";
+  // A page that says less than what is ours is out of date.
+  busy.waiting = 0;
+  busy.state().running_requests = 0;
+  busy.state().in_flight_requests = busy.state().scraped_in_flight = 11;
+  EXPECT_EQ(busy.Room(limits), 1);
+  EXPECT_EQ(RoomOf(Candidates(std::vector{NeverScraped(), NeverScraped()}), limits, kNow), 24);
+}
+
+TEST(Admission, PlacesOfEachEndpointAreKeptFree) {
+  const auto room = [](std::vector<EndpointView> views, int64_t kept_free) {
+    return RoomOf(Candidates(std::move(views)), {}, kNow, kept_free);
+  };
+  EXPECT_EQ(room({Fresh(0, 0), Fresh(4, 0), Fresh(6, 0)}, 0), 6 + 2);
+  EXPECT_EQ(room({Fresh(0, 0), Fresh(4, 0), Fresh(6, 0)}, 2), 4);
+  EXPECT_EQ(room({Fresh(0, 0), Fresh(4, 0), Fresh(6, 0)}, 6), 0);
+  EXPECT_EQ(room({NeverScraped()}, 6), kRoomMax) << "it has no limit of which to keep anything";
+  EXPECT_EQ(room({Stale(0, 0)}, 6), 1) << "an idle pool takes requests";
+}
+
 TEST(Admission, AnEndpointThatHasPushedBackHasNoMoreRoomThanItsShare) {
   Busy busy;
   busy.state().in_flight_requests = busy.state().scraped_in_flight = 4;

@@ -35,7 +35,7 @@ class EvictionTest : public testing::Test {
   void TearDown() override { places_ = -1'000'000; }
   void SetPlaces(int64_t places) {
     places_ = places;
-    queue_->SetPool(options_, [this](TimePoint) { return RoomIn(places_ - in_flight_); });
+    queue_->SetPool(options_, [this](TimePoint, int64_t) { return RoomIn(places_ - in_flight_); });
   }
   FairQueue::Request Ask(Id id, int priority, std::string_view tenant = "a") {
     return {.id = id, .priority = priority, .tenant = tenant, .tokens = 10, .bytes = 100};
@@ -261,7 +261,7 @@ TEST_F(EvictionTest, APoolThatGoesEndsNobody) {
 
 TEST_F(EvictionTest, WhereNobodyServesNobodyIsEnded) {
   Fill(2);
-  queue_->SetPool(options_, [](TimePoint) { return RequestQueue::kNobodyServes; });
+  queue_->SetPool(options_, [](TimePoint, int64_t) { return RequestQueue::kNobodyServes; });
   Wait(10, 0);
   EXPECT_TRUE(told_.empty());
 }
@@ -322,7 +322,8 @@ class EvictionThreads : public testing::Test {
     QueueOptions options;
     options.requests_max = kThreads * kEach;
     options.evict_below = 0;
-    queue_->SetPool(options, [this](TimePoint) { return RoomIn(kPlaces - in_flight_.load()); });
+    queue_->SetPool(options,
+                    [this](TimePoint, int64_t) { return RoomIn(kPlaces - in_flight_.load()); });
   }
   void Take(Worker& worker, Id id, Grant grant) {
     in_flight_.fetch_add(1);
@@ -361,7 +362,7 @@ class EvictionThreads : public testing::Test {
   }
   void Ask(Worker& worker, Id id, int priority) {
     const FairQueue::Request request{.id = id, .priority = priority, .tenant = "a", .tokens = 10};
-    if (auto grant = queue_->Pass(request, [&] { return kPlaces - in_flight_.load(); })) {
+    if (auto grant = queue_->Pass(request, [&](int64_t) { return kPlaces - in_flight_.load(); })) {
       Take(worker, id, *std::move(grant));
       return;
     }

@@ -183,9 +183,10 @@ FairQueue::Refused FairQueue::Push(const Request& request) {
 }
 
 // A band that is owed its share is before all others; else the highest priority is.
-FairQueue::Turn FairQueue::NextTurn() const {
+FairQueue::Turn FairQueue::NextTurn(int at_least) const {
   Turn best;
   for (const auto& [priority, band] : bands_) {
+    if (priority < at_least) break;
     if (band.ready.empty()) continue;
     Account* const first = *band.ready.begin();
     const auto needed = static_cast<double>(first->ExpectedTokens(first->first->tokens));
@@ -197,12 +198,12 @@ FairQueue::Turn FairQueue::NextTurn() const {
 }
 
 std::optional<FairQueue::Id> FairQueue::Peek() const {
-  const Account* next = NextTurn().account;
+  const Account* next = NextTurn(kAnyPriority).account;
   return next == nullptr ? std::nullopt : std::optional<Id>(next->first->id);
 }
 
-std::optional<FairQueue::Next> FairQueue::Pop() {
-  const Turn next = NextTurn();
+std::optional<FairQueue::Next> FairQueue::Pop(int at_least) {
+  const Turn next = NextTurn(at_least);
   if (next.account == nullptr) return std::nullopt;
   Waiting& first = *next.account->first;
   const Id id = first.id;

@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,6 +39,7 @@ namespace gw {
 class FairQueue {
  public:
   using Id = uint64_t;
+  static constexpr int kAnyPriority = std::numeric_limits<int>::min();
 
   struct Limits {
     size_t requests_max = 1000;         // that wait, of each priority
@@ -112,8 +114,9 @@ class FairQueue {
 
   // It waits from now on. REQUIRES: no other one with its id does
   Refused Push(const Request& request);
-  // The next one, which waits no more; nullopt: nobody waits but whose tenant's ceiling is reached.
-  std::optional<Next> Pop();
+  // The next one of that priority and higher ones, which waits no more; nullopt: nobody of them
+  // waits but whose tenant's ceiling is reached.
+  std::optional<Next> Pop(int at_least = kAnyPriority);
   // The same of the id alone, and without an effect.
   std::optional<Id> Peek() const;
   // In place of Push and Pop for one that need not wait. nullopt: its tenant's ceiling is reached.
@@ -176,7 +179,7 @@ class FairQueue {
     int priority = 0;
     bool of_share = false;
   };
-  Turn NextTurn() const;
+  Turn NextTurn(int at_least) const;
   Charge Start(Account& account, int64_t prompt_tokens);
   void Share(const Band& from, int64_t tokens);
   void Unlink(Waiting& waiting);

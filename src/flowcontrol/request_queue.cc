@@ -72,10 +72,10 @@ void RequestQueue::Close() {
 }
 
 std::optional<Grant> RequestQueue::Pass(const FairQueue::Request& request,
-                                        absl::FunctionRef<int64_t()> room) {
+                                        absl::FunctionRef<int64_t(int64_t kept_free)> room) {
   const MutexLock lock(mutex_);
   if (closed_) return Grant();
-  if (fair_.Peek() || room() <= granted_) return std::nullopt;
+  if (fair_.Peek() || room(options_.KeptFreeOf(request.priority)) <= granted_) return std::nullopt;
   std::optional<FairQueue::Charge> charge = fair_.Pass(request);
   if (!charge) return std::nullopt;
   ++granted_;
@@ -131,11 +131,33 @@ bool RequestQueue::TakeDue(Due* due) {
     pumping_ = false;
     return false;
   }
-  const TimePoint now = clock_.Now();
-  const int64_t room = room_ == nullptr || !fair_.Peek() ? 0 : room_(now);
-  while (closed_ || granted_ < room) {
-    std::optional<FairQueue::Next> next = fair_.Pop();
-    if (!next) break;
+  const int64_t room = TakeTurns(clock_.Now(), due);
+  if (closed_) {
+    LetAllGo(due);
+  } else if (room != kNobodyServes) {
+    TakeVictims(due);
+  }
+  CountWaiting();
+  return true;
+}
+
+// Priorities below `served` have no room: what they do not get is all that there is. Returns the
+// room of the priorities that are left in the end.
+int64_t RequestQueue::TakeTurns(TimePoint now, Due* due) {
+  if (!fair_.Peek()) return 0;
+  int served = FairQueue::kAnyPriority;
+  int64_t kept_free = options_.KeptFreeOf(served);
+  int64_t room = RoomNow(now, kept_free);
+  for (auto reserved = options_.reserved.begin();;) {
+    while (!closed_ && granted_ >= room) {
+      if (reserved == options_.reserved.end()) return room;
+      served = reserved->first;
+      kept_free -= reserved->second;
+      ++reserved;
+      room = RoomNow(now, kept_free);
+    }
+    std::optional<FairQueue::Next> next = fair_.Pop(served);
+    if (!next) return room;
     const auto answer = answers_.find(next->id);
     CHECK(answer != answers_.end());
     ++granted_;
@@ -147,13 +169,6 @@ bool RequestQueue::TakeDue(Due* due) {
         Grant(shared_from_this(), std::move(next->charge), next->priority, next->of_share));
     answers_.erase(answer);
   }
-  if (closed_) {
-    LetAllGo(due);
-  } else if (room != kNobodyServes) {
-    TakeVictims(due);
-  }
-  CountWaiting();
-  return true;
 }
 
 // Those for whom others may be ended. An eviction for one that does not wait any more is not
@@ -267,15 +282,19 @@ RequestQueue::View RequestQueue::Look() const {
   view.waiting = fair_.waiting();
   view.waiting_bytes = fair_.waiting_bytes();
   view.granted = granted_;
-  if (room_ != nullptr) view.room = room_(now);
+  if (room_ != nullptr) view.room = room_(now, 0);
   // By another name: the visit is not known to have the lock.
   const absl::flat_hash_map<Id, Waiting>& answers = answers_;
-  fair_.ForEachTenant([&view, &answers, now](const FairQueue::TenantView& tenant) {
+  const Room& room = room_;
+  fair_.ForEachTenant([&view, &answers, &room, now](const FairQueue::TenantView& tenant) {
     std::optional<Duration> oldest_wait;
     if (tenant.oldest) oldest_wait = now - answers.at(*tenant.oldest).since;
+    const int64_t kept_free = view.options.KeptFreeOf(tenant.priority);
+    const bool has_room = room != nullptr && room(now, kept_free) > view.granted;
     view.tenants.push_back({tenant.priority, std::string(tenant.tenant), tenant.waiting,
                             tenant.waiting_bytes, oldest_wait, tenant.in_flight_requests,
-                            tenant.in_flight_tokens, tenant.is_at_ceiling, tenant.counter});
+                            tenant.in_flight_tokens, tenant.is_at_ceiling, has_room,
+                            tenant.counter});
   });
   return view;
 }

@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,24 +27,10 @@
 #include "base/mutex.h"
 #include "flowcontrol/drain_rate.h"
 #include "flowcontrol/fair_queue.h"
+#include "flowcontrol/queue_options.h"
 #include "flowcontrol/victims.h"
 
 namespace gw {
-
-// What a pool says of its queue.
-struct QueueOptions {
-  size_t requests_max = 1000;     // that wait, of each priority
-  size_t bytes_max = 256u << 20;  // of their bodies
-  Duration timeout = std::chrono::seconds(60);
-  // Whether requests wait, too, while no endpoint is ready: for those that are scaled up from zero.
-  bool waits_without_endpoints = false;
-  std::map<int, double> shares = {};  // smallest shares of priorities, together below 1
-  // Requests of lower priorities may be ended in flight for those of this one and higher ones;
-  // nullopt: none is.
-  std::optional<int> evict_below = std::nullopt;
-
-  bool operator==(const QueueOptions&) const = default;
-};
 
 class RequestQueue;
 
@@ -94,10 +79,11 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   using Id = FairQueue::Id;
   // Metrics tell by then whether the place of who was evicted is room.
   static constexpr Duration kEvictAgainAfter = std::chrono::seconds(1);
-  // How many more requests the pool takes now, of those that are dispatched; kNobodyServes: none,
-  // and none more if one ended. Called under a lock: it calls nothing of this.
+  // How many more requests the pool takes now, of those that are dispatched, if so many places of
+  // each endpoint are kept free; kNobodyServes: none, and none more if one ended. Called under a
+  // lock: it calls nothing of this.
   static constexpr int64_t kNobodyServes = -1;
-  using Room = std::function<int64_t(TimePoint now)>;
+  using Room = std::function<int64_t(TimePoint now, int64_t kept_free)>;
   // Called once, without the lock, on any thread; also after Leave, if it was under way.
   using Answer = std::function<void(Grant)>;
 
@@ -110,7 +96,8 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
 
   // A turn at once, if there is room and nobody waits who could use it. `room`: as Room, for the
   // pool as the caller knows it.
-  std::optional<Grant> Pass(const FairQueue::Request& request, absl::FunctionRef<int64_t()> room);
+  std::optional<Grant> Pass(const FairQueue::Request& request,
+                            absl::FunctionRef<int64_t(int64_t kept_free)> room);
   // It waits. kNo: `answer` is called, maybe before this returns.
   FairQueue::Refused Wait(const FairQueue::Request& request, Answer answer);
   // False: it does not wait any more, and its answer is under way.
@@ -143,6 +130,7 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
       int64_t in_flight_requests;
       int64_t in_flight_tokens;
       bool is_at_ceiling;
+      bool has_room;         // for one more of that priority
       double served_tokens;  // FairQueue::TenantView::counter
     };
     bool is_saturated() const { return room.value_or(0) <= granted; }
@@ -165,6 +153,10 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
 
   void Pump();
   bool TakeDue(Due* due);
+  int64_t RoomNow(TimePoint now, int64_t kept_free) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return room_ == nullptr ? 0 : room_(now, kept_free);
+  }
+  int64_t TakeTurns(TimePoint now, Due* due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LetAllGo(Due* due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Victims::Key Dispatched(int priority, Victims::Evict evict);

@@ -32,7 +32,7 @@ class Backlog {
     QueueOptions options;
     options.requests_max = SIZE_MAX;
     options.bytes_max = SIZE_MAX;
-    queue_->SetPool(options, [this](TimePoint) { return kInFlightMax - in_flight_; });
+    queue_->SetPool(options, [this](TimePoint, int64_t) { return kInFlightMax - in_flight_; });
   }
 
   void Come() {
@@ -89,13 +89,14 @@ void BM_PassDispatchEnd(benchmark::State& state) {
   static std::shared_ptr<RequestQueue> held;
   if (state.thread_index() == 0) {
     held = std::make_shared<RequestQueue>(RealClock());
-    held->SetPool({}, [](TimePoint) { return int64_t{1000}; });
+    held->SetPool({}, [](TimePoint, int64_t) { return int64_t{1000}; });
     queue = held.get();
   }
   const std::string tenant = "tenant-" + std::to_string(state.thread_index());
   for (auto _ : state) {
-    std::optional<Grant> grant = queue->Pass(
-        {.id = 1, .tenant = tenant, .tokens = 100, .bytes = 400}, [] { return int64_t{1000}; });
+    std::optional<Grant> grant =
+        queue->Pass({.id = 1, .tenant = tenant, .tokens = 100, .bytes = 400},
+                    [](int64_t) { return int64_t{1000}; });
     grant->Dispatched();
     grant->End(500);
   }

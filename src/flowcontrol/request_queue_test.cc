@@ -23,13 +23,14 @@ class RequestQueueTest : public testing::Test {
   void TearDown() override { room_ = -1'000'000; }
   void SetRoom(int64_t room) {
     room_ = room;
-    queue_->SetPool(options_, [this](TimePoint) { return room_ - in_flight_; });
+    queue_->SetPool(options_, [this](TimePoint, int64_t kept) { return Room(kept); });
   }
+  int64_t Room(int64_t kept_free) const { return room_ - in_flight_ - kept_free; }
   FairQueue::Request Ask(Id id, int priority = 0, std::string_view tenant = "a") {
     return {.id = id, .priority = priority, .tenant = tenant, .tokens = 10, .bytes = 100};
   }
   std::optional<Grant> Pass(const FairQueue::Request& request) {
-    return queue_->Pass(request, [this] { return room_ - in_flight_; });
+    return queue_->Pass(request, [this](int64_t kept_free) { return Room(kept_free); });
   }
   FairQueue::Refused Wait(const FairQueue::Request& request) {
     return queue_->Wait(request, [this, id = request.id](Grant grant) {
@@ -114,6 +115,48 @@ TEST_F(RequestQueueTest, AnEndMakesRoomForTheBest) {
   Dispatch(3);
   End(3);
   EXPECT_EQ(order_, (std::vector<Id>{1, 4, 3, 2}));
+}
+
+TEST_F(RequestQueueTest, ReservedPlacesAreOfAPriorityAndThoseAboveIt) {
+  options_.reserved = {{1, 2}, {5, 1}};
+  SetRoom(4);
+  std::optional<Grant> first = Pass(Ask(1, 0));
+  EXPECT_TRUE(first);
+  EXPECT_FALSE(Pass(Ask(2, 0))) << "three are kept free, and one has its turn";
+  Wait(Ask(2, 0));
+  Wait(Ask(3, 0));
+  EXPECT_TRUE(order_.empty());
+  Wait(Ask(4, 1));  // before those that wait, whom there is no room for
+  Wait(Ask(5, 4));
+  EXPECT_EQ(order_, (std::vector<Id>{4, 5}));
+  Wait(Ask(6, 4));
+  EXPECT_EQ(order_.size(), 2u) << "the last one is of priority 5";
+  Wait(Ask(7, 5));
+  EXPECT_EQ(order_, (std::vector<Id>{4, 5, 7}));
+  EXPECT_EQ(queue_->Look().tenants[0].priority, 5);
+  EXPECT_FALSE(queue_->Look().tenants[0].has_room);
+  SetRoom(6);
+  EXPECT_EQ(order_, (std::vector<Id>{4, 5, 7, 6}));
+  EXPECT_TRUE(queue_->Look().tenants[0].has_room);
+  EXPECT_FALSE(queue_->Look().tenants[1].has_room);
+  SetRoom(10);
+  EXPECT_EQ(order_, (std::vector<Id>{4, 5, 7, 6, 2, 3}));
+}
+
+TEST_F(RequestQueueTest, AShareThatIsOwedDoesNotBlockReservedPlaces) {
+  options_.shares = {{-1, 0.9}};
+  options_.reserved = {{0, 1}};
+  SetRoom(1);
+  for (Id id = 1; id <= 3; ++id) Wait(Ask(id, -1));
+  for (Id id = 4; id <= 6; ++id) Wait(Ask(id, 0));
+  for (const Id id : {4, 5}) {
+    EXPECT_EQ(order_.back(), id);
+    Dispatch(id);
+    End(id);
+  }
+  EXPECT_EQ(order_, (std::vector<Id>{4, 5, 6})) << "what it is owed is not reserved for it";
+  SetRoom(3);
+  EXPECT_EQ(order_, (std::vector<Id>{4, 5, 6, 1}));
 }
 
 TEST_F(RequestQueueTest, AGrantThatIsDroppedIsGivenBack) {
@@ -220,7 +263,7 @@ TEST(RequestQueueThreads, NobodyIsLostOrAnsweredTwice) {
   const auto queue = std::make_shared<RequestQueue>(RealClock());
   QueueOptions options;
   options.requests_max = kThreads * kEach;
-  queue->SetPool(options, [&](TimePoint) { return kRoom - in_flight.load(); });
+  queue->SetPool(options, [&](TimePoint, int64_t) { return kRoom - in_flight.load(); });
   const auto serve = [&](Grant grant) {
     const int64_t now = in_flight.fetch_add(1) + 1;
     for (int64_t seen = most.load(); seen < now && !most.compare_exchange_weak(seen, now);) {
@@ -241,7 +284,7 @@ TEST(RequestQueueThreads, NobodyIsLostOrAnsweredTwice) {
                                          .priority = static_cast<int>(random.Below(3)) - 1,
                                          .tenant = tenant,
                                          .tokens = 10};
-        if (auto grant = queue->Pass(request, [&] { return kRoom - in_flight.load(); })) {
+        if (auto grant = queue->Pass(request, [&](int64_t) { return kRoom - in_flight.load(); })) {
           serve(*std::move(grant));
           continue;
         }

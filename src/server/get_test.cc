@@ -163,10 +163,12 @@ class GetQueueTest : public GetTest {
     auto entry = std::make_shared<PoolEntry>(*pool_);
     entry->queueing.emplace();
     entry->queueing->shares = {{-1, 0.1}};
+    entry->queueing->reserved = {{0, 2}};
     entry->queue = queue_;
     entry->breaker = breakers_.Get("qwen", {.waiting_max = 70});
     snapshot_.pools[0] = entry;
-    queue_->SetPool(*entry->queueing, [this](TimePoint) { return room_; });
+    queue_->SetPool(*entry->queueing,
+                    [this](TimePoint, int64_t kept_free) { return room_ - kept_free; });
   }
   // Its turns end before what they are counted in.
   ~GetQueueTest() override { room_ = 0; }
@@ -204,6 +206,10 @@ TEST_F(GetQueueTest, AQueueIsToldByPriorityAndTenant) {
   EXPECT_THAT(Get("kind=queue").body,
               MatchesRegex(".*\ndefault/qwen +7 +<none> +1 +30 +0.0s +0 +0 +0 +saturated\n"
                            "default/qwen +0 +team-a +2 +150 +2.0s +1 +10 +10 +ceiling\n"));
+  room_ = 2;
+  Wait(5, -1, "team-b", 30);
+  EXPECT_THAT(Get("kind=queues&name=qwen").body, HasSubstr("reserved\n"));
+  room_ = 0;
   EXPECT_THAT(Get("kind=queues&output=wide").body,
               MatchesRegex(".* ROOM +REQUESTS-MAX +BYTES-MAX +WAITING-MAX +TIMEOUT +STATE\n.* 0 "
                            "+1000 +268435456 +70 +60.0s +saturated\n.*\n"));
@@ -227,6 +233,8 @@ limits:
   bytes: 268435456
   timeout_ms: 60000
   without_endpoints: false
+  reserved:
+    "0": 2
   evict_below: null
   max_waiting: 70
 priorities:

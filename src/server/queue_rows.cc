@@ -68,11 +68,16 @@ Document PriorityDocument(int priority, const View& view) {
 }
 
 Document LimitsDocument(const PoolEntry& entry, const View& view) {
+  Document reserved = Document::Map();
+  for (const auto& [priority, places] : view.options.reserved) {
+    reserved.Set(std::to_string(priority), places);
+  }
   Document out = Document::Map();
   out.Set("requests", static_cast<uint64_t>(view.options.requests_max))
       .Set("bytes", static_cast<uint64_t>(view.options.bytes_max))
       .Set("timeout_ms", ToMillis(view.options.timeout))
       .Set("without_endpoints", view.options.waits_without_endpoints)
+      .Set("reserved", std::move(reserved))
       .Set("evict_below", NumberOrNull(view.options.evict_below))
       .Set("max_waiting", NumberOrNull(WaitingMaxOf(entry)));
   return out;
@@ -100,7 +105,8 @@ Document QueueDocument(const PoolEntry& entry, const View& view) {
 // What those that wait wait for.
 std::string_view StateOf(const View& view, const View::Tenant* tenant) {
   if (tenant != nullptr && tenant->is_at_ceiling) return "ceiling";
-  return view.is_saturated() ? "saturated" : "room";
+  if (view.is_saturated()) return "saturated";
+  return tenant == nullptr || tenant->has_room ? "room" : "reserved";
 }
 
 // Of one tenant, or of a queue in which there is none.

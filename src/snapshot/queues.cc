@@ -23,9 +23,9 @@ bool WaitsForReady(const PoolEntry& entry, TimePoint now) {
 }  // namespace
 
 int64_t RoomOf(const PoolEntry& entry, TimePoint now,
-               absl::FunctionRef<const Candidates&(const Pool&)> sample) {
+               absl::FunctionRef<const Candidates&(const Pool&)> sample, int64_t kept_free) {
   const auto room_of = [&](const Pool& pool) {
-    return RoomOf(sample(pool), entry.saturation, now);
+    return RoomOf(sample(pool), entry.saturation, now, kept_free);
   };
   if (WaitsForReady(entry, now)) return 0;
   const Disaggregation* const split = entry.disaggregation.get();
@@ -47,18 +47,19 @@ void FollowQueues(const Snapshot& snapshot, const RequestQueues& queues) {
     if (entry->queue == nullptr) continue;
     served.insert(entry->queue.get());
     // The queue is the entry's, so it must not keep that.
-    entry->queue->SetPool(*entry->queueing,
-                          [pool = std::weak_ptr(entry),
-                           scratch = std::make_shared<Candidates>()](TimePoint now) -> int64_t {
-                            const std::shared_ptr<const PoolEntry> held = pool.lock();
-                            if (held == nullptr) return 0;
-                            if (WaitsForReady(*held, now)) return RequestQueue::kNobodyServes;
-                            return RoomOf(*held, now, [&](const Pool& part) -> const Candidates& {
-                              static const InferenceRequest kAny;
-                              SampleEndpoints(part, kAny, now, {}, scratch.get());
-                              return *scratch;
-                            });
-                          });
+    const auto room = [pool = std::weak_ptr(entry), scratch = std::make_shared<Candidates>()](
+                          TimePoint now, int64_t kept_free) -> int64_t {
+      const std::shared_ptr<const PoolEntry> held = pool.lock();
+      if (held == nullptr) return 0;
+      if (WaitsForReady(*held, now)) return RequestQueue::kNobodyServes;
+      const auto sample = [&](const Pool& part) -> const Candidates& {
+        static const InferenceRequest kAny;
+        SampleEndpoints(part, kAny, now, {}, scratch.get());
+        return *scratch;
+      };
+      return RoomOf(*held, now, sample, kept_free);
+    };
+    entry->queue->SetPool(*entry->queueing, room);
   }
   for (const std::shared_ptr<RequestQueue>& queue : queues.All()) {
     if (!served.contains(queue.get())) queue->Close();

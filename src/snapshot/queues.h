@@ -19,7 +19,7 @@ namespace gw {
 // waits for prefill. 0 where no endpoint is ready and requests are to wait for one. `sample` gives
 // one of a pool, which is valid until the next call.
 int64_t RoomOf(const PoolEntry& entry, TimePoint now,
-               absl::FunctionRef<const Candidates&(const Pool&)> sample);
+               absl::FunctionRef<const Candidates&(const Pool&)> sample, int64_t kept_free = 0);
 
 // After `snapshot` was published: its pools' queues go by it from now on, and those that it does
 // not have let go of who waits. One thread at a time.

@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "absl/strings/numbers.h"
 #include "api/annotations.h"
 #include "api/names.h"
 #include "base/check.h"
@@ -20,6 +21,8 @@ constexpr size_t kBlockCharsMin = 16;
 constexpr size_t kBlockCharsMax = 65536;
 // More than the largest body has of the shortest blocks is a slip.
 constexpr size_t kBlocksMaxMax = 4'194'304;
+
+constexpr size_t kSaturationMax = 1'000'000;
 
 constexpr std::string_view kOwnPrefix = "penstock.dev/";
 constexpr std::string_view kStrategies[] = {"DEFAULT", "PREFIX_CACHE"};
@@ -68,6 +71,31 @@ std::optional<std::string> ReadAccess(const std::string& key, const std::string&
   return std::nullopt;
 }
 
+// What each endpoint has when it is saturated; nullopt: it is not about that.
+std::optional<std::string> ReadSaturation(const std::string& key, const std::string& value,
+                                          SaturationLimits* limits) {
+  size_t most = 0;
+  if (key == api::kSaturationWaitingAnnotation) {
+    std::string error = ReadNumber(value, 0, kSaturationMax, &most);
+    if (error.empty()) limits->waiting_requests_max = static_cast<float>(most);
+    return error;
+  }
+  if (key == api::kSaturationRequestsAnnotation) {
+    std::string error = ReadNumber(value, 1, kSaturationMax, &most);
+    if (error.empty()) limits->requests_max = static_cast<int64_t>(most);
+    return error;
+  }
+  if (key == api::kSaturationKvCacheAnnotation) {
+    float ratio = 0;
+    if (absl::SimpleAtof(value, &ratio) && ratio > 0 && ratio <= 1) {
+      limits->kv_cache_utilization_ratio_max = ratio;
+      return "";
+    }
+    return fmt::format("must be a ratio above 0 and at most 1, such as 0.8, got \"{}\"", value);
+  }
+  return std::nullopt;
+}
+
 std::string ReadOwn(const std::string& key, const std::string& value, PoolSettings* settings) {
   if (std::string why = api::WhyUnknown("InferencePool", key); !why.empty()) return why;
   if (key == api::kPrefixBlockCharsAnnotation) {
@@ -95,6 +123,7 @@ std::string ReadOwn(const std::string& key, const std::string& value, PoolSettin
     if (api::IsDnsSubdomain(value)) return "";
     return fmt::format("must be the name of a Backend, got \"{}\"", value);
   }
+  if (auto error = ReadSaturation(key, value, &settings->saturation)) return *std::move(error);
   if (const auto error = ReadAccess(key, value, settings)) {
     settings->access_is_wrong |= !error->empty();
     return *error;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/inference.h"
+#include "flowcontrol/admission.h"
 #include "flowcontrol/breaker.h"
 #include "flowcontrol/request_queue.h"
 #include "pool/pool.h"
@@ -22,6 +23,7 @@ struct PoolSettings {
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;
   std::string fallback;  // a Backend's name; empty: none
+  SaturationLimits saturation;
   std::optional<QueueOptions> queueing;
   BreakerLimits breaker;
   bool builtin_picker = false;  // asked for

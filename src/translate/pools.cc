@@ -193,6 +193,7 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   base.prefix = settings.prefix;
   base.asks_stream_usage = settings.asks_stream_usage;
   base.stream_keepalive = settings.stream_keepalive;
+  base.saturation = settings.saturation;
   base.queueing = settings.queueing;
   if (base.queueing) base.queue = context.queues->Get(base.pool.id);
   base.breaker = context.breakers->Get("InferencePool " + base.pool.id, settings.breaker);

@@ -240,12 +240,26 @@ TEST(Pool, SaysWhichOfItsPodsHaveNoAddress) {
   EXPECT_EQ(PoolMessage(scenario.Run(), "Accepted"), "");
 }
 
+struct WrongAnnotation {
+  const char* key;
+  const char* value;
+  const char* message;
+};
+
+void ExpectRefused(const WrongAnnotation& wrong) {
+  PoolScenario scenario;
+  scenario.pool->meta.annotations[wrong.key] = wrong.value;
+  const Translation translation = scenario.Run();
+  EXPECT_EQ(PoolSaid(translation, "Accepted"), "False/NotSupportedByParent");
+  EXPECT_EQ(PoolMessage(translation, "Accepted"),
+            std::string("annotation ") + wrong.key + ": " + wrong.message);
+  EXPECT_EQ(Answer(translation), "500:1");
+  EXPECT_EQ(EntryOf(translation).unservable, "InferencePool default/pool: annotation " +
+                                                 std::string(wrong.key) + ": " + wrong.message);
+}
+
 TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
-  const struct {
-    const char* key;
-    const char* value;
-    const char* message;
-  } kCases[] = {
+  const WrongAnnotation kCases[] = {
       {api::kRuntimeAnnotation, "ollama",
        "must be vllm, sglang, trt-llm (or trtllm-serve) or triton-tensorrt-llm, got \"ollama\""},
       {api::kRuntimeAnnotation, "",
@@ -269,16 +283,12 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
        "penstock.dev/picker, penstock.dev/prefix-block-chars, "
        "penstock.dev/prefix-blocks-max, "
        "penstock.dev/queue-bytes-max, penstock.dev/queue-evict-below, "
-       "penstock.dev/queue-requests-max, penstock.dev/queue-shares, "
+       "penstock.dev/queue-requests-max, penstock.dev/queue-reserved, "
+       "penstock.dev/queue-shares, "
        "penstock.dev/queue-timeout, penstock.dev/queue-without-endpoints, penstock.dev/queueing, "
+       "penstock.dev/saturation-kv-cache, penstock.dev/saturation-requests, "
+       "penstock.dev/saturation-waiting, "
        "penstock.dev/stream-keepalive and penstock.dev/stream-usage"},
-      {"penstock.dev/queueing", "yes", "must be \"true\" or \"false\", got \"yes\""},
-      {"penstock.dev/queue-evict-below", "high",
-       "must be a priority, a whole number such as 0, got \"high\""},
-      {"penstock.dev/queue-evict-below", "0",
-       "says something only beside penstock.dev/queueing: \"true\""},
-      {"penstock.dev/queue-timeout", "5s",
-       "says something only beside penstock.dev/queueing: \"true\""},
       {"penstock.dev/max-requests", "0", "must be 1..1000000000, got \"0\""},
       {"penstock.dev/max-requests", "many", "must be 1..1000000000, got \"many\""},
       {"penstock.dev/max-waiting", "-1", "must be 0..1000000000, got \"-1\""},
@@ -290,17 +300,31 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
       {"penstock.dev/stream-keepalive", "0s",
        "must be a duration of 100ms to 1h, such as 15s, got \"0s\""},
   };
-  for (const auto& c : kCases) {
-    PoolScenario scenario;
-    scenario.pool->meta.annotations[c.key] = c.value;
-    const Translation translation = scenario.Run();
-    EXPECT_EQ(PoolSaid(translation, "Accepted"), "False/NotSupportedByParent");
-    EXPECT_EQ(PoolMessage(translation, "Accepted"),
-              std::string("annotation ") + c.key + ": " + c.message);
-    EXPECT_EQ(Answer(translation), "500:1");
-    EXPECT_EQ(EntryOf(translation).unservable,
-              "InferencePool default/pool: annotation " + std::string(c.key) + ": " + c.message);
-  }
+  for (const WrongAnnotation& wrong : kCases) ExpectRefused(wrong);
+}
+
+TEST(Pool, WithAnAnnotationOfItsQueueOrSaturationThatSaysNothingItIsRefused) {
+  const WrongAnnotation kCases[] = {
+      {"penstock.dev/queueing", "yes", "must be \"true\" or \"false\", got \"yes\""},
+      {"penstock.dev/queue-evict-below", "high",
+       "must be a priority, a whole number such as 0, got \"high\""},
+      {"penstock.dev/queue-evict-below", "0",
+       "says something only beside penstock.dev/queueing: \"true\""},
+      {"penstock.dev/queue-reserved", "1=0",
+       "must be places of each endpoint for a priority and those above it, 1 to 1000000, such as "
+       "\"1=4\" or \"1=4,2=2\", got \"1=0\""},
+      {"penstock.dev/queue-reserved", "1=2",
+       "says something only beside penstock.dev/queueing: \"true\""},
+      {"penstock.dev/saturation-waiting", "-1", "must be 0..1000000, got \"-1\""},
+      {"penstock.dev/saturation-requests", "0", "must be 1..1000000, got \"0\""},
+      {"penstock.dev/saturation-kv-cache", "80",
+       "must be a ratio above 0 and at most 1, such as 0.8, got \"80\""},
+      {"penstock.dev/saturation-kv-cache", "nan",
+       "must be a ratio above 0 and at most 1, such as 0.8, got \"nan\""},
+      {"penstock.dev/queue-timeout", "5s",
+       "says something only beside penstock.dev/queueing: \"true\""},
+  };
+  for (const WrongAnnotation& wrong : kCases) ExpectRefused(wrong);
 }
 
 TEST(Pool, OfTheOldVersionUsesItsReason) {

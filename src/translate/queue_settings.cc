@@ -18,11 +18,13 @@ constexpr std::string_view kAnnotations[] = {
     api::kQueueingAnnotation,        api::kQueueRequestsMaxAnnotation,
     api::kQueueBytesMaxAnnotation,   api::kQueueTimeoutAnnotation,
     api::kQueueSharesAnnotation,     api::kQueueWithoutEndpointsAnnotation,
-    api::kQueueEvictBelowAnnotation, api::kMaxWaitingAnnotation,
+    api::kQueueEvictBelowAnnotation, api::kQueueReservedAnnotation,
+    api::kMaxWaitingAnnotation,
 };
 
 constexpr size_t kRequestsMaxMax = 10'000'000;
 constexpr size_t kBytesMaxMax = size_t{1} << 40;
+constexpr int64_t kReservedMax = 1'000'000;
 constexpr Duration kTimeoutMin = std::chrono::milliseconds(1);
 constexpr Duration kTimeoutMax = std::chrono::hours(24);
 
@@ -66,22 +68,19 @@ std::string ReadTimeout(const std::string& value, Duration* target) {
   return fmt::format("must be a duration of 1ms to 24h, such as 60s, got \"{}\"", value);
 }
 
-// "-1=0.1,0=0.2"
-bool ParseShares(std::string_view text, std::map<int, double>* shares) {
-  double sum = 0;
+// "-1=0.1,0=0.2": of priorities, none of them twice.
+template <typename Number>
+bool ParsePairs(std::string_view text, std::map<int, Number>* numbers) {
   while (true) {
     const size_t comma = text.find(',');
     const std::string_view pair = text.substr(0, comma);
     const size_t equals = pair.find('=');
     int priority = 0;
-    double share = 0;
+    Number number = 0;
     if (equals == pair.npos || !ReadAll(pair.substr(0, equals), &priority) ||
-        !ReadAll(pair.substr(equals + 1), &share)) {
+        !ReadAll(pair.substr(equals + 1), &number) || !numbers->emplace(priority, number).second) {
       return false;
     }
-    sum += share;
-    // Also what is no number.
-    if (!(share > 0) || !(sum < 1) || !shares->emplace(priority, share).second) return false;
     if (comma == text.npos) return true;
     text.remove_prefix(comma + 1);
   }
@@ -89,7 +88,13 @@ bool ParseShares(std::string_view text, std::map<int, double>* shares) {
 
 std::string ReadShares(const std::string& value, std::map<int, double>* target) {
   std::map<int, double> shares;
-  if (ParseShares(value, &shares)) {
+  bool right = ParsePairs(value, &shares);
+  double sum = 0;
+  for (const auto& [priority, share] : shares) {
+    sum += share;
+    right = right && share > 0 && sum < 1;  // also false of what is no number
+  }
+  if (right) {
     *target = std::move(shares);
     return "";
   }
@@ -97,6 +102,22 @@ std::string ReadShares(const std::string& value, std::map<int, double>* target) 
       "must be smallest shares of priorities, each above 0 and together below 1, "
       "such as \"-1=0.1\" or \"-1=0.1,0=0.2\", got \"{}\"",
       value);
+}
+
+std::string ReadReserved(const std::string& value, std::map<int, int64_t>* target) {
+  std::map<int, int64_t> reserved;
+  bool right = ParsePairs(value, &reserved);
+  for (const auto& [priority, places] : reserved) {
+    right = right && places >= 1 && places <= kReservedMax;
+  }
+  if (right) {
+    *target = std::move(reserved);
+    return "";
+  }
+  return fmt::format(
+      "must be places of each endpoint for a priority and those above it, 1 to {}, such as "
+      "\"1=4\" or \"1=4,2=2\", got \"{}\"",
+      kReservedMax, value);
 }
 
 std::string ReadWaitingMax(const std::string& value, std::optional<int64_t>* target) {
@@ -124,6 +145,7 @@ std::string ReadOne(const std::string& key, const std::string& value, bool* on,
   if (key == api::kQueueBytesMaxAnnotation) return ReadBytesMax(value, &options->bytes_max);
   if (key == api::kQueueTimeoutAnnotation) return ReadTimeout(value, &options->timeout);
   if (key == api::kQueueSharesAnnotation) return ReadShares(value, &options->shares);
+  if (key == api::kQueueReservedAnnotation) return ReadReserved(value, &options->reserved);
   if (key == api::kQueueEvictBelowAnnotation) return ReadPriority(value, &options->evict_below);
   CHECK(key == api::kQueueWithoutEndpointsAnnotation);
   return ReadBool(value, &options->waits_without_endpoints);
