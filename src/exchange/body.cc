@@ -127,7 +127,7 @@ Step Exchange::ReadCodings() {
 
 Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   parsed_.bytes = body;
-  tried_.notes.BodyCame(now);
+  parsed_.came = now;
   parsed_.edit.Begin(body);
   if (parsed_.request.api == ApiKind::kModels) {
     if (Refusal refusal = ReserveTokens(now)) return Reject(std::move(refusal));

@@ -26,6 +26,7 @@ void ParsedBody::Reset() {
     std::vector<uint64_t>().swap(request.prefix_blocks);
   }
   bytes = {};
+  came = {};
   outcome.reset();
   codings.clear();
   names_model_field = false;

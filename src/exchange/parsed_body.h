@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "exchange/asked.h"
 #include "http/content_decoder.h"
@@ -21,6 +22,7 @@ namespace gw {
 struct ParsedBody {
   InferenceRequest request;
   std::string_view bytes;
+  TimePoint came{};                          // all of it
   std::optional<ParseOutcome> outcome;       // nullopt: it is not read
   std::vector<http::ContentCoding> codings;  // that are undone before it is read
   bool names_model_field = false;            // the route was found by the body's model
