@@ -106,6 +106,7 @@ Step Exchange::OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer a
   const PrefixOptions& prefix = routed_.pool()->prefix;
   // Blocks of another size are none that the index knows.
   if (prefix.block_chars != parsed_.hashed_block_chars) parsed_.request.prefix_blocks.clear();
+  parsed_.Splice(&tried_->body);
   return TakeAnswer(std::move(answer), now);
 }
 

@@ -145,7 +145,7 @@ class Exchange {
   // nullopt: the client's is left alone.
   std::optional<std::string_view> model_field() const;
   const InferenceRequest& request() const { return parsed_.request; }
-  BodyEdit& body() { return parsed_.edit; }
+  BodyEdit& body() { return tried_->body; }
   // Asks in the client's place. What comes of it must be taken out, and so not be coded.
   bool asks_usage() const { return parsed_.usage_ask.has_value(); }
   // What must be undone before OnRequestBody, in the order in which it was applied.
@@ -160,7 +160,7 @@ class Exchange {
   bool is_pair() const { return tried_->pair.active; }
   const Endpoint& prefill_endpoint() const { return *tried_->pair.decision.endpoint; }
   BodyEdit& prefill_body() {
-    return tried_->pair.runtime == Runtime::kSglang ? parsed_.edit : tried_->pair.body;
+    return tried_->pair.runtime == Runtime::kSglang ? tried_->body : tried_->pair.body;
   }
   // Of the prefill half a successful answer is needed, too.
   bool needs_prefill_answer() const { return tried_->pair.runtime == Runtime::kVllm; }

@@ -64,9 +64,8 @@ Step Exchange::FallBack(FallbackReason reason, TimePoint now) {
   parsed_.model = nullptr;
   parsed_.usage_ask.reset();
   parsed_.request.prefix_blocks.clear();
-  parsed_.edit.Begin(parsed_.bytes);
   parsed_.MapModel(*routed_.pool(), sticky_.value, env_.random);
-  parsed_.Splice(&parsed_.edit);
+  parsed_.Splice(&tried_->body);
   return ScheduleTry(now);
 }
 

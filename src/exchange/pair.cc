@@ -57,9 +57,8 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
   if (CanDisaggregate(parsed_.request.api)) return SchedulePair(now);
   const Disaggregation& split = *routed_.pool()->disaggregation;
   if (split.whole.endpoints.empty()) return Reject(Rejection::kNotDisaggregated);
-  parsed_.edit.Begin(parsed_.bytes);
-  parsed_.Splice(&parsed_.edit);
-  RemoveTransferMembers(&parsed_.edit);
+  parsed_.Splice(&tried_->body);
+  RemoveTransferMembers(&tried_->body);
   return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
 }
 
@@ -118,10 +117,9 @@ Step Exchange::DispatchChosen(const Decision& decode, const Decision& prefill, T
   tried_->pair.decision = prefill;
   tried_->pair.alone = prefill.endpoint == nullptr;
   env_.metrics.CountDisaggregation(routed_.pool()->pool.id, tried_->pair.alone);
-  parsed_.edit.Begin(parsed_.bytes);
-  parsed_.Splice(&parsed_.edit);
+  parsed_.Splice(&tried_->body);
   if (!tried_->pair.alone) return DispatchPair(now);
-  RemoveTransferMembers(&parsed_.edit);
+  RemoveTransferMembers(&tried_->body);
   tried_->pair.active = false;
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
@@ -146,10 +144,9 @@ Step Exchange::DispatchPair(TimePoint now) {
   CountDispatch(tried_->pair.decision);
   if (tried_->pair.runtime == Runtime::kSglang) {
     SetBootstrap(parsed_.bytes, parsed_.request, prefill.ip, split.bootstrap_port, env_.random,
-                 &parsed_.edit);
+                 &tried_->body);
     return {Step::Kind::kForwardPair, Rejection::kNone};
   }
-  tried_->pair.body.Begin(parsed_.bytes);
   parsed_.Splice(&tried_->pair.body, false);  // it is no stream
   SetPrefillOnly(&tried_->pair.body);
   return {Step::Kind::kPrefill, Rejection::kNone};
@@ -187,10 +184,10 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   tried_->pair.leased = params.has_value();
   tried_->pair.recomputed = !params.has_value();
   if (params) {
-    SetKvTransferParams(*params, &parsed_.edit);
+    SetKvTransferParams(*params, &tried_->body);
   } else {
     // vLLM computes the prompt again, and the client gets the same answer, later.
-    RemoveTransferMembers(&parsed_.edit);
+    RemoveTransferMembers(&tried_->body);
     Phases().recomputed.Add();
   }
   return {Step::Kind::kForward, Rejection::kNone};
