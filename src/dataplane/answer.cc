@@ -76,21 +76,19 @@ void RequestDriver::SendCopies() {
 void RequestDriver::Wait() {
   SetState(State::kWaiting);
   StartKeepalive();
-  // No try is under way, so its timer is free.
   if (exchange_.queues()) {
-    try_timer_.Start(std::max(Duration(0), exchange_.queue_deadline() - worker_.loop().now()));
+    step_timer_.Start(std::max(Duration(0), exchange_.queue_deadline() - worker_.loop().now()));
   }
 }
 
-// No try is under way, so its timer is free.
 void RequestDriver::BackOff() {
   SetState(State::kWaiting);
   StartKeepalive();
-  try_timer_.Start(exchange_.back_off());
+  step_timer_.Start(exchange_.back_off());
 }
 
 void RequestDriver::OnGateAnswer(GateAnswer answer) {
-  try_timer_.Stop();
+  step_timer_.Stop();
   Act(exchange_.OnGateAnswer(worker_.newest_snapshot(), std::move(answer), worker_.loop().now()));
 }
 
@@ -147,7 +145,7 @@ ClientRequest RequestDriver::ForwardedTry(const EndpointAccess* access, BodyEdit
     target = origin_form;
   }
   ClientRequest request = worker_.forwarder().Forward(
-      *head_, {target, exchange_.request_id(), client_, body->size() > 0, read_here,
+      *head_, {target, exchange_.request_id(), sink_->client(), body->size() > 0, read_here,
                exchange_.model_field(), !exchange_.body_codings().empty(), filters,
                exchange_.authorized().drops_credentials(), access});
   request.parts = body->parts();

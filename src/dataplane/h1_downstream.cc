@@ -184,7 +184,7 @@ bool H1Downstream::ConsumeStep(std::string_view* in) {
   if (request_ == nullptr) {
     if (in->empty()) return false;
     request_ = worker_.spare_requests().Take(worker_, worker_.options().request_head);
-    request_->driver.Serve(listener_, client(), *this);
+    request_->driver.Serve(listener_, *this);
   }
   http::RequestParser& parser = request_->parser;
   RequestDriver& driver = request_->driver;

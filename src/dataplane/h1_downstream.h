@@ -36,6 +36,7 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   void OnReadable() override;
   void OnWritable() override;
 
+  ClientIdentity client() const override;
   bool has_open_form() const override { return head().minor_version != 0; }
   BodyForm HoldHead(const http::ResponseHead& head, std::string_view request_id,
                     bool changes_length) override;
@@ -60,7 +61,6 @@ class H1Downstream final : public DownstreamConnection, public StreamObserver, p
   bool waits() const { return request_ != nullptr && request_->driver.waits(); }
   const http::RequestHead& head() const { return request_->parser.head(); }
   bool busy() const { return waits() || state_ == State::kClosing || !out_.empty(); }
-  ClientIdentity client() const;
   void SetState(State state);
   void ReadLoop();
   IoResult ReadOnce();

@@ -47,7 +47,7 @@ class SpareRequestsTest : public WorkerTest {
 };
 
 TEST_F(SpareRequestsTest, ClientsOneAfterTheOtherNeedOne) {
-  options_.spare_requests_max = 1;
+  options_.exchange.spare_requests_max = 1;
   Start();
   std::vector<std::unique_ptr<Peer>> clients;
   for (size_t i = 0; i < 3; ++i) {
@@ -59,7 +59,7 @@ TEST_F(SpareRequestsTest, ClientsOneAfterTheOtherNeedOne) {
 }
 
 TEST_F(SpareRequestsTest, OfManyAtOnceThoseBeyondTheLimitAreFreed) {
-  options_.spare_requests_max = 1;
+  options_.exchange.spare_requests_max = 1;
   Start();
   auto one = Connect(kGet);
   Served(0);
@@ -71,7 +71,7 @@ TEST_F(SpareRequestsTest, OfManyAtOnceThoseBeyondTheLimitAreFreed) {
 
 // Heads cut anywhere, requests sent ahead, clients that leave in the middle of one.
 TEST_F(SpareRequestsTest, NoClientMeetsAnythingOfAnother) {
-  options_.spare_requests_max = 2;
+  options_.exchange.spare_requests_max = 2;
   Start();
   Random random(7);
   constexpr size_t kClients = 6;

@@ -27,8 +27,6 @@ struct DataplaneOptions {
   size_t body_bytes_per_second_min = 4096;
   size_t pipelined_bytes_max = 64 * 1024;  // reading from that client pauses
   size_t spare_body_bytes_max = 8u << 20;  // memory of ended bodies that a worker keeps: freed
-  // What requests that have ended needed beside it, kept by a worker for those to come: freed.
-  size_t spare_requests_max = 1024;
   // Per worker: the longest idle client is closed; if none is idle, accepting pauses.
   size_t downstream_connections_max = 16384;
   size_t tls_handshakes_max = 1000;            // per worker, under way: the oldest is closed

@@ -34,7 +34,7 @@ void RequestDriver::StartBootstrapTimer() {
 }
 
 void RequestDriver::CancelHalves() {
-  try_timer_.Stop();
+  step_timer_.Stop();
   bootstrap_timer_.Stop();
   if (prefill_ != nullptr) prefill_->Cancel();
   if (upstream_ == nullptr) return;

@@ -16,17 +16,14 @@ RequestDriver::RequestDriver(ProxyWorker& worker)
       exchange_(worker.environment(), this),
       body_(&worker.spare_bodies()),
       share_(worker.held()),
-      body_timer_(worker.loop(), [this] { OnBodyTimeout(); }),
       request_timer_(worker.loop(), [this] { OnRequestTimeout(); }),
-      try_timer_(worker.loop(), [this] { OnTryTimeout(); }),
+      step_timer_(worker.loop(), [this] { OnStepTimeout(); }),
       keepalive_timer_(worker.loop(), [this] { OnKeepalive(); }),
       bootstrap_timer_(worker.loop(), [this] { OnBootstrapTimeout(); }) {}
 
-void RequestDriver::Serve(const ListenerKey& listener, const ClientIdentity& client,
-                          ResponseSink& sink) {
+void RequestDriver::Serve(const ListenerKey& listener, ResponseSink& sink) {
   DCHECK(!active());
   listener_ = &listener;
-  client_ = client;
   sink_ = &sink;
 }
 
@@ -44,7 +41,8 @@ void RequestDriver::Begin(const http::RequestHead& head) {
   early_head_ = false;
   upstream_status_ = 0;
   misfit_ = false;
-  exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_, worker_.loop().now());
+  exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, sink_->client(),
+                  worker_.loop().now());
   const Step step = exchange_.OnRequestHead(head);
   if (step.kind != Step::Kind::kReadBody) {
     Act(step);
@@ -74,7 +72,8 @@ void RequestDriver::RefuseHead(http::HeadError error) {
     SetState(State::kBody);
     status_ = 0;
     early_head_ = false;
-    exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, client_, worker_.loop().now());
+    exchange_.Begin(worker_.SnapshotFor(*listener_), *listener_, sink_->client(),
+                    worker_.loop().now());
     exchange_.OnRefusedHead();
   }
   Respond(RejectionFor(error));
@@ -127,7 +126,7 @@ void RequestDriver::OnBodyPause() {
                        static_cast<double>(std::max<size_t>(options.body_bytes_per_second_min, 1)));
   const Duration left =
       options.client_body_timeout + std::chrono::duration_cast<Duration>(earned) - body_time_;
-  body_timer_.Start(std::clamp(left, Duration(0), options.client_body_timeout));
+  step_timer_.Start(std::clamp(left, Duration(0), options.client_body_timeout));
 }
 
 void RequestDriver::OnBodyTimeout() {
@@ -141,7 +140,7 @@ void RequestDriver::OnBodyEnd(const http::HeaderList& trailers) {
   for (const http::HeaderField& field : trailers) {
     if (http::MayTrail(field.name)) trailers_.push_back(field);
   }
-  body_timer_.Stop();
+  step_timer_.Stop();
   if (exchange_.body_codings().empty() || body_.size() == 0) {
     TakeBody();
   } else {
@@ -171,7 +170,6 @@ void RequestDriver::Abort() {
 // Gives back what the request holds, whatever ended it.
 void RequestDriver::End(Outcome outcome) {
   if (!active()) return;
-  body_timer_.Stop();
   request_timer_.Stop();
   keepalive_timer_.Stop();
   CancelHalves();

@@ -43,9 +43,9 @@ class RequestDriver final : public ResponseHandler,
   explicit RequestDriver(ProxyWorker& worker);
   ~RequestDriver() { End(Outcome::kClientLeft); }
 
-  // Whose requests come from here on; first of all. `client`: who asks, for the log and for
-  // servers. All three stay valid as long as their requests come. REQUIRES: !active()
-  void Serve(const ListenerKey& listener, const ClientIdentity& client, ResponseSink& sink);
+  // Whose requests come from here on; first of all. Both stay valid as long as their requests come.
+  // REQUIRES: !active()
+  void Serve(const ListenerKey& listener, ResponseSink& sink);
   // A request has come. It may be done when this returns; `head` is valid until it is.
   // REQUIRES: !active()
   void Begin(const http::RequestHead& head);
@@ -127,6 +127,7 @@ class RequestDriver final : public ResponseHandler,
   void StartTryTimer();
   void OnRequestTimeout();
   bool OnQueueTimeout();  // false: its turn has just come
+  void OnStepTimeout();
   void OnTryTimeout();
 
   // list_models.cc
@@ -163,7 +164,6 @@ class RequestDriver final : public ResponseHandler,
 
   ProxyWorker& worker_;
   const ListenerKey* listener_ = nullptr;
-  ClientIdentity client_ = "";
   ResponseSink* sink_ = nullptr;
   State state_ = State::kIdle;
   const http::RequestHead* head_ = nullptr;
@@ -190,9 +190,9 @@ class RequestDriver final : public ResponseHandler,
   int status_ = 0;  // sent to the client; 0: nothing was
 
   Duration keepalive_interval_{};  // of the request in work
-  Timer body_timer_;
-  Timer request_timer_;    // the rule's request timeout
-  Timer try_timer_;        // the rule's backendRequest timeout, back-off, or deadline in a queue
+  Timer request_timer_;            // the rule's request timeout
+  // A body's coming, the deadline in a queue, back-off, or the rule's backendRequest timeout.
+  Timer step_timer_;
   Timer keepalive_timer_;  // of an event stream, until its first byte
   Timer bootstrap_timer_;  // of a disaggregated request, until its KV cache has arrived
 };

@@ -16,6 +16,7 @@
 #include <span>
 #include <string_view>
 
+#include "exchange/asked.h"
 #include "http/head.h"
 
 namespace gw {
@@ -44,6 +45,8 @@ struct OwnAnswer {
 
 class ResponseSink {
  public:
+  // Who asks, for the log and for servers. Views that are valid until the request is done.
+  virtual ClientIdentity client() const = 0;
   // A stream can be begun whose length nobody knows, and its being cut be told from its end.
   virtual bool has_open_form() const = 0;
   // The head that an endpoint sent. `changes_length`: the body on its way does.

@@ -17,8 +17,8 @@ void RequestDriver::StartRequestTimers() {
 
 void RequestDriver::StartTryTimer() {
   const RouteRule* rule = exchange_.rule();
-  if (rule != nullptr && rule->try_timeout && !try_timer_.active()) {
-    try_timer_.Start(*rule->try_timeout);
+  if (rule != nullptr && rule->try_timeout && !step_timer_.active()) {
+    step_timer_.Start(*rule->try_timeout);
   }
 }
 
@@ -38,6 +38,14 @@ bool RequestDriver::OnQueueTimeout() {
   if (step.kind == Step::Kind::kContinue) return false;
   Act(step);
   return true;
+}
+
+void RequestDriver::OnStepTimeout() {
+  if (wants_body()) {
+    OnBodyTimeout();
+  } else {
+    OnTryTimeout();
+  }
 }
 
 void RequestDriver::OnTryTimeout() {

@@ -77,24 +77,36 @@ Step Exchange::AskGate(Criticality criticality, TimePoint now) {
   const Gate::Question question{*routed_.pool(), *asked_.head, parsed_.request, criticality,
                                 asked_.began};
   std::optional<GateAnswer> answer = env_.gate->Ask(question, {env_.room->door(), wait_id_});
-  if (!answer) {
-    parsed_.model = nullptr;  // the pool's
-    routed_.Unpin();
-    return {Step::Kind::kWait, Rejection::kNone};
-  }
+  if (!answer) return Wait();
   env_.room->Leave(std::exchange(wait_id_, 0));
   return TakeAnswer(*std::move(answer), now);
+}
+
+// Before the first try: nothing is held of the pool, and nothing that only tries need.
+Step Exchange::Wait() {
+  parsed_.model = nullptr;  // the pool's
+  routed_.Unpin();
+  tried_.GiveBack();
+  observed_.GiveBack();
+  return {Step::Kind::kWait, Rejection::kNone};
+}
+
+void Exchange::StopWaiting() {
+  wait_id_ = 0;
+  tried_.Take();
+  observed_.Take();
 }
 
 Step Exchange::OnGateAnswer(std::shared_ptr<const Snapshot> newest, GateAnswer answer,
                             TimePoint now) {
   CHECK(waits());
-  wait_id_ = 0;
+  StopWaiting();
   if (queued_.queue != nullptr) TakeTurn(&answer, now);
   if (Refusal refusal = routed_.PinAgain(std::move(newest))) return Reject(std::move(refusal));
   const PrefixOptions& prefix = routed_.pool()->prefix;
   // Blocks of another size are none that the index knows.
   if (prefix.block_chars != parsed_.hashed_block_chars) parsed_.request.prefix_blocks.clear();
+  parsed_.Splice(&tried_->body);
   return TakeAnswer(std::move(answer), now);
 }
 
@@ -102,7 +114,7 @@ Step Exchange::TakeAnswer(GateAnswer answer, TimePoint now) {
   if (answer.rejection != Rejection::kNone) {
     return Reject({answer.rejection, std::move(answer.detail)});
   }
-  tried_.order = std::move(answer.endpoints);
+  tried_->order = std::move(answer.endpoints);
   const Step step = ScheduleTry(now);
   UseTurn();
   return step;
@@ -117,7 +129,7 @@ void Exchange::LeaveGate(TimePoint now) {
   } else {
     env_.gate->Forget(wait_id_);
   }
-  wait_id_ = 0;
+  StopWaiting();
 }
 
 }  // namespace gw

@@ -127,8 +127,7 @@ Step Exchange::ReadCodings() {
 
 Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   parsed_.bytes = body;
-  tried_.notes.BodyCame(now);
-  parsed_.edit.Begin(body);
+  parsed_.came = now;
   if (parsed_.request.api == ApiKind::kModels) {
     if (Refusal refusal = ReserveTokens(now)) return Reject(std::move(refusal));
     return {Step::Kind::kListModels, Rejection::kNone};
@@ -140,6 +139,7 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
     if (const Step step = TakeBody(); step.kind == Step::Kind::kRespond) return step;
   }
   if (Refusal refusal = ReserveTokens(now)) return Reject(std::move(refusal));
+  parsed_.Splice(&tried_->body);
   return Admit(now);
 }
 
@@ -201,7 +201,6 @@ Step Exchange::TakeBody() {
   TakeModelVersion();
   if (understood && routed_.pool()->asks_stream_usage)
     parsed_.usage_ask = AskForUsage(parsed_.bytes, parsed_.request);
-  parsed_.Splice(&parsed_.edit);
   if (understood && routed_.pool()->uses_prefix) {
     const PromptText& prompt = env_.parser.prompt();
     BlockHasher hasher(prompt.size(),

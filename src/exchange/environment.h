@@ -11,8 +11,11 @@
 #include "exchange/gate.h"
 #include "exchange/history.h"
 #include "exchange/metrics.h"
+#include "exchange/observed.h"
 #include "exchange/options.h"
 #include "exchange/response_homes.h"
+#include "exchange/spares.h"
+#include "exchange/tried.h"
 #include "inference/parser.h"
 #include "prefix/index.h"
 #include "scheduling/profile.h"
@@ -43,6 +46,8 @@ struct ExchangeEnvironment {
   SchedulingScratch scratch;
   Candidates candidates;
   std::vector<PoolSample> samples;
+  Spares<Tried> spare_tried{options.spare_requests_max};
+  Spares<Observed> spare_observed{options.spare_requests_max};
   std::unique_ptr<RequestRecord> record = std::make_unique<RequestRecord>();
   RequestHistory history;
   // The field of a request by which tests choose its endpoints (asked.h); empty: there is none.

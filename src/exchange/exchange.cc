@@ -67,8 +67,9 @@ void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   queued_.Reset();
   sticky_.Reset();
   released_.Reset();
-  tried_.Reset();
-  observed_.Reset();
+  limit_ = {};
+  tried_.Take();
+  observed_.Take();
 }
 
 Step Exchange::Reject(Rejection rejection) {
@@ -119,7 +120,7 @@ Decision Exchange::Choose(const Pool& pool, const Profile& profile, bool uses_pr
 
 Decision Exchange::ChooseOfSample(const Profile& profile, bool uses_prefix, TimePoint now) {
   if (uses_prefix && !parsed_.request.prefix_blocks.empty()) FillPrefixHits();
-  if (!tried_.order.empty()) return ChooseInOrder(now);
+  if (!tried_->order.empty()) return ChooseInOrder(now);
   if (home_ != nullptr) {
     if (const Decision home = ChooseHome(); home.endpoint != nullptr) return home;
   }
@@ -135,16 +136,16 @@ Decision Exchange::ChooseOfSample(const Profile& profile, bool uses_prefix, Time
 void Exchange::TakeSample(const Pool& pool, TimePoint now) {
   // Nobody picks among a Service's endpoints but its own load balancing.
   const bool selects = !asked_.selection.empty() && pool.kind == Pool::Kind::kInferencePool;
-  if (tried_.order.empty() && !selects) {
-    env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots});
+  if (tried_->order.empty() && !selects) {
+    env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_->slots});
     return;
   }
   const std::vector<std::string_view> addresses =
-      tried_.order.empty()
+      tried_->order.empty()
           ? AddressesOf(asked_.selection)
-          : std::vector<std::string_view>(tried_.order.begin(), tried_.order.end());
+          : std::vector<std::string_view>(tried_->order.begin(), tried_->order.end());
   const std::vector<uint32_t> slots = SlotsOf(pool, addresses);
-  env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_.slots, .only = slots});
+  env_.TakeSample(pool, parsed_.request, now, {.excluded = tried_->slots, .only = slots});
 }
 
 // Of the sample. Where few are in use those that are not are sampled, too (pool/health.h).
@@ -159,7 +160,7 @@ bool Exchange::IsInUse(size_t row, TimePoint now, Standing last) const {
 Decision Exchange::ChooseInOrder(TimePoint now) const {
   const auto endpoints = env_.candidates.endpoints();
   size_t chosen = endpoints.size();
-  for (const std::string& address : tried_.order) {
+  for (const std::string& address : tried_->order) {
     const auto found =
         std::find_if(endpoints.begin(), endpoints.end(),
                      [&](const Endpoint* candidate) { return candidate->address == address; });
@@ -183,7 +184,7 @@ Decision Exchange::DecisionFor(size_t row) const {
 }
 
 Step Exchange::ScheduleTry(TimePoint now) {
-  const bool fresh = tried_.count == 0;
+  const bool fresh = tried_->count == 0;
   const Step step = ScheduleInPool(now);
   if (step.kind != Step::Kind::kRespond || routed_.Fallback() == nullptr) return step;
   return FallBack(fresh ? FallbackReason::kNoEndpoint : FallbackReason::kTriesFailed, now);
@@ -199,31 +200,31 @@ Step Exchange::ScheduleInPool(TimePoint now) {
 
 Step Exchange::ScheduleWhole(const Pool& pool, const Profile& profile, bool uses_prefix,
                              TimePoint now) {
-  tried_.decision = Choose(pool, profile, uses_prefix, now);
-  if (tried_.decision.endpoint == nullptr) {
-    return Reject(tried_.count == tried_.count_before_fallback ? Rejection::kNoEndpoint
-                                                               : tried_.failed.AsRejection());
+  tried_->decision = Choose(pool, profile, uses_prefix, now);
+  if (tried_->decision.endpoint == nullptr) {
+    return Reject(tried_->count == tried_->count_before_fallback ? Rejection::kNoEndpoint
+                                                                 : tried_->failed.AsRejection());
   }
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 void Exchange::DispatchWhole(TimePoint now) {
-  ++tried_.count;
-  tried_.dispatched = now;
-  tried_.hold.Take(*tried_.decision.endpoint, UncachedTokens(tried_.decision));
-  tried_.notes.Dispatch(tried_.decision, nullptr, now);
-  tried_.slots.push_back(tried_.hold.state().slot);
-  LearnPrefix(tried_.decision);
-  CountDispatch(tried_.decision);
+  ++tried_->count;
+  tried_->dispatched = now;
+  tried_->hold.Take(*tried_->decision.endpoint, UncachedTokens(tried_->decision));
+  tried_->notes.Dispatch(tried_->decision, nullptr, now);
+  tried_->slots.push_back(tried_->hold.state().slot);
+  LearnPrefix(tried_->decision);
+  CountDispatch(tried_->decision);
 }
 
 // `decision`: whose prefix cache is to be used.
 void Exchange::CountDispatch(const Decision& decision) {
-  if (observed_.series == nullptr) FindSeries(ExchangeMetrics::ModelName::kUnproven);
-  observed_.series->in_flight.Add(1);
-  observed_.series->prefix_blocks.Add(parsed_.request.prefix_blocks.size());
-  observed_.series->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
+  if (observed_->series == nullptr) FindSeries(ExchangeMetrics::ModelName::kUnproven);
+  observed_->series->in_flight.Add(1);
+  observed_->series->prefix_blocks.Add(parsed_.request.prefix_blocks.size());
+  observed_->series->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
 }
 
 // `invented`: what is known of a name of the client's own choice.
@@ -233,124 +234,124 @@ void Exchange::FindSeries(ExchangeMetrics::ModelName invented) {
   std::shared_ptr<ExchangeSeries> series = env_.metrics.For(
       routed_.pool()->pool.id, parsed_.request.requested_model, parsed_.request.target_model,
       configured ? ExchangeMetrics::ModelName::kConfigured : invented);
-  if (series == observed_.series) return;
-  if (observed_.series != nullptr && tried_.hold.held()) {
+  if (series == observed_->series) return;
+  if (observed_->series != nullptr && tried_->hold.held()) {
     // The pool may have gone and come back: its gauge need not be the same.
-    observed_.series->in_flight.Add(-1);
+    observed_->series->in_flight.Add(-1);
     series->in_flight.Add(1);
   }
-  observed_.series = std::move(series);
+  observed_->series = std::move(series);
 }
 
 void Exchange::ReleaseTry() {
-  if (tried_.hold.held()) observed_.series->in_flight.Add(-1);
-  tried_.hold.Release();
-  tried_.pair.hold.Release();
+  if (tried_->hold.held()) observed_->series->in_flight.Add(-1);
+  tried_->hold.Release();
+  tried_->pair.hold.Release();
 }
 
 Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
   if (IsPushback(head.status)) {
     const http::HeaderField* const field = head.headers.Find("retry-after");
-    TakePushback(tried_.hold.state(), head.status,
-                 field == nullptr ? std::string_view() : field->value, tried_.dispatched, now);
+    TakePushback(tried_->hold.state(), head.status,
+                 field == nullptr ? std::string_view() : field->value, tried_->dispatched, now);
   }
   if (head.status >= 400 && retry_policy() != nullptr) {
     const Step step = RetryStatus(head.status, now);
     if (step.kind != Step::Kind::kContinue) return step;
   }
-  if (tried_.pair.active && head.status >= 400) {
+  if (tried_->pair.active && head.status >= 400) {
     const Step step = OnDecodeRefused(head.status, now);
     if (step.kind != Step::Kind::kContinue) return step;
   } else if (const Step step = TryElsewhere(head.status, now); step.kind != Step::Kind::kContinue) {
     return step;
   }
-  observed_.status = head.status;
-  tried_.notes.Responded(now);
+  observed_->status = head.status;
+  tried_->notes.Responded(now);
   if (routed_.pool()->models.takes_any_name() && !RefusesName(head.status)) {
     FindSeries(ExchangeMetrics::ModelName::kInvented);
   }
-  observed_.response.Begin(head, parsed_.request.api);
+  observed_->response.Begin(head, parsed_.request.api);
   if (asks_usage()) {
     // A "usage" of null stands in every chunk of a completion, asked for or not, and so it does at
     // other model servers than vLLM, if at all; in chats of older vLLM only because it was asked.
-    observed_.response.FilterUsage(parsed_.request.api == ApiKind::kCompletions ||
-                                   tried_.decision.endpoint->runtime != Runtime::kVllm);
+    observed_->response.FilterUsage(parsed_.request.api == ApiKind::kCompletions ||
+                                    tried_->decision.endpoint->runtime != Runtime::kVllm);
   }
-  tried_.pair.released = false;
+  tried_->pair.released = false;
   return {Step::Kind::kContinue, Rejection::kNone};
 }
 
 void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
-  observed_.response.Feed(bytes);
+  observed_->response.Feed(bytes);
   if (parsed_.request.api == ApiKind::kResponses) LearnHome();
-  if (!observed_.saw_first_byte) {
+  if (!observed_->saw_first_byte) {
     if (!holds_response()) OnFirstByte(now);
-  } else if (observed_.response.event_stream()) {
-    observed_.series->inter_token.Observe(ToSeconds(now - observed_.last_byte));
+  } else if (observed_->response.event_stream()) {
+    observed_->series->inter_token.Observe(ToSeconds(now - observed_->last_byte));
   }
-  observed_.last_byte = now;
+  observed_->last_byte = now;
 }
 
 void Exchange::FilterResponse(std::vector<std::string_view>* pieces, bool last) {
-  const size_t too_long = observed_.response.Filter(pieces, last);
+  const size_t too_long = observed_->response.Filter(pieces, last);
   for (size_t i = 0; i < too_long; ++i) env_.metrics.CountLimit("usage_event_bytes");
 }
 
 void Exchange::OnFirstByte(TimePoint now) {
-  observed_.saw_first_byte = true;
-  observed_.first_byte = now;
-  SetStage(observed_.response.event_stream() ? Victims::Stage::kStreams : Victims::Stage::kFixed);
-  tried_.hold.Answered(now - tried_.dispatched);
-  tried_.hold.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
-  if (tried_.pair.active) OnKvCacheArrived(now);
-  observed_.series->ttft.Observe(ToSeconds(now - asked_.began));
+  observed_->saw_first_byte = true;
+  observed_->first_byte = now;
+  SetStage(observed_->response.event_stream() ? Victims::Stage::kStreams : Victims::Stage::kFixed);
+  tried_->hold.Answered(now - tried_->dispatched);
+  tried_->hold.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
+  if (tried_->pair.active) OnKvCacheArrived(now);
+  observed_->series->ttft.Observe(ToSeconds(now - asked_.began));
 }
 
 void Exchange::OnResponseEnd(TimePoint now) {
-  observed_.response.Finish();
-  if (!tried_.hold.held()) return;
+  observed_->response.Finish();
+  if (!tried_->hold.held()) return;
   // A stream that begins with 200 and says in its first event that the engine is dead is the 500
   // that it would have been without streaming. An abort is the end of a server that is stopping.
-  const bool stream = observed_.response.event_stream();
-  const bool failed_in_stream = stream && observed_.response.reader().saw_error_event() &&
-                                observed_.response.reader().output_events() == 0;
-  if (stream && observed_.response.reader().saw_abort()) return;
-  ChargeStatus(tried_.hold.state(),
-               failed_in_stream && !tried_.pair.active ? 500 : observed_.status, now);
+  const bool stream = observed_->response.event_stream();
+  const bool failed_in_stream = stream && observed_->response.reader().saw_error_event() &&
+                                observed_->response.reader().output_events() == 0;
+  if (stream && observed_->response.reader().saw_abort()) return;
+  ChargeStatus(tried_->hold.state(),
+               failed_in_stream && !tried_->pair.active ? 500 : observed_->status, now);
 }
 
 bool Exchange::OnStreamBroken(TimePoint now) {
-  if (observed_.response.event_stream())
-    observed_.response.Finish();  // the blank line behind [DONE] may be what is missing
-  if (observed_.response.saw_last_event()) {
+  if (observed_->response.event_stream())
+    observed_->response.Finish();  // the blank line behind [DONE] may be what is missing
+  if (observed_->response.saw_last_event()) {
     OnResponseEnd(now);
     return true;
   }
-  if (!tried_.hold.held()) return false;
-  ChargeEndpoint(tried_.hold.state(), TryFailure::kReset, now);
-  if (!tried_.pair.active) return false;
-  tried_.pair.failed_half = "decode";
+  if (!tried_->hold.held()) return false;
+  ChargeEndpoint(tried_->hold.state(), TryFailure::kReset, now);
+  if (!tried_->pair.active) return false;
+  tried_->pair.failed_half = "decode";
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kReset);
   return false;
 }
 
 Outcome Exchange::OutcomeOfEnd() const {
   if (parsed_.request.api == ApiKind::kOther) return Outcome::kComplete;
-  if (observed_.response.reader().saw_error_event()) return Outcome::kErrorEvent;
-  if (observed_.response.reader().saw_abort()) return Outcome::kAborted;
+  if (observed_->response.reader().saw_error_event()) return Outcome::kErrorEvent;
+  if (observed_->response.reader().saw_abort()) return Outcome::kAborted;
   return Outcome::kComplete;
 }
 
 Outcome Exchange::OutcomeOfLeaving() const {
-  return observed_.response.saw_last_event() ? OutcomeOfEnd() : Outcome::kClientLeft;
+  return observed_->response.saw_last_event() ? OutcomeOfEnd() : Outcome::kClientLeft;
 }
 
 std::string Exchange::ErrorEventFor(Rejection rejection) const {
   // A coded stream cannot be gone on with in plain text.
-  if (!observed_.response.plain_stream()) return "";
+  if (!observed_->response.plain_stream()) return "";
   const RejectionInfo& info = InfoOf(rejection);
   return ErrorEvent(parsed_.request.api, info.status, info.code, info.text,
-                    !observed_.response.at_event_boundary());
+                    !observed_->response.at_event_boundary());
 }
 
 std::string Exchange::RejectionBody(Rejection rejection) const {

@@ -44,6 +44,7 @@
 #include "exchange/released.h"
 #include "exchange/routed.h"
 #include "exchange/session.h"
+#include "exchange/spares.h"
 #include "exchange/step.h"
 #include "exchange/sticky.h"
 #include "exchange/tried.h"
@@ -58,7 +59,10 @@ class Exchange {
 
   // `waiter` hears of gates' answers. It may be null if the environment has no gate.
   explicit Exchange(ExchangeEnvironment& environment, Waiter* waiter = nullptr)
-      : env_(environment), waiter_(waiter) {}
+      : env_(environment),
+        waiter_(waiter),
+        tried_(environment.spare_tried),
+        observed_(environment.spare_observed) {}
   // A request's first byte was seen at `now`. Pins `snapshot`, which may be null (503).
   void Begin(std::shared_ptr<const Snapshot> snapshot, const ListenerKey& listener,
              const ClientIdentity& client, TimePoint now);
@@ -141,29 +145,29 @@ class Exchange {
   // nullopt: the client's is left alone.
   std::optional<std::string_view> model_field() const;
   const InferenceRequest& request() const { return parsed_.request; }
-  BodyEdit& body() { return parsed_.edit; }
+  BodyEdit& body() { return tried_->body; }
   // Asks in the client's place. What comes of it must be taken out, and so not be coded.
   bool asks_usage() const { return parsed_.usage_ask.has_value(); }
   // What must be undone before OnRequestBody, in the order in which it was applied.
   std::span<const http::ContentCoding> body_codings() const { return parsed_.codings; }
 
-  const Endpoint& endpoint() const { return *tried_.decision.endpoint; }
+  const Endpoint& endpoint() const { return *tried_->decision.endpoint; }
   bool is_repeatable() const;  // may be sent again after a server may have acted on it
-  const Tries& tries() const { return tried_.failed; }
-  bool is_first_try() const { return tried_.count == 1; }
-  bool backs_off() const { return tried_.backs_off; }
-  Duration back_off() const { return tried_.back_off; }  // of kBackOff
-  bool is_pair() const { return tried_.pair.active; }
-  const Endpoint& prefill_endpoint() const { return *tried_.pair.decision.endpoint; }
+  const Tries& tries() const { return tried_->failed; }
+  bool is_first_try() const { return tried_->count == 1; }
+  bool backs_off() const { return tried_->backs_off; }
+  Duration back_off() const { return tried_->back_off; }  // of kBackOff
+  bool is_pair() const { return tried_->pair.active; }
+  const Endpoint& prefill_endpoint() const { return *tried_->pair.decision.endpoint; }
   BodyEdit& prefill_body() {
-    return tried_.pair.runtime == Runtime::kSglang ? parsed_.edit : tried_.pair.body;
+    return tried_->pair.runtime == Runtime::kSglang ? tried_->body : tried_->pair.body;
   }
   // Of the prefill half a successful answer is needed, too.
-  bool needs_prefill_answer() const { return tried_.pair.runtime == Runtime::kVllm; }
+  bool needs_prefill_answer() const { return tried_->pair.runtime == Runtime::kVllm; }
   bool awaits_kv_cache() const;  // a pair's, which has not provably arrived at decode
-  const HeldAnswer& held_answer() const { return tried_.pair.answer; }
+  const HeldAnswer& held_answer() const { return tried_->pair.answer; }
 
-  const ObservedResponse& response() const { return observed_.response; }
+  const ObservedResponse& response() const { return observed_->response; }
   // What the answer tells its client of a session; nullopt: nothing. Once, for the answer that is
   // the client's. REQUIRES: a try is under way
   std::optional<http::HeaderField> SessionField(std::string* storage);
@@ -207,6 +211,8 @@ class Exchange {
   Criticality FindCriticality() const;
   Step AskGate(Criticality criticality, TimePoint now);
   Step TakeAnswer(GateAnswer answer, TimePoint now);
+  Step Wait();
+  void StopWaiting();
   void LeaveGate(TimePoint now);
 
   // count_in.cc
@@ -270,7 +276,7 @@ class Exchange {
   }
   int RetriesMax() const;
   bool HasRetryLeft() const {
-    return tried_.count - tried_.count_before_fallback - tried_.failed.stale <= RetriesMax();
+    return tried_->count - tried_->count_before_fallback - tried_->failed.stale <= RetriesMax();
   }
   Step RetryStatus(int status, TimePoint now);
   Step BackOff(TryFailure cause, TimePoint now);
@@ -340,11 +346,13 @@ class Exchange {
   Counted counted_;
   Queued queued_;
   Released released_;
-  Tried tried_;
-  Observed observed_;
+  // From its beginning to its end, but not while it waits.
+  Spares<Tried>::Held tried_;
+  Spares<Observed>::Held observed_;
   std::shared_ptr<EndpointState> home_;  // of the response that is asked for, or gone on from
   Rejection rejection_ = Rejection::kNone;
-  std::string detail_;  // in place of the rejection's text
+  std::string_view limit_;  // the last one that was reached; a name from the program's text
+  std::string detail_;      // in place of the rejection's text
   FilterAnswer filter_answer_;
 };
 

@@ -43,8 +43,8 @@ std::optional<FallbackReason> Exchange::WhyToFallBack(TimePoint now) {
 Step Exchange::FallBack(FallbackReason reason, TimePoint now) {
   const PoolEntry* const from = routed_.pool();
   env_.metrics.CountFallback(from->pool.id, reason);
-  tried_.fell_back_from = from;
-  tried_.fallback_reason = reason;
+  tried_->fell_back_from = from;
+  tried_->fallback_reason = reason;
   SetStage(Victims::Stage::kFixed);
   routed_.TakeFallback();
   if (!CountInPool()) {
@@ -54,19 +54,18 @@ Step Exchange::FallBack(FallbackReason reason, TimePoint now) {
   }
   rejection_ = Rejection::kNone;
   detail_.clear();
-  tried_.pair.Reset();
-  tried_.order.clear();
-  tried_.count_before_fallback = tried_.count;
-  tried_.failed = {};
-  observed_.Drop();
-  observed_.series = nullptr;
+  tried_->pair.Reset();
+  tried_->order.clear();
+  tried_->count_before_fallback = tried_->count;
+  tried_->failed = {};
+  observed_->Drop();
+  observed_->series = nullptr;
   // The body is what this pool makes of it.
   parsed_.model = nullptr;
   parsed_.usage_ask.reset();
   parsed_.request.prefix_blocks.clear();
-  parsed_.edit.Begin(parsed_.bytes);
   parsed_.MapModel(*routed_.pool(), sticky_.value, env_.random);
-  parsed_.Splice(&parsed_.edit);
+  parsed_.Splice(&tried_->body);
   return ScheduleTry(now);
 }
 

@@ -39,7 +39,7 @@ MirrorResult Mirrored::Read(const PoolEntry& pool, const Asked& asked, bool code
                             std::string_view body) {
   parsed_.Reset();
   parsed_.bytes = body;
-  parsed_.edit.Begin(body);
+  parsed_.Splice(&body_);
   if (pool.pool.kind == Pool::Kind::kService) return MirrorResult::kAnswered;
   parsed_.request.api = ClassifyApi(asked.head->method, asked.target.path);
   if (parsed_.request.api == ApiKind::kModels) parsed_.request.api = ApiKind::kOther;
@@ -52,7 +52,7 @@ MirrorResult Mirrored::Read(const PoolEntry& pool, const Asked& asked, bool code
   env_.parser.DropPrompt();
   if (*parsed_.outcome != ParseOutcome::kOk) return MirrorResult::kUnreadable;
   if (!parsed_.MapModel(pool, std::nullopt, env_.random)) return MirrorResult::kNoModel;
-  parsed_.Splice(&parsed_.edit);
+  parsed_.Splice(&body_);
   return MirrorResult::kAnswered;
 }
 

@@ -46,7 +46,7 @@ class Mirrored {
 
   const std::string& address() const { return address_; }
   const std::shared_ptr<const EndpointAccess>& access() const { return access_; }
-  BodyEdit& body() { return parsed_.edit; }
+  BodyEdit& body() { return body_; }
   void OnHead(int status) { status_ = status; }
   void OnFirstByte(TimePoint now);
   void OnAnswered(TimePoint now);
@@ -59,6 +59,7 @@ class Mirrored {
 
   ExchangeEnvironment& env_;
   ParsedBody parsed_;
+  BodyEdit body_;  // what is sent
   EndpointHold hold_;
   std::string address_;
   std::shared_ptr<const EndpointAccess> access_;

@@ -46,8 +46,8 @@ void Pair::Reset() {
 }
 
 bool Exchange::awaits_kv_cache() const {
-  return tried_.pair.active && (tried_.pair.prefill == Pair::Prefill::kRunning ||
-                                (parsed_.request.stream && !observed_.saw_first_byte));
+  return tried_->pair.active && (tried_->pair.prefill == Pair::Prefill::kRunning ||
+                                 (parsed_.request.stream && !observed_->saw_first_byte));
 }
 
 Step Exchange::ScheduleDisaggregated(TimePoint now) {
@@ -57,9 +57,8 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
   if (CanDisaggregate(parsed_.request.api)) return SchedulePair(now);
   const Disaggregation& split = *routed_.pool()->disaggregation;
   if (split.whole.endpoints.empty()) return Reject(Rejection::kNotDisaggregated);
-  parsed_.edit.Begin(parsed_.bytes);
-  parsed_.Splice(&parsed_.edit);
-  RemoveTransferMembers(&parsed_.edit);
+  parsed_.Splice(&tried_->body);
+  RemoveTransferMembers(&tried_->body);
   return ScheduleWhole(split.whole, *split.decode_profile, split.decode_uses_prefix, now);
 }
 
@@ -68,15 +67,15 @@ Step Exchange::ScheduleDisaggregated(TimePoint now) {
 bool Exchange::ChoosePair(TimePoint now, Decision* decode, Decision* prefill) {
   if (ChoosePairOnce(now, decode, prefill)) return true;
   if (decode->endpoint == nullptr) return false;
-  const size_t tried = tried_.slots.size();
+  const size_t tried = tried_->slots.size();
   for (const Endpoint& endpoint : routed_.pool()->disaggregation->decode.endpoints) {
     if (endpoint.runtime == decode->endpoint->runtime) {
-      tried_.slots.push_back(endpoint.state->slot);
+      tried_->slots.push_back(endpoint.state->slot);
     }
   }
   const bool chosen = ChoosePairOnce(now, decode, prefill);
-  tried_.slots.resize(tried);
-  if (!chosen) tried_.pair.failed_half = "prefill";
+  tried_->slots.resize(tried);
+  if (!chosen) tried_->pair.failed_half = "prefill";
   return chosen;
 }
 
@@ -86,7 +85,7 @@ bool Exchange::ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill
   *decode = Choose(split.decode, *split.decode_profile, split.decode_uses_prefix, now);
   *prefill = {};
   if (decode->endpoint == nullptr) {
-    tried_.pair.failed_half = "decode";
+    tried_->pair.failed_half = "decode";
     return false;
   }
   const Endpoint& chosen = *decode->endpoint;
@@ -94,12 +93,12 @@ bool Exchange::ChoosePairOnce(TimePoint now, Decision* decode, Decision* prefill
   const bool can = chosen.runtime != Runtime::kVllm || IsOneSequence(parsed_.request);
   if (ServesAlone(chosen) && !(pays && can)) return true;
   if (const Pool* pool = split.PrefillOf(chosen.runtime)) {
-    tried_.slots.push_back(chosen.state->slot);  // not with itself
+    tried_->slots.push_back(chosen.state->slot);  // not with itself
     *prefill = Choose(*pool, *split.prefill_profile, split.prefill_uses_prefix, now);
-    tried_.slots.pop_back();
+    tried_->slots.pop_back();
   }
   if (prefill->endpoint != nullptr || ServesAlone(chosen)) return true;
-  tried_.pair.failed_half = "prefill";
+  tried_->pair.failed_half = "prefill";
   return false;
 }
 
@@ -108,89 +107,87 @@ Step Exchange::SchedulePair(TimePoint now) {
   Decision prefill;
   if (ChoosePair(now, &decode, &prefill)) return DispatchChosen(decode, prefill, now);
   // After a try it is that which the client hears of.
-  if (tried_.count > 0) return Reject(tried_.failed.AsRejection());
-  detail_ = fmt::format("the pool has no ready {} endpoint", tried_.pair.failed_half);
+  if (tried_->count > 0) return Reject(tried_->failed.AsRejection());
+  detail_ = fmt::format("the pool has no ready {} endpoint", tried_->pair.failed_half);
   return Reject(Rejection::kNoEndpoint);
 }
 
 Step Exchange::DispatchChosen(const Decision& decode, const Decision& prefill, TimePoint now) {
-  tried_.decision = decode;
-  tried_.pair.decision = prefill;
-  tried_.pair.alone = prefill.endpoint == nullptr;
-  env_.metrics.CountDisaggregation(routed_.pool()->pool.id, tried_.pair.alone);
-  parsed_.edit.Begin(parsed_.bytes);
-  parsed_.Splice(&parsed_.edit);
-  if (!tried_.pair.alone) return DispatchPair(now);
-  RemoveTransferMembers(&parsed_.edit);
-  tried_.pair.active = false;
+  tried_->decision = decode;
+  tried_->pair.decision = prefill;
+  tried_->pair.alone = prefill.endpoint == nullptr;
+  env_.metrics.CountDisaggregation(routed_.pool()->pool.id, tried_->pair.alone);
+  parsed_.Splice(&tried_->body);
+  if (!tried_->pair.alone) return DispatchPair(now);
+  RemoveTransferMembers(&tried_->body);
+  tried_->pair.active = false;
   DispatchWhole(now);
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 Step Exchange::DispatchPair(TimePoint now) {
-  const Endpoint& prefill = *tried_.pair.decision.endpoint;
-  ++tried_.count;
-  tried_.dispatched = now;
-  tried_.pair.active = true;
-  tried_.pair.prefill = Pair::Prefill::kRunning;
-  tried_.pair.prefill_status = 0;
-  tried_.pair.recomputed = false;
-  tried_.pair.runtime = prefill.runtime;
-  tried_.pair.dispatched = now;
-  tried_.pair.hold.Take(prefill, UncachedTokens(tried_.pair.decision));
-  tried_.hold.Take(*tried_.decision.endpoint, 0);
-  tried_.notes.Dispatch(tried_.decision, &prefill, now);
+  const Endpoint& prefill = *tried_->pair.decision.endpoint;
+  ++tried_->count;
+  tried_->dispatched = now;
+  tried_->pair.active = true;
+  tried_->pair.prefill = Pair::Prefill::kRunning;
+  tried_->pair.prefill_status = 0;
+  tried_->pair.recomputed = false;
+  tried_->pair.runtime = prefill.runtime;
+  tried_->pair.dispatched = now;
+  tried_->pair.hold.Take(prefill, UncachedTokens(tried_->pair.decision));
+  tried_->hold.Take(*tried_->decision.endpoint, 0);
+  tried_->notes.Dispatch(tried_->decision, &prefill, now);
   const Disaggregation& split = *routed_.pool()->disaggregation;
-  if (split.prefill_uses_prefix) LearnPrefix(tried_.pair.decision);
-  if (split.decode_uses_prefix) LearnPrefix(tried_.decision);
-  CountDispatch(tried_.pair.decision);
-  if (tried_.pair.runtime == Runtime::kSglang) {
+  if (split.prefill_uses_prefix) LearnPrefix(tried_->pair.decision);
+  if (split.decode_uses_prefix) LearnPrefix(tried_->decision);
+  CountDispatch(tried_->pair.decision);
+  if (tried_->pair.runtime == Runtime::kSglang) {
     SetBootstrap(parsed_.bytes, parsed_.request, prefill.ip, split.bootstrap_port, env_.random,
-                 &parsed_.edit);
+                 &tried_->body);
     return {Step::Kind::kForwardPair, Rejection::kNone};
   }
-  tried_.pair.body.Begin(parsed_.bytes);
-  parsed_.Splice(&tried_.pair.body, false);  // it is no stream
-  SetPrefillOnly(&tried_.pair.body);
+  parsed_.Splice(&tried_->pair.body, false);  // it is no stream
+  SetPrefillOnly(&tried_->pair.body);
   return {Step::Kind::kPrefill, Rejection::kNone};
 }
 
 Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
-  CHECK(tried_.pair.prefill == Pair::Prefill::kRunning);
-  tried_.pair.prefill_status = answer.status;
+  CHECK(tried_->pair.prefill == Pair::Prefill::kRunning);
+  tried_->pair.prefill_status = answer.status;
   const bool success = answer.status >= 200 && answer.status <= 299;
-  TakePushback(tried_.pair.hold.state(), answer.status, answer.retry_after, tried_.pair.dispatched,
-               now);
-  if (!success && observed_.saw_first_byte) {
+  TakePushback(tried_->pair.hold.state(), answer.status, answer.retry_after,
+               tried_->pair.dispatched, now);
+  if (!success && observed_->saw_first_byte) {
     EndLatePrefill(TryFailure::kErrorStatus, now);
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   if (!success) {
-    tried_.pair.answer = std::move(answer);
+    tried_->pair.answer = std::move(answer);
     return OnHalfFailed(Half::kPrefill, TryFailure::kErrorStatus, true, now);
   }
-  const bool concurrent = tried_.pair.runtime == Runtime::kSglang;
+  const bool concurrent = tried_->pair.runtime == Runtime::kSglang;
   answer.body.reserve(answer.body.size() + kBodyPadding);  // which the parser may read
   if (!concurrent && !env_.parser.IsObject(answer.body)) {
     return OnHalfFailed(Half::kPrefill, TryFailure::kBadResponse, true, now);
   }
-  tried_.pair.prefill = Pair::Prefill::kDone;
-  tried_.pair.prefill_ended = now;
-  RecordSuccess(tried_.pair.hold.state(), now, tried_.pair.dispatched);
-  RecordServed(tried_.pair.hold.state(), now, tried_.pair.dispatched);
-  tried_.pair.hold.Answered(now - tried_.pair.dispatched);
-  tried_.pair.hold.Release();
-  if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_.pair.decision);
-  Phases().prefill.Observe(ToSeconds(now - tried_.pair.dispatched));
+  tried_->pair.prefill = Pair::Prefill::kDone;
+  tried_->pair.prefill_ended = now;
+  RecordSuccess(tried_->pair.hold.state(), now, tried_->pair.dispatched);
+  RecordServed(tried_->pair.hold.state(), now, tried_->pair.dispatched);
+  tried_->pair.hold.Answered(now - tried_->pair.dispatched);
+  tried_->pair.hold.Release();
+  if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_->pair.decision);
+  Phases().prefill.Observe(ToSeconds(now - tried_->pair.dispatched));
   if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
   const std::optional<std::string_view> params = FindKvTransferParams(answer.body);
-  tried_.pair.leased = params.has_value();
-  tried_.pair.recomputed = !params.has_value();
+  tried_->pair.leased = params.has_value();
+  tried_->pair.recomputed = !params.has_value();
   if (params) {
-    SetKvTransferParams(*params, &parsed_.edit);
+    SetKvTransferParams(*params, &tried_->body);
   } else {
     // vLLM computes the prompt again, and the client gets the same answer, later.
-    RemoveTransferMembers(&parsed_.edit);
+    RemoveTransferMembers(&tried_->body);
     Phases().recomputed.Add();
   }
   return {Step::Kind::kForward, Rejection::kNone};
@@ -198,9 +195,9 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
 
 Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now,
                                std::string_view detail) {
-  CHECK(tried_.pair.prefill == Pair::Prefill::kRunning);
-  if (!observed_.saw_first_byte) tried_.notes.Fail(NameOf(failure), now, detail);
-  if (!observed_.saw_first_byte) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
+  CHECK(tried_->pair.prefill == Pair::Prefill::kRunning);
+  if (!observed_->saw_first_byte) tried_->notes.Fail(NameOf(failure), now, detail);
+  if (!observed_->saw_first_byte) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
   EndLatePrefill(failure, now);
   return {Step::Kind::kContinue, Rejection::kNone};
 }
@@ -209,17 +206,17 @@ Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint no
 void Exchange::EndLatePrefill(TryFailure failure, TimePoint now) {
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "prefill", failure);
   if (failure == TryFailure::kErrorStatus) {
-    ChargeStatus(tried_.pair.hold.state(), tried_.pair.prefill_status, now);
+    ChargeStatus(tried_->pair.hold.state(), tried_->pair.prefill_status, now);
   } else {
-    ChargeEndpoint(tried_.pair.hold.state(), failure, now);
+    ChargeEndpoint(tried_->pair.hold.state(), failure, now);
   }
-  tried_.pair.prefill = Pair::Prefill::kNone;
-  tried_.pair.hold.Release();
+  tried_->pair.prefill = Pair::Prefill::kNone;
+  tried_->pair.hold.Release();
 }
 
 // The one that everything waits for. SGLang's decode half cannot answer before prefill has.
 Half Exchange::LateHalf() const {
-  return tried_.pair.prefill == Pair::Prefill::kDone ? Half::kDecode : Half::kPrefill;
+  return tried_->pair.prefill == Pair::Prefill::kDone ? Half::kDecode : Half::kPrefill;
 }
 
 Step Exchange::OnBootstrapTimeout(TimePoint now) {
@@ -229,24 +226,25 @@ Step Exchange::OnBootstrapTimeout(TimePoint now) {
 }
 
 Step Exchange::OnPairTimeout(TimePoint now) {
-  CHECK(tried_.pair.active && !observed_.saw_first_byte);
+  CHECK(tried_->pair.active && !observed_->saw_first_byte);
   return OnHalfFailed(LateHalf(), TryFailure::kResponseTimeout, true, now);
 }
 
 bool Exchange::holds_response() const {
-  return tried_.pair.active && observed_.response.plain_stream() && observed_.status < 400 &&
-         !tried_.pair.released && !observed_.saw_first_byte &&
-         observed_.response.reader().output_events() == 0;
+  return tried_->pair.active && observed_->response.plain_stream() && observed_->status < 400 &&
+         !tried_->pair.released && !observed_->saw_first_byte &&
+         observed_->response.reader().output_events() == 0;
 }
 
 // vLLM answers 200 before it fetches the KV cache: that this failed, or that the server is being
 // shut down, stands in the stream.
 Step Exchange::OnResponseHeld(TimePoint now) {
-  if (!observed_.response.reader().saw_error_event() && !observed_.response.reader().saw_abort()) {
+  if (!observed_->response.reader().saw_error_event() &&
+      !observed_->response.reader().saw_abort()) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kErrorStatus);
-  tried_.pair.failed_half = "decode";
+  tried_->pair.failed_half = "decode";
   const Step step = TryAnotherPair(0, now);
   // Nobody else can: the client gets the stream with the error in it.
   if (step.kind == Step::Kind::kContinue) ReleaseResponse(now);
@@ -254,109 +252,109 @@ Step Exchange::OnResponseHeld(TimePoint now) {
 }
 
 void Exchange::ReleaseResponse(TimePoint now) {
-  tried_.pair.released = true;
-  if (!observed_.saw_first_byte) OnFirstByte(now);
+  tried_->pair.released = true;
+  if (!observed_->saw_first_byte) OnFirstByte(now);
 }
 
 // The decode half's first byte.
 void Exchange::OnKvCacheArrived(TimePoint now) {
-  if (tried_.pair.prefill != Pair::Prefill::kDone || observed_.status >= 400) return;
-  const Duration transfer = now - tried_.pair.prefill_ended;
+  if (tried_->pair.prefill != Pair::Prefill::kDone || observed_->status >= 400) return;
+  const Duration transfer = now - tried_->pair.prefill_ended;
   // Without a stream the first byte comes with the last.
   if (parsed_.request.stream) Phases().transfer.Observe(ToSeconds(transfer));
-  if (tried_.pair.leased && parsed_.request.stream && transfer > Disaggregation::kLease) {
+  if (tried_->pair.leased && parsed_.request.stream && transfer > Disaggregation::kLease) {
     Phases().leases_expired.Add();
   }
-  tried_.pair.leased = false;
+  tried_->pair.leased = false;
 }
 
 void Exchange::EndLease() {
-  if (!tried_.pair.leased) return;
-  tried_.pair.leased = false;
+  if (!tried_->pair.leased) return;
+  tried_->pair.leased = false;
   Phases().leases_abandoned.Add();
 }
 
 // Both halves are over. The client has seen nothing yet.
 Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, TimePoint now) {
   const bool worth_another = failure != TryFailure::kErrorStatus ||
-                             IsWorthAnotherPair(tried_.pair.answer.status, retry_policy());
+                             IsWorthAnotherPair(tried_->pair.answer.status, retry_policy());
   const Again again = AfterFailure(failure, sent_whole, worth_another);
   const bool prefill_failed = half == Half::kPrefill;
-  tried_.pair.failed_half = prefill_failed ? "prefill" : "decode";
-  tried_.notes.Fail(NameOf(failure), now);
-  env_.metrics.CountHalfFailure(routed_.pool()->pool.id, tried_.pair.failed_half, failure);
-  const EndpointHold& failed = prefill_failed ? tried_.pair.hold : tried_.hold;
+  tried_->pair.failed_half = prefill_failed ? "prefill" : "decode";
+  tried_->notes.Fail(NameOf(failure), now);
+  env_.metrics.CountHalfFailure(routed_.pool()->pool.id, tried_->pair.failed_half, failure);
+  const EndpointHold& failed = prefill_failed ? tried_->pair.hold : tried_->hold;
   if (failure == TryFailure::kErrorStatus) {
-    ChargeStatus(failed.state(), tried_.pair.answer.status, now);
+    ChargeStatus(failed.state(), tried_->pair.answer.status, now);
   } else {
     ChargeEndpoint(failed.state(), failure, now);
   }
   const uint32_t slot = failed.state().slot;
-  const Decision failed_decision = prefill_failed ? tried_.pair.decision : tried_.decision;
-  const bool keep_blocks = !prefill_failed && tried_.pair.leased && NothingFetched(failure) &&
-                           now - tried_.pair.prefill_ended < Disaggregation::kLease;
+  const Decision failed_decision = prefill_failed ? tried_->pair.decision : tried_->decision;
+  const bool keep_blocks = !prefill_failed && tried_->pair.leased && NothingFetched(failure) &&
+                           now - tried_->pair.prefill_ended < Disaggregation::kLease;
   if (!keep_blocks) EndLease();
   ReleaseTry();
-  observed_.Drop();
+  observed_->Drop();
   // Whoever closed an idle connection may well be there.
-  if (again != Again::kOverFreshConnection) tried_.slots.push_back(slot);
+  if (again != Again::kOverFreshConnection) tried_->slots.push_back(slot);
   if (again != Again::kNo && retry_policy() != nullptr) {
     EndLease();
-    tried_.pair.answer = {};
+    tried_->pair.answer = {};
     return BackOff(failure, now);
   }
   if (again != Again::kNo) {
-    const Pair::Prefill reached = tried_.pair.prefill;
-    const Decision prefill = tried_.pair.decision;
-    const Decision decode = tried_.decision;
+    const Pair::Prefill reached = tried_->pair.prefill;
+    const Decision prefill = tried_->pair.decision;
+    const Decision decode = tried_->decision;
     const Step step = keep_blocks ? ScheduleDecodeAgain(now) : SchedulePair(now);
     if (step.kind != Step::Kind::kRespond) {
       env_.metrics.CountRetry(routed_.pool()->pool.id, failure);
-      tried_.pair.answer = {};
+      tried_->pair.answer = {};
       return step;
     }
-    tried_.pair.prefill = reached;
-    tried_.pair.decision = prefill;  // the log tells of the pair that failed
-    tried_.decision = decode;
-    tried_.pair.failed_half = prefill_failed ? "prefill" : "decode";
+    tried_->pair.prefill = reached;
+    tried_->pair.decision = prefill;  // the log tells of the pair that failed
+    tried_->decision = decode;
+    tried_->pair.failed_half = prefill_failed ? "prefill" : "decode";
   }
   EndLease();
-  tried_.pair.active = false;
+  tried_->pair.active = false;
   if (failure == TryFailure::kErrorStatus) {
     rejection_ = Rejection::kNone;
     detail_.clear();
     return {Step::Kind::kRelay, Rejection::kNone};
   }
-  detail_ = fmt::format("the {} half of the request failed at {}: {}", tried_.pair.failed_half,
+  detail_ = fmt::format("the {} half of the request failed at {}: {}", tried_->pair.failed_half,
                         failed_decision.endpoint->name, NameOf(failure));
-  return Reject(tried_.failed.AsRejection());
+  return Reject(tried_->failed.AsRejection());
 }
 
 // Another decode endpoint for blocks that are still kept.
 Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   const Disaggregation& split = *routed_.pool()->disaggregation;
-  const size_t tried = tried_.slots.size();
+  const size_t tried = tried_->slots.size();
   for (const Endpoint& endpoint : split.decode.endpoints) {
-    const bool fits = endpoint.runtime == tried_.pair.runtime &&
-                      endpoint.address != tried_.pair.decision.endpoint->address;
-    if (!fits) tried_.slots.push_back(endpoint.state->slot);
+    const bool fits = endpoint.runtime == tried_->pair.runtime &&
+                      endpoint.address != tried_->pair.decision.endpoint->address;
+    if (!fits) tried_->slots.push_back(endpoint.state->slot);
   }
   const Decision decode =
       Choose(split.decode, *split.decode_profile, split.decode_uses_prefix, now);
-  tried_.slots.resize(tried);
+  tried_->slots.resize(tried);
   if (decode.endpoint == nullptr) return Reject(Rejection::kNoEndpoint);
-  tried_.decision = decode;
-  ++tried_.count;
-  tried_.hold.Take(*tried_.decision.endpoint, 0);
-  tried_.notes.Dispatch(tried_.decision, tried_.pair.decision.endpoint, now);
-  if (split.decode_uses_prefix) LearnPrefix(tried_.decision);
-  observed_.series->in_flight.Add(1);
+  tried_->decision = decode;
+  ++tried_->count;
+  tried_->hold.Take(*tried_->decision.endpoint, 0);
+  tried_->notes.Dispatch(tried_->decision, tried_->pair.decision.endpoint, now);
+  if (split.decode_uses_prefix) LearnPrefix(tried_->decision);
+  observed_->series->in_flight.Add(1);
   return {Step::Kind::kForward, Rejection::kNone};
 }
 
 Step Exchange::OnDecodeRefused(int status, TimePoint now) {
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kErrorStatus);
-  tried_.pair.failed_half = "decode";
+  tried_->pair.failed_half = "decode";
   if (!IsWorthAnotherPair(status, nullptr)) return {Step::Kind::kContinue, Rejection::kNone};
   return TryAnotherPair(status, now);
 }
@@ -367,19 +365,19 @@ Step Exchange::TryAnotherPair(int status, TimePoint now) {
   if (AfterFailure(TryFailure::kErrorStatus, true, true) == Again::kNo) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
-  tried_.slots.push_back(tried_.hold.state().slot);
+  tried_->slots.push_back(tried_->hold.state().slot);
   Decision decode;
   Decision prefill;
   if (!ChoosePair(now, &decode, &prefill)) {
-    tried_.pair.failed_half = "decode";
+    tried_->pair.failed_half = "decode";
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   env_.metrics.CountRetry(routed_.pool()->pool.id, TryFailure::kErrorStatus);
-  if (status != 0) ChargeStatus(tried_.hold.state(), status, now);
-  tried_.notes.Fail(NameOf(TryFailure::kErrorStatus), now);
+  if (status != 0) ChargeStatus(tried_->hold.state(), status, now);
+  tried_->notes.Fail(NameOf(TryFailure::kErrorStatus), now);
   EndLease();
   ReleaseTry();
-  observed_.Drop();
+  observed_->Drop();
   return DispatchChosen(decode, prefill, now);
 }
 

@@ -26,12 +26,12 @@ void ParsedBody::Reset() {
     std::vector<uint64_t>().swap(request.prefix_blocks);
   }
   bytes = {};
+  came = {};
   outcome.reset();
   codings.clear();
   names_model_field = false;
   model = nullptr;
   usage_ask.reset();
-  edit.Begin({});
 }
 
 void ParsedBody::Read(const Asked& asked, size_t prompt_chars_max, InferenceParser* parser) {
@@ -62,11 +62,12 @@ bool ParsedBody::MapModel(const PoolEntry& pool, const std::optional<uint64_t>& 
   return true;
 }
 
-void ParsedBody::Splice(BodyEdit* into, bool asks_usage) const {
+void ParsedBody::Splice(BodyEdit* edit, bool asks_usage) const {
+  edit->Begin(bytes);
   if (request.target_model != request.requested_model) {
-    into->Replace(request.model_value, ModelText(request.model_place, request.target_model));
+    edit->Replace(request.model_value, ModelText(request.model_place, request.target_model));
   }
-  if (usage_ask && asks_usage) into->Replace(usage_ask->at, usage_ask->text);
+  if (usage_ask && asks_usage) edit->Replace(usage_ask->at, usage_ask->text);
 }
 
 }  // namespace gw

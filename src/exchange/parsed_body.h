@@ -1,5 +1,4 @@
-// ParsedBody: what the body of a request says, what a pool makes of it, and what is sent in its
-// place.
+// ParsedBody: what the body of a request says, and what a pool makes of it.
 
 #pragma once
 
@@ -8,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "exchange/asked.h"
 #include "http/content_decoder.h"
@@ -21,13 +21,13 @@ namespace gw {
 struct ParsedBody {
   InferenceRequest request;
   std::string_view bytes;
+  TimePoint came{};                          // all of it
   std::optional<ParseOutcome> outcome;       // nullopt: it is not read
   std::vector<http::ContentCoding> codings;  // that are undone before it is read
   bool names_model_field = false;            // the route was found by the body's model
   const ModelBinding* model = nullptr;       // of the pool's InferenceModels
   std::optional<UsageAsk> usage_ask;
   size_t hashed_block_chars = 0;  // as the request's blocks are hashed
-  BodyEdit edit;                  // what is sent
 
   // For the next request. Keeps memory, but not more than any client may cause.
   void Reset();
@@ -36,8 +36,9 @@ struct ParsedBody {
   // A rewrite says what is asked for in place of the name, an InferenceModel what is sent for that.
   // False: nobody declares the name. `sticky`: the value that targets are chosen by.
   bool MapModel(const PoolEntry& pool, const std::optional<uint64_t>& sticky, Random& random);
-  // What is sent in place of the model's name and for the usage of streams.
-  void Splice(BodyEdit* into, bool asks_usage = true) const;
+  // Begins the edit of what is sent: with what stands in place of the model's name, and for the
+  // usage of streams.
+  void Splice(BodyEdit* edit, bool asks_usage = true) const;
 };
 
 }  // namespace gw

@@ -44,9 +44,9 @@ void Exchange::RefreshPrefix(const Decision& decision) { InsertPrefix(decision, 
 
 // How long the prompt's text was in tokens, as the endpoint counts them.
 void Exchange::LearnTokens() {
-  const int64_t tokens = observed_.response.reader().usage().prompt_tokens;
+  const int64_t tokens = observed_->response.reader().usage().prompt_tokens;
   if (tokens <= 0) return;
-  for (const Decision* half : {&tried_.decision, &tried_.pair.decision}) {
+  for (const Decision* half : {&tried_->decision, &tried_->pair.decision}) {
     if (half->endpoint == nullptr) continue;
     half->endpoint->state->LearnCharsPerToken(parsed_.request.prompt_chars,
                                               static_cast<uint64_t>(tokens));
@@ -56,8 +56,8 @@ void Exchange::LearnTokens() {
 // An answer came of it, and if it was cut then not by the endpoint. One that failed or refused may
 // never have looked at the prompt.
 bool Exchange::WasServed(Outcome outcome) const {
-  const bool success = observed_.status >= 200 && observed_.status <= 299;
-  return observed_.saw_first_byte && success &&
+  const bool success = observed_->status >= 200 && observed_->status <= 299;
+  return observed_->saw_first_byte && success &&
          (outcome == Outcome::kComplete || outcome == Outcome::kClientLeft ||
           outcome == Outcome::kTimedOut || outcome == Outcome::kEvicted);
 }

@@ -48,9 +48,9 @@ Step Exchange::TryElsewhere(int status, TimePoint now) {
     return theirs;
   }
   FailTry(TryFailure::kPushedBack, false);
-  tried_.notes.Fail(NameOf(TryFailure::kPushedBack), now, fmt::format("status {}", status));
+  tried_->notes.Fail(NameOf(TryFailure::kPushedBack), now, fmt::format("status {}", status));
   ReleaseTry();
-  observed_.Drop();
+  observed_->Drop();
   if (!elsewhere) return FallBack(FallbackReason::kSaturated, now);
   const Step step = ScheduleTry(now);
   if (step.kind != Step::Kind::kRespond) {

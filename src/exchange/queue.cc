@@ -145,9 +145,7 @@ Step Exchange::WaitForTurn(const FairQueue::Request& request, TimePoint now) {
   env_.room->Enter(request.id, waiter_);
   wait_id_ = request.id;
   queued_.queue = queue;
-  parsed_.model = nullptr;  // the pool's
-  routed_.Unpin();
-  return {Step::Kind::kWait, Rejection::kNone};
+  return Wait();
 }
 
 // It is told how long such a one would wait.
@@ -180,13 +178,13 @@ void Exchange::UseTurn() {
 
 // The place that it gives back must be one of the pool whose turn it has.
 void Exchange::SetStage(Victims::Stage stage) {
-  queued_.grant.SetStage(tried_.fell_back_from == nullptr ? stage : Victims::Stage::kFixed);
+  queued_.grant.SetStage(tried_->fell_back_from == nullptr ? stage : Victims::Stage::kFixed);
 }
 
 Step Exchange::OnEvicted(int for_priority) {
   CHECK(queued_.evict_id != 0);
   // It is complete but for the end of the message.
-  if (observed_.response.saw_last_event()) SetStage(Victims::Stage::kFixed);
+  if (observed_->response.saw_last_event()) SetStage(Victims::Stage::kFixed);
   env_.room->Enter(queued_.evict_id, waiter_);  // it may be told again
   if (!queued_.grant.GivesWay()) return {Step::Kind::kContinue, Rejection::kNone};
   queued_.evicted_for = for_priority;
@@ -197,7 +195,8 @@ Step Exchange::OnQueueTimeout(TimePoint now) {
   CHECK(queues());
   // Its turn has come, and is on its way.
   if (!queued_.queue->Leave(wait_id_)) return {Step::Kind::kContinue, Rejection::kNone};
-  env_.room->Leave(std::exchange(wait_id_, 0));
+  env_.room->Leave(wait_id_);
+  StopWaiting();
   queued_.waited = now - queued_.entered;
   const std::shared_ptr<RequestQueue> queue = std::move(queued_.queue);
   return RejectQueued(QueueResult::kExpired, *queue);
@@ -229,7 +228,7 @@ void Exchange::EndTurn(Outcome outcome) {
   if (!queued_.grant.held()) return;
   std::optional<int64_t> used;
   // Of an answer that was not let begin nothing is known, and nothing is learnt.
-  if (tried_.count > 0 && (outcome != Outcome::kEvicted || observed_.saw_first_byte)) {
+  if (tried_->count > 0 && (outcome != Outcome::kEvicted || observed_->saw_first_byte)) {
     used = parsed_.request.api == ApiKind::kOther ? queued_.tokens : UsedTokens(outcome);
   }
   queued_.grant.End(used);

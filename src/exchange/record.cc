@@ -128,33 +128,33 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   LeaveGate(now);
   if (WasServed(outcome)) {
     LearnTokens();
-    const bool pair = tried_.pair.active;
+    const bool pair = tried_->pair.active;
     if (!pair || routed_.pool()->disaggregation->decode_uses_prefix) {
-      RefreshPrefix(tried_.decision);
+      RefreshPrefix(tried_->decision);
     }
   }
   ReleaseTry();
   EndTurn(outcome);
   counted_.End();
-  if (tried_.pair.leased) EndLease();
-  if (tried_.pair.active && observed_.saw_first_byte && outcome == Outcome::kComplete) {
-    Phases().decode.Observe(ToSeconds(now - observed_.first_byte));
+  if (tried_->pair.leased) EndLease();
+  if (tried_->pair.active && observed_->saw_first_byte && outcome == Outcome::kComplete) {
+    Phases().decode.Observe(ToSeconds(now - observed_->first_byte));
   }
   if (outcome == Outcome::kRejected || outcome == Outcome::kEvicted) {
     env_.metrics.CountRejection(rejection_);
   }
-  if (observed_.series == nullptr) {
+  if (observed_->series == nullptr) {
     // Never dispatched: no endpoint has said that there is such a model.
-    observed_.series =
+    observed_->series =
         env_.metrics.For(routed_.pool_id(), "", "", ExchangeMetrics::ModelName::kConfigured);
   }
-  observed_.series->CountRequest(status, outcome);
-  observed_.series->duration.Observe(ToSeconds(now - asked_.began));
+  observed_->series->CountRequest(status, outcome);
+  observed_->series->duration.Observe(ToSeconds(now - asked_.began));
   if (parsed_.request.api != ApiKind::kOther)
-    CountTokens(observed_.response.reader().usage(), observed_.series.get());
-  if (const int64_t estimated = observed_.response.estimated_tokens(); estimated > 0) {
-    observed_.series->completion_tokens.Add(static_cast<uint64_t>(estimated));
-    observed_.series->estimated_tokens.Add(static_cast<uint64_t>(estimated));
+    CountTokens(observed_->response.reader().usage(), observed_->series.get());
+  if (const int64_t estimated = observed_->response.estimated_tokens(); estimated > 0) {
+    observed_->series->completion_tokens.Add(static_cast<uint64_t>(estimated));
+    observed_->series->estimated_tokens.Add(static_cast<uint64_t>(estimated));
   }
   LeaveSample(outcome, status);
   FillRecord(outcome, status, now);
@@ -167,7 +167,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   if (!owner.empty()) env_.metrics.CountOwner(owner, rejection_, used);
   if (env_.log_request != nullptr) env_.log_request(*env_.record);
   env_.history.Put(&env_.record);
-  observed_.Reset();
+  observed_.GiveBack();
   home_.reset();
   routed_.End();
   asked_.head = nullptr;
@@ -175,45 +175,46 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   // of.
   parsed_.Reset();
   released_.Reset();
-  tried_.pair.Reset();
+  tried_.GiveBack();
 }
 
 // What is charged to the key's owner. A client that leaves before the first byte has had its prompt
 // computed; of a later one what was generated until then counts.
 int64_t Exchange::UsedTokens(Outcome outcome) const {
-  if (tried_.count == 0 || observed_.status >= 400) return 0;
+  if (tried_->count == 0 || observed_->status >= 400) return 0;
   const auto asked = static_cast<int64_t>(
       parsed_.request.api == ApiKind::kOther ? 0 : parsed_.request.prompt_tokens_estimate);
-  if (!observed_.saw_first_byte) return outcome == Outcome::kClientLeft ? asked : 0;
-  const Usage& usage = observed_.response.reader().usage();
-  const int64_t estimated = observed_.response.estimated_tokens();
+  if (!observed_->saw_first_byte) return outcome == Outcome::kClientLeft ? asked : 0;
+  const Usage& usage = observed_->response.reader().usage();
+  const int64_t estimated = observed_->response.estimated_tokens();
   const int64_t prompt = usage.prompt_tokens >= 0 ? usage.prompt_tokens : asked;
   return prompt + (estimated > 0 ? estimated : std::max<int64_t>(0, usage.completion_tokens));
 }
 
 void Exchange::CountLimit(std::string_view limit) {
   env_.metrics.CountLimit(limit);
-  tried_.notes.Limit(limit);
+  limit_ = limit;
 }
 
 void Exchange::FillPhases() {
   RequestRecord& record = *env_.record;
-  const bool paired = tried_.pair.decision.endpoint != nullptr;
-  record.disaggregation = paired ? "prefill-decode" : tried_.pair.alone ? "decode-only" : "";
-  record.prefill_name.assign(paired ? std::string_view(tried_.pair.decision.endpoint->name) : "");
-  record.prefill_endpoint.assign(paired ? std::string_view(tried_.pair.decision.endpoint->address)
+  const bool paired = tried_->pair.decision.endpoint != nullptr;
+  record.disaggregation = paired ? "prefill-decode" : tried_->pair.alone ? "decode-only" : "";
+  record.prefill_name.assign(paired ? std::string_view(tried_->pair.decision.endpoint->name) : "");
+  record.prefill_endpoint.assign(paired ? std::string_view(tried_->pair.decision.endpoint->address)
                                         : "");
-  record.failed_half = tried_.pair.failed_half;
-  record.prefill_status = tried_.pair.prefill_status;
-  record.recomputed = tried_.pair.recomputed;
-  const bool prefilled = paired && tried_.pair.prefill == Pair::Prefill::kDone;
-  record.prefill_candidates = tried_.pair.decision.candidates;
-  record.prefill_score = tried_.pair.decision.score;
-  FillScores(tried_.pair.decision, &record.prefill_scores);
-  if (paired) record.prefix_hit_blocks = tried_.pair.decision.prefix_hit_blocks;
-  record.prefill_ms = prefilled ? ToMillis(tried_.pair.prefill_ended - tried_.pair.dispatched) : -1;
-  record.transfer_ms = prefilled && observed_.saw_first_byte
-                           ? ToMillis(observed_.first_byte - tried_.pair.prefill_ended)
+  record.failed_half = tried_->pair.failed_half;
+  record.prefill_status = tried_->pair.prefill_status;
+  record.recomputed = tried_->pair.recomputed;
+  const bool prefilled = paired && tried_->pair.prefill == Pair::Prefill::kDone;
+  record.prefill_candidates = tried_->pair.decision.candidates;
+  record.prefill_score = tried_->pair.decision.score;
+  FillScores(tried_->pair.decision, &record.prefill_scores);
+  if (paired) record.prefix_hit_blocks = tried_->pair.decision.prefix_hit_blocks;
+  record.prefill_ms =
+      prefilled ? ToMillis(tried_->pair.prefill_ended - tried_->pair.dispatched) : -1;
+  record.transfer_ms = prefilled && observed_->saw_first_byte
+                           ? ToMillis(observed_->first_byte - tried_->pair.prefill_ended)
                            : -1;
 }
 
@@ -231,8 +232,8 @@ void Exchange::FillQueue() {
 
 void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   RequestRecord& record = *env_.record;
-  const Usage& usage = observed_.response.reader().usage();
-  const Endpoint* endpoint = tried_.decision.endpoint;
+  const Usage& usage = observed_->response.reader().usage();
+  const Endpoint* endpoint = tried_->decision.endpoint;
   record.request_id = asked_.request_id;
   record.client = asked_.client_ip;
   record.owner = authorized_.owner();
@@ -246,9 +247,9 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.release = released_.Text();
   record.sticky = routed_.chosen_by_value();
   record.pool.assign(routed_.pool_id());
-  const PoolEntry* const from = tried_.fell_back_from;
+  const PoolEntry* const from = tried_->fell_back_from;
   record.fell_back_from.assign(from != nullptr ? std::string_view(from->pool.id) : "");
-  record.fallback_reason = from != nullptr ? NameOf(tried_.fallback_reason) : "";
+  record.fallback_reason = from != nullptr ? NameOf(tried_->fallback_reason) : "";
   record.requested_model = parsed_.request.requested_model;
   record.target_model = parsed_.request.target_model;
   record.endpoint_name.assign(endpoint != nullptr ? std::string_view(endpoint->name) : "");
@@ -256,28 +257,30 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.outcome = NameOf(outcome);
   record.reason = rejection_ == Rejection::kNone ? "" : InfoOf(rejection_).code;
   record.status = status;
-  record.tries = tried_.count;
-  record.stream = observed_.response.event_stream();
-  record.prefix_hit_blocks = tried_.decision.prefix_hit_blocks;
+  record.limit = limit_;
+  record.tries = tried_->count;
+  record.stream = observed_->response.event_stream();
+  record.prefix_hit_blocks = tried_->decision.prefix_hit_blocks;
   record.prefix_blocks = static_cast<uint32_t>(parsed_.request.prefix_blocks.size());
-  record.candidates = tried_.decision.candidates;
-  record.score = tried_.decision.score;
-  record.queue_ms = tried_.count > 0 ? ToMillis(tried_.dispatched - asked_.began) : -1;
-  record.ttft_ms = observed_.saw_first_byte ? ToMillis(observed_.first_byte - asked_.began) : -1;
+  record.candidates = tried_->decision.candidates;
+  record.score = tried_->decision.score;
+  record.body_ms = parsed_.came == TimePoint() ? -1 : ToMillis(parsed_.came - asked_.began);
+  record.queue_ms = tried_->count > 0 ? ToMillis(tried_->dispatched - asked_.began) : -1;
+  record.ttft_ms = observed_->saw_first_byte ? ToMillis(observed_->first_byte - asked_.began) : -1;
   record.total_ms = ToMillis(now - asked_.began);
   record.ended = now;
   record.prompt_tokens = usage.prompt_tokens;
   record.cached_tokens = usage.cached_tokens;
-  record.tokens_estimated = observed_.response.estimated_tokens() > 0;
+  record.tokens_estimated = observed_->response.estimated_tokens() > 0;
   record.completion_tokens =
-      record.tokens_estimated ? observed_.response.estimated_tokens() : usage.completion_tokens;
+      record.tokens_estimated ? observed_->response.estimated_tokens() : usage.completion_tokens;
   FillQueue();
   FillPhases();
-  FillScores(tried_.decision, &record.scores);
-  record.in_flight_requests = tried_.decision.in_flight_requests;
-  FillLosers(tried_.decision, &record);
-  FillLeftOut(tried_.decision.left_out, tried_.pair.decision.left_out, &record);
-  tried_.notes.Fill(asked_.began, now, &record);
+  FillScores(tried_->decision, &record.scores);
+  record.in_flight_requests = tried_->decision.in_flight_requests;
+  FillLosers(tried_->decision, &record);
+  FillLeftOut(tried_->decision.left_out, tried_->pair.decision.left_out, &record);
+  tried_->notes.Fill(asked_.began, now, &record);
 }
 
 }  // namespace gw

@@ -10,7 +10,7 @@ namespace gw {
 // Whatever the tries before have failed of.
 int Exchange::RetriesMax() const {
   if (const RetryPolicy* const policy = retry_policy()) return static_cast<int>(policy->attempts);
-  return tried_.pair.active ? Tries::kPairRetriesMax : Tries::kRetriesMax;
+  return tried_->pair.active ? Tries::kPairRetriesMax : Tries::kRetriesMax;
 }
 
 // kContinue: the answer is the client's. Else it is dropped. To be asked again for such an answer
@@ -22,16 +22,16 @@ Step Exchange::RetryStatus(int status, TimePoint now) {
     return {Step::Kind::kContinue, Rejection::kNone};
   }
   FailTry(TryFailure::kErrorStatus, false);
-  tried_.notes.Fail(NameOf(TryFailure::kErrorStatus), now);
-  ChargeStatus(tried_.hold.state(), status, now);
-  if (tried_.pair.active) {
+  tried_->notes.Fail(NameOf(TryFailure::kErrorStatus), now);
+  ChargeStatus(tried_->hold.state(), status, now);
+  if (tried_->pair.active) {
     env_.metrics.CountHalfFailure(routed_.pool()->pool.id, "decode", TryFailure::kErrorStatus);
-    tried_.pair.failed_half = "decode";
-    tried_.slots.push_back(tried_.hold.state().slot);
+    tried_->pair.failed_half = "decode";
+    tried_->slots.push_back(tried_->hold.state().slot);
     EndLease();
   }
   ReleaseTry();
-  observed_.Drop();
+  observed_->Drop();
   return BackOff(TryFailure::kErrorStatus, now);
 }
 
@@ -42,41 +42,41 @@ Step Exchange::OnTryTimeout(TimePoint now) {
   const bool again = policy != nullptr && (is_repeatable() || policy->Has(504));
   if (!again) return Reject(Rejection::kTimeout);
   FailTry(TryFailure::kResponseTimeout, false);
-  tried_.notes.Fail(NameOf(TryFailure::kResponseTimeout), now);
+  tried_->notes.Fail(NameOf(TryFailure::kResponseTimeout), now);
   if (!HasRetryLeft()) {
     CountLimit("retries");
     return Reject(Rejection::kTimeout);
   }
   ReleaseTry();
-  observed_.Drop();
+  observed_->Drop();
   return BackOff(TryFailure::kResponseTimeout, now);
 }
 
 // REQUIRES: nothing is held
 Step Exchange::BackOff(TryFailure cause, TimePoint now) {
-  DCHECK(!tried_.hold.held());
-  const int retries = tried_.count - tried_.failed.stale;
-  tried_.back_off_cause = cause;
-  tried_.back_off = retry_policy()->BackOff(static_cast<uint32_t>(retries), env_.random);
-  tried_.backs_off = true;
+  DCHECK(!tried_->hold.held());
+  const int retries = tried_->count - tried_->failed.stale;
+  tried_->back_off_cause = cause;
+  tried_->back_off = retry_policy()->BackOff(static_cast<uint32_t>(retries), env_.random);
+  tried_->backs_off = true;
   SetStage(Victims::Stage::kFixed);  // its end would make no room
-  if (tried_.back_off <= Duration::zero()) return OnBackOffOver(now);
+  if (tried_->back_off <= Duration::zero()) return OnBackOffOver(now);
   return {Step::Kind::kBackOff, Rejection::kNone};
 }
 
 Step Exchange::OnBackOffOver(TimePoint now) {
-  CHECK(tried_.backs_off);
-  tried_.backs_off = false;
+  CHECK(tried_->backs_off);
+  tried_->backs_off = false;
   Step step = ScheduleTry(now);
   if (step.kind == Step::Kind::kRespond) {
     // All have been asked: they are asked again.
-    tried_.slots.clear();
+    tried_->slots.clear();
     rejection_ = Rejection::kNone;
     detail_.clear();
     step = ScheduleTry(now);
   }
   if (step.kind != Step::Kind::kRespond) {
-    env_.metrics.CountRetry(routed_.pool()->pool.id, tried_.back_off_cause);
+    env_.metrics.CountRetry(routed_.pool()->pool.id, tried_->back_off_cause);
     SetStage(Victims::Stage::kUnsent);
   }
   return step;

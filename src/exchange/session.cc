@@ -42,12 +42,12 @@ Decision Exchange::ChooseOfSession(TimePoint now) const {
 
 std::optional<http::HeaderField> Exchange::SessionField(std::string* storage) {
   const SessionPolicy* const policy = session_policy();
-  if (policy == nullptr || !tried_.hold.held()) return std::nullopt;
+  if (policy == nullptr || !tried_->hold.held()) return std::nullopt;
   const int64_t unix_s = UnixSeconds();
   const std::string& pool_id = routed_.pool()->pool.id;
   SessionToken token;
   token.destination = policy->HashOfDestination(pool_id);
-  token.endpoint = policy->HashOfEndpoint(pool_id, tried_.decision.endpoint->address);
+  token.endpoint = policy->HashOfEndpoint(pool_id, tried_->decision.endpoint->address);
   const bool held = session_.given && session_.given->destination == token.destination &&
                     session_.given->endpoint == token.endpoint;
   session_.result = held ? Session::kHeld : session_.given ? Session::kMoved : Session::kBegun;

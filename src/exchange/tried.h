@@ -11,6 +11,7 @@
 #include "exchange/pair.h"
 #include "exchange/tries.h"
 #include "exchange/try_notes.h"
+#include "inference/body_edit.h"
 #include "scheduling/profile.h"
 #include "snapshot/snapshot.h"
 
@@ -20,6 +21,7 @@ struct Tried {
   Decision decision;  // of the endpoint whose answer is the client's
   EndpointHold hold;  // of that endpoint
   Pair pair;          // the other half, if there is one
+  BodyEdit body;      // what is sent
   TimePoint dispatched;
   std::vector<uint32_t> slots;     // of endpoints that are not to be tried again
   std::vector<std::string> order;  // addresses that a gate keeps to, the best first; empty: any
@@ -38,6 +40,7 @@ struct Tried {
   void Reset() {
     decision = {};
     pair.Reset();
+    body.Begin({});
     slots.clear();
     order.clear();
     count = 0;

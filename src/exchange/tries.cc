@@ -74,8 +74,8 @@ void Exchange::ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoin
 
 void Exchange::ChargeStatus(EndpointState& state, int status, TimePoint now) {
   if (IsPushbackHere(status)) return;  // taken at its head
-  if (status >= 200 && status <= 299) RecordServed(state, now, tried_.dispatched);
-  if (RecordStatus(state, status, now, tried_.dispatched))
+  if (status >= 200 && status <= 299) RecordServed(state, now, tried_->dispatched);
+  if (RecordStatus(state, status, now, tried_->dispatched))
     env_.metrics.CountEjection(routed_.pool()->pool.id);
 }
 
@@ -97,22 +97,22 @@ int Exchange::RepeatsMax() const {
 // Whatever follows. What another pool does for it, and what is the gateway's own fault or right (an
 // idle connection may be closed), says nothing of the version that was to serve it.
 void Exchange::FailTry(TryFailure failure, bool sent_whole) {
-  tried_.failed.Fail(failure, sent_whole);
+  tried_->failed.Fail(failure, sent_whole);
   const bool is_own = failure == TryFailure::kStaleConnection ||
                       failure == TryFailure::kLocalResources || failure == TryFailure::kUnreachable;
-  if (!is_own && tried_.fell_back_from == nullptr) released_.CountFailedTry();
+  if (!is_own && tried_->fell_back_from == nullptr) released_.CountFailedTry();
 }
 
 // The only place that says whether there is another try.
 Exchange::Again Exchange::AfterFailure(TryFailure failure, bool sent_whole, bool worth_another) {
   FailTry(failure, sent_whole);
   if (!worth_another) return Again::kNo;
-  if (tried_.failed.whole_failures > RepeatsMax()) {
+  if (tried_->failed.whole_failures > RepeatsMax()) {
     CountLimit("repeats");
     return Again::kNo;
   }
-  if (failure == TryFailure::kStaleConnection && tried_.failed.stale < Tries::kStaleMax) {
-    ++tried_.failed.stale;
+  if (failure == TryFailure::kStaleConnection && tried_->failed.stale < Tries::kStaleMax) {
+    ++tried_->failed.stale;
     return Again::kOverFreshConnection;
   }
   if (HasRetryLeft()) return Again::kElsewhere;
@@ -136,42 +136,42 @@ Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
   env_.metrics.CountRetry(routed_.pool()->pool.id, TryFailure::kStaleConnection);
   if (!sent_whole || routed_.pool()->disaggregation != nullptr ||
       !HasOtherInUse(routed_.pool()->pool, now)) {
-    ++tried_.count;
-    tried_.notes.Again(now);
+    ++tried_->count;
+    tried_->notes.Again(now);
     return {Step::Kind::kForward, Rejection::kNone};
   }
-  const uint32_t slot = tried_.hold.state().slot;
+  const uint32_t slot = tried_->hold.state().slot;
   ReleaseTry();
-  observed_.Drop();
+  observed_->Drop();
   const Step step = ScheduleTry(now);
-  std::erase(tried_.slots, slot);  // nothing is held against it
+  std::erase(tried_->slots, slot);  // nothing is held against it
   return step;
 }
 
 bool Exchange::may_try_again() const {
-  if (tried_.pair.active || routed_.pool() == nullptr) return true;
-  return tried_.failed.whole_failures < RepeatsMax() && HasRetryLeft() &&
-         tried_.slots.size() < routed_.pool()->pool.endpoints.size();
+  if (tried_->pair.active || routed_.pool() == nullptr) return true;
+  return tried_->failed.whole_failures < RepeatsMax() && HasRetryLeft() &&
+         tried_->slots.size() < routed_.pool()->pool.endpoints.size();
 }
 
 Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
                            std::string_view detail) {
-  CHECK(tried_.hold.held());
-  tried_.notes.Fail(NameOf(failure), now, detail);
-  if (failure == TryFailure::kConnectTimeout) tried_.notes.Limit("connect_timeout");
-  if (failure == TryFailure::kResponseTimeout) tried_.notes.Limit("response_headers_timeout");
-  if (tried_.pair.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
+  CHECK(tried_->hold.held());
+  tried_->notes.Fail(NameOf(failure), now, detail);
+  if (failure == TryFailure::kConnectTimeout) limit_ = "connect_timeout";
+  if (failure == TryFailure::kResponseTimeout) limit_ = "response_headers_timeout";
+  if (tried_->pair.active) return OnHalfFailed(Half::kDecode, failure, sent_whole, now);
   const Again again = AfterFailure(failure, sent_whole, failure != TryFailure::kResponseTimeout);
   if (again == Again::kOverFreshConnection) return RepeatStale(sent_whole, now);
-  ChargeEndpoint(tried_.hold.state(), failure, now);
+  ChargeEndpoint(tried_->hold.state(), failure, now);
   ReleaseTry();
-  observed_.Drop();
+  observed_->Drop();
   if (again == Again::kNo) {
     const bool may_repeat = failure != TryFailure::kResponseTimeout &&
-                            tried_.failed.whole_failures <= RepeatsMax() &&
+                            tried_->failed.whole_failures <= RepeatsMax() &&
                             routed_.Fallback() != nullptr;
     if (may_repeat) return FallBack(FallbackReason::kTriesFailed, now);
-    return Reject(tried_.failed.AsRejection());
+    return Reject(tried_->failed.AsRejection());
   }
   if (retry_policy() != nullptr) return BackOff(failure, now);
   const Step step = ScheduleTry(now);

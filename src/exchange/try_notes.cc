@@ -6,9 +6,7 @@ namespace gw {
 
 void TryNotes::Reset() {
   count_ = 0;
-  body_came_ = {};
   responded_ = {};
-  limit_ = {};
 }
 
 void TryNotes::Dispatch(const Decision& decision, const Endpoint* prefill, TimePoint now) {
@@ -42,12 +40,7 @@ void TryNotes::Fail(std::string_view reason, TimePoint now, std::string_view det
 }
 
 void TryNotes::Fill(TimePoint began, TimePoint now, RequestRecord* record) const {
-  const auto since_began = [began](TimePoint at) {
-    return at == TimePoint() ? -1 : ToMillis(at - began);
-  };
-  record->limit = limit_;
-  record->body_ms = since_began(body_came_);
-  record->response_ms = since_began(responded_);
+  record->response_ms = responded_ == TimePoint() ? -1 : ToMillis(responded_ - began);
   record->try_count = count_;
   for (size_t i = 0; i < count_; ++i) {
     const Note& note = notes_[i];

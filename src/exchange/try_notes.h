@@ -18,7 +18,6 @@ namespace gw {
 class TryNotes {
  public:
   void Reset();
-  void BodyCame(TimePoint now) { body_came_ = now; }
   // The try under way is answered with a head.
   void Responded(TimePoint now) { responded_ = now; }
   // A try begins. `prefill`: of the other half's endpoint, or nullptr.
@@ -28,8 +27,6 @@ class TryNotes {
   // The try under way, if there is one, did not lead to the answer. `reason`: from the program's
   // text.
   void Fail(std::string_view reason, TimePoint now, std::string_view detail = {});
-  // The last one that was reached; a name from the program's text.
-  void Limit(std::string_view limit) { limit_ = limit; }
   // The request, which began at `began`, is over. The strings of `*record` keep their memory.
   void Fill(TimePoint began, TimePoint now, RequestRecord* record) const;
 
@@ -47,9 +44,7 @@ class TryNotes {
   // Further ones take the place of the last.
   Note notes_[RequestRecord::kTriesMax];
   size_t count_ = 0;
-  TimePoint body_came_{};
   TimePoint responded_{};
-  std::string_view limit_;
 };
 
 }  // namespace gw
