@@ -1,5 +1,5 @@
 // Histogram: how often durations of each length occurred, within 1 % of their lengths, in bounded
-// memory: buckets that grow with the length, as of HdrHistogram (hdrhistogram.org).
+// memory (36 KB): buckets that grow with the length, as of HdrHistogram (hdrhistogram.org).
 
 #pragma once
 
@@ -20,12 +20,13 @@ class Histogram {
   void Merge(const Histogram& other);
 
   uint64_t count() const { return count_; }
-  Duration max() const { return max_; }  // exact
-  Duration mean() const;                 // exact; zero of nothing
-  // The least value that `share` of all are not above, within 1 %; zero of nothing.
+  Duration max() const { return max_; }  // exact, zero of nothing
+  Duration mean() const;                 // exact, zero of nothing
+  // The least value that `share` of all do not exceed (nearest rank), or up to 1 % above it; zero
+  // of nothing.
   // REQUIRES: 0 <= share <= 1
   Duration Quantile(double share) const;
-  // Ascending: a bucket's upper end and how many are in it, without the empty ones.
+  // Ascending: the greatest value of a bucket and how many are in it, without the empty ones.
   struct Bucket {
     Duration upto;
     uint64_t count;

@@ -1,0 +1,60 @@
+#include "bench/load/record.h"
+
+#include <algorithm>
+
+namespace gw::bench {
+
+Duration Record::tpot() const {
+  if (output_tokens < 2 || !has_output()) return {};
+  return (ended - first) / (output_tokens - 1);
+}
+
+// A run has few groups: looked up one by one they cost less than a map of pairs.
+uint16_t RunRecords::GroupOf(const Ask& ask) {
+  const RecordGroup other{std::string(kOther), ""};
+  RecordGroup wanted{ask.tenant, ask.priority};
+  auto found = std::ranges::find(groups, wanted);
+  if (found == groups.end() && groups.size() >= kGroupsMax) {
+    wanted = other;
+    found = std::ranges::find(groups, wanted);
+  }
+  if (found == groups.end()) found = groups.insert(groups.end(), std::move(wanted));
+  return static_cast<uint16_t>(found - groups.begin());
+}
+
+void RunRecords::Add(const Ask& ask, const Answer& answer) {
+  if (!ask.counts) {
+    ++warm_up;
+    return;
+  }
+  Record record{.due = ask.due,
+                .sent = answer.sent,
+                .first = answer.first,
+                .last = answer.last,
+                .ended = answer.ended,
+                .gap_max = answer.gap_max,
+                .events = answer.events,
+                .prompt_tokens = answer.prompt_tokens,
+                .output_tokens = answer.output_tokens,
+                .cached_tokens = answer.cached_tokens,
+                .end = answer.end,
+                .status = answer.status,
+                .group = GroupOf(ask),
+                .turn = ask.turn};
+  if (record.prompt_tokens < 0 && ask.prompt_tokens > 0) record.prompt_tokens = ask.prompt_tokens;
+  if (record.output_tokens < 0) record.output_tokens = record.events;
+  if (!ask.session.empty()) {
+    const auto next = static_cast<uint32_t>(sessions.size() + 1);
+    record.session = sessions.try_emplace(ask.session, next).first->second;
+  }
+  if (answer.sent != Duration(0)) lateness.Add(answer.sent - ask.due);
+  if (!record.ok()) {
+    std::string error = answer.error.empty() ? std::string(NameOf(answer.end)) : answer.error;
+    if (errors.size() >= kErrorsMax && !errors.contains(error)) error = kOther;
+    ++errors[std::move(error)];
+  }
+  length = std::max(length, answer.ended);
+  records.push_back(record);
+}
+
+}  // namespace gw::bench
