@@ -56,7 +56,6 @@ class LoadRunner::Request final : public ResponseHandler {
     for (const auto& [name, value] : ask_.fields) fields_.push_back({name, value});
     parts_ = {ask_.body};
     answer_.sent = runner_.now();
-    runner_.records_.lateness.Add(answer_.sent - ask_.due);
     SendOver(Reuse::kTrusted);
   }
   // The run is over.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_join.h"
 #include "api/names.h"
 #include "base/check.h"
 #include "base/escape.h"
@@ -17,6 +18,8 @@
 #include "cli/admin_flags.h"
 #include "cli/ask.h"
 #include "cli/ask_flags.h"
+#include "cli/bench.h"
+#include "cli/bench_flags.h"
 #include "cli/check.h"
 #include "cli/cluster_flags.h"
 #include "cli/command_help.h"
@@ -80,6 +83,7 @@ struct Flags {
   ObjectFlags ours;
   std::string dns_servers;
   SimFlags sim;
+  BenchFlags bench;
   GetFlags get;
   ExplainFlags explain;
   ReleaseFlags release;
@@ -315,6 +319,11 @@ void ApplyServeFlags(Flags* flags) {
   }
 }
 
+// As it was typed, but for quotes.
+std::string CommandLine(int argc, char** argv) {
+  return absl::StrJoin(std::span(argv, static_cast<size_t>(argc)), " ");
+}
+
 // "{both,prefill,decode}" of a validator's description.
 std::vector<std::string> ChoicesOf(const std::string& description) {
   const size_t open = description.find('{');
@@ -451,6 +460,7 @@ int RunCommand(int argc, char** argv) {
   CLI::App* serve = AddServe(app, flags);
   CLI::App* check = AddCheck(app, flags);
   CLI::App* sim = AddSim(app, flags.sim);
+  const CLI::App* bench = AddBench(app, flags.bench);
   CLI::App* get = AddGet(app, flags.get);
   CLI::App* describe = AddDescribe(app, flags.get);
   CLI::App* explain = AddExplain(app, flags.explain);
@@ -473,6 +483,10 @@ int RunCommand(int argc, char** argv) {
   if (serve->parsed()) return ServeByFlags(&flags);
   if (check->parsed()) return CheckByFlags(flags);
   if (sim->parsed()) return RunSim(flags.sim);
+  if (bench->parsed()) {
+    flags.bench.command = CommandLine(argc, argv);
+    return RunBench(flags.bench);
+  }
   if (get->parsed() || describe->parsed()) return RunGet(flags.get, std::cout, std::cerr);
   if (explain->parsed()) return RunExplain(flags.explain, std::cout, std::cerr);
   if (release->parsed()) return RunRelease(flags.release, std::cout, std::cerr);

@@ -1,0 +1,329 @@
+#include "cli/bench.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <utility>
+
+#include "api/names.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "bench/load/fixed_prompts.h"
+#include "bench/load/multi_round_qa.h"
+#include "bench/load/progress.h"
+#include "bench/load/report_json.h"
+#include "bench/load/report_text.h"
+#include "bench/load/runner.h"
+#include "bench/load/shared_prefix.h"
+#include "bench/load/trace_replay.h"
+#include "cli/server_url.h"
+#include "server/admin_access.h"
+
+namespace gw {
+namespace {
+
+using bench::LoadWorkload;
+
+std::atomic<bool> interrupted{false};
+
+absl::Status Wrong(std::string_view flag, const std::string& message) {
+  return absl::InvalidArgumentError(fmt::format("{}: {}", flag, message));
+}
+
+template <typename T>
+void SetIfGiven(const std::optional<T>& given, T* value) {
+  if (given) *value = *given;
+}
+
+absl::StatusOr<Duration> TimeOf(std::string_view flag, std::string_view text) {
+  const std::optional<Duration> time = api::ParseDuration(text);
+  if (time && *time > Duration::zero()) return *time;
+  return Wrong(flag, fmt::format("wanted a time such as 20s or 5m, got \"{}\"", text));
+}
+
+absl::StatusOr<bench::Objectives> ObjectivesOf(std::string_view text) {
+  bench::Objectives objectives;
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), one.size() + 1));
+    const size_t equals = one.find('=');
+    const std::string_view name = one.substr(0, equals);
+    std::optional<Duration>* const target = name == "ttft"   ? &objectives.ttft
+                                            : name == "tpot" ? &objectives.tpot
+                                            : name == "e2e"  ? &objectives.e2e
+                                                             : nullptr;
+    if (equals == one.npos || target == nullptr) {
+      return Wrong("--goodput",
+                   fmt::format("wanted ttft=TIME, tpot=TIME or e2e=TIME, got \"{}\"", one));
+    }
+    ASSIGN_OR_RETURN(*target, TimeOf("--goodput", one.substr(equals + 1)));
+  }
+  return objectives;
+}
+
+absl::StatusOr<bench::RequestForm> FormOf(const BenchFlags& flags) {
+  bench::RequestForm form{.api = flags.api == "chat"          ? ApiKind::kChatCompletions
+                                 : flags.api == "completions" ? ApiKind::kCompletions
+                                                              : ApiKind::kMessages,
+                          .model = flags.model,
+                          .ignore_eos = flags.ignore_eos};
+  RETURN_IF_ERROR(bench::CheckForm(form));
+  return form;
+}
+
+absl::StatusOr<bench::PaceOptions> PaceOf(const BenchFlags& flags) {
+  bench::PaceOptions pace;
+  pace.concurrency = flags.concurrency;
+  pace.arrivals.per_second = flags.rate;
+  pace.arrivals.to_per_second = flags.rate_to;
+  pace.arrivals.count = flags.requests;
+  pace.arrivals.burstiness =
+      flags.constant ? std::numeric_limits<double>::infinity() : flags.burstiness;
+  if (!flags.ladder.empty()) {
+    ASSIGN_OR_RETURN(pace.arrivals.ladder, bench::ParseLadder(flags.ladder));
+  } else if (flags.concurrency == 0 && !flags.rate) {
+    pace.arrivals.per_second = 1;
+  }
+  if (!flags.duration.empty()) {
+    ASSIGN_OR_RETURN(pace.arrivals.duration, TimeOf("--duration", flags.duration));
+  }
+  return pace;
+}
+
+absl::StatusOr<std::unique_ptr<LoadWorkload>> RandomOf(const BenchFlags& flags) {
+  bench::FixedPromptsOptions options{.range_ratio = flags.range_ratio, .seed = flags.seed};
+  ASSIGN_OR_RETURN(options.form, FormOf(flags));
+  ASSIGN_OR_RETURN(options.pace, PaceOf(flags));
+  SetIfGiven(flags.prompt_tokens, &options.prompt_tokens);
+  SetIfGiven(flags.output_tokens, &options.output_tokens);
+  return bench::NewFixedPrompts(options);
+}
+
+absl::StatusOr<std::unique_ptr<LoadWorkload>> SharedPrefixOf(const BenchFlags& flags) {
+  bench::SharedPrefixOptions options{.seed = flags.seed};
+  ASSIGN_OR_RETURN(options.form, FormOf(flags));
+  ASSIGN_OR_RETURN(options.pace, PaceOf(flags));
+  SetIfGiven(flags.groups, &options.groups);
+  SetIfGiven(flags.prompts_per_group, &options.prompts_per_group);
+  SetIfGiven(flags.system_tokens, &options.system_tokens);
+  SetIfGiven(flags.question_tokens, &options.question_tokens);
+  SetIfGiven(flags.output_tokens, &options.output_tokens);
+  return bench::NewSharedPrefix(options);
+}
+
+absl::StatusOr<std::unique_ptr<LoadWorkload>> MultiRoundQaOf(const BenchFlags& flags) {
+  bench::MultiRoundQaOptions options{.users_before = flags.users_before};
+  ASSIGN_OR_RETURN(options.form, FormOf(flags));
+  if (!flags.duration.empty()) {
+    ASSIGN_OR_RETURN(options.duration, TimeOf("--duration", flags.duration));
+  }
+  SetIfGiven(flags.users, &options.users);
+  SetIfGiven(flags.rounds, &options.rounds);
+  SetIfGiven(flags.rate, &options.per_second);
+  SetIfGiven(flags.system_tokens, &options.system_tokens);
+  SetIfGiven(flags.history_tokens, &options.history_tokens);
+  SetIfGiven(flags.output_tokens, &options.output_tokens);
+  SetIfGiven(flags.warm_up, &options.warm_up);
+  return bench::NewMultiRoundQa(options);
+}
+
+absl::StatusOr<std::unique_ptr<LoadWorkload>> TraceOf(const BenchFlags& flags) {
+  if (flags.trace_file.empty()) return Wrong("--workload trace", "wanted --trace PATH, too");
+  std::ifstream in(flags.trace_file);
+  if (!in) return Wrong("--trace", flags.trace_file + " cannot be read");
+  absl::StatusOr<std::vector<bench::TraceRequest>> trace = bench::ReadTrace(in, flags.requests);
+  if (!trace.ok()) {
+    return Wrong("--trace", flags.trace_file + ": " + std::string(trace.status().message()));
+  }
+  bench::TraceReplayOptions options{.speed = flags.speed, .seed = flags.seed};
+  ASSIGN_OR_RETURN(options.form, FormOf(flags));
+  return bench::NewTraceReplay(*std::move(trace), options);
+}
+
+// Flags that only some workloads have use for.
+struct OfWorkloads {
+  std::string_view flag;
+  std::vector<std::string_view> workloads;
+};
+
+// Somebody believes that they say something.
+absl::Status RefuseOthersFlags(const BenchFlags& flags) {
+  static const OfWorkloads kAll[] = {
+      {"--prompt-tokens", {"random"}},
+      {"--range-ratio", {"random"}},
+      {"--output-tokens", {"random", "shared-prefix", "multi-round-qa"}},
+      {"--system-tokens", {"shared-prefix", "multi-round-qa"}},
+      {"--groups", {"shared-prefix"}},
+      {"--prompts-per-group", {"shared-prefix"}},
+      {"--question-tokens", {"shared-prefix"}},
+      {"--users", {"multi-round-qa"}},
+      {"--rounds", {"multi-round-qa"}},
+      {"--history-tokens", {"multi-round-qa"}},
+      {"--users-before", {"multi-round-qa"}},
+      {"--warm-up", {"multi-round-qa"}},
+      {"--trace", {"trace"}},
+      {"--speed", {"trace"}},
+      {"--rate", {"random", "shared-prefix", "multi-round-qa"}},
+      {"--rate-to", {"random", "shared-prefix"}},
+      {"--ladder", {"random", "shared-prefix"}},
+      {"--burstiness", {"random", "shared-prefix"}},
+      {"--constant", {"random", "shared-prefix"}},
+      {"--concurrency", {"random", "shared-prefix"}},
+      {"--requests", {"random", "shared-prefix", "trace"}}};
+  for (const OfWorkloads& one : kAll) {
+    const auto& workloads = one.workloads;
+    if (!flags.given.contains(std::string(one.flag)) ||
+        std::find(workloads.begin(), workloads.end(), flags.workload) != workloads.end()) {
+      continue;
+    }
+    return Wrong(one.flag, fmt::format("says something only with --workload {}",
+                                       fmt::join(workloads, " or ")));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<LoadWorkload>> WorkloadOf(const BenchFlags& flags) {
+  if (flags.workload == "shared-prefix") return SharedPrefixOf(flags);
+  if (flags.workload == "multi-round-qa") return MultiRoundQaOf(flags);
+  if (flags.workload == "trace") return TraceOf(flags);
+  return RandomOf(flags);
+}
+
+absl::StatusOr<bench::LoadTarget> TargetOf(const BenchFlags& flags) {
+  ASSIGN_OR_RETURN(ServerUrl url,
+                   ServerUrlOf("--target", flags.target, {flags.ca_file, flags.insecure}));
+  // SDKs are given it with /v1 at its end.
+  if (url.path.ends_with("/v1")) url.path.resize(url.path.size() - 3);
+  bench::LoadTarget target{.address = url.address.ToString(),
+                           .authority = url.authority,
+                           .path = url.path,
+                           .tls = url.tls};
+  for (const std::string& header : flags.headers) {
+    const size_t colon = header.find(':');
+    const std::string name = header.substr(0, colon);
+    if (colon == header.npos || !api::IsHttpToken(name)) {
+      return Wrong("--header", fmt::format("wanted NAME:VALUE, got \"{}\"", header));
+    }
+    const size_t value = header.find_first_not_of(' ', colon + 1);
+    target.fields.emplace_back(name, value == header.npos ? "" : header.substr(value));
+  }
+  if (!flags.api_key_file.empty()) {
+    const absl::StatusOr<std::string> key = ReadToken(flags.api_key_file);
+    if (!key.ok()) return Wrong("--api-key-file", std::string(key.status().message()));
+    target.fields.emplace_back("authorization", "Bearer " + *key);
+  }
+  return target;
+}
+
+// What a run needs, all of it checked.
+struct Plan {
+  bench::LoadTarget target;
+  bench::Objectives objectives;
+  bench::RunnerOptions runner;
+  std::unique_ptr<LoadWorkload> workload;
+  std::unique_ptr<EventLoop> loop;
+};
+
+absl::StatusOr<Plan> PlanOf(const BenchFlags& flags) {
+  RETURN_IF_ERROR(RefuseOthersFlags(flags));
+  Plan plan;
+  ASSIGN_OR_RETURN(plan.target, TargetOf(flags));
+  ASSIGN_OR_RETURN(plan.objectives, ObjectivesOf(flags.goodput));
+  ASSIGN_OR_RETURN(plan.runner.patience, TimeOf("--patience", flags.patience));
+  if (!flags.duration.empty()) {
+    ASSIGN_OR_RETURN(plan.runner.length, TimeOf("--duration", flags.duration));
+  }
+  ASSIGN_OR_RETURN(plan.workload, WorkloadOf(flags));
+  ASSIGN_OR_RETURN(plan.loop, EventLoop::New());
+  return plan;
+}
+
+// Each request in flight has a connection.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The first one ends the run in order, the second one the process.
+void HandleSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+bench::RunRecords Run(Plan& plan) {
+  bench::RunRecords run;
+  bench::Progress progress(std::cerr, isatty(STDERR_FILENO) != 0,
+                           plan.runner.length ? plan.runner.length : plan.workload->length());
+  bench::LoadRunner runner(*plan.loop, plan.target, plan.runner, *plan.workload, run);
+  runner.Run([&progress](const bench::LiveFigures& live) {
+    progress.Tell(live);
+    return !interrupted;
+  });
+  progress.End();
+  return run;
+}
+
+bench::Result ResultOf(const BenchFlags& flags, const Plan& plan, int64_t started_unix_s,
+                       bench::RunRecords run) {
+  bench::Result result{.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(started_unix_s)),
+                       .command = flags.command,
+                       .target = flags.target,
+                       .workload = plan.workload->Describe(),
+                       .objectives = plan.objectives,
+                       .summary = bench::Summarize(run, plan.objectives)};
+  result.requests = std::move(run.records);
+  result.groups = std::move(run.groups);
+  return result;
+}
+
+absl::Status Write(const BenchFlags& flags, const bench::Result& result) {
+  // Standard output is the document's alone then.
+  (flags.json_file == "-" ? std::cerr : std::cout) << bench::ReportText(result);
+  if (flags.json_file.empty()) return absl::OkStatus();
+  const std::string json = bench::ResultJson(result, flags.json_requests);
+  if (flags.json_file == "-") {
+    std::cout << json << std::flush;
+    return std::cout ? absl::OkStatus() : Wrong("--json", "standard output cannot be written");
+  }
+  std::ofstream out(flags.json_file, std::ios::trunc);
+  out << json << std::flush;
+  return out ? absl::OkStatus() : Wrong("--json", flags.json_file + " cannot be written");
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "penstock bench: " << status.message() << "\n";
+  return 1;
+}
+
+}  // namespace
+
+int RunBench(const BenchFlags& flags) {
+  absl::StatusOr<Plan> plan = PlanOf(flags);
+  if (!plan.ok()) return Fail(plan.status());
+  RaiseFileLimit();
+  HandleSignals();
+  std::cerr << "Asking " << flags.target << ": " << plan->workload->Describe() << "\n";
+  const int64_t started_unix_s = RealClock().UnixNanos() / 1'000'000'000;
+  bench::RunRecords run = Run(*plan);
+  const bench::Result result = ResultOf(flags, *plan, started_unix_s, std::move(run));
+  if (const absl::Status written = Write(flags, result); !written.ok()) return Fail(written);
+  const bench::Figures& all = result.summary.all;
+  return flags.fail_on_errors && all.completed < all.requests ? 1 : 0;
+}
+
+}  // namespace gw

@@ -1,0 +1,62 @@
+// `penstock bench`: asks a server as a workload says, and measures what comes (bench/load).
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace gw {
+
+// What the user typed; the workloads' headers say what it means. Without a value: theirs.
+struct BenchFlags {
+  std::string target = "http://127.0.0.1:8080";
+  std::string ca_file;
+  bool insecure = false;
+  std::string api_key_file;
+  std::vector<std::string> headers;  // "name: value"
+
+  std::string model;
+  std::string api = "chat";  // chat, completions or messages
+  bool ignore_eos = false;
+
+  std::string workload = "random";  // random, shared-prefix, multi-round-qa, trace
+  std::string duration;
+  std::string patience = "60s";
+  uint64_t seed = 1;
+  std::optional<double> rate;
+  std::optional<double> rate_to;
+  std::string ladder;
+  double burstiness = 1;
+  bool constant = false;  // evenly spaced
+  std::optional<uint64_t> requests;
+  uint32_t concurrency = 0;
+  std::optional<uint32_t> prompt_tokens;
+  std::optional<uint32_t> output_tokens;
+  double range_ratio = 0;
+  std::optional<uint32_t> groups;
+  std::optional<uint32_t> prompts_per_group;
+  std::optional<uint32_t> system_tokens;
+  std::optional<uint32_t> question_tokens;
+  std::optional<uint32_t> history_tokens;
+  std::optional<uint32_t> users;
+  std::optional<uint32_t> rounds;
+  uint64_t users_before = 0;
+  std::optional<uint32_t> warm_up;
+  std::string trace_file;
+  double speed = 1;
+
+  std::string goodput;  // "ttft=2s,tpot=50ms,e2e=20s"
+  std::string json_file;
+  bool json_requests = false;
+  bool fail_on_errors = false;
+  std::string command;          // as it was typed, for the result
+  std::set<std::string> given;  // the flags that were: "--users"
+};
+
+// 0; 1: it cannot begin, cannot write its results, or requests failed with --fail-on-errors.
+int RunBench(const BenchFlags& flags);
+
+}  // namespace gw
