@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "bench/load/answer_text.h"
+#include "bench/load/request_body.h"
 #include "inference/response.h"
 
 namespace gw::bench {
@@ -15,17 +16,6 @@ namespace {
 // Below that it does not sleep: the kernel and the loop's timers count in milliseconds.
 constexpr Duration kLooksFor = std::chrono::milliseconds(2);
 constexpr size_t kErrorBytesMax = 4096;
-
-std::string_view PathOf(ApiKind api) {
-  switch (api) {
-    case ApiKind::kCompletions:
-      return "/v1/completions";
-    case ApiKind::kMessages:
-      return "/v1/messages";
-    default:
-      return "/v1/chat/completions";
-  }
-}
 
 // "code":"queue_full" of an error's body, or its "type"; empty: it says neither.
 std::string CodeIn(std::string_view body) {

@@ -257,7 +257,7 @@ void RaiseFileLimit() {
 
 // The first one ends the run in order, the second one the process.
 void HandleSignals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { interrupted = true; };
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);

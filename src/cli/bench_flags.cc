@@ -61,9 +61,10 @@ void AddPace(CLI::App& bench, BenchFlags& flags) {
 
 void AddWorkload(CLI::App& bench, BenchFlags& flags) {
   bench
-      .add_option("--workload", flags.workload,
-                  "random: prompts with nothing in common. shared-prefix: groups with a system prompt "
-                  "each. multi-round-qa: users in conversations. trace: --trace")
+      .add_option(
+          "--workload", flags.workload,
+          "random: prompts with nothing in common. shared-prefix: groups with a system prompt "
+          "each. multi-round-qa: users in conversations. trace: --trace")
       ->capture_default_str()
       ->check(CLI::IsMember({"random", "shared-prefix", "multi-round-qa", "trace"}))
       ->type_name("NAME");
@@ -81,8 +82,7 @@ void AddWorkload(CLI::App& bench, BenchFlags& flags) {
                   "shared-prefix, multi-round-qa: of system prompts (6000, 1000)")
       ->type_name("N");
   bench.add_option("--groups", flags.groups, "shared-prefix: of prompts (150)")->type_name("N");
-  bench
-      .add_option("--prompts-per-group", flags.prompts_per_group, "shared-prefix: of each (5)")
+  bench.add_option("--prompts-per-group", flags.prompts_per_group, "shared-prefix: of each (5)")
       ->type_name("N");
   bench
       .add_option("--question-tokens", flags.question_tokens,
@@ -124,10 +124,9 @@ CLI::App* AddBench(CLI::App& app, BenchFlags& flags) {
       ->add_option("--goodput", flags.goodput,
                    "What a good answer keeps, such as ttft=2s,tpot=50ms,e2e=20s")
       ->type_name("NAME=TIME,...");
-  CLI::Option* json = bench
-                          ->add_option("--json", flags.json_file,
-                                       "Write the result here; - is standard output")
-                          ->type_name("FILE");
+  CLI::Option* json =
+      bench->add_option("--json", flags.json_file, "Write the result here; - is standard output")
+          ->type_name("FILE");
   bench->add_flag("--json-requests", flags.json_requests, "With each request in it")->needs(json);
   bench->add_flag("--fail-on-errors", flags.fail_on_errors, "Exit 1 if requests failed");
   bench->callback([bench, &flags] {

@@ -18,7 +18,6 @@
 #include "cli/admin_flags.h"
 #include "cli/ask.h"
 #include "cli/ask_flags.h"
-#include "cli/bench.h"
 #include "cli/bench_flags.h"
 #include "cli/check.h"
 #include "cli/cluster_flags.h"
@@ -319,11 +318,6 @@ void ApplyServeFlags(Flags* flags) {
   }
 }
 
-// As it was typed, but for quotes.
-std::string CommandLine(int argc, char** argv) {
-  return absl::StrJoin(std::span(argv, static_cast<size_t>(argc)), " ");
-}
-
 // "{both,prefill,decode}" of a validator's description.
 std::vector<std::string> ChoicesOf(const std::string& description) {
   const size_t open = description.find('{');
@@ -484,7 +478,7 @@ int RunCommand(int argc, char** argv) {
   if (check->parsed()) return CheckByFlags(flags);
   if (sim->parsed()) return RunSim(flags.sim);
   if (bench->parsed()) {
-    flags.bench.command = CommandLine(argc, argv);
+    flags.bench.command = absl::StrJoin(std::span(argv, static_cast<size_t>(argc)), " ");
     return RunBench(flags.bench);
   }
   if (get->parsed() || describe->parsed()) return RunGet(flags.get, std::cout, std::cerr);
