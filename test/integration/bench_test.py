@@ -1,0 +1,166 @@
+"""`penstock bench` as users start it, against simulated model servers and through a gateway."""
+
+import json
+import pathlib
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from harness import DEADLINE_S, Addresses, free_port, penstock
+from harness.gateway import _die_with_parent
+from harness.wait import eventually
+
+
+class BenchTest(unittest.TestCase):
+    def setUp(self):
+        self.addresses = Addresses()
+        self.addCleanup(self.addresses.close)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def fleet(self, *arguments, preset="instant"):
+        """A URL that is served."""
+        address = self.addresses.take()
+        port = free_port(address)
+        process = subprocess.Popen(
+            [penstock(), "sim", "--model", "m", "--preset", preset, "--listen",
+             f"{address}:{port}", *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)
+        self.addCleanup(self.end, process)
+        line = process.stdout.readline().decode()
+        self.assertTrue(line.startswith("Serving m on "), line)
+        return f"http://{address}:{port}"
+
+    def end(self, process):
+        process.terminate()
+        process.wait(DEADLINE_S)
+        process.stdout.close()
+
+    def start(self, target, *arguments):
+        process = subprocess.Popen(
+            [penstock(), "bench", "--target", target, "--model", "m", *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=_die_with_parent)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        return process
+
+    def bench(self, target, *arguments, exits=0):
+        """What it wrote to standard output, to standard error, and its result."""
+        path = self.folder / "result.json"
+        process = self.start(target, "--json", str(path), *arguments)
+        out, err = process.communicate(timeout=DEADLINE_S * 4)
+        self.assertEqual(process.returncode, exits, out + err)
+        return out, err, json.loads(path.read_text()) if path.exists() else None
+
+
+class WorkloadTest(BenchTest):
+    def test_single_requests_are_counted_and_their_tokens_are_as_asked(self):
+        out, err, result = self.bench(
+            self.fleet(), "--rate", "200", "--requests", "100", "--prompt-tokens", "50",
+            "--output-tokens", "7", "--ignore-eos", "--json-requests", "--fail-on-errors")
+        self.assertIn("100 asked, 100 completed, 0 failed", out)
+        self.assertIn("Asking http://", err)
+        summary = result["summary"]
+        self.assertEqual((summary["requests"], summary["completed"]), (100, 100))
+        self.assertEqual(summary["output_tokens"], 700)
+        self.assertEqual(summary["ttft"]["count"], 100)
+        self.assertEqual(len(result["requests"]), 100)
+        self.assertTrue(result["command"].endswith("--fail-on-errors"))
+
+    def test_each_api_is_asked(self):
+        target = self.fleet()
+        for api in ("chat", "completions"):
+            _, _, result = self.bench(target + "/v1", "--api", api, "--rate", "100",
+                                      "--requests", "5", "--fail-on-errors")
+            self.assertEqual(result["summary"]["completed"], 5)
+
+    def test_conversations_find_their_beginnings_in_the_cache(self):
+        _, _, result = self.bench(
+            self.fleet(), "--workload", "multi-round-qa", "--users", "4", "--rounds", "3",
+            "--qps", "20", "--duration", "2s", "--system-tokens", "200", "--history-tokens",
+            "100", "--output-tokens", "10", "--warm-up", "2", "--fail-on-errors",
+            "--json-requests")
+        self.assertEqual(result["warm_up_requests"], 2)
+        self.assertGreater(result["summary"]["cached_share"], 0.5)
+        turns = {request["turn"] for request in result["requests"]}
+        self.assertLess(1, len(turns))
+
+    def test_groups_share_their_system_prompts(self):
+        _, _, result = self.bench(
+            self.fleet(), "--workload", "shared-prefix", "--groups", "2", "--prompts-per-group",
+            "2", "--system-tokens", "800", "--question-tokens", "100", "--output-tokens", "5",
+            "--ladder", "40x1,80x1", "--fail-on-errors")
+        self.assertGreater(result["summary"]["cached_share"], 0.8)
+
+    def test_a_trace_is_replayed(self):
+        trace = self.folder / "trace.jsonl"
+        trace.write_text("".join(
+            json.dumps({"timestamp": i * 100, "input_length": 1000, "output_length": 3,
+                        "hash_ids": [1, i]}) + "\n" for i in range(10)))
+        _, _, result = self.bench(self.fleet(), "--workload", "trace", "--trace", str(trace),
+                                  "--speed", "10", "--fail-on-errors", "--ignore-eos")
+        summary = result["summary"]
+        self.assertEqual((summary["completed"], summary["output_tokens"]), (10, 30))
+        # The first block of nine of ten.
+        self.assertGreater(summary["cached_share"], 0.3)
+
+
+class FailureTest(BenchTest):
+    def test_failed_requests_are_told_by_kind_and_fail_the_run_if_asked(self):
+        target = self.fleet("--fault", "error=503")
+        out, _, result = self.bench(target, "--rate", "100", "--requests", "10",
+                                    "--fail-on-errors", exits=1)
+        self.assertEqual(result["summary"]["ended"], {"status": 10})
+        self.assertIn("503", out)
+        self.assertEqual(sum(result["errors"].values()), 10)
+        self.bench(target, "--rate", "100", "--requests", "10")
+
+    def test_nobody_there(self):
+        address = self.addresses.take()
+        _, _, result = self.bench(f"http://{address}:{free_port(address)}", "--rate", "100",
+                                  "--requests", "5", "--fail-on-errors", exits=1)
+        self.assertEqual(result["errors"], {"connect_refused": 5})
+
+    def test_what_is_wrong_is_said_before_anything_is_asked(self):
+        for arguments, said in (
+                (["--users", "3"],
+                 "--users: says something only with --workload multi-round-qa"),
+                (["--rate", "0"], "--rate"),
+                (["--duration", "20"], "--duration: wanted a time such as 20s or 5m"),
+                (["--goodput", "ttft<2s"], "--goodput: wanted ttft=TIME"),
+                (["--header", "no colon"], "--header: wanted NAME:VALUE"),
+                (["--workload", "trace"], "--workload trace: wanted --trace PATH, too"),
+                (["--workload", "trace", "--trace", "/nowhere"], "--trace: /nowhere"),
+                (["--ca-file", "/nowhere"], "--ca-file: is of https")):
+            process = self.start("http://127.0.0.1:1", *arguments)
+            out, err = process.communicate(timeout=DEADLINE_S)
+            self.assertEqual(process.returncode, 1, arguments)
+            self.assertIn(said, err)
+            self.assertEqual(out, "")
+
+    def test_an_interrupted_run_ends_with_what_it_has(self):
+        process = self.start(self.fleet(), "--rate", "50", "--duration", "1h", "--json", "-")
+        self.assertIn("Asking", process.stderr.readline())
+        self.assertIn("5 s", process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertGreater(json.loads(out)["summary"]["completed"], 100)
+        self.assertIn("asked", err)
+
+    def test_goodput_counts_what_keeps_all_objectives(self):
+        target = self.fleet("--fault", "hang-after-headers")
+        _, _, result = self.bench(target, "--rate", "50", "--requests", "5", "--patience", "1s",
+                                  "--goodput", "ttft=1s", "--duration", "1s")
+        self.assertEqual(result["summary"]["ended"], {"unfinished": 5})
+        self.assertEqual(result["summary"]["good_share"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)
