@@ -35,8 +35,8 @@ struct ComparedFigure {
   bool less_is_better = true;
   std::vector<double> values = {};  // one of each result
   std::vector<double> ratios = {};  // to the first; NaN where either is zero or NaN
-  std::vector<std::optional<Interval>>
-      intervals;  // of the ratios; nullopt: no requests to draw from
+  // Of the ratios; nullopt: there are no requests to draw from.
+  std::vector<std::optional<Interval>> intervals = {};
 };
 
 struct Comparison {

@@ -8,6 +8,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -28,10 +29,10 @@ inline std::optional<Element> MemberOf(Element from, std::string_view name) {
   return out;
 }
 
-// NaN without that member, or where it is no number.
+// NaN without that member, or where it is no number; so are those that no run comes to.
 inline double NumberOf(Element from, std::string_view name) {
   double out = Distribution::kNone;
-  if (from[name].get(out) != simdjson::SUCCESS) return Distribution::kNone;
+  if (from[name].get(out) != simdjson::SUCCESS || std::abs(out) >= 1e15) return Distribution::kNone;
   return out;
 }
 
@@ -43,7 +44,7 @@ inline std::string TextOf(Element from, std::string_view name) {
 // Whole numbers, of whatever form they were written in; `fallback` where there is none.
 inline int64_t CountOf(Element from, std::string_view name, int64_t fallback = 0) {
   const double number = NumberOf(from, name);
-  return std::abs(number) < 1e15 ? std::llround(number) : fallback;
+  return std::isnan(number) ? fallback : std::llround(number);
 }
 // Of what cannot be negative; at most `most`.
 inline uint64_t UnsignedOf(Element from, std::string_view name,

@@ -87,14 +87,17 @@ struct VllmColumns {
   }
 };
 
-// What the run's first request was sent at is the start of the run, as its clock has no date.
+int64_t CountOrNone(double number) { return std::abs(number) < 1e15 ? std::llround(number) : -1; }
+
+// What the run's first request was sent at is the start of the run, as its clock has no date; but
+// for a microsecond, as a request that was sent at zero was never sent.
 void AddVllmRequests(const VllmColumns& columns, Result* result) {
-  const double start_s = *std::ranges::min_element(columns.starts_s);
+  const double start_s = *std::ranges::min_element(columns.starts_s) - 1e-6;
   for (size_t i = 0; i < columns.starts_s.size(); ++i) {
     Record record;
     record.due = record.sent = FromSeconds(columns.starts_s[i] - start_s);
-    record.prompt_tokens = FromMillis(columns.prompt_tokens[i] / 1e6).count();
-    record.output_tokens = FromMillis(columns.output_tokens[i] / 1e6).count();
+    record.prompt_tokens = CountOrNone(columns.prompt_tokens[i]);
+    record.output_tokens = CountOrNone(columns.output_tokens[i]);
     record.ended = record.sent + FromSeconds(columns.latencies_s[i]);
     if (columns.ttfts_s[i] > 0) record.first = record.sent + FromSeconds(columns.ttfts_s[i]);
     if (record.has_output()) record.last = record.ended;
@@ -176,7 +179,8 @@ absl::StatusOr<Result> ReadVllm(Element root) {
   all.ttft = VllmDistribution(root, "ttft", all.completed);
   all.tpot = VllmDistribution(root, "tpot", all.completed);
   all.e2e = VllmDistribution(root, "e2el", all.completed);
-  result.summary.gaps = VllmDistribution(root, "itl", all.output_tokens - all.completed);
+  // About as many: how many there were it does not say.
+  result.summary.gaps = VllmDistribution(root, "itl", UnsignedOf(root, "total_output_tokens"));
   if (const VllmColumns columns(root); columns.complete()) AddVllmRequests(columns, &result);
   FillFrom(FiguresOf(result), &all);
   return result;

@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "bench/load/report_html.h"
+#include "bench/load/report_text.h"
 
 namespace gw::bench {
 namespace {
@@ -149,6 +151,26 @@ TEST(ReadResult, OtherTypesThanTheSchemasAreNotMeasured) {
   EXPECT_EQ(read->requests[0].events, 0);
 }
 
+// Whatever is in a file, reading it and showing what was read ends.
+TEST(ReadResult, DamagedDocumentsAreReadOrRefused) {
+  Random random(17);
+  const std::string whole = ResultJson(SomeResult(10), true);
+  int read_anyway = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string json = whole;
+    for (uint64_t j = random.Below(3); j < 3; ++j) {
+      json[random.Below(json.size())] = "0123456789-e.\",:{}[]"[random.Below(20)];
+    }
+    const absl::StatusOr<Result> read = ReadResult(json);
+    if (!read.ok()) continue;
+    ++read_anyway;
+    EXPECT_FALSE(ReportText(*read).empty());
+    EXPECT_FALSE(ReportHtml(*read).empty());
+    EXPECT_TRUE(ReadResult(ResultJson(*read, true)).ok()) << json;
+  }
+  EXPECT_GT(read_anyway, 50);
+}
+
 TEST(ReadResult, ReadsVllm) {
   const absl::StatusOr<Result> read = ReadResult(R"({
     "date": "20260102-030405", "backend": "openai-chat", "model_id": "m", "num_prompts": 4,
@@ -184,7 +206,7 @@ TEST(ReadResult, ReadsRequestsOfVllmWhereTheyWereSaved) {
     "errors": ["", "", "Traceback:\n  File\nTimeoutError: too slow\n"]})");
   ASSERT_TRUE(read.ok()) << read.status();
   ASSERT_EQ(read->requests.size(), 3);
-  EXPECT_EQ(read->requests[0].due, Duration(0));
+  EXPECT_EQ(read->requests[0].due, microseconds(1)) << "zero would be never";
   EXPECT_EQ(read->requests[1].ttft(), milliseconds(500));
   EXPECT_EQ(read->requests[1].e2e(), milliseconds(1000));
   EXPECT_EQ(read->requests[0].tpot(), milliseconds(100));
