@@ -10,9 +10,8 @@ Duration Record::tpot() const {
 }
 
 // A run has few groups: looked up one by one they cost less than a map of pairs.
-uint16_t RunRecords::GroupOf(const Ask& ask) {
+uint16_t RunRecords::GroupOf(RecordGroup wanted) {
   const RecordGroup other{std::string(kOther), ""};
-  RecordGroup wanted{ask.tenant, ask.priority};
   auto found = std::ranges::find(groups, wanted);
   if (found == groups.end() && groups.size() >= kGroupsMax) {
     wanted = other;
@@ -39,7 +38,7 @@ void RunRecords::Add(const Ask& ask, const Answer& answer) {
                 .cached_tokens = answer.cached_tokens,
                 .end = answer.end,
                 .status = answer.status,
-                .group = GroupOf(ask),
+                .group = GroupOf({ask.tenant, ask.priority}),
                 .turn = ask.turn};
   if (record.prompt_tokens < 0 && ask.prompt_tokens > 0) record.prompt_tokens = ask.prompt_tokens;
   if (record.output_tokens < 0) record.output_tokens = record.events;
@@ -55,6 +54,33 @@ void RunRecords::Add(const Ask& ask, const Answer& answer) {
   }
   length = std::max(length, answer.ended);
   records.push_back(record);
+}
+
+void RunRecords::Append(const RunRecords& next) {
+  const auto sessions_before = static_cast<uint32_t>(sessions.size());
+  for (Record record : next.records) {
+    record.group = GroupOf(next.groups[record.group]);
+    if (record.session != 0) record.session += sessions_before;
+    record.due += length;
+    record.ended += length;
+    // Zero says that there was none.
+    for (Duration* time : {&record.sent, &record.first, &record.last}) {
+      if (*time != Duration(0)) *time += length;
+    }
+    records.push_back(record);
+  }
+  // Their names may be those of earlier sessions, which have ended.
+  for (const auto& [name, number] : next.sessions) {
+    sessions.emplace(std::to_string(sessions_before) + "/" + name, sessions_before + number);
+  }
+  for (const auto& [error, times] : next.errors) {
+    const bool known = errors.size() < kErrorsMax || errors.contains(error);
+    errors[known ? error : std::string(kOther)] += times;
+  }
+  gaps.Merge(next.gaps);
+  lateness.Merge(next.lateness);
+  length += next.length;
+  warm_up += next.warm_up;
 }
 
 }  // namespace gw::bench

@@ -80,8 +80,11 @@ struct RunRecords {
   // is kept by it, which takes one value for each gap of a request that counts.
   void Add(const Ask& ask, const Answer& answer);
 
+  // Another run that came behind this one, as if it had begun where this one ended.
+  void Append(const RunRecords& next);
+
  private:
-  uint16_t GroupOf(const Ask& ask);
+  uint16_t GroupOf(RecordGroup wanted);
 };
 
 }  // namespace gw::bench

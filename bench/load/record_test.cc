@@ -113,5 +113,39 @@ TEST(RunRecords, NamesWithoutEndAreGatheredUnderOther) {
   EXPECT_EQ(run.errors["(other)"], 1000 - RunRecords::kErrorsMax);
 }
 
+TEST(RunRecords, ARunThatCameBehindIsCountedOnFromTheFirst) {
+  const auto ask = [](Duration due, const char* tenant, const char* session) {
+    Ask made;
+    made.due = due;
+    made.tenant = tenant;
+    made.session = session;
+    return made;
+  };
+  Answer answer{.end = AnswerEnd::kComplete, .status = 200};
+  answer.sent = std::chrono::seconds(1);
+  answer.first = std::chrono::seconds(2);
+  answer.last = answer.ended = std::chrono::seconds(3);
+  RunRecords all;
+  all.Add(ask(std::chrono::seconds(1), "a", "s"), answer);
+  RunRecords next;
+  next.Add(ask(std::chrono::seconds(1), "b", "s"), answer);
+  next.Add(ask(std::chrono::seconds(1), "a", ""), {.end = AnswerEnd::kConnect, .error = "refused"});
+  next.gaps.Add(std::chrono::milliseconds(5));
+  all.Append(next);
+  ASSERT_EQ(all.records.size(), 3u);
+  EXPECT_EQ(all.records[1].due, std::chrono::seconds(4));
+  EXPECT_EQ(all.records[1].ttft(), next.records[0].ttft());
+  EXPECT_EQ(all.records[1].e2e(), next.records[0].e2e());
+  EXPECT_EQ(all.groups[all.records[1].group].tenant, "b");
+  EXPECT_EQ(all.records[1].session, 2u) << "another one, of the same name";
+  EXPECT_EQ(all.records[2].group, all.records[0].group);
+  EXPECT_EQ(all.records[2].session, 0u);
+  EXPECT_FALSE(all.records[2].has_output());
+  EXPECT_EQ(all.records[2].sent, Duration(0)) << "it was never sent";
+  EXPECT_EQ(all.errors.at("refused"), 1u);
+  EXPECT_EQ(all.gaps.count(), 1u);
+  EXPECT_EQ(all.length, std::chrono::seconds(6));
+}
+
 }  // namespace
 }  // namespace gw::bench

@@ -17,21 +17,26 @@
 #include "api/names.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "bench/load/compare.h"
 #include "bench/load/fixed_prompts.h"
 #include "bench/load/multi_round_qa.h"
 #include "bench/load/progress.h"
+#include "bench/load/report_html.h"
 #include "bench/load/report_json.h"
 #include "bench/load/report_text.h"
 #include "bench/load/runner.h"
 #include "bench/load/shared_prefix.h"
 #include "bench/load/trace_replay.h"
 #include "cli/server_url.h"
+#include "config/file/files.h"
 #include "server/admin_access.h"
 
 namespace gw {
 namespace {
 
 using bench::LoadWorkload;
+
+constexpr size_t kResultBytesMax = size_t{1} << 32;
 
 std::atomic<bool> interrupted{false};
 
@@ -198,9 +203,9 @@ absl::StatusOr<std::unique_ptr<LoadWorkload>> WorkloadOf(const BenchFlags& flags
   return RandomOf(flags);
 }
 
-absl::StatusOr<bench::LoadTarget> TargetOf(const BenchFlags& flags) {
-  ASSIGN_OR_RETURN(ServerUrl url,
-                   ServerUrlOf("--target", flags.target, {flags.ca_file, flags.insecure}));
+absl::StatusOr<bench::LoadTarget> TargetOf(std::string_view flag, const std::string& text,
+                                           const BenchFlags& flags) {
+  ASSIGN_OR_RETURN(ServerUrl url, ServerUrlOf(flag, text, {flags.ca_file, flags.insecure}));
   // SDKs are given it with /v1 at its end.
   if (url.path.ends_with("/v1")) url.path.resize(url.path.size() - 3);
   bench::LoadTarget target{.address = url.address.ToString(),
@@ -224,25 +229,38 @@ absl::StatusOr<bench::LoadTarget> TargetOf(const BenchFlags& flags) {
   return target;
 }
 
-// What a run needs, all of it checked.
+// What runs need, all of it checked.
 struct Plan {
-  bench::LoadTarget target;
+  std::vector<std::string> urls;
+  std::vector<bench::LoadTarget> targets;  // of those
   bench::Objectives objectives;
   bench::RunnerOptions runner;
-  std::unique_ptr<LoadWorkload> workload;
+  std::string workload;  // described
   std::unique_ptr<EventLoop> loop;
 };
 
 absl::StatusOr<Plan> PlanOf(const BenchFlags& flags) {
   RETURN_IF_ERROR(RefuseOthersFlags(flags));
+  if (!flags.files.empty()) return Wrong("FILE", "says something only after compare");
+  if (flags.model.empty()) return Wrong("--model", "wanted the model that is asked for");
+  if ((flags.action == "ab") != !flags.against.empty()) {
+    return Wrong("--against", flags.against.empty() ? "is wanted by ab: the other server"
+                                                    : "says something only after ab");
+  }
   Plan plan;
-  ASSIGN_OR_RETURN(plan.target, TargetOf(flags));
+  plan.urls = {flags.target};
+  ASSIGN_OR_RETURN(plan.targets.emplace_back(), TargetOf("--target", flags.target, flags));
+  if (!flags.against.empty()) {
+    plan.urls.push_back(flags.against);
+    ASSIGN_OR_RETURN(plan.targets.emplace_back(), TargetOf("--against", flags.against, flags));
+  }
   ASSIGN_OR_RETURN(plan.objectives, ObjectivesOf(flags.goodput));
   ASSIGN_OR_RETURN(plan.runner.patience, TimeOf("--patience", flags.patience));
   if (!flags.duration.empty()) {
     ASSIGN_OR_RETURN(plan.runner.length, TimeOf("--duration", flags.duration));
   }
-  ASSIGN_OR_RETURN(plan.workload, WorkloadOf(flags));
+  ASSIGN_OR_RETURN(const std::unique_ptr<LoadWorkload> workload, WorkloadOf(flags));
+  plan.workload = workload->Describe();
   ASSIGN_OR_RETURN(plan.loop, EventLoop::New());
   return plan;
 }
@@ -265,11 +283,13 @@ void HandleSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-bench::RunRecords Run(Plan& plan) {
+// One run with the flags' workload from its beginning. REQUIRES: PlanOf found nothing wrong
+bench::RunRecords Run(const BenchFlags& flags, Plan& plan, size_t target) {
+  const std::unique_ptr<LoadWorkload> workload = *WorkloadOf(flags);
   bench::RunRecords run;
   bench::Progress progress(std::cerr, isatty(STDERR_FILENO) != 0,
-                           plan.runner.length ? plan.runner.length : plan.workload->length());
-  bench::LoadRunner runner(*plan.loop, plan.target, plan.runner, *plan.workload, run);
+                           plan.runner.length ? plan.runner.length : workload->length());
+  bench::LoadRunner runner(*plan.loop, plan.targets[target], plan.runner, *workload, run);
   runner.Run([&progress](const bench::LiveFigures& live) {
     progress.Tell(live);
     return !interrupted;
@@ -278,12 +298,14 @@ bench::RunRecords Run(Plan& plan) {
   return run;
 }
 
-bench::Result ResultOf(const BenchFlags& flags, const Plan& plan, int64_t started_unix_s,
-                       bench::RunRecords run) {
+int64_t NowUnixSeconds() { return RealClock().UnixNanos() / 1'000'000'000; }
+
+bench::Result ResultOf(const BenchFlags& flags, const Plan& plan, size_t target,
+                       int64_t started_unix_s, bench::RunRecords run) {
   bench::Result result{.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(started_unix_s)),
                        .command = flags.command,
-                       .target = flags.target,
-                       .workload = plan.workload->Describe(),
+                       .target = plan.urls[target],
+                       .workload = plan.workload,
                        .objectives = plan.objectives,
                        .summary = bench::Summarize(run, plan.objectives)};
   result.requests = std::move(run.records);
@@ -291,18 +313,27 @@ bench::Result ResultOf(const BenchFlags& flags, const Plan& plan, int64_t starte
   return result;
 }
 
+absl::Status WriteFile(std::string_view flag, const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::trunc);
+  out << text << std::flush;
+  return out ? absl::OkStatus() : Wrong(flag, path + " cannot be written");
+}
+
+// Where standard output is a document, text is not.
+std::ostream& TextOut(const BenchFlags& flags) {
+  return flags.json_file == "-" ? std::cerr : std::cout;
+}
+
 absl::Status Write(const BenchFlags& flags, const bench::Result& result) {
-  // Standard output is the document's alone then.
-  (flags.json_file == "-" ? std::cerr : std::cout) << bench::ReportText(result);
+  TextOut(flags) << bench::ReportText(result);
+  if (!flags.html_file.empty()) {
+    RETURN_IF_ERROR(WriteFile("--html", flags.html_file, bench::ReportHtml(result)));
+  }
   if (flags.json_file.empty()) return absl::OkStatus();
   const std::string json = bench::ResultJson(result, flags.json_requests);
-  if (flags.json_file == "-") {
-    std::cout << json << std::flush;
-    return std::cout ? absl::OkStatus() : Wrong("--json", "standard output cannot be written");
-  }
-  std::ofstream out(flags.json_file, std::ios::trunc);
-  out << json << std::flush;
-  return out ? absl::OkStatus() : Wrong("--json", flags.json_file + " cannot be written");
+  if (flags.json_file != "-") return WriteFile("--json", flags.json_file, json);
+  std::cout << json << std::flush;
+  return std::cout ? absl::OkStatus() : Wrong("--json", "standard output cannot be written");
 }
 
 int Fail(const absl::Status& status) {
@@ -310,20 +341,75 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
+int StatusOf(const BenchFlags& flags, const bench::Result& result) {
+  const bench::Figures& all = result.summary.all;
+  return flags.fail_on_errors && all.completed < all.requests ? 1 : 0;
+}
+
+int RunOnce(const BenchFlags& flags, Plan& plan) {
+  std::cerr << "Asking " << flags.target << ": " << plan.workload << "\n";
+  const int64_t started_unix_s = NowUnixSeconds();
+  bench::RunRecords run = Run(flags, plan, 0);
+  const bench::Result result = ResultOf(flags, plan, 0, started_unix_s, std::move(run));
+  if (const absl::Status written = Write(flags, result); !written.ok()) return Fail(written);
+  return StatusOf(flags, result);
+}
+
+void PrintComparison(const std::vector<bench::NamedResult>& results, std::ostream& out) {
+  Random random(1);
+  out << bench::ComparisonText(bench::Compare(results, random));
+}
+
+// By turns, each pair the other way round, so that whatever changes meanwhile meets both alike.
+int RunAb(const BenchFlags& flags, Plan& plan) {
+  const int64_t started_unix_s = NowUnixSeconds();
+  bench::RunRecords runs[2];
+  BenchFlags turn = flags;
+  for (int pair = 0; pair < flags.pairs && !interrupted; ++pair) {
+    turn.seed = flags.seed + static_cast<uint64_t>(pair);
+    for (const size_t place : {size_t{0}, size_t{1}}) {
+      const size_t target = pair % 2 == 0 ? place : 1 - place;
+      std::cerr << fmt::format("{}/{} asking {}: {}\n", pair + 1, flags.pairs, plan.urls[target],
+                               plan.workload);
+      runs[target].Append(Run(turn, plan, target));
+    }
+  }
+  const bench::Result a = ResultOf(flags, plan, 0, started_unix_s, std::move(runs[0]));
+  const bench::Result b = ResultOf(flags, plan, 1, started_unix_s, std::move(runs[1]));
+  std::cout << bench::ReportText(a) << "\n" << bench::ReportText(b) << "\n";
+  PrintComparison({{plan.urls[0], &a}, {plan.urls[1], &b}}, std::cout);
+  return std::max(StatusOf(flags, a), StatusOf(flags, b));
+}
+
+int RunCompare(const BenchFlags& flags) {
+  if (flags.files.size() < 2) return Fail(Wrong("FILE", "compare wants two results at least"));
+  std::vector<std::unique_ptr<bench::Result>> results;
+  std::vector<bench::NamedResult> named;
+  for (const std::string& path : flags.files) {
+    std::string json;
+    const std::string error = config::ReadFile(path, kResultBytesMax, &json);
+    if (!error.empty()) return Fail(Wrong("FILE", error));
+    absl::StatusOr<bench::Result> result = bench::ReadResult(json);
+    if (!result.ok()) return Fail(Wrong(path, std::string(result.status().message())));
+    results.push_back(std::make_unique<bench::Result>(*std::move(result)));
+    named.push_back({path, results.back().get()});
+  }
+  PrintComparison(named, std::cout);
+  return 0;
+}
+
 }  // namespace
 
 int RunBench(const BenchFlags& flags) {
+  if (flags.action == "compare") return RunCompare(flags);
   absl::StatusOr<Plan> plan = PlanOf(flags);
   if (!plan.ok()) return Fail(plan.status());
+  if (flags.action == "ab" && !(flags.json_file.empty() && flags.html_file.empty())) {
+    return Fail(Wrong(flags.json_file.empty() ? "--html" : "--json", "is of one run, not of ab"));
+  }
   RaiseFileLimit();
   HandleSignals();
-  std::cerr << "Asking " << flags.target << ": " << plan->workload->Describe() << "\n";
-  const int64_t started_unix_s = RealClock().UnixNanos() / 1'000'000'000;
-  bench::RunRecords run = Run(*plan);
-  const bench::Result result = ResultOf(flags, *plan, started_unix_s, std::move(run));
-  if (const absl::Status written = Write(flags, result); !written.ok()) return Fail(written);
-  const bench::Figures& all = result.summary.all;
-  return flags.fail_on_errors && all.completed < all.requests ? 1 : 0;
+  return flags.action == "ab" ? RunAb(flags, *plan) : RunOnce(flags, *plan);
 }
 
 }  // namespace gw

@@ -12,7 +12,11 @@ namespace gw {
 
 // What the user typed; the workloads' headers say what it means. Without a value: theirs.
 struct BenchFlags {
+  std::string action = "run";      // run, ab or compare
+  std::vector<std::string> files;  // of compare
   std::string target = "http://127.0.0.1:8080";
+  std::string against;  // of ab: another target
+  int pairs = 5;
   std::string ca_file;
   bool insecure = false;
   std::string api_key_file;
@@ -49,6 +53,7 @@ struct BenchFlags {
   double speed = 1;
 
   std::string goodput;  // "ttft=2s,tpot=50ms,e2e=20s"
+  std::string html_file;
   std::string json_file;
   bool json_requests = false;
   bool fail_on_errors = false;

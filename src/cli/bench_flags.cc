@@ -7,6 +7,10 @@ void AddTarget(CLI::App& bench, BenchFlags& flags) {
   bench.add_option("--target", flags.target, "Server that is asked; its path comes before /v1/...")
       ->capture_default_str()
       ->type_name("URL");
+  bench.add_option("--against", flags.against, "ab: the other one")->type_name("URL");
+  bench.add_option("--pairs", flags.pairs, "ab: how often each is asked, by turns")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
   CLI::Option* ca =
       bench
           .add_option("--ca-file", flags.ca_file,
@@ -19,9 +23,7 @@ void AddTarget(CLI::App& bench, BenchFlags& flags) {
   bench.add_option("--header", flags.headers, "Sent with each request; repeatable")
       ->allow_extra_args(false)
       ->type_name("NAME:VALUE");
-  bench.add_option("--model", flags.model, "Model that is asked for")
-      ->required()
-      ->type_name("NAME");
+  bench.add_option("--model", flags.model, "Model that is asked for")->type_name("NAME");
   bench.add_option("--api", flags.api, "chat, completions or messages (Anthropic)")
       ->capture_default_str()
       ->check(CLI::IsMember({"chat", "completions", "messages"}))
@@ -117,6 +119,12 @@ void AddWorkload(CLI::App& bench, BenchFlags& flags) {
 CLI::App* AddBench(CLI::App& app, BenchFlags& flags) {
   CLI::App* bench =
       app.add_subcommand("bench", "Ask a server as a workload says, and measure what comes");
+  bench
+      ->add_option("ACTION", flags.action,
+                   "run: what is said if nothing is. ab: --target and --against by turns. compare: "
+                   "results of earlier runs, ours and those of vllm bench serve and guidellm")
+      ->check(CLI::IsMember({"run", "ab", "compare"}));
+  bench->add_option("FILE", flags.files, "compare: results, the first is what others are beside");
   AddTarget(*bench, flags);
   AddWorkload(*bench, flags);
   AddPace(*bench, flags);
@@ -124,6 +132,8 @@ CLI::App* AddBench(CLI::App& app, BenchFlags& flags) {
       ->add_option("--goodput", flags.goodput,
                    "What a good answer keeps, such as ttft=2s,tpot=50ms,e2e=20s")
       ->type_name("NAME=TIME,...");
+  bench->add_option("--html", flags.html_file, "Write the result as a page with plots here")
+      ->type_name("FILE");
   CLI::Option* json =
       bench->add_option("--json", flags.json_file, "Write the result here; - is standard output")
           ->type_name("FILE");
