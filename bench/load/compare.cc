@@ -34,24 +34,34 @@ class Resampler {
   // How often each value was drawn says as much as the sorted resample would, without sorting.
   Values Draw(std::span<const double> shares, Random& random) {
     const size_t size = sorted_.size();
-    times_.assign(size, 0);
-    for (size_t i = 0; i < size; ++i) ++times_[random.Below(size)];
-    drawn_.clear();
+    upto_.assign(size, 0);
+    for (size_t i = 0; i < size; ++i) ++upto_[random.Below(size)];
     double sum = 0;
+    uint32_t drawn = 0;
     for (size_t i = 0; i < size; ++i) {
-      drawn_.insert(drawn_.end(), times_[i], sorted_[i]);
-      sum += sorted_[i] * times_[i];
+      sum += sorted_[i] * upto_[i];
+      drawn += upto_[i];
+      upto_[i] = drawn;
     }
     Values out;
-    for (const double share : shares) out.push_back(QuantileOfSorted(drawn_, share));
+    for (const double share : shares) out.push_back(Quantile(share));
     out.push_back(sum / static_cast<double>(size));
     return out;
   }
 
  private:
+  double Quantile(double share) const {
+    const double rank = share * static_cast<double>(sorted_.size() - 1);
+    const double low = At(std::floor(rank));
+    return low + (At(std::ceil(rank)) - low) * (rank - std::floor(rank));
+  }
+  double At(double rank) const {
+    const auto found = std::ranges::upper_bound(upto_, static_cast<uint32_t>(rank));
+    return sorted_[static_cast<size_t>(found - upto_.begin())];
+  }
+
   Values sorted_;
-  std::vector<uint32_t> times_;
-  Values drawn_;
+  std::vector<uint32_t> upto_;  // how many were drawn of each value and all below
 };
 
 // A latency of requests: its distribution among figures, and its value in one record.

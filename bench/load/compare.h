@@ -55,7 +55,7 @@ std::string ComparisonText(const Comparison& comparison);
 // means behind them. Samples beyond kBootstrapMax are thinned out evenly first, which makes
 // intervals wider, never narrower.
 // REQUIRES: neither sample is empty
-inline constexpr size_t kBootstrapMax = 50'000;
+inline constexpr size_t kBootstrapMax = 20'000;
 std::vector<Interval> BootstrapRatios(std::vector<double> base, std::vector<double> with,
                                       std::span<const double> shares, Random& random);
 
