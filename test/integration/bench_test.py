@@ -3,16 +3,13 @@
 import json
 import pathlib
 import signal
-import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 from harness import DEADLINE_S, Addresses, free_port, penstock
 from harness.gateway import _die_with_parent
-from harness.wait import eventually
 
 
 class BenchTest(unittest.TestCase):
@@ -160,6 +157,55 @@ class FailureTest(BenchTest):
                                   "--goodput", "ttft=1s", "--duration", "1s")
         self.assertEqual(result["summary"]["ended"], {"unfinished": 5})
         self.assertEqual(result["summary"]["good_share"], 0)
+
+
+class BesideTest(BenchTest):
+    def test_two_servers_are_asked_by_turns_and_compared(self):
+        process = self.start(self.fleet(), "ab", "--against", self.fleet(), "--pairs", "2",
+                             "--rate", "50", "--requests", "20", "--fail-on-errors")
+        out, err = process.communicate(timeout=DEADLINE_S * 4)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertEqual(out.count("40 asked, 40 completed, 0 failed"), 2)
+        self.assertRegex(out, r"TTFT p50, ms +[0-9.]+ +[0-9.]+ +x[0-9.]+ \[")
+        self.assertRegex(err, "(?s)1/2 asking .*1/2 asking .*2/2 asking .*2/2 asking ")
+
+    def test_results_are_compared_and_what_is_none_is_said(self):
+        target = self.fleet()
+        paths = []
+        for number, rate in enumerate(("50", "100")):
+            path = self.folder / f"{number}.json"
+            path.write_text(self.result_text(target, rate))
+            paths.append(str(path))
+        compared = subprocess.run([penstock(), "bench", "compare", *paths], text=True,
+                                  capture_output=True, timeout=DEADLINE_S, check=True)
+        self.assertRegex(compared.stdout, r"requests/s +[0-9.]+ +[0-9.]+ +x")
+        broken = self.folder / "broken.json"
+        broken.write_text("{")
+        for arguments, said in (([paths[0], str(broken)], "broken.json"),
+                                ([paths[0], "/nowhere.json"], "/nowhere.json"),
+                                (paths[:1], "compare wants two results at least")):
+            refused = subprocess.run([penstock(), "bench", "compare", *arguments], text=True,
+                                     capture_output=True, timeout=DEADLINE_S)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(said, refused.stderr)
+
+    def result_text(self, target, rate):
+        process = self.start(target, "--rate", rate, "--requests", "20", "--json", "-")
+        out, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 0, err)
+        return out
+
+    def test_a_page_needs_nothing_else(self):
+        page = self.folder / "result.html"
+        self.bench(self.fleet(), "--rate", "100", "--requests", "50", "--html", str(page),
+                   "--header", "x-note: <script>alert(1)</script>")
+        text = page.read_text()
+        self.assertTrue(text.startswith("<!DOCTYPE html>") or
+                        text.startswith("<!doctype html>"), text[:100])
+        self.assertIn("<svg", text)
+        self.assertNotIn("<script", text)
+        for other in ("src=", "href=\"http", "url(http", "@import"):
+            self.assertNotIn(other, text)
 
 
 if __name__ == "__main__":
