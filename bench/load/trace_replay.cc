@@ -11,12 +11,10 @@
 #include "base/status.h"
 #include "bench/load/paced_workload.h"
 #include "bench/load/prose.h"
+#include "bench/load/trace_lines.h"
 
 namespace gw::bench {
 namespace {
-
-constexpr size_t kRequestsMax = 10'000'000;
-constexpr double kSecondsMax = 1e9;
 
 absl::Status Wrong(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
 
@@ -34,7 +32,7 @@ absl::Status ReadRequest(const simdjson::dom::element& root, TraceRequest* reque
   simdjson::dom::object object;
   if (root.get(object)) return Wrong("wanted a JSON object");
   double at_ms = 0;
-  if (object["timestamp"].get(at_ms) || at_ms < 0 || at_ms > kSecondsMax * 1e3) {
+  if (object["timestamp"].get(at_ms) || at_ms < 0 || at_ms > kTraceSecondsMax * 1e3) {
     return Wrong("timestamp: wanted milliseconds from 0 on");
   }
   request->at = Duration(static_cast<int64_t>(at_ms * 1e6));
@@ -52,7 +50,9 @@ absl::Status ReadRequest(const simdjson::dom::element& root, TraceRequest* reque
   return absl::OkStatus();
 }
 
-Ask AskOf(const TraceRequest& request, uint64_t number, const TraceReplayOptions& options) {
+std::string TextOf(const TraceRequest& request, uint64_t number,
+                   const TraceReplayOptions& options) {
+  if (!request.text.empty()) return request.text;
   std::vector<Part> parts;
   uint32_t left = request.prompt_tokens;
   for (const uint64_t id : request.block_ids) {
@@ -62,9 +62,15 @@ Ask AskOf(const TraceRequest& request, uint64_t number, const TraceReplayOptions
     left -= tokens;
   }
   parts.push_back({ProseId(options.seed, static_cast<uint64_t>(Stream::kQuestion), number), left});
-  const Message message{Role::kUser, ProseOf(parts)};
+  return ProseOf(parts);
+}
+
+Ask AskOf(const TraceRequest& request, uint64_t number, const TraceReplayOptions& options) {
+  const Message message{Role::kUser, TextOf(request, number, options)};
   Ask ask;
   ask.body = RequestBody(options.form, {&message, 1}, request.output_tokens);
+  ask.session = request.session;
+  ask.turn = request.turn;
   ask.prompt_tokens = request.prompt_tokens;
   ask.output_tokens = request.output_tokens;
   return ask;
@@ -76,28 +82,21 @@ absl::StatusOr<std::vector<TraceRequest>> ReadTrace(std::istream& in,
                                                     std::optional<uint64_t> count) {
   std::vector<TraceRequest> trace;
   simdjson::dom::parser parser;
-  std::string line;
-  for (uint64_t number = 1; (!count || trace.size() < *count) && std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    if (trace.size() == kRequestsMax) {
-      return Wrong(fmt::format("trace: wanted at most {} requests", kRequestsMax));
-    }
+  RETURN_IF_ERROR(ReadTraceLines(in, count, [&](const std::string& line) -> absl::Status {
     simdjson::dom::element root;
-    absl::Status status = Wrong("wanted a JSON object");
-    TraceRequest request;
-    if (!parser.parse(line).get(root)) status = ReadRequest(root, &request);
-    if (!status.ok()) {
-      return Wrong(fmt::format("trace, line {}: {}", number, std::string(status.message())));
-    }
-    trace.push_back(std::move(request));
-  }
-  if (in.bad()) return Wrong("trace: could not be read to its end");
-  if (trace.empty()) return Wrong("trace: wanted at least one request");
-  std::stable_sort(trace.begin(), trace.end(),
-                   [](const TraceRequest& a, const TraceRequest& b) { return a.at < b.at; });
-  const Duration first = trace.front().at;
-  for (TraceRequest& request : trace) request.at -= first;
+    if (parser.parse(line).get(root)) return Wrong("wanted a JSON object");
+    return ReadRequest(root, &trace.emplace_back());
+  }));
+  OrderTrace(&trace);
   return trace;
+}
+
+void OrderTrace(std::vector<TraceRequest>* trace) {
+  if (trace->empty()) return;
+  std::stable_sort(trace->begin(), trace->end(),
+                   [](const TraceRequest& a, const TraceRequest& b) { return a.at < b.at; });
+  const Duration first = trace->front().at;
+  for (TraceRequest& request : *trace) request.at -= first;
 }
 
 absl::StatusOr<std::unique_ptr<LoadWorkload>> NewTraceReplay(std::vector<TraceRequest> trace,
@@ -111,7 +110,8 @@ absl::StatusOr<std::unique_ptr<LoadWorkload>> NewTraceReplay(std::vector<TraceRe
   times.reserve(trace.size());
   for (const TraceRequest& request : trace) {
     const double seconds = ToSeconds(request.at) / options.speed;
-    if (seconds > kSecondsMax) return Wrong("--speed: so low that the trace would take decades");
+    if (seconds > kTraceSecondsMax)
+      return Wrong("--speed: so low that the trace would take decades");
     times.push_back(Duration(static_cast<int64_t>(seconds * 1e9)));
   }
   std::string name = fmt::format("trace-replay, {} requests", trace.size());

@@ -3,7 +3,8 @@
 // computation", FAST '25; github.com/kvcache-ai/Mooncake): a JSON object a line,
 //   {"timestamp": 0, "input_length": 6758, "output_length": 500, "hash_ids": [0, 1, 2]}
 // with milliseconds, tokens, and a name for each block of 512 tokens of the prompt, equal for equal
-// text after equal beginnings. Prompts are made up of one text for each name.
+// text after equal beginnings. Prompts are made up of one text for each name. Traces of other
+// formats: trace_formats.h.
 
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <istream>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,12 +26,17 @@ struct TraceRequest {
   uint32_t prompt_tokens = 0;
   uint32_t output_tokens = 0;
   std::vector<uint64_t> block_ids = {};  // may be fewer than the prompt has: the rest is its own
+  std::string text = {};                 // the prompt itself; empty: it is made up
+  std::string session = {};              // that it belongs to, and its number there, from 0
+  uint32_t turn = 0;
 };
 
 // Ordered by their times, in which the traces themselves are not always. Reads no more than
 // `count` lines, if that is given. An error names the line and what was wanted there.
 absl::StatusOr<std::vector<TraceRequest>> ReadTrace(std::istream& in,
                                                     std::optional<uint64_t> count);
+// By its times, which count from the first one's then. Equal ones stay as they are.
+void OrderTrace(std::vector<TraceRequest>* trace);
 
 struct TraceReplayOptions {
   RequestForm form = {};
