@@ -17,7 +17,16 @@ namespace gw::bench {
 inline constexpr uint32_t kTokensMax = 10'000'000;
 
 // Of random streams that must not depend on each other, and of ids of texts.
-enum class Stream : uint64_t { kPace, kOrder, kLengths, kSystem, kQuestion, kBlock };
+enum class Stream : uint64_t {
+  kPace,
+  kOrder,
+  kLengths,
+  kSystem,
+  kQuestion,
+  kBlock,
+  kTenants,
+  kObjectives
+};
 
 // `make` is given the request's number, from 0, and fills everything but id, due and api.
 std::unique_ptr<LoadWorkload> NewPacedWorkload(std::unique_ptr<Pace> pace, ApiKind api,
