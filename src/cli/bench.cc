@@ -17,8 +17,10 @@
 #include "api/names.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "bench/load/agent_sessions.h"
 #include "bench/load/compare.h"
 #include "bench/load/fixed_prompts.h"
+#include "bench/load/labelled.h"
 #include "bench/load/multi_round_qa.h"
 #include "bench/load/progress.h"
 #include "bench/load/report_html.h"
@@ -26,6 +28,8 @@
 #include "bench/load/report_text.h"
 #include "bench/load/runner.h"
 #include "bench/load/shared_prefix.h"
+#include "bench/load/trace_file.h"
+#include "bench/load/trace_formats.h"
 #include "bench/load/trace_replay.h"
 #include "cli/server_url.h"
 #include "config/file/files.h"
@@ -141,17 +145,37 @@ absl::StatusOr<std::unique_ptr<LoadWorkload>> MultiRoundQaOf(const BenchFlags& f
   return bench::NewMultiRoundQa(options);
 }
 
+// Of what came of a file of --trace.
+template <typename T>
+absl::StatusOr<T> OfTrace(const BenchFlags& flags, absl::StatusOr<T> read) {
+  if (read.ok()) return read;
+  return Wrong("--trace", fmt::format("{}, as {}: {}", flags.trace_file, flags.trace_format,
+                                      std::string(read.status().message())));
+}
+
+absl::StatusOr<std::unique_ptr<LoadWorkload>> SessionsOf(const BenchFlags& flags,
+                                                         std::istream& trace) {
+  bench::AgentSessionsOptions options{
+      .speed = flags.speed, .count = flags.requests, .seed = flags.seed};
+  ASSIGN_OR_RETURN(options.form, FormOf(flags));
+  SetIfGiven(flags.users, &options.users);
+  ASSIGN_OR_RETURN(auto sessions, OfTrace(flags, bench::ReadAgentSessions(trace)));
+  return bench::NewAgentSessions(std::move(sessions), options);
+}
+
 absl::StatusOr<std::unique_ptr<LoadWorkload>> TraceOf(const BenchFlags& flags) {
   if (flags.trace_file.empty()) return Wrong("--workload trace", "wanted --trace PATH, too");
-  std::ifstream in(flags.trace_file);
-  if (!in) return Wrong("--trace", flags.trace_file + " cannot be read");
-  absl::StatusOr<std::vector<bench::TraceRequest>> trace = bench::ReadTrace(in, flags.requests);
-  if (!trace.ok()) {
-    return Wrong("--trace", flags.trace_file + ": " + std::string(trace.status().message()));
-  }
+  absl::StatusOr<std::unique_ptr<std::istream>> in = bench::OpenTrace(flags.trace_file);
+  if (!in.ok()) return Wrong("--trace", std::string(in.status().message()));
+  if (flags.trace_format == "weka") return SessionsOf(flags, **in);
+  if (flags.users) return Wrong("--users", "says something only with --trace-format weka");
   bench::TraceReplayOptions options{.speed = flags.speed, .seed = flags.seed};
   ASSIGN_OR_RETURN(options.form, FormOf(flags));
-  return bench::NewTraceReplay(*std::move(trace), options);
+  const auto read = flags.trace_format == "azure"     ? bench::ReadAzureTrace
+                    : flags.trace_format == "lmcache" ? bench::ReadLmcacheTrace
+                                                      : bench::ReadTrace;
+  ASSIGN_OR_RETURN(auto trace, OfTrace(flags, read(**in, flags.requests)));
+  return bench::NewTraceReplay(std::move(trace), options);
 }
 
 // Flags that only some workloads have use for.
@@ -170,12 +194,13 @@ absl::Status RefuseOthersFlags(const BenchFlags& flags) {
       {"--groups", {"shared-prefix"}},
       {"--prompts-per-group", {"shared-prefix"}},
       {"--question-tokens", {"shared-prefix"}},
-      {"--users", {"multi-round-qa"}},
+      {"--users", {"multi-round-qa", "trace"}},
       {"--rounds", {"multi-round-qa"}},
       {"--history-tokens", {"multi-round-qa"}},
       {"--users-before", {"multi-round-qa"}},
       {"--warm-up", {"multi-round-qa"}},
       {"--trace", {"trace"}},
+      {"--trace-format", {"trace"}},
       {"--speed", {"trace"}},
       {"--rate", {"random", "shared-prefix", "multi-round-qa"}},
       {"--rate-to", {"random", "shared-prefix"}},
@@ -196,11 +221,28 @@ absl::Status RefuseOthersFlags(const BenchFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<LoadWorkload>> WorkloadOf(const BenchFlags& flags) {
+absl::StatusOr<std::unique_ptr<LoadWorkload>> UnlabelledOf(const BenchFlags& flags) {
   if (flags.workload == "shared-prefix") return SharedPrefixOf(flags);
   if (flags.workload == "multi-round-qa") return MultiRoundQaOf(flags);
   if (flags.workload == "trace") return TraceOf(flags);
   return RandomOf(flags);
+}
+
+absl::StatusOr<std::vector<bench::Label>> LabelsOf(const BenchFlags& flags, std::string_view flag,
+                                                   std::string_view text) {
+  if (!flags.given.contains(std::string(flag))) return std::vector<bench::Label>{};
+  absl::StatusOr<std::vector<bench::Label>> labels = bench::ParseLabels(text);
+  if (!labels.ok()) return Wrong(flag, std::string(labels.status().message()));
+  return labels;
+}
+
+absl::StatusOr<std::unique_ptr<LoadWorkload>> WorkloadOf(const BenchFlags& flags) {
+  bench::LabelOptions labels{.seed = flags.seed};
+  ASSIGN_OR_RETURN(labels.tenants, LabelsOf(flags, "--tenants", flags.tenants));
+  ASSIGN_OR_RETURN(labels.objectives, LabelsOf(flags, "--objectives", flags.objectives));
+  ASSIGN_OR_RETURN(std::unique_ptr<LoadWorkload> workload, UnlabelledOf(flags));
+  if (labels.tenants.empty() && labels.objectives.empty()) return workload;
+  return bench::NewLabelled(std::move(workload), labels);
 }
 
 absl::StatusOr<bench::LoadTarget> TargetOf(std::string_view flag, const std::string& text,

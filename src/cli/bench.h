@@ -50,7 +50,10 @@ struct BenchFlags {
   uint64_t users_before = 0;
   std::optional<uint32_t> warm_up;
   std::string trace_file;
+  std::string trace_format = "mooncake";  // mooncake, azure, weka, lmcache
   double speed = 1;
+  std::string tenants;     // "a=3,b=1"
+  std::string objectives;  // "critical=0.2,batch=0.8"
 
   std::string goodput;  // "ttft=2s,tpot=50ms,e2e=20s"
   std::string html_file;

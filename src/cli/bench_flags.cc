@@ -90,7 +90,10 @@ void AddWorkload(CLI::App& bench, BenchFlags& flags) {
       .add_option("--question-tokens", flags.question_tokens,
                   "shared-prefix: behind the system prompt (1200)")
       ->type_name("N");
-  bench.add_option("--users", flags.users, "multi-round-qa: at the same time (10)")->type_name("N");
+  bench
+      .add_option("--users", flags.users,
+                  "multi-round-qa, trace of agent sessions: at the same time (10)")
+      ->type_name("N");
   bench.add_option("--rounds", flags.rounds, "multi-round-qa: questions of each (5)")
       ->type_name("N");
   bench
@@ -105,13 +108,35 @@ void AddWorkload(CLI::App& bench, BenchFlags& flags) {
       .add_option("--warm-up", flags.warm_up,
                   "multi-round-qa: requests before the first one, left out of all figures (10)")
       ->type_name("N");
+}
+
+void AddTrace(CLI::App& bench, BenchFlags& flags) {
   bench
       .add_option("--trace", flags.trace_file,
-                  "trace: file with a request a line, as Mooncake's traces have them")
+                  "trace: file with requests that were, may end in .zst")
       ->type_name("PATH");
-  bench.add_option("--speed", flags.speed, "trace: 2: all comes in half the time")
+  bench
+      .add_option("--trace-format", flags.trace_format,
+                  "mooncake: lengths and blocks. azure: lengths (CSV). lmcache: texts. weka: agent "
+                  "sessions, played by --users, each request after the answer before it")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"mooncake", "azure", "weka", "lmcache"}))
+      ->type_name("NAME");
+  bench.add_option("--speed", flags.speed, "trace: 2: all comes, or is thought, in half the time")
       ->capture_default_str()
       ->type_name("N");
+}
+
+void AddLabels(CLI::App& bench, BenchFlags& flags) {
+  bench
+      .add_option("--tenants", flags.tenants,
+                  "Whose requests are, such as a=3,b=1 by weights, drawn for each session or "
+                  "single request and sent as x-llm-d-inference-fairness-id")
+      ->type_name("NAME=WEIGHT,...");
+  bench
+      .add_option("--objectives", flags.objectives,
+                  "Likewise InferenceObjectives, sent as x-llm-d-inference-objective")
+      ->type_name("NAME=WEIGHT,...");
 }
 
 }  // namespace
@@ -127,6 +152,8 @@ CLI::App* AddBench(CLI::App& app, BenchFlags& flags) {
   bench->add_option("FILE", flags.files, "compare: results, the first is what others are beside");
   AddTarget(*bench, flags);
   AddWorkload(*bench, flags);
+  AddTrace(*bench, flags);
+  AddLabels(*bench, flags);
   AddPace(*bench, flags);
   bench
       ->add_option("--goodput", flags.goodput,

@@ -108,6 +108,55 @@ class WorkloadTest(BenchTest):
         self.assertGreater(summary["cached_share"], 0.3)
 
 
+    def test_traces_of_other_formats_are_replayed(self):
+        azure = self.folder / "azure.csv"
+        azure.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\r\n" + "".join(
+            f"2023-11-16 18:17:{i:02}.5000000,500,{i + 1}\r\n" for i in range(10)))
+        agents = self.folder / "agents.jsonl"
+        agents.write_text("".join(
+            json.dumps({"timestamp": 10**15 + i * 10**5, "input": "word " * 400 + str(i),
+                        "output": "12345678", "session_id": "a"}) + "\n" for i in range(10)))
+        target = self.fleet()
+        for form, path, tokens, cached in (("azure", azure, 55, 0), ("lmcache", agents, 20, 0.5)):
+            _, err, result = self.bench(
+                target, "--workload", "trace", "--trace", str(path), "--trace-format", form,
+                "--speed", "10", "--fail-on-errors", "--ignore-eos")
+            self.assertIn("10 requests", err)
+            summary = result["summary"]
+            self.assertEqual((summary["completed"], summary["output_tokens"]), (10, tokens))
+            self.assertGreaterEqual(summary["cached_share"], cached)
+            if not cached:
+                self.assertEqual(summary["cached_share"], 0)
+
+    def test_users_play_agent_sessions(self):
+        trace = self.folder / "sessions.jsonl"
+        trace.write_text("".join(
+            json.dumps({"id": f"s{session}", "bs": 64, "tool": 640, "sys": 640, "req": [
+                {"i": 64 * (20 + i), "o": 3, "k": (19 + i) * (i > 0), "r": [[20 + i, 1]] if i
+                 else [[1, 20]], "w": 1.0} for i in range(5)]}) + "\n"
+            for session in range(6)))
+        _, _, result = self.bench(
+            self.fleet(), "--workload", "trace", "--trace", str(trace), "--trace-format", "weka",
+            "--users", "2", "--speed", "20", "--fail-on-errors", "--json-requests")
+        self.assertEqual(result["summary"]["completed"], 30)
+        self.assertEqual({request["turn"] for request in result["requests"]}, set(range(5)))
+        # All but the first prompt and what each request adds.
+        self.assertGreater(result["summary"]["cached_share"], 0.8)
+
+    def test_tenants_and_objectives_are_groups_of_the_result(self):
+        _, err, result = self.bench(
+            self.fleet(), "--rate", "400", "--requests", "200", "--prompt-tokens", "10",
+            "--output-tokens", "2", "--tenants", "a=3,b=1", "--objectives",
+            "critical=0.2,batch=0.8", "--fail-on-errors")
+        self.assertIn("2 tenants, 2 objectives", err)
+        groups = {(group["tenant"], group["priority"]): group["requests"]
+                  for group in result["groups"]}
+        self.assertEqual(set(groups), {(tenant, objective) for tenant in "ab"
+                                       for objective in ("critical", "batch")})
+        self.assertEqual(sum(groups.values()), 200)
+        self.assertGreater(groups["a", "batch"], groups["b", "critical"])
+
+
 class FailureTest(BenchTest):
     def test_failed_requests_are_told_by_kind_and_fail_the_run_if_asked(self):
         target = self.fleet("--fault", "error=503")
@@ -134,6 +183,16 @@ class FailureTest(BenchTest):
                 (["--header", "no colon"], "--header: wanted NAME:VALUE"),
                 (["--workload", "trace"], "--workload trace: wanted --trace PATH, too"),
                 (["--workload", "trace", "--trace", "/nowhere"], "--trace: /nowhere"),
+                (["--workload", "trace", "--trace", "/nowhere", "--trace-format", "azure"],
+                 "--trace: /nowhere cannot be read"),
+                (["--workload", "trace", "--trace", __file__, "--trace-format", "azure"],
+                 ", as azure: trace, line 1: wanted the head TIMESTAMP"),
+                (["--workload", "trace", "--trace", __file__, "--users", "2"],
+                 "--users: says something only with --trace-format weka"),
+                (["--trace-format", "azure"],
+                 "--trace-format: says something only with --workload trace"),
+                (["--tenants", "a=0"], "--tenants: wanted NAME=WEIGHT,..."),
+                (["--objectives", "a=1,a=2"], "--objectives: wanted each name once"),
                 (["--ca-file", "/nowhere"], "--ca-file: is of https")):
             process = self.start("http://127.0.0.1:1", *arguments)
             out, err = process.communicate(timeout=DEADLINE_S)
