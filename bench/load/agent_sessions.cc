@@ -145,7 +145,7 @@ class AgentSessions final : public LoadWorkload {
   std::map<uint64_t, size_t> in_flight_;         // by the Ask's id: which user
 };
 
-absl::Status Wrong(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 }  // namespace
 

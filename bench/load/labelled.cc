@@ -20,7 +20,7 @@ constexpr size_t kNameBytesMax = 128;
 constexpr size_t kLabelsMax = 1000;
 constexpr double kWeightMax = 1e12;
 
-absl::Status Wrong(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 // What can stand in a header as it is.
 bool IsName(std::string_view text) {

@@ -16,7 +16,7 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-absl::Status Wrong(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 absl::Status ReadNumber(const object& from, const char* field, uint64_t least, uint64_t* value) {
   if (from[field].get(*value) || *value < least || *value > kTokensMax) {
@@ -46,7 +46,7 @@ absl::Status ReadTime(const object& from, const char* field, double units_per_se
   return absl::OkStatus();
 }
 
-// Adds to `blocks`, the number of all blocks.
+// Adds to `blocks`, the number of all blocks, which stays at kTokensMax or below.
 absl::Status ReadRuns(const object& from, AgentRequest* request, uint64_t* blocks) {
   constexpr char kWanted[] = "r: wanted runs of blocks, [[first id, how many], ...]";
   simdjson::dom::array runs;
@@ -59,9 +59,10 @@ absl::Status ReadRuns(const object& from, AgentRequest* request, uint64_t* block
         pair.at(1).get(run.count) || run.first >> 62 != 0) {
       return Wrong(kWanted);
     }
-    if (run.count > kTokensMax || (*blocks += run.count) > kTokensMax) {
+    if (run.count > kTokensMax - *blocks) {
       return Wrong(fmt::format("r: wanted at most {} blocks", kTokensMax));
     }
+    *blocks += run.count;
     request->blocks.push_back(run);
   }
   return absl::OkStatus();
