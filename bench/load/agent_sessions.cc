@@ -82,7 +82,7 @@ class AgentSessions final : public LoadWorkload {
     return std::min(all, options_.count.value_or(all));
   }
   std::string Describe() const override {
-    return fmt::format("agent-sessions, {} sessions, {} users, {:g} times as fast",
+    return fmt::format("trace of agents, {} sessions, {} users, {:g} times as fast",
                        sessions_.size(), options_.users, options_.speed);
   }
 

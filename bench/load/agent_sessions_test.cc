@@ -226,7 +226,7 @@ TEST(AgentSessions, OptionsNameWhatIsWrongWithThem) {
 TEST(AgentSessions, ItSaysWhatItIs) {
   const auto workload =
       *NewAgentSessions(Read(kSessions), {.form = {.model = "m"}, .users = 2, .speed = 3});
-  EXPECT_EQ(workload->Describe(), "agent-sessions, 2 sessions, 2 users, 3 times as fast");
+  EXPECT_EQ(workload->Describe(), "trace of agents, 2 sessions, 2 users, 3 times as fast");
   EXPECT_EQ(workload->count(), 7u);
 }
 

@@ -51,8 +51,8 @@ absl::StatusOr<std::unique_ptr<LoadWorkload>> NewFixedPrompts(const FixedPrompts
   ASSIGN_OR_RETURN(
       std::unique_ptr<Pace> pace,
       NewPace(options.pace, ProseId(options.seed, static_cast<uint64_t>(Stream::kPace), 0)));
-  std::string name = fmt::format("fixed-prompts, {} prompt and {} output tokens",
-                                 options.prompt_tokens, options.output_tokens);
+  std::string name = fmt::format("random, {} prompt and {} output tokens", options.prompt_tokens,
+                                 options.output_tokens);
   if (options.range_ratio > 0) name += fmt::format(" within {:g} %", options.range_ratio * 100);
   return NewPacedWorkload(
       std::move(pace), options.form.api,

@@ -108,7 +108,7 @@ TEST(FixedPrompts, OptionsNameWhatIsWrongWithThem) {
 
 TEST(FixedPrompts, TheySayWhatTheyAre) {
   EXPECT_EQ((*NewFixedPrompts(Options()))->Describe(),
-            "fixed-prompts, 100 prompt and 20 output tokens, 10/s");
+            "random, 100 prompt and 20 output tokens, 10/s");
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ absl::StatusOr<std::unique_ptr<LoadWorkload>> NewTraceReplay(std::vector<TraceRe
       return Wrong("--speed: so low that the trace would take decades");
     times.push_back(Duration(static_cast<int64_t>(seconds * 1e9)));
   }
-  std::string name = fmt::format("trace-replay, {} requests", trace.size());
+  std::string name = fmt::format("trace, {} requests", trace.size());
   std::unique_ptr<Pace> pace =
       NewListedPace(std::move(times), fmt::format("{:g} times as fast", options.speed));
   return NewPacedWorkload(

@@ -110,7 +110,7 @@ TEST(TraceReplay, OptionsNameWhatIsWrongWithThem) {
 
 TEST(TraceReplay, ItSaysWhatItIs) {
   EXPECT_EQ((*NewTraceReplay(Read(kTrace), {.form = {.model = "m"}, .speed = 2}))->Describe(),
-            "trace-replay, 4 requests, 2 times as fast");
+            "trace, 4 requests, 2 times as fast");
 }
 
 }  // namespace
