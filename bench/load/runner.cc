@@ -58,7 +58,8 @@ class LoadRunner::Request final : public ResponseHandler {
   void OnResponseHead(const http::ResponseHead& head) override {
     answer_.status = head.status;
     const http::HeaderField* const type = head.headers.Find("content-type");
-    reader_.Reset(ask_.api, type != nullptr && type->value.starts_with("text/event-stream"));
+    is_stream_ = type != nullptr && type->value.starts_with("text/event-stream");
+    reader_.Reset(ask_.api, is_stream_);
     text_.Reset();
     error_.clear();
   }
@@ -81,6 +82,11 @@ class LoadRunner::Request final : public ResponseHandler {
     }
     CountEvents();
     if (reader_.saw_error_event()) return End(AnswerEnd::kErrorEvent, "error event");
+    // A stream that ends without its last event was cut by somebody who can end a message in order;
+    // what is no stream was made by a model only if it counts tokens.
+    const bool whole = is_stream_ ? reader_.saw_done() : reader_.usage().completion_tokens >= 0;
+    if (!whole) return End(AnswerEnd::kBroken, is_stream_ ? "no last event" : "no answer");
+    if (!is_stream_) answer_.first = answer_.last = runner_.now();  // all of it at once
     End(AnswerEnd::kComplete, {});
   }
   void OnResponseFailed(const ClientError& error) override {
@@ -150,8 +156,6 @@ class LoadRunner::Request final : public ResponseHandler {
       answer_.prompt_tokens = reader_.usage().prompt_tokens;
       answer_.output_tokens = reader_.usage().completion_tokens;
       answer_.cached_tokens = reader_.usage().cached_tokens;
-      // An answer that is no stream has all of its output at its end.
-      if (answer_.first == Duration::zero()) answer_.first = answer_.last = answer_.ended;
       if (ask_.wants_text) answer_.text = text_.Take();
     }
     runner_.OnEnded(this, std::move(ask_), std::move(answer_));
@@ -160,6 +164,7 @@ class LoadRunner::Request final : public ResponseHandler {
   LoadRunner& runner_;
   ClientCall* call_ = nullptr;
   bool in_flight_ = false;
+  bool is_stream_ = false;
   Ask ask_;
   Answer answer_;
   std::string target_;

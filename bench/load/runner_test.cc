@@ -162,6 +162,18 @@ TEST_F(LoadRunnerTest, WhatIsRefusedOrBreaksOffIsToldByKind) {
   EXPECT_EQ(run_.records.size(), std::size(kCases));
 }
 
+TEST_F(LoadRunnerTest, AnAnswerThatIsNoStreamIsOneIfItCountsTokens) {
+  Serve();
+  workload_.Add({});
+  workload_.asks().front().body =
+      R"({"model":"m","max_tokens":3,"ignore_eos":true,)"
+      R"("messages":[{"role":"user","content":"a"}]})";
+  Run();
+  EXPECT_EQ(Only().end, AnswerEnd::kComplete) << Only().error;
+  EXPECT_EQ(Only().output_tokens, 3);
+  EXPECT_EQ(Only().first, Only().last);
+}
+
 // An open loop asks on, whatever becomes of what it has asked.
 TEST_F(LoadRunnerTest, AServerThatHangsIsAskedAllTheSame) {
   Serve("hang");

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 from harness import DEADLINE_S, Addresses, free_port, penstock
+from harness.fake_server import FakeModelServer, answer, chat_events, stream_answer
 from harness.gateway import _die_with_parent
 
 
@@ -173,6 +174,21 @@ class FailureTest(BenchTest):
                                   "--requests", "5", "--fail-on-errors", exits=1)
         self.assertEqual(result["errors"], {"connect_refused": 5})
 
+    def test_a_200_that_is_no_whole_answer_is_none(self):
+        some = chat_events(["One", " two"])
+        cut = [each for each in some if b"[DONE]" not in each]
+        self.assertLess(len(cut), len(some))
+        for script, error in ((answer(200, b"<html>Welcome</html>"), "no answer"),
+                              (stream_answer(cut), "no last event"),
+                              (stream_answer(some), None)):
+            address = self.addresses.take()
+            server = FakeModelServer(address, free_port(address), script)
+            self.addCleanup(server.close)
+            _, _, result = self.bench(f"http://{server.endpoint}", "--rate", "100", "--requests",
+                                      "3")
+            self.assertEqual(result["errors"], {error: 3} if error else {})
+            self.assertEqual(result["summary"]["ended"], {"broken": 3} if error else {})
+
     def test_what_is_wrong_is_said_before_anything_is_asked(self):
         for arguments, said in (
                 (["--users", "3"],
@@ -193,6 +209,12 @@ class FailureTest(BenchTest):
                  "--trace-format: says something only with --workload trace"),
                 (["--tenants", "a=0"], "--tenants: wanted NAME=WEIGHT,..."),
                 (["--objectives", "a=1,a=2"], "--objectives: wanted each name once"),
+                (["--against", "http://127.0.0.1:2"], "--against: says something only after ab"),
+                (["ab"], "--against: is wanted by ab"),
+                (["ab", "--against", "http://127.0.0.1:2", "--requests", "1", "--json", "-"],
+                 "--json: is of one run"),
+                (["--model", ""], "--model: wanted the model"),
+                (["run", "some.json"], "FILE: says something only after compare"),
                 (["--ca-file", "/nowhere"], "--ca-file: is of https")):
             process = self.start("http://127.0.0.1:1", *arguments)
             out, err = process.communicate(timeout=DEADLINE_S)
@@ -209,6 +231,13 @@ class FailureTest(BenchTest):
         self.assertEqual(process.returncode, 0, err)
         self.assertGreater(json.loads(out)["summary"]["completed"], 100)
         self.assertIn("asked", err)
+
+    def test_a_result_that_cannot_be_written_is_said(self):
+        process = self.start(self.fleet(), "--rate", "100", "--requests", "2",
+                             "--json", str(self.folder / "no" / "result.json"))
+        _, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("result.json cannot be written", err)
 
     def test_goodput_counts_what_keeps_all_objectives(self):
         target = self.fleet("--fault", "hang-after-headers")
