@@ -286,11 +286,16 @@ RequestQueue::View RequestQueue::Look() const {
   // By another name: the visit is not known to have the lock.
   const absl::flat_hash_map<Id, Waiting>& answers = answers_;
   const Room& room = room_;
-  fair_.ForEachTenant([&view, &answers, &room, now](const FairQueue::TenantView& tenant) {
+  // Asked once for each number of places: a look at all endpoints, and there may be many tenants.
+  int64_t kept_free = 0;
+  bool has_room = view.room.value_or(0) > granted_;
+  fair_.ForEachTenant([&, now](const FairQueue::TenantView& tenant) {
     std::optional<Duration> oldest_wait;
     if (tenant.oldest) oldest_wait = now - answers.at(*tenant.oldest).since;
-    const int64_t kept_free = view.options.KeptFreeOf(tenant.priority);
-    const bool has_room = room != nullptr && room(now, kept_free) > view.granted;
+    if (const int64_t kept = view.options.KeptFreeOf(tenant.priority); kept != kept_free) {
+      kept_free = kept;
+      has_room = room != nullptr && room(now, kept_free) > view.granted;
+    }
     view.tenants.push_back({tenant.priority, std::string(tenant.tenant), tenant.waiting,
                             tenant.waiting_bytes, oldest_wait, tenant.in_flight_requests,
                             tenant.in_flight_tokens, tenant.is_at_ceiling, has_room,
