@@ -202,7 +202,6 @@ void LoadRunner::Run(const std::function<bool(const LiveFigures&)>& on_tick) {
   for (const std::unique_ptr<Request>& request : requests_) {
     if (request->in_flight()) request->Abandon();
   }
-  records_.length = now();
 }
 
 bool LoadRunner::IsOver() const {

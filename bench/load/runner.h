@@ -37,7 +37,8 @@ struct RunnerOptions {
   // How long answers are waited for when nothing is asked any more; they are kUnfinished then.
   Duration patience = std::chrono::seconds(60);
   Duration tick = std::chrono::seconds(1);  // between two calls of Run's `on_tick`
-  ClientOptions client = {};
+  // All connections are kept: to close and open some for each request would be measured with it.
+  ClientOptions client = {.idle_connections_max = 65536};
 };
 
 // How far a run is, for whoever watches it.

@@ -41,21 +41,13 @@ void AddAdmin(CLI::App& command, AdminFlags& flags) {
                   "Admin port of the gateway; https://ADDR:PORT if it speaks TLS")
       ->capture_default_str()
       ->type_name("ADDR:PORT");
-  CLI::Option* ca =
-      command
-          .add_option("--ca-file", flags.ca_file,
-                      "With https: authorities that are believed, PEM; the machine's if not given")
-          ->type_name("PATH");
-  command
-      .add_flag("--insecure", flags.insecure, "With https: believe whatever certificate it shows")
-      ->excludes(ca);
+  AddServerTrust(command, flags.trust);
   command.add_option("--token-file", flags.token_file, "Token that the admin port asks for")
       ->type_name("PATH");
 }
 
 absl::StatusOr<AdminTarget> TargetOf(const AdminFlags& flags) {
-  ASSIGN_OR_RETURN(ServerUrl server,
-                   ServerUrlOf("--admin", flags.address, {flags.ca_file, flags.insecure}));
+  ASSIGN_OR_RETURN(ServerUrl server, ServerUrlOf("--admin", flags.address, flags.trust));
   if (!server.path.empty()) return Wrong("--admin", "wanted ADDR:PORT without a path");
   AdminTarget target(server.address);
   target.tls = std::move(server.tls);

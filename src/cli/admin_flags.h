@@ -8,14 +8,14 @@
 
 #include "admin/client.h"
 #include "base/status.h"
+#include "cli/server_url.h"
 #include "server/admin_access.h"
 
 namespace gw {
 
 struct AdminFlags {
   std::string address = "127.0.0.1:9909";  // "ADDR:PORT", or with "http://" or "https://" before it
-  std::string ca_file = {};                // of https; empty: what the machine trusts
-  bool insecure = false;                   // of https: whatever certificate it shows
+  ServerTrust trust = {};
   std::string token_file = {};
 };
 

@@ -247,7 +247,7 @@ absl::StatusOr<std::unique_ptr<LoadWorkload>> WorkloadOf(const BenchFlags& flags
 
 absl::StatusOr<bench::LoadTarget> TargetOf(std::string_view flag, const std::string& text,
                                            const BenchFlags& flags) {
-  ASSIGN_OR_RETURN(ServerUrl url, ServerUrlOf(flag, text, {flags.ca_file, flags.insecure}));
+  ASSIGN_OR_RETURN(ServerUrl url, ServerUrlOf(flag, text, flags.trust));
   // SDKs are given it with /v1 at its end.
   if (url.path.ends_with("/v1")) url.path.resize(url.path.size() - 3);
   bench::LoadTarget target{.address = url.address.ToString(),

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/server_url.h"
+
 namespace gw {
 
 // What the user typed; the workloads' headers say what it means. Without a value: theirs.
@@ -17,8 +19,7 @@ struct BenchFlags {
   std::string target = "http://127.0.0.1:8080";
   std::string against;  // of ab: another target
   int pairs = 5;
-  std::string ca_file;
-  bool insecure = false;
+  ServerTrust trust;
   std::string api_key_file;
   std::vector<std::string> headers;  // "name: value"
 

@@ -11,13 +11,7 @@ void AddTarget(CLI::App& bench, BenchFlags& flags) {
   bench.add_option("--pairs", flags.pairs, "ab: how often each is asked, by turns")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
-  CLI::Option* ca =
-      bench
-          .add_option("--ca-file", flags.ca_file,
-                      "With https: authorities that are believed, PEM; the machine's if not given")
-          ->type_name("PATH");
-  bench.add_flag("--insecure", flags.insecure, "With https: believe whatever certificate it shows")
-      ->excludes(ca);
+  AddServerTrust(bench, flags.trust);
   bench.add_option("--api-key-file", flags.api_key_file, "Key that is sent as a bearer token")
       ->type_name("PATH");
   bench.add_option("--header", flags.headers, "Sent with each request; repeatable")

@@ -70,4 +70,15 @@ absl::StatusOr<ServerUrl> ServerUrlOf(std::string_view flag, std::string text,
   return server;
 }
 
+void AddServerTrust(CLI::App& command, ServerTrust& trust) {
+  CLI::Option* ca =
+      command
+          .add_option("--ca-file", trust.ca_file,
+                      "With https: authorities that are believed, PEM; the machine's if not given")
+          ->type_name("PATH");
+  command
+      .add_flag("--insecure", trust.insecure, "With https: believe whatever certificate it shows")
+      ->excludes(ca);
+}
+
 }  // namespace gw

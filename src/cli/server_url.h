@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,5 +31,8 @@ struct ServerTrust {
 // error names `flag`, or --ca-file or --insecure.
 absl::StatusOr<ServerUrl> ServerUrlOf(std::string_view flag, std::string text,
                                       const ServerTrust& trust);
+
+// --ca-file and --insecure. `trust` outlives the command.
+void AddServerTrust(CLI::App& command, ServerTrust& trust);
 
 }  // namespace gw
