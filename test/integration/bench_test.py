@@ -213,7 +213,6 @@ class FailureTest(BenchTest):
                 (["ab"], "--against: is wanted by ab"),
                 (["ab", "--against", "http://127.0.0.1:2", "--requests", "1", "--json", "-"],
                  "--json: is of one run"),
-                (["--model", ""], "--model: wanted the model"),
                 (["run", "some.json"], "FILE: says something only after compare"),
                 (["--ca-file", "/nowhere"], "--ca-file: is of https")):
             process = self.start("http://127.0.0.1:1", *arguments)
@@ -231,6 +230,12 @@ class FailureTest(BenchTest):
         self.assertEqual(process.returncode, 0, err)
         self.assertGreater(json.loads(out)["summary"]["completed"], 100)
         self.assertIn("asked", err)
+
+    def test_a_model_is_wanted(self):
+        refused = subprocess.run([penstock(), "bench", "--duration", "1s"], text=True,
+                                 capture_output=True, timeout=DEADLINE_S)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("--model: wanted the model", refused.stderr)
 
     def test_a_result_that_cannot_be_written_is_said(self):
         process = self.start(self.fleet(), "--rate", "100", "--requests", "2",
