@@ -2,6 +2,7 @@
 
 #include <absl/strings/match.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -45,25 +46,23 @@ bool IsSameSecret(std::string_view said, std::string_view secret) {
 
 }  // namespace
 
-AdminConnection::AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream,
-                                 const AdminServer::Handlers& handlers,
-                                 const AdminServer::Limits& limits, const AdminGuard& guard,
+AdminConnection::AdminConnection(const Shared& shared, std::unique_ptr<Stream> stream,
                                  std::function<void(AdminConnection*)> on_close)
-    : loop_(loop),
-      handlers_(handlers),
-      limits_(limits),
-      guard_(guard),
+    : loop_(shared.loop),
+      shared_(shared),
+      limits_(shared.limits),
       on_close_(std::move(on_close)),
       stream_(std::move(stream)),
-      timer_(loop, [this] { Close(); }),
-      parser_(LimitsOf(limits)),
-      idle_since_(loop.clock().Now()) {
+      timer_(loop_, [this] { Close(); }),
+      parser_(LimitsOf(limits_)),
+      idle_since_(loop_.clock().Now()) {
   timer_.Start(limits_.idle);
   stream_->set_observer(this);
 }
 
 void AdminConnection::OnReadable() {
   if (state_ == State::kAnswering) return;    // read on when the answer is out
+  if (state_ == State::kFeeding) return WaitForEnd();
   if (!input_.empty()) return HandleInput();  // a pipelined request waits
   const IoResult read = stream_->Read(loop_.scratch());
   switch (read.state) {
@@ -119,18 +118,20 @@ void AdminConnection::HandleRequest(const http::RequestHead& head) {
   const bool with_body = head.method != "HEAD";
   parser_.Reset();
   head_begun_ = false;
+  if (response.feed != nullptr && with_body) return BeginFeed(response);
   Answer(response, with_body, allow);
 }
 
 bool AdminConnection::IsLetIn(const http::RequestHead& head, std::string_view path) const {
   constexpr std::string_view kScheme = "bearer ";
-  if (guard_.token.empty() || guard_.open_paths.contains(path)) return true;
+  if (shared_.guard.token.empty() || shared_.guard.open_paths.contains(path)) return true;
   const http::HeaderField* field = head.headers.Find("authorization");
   if (field == nullptr || field->value.size() <= kScheme.size()) return false;
   const std::string_view scheme = std::string_view(field->value).substr(0, kScheme.size());
   return absl::EqualsIgnoreCase(absl::string_view(scheme.data(), scheme.size()),
                                 absl::string_view(kScheme.data(), kScheme.size())) &&
-         IsSameSecret(std::string_view(field->value).substr(kScheme.size()), guard_.token);
+         IsSameSecret(std::string_view(field->value).substr(kScheme.size()),
+                      shared_.guard.token);
 }
 
 AdminResponse AdminConnection::Dispatch(const http::RequestHead& head,
@@ -145,25 +146,30 @@ AdminResponse AdminConnection::Dispatch(const http::RequestHead& head,
   const AdminHandler* handler = FindHandler(target->path);
   if (handler == nullptr) return Plain(404, "no such path");
   if (head.method != "GET" && head.method != "HEAD") {
-    const auto changes = handlers_.find("PUT " + std::string(target->path));
-    *allow = changes == handlers_.end() ? kAllow : kAllowPut;
-    if (head.method != "PUT" || changes == handlers_.end()) {
+    const auto changes = shared_.handlers.find("PUT " + std::string(target->path));
+    *allow = changes == shared_.handlers.end() ? kAllow : kAllowPut;
+    if (head.method != "PUT" || changes == shared_.handlers.end()) {
       return Plain(405, "this path of the admin port answers " + std::string(*allow));
     }
     *allow = {};
     handler = &changes->second;
   }
-  return (*handler)({.method = head.method, .path = target->path, .query = target->query});
+  const http::HeaderField* accept = head.headers.Find("accept");
+  return (*handler)({.method = head.method,
+                     .path = target->path,
+                     .query = target->query,
+                     .accept = accept == nullptr ? std::string_view() : accept->value});
 }
 
 const AdminHandler* AdminConnection::FindHandler(std::string_view path) const {
-  auto it = handlers_.find(path);
-  while (it == handlers_.end()) {
+  const AdminServer::Handlers& handlers = shared_.handlers;
+  auto it = handlers.find(path);
+  while (it == handlers.end()) {
     // "/a/b/c" -> "/a/b/" -> "/a/" -> "/"
     const size_t end = path.size() < 2 ? std::string_view::npos : path.rfind('/', path.size() - 2);
     if (end == std::string_view::npos) return nullptr;
     path = path.substr(0, end + 1);
-    it = handlers_.find(path);
+    it = handlers.find(path);
   }
   return &it->second;
 }
@@ -172,11 +178,25 @@ void AdminConnection::Answer(const AdminResponse& response, bool with_body,
                              std::string_view allow) {
   output_.clear();
   output_sent_ = 0;
+  AppendHead(response, /*has_length=*/response.feed == nullptr, allow);
+  if (with_body) output_.append(response.body);
+  state_ = State::kAnswering;
+  timer_.Start(limits_.write);
+  Write();
+}
+
+void AdminConnection::AppendHead(const AdminResponse& response, bool has_length,
+                                 std::string_view allow) {
   http::AppendStatusLine(&output_, response.status);
   http::AppendHeader(&output_, "date", http::DateText(loop_.clock().UnixNanos()));
   http::AppendHeader(&output_, "content-type", response.content_type);
-  http::AppendHeader(&output_, "content-length", response.body.size());
-  http::AppendHeader(&output_, "cache-control", "no-store");
+  if (has_length) {
+    http::AppendHeader(&output_, "content-length", response.body.size());
+  } else if (minor_version_ > 0) {
+    http::AppendHeader(&output_, "transfer-encoding", "chunked");
+  }
+  http::AppendHeader(&output_, "cache-control", response.cache_control);
+  for (const auto& [name, value] : response.fields) http::AppendHeader(&output_, name, value);
   if (response.status == 401) http::AppendHeader(&output_, "www-authenticate", "Bearer");
   if (!allow.empty()) http::AppendHeader(&output_, "allow", allow);
   if (!keep_alive_) {
@@ -185,30 +205,88 @@ void AdminConnection::Answer(const AdminResponse& response, bool with_body,
     http::AppendHeader(&output_, "connection", "keep-alive");
   }
   http::AppendHeadEnd(&output_);
-  if (with_body) output_.append(response.body);
-  state_ = State::kAnswering;
+}
+
+void AdminConnection::BeginFeed(const AdminResponse& response) {
+  if (shared_.feeds.readers() >= limits_.feed_readers) {
+    limits_.on_feed_readers_reached();
+    return Answer(Plain(503, "as many read feeds of this gateway as may (admin_feed_readers)"),
+                  true);
+  }
+  keep_alive_ = false;  // nothing comes behind it
+  output_.clear();
+  AppendHead(response, /*has_length=*/false, {});
+  state_ = State::kFeeding;
+  input_.clear();
+  feed_ = &shared_.feeds.Of(*response.feed);
+  feed_->Add(this);
+  if (state_ == State::kFeeding) stream_->ReadAgainLater();
+}
+
+// A reader has nothing to say: what it sends is dropped, and its end is what is waited for.
+void AdminConnection::WaitForEnd() {
+  const IoResult read = stream_->Read(loop_.scratch());
+  if (read.state == IoState::kOk) return stream_->ReadAgainLater();
+  if (read.state != IoState::kWouldBlock) Close();
+}
+
+void AdminConnection::Send(const FeedMessage& message) {
+  if (minor_version_ > 0) {
+    char size[20];
+    output_.append(size, http::FormatChunkSize(message->size(), size));
+  }
+  message_ = message;
+  output_sent_ = 0;
   timer_.Start(limits_.write);
-  WriteAnswer();
+  Write();
 }
 
 void AdminConnection::OnWritable() {
-  if (state_ == State::kAnswering) WriteAnswer();
+  if (state_ == State::kAnswering || (state_ == State::kFeeding && !has_sent())) Write();
 }
 
-void AdminConnection::WriteAnswer() {
-  const iovec part{output_.data() + output_sent_, output_.size() - output_sent_};
-  const IoResult write = stream_->Write({&part, 1});
+// What is left of the head (or the size of the chunk), the message and the end of its chunk.
+size_t AdminConnection::WriteSome(IoState* state) {
+  std::string_view left[] = {output_, message_ == nullptr ? std::string_view() : *message_,
+                             message_ == nullptr || minor_version_ == 0 ? "" : "\r\n"};
+  iovec parts[3];
+  size_t count = 0;
+  size_t skip = output_sent_;
+  size_t bytes = 0;
+  for (std::string_view& part : left) {
+    const size_t sent = std::min(skip, part.size());
+    skip -= sent;
+    part.remove_prefix(sent);
+    if (part.empty()) continue;
+    parts[count++] = {const_cast<char*>(part.data()), part.size()};
+    bytes += part.size();
+  }
+  const IoResult write = stream_->Write({parts, count});
+  *state = write.state;
   output_sent_ += write.bytes;
-  switch (write.state) {
+  return write.bytes;
+}
+
+void AdminConnection::Write() {
+  IoState state;
+  const size_t bytes = WriteSome(&state);
+  switch (state) {
     case IoState::kOk:
-      return OnAnswerWritten();
+      return state_ == State::kFeeding ? OnMessageWritten() : OnAnswerWritten();
     case IoState::kWouldBlock:
-      if (write.bytes > 0) timer_.Start(limits_.write);
+      if (bytes > 0) timer_.Start(limits_.write);
       return;
     case IoState::kEnd:
     case IoState::kError:
       return Close();
   }
+}
+
+// The next one comes when the feed has something to say.
+void AdminConnection::OnMessageWritten() {
+  output_.clear();
+  message_.reset();
+  timer_.Stop();
 }
 
 void AdminConnection::OnAnswerWritten() {
@@ -233,6 +311,7 @@ void AdminConnection::OnAnswerWritten() {
 void AdminConnection::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
+  if (feed_ != nullptr) feed_->Remove(this);
   timer_.Stop();
   stream_.reset();
   closing_.reset();

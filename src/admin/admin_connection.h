@@ -8,6 +8,7 @@
 #include <string>
 
 #include "admin/admin_server.h"
+#include "admin/feed_readers.h"
 #include "http/h1_parser.h"
 #include "net/event_loop.h"
 #include "net/orderly_close.h"
@@ -15,13 +16,20 @@
 
 namespace gw::internal {
 
-class AdminConnection final : private StreamObserver {
+class AdminConnection final : private StreamObserver, private FeedReader {
  public:
-  // `guard` is looked at with each request. `on_close` is called once, when the connection has
-  // ended, from inside one of its handlers: the object must live until that has returned.
-  AdminConnection(EventLoop& loop, std::unique_ptr<Stream> stream,
-                  const AdminServer::Handlers& handlers, const AdminServer::Limits& limits,
-                  const AdminGuard& guard, std::function<void(AdminConnection*)> on_close);
+  // What all connections of a server share. It outlives them.
+  struct Shared {
+    EventLoop& loop;
+    const AdminServer::Handlers& handlers;
+    const AdminServer::Limits& limits;
+    const AdminGuard& guard;  // looked at with each request
+    Feeds& feeds;
+  };
+  // `on_close` is called once, when the connection has ended, from inside one of its handlers: the
+  // object must live until that has returned.
+  AdminConnection(const Shared& shared, std::unique_ptr<Stream> stream,
+                  std::function<void(AdminConnection*)> on_close);
 
   // True while a request, or the rest of one, is waited for.
   bool idle() const { return state_ == State::kReading; }
@@ -33,27 +41,34 @@ class AdminConnection final : private StreamObserver {
   enum class State {
     kReading,    // waits for a request
     kAnswering,  // an answer is being written; what comes meanwhile stays in the socket
+    kFeeding,    // reads a feed; what it sends is not looked at
     kClosing,    // the last answer is out
     kClosed,
   };
 
   void OnReadable() override;
   void OnWritable() override;
+  bool has_sent() const override { return output_.empty() && message_ == nullptr; }
+  void Send(const FeedMessage& message) override;
 
   void HandleInput();
   void HandleRequest(const http::RequestHead& head);
   void Answer(const AdminResponse& response, bool with_body, std::string_view allow = {});
-  void WriteAnswer();
+  void AppendHead(const AdminResponse& response, bool has_length, std::string_view allow);
+  void BeginFeed(const AdminResponse& response);
+  void WaitForEnd();
+  void Write();
+  size_t WriteSome(IoState* state);
   void OnAnswerWritten();
+  void OnMessageWritten();
 
   bool IsLetIn(const http::RequestHead& head, std::string_view path) const;
   AdminResponse Dispatch(const http::RequestHead& head, std::string_view* allow) const;
   const AdminHandler* FindHandler(std::string_view path) const;
 
   EventLoop& loop_;
-  const AdminServer::Handlers& handlers_;
+  const Shared shared_;
   const AdminServer::Limits& limits_;
-  const AdminGuard& guard_;  // may be another one at the next request
   std::function<void(AdminConnection*)> on_close_;
   std::unique_ptr<Stream> stream_;  // null once closed
   Timer timer_;
@@ -65,7 +80,9 @@ class AdminConnection final : private StreamObserver {
   bool head_begun_ = false;  // the timer counts for the head, no longer for the pause before it
   std::string input_;        // read, not parsed yet: at most one read
   std::string output_;
-  size_t output_sent_ = 0;
+  FeedMessage message_;  // behind output_, as a chunk where the client speaks HTTP/1.1
+  size_t output_sent_ = 0;  // of both
+  FeedReaders* feed_ = nullptr;  // that is read
   std::optional<OrderlyClose> closing_;
 };
 

@@ -2,8 +2,10 @@
 
 #include "admin/admin_connection.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,9 +30,9 @@ class AdminConnectionTest : public testing::Test {
     listener_ = *Listener::New(
         *loop_, *SocketAddress::FromIp("127.0.0.1", 0), {}, [this](std::unique_ptr<Stream> stream) {
           AwkwardStream::MakePlain(*stream);  // these tests count rounds
-          connection_ =
-              std::make_unique<AdminConnection>(*loop_, std::move(stream), handlers_, limits_,
-                                                guard_, [this](AdminConnection*) { ++closed_; });
+          connection_ = std::make_unique<AdminConnection>(
+              AdminConnection::Shared{*loop_, handlers_, limits_, guard_, feeds_},
+              std::move(stream), [this](AdminConnection*) { ++closed_; });
         });
     connector_ = Connector::New(*loop_, listener_->local(), seconds(10),
                                 [this](absl::StatusOr<std::unique_ptr<Stream>> stream) {
@@ -55,6 +57,7 @@ class AdminConnectionTest : public testing::Test {
   AdminServer::Handlers handlers_;
   AdminServer::Limits limits_;
   const AdminGuard guard_;
+  Feeds feeds_{*loop_};
   int closed_ = 0;
   Recorder events_;
   std::unique_ptr<Listener> listener_;
@@ -156,6 +159,152 @@ TEST_F(AdminConnectionTest, PeerThatClosesEndsTheConnection) {
   RunLoopUntil(*loop_, [&] { return closed_ == 1; });
   Advance(seconds(1000));
   EXPECT_EQ(closed_, 1);
+}
+
+// What a feed says is what a test says.
+class ScriptedFeed final : public AdminFeed {
+ public:
+  Duration period() const override { return milliseconds(500); }
+  void Begin() override { ++begun; }
+  FeedMessage Changes() override {
+    ++asked;
+    return std::exchange(next, nullptr);
+  }
+  FeedMessage Whole() override { return std::make_shared<const std::string>(whole); }
+  void End() override { ++ended; }
+
+  void Say(std::string text) { next = std::make_shared<const std::string>(std::move(text)); }
+
+  std::string whole = "whole\n\n";
+  FeedMessage next;
+  int begun = 0;
+  int asked = 0;
+  int ended = 0;
+};
+
+class AdminFeedTest : public AdminConnectionTest {
+ protected:
+  void SetUp() override {
+    handlers_["/feed"] = [this](const AdminRequest&) {
+      return AdminResponse{.content_type = "text/event-stream", .feed = &feed_};
+    };
+    AdminConnectionTest::SetUp();
+    events_.Attach(client_.get());
+  }
+
+  void Ask(std::string_view version = "1.1") {
+    WriteText(*client_, "GET /feed HTTP/" + std::string(version) + "\r\nhost: a\r\n\r\n");
+    Settle();
+  }
+
+  // What has come since the last call, without the head.
+  std::string Came() {
+    const size_t head = events_.text.find("\r\n\r\n");
+    std::string text = events_.text.substr(std::max(seen_, head + 4));
+    seen_ = events_.text.size();
+    return text;
+  }
+
+  ScriptedFeed feed_;
+  size_t seen_ = 0;
+};
+
+TEST_F(AdminFeedTest, SendsTheWholeAndThenWhatChanges) {
+  Advance(seconds(5));
+  EXPECT_EQ(feed_.begun + feed_.asked, 0) << "nobody reads";
+  Ask();
+  EXPECT_THAT(events_.text, testing::HasSubstr("transfer-encoding: chunked\r\n"));
+  EXPECT_EQ(Came(), "7\r\nwhole\n\n\r\n");
+  feed_.Say("first\n\n");
+  Advance(milliseconds(499));
+  EXPECT_EQ(Came(), "");
+  Advance(milliseconds(1));
+  EXPECT_EQ(Came(), "7\r\nfirst\n\n\r\n");
+  Advance(milliseconds(500));
+  EXPECT_EQ(Came(), "") << "nothing has changed";
+  EXPECT_EQ(feed_.asked, 2);
+  EXPECT_EQ(closed_, 0);
+}
+
+TEST_F(AdminFeedTest, OldClientsGetNoChunks) {
+  Ask("1.0");
+  EXPECT_EQ(Came(), "whole\n\n");
+  EXPECT_THAT(events_.text, testing::HasSubstr("connection: close\r\n"));
+}
+
+TEST_F(AdminFeedTest, HeadEndsAtOnce) {
+  WriteText(*client_, "HEAD /feed HTTP/1.1\r\nhost: a\r\n\r\n");
+  Settle();
+  EXPECT_THAT(events_.text, testing::HasSubstr("200"));
+  EXPECT_EQ(feed_.begun, 0);
+  EXPECT_TRUE(connection_->idle());
+}
+
+TEST_F(AdminFeedTest, SilenceIsBrokenByAComment) {
+  Ask();
+  Came();
+  for (int i = 0; i < 19; ++i) Advance(milliseconds(500));
+  EXPECT_EQ(Came(), "");
+  Advance(milliseconds(500));
+  EXPECT_EQ(Came(), "e\r\n: still here\n\n\r\n");
+  for (int i = 0; i < 200; ++i) Advance(seconds(1));
+  EXPECT_EQ(closed_, 0) << "it has taken all that it was sent";
+}
+
+TEST_F(AdminFeedTest, ReaderThatLeavesEndsIt) {
+  Ask();
+  WriteText(*client_, "what is this?");
+  Settle();
+  EXPECT_EQ(closed_, 0);
+  client_->ShutdownWrite();
+  Settle();
+  EXPECT_EQ(closed_, 1);
+  EXPECT_EQ(feed_.ended, 1);
+  Advance(seconds(5));
+  EXPECT_EQ(feed_.asked, 0);
+}
+
+TEST_F(AdminFeedTest, SlowReaderMissesChangesAndGetsTheWholeAgain) {
+  client_->set_observer(nullptr);
+  feed_.whole = std::string(32 << 20, 'x');
+  Ask();
+  feed_.whole = "newest\n\n";
+  for (int i = 0; i < 10; ++i) {
+    feed_.Say("missed\n\n");
+    Advance(milliseconds(500));
+  }
+  events_.Attach(client_.get());
+  RunLoopUntil(*loop_, [this] { return events_.text.size() > (32u << 20); });
+  Settle();
+  EXPECT_EQ(events_.text.find("missed"), std::string::npos);
+  Advance(milliseconds(500));
+  EXPECT_TRUE(events_.text.ends_with("8\r\nnewest\n\n\r\n"));
+  feed_.Say("later\n\n");
+  Advance(milliseconds(500));
+  EXPECT_TRUE(events_.text.ends_with("7\r\nlater\n\n\r\n"));
+}
+
+TEST_F(AdminFeedTest, ReaderThatTakesNothingIsClosed) {
+  client_->set_observer(nullptr);
+  feed_.whole = std::string(32 << 20, 'x');
+  Ask();
+  Advance(seconds(29));
+  EXPECT_EQ(closed_, 0);
+  Advance(seconds(2));
+  EXPECT_EQ(closed_, 1);
+  EXPECT_EQ(feed_.ended, 1);
+}
+
+TEST_F(AdminFeedTest, OneReaderTooManyIsRefused) {
+  int refused = 0;
+  limits_.feed_readers = 0;
+  limits_.on_feed_readers_reached = [&] { ++refused; };
+  Ask();
+  EXPECT_THAT(events_.text, testing::HasSubstr("503"));
+  EXPECT_THAT(events_.text, testing::HasSubstr("admin_feed_readers"));
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(feed_.begun, 0);
+  EXPECT_TRUE(connection_->idle()) << "it may ask for something else";
 }
 
 }  // namespace

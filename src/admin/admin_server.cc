@@ -97,12 +97,13 @@ class AdminServer::Impl {
   }
 
   void Serve(std::unique_ptr<Stream> stream) {
-    auto connection = std::make_unique<Connection>(*loop_, std::move(stream), handlers_, limits_,
-                                                   guard_, [this](Connection* ended) {
-                                                     const auto it = connections_.find(ended);
-                                                     loop_->FreeLater(std::move(it->second));
-                                                     connections_.erase(it);
-                                                   });
+    const Connection::Shared shared{*loop_, handlers_, limits_, guard_, feeds_};
+    auto connection =
+        std::make_unique<Connection>(shared, std::move(stream), [this](Connection* ended) {
+          const auto it = connections_.find(ended);
+          loop_->FreeLater(std::move(it->second));
+          connections_.erase(it);
+        });
     connections_.emplace(connection.get(), std::move(connection));
   }
 
@@ -136,6 +137,7 @@ class AdminServer::Impl {
   // The loop outlives what is registered with it.
   const std::unique_ptr<EventLoop> loop_;
   const std::unique_ptr<TlsHandshakes> handshakes_;
+  internal::Feeds feeds_{*loop_};
   Arrivals arrivals_;
   std::unique_ptr<Listener> listener_;
   Timer closing_timer_;

@@ -8,9 +8,11 @@
 // What changes something is asked for by PUT, without a body; its key in Handlers begins with "PUT
 // ".
 //
+// An answer may be one that does not end (admin_feed.h).
+//
 // It speaks TLS, and asks for a token, if its AdminGuard says so.
 //
-// Outcomes of its own: 401 without the token, 404 unknown path, 405 another method than the path
+// Outcomes of its own: 503 for a feed that has as many readers as it may, 401 without the token, 404 unknown path, 405 another method than the path
 // has, 400/414/431/505 as the parser judges, 413 a request with a body. At the limit of connections
 // the oldest one whose handshake is under way makes room for a new one, or else the longest idle
 // one; the new one is closed itself only while all others are being answered. A connection that
@@ -26,7 +28,10 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "admin/admin_feed.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "net/address.h"
@@ -39,12 +44,16 @@ struct AdminRequest {
   std::string_view method;  // "GET", "HEAD" or "PUT"; a HEAD's body is left out by the server
   std::string_view path;    // "/endpoints", without the query
   std::string_view query;   // "pool=a&x=1", empty if none; see QueryParam in http/url.h
+  std::string_view accept = {};  // the field of that name; empty if there is none
 };
 
 struct AdminResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
+  std::string body = {};
+  std::string cache_control = "no-store";
+  std::vector<std::pair<std::string, std::string>> fields = {};  // further ones
+  AdminFeed* feed = nullptr;  // set: the body is what it says from now on, and `status` 200
 };
 
 // Runs on the admin thread, one at a time.
@@ -69,6 +78,8 @@ class AdminServer {
     size_t connections = 64;  // of --limit admin_connections
     // Called on the admin thread when `connections` are open and one more comes.
     std::function<void()> on_connections_reached = [] {};
+    size_t feed_readers = 16;  // of --limit admin_feed_readers
+    std::function<void()> on_feed_readers_reached = [] {};  // on the admin thread
     // What a client may send after its last answer; then it is closed, and this is called, on the
     // admin thread.
     size_t linger_bytes = 1 << 20;  // of --limit admin_linger_bytes

@@ -56,6 +56,8 @@ constexpr std::array kLimits = {
           false},
     Limit{"admin_connections",
           [](DataplaneOptions& o) -> size_t& { return o.admin_connections_max; }, false},
+    Limit{"admin_feed_readers",
+          [](DataplaneOptions& o) -> size_t& { return o.admin_feed_readers_max; }, false},
     Limit{"admin_linger_bytes",
           [](DataplaneOptions& o) -> size_t& { return o.admin_linger_bytes_max; }, true},
     Limit{"idle_upstream_connections",

@@ -31,6 +31,7 @@ struct DataplaneOptions {
   size_t downstream_connections_max = 16384;
   size_t tls_handshakes_max = 1000;            // per worker, under way: the oldest is closed
   size_t admin_connections_max = 64;           // the longest idle one is closed
+  size_t admin_feed_readers_max = 16;          // one more gets 503
   size_t admin_linger_bytes_max = 1u << 20;    // sent after an answer of the admin port: closed
   size_t idle_upstream_connections_max = 256;  // per worker and endpoint: the oldest is closed
   size_t model_list_bytes_max = 1u << 20;      // that endpoint's list is left out

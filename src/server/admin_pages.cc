@@ -196,6 +196,9 @@ AdminServer::Limits AdminLimits(const AdminSources& sources) {
   limits.share_port = options.takeover;
   limits.linger_bytes = options.dataplane.admin_linger_bytes_max;
   Counter& connections = LimitReached(sources.metrics, "admin_connections");
+  limits.feed_readers = options.dataplane.admin_feed_readers_max;
+  Counter& feed_readers = LimitReached(sources.metrics, "admin_feed_readers");
+  limits.on_feed_readers_reached = [&feed_readers] { feed_readers.Add(); };
   Counter& linger_bytes = LimitReached(sources.metrics, "admin_linger_bytes");
   limits.on_connections_reached = [&connections] { connections.Add(); };
   limits.handshake = options.dataplane.tls_handshake_timeout;
