@@ -61,7 +61,7 @@ AdminConnection::AdminConnection(const Shared& shared, std::unique_ptr<Stream> s
 }
 
 void AdminConnection::OnReadable() {
-  if (state_ == State::kAnswering) return;    // read on when the answer is out
+  if (state_ == State::kAnswering) return;  // read on when the answer is out
   if (state_ == State::kFeeding) return WaitForEnd();
   if (!input_.empty()) return HandleInput();  // a pipelined request waits
   const IoResult read = stream_->Read(loop_.scratch());
@@ -130,8 +130,7 @@ bool AdminConnection::IsLetIn(const http::RequestHead& head, std::string_view pa
   const std::string_view scheme = std::string_view(field->value).substr(0, kScheme.size());
   return absl::EqualsIgnoreCase(absl::string_view(scheme.data(), scheme.size()),
                                 absl::string_view(kScheme.data(), kScheme.size())) &&
-         IsSameSecret(std::string_view(field->value).substr(kScheme.size()),
-                      shared_.guard.token);
+         IsSameSecret(std::string_view(field->value).substr(kScheme.size()), shared_.guard.token);
 }
 
 AdminResponse AdminConnection::Dispatch(const http::RequestHead& head,

@@ -80,8 +80,8 @@ class AdminConnection final : private StreamObserver, private FeedReader {
   bool head_begun_ = false;  // the timer counts for the head, no longer for the pause before it
   std::string input_;        // read, not parsed yet: at most one read
   std::string output_;
-  FeedMessage message_;  // behind output_, as a chunk where the client speaks HTTP/1.1
-  size_t output_sent_ = 0;  // of both
+  FeedMessage message_;          // behind output_, as a chunk where the client speaks HTTP/1.1
+  size_t output_sent_ = 0;       // of both
   FeedReaders* feed_ = nullptr;  // that is read
   std::optional<OrderlyClose> closing_;
 };

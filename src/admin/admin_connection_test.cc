@@ -166,7 +166,7 @@ class ScriptedFeed final : public AdminFeed {
  public:
   Duration period() const override { return milliseconds(500); }
   void Begin() override { ++begun; }
-  FeedMessage Changes() override {
+  FeedMessage Changes(size_t) override {
     ++asked;
     return std::exchange(next, nullptr);
   }

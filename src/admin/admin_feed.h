@@ -28,8 +28,8 @@ class AdminFeed {
   virtual Duration period() const = 0;
   // Somebody reads again; before any other call. Whatever was gathered for earlier readers is old.
   virtual void Begin() = 0;
-  // What is different since the last call, or since Begin; nullptr: nothing.
-  virtual FeedMessage Changes() = 0;
+  // What is different since the last call, or since Begin; nullptr: nothing. So many read.
+  virtual FeedMessage Changes(size_t readers) = 0;
   // All there is, as the last Begin or Changes found it. Not null.
   virtual FeedMessage Whole() = 0;
   // Nobody reads any more.

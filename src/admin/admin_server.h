@@ -12,12 +12,13 @@
 //
 // It speaks TLS, and asks for a token, if its AdminGuard says so.
 //
-// Outcomes of its own: 503 for a feed that has as many readers as it may, 401 without the token, 404 unknown path, 405 another method than the path
-// has, 400/414/431/505 as the parser judges, 413 a request with a body. At the limit of connections
-// the oldest one whose handshake is under way makes room for a new one, or else the longest idle
-// one; the new one is closed itself only while all others are being answered. A connection that
-// sends no complete request head in time, one that does not read its answer in time, and one that
-// sends on after its last answer, longer or more than is allowed, are closed.
+// Outcomes of its own: 503 for a feed that has as many readers as it may, 401 without the token,
+// 404 unknown path, 405 another method than the path has, 400/414/431/505 as the parser judges, 413
+// a request with a body. At the limit of connections the oldest one whose handshake is under way
+// makes room for a new one, or else the longest idle one; the new one is closed itself only while
+// all others are being answered. A connection that sends no complete request head in time, one that
+// does not read its answer in time, and one that sends on after its last answer, longer or more
+// than is allowed, are closed.
 
 #pragma once
 
@@ -41,9 +42,9 @@ namespace gw {
 
 // The views live until the handler returns.
 struct AdminRequest {
-  std::string_view method;  // "GET", "HEAD" or "PUT"; a HEAD's body is left out by the server
-  std::string_view path;    // "/endpoints", without the query
-  std::string_view query;   // "pool=a&x=1", empty if none; see QueryParam in http/url.h
+  std::string_view method;       // "GET", "HEAD" or "PUT"; a HEAD's body is left out by the server
+  std::string_view path;         // "/endpoints", without the query
+  std::string_view query;        // "pool=a&x=1", empty if none; see QueryParam in http/url.h
   std::string_view accept = {};  // the field of that name; empty if there is none
 };
 
@@ -78,7 +79,7 @@ class AdminServer {
     size_t connections = 64;  // of --limit admin_connections
     // Called on the admin thread when `connections` are open and one more comes.
     std::function<void()> on_connections_reached = [] {};
-    size_t feed_readers = 16;  // of --limit admin_feed_readers
+    size_t feed_readers = 16;                               // of --limit admin_feed_readers
     std::function<void()> on_feed_readers_reached = [] {};  // on the admin thread
     // What a client may send after its last answer; then it is closed, and this is called, on the
     // admin thread.

@@ -33,7 +33,7 @@ void FeedReaders::Remove(FeedReader* reader) {
 }
 
 void FeedReaders::Tick() {
-  SendToAll(feed_.Changes());
+  SendToAll(feed_.Changes(readers_.size()));
   if (!readers_.empty()) timer_.Start(feed_.period());
 }
 

@@ -56,9 +56,7 @@ class Feeds {
  public:
   explicit Feeds(EventLoop& loop) : loop_(loop) {}
 
-  FeedReaders& Of(AdminFeed& feed) {
-    return all_.try_emplace(&feed, loop_, feed).first->second;
-  }
+  FeedReaders& Of(AdminFeed& feed) { return all_.try_emplace(&feed, loop_, feed).first->second; }
   // Of all together.
   size_t readers() const;
 

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/written.h"
+
 namespace gw::api {
 
 inline constexpr char kGatewayGroup[] = "gateway.networking.k8s.io";
@@ -78,6 +80,7 @@ struct ObjectMeta {
   // Of an object of a cluster: fields of a newer version of its kind that are not known here, and
   // that it is served without.
   std::vector<std::string> unknown_fields;
+  Written written;
 
   ObjectKey key() const { return {ns, name}; }
   // "" if there is no such annotation.

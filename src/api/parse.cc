@@ -257,7 +257,12 @@ void Parser::AddObject(const Node& document, const SourceRef& source) {
     Object object = kind->read(in);
     top.Finish();
     if (problems.empty()) {
-      std::visit([&](auto& of_kind) { of_kind.meta.lines = problems.TakeLines(); }, object);
+      std::visit(
+          [&](auto& of_kind) {
+            of_kind.meta.lines = problems.TakeLines();
+            of_kind.meta.written = WrittenOf(document, ref.group);
+          },
+          object);
       NoteUnknownFields(problems.TakeUnknownFields(), &object);
       parsed.object = std::make_shared<const Object>(std::move(object));
     }

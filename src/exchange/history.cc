@@ -1,5 +1,6 @@
 #include "exchange/history.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/mutex.h"
@@ -11,8 +12,21 @@ void RequestHistory::Put(std::unique_ptr<RequestRecord>* record) {
     const MutexLock lock(mutex_);
     std::swap(records_[next_], *record);
     next_ = (next_ + 1) % records_.size();
+    ++put_;
   }
   if (*record == nullptr) *record = std::make_unique<RequestRecord>();
+}
+
+uint64_t RequestHistory::TakeSince(uint64_t* position, size_t max,
+                                   std::vector<RequestRecord>* out) const {
+  const MutexLock lock(mutex_);
+  const uint64_t since = put_ - *position;
+  *position = put_;
+  const size_t taken = std::min<uint64_t>({since, max, records_.size()});
+  for (size_t back = taken; back > 0; --back) {
+    out->push_back(*records_[(next_ + records_.size() - back) % records_.size()]);
+  }
+  return since - taken;
 }
 
 template <typename Wanted>

@@ -135,6 +135,9 @@ class RequestHistory {
   std::optional<RequestRecord> Find(std::string_view request_id) const;
   // The newest record of that pool, or of all if `pool` is empty.
   std::optional<RequestRecord> FindLast(std::string_view pool) const;
+  // Of the records that were put after the first `*position` ones the newest `max`, oldest first,
+  // behind what is in `*out`; `*position` is then of all of them. Returns how many it has left out.
+  uint64_t TakeSince(uint64_t* position, size_t max, std::vector<RequestRecord>* out) const;
 
  private:
   template <typename Wanted>
@@ -144,6 +147,7 @@ class RequestHistory {
   // Records are large: they stay where they are. Null: not used yet.
   std::vector<std::unique_ptr<RequestRecord>> records_ ABSL_GUARDED_BY(mutex_);
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t put_ ABSL_GUARDED_BY(mutex_) = 0;  // so many in all
 };
 
 // One line of the log, for ExchangeEnvironment::log_request: handed to the log's own thread.

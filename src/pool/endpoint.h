@@ -112,6 +112,7 @@ class alignas(64) EndpointState {
   std::atomic<uint64_t> first_bytes{0};
   std::atomic<int64_t> first_byte_ns_sum{0};      // from dispatch
   std::atomic<int64_t> first_byte_ns_longest{0};  // since `collect` last took it
+  std::atomic<uint64_t> prefix_blocks{0}, prefix_hit_blocks{0};  // of prompts computed there
 
   int64_t own_tokens() const {
     return pending_prompt_tokens.load(std::memory_order_relaxed) +

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "http/url.h"
 #include "pool/health.h"
+#include "server/configuration_page.h"
 #include "server/document.h"
 #include "server/explain.h"
 #include "server/get.h"
@@ -151,7 +152,7 @@ AdminResponse CommandRelease(const AdminSources& sources, const AdminRequest& re
 
 }  // namespace
 
-AdminServer::Handlers AdminPages(const AdminSources& sources) {
+AdminServer::Handlers AdminPages(const AdminSources& sources, AdminFeed& feed) {
   AdminServer::Handlers handlers;
   handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
   handlers["/readyz"] = [&sources](const AdminRequest&) { return Ready(sources); };
@@ -181,6 +182,12 @@ AdminServer::Handlers AdminPages(const AdminSources& sources) {
       list.Add(std::move(each.Merge(Document::Of(view.status))));
     }
     return AdminResponse{200, "application/json", list.ToJson()};
+  };
+  handlers["/feed"] = [&feed](const AdminRequest&) {
+    return AdminResponse{.content_type = "text/event-stream", .feed = &feed};
+  };
+  handlers["/configuration"] = [&sources](const AdminRequest& request) {
+    return AnswerConfiguration(sources, request.query);
   };
   handlers["PUT /log-level"] = ChangeLogLevel;
   handlers["PUT /releases"] = [&sources](const AdminRequest& request) {

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "admin/admin_feed.h"
 #include "admin/admin_server.h"
+#include "dataplane/held_bytes.h"
 #include "server/configurator.h"
 #include "server/front_end.h"
 #include "server/gateway_metrics.h"
@@ -29,9 +31,11 @@ struct AdminSources {
   const std::atomic<Phase>& phase;
   MetricRegistry& metrics;
   PoolSeries& pool_series;
+  const HeldBytes& held;
 };
 
-AdminServer::Handlers AdminPages(const AdminSources& sources);
+// `feed` outlives the admin server, too.
+AdminServer::Handlers AdminPages(const AdminSources& sources, AdminFeed& feed);
 // Its limits, but for what depends on its address.
 AdminServer::Limits AdminLimits(const AdminSources& sources);
 

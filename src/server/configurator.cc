@@ -122,6 +122,7 @@ bool Configurator::Apply(const config::Change& change) {
   }
   LogReadErrors();
   LogChanges(change);
+  history_.Add(generation, clock_.UnixNanos() / 1'000'000, change);
   const bool all = Publish(std::move(update), generation);
   const bool whole = remarks_->errors.empty();
   const size_t stale = remarks_->stale.size();
@@ -233,6 +234,7 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
   next_change_unix_s_ = translator_.next_change_unix_s();
   if (update.whole) {
     status_changed_ = true;
+    ++status_version_;
     certificates_ = std::move(update.certificates);
     status_ = std::move(update.status);
     managed_ = std::move(update.managed);
@@ -244,7 +246,10 @@ void Configurator::KeepStatus(Translator::Update& update, uint64_t generation) {
     const auto status = status_.find(ref);
     CHECK(status != status_.end());
     refused_ -= api::IsRefused(status->second);
-    if (status->second.parents != parents) changed_.insert(ref);
+    if (status->second.parents != parents) {
+      changed_.insert(ref);
+      ++status_version_;
+    }
     status->second.parents = std::move(parents);
     refused_ += api::IsRefused(status->second);
   }
@@ -267,6 +272,7 @@ void Configurator::AddReleaseStatuses() {
     if (at->second.fields == fields) continue;
     at->second.fields = fields;
     changed_.insert(at->first);
+    ++status_version_;
   }
 }
 
@@ -332,13 +338,21 @@ void Configurator::LogWarnings(const std::vector<std::string>& warnings) {
 
 void Configurator::SetListenErrors(ListenErrors errors) {
   const MutexLock lock(mutex_);
-  status_changed_ = status_changed_ || errors != listen_errors_;
+  if (errors != listen_errors_) {
+    status_changed_ = true;
+    ++status_version_;
+  }
   listen_errors_ = std::move(errors);
 }
 
 api::StatusSet Configurator::status() const {
   const MutexLock lock(mutex_);
   return WithListenErrors(status_, *store_.Load(), listen_errors_);
+}
+
+uint64_t Configurator::status_version() const {
+  const MutexLock lock(mutex_);
+  return status_version_;
 }
 
 std::optional<config::Outcome> Configurator::TakeOutcome() {

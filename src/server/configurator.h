@@ -21,6 +21,7 @@
 #include "config/config_source.h"
 #include "pool/endpoint.h"
 #include "prefix/index.h"
+#include "server/config_history.h"
 #include "server/read_error_news.h"
 #include "server/releases.h"
 #include "snapshot/snapshot.h"
@@ -63,6 +64,9 @@ class Configurator {
 
   // Any thread. With what the listeners' ports say.
   api::StatusSet status() const;
+  // Grows whenever status() may be another.
+  uint64_t status_version() const;
+  const ConfigHistory& history() const { return history_; }
   // What became of the objects, as far as it may be another than at the last call.
   std::optional<config::Outcome> TakeOutcome();
   uint64_t generation() const;
@@ -102,9 +106,11 @@ class Configurator {
   Translator translator_;
   Releases* releases_ = nullptr;
   std::shared_ptr<const ReleaseInputs> release_inputs_;  // that are served
+  ConfigHistory history_;
   mutable Mutex mutex_;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
   api::StatusSet status_ ABSL_GUARDED_BY(mutex_);
+  uint64_t status_version_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<api::ManagedGateways> managed_ ABSL_GUARDED_BY(mutex_);
   // Since TakeOutcome: all may be others, or these.
   bool status_changed_ ABSL_GUARDED_BY(mutex_) = false;

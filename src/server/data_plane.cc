@@ -84,6 +84,20 @@ class DataPlane final : public FrontEnd {
     return found;
   }
 
+  uint64_t TakeRequests(std::vector<uint64_t>* positions, size_t max,
+                        std::vector<RequestRecord>* out) const override {
+    positions->resize(workers_.size());
+    std::vector<RequestRecord> all;
+    uint64_t left_out = 0;
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      left_out += workers_[i]->history().TakeSince(&(*positions)[i], max, &all);
+    }
+    std::ranges::stable_sort(all, {}, &RequestRecord::ended);
+    const size_t more = all.size() - std::min(all.size(), max);
+    std::move(all.begin() + static_cast<ptrdiff_t>(more), all.end(), std::back_inserter(*out));
+    return left_out + more;
+  }
+
  private:
   void Open();
   ListenErrors FindUnusable(const Snapshot& snapshot) const;

@@ -41,6 +41,11 @@ class FrontEnd {
   // Any thread: of its last requests the one of that id, or the last one to that pool ("": any).
   virtual std::optional<RequestRecord> FindRequest(const std::optional<std::string>& id,
                                                    const std::string& pool) const = 0;
+
+  // Any thread: of the requests that have ended since the positions were such, one for each of its
+  // parts, the newest `max`, oldest first. At first no positions. Returns how many it left out.
+  virtual uint64_t TakeRequests(std::vector<uint64_t>* positions, size_t max,
+                                std::vector<RequestRecord>* out) const = 0;
 };
 
 using FrontEnds = std::vector<std::unique_ptr<FrontEnd>>;

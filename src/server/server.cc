@@ -23,6 +23,7 @@
 #include "server/configurator.h"
 #include "server/data_plane.h"
 #include "server/drain.h"
+#include "server/feed/gateway_feed.h"
 #include "server/front_end.h"
 #include "server/gateway_metrics.h"
 #include "server/releases.h"
@@ -115,8 +116,9 @@ class ServerImpl final : public Server {
   Configurator configurator_;
   std::atomic<Phase> phase_{Phase::kStarting};
   FrontEnds front_ends_;
-  const AdminSources pages_{options_,    snapshots_, configurator_, releases_,
-                            front_ends_, phase_,     metrics_,      pool_series_};
+  const AdminSources pages_{options_, snapshots_, configurator_, releases_, front_ends_,
+                            phase_,   metrics_,   pool_series_,  held_};
+  GatewayFeed feed_{pages_, RealClock()};
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
   std::unique_ptr<Resolver> resolver_;
@@ -181,8 +183,8 @@ absl::Status ServerImpl::StartAdmin() {
   ASSIGN_OR_RETURN(AdminGuard guard, ReadAdminGuard(options_.admin_access, *tickets_));
   const std::string missing = MissingGuard(admin_address_, guard);
   const bool over_tls = guard.tls != nullptr;
-  ASSIGN_OR_RETURN(
-      admin_, AdminServer::Start(admin_address_, AdminPages(pages_), limits, std::move(guard)));
+  ASSIGN_OR_RETURN(admin_, AdminServer::Start(admin_address_, AdminPages(pages_, feed_), limits,
+                                              std::move(guard)));
   Log(LogLevel::kInfo, "Admin port listens",
       {{"address", admin_->local().ToString()}, {"tls", over_tls}});
   if (missing.empty()) return absl::OkStatus();

@@ -253,6 +253,19 @@ struct MetricRegistry::Impl {
   }
 
   template <typename Metric>
+  void Visit(std::string_view name, AllSeries<Metric> Family::* member,
+             const std::function<void(const Labels&, const Metric&)>& visit) const {
+    std::vector<std::shared_ptr<Series<Metric>>> copy;
+    {
+      const MutexLock lock(mutex);
+      const auto family = families.find(name);
+      if (family == families.end()) return;
+      for (const auto& [text, each] : family->second.*member) copy.push_back(each);
+    }
+    for (const auto& each : copy) visit(each->labels, each->metric);
+  }
+
+  template <typename Metric>
   void RenderSeries(const std::string& name, const AllSeries<Metric>& series,
                     std::string* page) const {
     for (const auto& each : CopyOf(series)) AppendValue(page, name, each->text, each->metric);
@@ -354,6 +367,22 @@ void MetricRegistry::AddCallback(std::string_view name, std::string_view help,
   Impl::Family& family = impl_->FindFamily(name, help, type);
   CHECK(family.counters.empty() && family.gauges.empty());
   family.callbacks.push_back(std::move(collect));
+}
+
+void MetricRegistry::VisitCounters(
+    std::string_view name, const std::function<void(const Labels&, const Counter&)>& visit) const {
+  impl_->Visit<Counter>(name, &Impl::Family::counters, visit);
+}
+
+void MetricRegistry::VisitGauges(
+    std::string_view name, const std::function<void(const Labels&, const Gauge&)>& visit) const {
+  impl_->Visit<Gauge>(name, &Impl::Family::gauges, visit);
+}
+
+void MetricRegistry::VisitHistograms(
+    std::string_view name,
+    const std::function<void(const Labels&, const Histogram&)>& visit) const {
+  impl_->Visit<Histogram>(name, &Impl::Family::histograms, visit);
 }
 
 std::string MetricRegistry::Render() const {

@@ -133,6 +133,15 @@ class MetricRegistry {
   void AddCallback(std::string_view name, std::string_view help, std::string_view type,
                    std::function<void(const Sink&)> collect);
 
+  // The series of a family, for who shows elsewhere what is counted: `visit` runs without the lock.
+  // Nothing if there is no such family, or it is one of callbacks.
+  void VisitCounters(std::string_view name,
+                     const std::function<void(const Labels&, const Counter&)>& visit) const;
+  void VisitGauges(std::string_view name,
+                   const std::function<void(const Labels&, const Gauge&)>& visit) const;
+  void VisitHistograms(std::string_view name,
+                       const std::function<void(const Labels&, const Histogram&)>& visit) const;
+
   // Prometheus text format 0.0.4, families in the order of their names. The lock is held only to
   // copy one family's handles at a time: nobody who counts waits for a page.
   std::string Render() const;
