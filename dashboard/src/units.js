@@ -7,8 +7,7 @@ const isAbsent = (value) => value === null || value === undefined || Number.isNa
 function digits(value) {
   const size = Math.abs(value);
   if (size >= 100 || value === 0) return value.toFixed(0);
-  const text = size >= 10 ? value.toFixed(1) : value.toFixed(2);
-  return text.replace(/\.0+$/, '');
+  return size >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /** 12,345 as it is up to five digits, then 1.23M. */
