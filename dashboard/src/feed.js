@@ -34,6 +34,7 @@ export class Feed {
     this.offsetMs = 0; // gateway's clock less performance.now()
     this.applyMs = 0; // what the last event took, to parse and apply
     this.behindUntil = 0;
+    this.isNoted = false; // the history has what the store has
   }
 
   start() {
@@ -91,13 +92,15 @@ export class Feed {
         if (hasState) this.behindUntil = begin + BEHIND_SHOWN_MS;
         hasState = true;
         this.store.applyState(JSON.parse(data));
+        // Its rates are of no time at all if nobody has looked before: charts begin with what follows.
+        this.isNoted = false;
       } else if (event === 'change' && hasState) {
         this.store.applyChange(JSON.parse(data));
+        this.note();
       } else {
         return;
       }
       this.offsetMs = this.store.at - performance.now();
-      this.history.note(this.store);
       this.applyMs = performance.now() - begin;
       this.tries = 0;
     });
@@ -108,6 +111,11 @@ export class Feed {
       parse(value);
       if (hasState) this.tell(this.behindUntil > performance.now() ? 'behind' : 'live', '');
     }
+  }
+
+  note() {
+    this.history.note(this.store);
+    this.isNoted = true;
   }
 
   heard() {
@@ -140,8 +148,9 @@ export class Feed {
       else if (quiet > QUIET_MS) this.tell('behind', '');
       else if (this.state === 'behind' && this.behindUntil < performance.now()) this.tell('live', '');
     }
-    // What has not changed holds up to now.
-    if (this.state === 'live') this.history.hold(this.now());
+    if (this.state !== 'live') return;
+    if (!this.isNoted) this.note();
+    else this.history.hold(this.now()); // what has not changed holds
   }
 
   onVisibility() {

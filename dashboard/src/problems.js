@@ -64,7 +64,7 @@ function ofEndpoints(store) {
 
 function ofObjects(store) {
   return store.table('objects').list().filter((row) => !row.ok).map((row) => ({
-    level: 'warn', kind: 'object', what: nameOf(row), why: reasonOf(row),
+    level: 'warn', kind: 'object', what: nameOf(row), why: shortReason(row),
     href: formatAddress({path: ['objects'], query: {sel: keyOf(row)}}),
   }));
 }
@@ -85,9 +85,18 @@ export function reasonOf(row) {
   return why.startsWith(name) ? why.slice(name.length).replace(/^[:,]?\s+/, '') : why;
 }
 
-/** The field at fault, if the reason begins with one, and what was wanted. */
-export function fieldOf(row) {
-  const reason = reasonOf(row);
-  const match = /^([A-Za-z][\w.[\]/-]*): (.*)$/s.exec(reason);
-  return match ? {field: match[1], text: match[2]} : {field: '', text: reason};
+function shortReason(row) {
+  const {field, text} = partsOf(row);
+  return field ? `${field}: ${text}` : text;
+}
+
+/**
+ * What `why` says, in its parts: of which parent or listener, the condition, the field at fault, what
+ * was wanted, and the line of the file where that stands. What is not there is "".
+ */
+export function partsOf(row) {
+  const [, of = '', condition = '', said, place = ''] =
+    /^(?:((?:parent|listener) .+?): (?=[A-Z]))?(?:([A-Z]\w+: [A-Z]\w+): )?(.*?)(?: \((\S+:\d+)\))?$/s.exec(reasonOf(row));
+  const found = /^((?:rule|listener) \S+|[a-z][\w-]*[.[][\w.[\]/-]*): (.*)$/s.exec(said);
+  return {of, condition, field: found ? found[1] : '', text: found ? found[2] : said, place};
 }

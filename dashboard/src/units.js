@@ -43,6 +43,7 @@ export function ms(value) {
 export function seconds(value) {
   if (isAbsent(value)) return ABSENT;
   const size = Math.abs(value);
+  if (size === 0) return '0 s';
   if (size < 0.9995) return `${digits(value * 1000)} ms`;
   if (size < 100) return `${digits(value)} s`;
   return span(value * 1000);

@@ -4,7 +4,7 @@ export const VIEWS = [
   {path: 'endpoints', name: 'Endpoints'},
   {path: 'queue', name: 'Queue'},
   {path: 'releases', name: 'Releases'},
-  {path: 'objects', name: 'Routes and conditions'},
+  {path: 'objects', name: 'Routes & conditions'},
   {path: 'requests', name: 'Requests'},
   {path: 'configuration', name: 'Configuration'},
 ];

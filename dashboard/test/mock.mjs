@@ -5,16 +5,11 @@
  *   node test/mock.mjs [--port 9909] [--endpoints 24] [--token TOKEN] [--seed 1]
  */
 import {createServer} from 'node:http';
-import {readFile} from 'node:fs/promises';
-import {extname, join, normalize} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
+import {answerFile} from './page.mjs';
 import {random} from './random.mjs';
 
-const DIST = process.env.DASHBOARD_OUT || fileURLToPath(new URL('../dist', import.meta.url));
-export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const TYPES = {'.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.txt': 'text/plain; charset=utf-8'};
 const TICK_MS = 500;
 
 const COLUMNS = {
@@ -308,15 +303,7 @@ export async function startMock({port = 0, token = '', ...options} = {}) {
       else page(request, response, url.searchParams);
       return;
     }
-    try {
-      const file = join(DIST, normalize(url.pathname === '/' ? '/index.html' : url.pathname));
-      const body = await readFile(file);
-      response.writeHead(200, {'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-security-policy': CSP,
-        'x-content-type-options': 'nosniff', 'cache-control': 'no-cache'});
-      response.end(body);
-    } catch {
-      response.writeHead(404).end('not found\n');
-    }
+    await answerFile(url.pathname, response);
   });
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
   return Object.assign(mock, {

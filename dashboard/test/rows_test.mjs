@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {fieldOf, problemsOf} from '../src/problems.js';
+import {partsOf, problemsOf} from '../src/problems.js';
 import {distinct, hasWords, sorted, wordsOf} from '../src/rows.js';
 import {Store} from '../src/store.js';
 
@@ -28,11 +28,16 @@ test('filters offer each value once', () => {
   assert.deepEqual(distinct([{p: 'b'}, {p: 'a'}, {p: null}, {p: 'b'}], 'p'), ['a', 'b']);
 });
 
-test('of a reason the field is told apart', () => {
+test('of a reason its parts are told', () => {
   const row = {kind: 'InferencePool', namespace: 'default', name: 'qwen',
     why: 'InferencePool default/qwen: spec.targetPorts[0].number: must be 1..65535, got 0'};
-  assert.deepEqual(fieldOf(row), {field: 'spec.targetPorts[0].number', text: 'must be 1..65535, got 0'});
-  assert.deepEqual(fieldOf({...row, why: 'no such Service: web'}), {field: '', text: 'no such Service: web'});
+  const none = {of: '', condition: '', field: '', text: '', place: ''};
+  assert.deepEqual(partsOf(row), {...none, field: 'spec.targetPorts[0].number', text: 'must be 1..65535, got 0'});
+  assert.deepEqual(partsOf({...row, why: 'no such Service: web'}), {...none, text: 'no such Service: web'});
+  assert.deepEqual(partsOf({...row, why: null}), none);
+  assert.deepEqual(partsOf({kind: 'HTTPRoute', namespace: 'default', name: 'broken', why: 'HTTPRoute default/broken: parent Gateway default/g: ' +
+    'ResolvedRefs: BackendNotFound: rule chat: InferencePool default/x of group g.io does not exist (/etc/objects/routes.yaml:39)'}), {of: 'parent Gateway default/g',
+    condition: 'ResolvedRefs: BackendNotFound', field: 'rule chat', text: 'InferencePool default/x of group g.io does not exist', place: '/etc/objects/routes.yaml:39'});
 });
 
 test('problems are listed, worst first, endpoints of one pool together', () => {

@@ -26,13 +26,13 @@ export function Chart({title, note, lines, times, version, format, windowS}) {
   const shape = `${lines.length} ${themeVersion()}`;
 
   useEffect(() => {
-    const make = () => newPlot(holder.current, lines.length, (value) => formatNow.current(value), () => windowNow.current, setCursor);
-    const made = plot.current = make();
+    const element = holder.current; // the observer may be called when the chart is gone
+    const made = plot.current = newPlot(element, lines.length, (value) => formatNow.current(value), () => windowNow.current, setCursor);
     const observer = new ResizeObserver(() => {
-      const width = holder.current.clientWidth;
+      const width = element.clientWidth;
       if (width > 0 && width !== made.width) made.setSize({width, height: HEIGHT_PX});
     });
-    observer.observe(holder.current);
+    observer.observe(element);
     return () => {
       observer.disconnect();
       made.destroy();
@@ -70,7 +70,7 @@ function newPlot(holder, lines, format, windowS, onCursor) {
   const options = {
     width: holder.clientWidth || 300,
     height: HEIGHT_PX,
-    padding: [8, 10, 0, 0],
+    padding: [8, 26, 0, 0],
     legend: {show: false},
     cursor: {sync: {key: sync.key}, drag: {x: false, y: false}, points: {size: 5}},
     scales: {
@@ -82,7 +82,7 @@ function newPlot(holder, lines, format, windowS, onCursor) {
       y: {range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.12 : 1]},
     },
     axes: [
-      {...axis, size: 24, space: 50, grid: {show: false}, values: (_, all) => all.map((second) => clock(second * 1000).slice(0, windowS() > 120 ? 5 : 8))},
+      {...axis, size: 24, space: 50, grid: {show: false}, values: (_, all, axisIndex, space, step) => all.map((second) => clock(second * 1000).slice(0, step < 60 ? 8 : 5))},
       {...axis, size: 58, space: 28, values: (_, all) => all.map((value) => format(value).replace(/\.0+(?=\D|$)/, ''))},
     ],
     series: [{}, ...Array.from({length: lines}, (_, i) => {

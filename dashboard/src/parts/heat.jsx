@@ -18,8 +18,9 @@ export function Heat({rows, onPick}) {
   const theme = themeVersion();
 
   useEffect(() => {
-    const observer = new ResizeObserver(() => setWidth(canvas.current.parentElement.clientWidth));
-    observer.observe(canvas.current.parentElement);
+    const frame = canvas.current.parentElement;
+    const observer = new ResizeObserver(() => setWidth(frame.clientWidth));
+    observer.observe(frame);
     return () => observer.disconnect();
   }, []);
   useEffect(() => {

@@ -92,10 +92,10 @@ export function Search({name = 'q', label = 'Search', placeholder = ''}) {
 }
 
 /** A box with a heading. */
-export function Panel({title, aside, children, class: name = '', id}) {
+export function Panel({title, aside, children}) {
   return (
-    <section class={`panel ${name}`} aria-labelledby={id}>
-      <header><h2 id={id}>{title}</h2>{aside && <div class="aside">{aside}</div>}</header>
+    <section class="panel">
+      <header><h2>{title}</h2>{aside && <div class="aside">{aside}</div>}</header>
       {children}
     </section>
   );

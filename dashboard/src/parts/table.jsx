@@ -19,7 +19,7 @@ const WHOLE_MAX = 60; // up to as many rows all are in the document
  * @typedef {object} Column
  * @property {string} key
  * @property {string} label
- * @property {number} width in rem
+ * @property {number} width in em
  * @property {boolean=} number right-aligned, and sorted from the greatest on
  * @property {(row: object) => any=} value what it is sorted by; the row's member of that name
  * @property {(row: object) => any=} cell what is shown
@@ -99,9 +99,9 @@ export function Table({label, columns, rows, standard = '', sortName = 'sort', h
   return (
     <div class={`table ${isVirtual ? 'virtual' : ''} ${tall ? 'tall' : ''}`} ref={box} tabIndex={0} role="region" aria-label={label} onKeyDown={onKeyDown}
       onScroll={isVirtual ? look : undefined}>
-      <table aria-rowcount={rows.length + 1} style={{minWidth: `${width}rem`}}>
+      <table aria-rowcount={rows.length + 1} style={{minWidth: `${width}em`}}>
         <caption class="sr">{label}</caption>
-        <colgroup>{columns.map((column) => <col key={column.key} style={{width: column.grows ? 'auto' : `${column.width}rem`}} />)}</colgroup>
+        <colgroup>{columns.map((column) => <col key={column.key} style={{width: column.grows ? 'auto' : `${column.width}em`}} />)}</colgroup>
         <thead>
           <tr aria-rowindex={1}>{columns.map((column) => <Head key={column.key} column={column} sort={sort} sortName={sortName} canSort={standard !== ''} />)}</tr>
         </thead>

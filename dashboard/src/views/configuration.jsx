@@ -44,12 +44,13 @@ function Difference({generation}) {
   const [all, setAll] = useState('');
   if (isLoading) return <Empty>…</Empty>;
   if (error) return <Empty>The gateway did not answer: {error}</Empty>;
-  if (status !== 200) return <Empty>{status === 404 ? 'This generation is not kept any more.' : `The gateway answered ${status}.`}</Empty>;
+  if (status !== 200) return <Empty>{status === 404 ? 'Nothing is known of this generation: it has changed no object, or is older than those that are kept.' : `The gateway answered ${status}.`}</Empty>;
   const objects = body.objects ?? [];
   const shown = all === generation ? objects : objects.slice(0, OBJECTS_SHOWN);
   return (
     <>
       {objects.length === 0 && <Empty>It changed no object.</Empty>}
+      {body.left_out > 0 && <Empty>Of {count(objects.length + body.left_out)} objects that it changed the first {count(objects.length)} are kept.</Empty>}
       {shown.map((each) => <ObjectDiff key={`${generation} ${each.object}`} each={each} />)}
       {shown.length < objects.length && <button type="button" class="button" onClick={() => setAll(generation)}>Show the other {count(objects.length - shown.length)} objects</button>}
     </>
@@ -57,6 +58,7 @@ function Difference({generation}) {
 }
 
 function ObjectDiff({each}) {
+  if (each.shown === false) return <section class="panel diff"><header><h2>{each.object}</h2><span class="dim">changed; what it holds is not shown</span></header></section>;
   const word = each.before === null ? 'added' : each.after === null ? 'removed' : 'changed';
   const lines = withContext(diffLines(each.before, each.after));
   return (
@@ -89,7 +91,7 @@ function Served() {
   const lines = found.join('\n---\n').split('\n');
   const shown = isWhole ? lines : lines.slice(0, LINES_SHOWN);
   return (
-    <Panel id="served" title="As served" aside={`${found.length === documents.length ? count(documents.length) : `${count(found.length)} of ${count(documents.length)}`} objects, ${bytes(body.length)}`}>
+    <Panel title="As served" aside={`${found.length === documents.length ? count(documents.length) : `${count(found.length)} of ${count(documents.length)}`} objects, ${bytes(body.length)}`}>
       <div class="toolbar"><Search label="Objects with" placeholder="a word of theirs" /></div>
       <pre class="code" tabIndex={0} aria-label="Configuration as YAML">{shown.join('\n')}</pre>
       {shown.length < lines.length && <p class="text"><button type="button" class="button" onClick={() => setWhole(true)}>Show the other {count(lines.length - shown.length)} lines</button></p>}

@@ -4,7 +4,7 @@ import {Inspector} from '../parts/inspector.jsx';
 import {Check, Choice, Empty, Facts, Search} from '../parts/small.jsx';
 import {State, Shape} from '../parts/state.jsx';
 import {inOrder, Table} from '../parts/table.jsx';
-import {fieldOf, keyOf, nameOf} from '../problems.js';
+import {keyOf, nameOf, partsOf} from '../problems.js';
 import {distinct, hasWords, wordsOf} from '../rows.js';
 import {count} from '../units.js';
 
@@ -30,7 +30,7 @@ export function Objects() {
   const picked = sel ? all.find((row) => keyOf(row) === sel) : null;
   return (
     <>
-      <h1>Routes and conditions <small>{found.length === all.length ? count(all.length) : `${count(found.length)} of ${count(all.length)}`}</small></h1>
+      <h1>Routes & conditions <small>{found.length === all.length ? count(all.length) : `${count(found.length)} of ${count(all.length)}`}</small></h1>
       <div class="toolbar">
         <Search placeholder="name, file or message" />
         <Choice name="kind" label="Kind" values={distinct(all, 'kind')} />
@@ -52,25 +52,26 @@ export function Objects() {
 }
 
 function Wrong({row}) {
-  const {field, text} = fieldOf(row);
+  const {of, condition, field, text, place} = partsOf(row);
   return (
     <article class="wrong">
       <h2><Shape word="not ok" /><a href={withQuery({sel: keyOf(row)})}>{nameOf(row)}</a></h2>
       <p>{field && <code>{field}</code>} {text}</p>
-      {row.source && <p class="dim"><code>{row.source}</code></p>}
+      <p class="dim">{[of, condition].filter(Boolean).join(', ')} {(place || row.source) && <code>{place || row.source}</code>}</p>
     </article>
   );
 }
 
 function Picked({row}) {
-  const {field, text} = fieldOf(row);
+  const {field, text, place} = partsOf(row);
   return (
     <Inspector title={nameOf(row)}>
       <Facts items={[
         ['State', <State key="state" word={row.ok ? 'ok' : 'not ok'} />],
         ['Field', field && <code key="field">{field}</code>],
         ['Why', row.ok ? null : text],
-        ['From', row.source && <code key="source">{row.source}</code>],
+        ['Where', place && <code key="place">{place}</code>],
+        ['Object from', row.source && <code key="source">{row.source}</code>],
       ]} />
       <h3>Conditions</h3>
       {(row.conditions ?? []).length === 0 ? <Empty>It has none.</Empty> : (

@@ -116,8 +116,8 @@ export function poolState(pool) {
 }
 
 const POOL_COLUMNS = [
-  {key: 'pool', label: 'Pool', width: 13, grows: true},
-  {key: 'state', label: 'State', width: 12, value: (row) => poolState(row)[0], title: (row) => poolState(row)[1], cell: (row) => {
+  {key: 'pool', label: 'Pool', width: 12, grows: true},
+  {key: 'state', label: 'State', width: 11, value: (row) => poolState(row)[0], title: (row) => poolState(row)[1], cell: (row) => {
     const [word, why] = poolState(row);
     return <State word={word} text={why && word === 'degraded' ? why : word} />;
   }},
@@ -127,10 +127,10 @@ const POOL_COLUMNS = [
   {key: 'in_flight', label: 'In flight', width: 5.5, number: true, cell: (row) => count(row.in_flight)},
   {key: 'waiting', label: 'Waiting', width: 5.5, number: true, cell: (row) => count(row.waiting)},
   {key: 'queued', label: 'Queued', width: 5.5, number: true, cell: (row) => count(row.queued)},
-  {key: 'kv_cache_utilization_ratio', label: 'KV cache', width: 8, number: true, cell: (row) => <Bar ratio={row.kv_cache_utilization_ratio} />, hint: 'mean over its endpoints'},
+  {key: 'kv_cache_utilization_ratio', label: 'KV cache', width: 7.5, number: true, cell: (row) => <Bar ratio={row.kv_cache_utilization_ratio} />, hint: 'mean over its endpoints'},
+  {key: 'ttft_ms_p50', label: 'TTFT p50', width: 6, number: true, cell: (row) => ms(row.ttft_ms_p50)},
   {key: 'prefix_hit_ratio', label: 'Prefix hit', width: 6, number: true, cell: (row) => percent(row.prefix_hit_ratio), hint: 'of the prompts\' blocks, as the gateway believed'},
   {key: 'cached_ratio', label: 'Cached', width: 5, number: true, cell: (row) => percent(row.cached_ratio), hint: 'of the prompt tokens, as model servers report'},
-  {key: 'ttft_ms_p50', label: 'TTFT p50', width: 6, number: true, cell: (row) => ms(row.ttft_ms_p50)},
   {key: 'ttft_ms_p99', label: 'p99', width: 5.5, number: true, cell: (row) => ms(row.ttft_ms_p99)},
   {key: 'tpot_ms_p50', label: 'TPOT p50', width: 6, number: true, cell: (row) => ms(row.tpot_ms_p50)},
   {key: 'completion_tokens_per_s', label: 'Tokens/s', width: 6, number: true, cell: (row) => rate(row.completion_tokens_per_s)},
@@ -140,7 +140,7 @@ const POOL_COLUMNS = [
 function Pools() {
   const rows = inOrder(store.table('pools').list(), POOL_COLUMNS, 'pool');
   return (
-    <Panel id="pools" title="Pools" aside={`${rows.length}`}>
+    <Panel title="Pools" aside={`${rows.length}`}>
       <Table label="Pools" columns={POOL_COLUMNS} rows={rows} standard="pool" keyOf={(row) => row.pool} empty="No pool is configured."
         hrefOf={(row) => formatAddress({path: ['endpoints'], query: {pool: row.pool}})} />
     </Panel>
@@ -151,7 +151,7 @@ function Gateway() {
   const gateway = store.gateway;
   if (!gateway) return null;
   return (
-    <Panel id="gateway" title="Gateway">
+    <Panel title="Gateway">
       <Facts items={[
         ['Version', `${gateway.version}${gateway.commit ? ` (${gateway.commit})` : ''}`],
         ['Phase', <State key="phase" word={gateway.phase} text={gateway.phase} />],

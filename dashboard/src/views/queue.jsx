@@ -49,7 +49,7 @@ export function Queue() {
         <Choice name="pool" label="Pool" values={pools.map((row) => row.pool)} />
       </div>
       <WaitingChart pool={pool} windowS={Number(last) || 300} />
-      <Panel id="tenants" title="By priority and tenant" aside={`${count(rows.length)}`}>
+      <Panel title="By priority and tenant" aside={`${count(rows.length)}`}>
         <Table label="Queue by priority and tenant" columns={COLUMNS} rows={rows} standard="-priority" empty="Nobody has anything waiting or in flight." />
       </Panel>
     </>
@@ -82,7 +82,7 @@ function summed(list, times) {
 
 function NoQueue() {
   return (
-    <Panel id="none" title="No pool has a queue">
+    <Panel title="No pool has a queue">
       <p class="text">Requests go to an endpoint as they come, and are refused or wait there when all are full. With a queue they wait in the gateway, by
         priority and in fair shares of tenants. An InferencePool gets one with an annotation:</p>
       <pre class="text"><code>{'metadata:\n  annotations:\n    penstock.dev/queueing: "true"'}</code></pre>

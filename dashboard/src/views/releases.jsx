@@ -1,5 +1,4 @@
 /** Releases that watch themselves: where each stands, and what it has seen. */
-import {formatAddress} from '../address.js';
 import {address, store, withQuery} from '../app.js';
 import {Empty, Panel, usePage} from '../parts/small.jsx';
 import {State} from '../parts/state.jsx';
@@ -19,7 +18,7 @@ export function Releases() {
     <>
       <h1>Releases <small>{rows.length}</small></h1>
       {rows.length === 0 && (
-        <Panel id="none" title="No release">
+        <Panel title="No release">
           <p class="text">A <code>ModelRelease</code> shifts a route's requests from one version to another in steps, and back if the new one is worse.</p>
         </Panel>)}
       {rows.map((row) => <Release key={row.release} row={row} detail={details.get(row.release)} />)}
@@ -75,7 +74,7 @@ function Weights({row}) {
 }
 
 const SEEN = [['Requests', 'samples', count], ['Errors', 'errors', count], ['TTFT, mean', 'ttftSeconds', (v) => seconds(v || null)], ['TPOT, mean', 'tpotSeconds', (v) => seconds(v || null)],
-  ['Ended by length', 'endedByLength', count], ['Ended abnormally', 'endedAbnormally', count]];
+  ['By length', 'endedByLength', count], ['Abnormally', 'endedAbnormally', count]];
 
 function Seen({detail, row}) {
   const history = [...(detail.history ?? [])].reverse();
@@ -90,7 +89,6 @@ function Seen({detail, row}) {
         </table></div>
         <h3>Verdict</h3>
         {(detail.verdict ?? []).length === 0 ? <Empty>Nothing is compared yet.</Empty> : <ul class="plain">{detail.verdict.map((line) => <li key={line}>{line}</li>)}</ul>}
-        <p><a href={formatAddress({path: ['overview'], query: {}})}>Pools</a>, <a href={formatAddress({path: ['requests'], query: {}})}>requests</a></p>
       </div>
       <div>
         <h3>History</h3>

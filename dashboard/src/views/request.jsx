@@ -16,7 +16,7 @@ export function Request({id}) {
       {isLoading && <Empty>…</Empty>}
       {error && <Empty>The gateway did not answer: {error}</Empty>}
       {status === 404 && (
-        <Panel id="unknown" title="None of the last ones">
+        <Panel title="None of the last ones">
           <p class="text">This request is none of the last ones that the gateway keeps (1,024 for each worker), or has not ended yet. The log has
             a line <code>Request Handled</code> of each.</p>
         </Panel>)}
@@ -40,7 +40,7 @@ function Explained({told}) {
       </section>
       <Timeline told={told} />
       <div class="columns">
-        <Panel id="asked" title="Request">
+        <Panel title="Request">
           <Facts items={[
             ['Client', orNull(told.client)], ['Certificate', orNull(told.client_subject)], ['API key of', orNull(told.owner)],
             ['Asked', <code key="path">{told.method} {told.path}</code>], ['Host', orNull(told.host)], ['Route', orNull(told.route)], ['Rule', orNull(told.rule)],
@@ -51,7 +51,7 @@ function Explained({told}) {
             ['Pool chosen by', told.sticky ? 'stickiness' : null], ['Limit reached', orNull(told.limit)],
           ]} />
         </Panel>
-        <Panel id="tokens" title="Tokens and queue">
+        <Panel title="Tokens and queue">
           <Facts items={[
             ['Prompt tokens', count(told.prompt_tokens)], ['Of them cached', count(told.cached_tokens)],
             ['Completion tokens', `${count(told.completion_tokens)}${told.tokens_estimated ? ' (counted by events)' : ''}`],
@@ -100,7 +100,7 @@ function Timeline({told}) {
   const wide = (from, to) => `${(Math.max(0.002, Math.min(1, (to - from) / total)) * 100).toFixed(2)}%`;
   const lanes = (told.all_tries ?? []).map((each, i) => ({name: `try ${i + 1}`, each}));
   return (
-    <Panel id="timeline" title="Course" aside={`${ms(told.total_ms)} in all`}>
+    <Panel title="Course" aside={`${ms(told.total_ms)} in all`}>
       <div class="timeline" role="img" aria-label={stages.map(({name, from, to}) => `${name} ${ms(from)} to ${ms(to)}`).join('; ')}>
         <div class="lane"><span class="name">request</span><span class="line">
           {stages.map(({name, from, to, look}) => <span key={name} class={`stage ${look}`} style={{left: at(from), width: wide(from, to)}} title={`${name}: ${ms(to - from)}`} />)}
@@ -125,7 +125,7 @@ function Scores({told}) {
   const rows = [{pod: told.pod, endpoint: told.endpoint, score: told.score, scores: told.scores, own_in_flight: told.own_in_flight, isChosen: true}, ...(told.losers ?? [])];
   const most = Math.max(0.001, ...rows.map((row) => row.score));
   return (
-    <Panel id="scores" title="Why there" aside={`chosen from ${count(told.candidates)} candidate${told.candidates === 1 ? '' : 's'}`}>
+    <Panel title="Why there" aside={`chosen from ${count(told.candidates)} candidate${told.candidates === 1 ? '' : 's'}`}>
       {names.length === 0 ? <Empty>There was nothing to choose: no scores.</Empty> : <>
         <ul class="stages">{names.map((name, i) => <li key={name}><i class={`part-${i % PARTS}`} />{name}</li>)}</ul>
         <div class="table" tabIndex={0} role="region" aria-label="Scores"><table class="small scores">
@@ -155,7 +155,7 @@ function Scores({told}) {
 function Tries({told}) {
   const tries = told.all_tries ?? [];
   return (
-    <Panel id="tries" title="Tries" aside={`${told.tries}`}>
+    <Panel title="Tries" aside={`${told.tries}`}>
       {tries.length === 0 ? <Empty>No endpoint was asked.</Empty> : (
         <div class="table" tabIndex={0} role="region" aria-label="Tries"><table class="small">
           <thead><tr><th scope="col">Endpoint</th><th scope="col">Result</th><th scope="col" class="number">Began</th><th scope="col" class="number">Took</th><th scope="col" class="number">Score</th><th scope="col" class="number">In flight there</th></tr></thead>

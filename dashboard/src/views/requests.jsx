@@ -14,17 +14,17 @@ const COLUMNS = [
   {key: 'ended_at', label: 'Ended', width: 5.5, number: true, cell: (row) => <Clock at={row.ended_at} />},
   {key: 'status', label: 'Status', width: 4.5, number: true, cell: (row) => row.status || '–'},
   {key: 'outcome', label: 'Outcome', width: 8.5, cell: (row) => <State word={row.outcome} />, title: (row) => row.reason ?? row.outcome},
-  {key: 'requested_model', label: 'Model', width: 10},
-  {key: 'pool', label: 'Pool', width: 9},
+  {key: 'requested_model', label: 'Model', width: 9},
   {key: 'pod', label: 'Endpoint', width: 8, cell: (row) => row.pod ?? row.endpoint ?? '–'},
   {key: 'tries', label: 'Tries', width: 4, number: true},
-  {key: 'queue_ms', label: 'Dispatched', width: 6.5, number: true, cell: (row) => ms(row.queue_ms), hint: 'from the request\'s first byte until it was sent on'},
   {key: 'ttft_ms', label: 'TTFT', width: 5.5, number: true, cell: (row) => ms(row.ttft_ms)},
   {key: 'total_ms', label: 'Total', width: 5.5, number: true, cell: (row) => ms(row.total_ms)},
   {key: 'prompt_tokens', label: 'Prompt', width: 5, number: true, cell: (row) => count(row.prompt_tokens)},
   {key: 'cached_tokens', label: 'Cached', width: 5, number: true, cell: (row) => count(row.cached_tokens)},
   {key: 'completion_tokens', label: 'Out', width: 4.5, number: true, cell: (row) => count(row.completion_tokens)},
-  {key: 'why', label: 'Why there', width: 17, grows: true, cell: (row) => row.why ?? row.reason ?? '–', title: (row) => row.why ?? row.reason ?? ''},
+  {key: 'queue_ms', label: 'Dispatched', width: 6.5, number: true, cell: (row) => ms(row.queue_ms), hint: 'from the request\'s first byte until it was sent on'},
+  {key: 'pool', label: 'Pool', width: 9},
+  {key: 'why', label: 'Why there', width: 24, grows: true, cell: (row) => row.why ?? row.reason ?? '–', title: (row) => row.why ?? row.reason ?? ''},
 ];
 
 /** The list as it was when it was paused; null while it runs. */
