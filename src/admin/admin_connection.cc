@@ -166,7 +166,7 @@ const AdminHandler* AdminConnection::FindHandler(std::string_view path) const {
   while (it == handlers.end()) {
     // "/a/b/c" -> "/a/b/" -> "/a/" -> "/"
     const size_t end = path.size() < 2 ? std::string_view::npos : path.rfind('/', path.size() - 2);
-    if (end == std::string_view::npos) return nullptr;
+    if (end == std::string_view::npos || end == 0) return nullptr;
     path = path.substr(0, end + 1);
     it = handlers.find(path);
   }

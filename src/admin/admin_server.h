@@ -72,7 +72,7 @@ struct AdminGuard {
 class AdminServer {
  public:
   // Exact path -> handler. A path that ends with '/' also takes every longer path below it that no
-  // other entry takes ("/explain/" answers "/explain/abc").
+  // other entry takes ("/explain/" answers "/explain/abc"); but "/" takes no other path.
   using Handlers = std::map<std::string, AdminHandler, std::less<>>;
 
   struct Limits {

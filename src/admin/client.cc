@@ -1,12 +1,12 @@
 #include "admin/client.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "admin/client_error.h"
 #include "client/pool.h"
 #include "net/event_loop.h"
 
@@ -64,33 +64,10 @@ class Exchange final : private ResponseHandler {
 
   void OnResponseFailed(const ClientError& error) override {
     call_ = nullptr;
-    Finish(StatusOf(error));
+    Finish(internal::AdminError(address_, error));
   }
 
-  absl::Status StatusOf(const ClientError& error) const {
-    switch (error.failure) {
-      case ClientFailure::kBadResponse:
-        return absl::InternalError(absl::StrCat(Prefix(), "the answer is not HTTP"));
-      case ClientFailure::kConnectTimeout:
-      case ClientFailure::kTimeout:
-        return absl::DeadlineExceededError(absl::StrCat(Prefix(), "no answer in time"));
-      case ClientFailure::kTlsHandshake:
-        return absl::UnavailableError(
-            absl::StrCat(Prefix(), "the TLS handshake failed: ", error.detail));
-      default:
-        break;
-    }
-    if (error.error_number == 0) {
-      return absl::UnavailableError(
-          absl::StrCat(Prefix(), "the connection ended before the answer did"));
-    }
-    const bool connected = error.failure == ClientFailure::kClosed;
-    return absl::UnavailableError(
-        absl::StrCat(connected ? Prefix() : absl::StrCat("connect to ", address_, ": "),
-                     std::strerror(error.error_number)));
-  }
-
-  std::string Prefix() const { return absl::StrCat("get from ", address_, ": "); }
+  std::string Prefix() const { return internal::AdminErrorPrefix(address_); }
 
   void Expire() {
     Finish(absl::DeadlineExceededError(absl::StrCat(Prefix(), "no answer in time")));

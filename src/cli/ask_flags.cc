@@ -1,5 +1,7 @@
 #include "cli/ask_flags.h"
 
+#include <iostream>
+
 #include "cli/admin_flags.h"
 
 namespace gw {
@@ -15,8 +17,6 @@ void AddObjects(CLI::App& command, GetFlags& flags) {
   command.add_option("-n,--namespace", flags.ns, "Only of this namespace")->type_name("NS");
   AddAdmin(command, flags.admin);
 }
-
-}  // namespace
 
 CLI::App* AddGet(CLI::App& app, GetFlags& flags) {
   CLI::App* get = app.add_subcommand(
@@ -64,6 +64,36 @@ CLI::App* AddRelease(CLI::App& app, ReleaseFlags& flags) {
       ->type_name("NS");
   AddAdmin(*release, flags.admin);
   return release;
+}
+
+CLI::App* AddTop(CLI::App& app, TopFlags& flags) {
+  CLI::App* top = app.add_subcommand(
+      "top", "A running gateway, live: endpoints, rates, percentiles, what queues");
+  CLI::Option* once = top->add_flag("--once", flags.once, "One look, as text");
+  top->add_flag("--plain", flags.plain, "A line now and then, as where there is no terminal")
+      ->excludes(once);
+  top->add_option("--interval", flags.interval_s, "Seconds between such lines")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+  AddAdmin(*top, flags.admin);
+  return top;
+}
+
+}  // namespace
+
+AskCommands::AskCommands(CLI::App& app)
+    : get_(AddGet(app, get_flags_)),
+      describe_(AddDescribe(app, get_flags_)),
+      explain_(AddExplain(app, explain_flags_)),
+      release_(AddRelease(app, release_flags_)),
+      top_(AddTop(app, top_flags_)) {}
+
+std::optional<int> AskCommands::Run() const {
+  if (get_->parsed() || describe_->parsed()) return RunGet(get_flags_, std::cout, std::cerr);
+  if (explain_->parsed()) return RunExplain(explain_flags_, std::cout, std::cerr);
+  if (release_->parsed()) return RunRelease(release_flags_, std::cout, std::cerr);
+  if (top_->parsed()) return RunTop(top_flags_, std::cout, std::cerr);
+  return std::nullopt;
 }
 
 }  // namespace gw

@@ -83,9 +83,6 @@ struct Flags {
   std::string dns_servers;
   SimFlags sim;
   BenchFlags bench;
-  GetFlags get;
-  ExplainFlags explain;
-  ReleaseFlags release;
   std::optional<std::string> release_state;
   AdminFlags log_level_admin;
   std::string new_log_level;
@@ -455,10 +452,7 @@ int RunCommand(int argc, char** argv) {
   CLI::App* check = AddCheck(app, flags);
   CLI::App* sim = AddSim(app, flags.sim);
   const CLI::App* bench = AddBench(app, flags.bench);
-  CLI::App* get = AddGet(app, flags.get);
-  CLI::App* describe = AddDescribe(app, flags.get);
-  CLI::App* explain = AddExplain(app, flags.explain);
-  CLI::App* release = AddRelease(app, flags.release);
+  const AskCommands asks(app);
   CLI::App* log_level = AddLogLevel(app, flags);
   CLI::App* completion = AddCompletion(app, flags);
   CLI::App* manual = AddManual(app, flags);
@@ -481,9 +475,7 @@ int RunCommand(int argc, char** argv) {
     flags.bench.command = absl::StrJoin(std::span(argv, static_cast<size_t>(argc)), " ");
     return RunBench(flags.bench);
   }
-  if (get->parsed() || describe->parsed()) return RunGet(flags.get, std::cout, std::cerr);
-  if (explain->parsed()) return RunExplain(flags.explain, std::cout, std::cerr);
-  if (release->parsed()) return RunRelease(flags.release, std::cout, std::cerr);
+  if (const std::optional<int> status = asks.Run()) return *status;
   if (log_level->parsed()) {
     return RunLogLevel(flags.new_log_level, flags.log_level_admin, std::cout, std::cerr);
   }

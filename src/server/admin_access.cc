@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/file/files.h"
+#include "server/dashboard.h"
 #include "tls/certificate.h"
 #include "tls/server_tls.h"
 
@@ -48,6 +49,8 @@ absl::StatusOr<std::string> ReadToken(const std::string& path) {
 absl::StatusOr<AdminGuard> ReadAdminGuard(const AdminAccess& access, TicketKeys& tickets) {
   AdminGuard guard;
   guard.open_paths = {"/healthz", "/readyz"};
+  for (const DashboardFile& file : DashboardFiles())
+    guard.open_paths.insert(std::string(file.path));
   if (!access.metrics_token) guard.open_paths.insert("/metrics");
   if (!access.token_file.empty()) {
     auto token = ReadToken(access.token_file);

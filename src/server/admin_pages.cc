@@ -8,6 +8,7 @@
 #include "http/url.h"
 #include "pool/health.h"
 #include "server/configuration_page.h"
+#include "server/dashboard.h"
 #include "server/document.h"
 #include "server/explain.h"
 #include "server/get.h"
@@ -189,6 +190,7 @@ AdminServer::Handlers AdminPages(const AdminSources& sources, AdminFeed& feed) {
   handlers["/configuration"] = [&sources](const AdminRequest& request) {
     return AnswerConfiguration(sources, request.query);
   };
+  AddDashboard(&handlers);
   handlers["PUT /log-level"] = ChangeLogLevel;
   handlers["PUT /releases"] = [&sources](const AdminRequest& request) {
     return CommandRelease(sources, request);

@@ -62,7 +62,8 @@ void FeedTable::Begin() {
 
 void FeedTable::Put(std::string_view key, std::string cells) {
   auto it = rows_.find(absl::string_view(key.data(), key.size()));
-  if (it == rows_.end()) it = rows_.emplace(std::string(key), Row{.name = ++last_name_, .round = 0, .cells = {}}).first;
+  if (it == rows_.end())
+    it = rows_.emplace(std::string(key), Row{.name = ++last_name_, .round = 0, .cells = {}}).first;
   Row& row = it->second;
   put_ += row.round != round_;
   row.round = round_;

@@ -8,7 +8,7 @@ namespace gw {
 namespace {
 
 // A series may have been removed and made again, and then counts from 0.
-uint64_t Grown(uint64_t now, uint64_t before) { return now > before ? now - before : now; }
+uint64_t Grown(uint64_t now, uint64_t before) { return now >= before ? now - before : now; }
 
 std::string_view LabelOf(const Labels& labels, std::string_view name) {
   for (const auto& [key, value] : labels) {

@@ -10,7 +10,8 @@ namespace {
 using std::chrono::seconds;
 
 Labels OfPool(std::string pool, std::string status = "200", std::string outcome = "complete") {
-  return {{"pool", std::move(pool)}, {"status", std::move(status)}, {"outcome", std::move(outcome)}};
+  return {
+      {"pool", std::move(pool)}, {"status", std::move(status)}, {"outcome", std::move(outcome)}};
 }
 
 class TotalsTest : public testing::Test {
