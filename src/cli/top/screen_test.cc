@@ -13,15 +13,22 @@ using testing::Not;
 
 // As a gateway with `endpoints` endpoints tells it; endpoint i has i requests in flight.
 std::string StateEvent(int endpoints) {
-  std::string text =
-      R"(event: state
-data: {"at":1000000060000,"gateway":{"version":"1.2.3","phase":"serving","started_at":1000000000000,)"
-      R"("generation":4,"refused":1,"stale":0,"downstream_connections":7,"load_error":null},"tables":{)"
-      R"("totals":{"columns":["requests_per_s","ttft_ms_p50","in_flight"],"rows":{"1":[12.34,48.5,3]}},)"
-      R"("pools":{"columns":["pool","strategy","ready","endpoints","unservable"],"rows":{"1":["default/a","DEFAULT",1,2,null]}},)"
-      R"("objects":{"columns":["name","ok","why"],"rows":{"1":["x",false,"HTTPRoute default/x: no such pool"],"2":["y",true,null]}},)"
-      R"("queues":{"columns":["pool","priority","tenant","waiting","oldest_at"],"rows":{"1":["default/a",-1,"late",2,1000000050000],"2":["default/a",1,"first",1,null],"3":["default/a",0,"idle",0,null]}},)"
-      R"("endpoints":{"columns":["pool","pod","address","state","in_flight","ejected_until"],"rows":{)";
+  std::string text = R"(event: state
+data: {"at":1000000060000,)"
+                     R"("gateway":{"version":"1.2.3","phase":"serving","started_at":1000000000000,)"
+                     R"("generation":4,"refused":1,"stale":0,"downstream_connections":7,)"
+                     R"("load_error":null},"tables":{)"
+                     R"("totals":{"columns":["requests_per_s","ttft_ms_p50","in_flight"],)"
+                     R"("rows":{"1":[12.34,48.5,3]}},)"
+                     R"("pools":{"columns":["pool","strategy","ready","endpoints"],)"
+                     R"("rows":{"1":["default/a","DEFAULT",1,2]}},)"
+                     R"("objects":{"columns":["name","ok","why"],"rows":{)"
+                     R"("1":["x",false,"HTTPRoute default/x: no such pool"],"2":["y",true,null]}},)"
+                     R"("queues":{"columns":["pool","priority","tenant","waiting","oldest_at"],)"
+                     R"("rows":{"1":["default/a",-1,"late",2,1000000050000],)"
+                     R"("2":["default/a",1,"first",1,null],"3":["default/a",0,"idle",0,null]}},)"
+                     R"("endpoints":{"columns":["pool","pod","address","state","in_flight",)"
+                     R"("ejected_until"],"rows":{)";
   for (int i = 0; i < endpoints; ++i) {
     text += std::string(i == 0 ? "" : ",") + "\"" + std::to_string(i + 1) +
             "\":[\"default/a\",\"pod-" + std::to_string(i) + "\",\"10.0.0.1:80\",\"" +
