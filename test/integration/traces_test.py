@@ -124,24 +124,19 @@ class SpansTest(Traced, GatewayTest):
         self.assertEqual({span.parent for span in self.spans_at.spans if span.kind == 2}, {CALLER})
 
     def test_a_retry_is_a_second_try_of_the_same_trace(self):
-        gateway = self.start(chat_answer(), count=2)
-        self.servers[0].refuse()
+        self.servers = [self.model_server(refuse_with_reset()), self.model_server(chat_answer())]
         self.servers[1].waiting = 5  # so that the other one is asked first
-        gateway.wait_scraped(lambda endpoint: True)
-        for _ in range(8):
-            gateway.chat()
-            trace = gateway.handled()[-1]["trace_id"]
-            root, *children = self.spans_at.wait_trace(trace)
-            tries = [span for span in children if span.kind == 3]
-            if len(tries) == 2:
-                break
-        else:
-            self.skipTest("the endpoint was known to be gone before it was tried")
-        failed, served = tries
+        self.spans_at = self.collector()
+        gateway = self.gateway(pool_of(self.servers), arguments=self.traced(self.spans_at))
+        gateway.wait_scraped()
+        self.assertEqual(gateway.chat(headers=SAMPLED).status, 200)
+        root, *children = self.spans_at.wait_trace(TRACE)
+        failed, served = (span for span in children if span.kind == 3)
         self.assertEqual((failed["error.type"], failed["penstock.try"], failed.error),
-                         ("connect_refused", 1, True))
+                         ("reset", 1, True))
         self.assertEqual((served["penstock.try"], served.error, root.error), (2, False, False))
-        self.assertEqual(parts(self.servers[1].requests[-1]), (trace, served.id, "01"))
+        self.assertEqual(parts(self.servers[0].requests[0]), (TRACE, failed.id, "01"))
+        self.assertEqual(parts(self.servers[1].requests[0]), (TRACE, served.id, "01"))
 
     def test_a_reset_is_a_failed_try(self):
         gateway = self.start(refuse_with_reset())
@@ -159,7 +154,7 @@ class SpansTest(Traced, GatewayTest):
 
     def test_what_clients_ask_wrongly_is_no_failure(self):
         gateway = self.start(answer(404, b"{}"))
-        gateway.get("/nowhere-else")
+        gateway.get("/v1/other")
         root, *children = self.spans_at.wait_trace()
         self.assertEqual((root.name, root.error), ("GET", False))
         tried, = (span for span in children if span.kind == 3)
@@ -262,10 +257,12 @@ class PairSpansTest(Traced, PairTest):
         self.start([refuse_with_reset()], [self.good_decode()], arguments=self.traced(collector))
         self.chat()
         root, *children = collector.wait_trace()
-        halves = [span for span in children if span.kind == 3]
-        self.assertEqual({span.name for span in halves}, {"prefill"})
-        self.assertTrue(all(span.error for span in halves))
-        self.assertTrue(root.error)
+        failed, served = (span for span in children if span.kind == 3)
+        self.assertEqual((failed.name, failed["error.type"], failed["penstock.try"]),
+                         ("prefill", "reset", 1))
+        # The decode endpoint does both halves then.
+        self.assertEqual((served.name, served.error, served["penstock.try"]), ("try", False, 2))
+        self.assertFalse(root.error)
 
 
 class SglangSpansTest(Traced, PairTest):
@@ -304,7 +301,7 @@ class CollectorTest(Traced, GatewayTest):
         gateway.wait_metric_at_least(EXPORTS, 1, result="failed")
         collector.listen()
         gateway.wait_line("Traces reach the collector again")
-        self.assertGreater(len(collector.spans), 0)
+        collector.spans.wait(lambda spans: spans, "spans")
 
     def test_after_the_last_try_a_batch_is_given_up(self):
         collector = self.collector()
@@ -413,7 +410,7 @@ class CollectorTest(Traced, GatewayTest):
 
     def test_a_name_is_looked_up(self):
         collector = self.collector()
-        gateway = self.start(collector, "--traces", f"http://localhost:{collector.port}")
+        gateway = self.start(collector, "--traces", f"http://localhost:{collector.port}", url="")
         # It listens at another address of this machine than the name has.
         gateway.chat()
         gateway.wait_metric_at_least(EXPORTS, 1, result="failed")
