@@ -63,10 +63,13 @@ TraceExporter::TraceExporter(EventLoop& loop, TraceQueue& queue, TraceMetrics& m
 
 TraceExporter::~TraceExporter() {
   if (call_ != nullptr) std::exchange(call_, nullptr)->Cancel();
-  if (spans_ > 0) metrics_.not_flushed.Add(spans_);
-  for (const auto& record : queue_.TakeOldest(SIZE_MAX)) {
-    metrics_.not_flushed.Add(SpanCount(*record));
-  }
+  size_t left = spans_;
+  for (const auto& record : queue_.TakeOldest(SIZE_MAX)) left += SpanCount(*record);
+  if (left == 0) return;
+  metrics_.not_flushed.Add(left);
+  // Nobody can read the metrics any more.
+  Log(LogLevel::kWarning, "The collector did not take all traces before the end",
+      {{"collector", options_.authority}, {"spans", left}});
 }
 
 void TraceExporter::Look() {

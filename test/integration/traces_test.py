@@ -381,6 +381,7 @@ class CollectorTest(Traced, GatewayTest):
         gateway.chat()
         gateway.signal()
         self.assertEqual(gateway.wait_exit(), 0)
+        gateway.wait_line("The collector did not take all traces before the end", spans=4)
 
     def test_over_tls_with_a_header_by_name(self):
         folder = tempfile.TemporaryDirectory(prefix="penstock-test-")
