@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 #include <span>
@@ -24,10 +25,12 @@
 #include "cli/command_help.h"
 #include "cli/dataplane_flags.h"
 #include "cli/object_flags.h"
+#include "cli/scrape_flags.h"
 #include "cli/serve.h"
 #include "cli/sim.h"
 #include "cli/sim_flags.h"
 #include "cli/suggestions.h"
+#include "cli/trace_flags.h"
 #include "dns/resolver.h"
 #include "server/state_file.h"
 
@@ -68,10 +71,8 @@ struct Flags {
   LogOptions log;
   bool no_request_log = false;
   bool ready_without_endpoints = true;
-  int scrape_interval_ms = 50;
-  double scrape_load_max = 0.05;
-  double scrape_rate_max = 1000;
-  int silent_s = 30;
+  ScrapeFlags scrape;
+  TraceFlags traces;
   int drain_s = 600;
   std::string shutdown_delay;  // empty: as it is for what is served
   size_t prefix_index_mb = 256;
@@ -174,33 +175,6 @@ bool LacksPaths(const CLI::App& command, const ObjectOptions& objects) {
   return true;
 }
 
-void AddScraping(CLI::App& serve, Flags& flags) {
-  serve.add_option("--scrape-interval-ms", flags.scrape_interval_ms, "Metrics of each endpoint")
-      ->capture_default_str()
-      // Metrics older than 2 s are not used (Pool::metrics_age_max): two looks must fit into that.
-      ->check(CLI::Range(2, 1000));
-  serve
-      .add_option("--scrape-load-max", flags.scrape_load_max,
-                  "Largest share of a replica's time spent on scrapes")
-      ->capture_default_str()
-      ->check(CLI::Range(0.001, 1.0));
-  serve
-      .add_option("--gateways", flags.serve.scrape.gateways,
-                  "Gateways that serve the same replicas side by side, and share that")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
-  serve
-      .add_option("--scrape-rate-max", flags.scrape_rate_max,
-                  "Scrapes per second of all endpoints together; beyond it they take turns")
-      ->capture_default_str()
-      ->check(CLI::Range(10.0, 1e6));
-  serve
-      .add_option("--silent-seconds", flags.silent_s,
-                  "Without a first byte, and 10 times longer than its peers: others are preferred")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 3600));
-}
-
 CLI::App* AddServe(CLI::App& app, Flags& flags) {
   CLI::App* serve = app.add_subcommand(
       "serve", "Run the gateway on files of Kubernetes objects, or on a cluster");
@@ -244,7 +218,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
                    "Whether /readyz is 200 while no pool has a usable endpoint")
       ->type_name("true|false")
       ->default_str("true");
-  AddScraping(*serve, flags);
+  AddScraping(*serve, flags.scrape);
   serve->add_option("--prefix-index-mb", flags.prefix_index_mb, "Byte budget of the prefix index")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 20));
@@ -257,6 +231,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
   serve->add_option("--seed", flags.serve.seed, "Of chance, to repeat a run; drawn if not given")
       ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 63))
       ->type_name("N");
+  AddTraces(*serve, flags.traces);
   AddDataplane(*serve, flags);
   return serve;
 }
@@ -288,10 +263,7 @@ void ApplyServeFlags(Flags* flags) {
   flags->serve.log_requests = !flags->no_request_log;
   flags->serve.resolver.servers = flags->dns_servers;
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
-  flags->serve.scrape.interval = std::chrono::milliseconds(flags->scrape_interval_ms);
-  flags->serve.scrape.load_ratio_max = flags->scrape_load_max;
-  flags->serve.scrape.pages_per_second_max = flags->scrape_rate_max;
-  flags->serve.scrape.silent_after = std::chrono::seconds(flags->silent_s);
+  flags->serve.scrape = ScrapeOptionsOf(flags->scrape);
   flags->serve.dataplane.drain_timeout = std::chrono::seconds(flags->drain_s);
   if (flags->objects.kubernetes) flags->serve.dataplane.shutdown_delay = kShutdownDelayOfPod;
   if (!flags->shutdown_delay.empty()) {
@@ -416,6 +388,12 @@ int ServeByFlags(Flags* flags) {
     return 1;
   }
   ApplyServeFlags(flags);
+  absl::StatusOr<TraceOptions> traces = TraceOptionsOf(flags->traces, std::getenv);
+  if (!traces.ok()) {
+    std::cerr << "penstock serve: " << traces.status().message() << "\n";
+    return 1;
+  }
+  flags->serve.traces = *std::move(traces);
   if (const absl::Status status = DecideBy(*flags, &flags->serve.translate); !status.ok()) {
     std::cerr << "penstock serve: " << status.message() << "\n";
     return 1;

@@ -29,26 +29,27 @@ std::string HostOf(const std::string& address) {
   return host;
 }
 
-absl::StatusOr<std::shared_ptr<const Trust>> TrustOf(const std::string& ca_file) {
+absl::StatusOr<std::shared_ptr<const Trust>> TrustOf(const ServerTrust& server) {
+  const std::string& ca_file = server.ca_file;
   if (ca_file.empty()) return Trust::System();
   std::string pem;
   const std::string error = config::ReadFile(ca_file, kFileBytesMax, &pem);
-  if (!error.empty()) return Wrong("--ca-file", error);
+  if (!error.empty()) return Wrong(server.ca_flag, error);
   auto trust = Trust::Parse(pem);
   if (trust.ok()) return trust;
-  return Wrong("--ca-file", ca_file + ": " + std::string(trust.status().message()));
+  return Wrong(server.ca_flag, ca_file + ": " + std::string(trust.status().message()));
 }
 
 }  // namespace
 
-absl::StatusOr<ServerUrl> ServerUrlOf(std::string_view flag, std::string text,
-                                      const ServerTrust& trust) {
+absl::StatusOr<ServerUrl> ReadServerUrl(std::string_view flag, std::string text,
+                                        const ServerTrust& trust) {
   const bool over_tls = text.starts_with(kTls);
   if (over_tls) text.erase(0, kTls.size());
   const bool is_plain = text.starts_with(kPlain);
   if (is_plain) text.erase(0, kPlain.size());
   if (!over_tls && (trust.insecure || !trust.ca_file.empty())) {
-    return Wrong(trust.insecure ? "--insecure" : "--ca-file",
+    return Wrong(trust.insecure ? "--insecure" : trust.ca_flag,
                  "is of https: wanted " + std::string(flag) + " https://" + text);
   }
   ServerUrl server;
@@ -58,15 +59,22 @@ absl::StatusOr<ServerUrl> ServerUrlOf(std::string_view flag, std::string text,
   text.resize(std::min(slash, text.size()));
   server.authority = text;
   if ((is_plain || over_tls) && !HasPort(text)) text += over_tls ? ":443" : ":80";
-  const absl::StatusOr<SocketAddress> resolved = SocketAddress::Resolve(text);
-  if (!resolved.ok()) return Wrong(flag, std::string(resolved.status().message()));
-  server.address = *resolved;
+  server.host_port = text;
   if (!over_tls) return server;
   ClientTls::Options options{.server_name = HostOf(text)};
   if (!trust.insecure) {
-    ASSIGN_OR_RETURN(options.trust, TrustOf(trust.ca_file));
+    ASSIGN_OR_RETURN(options.trust, TrustOf(trust));
   }
   ASSIGN_OR_RETURN(server.tls, ClientTls::New(std::move(options)));
+  return server;
+}
+
+absl::StatusOr<ServerUrl> ServerUrlOf(std::string_view flag, std::string text,
+                                      const ServerTrust& trust) {
+  ASSIGN_OR_RETURN(ServerUrl server, ReadServerUrl(flag, std::move(text), trust));
+  const absl::StatusOr<SocketAddress> resolved = SocketAddress::Resolve(server.host_port);
+  if (!resolved.ok()) return Wrong(flag, std::string(resolved.status().message()));
+  server.address = *resolved;
   return server;
 }
 

@@ -16,6 +16,7 @@ namespace gw {
 
 struct ServerUrl {
   SocketAddress address;
+  std::string host_port;                 // "localhost:8080", the port always there
   std::string authority;                 // as the Host field has it: "localhost:8080"
   std::string path;                      // without a slash at its end: "/v1", ""
   std::shared_ptr<const ClientTls> tls;  // nullptr: plain
@@ -25,12 +26,16 @@ struct ServerUrl {
 struct ServerTrust {
   std::string ca_file = {};  // empty: what the machine trusts
   bool insecure = false;     // whatever certificate it shows
+  std::string_view ca_flag = "--ca-file";
 };
 
 // Looks the name up, which blocks, and reads the file. A URL without a port means 80 or 443. The
 // error names `flag`, or --ca-file or --insecure.
 absl::StatusOr<ServerUrl> ServerUrlOf(std::string_view flag, std::string text,
                                       const ServerTrust& trust);
+// The same but for its address, which is not looked up.
+absl::StatusOr<ServerUrl> ReadServerUrl(std::string_view flag, std::string text,
+                                        const ServerTrust& trust);
 
 // --ca-file and --insecure. `trust` outlives the command.
 void AddServerTrust(CLI::App& command, ServerTrust& trust);

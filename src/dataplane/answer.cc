@@ -64,8 +64,9 @@ void RequestDriver::SendCopies() {
       if (!mirror.Draw(worker_.environment().random)) continue;
       const PoolEntry* const pool = exchange_.PoolById(mirror.pool);
       // Spoken to as the mirror's own endpoints want it: nothing of the request's pool goes there.
-      const ClientRequest request = ForwardedTry(
-          pool == nullptr ? nullptr : pool->pool.access.get(), &exchange_.body(), false);
+      const ClientRequest request =
+          ForwardedTry(pool == nullptr ? nullptr : pool->pool.access.get(), &exchange_.body(),
+                       false, exchange_.traced().context.span);
       worker_.mirrors().Send(
           {exchange_.rule()->route, pool, exchange_.asked(), coded, body_.view(), request}, &kept);
     }
@@ -110,10 +111,11 @@ void RequestDriver::Dispatch() {
   // First, as it depends on nothing but the request: the answer must be plain to be begun by us.
   const bool early = StartKeepalive();
   StartTryTimer();
-  upstream_ = worker_.upstreams().Send(
-      TargetOf(exchange_.endpoint()),
-      ForwardedTry(exchange_.pool()->pool.access.get(), &body, early || exchange_.asks_usage()),
-      ReuseOfNextTry(), this);
+  upstream_ =
+      worker_.upstreams().Send(TargetOf(exchange_.endpoint()),
+                               ForwardedTry(exchange_.pool()->pool.access.get(), &body,
+                                            early || exchange_.asks_usage(), exchange_.try_span()),
+                               ReuseOfNextTry(), this);
 }
 
 ClientTarget RequestDriver::TargetOf(const Endpoint& endpoint) const {
@@ -121,9 +123,10 @@ ClientTarget RequestDriver::TargetOf(const Endpoint& endpoint) const {
   return {endpoint.address, access == nullptr ? nullptr : access->tls};
 }
 
-// The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too.
+// The request as an endpoint gets it. `read_here`: the answer is read by the gateway, too. `span`:
+// its parent, where requests are traced.
 ClientRequest RequestDriver::ForwardedTry(const EndpointAccess* access, BodyEdit* body,
-                                          bool read_here) {
+                                          bool read_here, SpanId span) {
   std::string_view target = head_->target;
   const FilterChain filters = exchange_.filters();
   const PathEdit* const path_edit = filters.path();
@@ -144,10 +147,20 @@ ClientRequest RequestDriver::ForwardedTry(const EndpointAccess* access, BodyEdit
     }
     target = origin_form;
   }
-  ClientRequest request = worker_.forwarder().Forward(
-      *head_, {target, exchange_.request_id(), sink_->client(), body->size() > 0, read_here,
-               exchange_.model_field(), !exchange_.body_codings().empty(), filters,
-               exchange_.authorized().drops_credentials(), access});
+  const Traced& traced = exchange_.traced();
+  ForwardedRequest forwarded = {target,
+                                exchange_.request_id(),
+                                sink_->client(),
+                                body->size() > 0,
+                                read_here,
+                                exchange_.model_field(),
+                                !exchange_.body_codings().empty(),
+                                filters,
+                                exchange_.authorized().drops_credentials(),
+                                access};
+  if (traced.active()) forwarded.trace = traced.As(span);
+  forwarded.keeps_trace_state = traced.keeps_state;
+  ClientRequest request = worker_.forwarder().Forward(*head_, forwarded);
   request.parts = body->parts();
   request.trailers = trailers_;
   return request;

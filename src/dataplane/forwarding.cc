@@ -52,6 +52,13 @@ void SetClientCert(const ClientIdentity& client, std::string* value) {
   *value += '"';
 }
 
+// Whether it is said anew, or has lost its meaning.
+bool IsReplacedInTrace(std::string_view name, const ForwardedRequest& request) {
+  if (!request.trace) return false;
+  return (name.size() == 11 && EqualsIgnoreCase(name, "traceparent")) ||
+         (name.size() == 10 && !request.keeps_trace_state && EqualsIgnoreCase(name, "tracestate"));
+}
+
 // Whether a client's field stays here when somebody else serves (EndpointAccess::elsewhere).
 bool IsOursAlone(std::string_view name, const EndpointAccess& access) {
   for (const std::string_view of_clients : {"cookie", "forwarded", "x-real-ip"}) {
@@ -82,6 +89,7 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
     if (request.drops_credentials && HasApiKey(field.name)) continue;
     if (request.model_name && EqualsIgnoreCase(field.name, kModelNameField)) continue;
     if (elsewhere && IsOursAlone(field.name, *request.access)) continue;
+    if (IsReplacedInTrace(field.name, request)) continue;
     fields_.push_back(field);
   }
   if (request.model_name && !request.model_name->empty()) {
@@ -98,6 +106,9 @@ ClientRequest RequestForwarder::Forward(const http::RequestHead& head,
       SetClientCert(request.client, &client_cert_);
       fields_.push_back({"x-forwarded-client-cert", client_cert_});
     }
+  }
+  if (request.trace) {
+    fields_.push_back({"traceparent", WriteTraceparent(*request.trace, &traceparent_)});
   }
   request.filters.EditRequest(&fields_);
   if (request.read_here) {

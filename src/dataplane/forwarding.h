@@ -17,6 +17,7 @@
 #include "http/head.h"
 #include "routing/filters.h"
 #include "snapshot/snapshot.h"
+#include "trace/context.h"
 
 namespace gw {
 
@@ -32,6 +33,9 @@ struct ForwardedRequest {
   FilterChain filters = {};
   bool drops_credentials = false;  // Authorization and x-api-key were for the gateway
   const EndpointAccess* access = nullptr;
+  // What is said of the trace in place of what the client says; nullopt: that passes as it is.
+  std::optional<TraceContext> trace = {};
+  bool keeps_trace_state = false;  // the client's, which belongs to its traceparent
 };
 
 // Puts what the endpoints want to see in the place of all fields of that name, if they do. Views of
@@ -51,6 +55,7 @@ class RequestForwarder {
   std::vector<http::HeaderField> fields_;
   std::string forwarded_for_;
   std::string client_cert_;
+  TraceparentText traceparent_;
 };
 
 // The head of an answer with what is left of the client's limits, as the route's filters make it,

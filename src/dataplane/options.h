@@ -46,6 +46,9 @@ struct DataplaneOptions {
   size_t mirror_bytes_max = 64u << 20;           // not sent
   size_t mirror_response_bytes_max = 16u << 20;  // broken off
 
+  // Requests whose spans wait for their way to the collector: those of the newest are not kept.
+  size_t trace_queue_max = 2048;
+
   size_t reads_per_turn_max = 4;  // of one connection, up to 256 KiB each: others have their turn
   size_t linger_bytes_max = 64u << 20;  // sent by a client after its answer: closed
 
@@ -73,7 +76,10 @@ struct DataplaneOptions {
   // goes on doing so until it has seen that.
   Duration shutdown_delay{0};
   Duration drain_timeout = std::chrono::minutes(10);
-  Duration model_list_timeout = std::chrono::seconds(2);  // another endpoint, or left out
+  Duration trace_export_timeout = std::chrono::seconds(10);  // of one POST of spans: tried again
+  Duration trace_retry_timeout = std::chrono::seconds(60);   // of all tries: those spans are lost
+  Duration trace_flush_timeout = std::chrono::seconds(3);    // at the end, for what is left: lost
+  Duration model_list_timeout = std::chrono::seconds(2);     // another endpoint, or left out
   Duration model_list_cache_time = std::chrono::seconds(2);
 
   // What of these holds for connections to endpoints.
@@ -146,6 +152,10 @@ inline constexpr std::string_view kCountedLimits[] = {
     "tcp_keep_alive",
     "tls_handshake_timeout",
     "tls_handshakes",
+    "trace_export_timeout",
+    "trace_flush_timeout",
+    "trace_queue",
+    "trace_retry_timeout",
     "upstream_keep_alive_timeout",
     "usage_event_bytes",
 };

@@ -17,7 +17,8 @@ void RequestDriver::DispatchPrefill() {
   const bool early = StartKeepalive();
   const bool keep_success = exchange_.needs_prefill_answer();
   prefill_->Send(TargetOf(exchange_.prefill_endpoint()),
-                 ForwardedTry(exchange_.pool()->pool.access.get(), &body, early || keep_success),
+                 ForwardedTry(exchange_.pool()->pool.access.get(), &body, early || keep_success,
+                              exchange_.prefill_span()),
                  keep_success, ReuseOfNextTry());
   StartTryTimer();
 }

@@ -114,11 +114,11 @@ class RequestDriver final : public ResponseHandler,
   void SendCopies();
   void Dispatch();
   ClientTarget TargetOf(const Endpoint& endpoint) const;
-  ClientRequest ForwardedTry(const EndpointAccess* access, BodyEdit* body, bool read_here);
+  ClientRequest ForwardedTry(const EndpointAccess* access, BodyEdit* body, bool read_here,
+                             SpanId span);
   void Respond(Rejection rejection);
   void AnswerByFilter();
-  // `answer.fields`: beside the content's type, the id, Retry-After and what the route's filters
-  // make of all of them.
+  // `answer.fields`: beside the content's type, id, Retry-After and what the route's filters make.
   void RespondWith(OwnAnswer answer, std::string_view content_type, int retry_after_s,
                    Outcome outcome);
 

@@ -46,6 +46,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
   environment_.homes = shared.homes;
   environment_.gate = shared.gate;
   environment_.selection_field = shared.selection_field;
+  environment_.tracing = shared.tracing;
   environment_.room = &waiting_room_;
   // At 0 from the beginning: an alert on a series that is missing never fires.
   for (const std::string_view limit : kCountedLimits) environment_.metrics.LimitOf(limit);

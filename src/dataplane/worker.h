@@ -55,6 +55,7 @@ class ProxyWorker {
     Gate* gate = nullptr;                   // which requests wait for; nullptr: none
     std::string_view selection_field = {};  // ExchangeEnvironment::selection_field
     std::string_view served_field = {};     // of responses: which endpoint each is from
+    const Tracing* tracing = nullptr;       // ExchangeEnvironment::tracing
   };
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
   // Stops the thread; what is still in flight is broken off.

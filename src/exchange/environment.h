@@ -15,6 +15,7 @@
 #include "exchange/options.h"
 #include "exchange/response_homes.h"
 #include "exchange/spares.h"
+#include "exchange/traced.h"
 #include "exchange/tried.h"
 #include "inference/parser.h"
 #include "prefix/index.h"
@@ -59,6 +60,9 @@ struct ExchangeEnvironment {
   WaitingRoom* room = nullptr;
   // Where the record of a request goes that has ended; nullptr: nowhere. Does not block.
   void (*log_request)(const RequestRecord&) = nullptr;
+  // How requests are parts of traces; nullptr: they are not, and what clients say of theirs passes
+  // as any other field does.
+  const Tracing* tracing = nullptr;
 
   // A sample of the pool that the decision which follows at once uses as well.
   const Candidates& SampleForDecision(const Pool& pool, const InferenceRequest& request,

@@ -61,6 +61,7 @@ void Exchange::BeginWith(const ClientIdentity& client, TimePoint now) {
   asked_.server_name.assign(client.server_name);
   asked_.client_subject.assign(client.subject);
   asked_.began = now;
+  traced_ = {};
   rejection_ = Rejection::kNone;
   detail_.clear();
   session_ = {};
@@ -82,7 +83,10 @@ Step Exchange::Reject(Refusal refusal) {
   return Reject(refusal.rejection);
 }
 
-void Exchange::OnRefusedHead() { asked_.request_id = RandomId(env_.random); }
+void Exchange::OnRefusedHead() {
+  asked_.request_id = RandomId(env_.random);
+  BeginTrace(nullptr);
+}
 
 Step Exchange::OnRequestHead(const http::RequestHead& head) {
   asked_.head = &head;
@@ -94,6 +98,7 @@ Step Exchange::OnRequestHead(const http::RequestHead& head) {
   } else {
     asked_.request_id = RandomId(env_.random);
   }
+  BeginTrace(&head);
   if (!env_.selection_field.empty()) {
     const http::HeaderField* selection = head.headers.Find(env_.selection_field);
     if (selection != nullptr) asked_.selection = selection->value;
@@ -214,6 +219,7 @@ void Exchange::DispatchWhole(TimePoint now) {
   tried_->dispatched = now;
   tried_->hold.Take(*tried_->decision.endpoint, UncachedTokens(tried_->decision));
   tried_->notes.Dispatch(tried_->decision, nullptr, now);
+  NameTrySpans(/*with_prefill=*/false);
   tried_->slots.push_back(tried_->hold.state().slot);
   LearnPrefix(tried_->decision);
   CountDispatch(tried_->decision);

@@ -47,6 +47,7 @@
 #include "exchange/spares.h"
 #include "exchange/step.h"
 #include "exchange/sticky.h"
+#include "exchange/traced.h"
 #include "exchange/tried.h"
 #include "snapshot/snapshot.h"
 
@@ -153,6 +154,9 @@ class Exchange {
 
   const Endpoint& endpoint() const { return *tried_->decision.endpoint; }
   bool is_repeatable() const;  // may be sent again after a server may have acted on it
+  const Traced& traced() const { return traced_; }
+  SpanId try_span() const { return tried_->notes.span(); }
+  SpanId prefill_span() const { return tried_->notes.prefill_span(); }
   const Tries& tries() const { return tried_->failed; }
   bool is_first_try() const { return tried_->count == 1; }
   bool backs_off() const { return tried_->backs_off; }
@@ -309,6 +313,11 @@ class Exchange {
   void TakeModelVersion();
   void LeaveSample(Outcome outcome, int status);
 
+  // traced.cc
+  void BeginTrace(const http::RequestHead* head);
+  void NameTrySpans(bool with_prefill);
+  void FillTrace();
+
   // record.cc
   int64_t UsedTokens(Outcome outcome) const;
 
@@ -337,6 +346,7 @@ class Exchange {
   Waiter* const waiter_;
   bool active_ = false;
   Asked asked_;
+  Traced traced_;
   Authorized authorized_;
   Routed routed_;
   Session session_;

@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "inference/request.h"
+#include "trace/context.h"
 
 namespace gw {
 
@@ -84,6 +86,15 @@ struct RequestRecord {
   std::string release;             // "default/chat-v2 candidate"; empty: no version of a release
   bool sticky = false;             // the client's value has chosen the pool among the rule's
 
+  // Where requests are traced; empty: they are not.
+  std::string trace_id;    // hexadecimal
+  TraceContext trace;      // its span is the request's own
+  SpanId parent_span = 0;  // the caller's; 0: the trace began here
+  ApiKind api = ApiKind::kOther;
+  std::string_view runtime;    // of the endpoint that was tried last; empty: none was
+  bool tls = false;            // the client came by TLS
+  double queue_began_ms = -1;  // it waited in its pool's queue from then on
+
   // The best that lost that decision; scores in the order of `scores`.
   struct Loser {
     std::string endpoint_name;
@@ -117,6 +128,13 @@ struct RequestRecord {
     double began_ms = 0;
     double took_ms = 0;
     std::string detail = {};  // of the reason, if there is more to say
+    // Where requests are traced: of the try, or of its decode half; and of its prefill half.
+    SpanId span = 0;
+    SpanId prefill_span = 0;       // 0: there was none
+    std::string prefill_endpoint;  // its address
+    double decode_began_ms = -1;   // below 0: that half was not sent
+    double prefill_ended_ms = 0;
+    bool prefill_failed = false;  // of both halves it was that
   };
   static constexpr size_t kTriesMax = 8;
   std::array<Try, kTriesMax> all_tries;

@@ -138,6 +138,7 @@ Step Exchange::DispatchPair(TimePoint now) {
   tried_->pair.hold.Take(prefill, UncachedTokens(tried_->pair.decision));
   tried_->hold.Take(*tried_->decision.endpoint, 0);
   tried_->notes.Dispatch(tried_->decision, &prefill, now);
+  NameTrySpans(/*with_prefill=*/true);
   const Disaggregation& split = *routed_.pool()->disaggregation;
   if (split.prefill_uses_prefix) LearnPrefix(tried_->pair.decision);
   if (split.decode_uses_prefix) LearnPrefix(tried_->decision);
@@ -145,6 +146,7 @@ Step Exchange::DispatchPair(TimePoint now) {
   if (tried_->pair.runtime == Runtime::kSglang) {
     SetBootstrap(parsed_.bytes, parsed_.request, prefill.ip, split.bootstrap_port, env_.random,
                  &tried_->body);
+    tried_->notes.DecodeBegan(now);
     return {Step::Kind::kForwardPair, Rejection::kNone};
   }
   parsed_.Splice(&tried_->pair.body, false);  // it is no stream
@@ -155,6 +157,7 @@ Step Exchange::DispatchPair(TimePoint now) {
 Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   CHECK(tried_->pair.prefill == Pair::Prefill::kRunning);
   tried_->pair.prefill_status = answer.status;
+  tried_->notes.PrefillEnded(now);
   const bool success = answer.status >= 200 && answer.status <= 299;
   TakePushback(tried_->pair.hold.state(), answer.status, answer.retry_after,
                tried_->pair.dispatched, now);
@@ -180,6 +183,7 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_->pair.decision);
   Phases().prefill.Observe(ToSeconds(now - tried_->pair.dispatched));
   if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
+  tried_->notes.DecodeBegan(now);
   const std::optional<std::string_view> params = FindKvTransferParams(answer.body);
   tried_->pair.leased = params.has_value();
   tried_->pair.recomputed = !params.has_value();
@@ -196,6 +200,7 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
 Step Exchange::OnPrefillFailed(TryFailure failure, bool sent_whole, TimePoint now,
                                std::string_view detail) {
   CHECK(tried_->pair.prefill == Pair::Prefill::kRunning);
+  tried_->notes.PrefillEnded(now);
   if (!observed_->saw_first_byte) tried_->notes.Fail(NameOf(failure), now, detail);
   if (!observed_->saw_first_byte) return OnHalfFailed(Half::kPrefill, failure, sent_whole, now);
   EndLatePrefill(failure, now);
@@ -282,6 +287,7 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, Time
   const bool prefill_failed = half == Half::kPrefill;
   tried_->pair.failed_half = prefill_failed ? "prefill" : "decode";
   tried_->notes.Fail(NameOf(failure), now);
+  if (prefill_failed) tried_->notes.PrefillFailed();
   env_.metrics.CountHalfFailure(routed_.pool()->pool.id, tried_->pair.failed_half, failure);
   const EndpointHold& failed = prefill_failed ? tried_->pair.hold : tried_->hold;
   if (failure == TryFailure::kErrorStatus) {
@@ -347,6 +353,7 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   ++tried_->count;
   tried_->hold.Take(*tried_->decision.endpoint, 0);
   tried_->notes.Dispatch(tried_->decision, tried_->pair.decision.endpoint, now);
+  NameTrySpans(/*with_prefill=*/false);
   if (split.decode_uses_prefix) LearnPrefix(tried_->decision);
   observed_->series->in_flight.Add(1);
   return {Step::Kind::kForward, Rejection::kNone};

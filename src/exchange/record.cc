@@ -108,6 +108,9 @@ void LogRequest(const RequestRecord& record) {
          {"queue_wait_ms", record.queue_wait_ms}});
   }
   if (!record.release.empty()) add({{"release", record.release}});
+  if (!record.trace_id.empty()) {
+    add({{"trace_id", record.trace_id}, {"trace_sampled", record.trace.sampled}});
+  }
   if (record.evicted_for) add({{"evicted_for", *record.evicted_for}});
   if (!record.disaggregation.empty()) {
     add({{"disaggregation", record.disaggregation},
@@ -166,6 +169,7 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   authorized_.End(used, now);
   if (!owner.empty()) env_.metrics.CountOwner(owner, rejection_, used);
   if (env_.log_request != nullptr) env_.log_request(*env_.record);
+  if (env_.record->trace.sampled) env_.tracing->sink.Take(*env_.record);
   env_.history.Put(&env_.record);
   observed_.GiveBack();
   home_.reset();
@@ -275,6 +279,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.completion_tokens =
       record.tokens_estimated ? observed_->response.estimated_tokens() : usage.completion_tokens;
   FillQueue();
+  FillTrace();
   FillPhases();
   FillScores(tried_->decision, &record.scores);
   record.in_flight_requests = tried_->decision.in_flight_requests;

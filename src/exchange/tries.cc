@@ -138,6 +138,7 @@ Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
       !HasOtherInUse(routed_.pool()->pool, now)) {
     ++tried_->count;
     tried_->notes.Again(now);
+    NameTrySpans(/*with_prefill=*/false);
     return {Step::Kind::kForward, Rejection::kNone};
   }
   const uint32_t slot = tried_->hold.state().slot;

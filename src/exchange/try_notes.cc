@@ -21,6 +21,24 @@ void TryNotes::Dispatch(const Decision& decision, const Endpoint* prefill, TimeP
                         .detail = {}};
 }
 
+void TryNotes::SetSpans(SpanId span, SpanId prefill) {
+  if (count_ == 0) return;
+  notes_[count_ - 1].span = span;
+  notes_[count_ - 1].prefill_span = prefill;
+}
+
+void TryNotes::PrefillEnded(TimePoint now) {
+  if (count_ > 0) notes_[count_ - 1].prefill_ended = now;
+}
+
+void TryNotes::DecodeBegan(TimePoint now) {
+  if (count_ > 0) notes_[count_ - 1].decode_began = now;
+}
+
+void TryNotes::PrefillFailed() {
+  if (count_ > 0) notes_[count_ - 1].prefill_failed = true;
+}
+
 void TryNotes::Again(TimePoint now) {
   if (count_ == 0) return;
   const Note last = notes_[count_ - 1];
@@ -52,8 +70,19 @@ void TryNotes::Fill(TimePoint began, TimePoint now, RequestRecord* record) const
     told.in_flight_requests = note.in_flight_requests;
     told.reason = note.reason;
     told.detail = note.detail;
+    const TimePoint ended = note.reason.empty() ? now : note.ended;
     told.began_ms = ToMillis(note.began - began);
-    told.took_ms = ToMillis((note.reason.empty() ? now : note.ended) - note.began);
+    told.took_ms = ToMillis(ended - note.began);
+    told.span = note.span;
+    told.prefill_span = note.prefill_span;
+    told.prefill_endpoint.assign(note.prefill != nullptr ? std::string_view(note.prefill->address)
+                                                         : "");
+    const bool whole = note.prefill_span == 0;
+    const TimePoint decode_began = whole ? note.began : note.decode_began;
+    told.decode_began_ms = decode_began == TimePoint() ? -1 : ToMillis(decode_began - began);
+    told.prefill_ended_ms =
+        ToMillis((note.prefill_ended == TimePoint() ? ended : note.prefill_ended) - began);
+    told.prefill_failed = note.prefill_failed;
   }
 }
 

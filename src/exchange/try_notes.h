@@ -24,6 +24,15 @@ class TryNotes {
   void Dispatch(const Decision& decision, const Endpoint* prefill, TimePoint now);
   // The same once more, over a fresh connection.
   void Again(TimePoint now);
+  // Of the try under way, where requests are traced. `prefill`: 0 if that half is not sent with it.
+  void SetSpans(SpanId span, SpanId prefill);
+  SpanId span() const { return count_ == 0 ? 0 : notes_[count_ - 1].span; }
+  SpanId prefill_span() const { return count_ == 0 ? 0 : notes_[count_ - 1].prefill_span; }
+  // Of a pair: the half is over, whatever came of it.
+  void PrefillEnded(TimePoint now);
+  // Of a pair whose halves are sent one after the other, or both.
+  void DecodeBegan(TimePoint now);
+  void PrefillFailed();  // of the pair that has failed it was that half
   // The try under way, if there is one, did not lead to the answer. `reason`: from the program's
   // text.
   void Fail(std::string_view reason, TimePoint now, std::string_view detail = {});
@@ -40,6 +49,11 @@ class TryNotes {
     TimePoint ended;
     std::string_view reason;  // empty: under way
     std::string detail;
+    SpanId span = 0;
+    SpanId prefill_span = 0;
+    TimePoint decode_began{};  // of a pair
+    TimePoint prefill_ended{};
+    bool prefill_failed = false;
   };
   // Further ones take the place of the last.
   Note notes_[RequestRecord::kTriesMax];

@@ -26,7 +26,8 @@ bool IsWildcard(const std::string& ip) { return ip == "0.0.0.0" || ip == "::"; }
 class DataPlane final : public FrontEnd {
  public:
   DataPlane(const ServerOptions& options, const SnapshotStore& snapshots, PrefixIndex& index,
-            MetricRegistry& metrics, HeldBytes& held, const HandedSockets& handed)
+            MetricRegistry& metrics, HeldBytes& held, const HandedSockets& handed,
+            const Tracing* tracing)
       : options_(options),
         snapshots_(snapshots),
         handed_(handed),
@@ -41,7 +42,8 @@ class DataPlane final : public FrontEnd {
                 .handed = &handed,
                 .homes = &homes_,
                 .selection_field = options.endpoint_selection_header,
-                .served_field = options.served_endpoint_header} {}
+                .served_field = options.served_endpoint_header,
+                .tracing = tracing} {}
 
   absl::Status Start() override {
     const int count = WorkersOf(options_);
@@ -213,8 +215,8 @@ void DataPlane::Explain(const Snapshot& snapshot, ListenErrors errors) {
 
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
-                                       const HandedSockets& handed) {
-  return std::make_unique<DataPlane>(options, snapshots, index, metrics, held, handed);
+                                       const HandedSockets& handed, const Tracing* tracing) {
+  return std::make_unique<DataPlane>(options, snapshots, index, metrics, held, handed, tracing);
 }
 
 }  // namespace gw

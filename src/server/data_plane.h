@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "dataplane/held_bytes.h"
+#include "exchange/traced.h"
 #include "net/handed_sockets.h"
 #include "prefix/index.h"
 #include "server/front_end.h"
@@ -14,9 +15,10 @@
 
 namespace gw {
 
-// Everything referred to outlives it. REQUIRES: options.seed
+// Everything referred to outlives it. `tracing`: nullptr: requests are not traced. REQUIRES:
+// options.seed
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
-                                       const HandedSockets& handed);
+                                       const HandedSockets& handed, const Tracing* tracing);
 
 }  // namespace gw

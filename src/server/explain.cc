@@ -54,6 +54,10 @@ std::string RequestText(const RequestRecord& record) {
   if (!record.session.empty()) out += fmt::format("  session {}\n", record.session);
   if (!record.release.empty()) out += "  release: " + Printable(record.release) + "\n";
   if (record.sticky) out += "  pool chosen by stickiness\n";
+  if (!record.trace_id.empty()) {
+    out += fmt::format("  trace {}{}\n", record.trace_id,
+                       record.trace.sampled ? "" : ", which is not sampled");
+  }
   if (!record.owner.empty()) out += fmt::format("  API key of {}\n", record.owner);
   if (!record.client_subject.empty()) {
     out += fmt::format("  client certificate of {}\n", record.client_subject);
@@ -302,6 +306,7 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("ahead_own", static_cast<uint64_t>(record.ahead_own))
       .Set("release", record.release)
       .Set("sticky", record.sticky)
+      .SetText("trace_id", record.trace_id)
       .Set("losers", LosersDocument(record))
       .Set("pushed_back", LeftOutDocument(record))
       .Set("all_tries", TriesDocument(record));

@@ -29,6 +29,7 @@
 #include "server/releases.h"
 #include "server/signals.h"
 #include "server/startup.h"
+#include "telemetry/trace_thread.h"
 #include "tls/ticket_keys.h"
 #include "translate/shared_service.h"
 
@@ -53,6 +54,7 @@ class ServerImpl final : public Server {
     scraper_.reset();
     admin_.reset();
     front_ends_.clear();
+    traces_.reset();  // behind the last request
   }
 
   absl::Status Start();
@@ -82,6 +84,7 @@ class ServerImpl final : public Server {
     return translate;
   }
   absl::StatusOr<config::FirstLoad> Load();
+  absl::Status StartTraces();
   absl::Status StartFrontEnds();
   absl::Status StartAdmin();
   absl::Status StartResolver();
@@ -115,6 +118,8 @@ class ServerImpl final : public Server {
   Releases releases_{snapshots_, metrics_, RealClock(), options_.release_state_file};
   Configurator configurator_;
   std::atomic<Phase> phase_{Phase::kStarting};
+  TraceMetrics trace_metrics_{metrics_};
+  std::unique_ptr<TraceThread> traces_;  // nullptr: requests are not traced
   FrontEnds front_ends_;
   const AdminSources pages_{options_, snapshots_, configurator_, releases_, front_ends_,
                             phase_,   metrics_,   pool_series_,  held_};
@@ -145,6 +150,7 @@ absl::Status ServerImpl::Start() {
   configurator_.Apply(loaded.change);
   pool_series_.Reconcile();
   RETURN_IF_ERROR(StartResolver());
+  RETURN_IF_ERROR(StartTraces());
   RETURN_IF_ERROR(StartFrontEnds());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
@@ -171,8 +177,25 @@ absl::StatusOr<config::FirstLoad> ServerImpl::Load() {
   _exit(0);
 }
 
+absl::Status ServerImpl::StartTraces() {
+  if (!options_.traces.on()) return absl::OkStatus();
+  TraceOptions traces = options_.traces;
+  traces.queue_max = options_.dataplane.trace_queue_max;
+  traces.export_timeout = options_.dataplane.trace_export_timeout;
+  traces.retry_timeout = options_.dataplane.trace_retry_timeout;
+  traces.flush_timeout = options_.dataplane.trace_flush_timeout;
+  // The workers' seeds are those before it.
+  const uint64_t seed = *options_.seed + static_cast<uint64_t>(WorkersOf(options_));
+  ASSIGN_OR_RETURN(traces_, TraceThread::Start(trace_metrics_, traces, seed));
+  Log(LogLevel::kInfo, "Requests are traced",
+      {{"collector", traces.authority}, {"ratio", traces.ratio}, {"service", traces.service_name}});
+  return absl::OkStatus();
+}
+
 absl::Status ServerImpl::StartFrontEnds() {
-  front_ends_.push_back(NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_));
+  const Tracing* const tracing = traces_ == nullptr ? nullptr : &traces_->tracing();
+  front_ends_.push_back(
+      NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_, tracing));
   for (const auto& front_end : front_ends_) RETURN_IF_ERROR(front_end->Start());
   return absl::OkStatus();
 }

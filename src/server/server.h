@@ -17,6 +17,7 @@
 #include "dns/resolver.h"
 #include "net/address.h"
 #include "server/admin_access.h"
+#include "telemetry/options.h"
 #include "translate/translate.h"
 
 namespace gw {
@@ -42,6 +43,8 @@ struct ServerOptions {
   std::string endpoint_selection_header;
   // For tests: the field of a response that says which address it is from; empty: none.
   std::string served_endpoint_header;
+  // Where spans go. Its limits are those of `dataplane`.
+  TraceOptions traces;
   DataplaneOptions dataplane;
   ScrapeOptions scrape;
   ResolverOptions resolver;

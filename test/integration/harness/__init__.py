@@ -15,6 +15,7 @@ With HARNESS_TLS=1 all clients of listeners come by TLS (gateway.tls is set then
 from harness.address import Addresses, free_port
 from harness.authority import Authority
 from harness.client import Client, Ended, Head, Response, exchange
+from harness.collector import Collector
 from harness.disaggregation import (BOOTSTRAP_PORT, KV_TRANSFER_PARAMS, ROLE_LABEL, PairTest,
                                     error_of, prefill_answer, response_body, role_pod,
                                     traffic_policy)

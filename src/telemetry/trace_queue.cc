@@ -1,0 +1,70 @@
+#include "telemetry/trace_queue.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "telemetry/request_spans.h"
+
+namespace gw {
+namespace {
+
+// What a burst has needed is not kept for ever.
+constexpr size_t kSpareMax = 2 * TraceQueue::kBatchRecords;
+
+}  // namespace
+
+TraceQueue::TraceQueue(size_t records_max, TraceMetrics& metrics)
+    : records_max_(records_max), metrics_(metrics) {}
+
+// A record to copy into, nullptr if there is no room.
+std::unique_ptr<RequestRecord> TraceQueue::Reserve() {
+  const MutexLock lock(mutex_);
+  if (waiting_.size() + reserved_ >= records_max_) return nullptr;
+  ++reserved_;
+  if (spare_.empty()) return std::make_unique<RequestRecord>();
+  std::unique_ptr<RequestRecord> record = std::move(spare_.back());
+  spare_.pop_back();
+  return record;
+}
+
+void TraceQueue::Take(const RequestRecord& record) {
+  std::unique_ptr<RequestRecord> copy = Reserve();
+  if (copy == nullptr) {
+    metrics_.queue_full.Add(SpanCount(record));
+    metrics_.queue_limit.Add();
+    return;
+  }
+  *copy = record;
+  bool is_batch = false;
+  {
+    const MutexLock lock(mutex_);
+    --reserved_;
+    waiting_.push_back(std::move(copy));
+    is_batch = waiting_.size() == kBatchRecords;
+  }
+  if (is_batch) on_full_batch_();
+}
+
+TraceQueue::Records TraceQueue::TakeOldest(size_t most) {
+  const MutexLock lock(mutex_);
+  const auto end = waiting_.begin() + static_cast<ptrdiff_t>(std::min(most, waiting_.size()));
+  Records taken(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+  waiting_.erase(waiting_.begin(), end);
+  return taken;
+}
+
+void TraceQueue::GiveBack(Records records) {
+  const MutexLock lock(mutex_);
+  for (std::unique_ptr<RequestRecord>& record : records) {
+    if (spare_.size() == kSpareMax) break;
+    spare_.push_back(std::move(record));
+  }
+}
+
+size_t TraceQueue::size() const {
+  const MutexLock lock(mutex_);
+  return waiting_.size();
+}
+
+}  // namespace gw
