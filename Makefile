@@ -17,7 +17,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance
+.PHONY: help deps build test demo experiment pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,11 @@ deb: build  ## a Debian package, BUILD/deb/penstock_*.deb
 	@tools/build-deb $(BUILD) $(BUILD)/deb
 	@lintian --fail-on error $(BUILD)/deb/*.deb
 
-demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm; TLS=1; QUEUE=1; RELEASE=1
-	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) TLS=$(TLS) QUEUE=$(QUEUE) RELEASE=$(RELEASE) tools/demo
+demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm; TLS=1; QUEUE=1; RELEASE=1; BENCH=1
+	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) TLS=$(TLS) QUEUE=$(QUEUE) RELEASE=$(RELEASE) BENCH=$(BENCH) tools/demo
+
+experiment: build  ## PREFIX_CACHE beside a plain Service on conversations, into docs/results/ (twelve minutes)
+	@PENSTOCK=$(BUILD)/penstock tools/demo_bench.py docs/results
 
 pictures: build  ## docs/pictures/ from runs of the demos QUEUE=1 and RELEASE=1 (four minutes)
 	@PENSTOCK=$(BUILD)/penstock tools/demo_pictures.py docs/pictures
