@@ -17,7 +17,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo experiment pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance
+.PHONY: help deps build test demo experiment pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance boards test-boards boards-schema
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,7 +106,18 @@ test-kubernetes: build  ## chart (needs Go), rights and scenarios on a real API 
 conformance: build  ## the official suites on a real API server, into docs/conformance (root, Go 1.26; 15 minutes the first time)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/kubernetes/conformance
 
-render:  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart (needs Go)
+boards:  ## deploy/grafana/boards from tools/boards
+	@tools/make-boards
+
+test-boards: build  ## every query of the Grafana boards and Prometheus rules, by a real Prometheus (two minutes)
+	@tools/install-deps boards
+	@python3 -B test/boards/rules_test.py
+	@PENSTOCK=$(abspath $(BUILD))/penstock python3 -B test/boards/boards_test.py
+
+boards-schema:  ## the boards against Grafana's schema (needs npm)
+	@tools/check-boards-schema $(BUILD)/grafana-schema
+
+render: boards  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart, and boards and rules into it (needs Go)
 	@tools/render-chart
 
 soak: build  ## everything at once: SOAK_REQUESTS (1000000) in virtual time, then SOAK_SECONDS (600) over sockets

@@ -105,11 +105,11 @@ class ReleaseDemo(Run):
         """In a thread of its own, so that what is printed does not delay it."""
         while not self.stop.is_set() and not self.noted.wait(0.1):
             try:
-                percent = self.metric("penstock_release_weight_percent", version="candidate",
-                                      release="default/to-v2")
+                ratio = self.metric("penstock_release_weight_ratio", version="candidate",
+                                    release="default/to-v2")
             except Failure:
                 return  # said by who waits for the release
-            self.weights.append((time.time(), percent or 0))
+            self.weights.append((time.time(), 100 * (ratio or 0)))
 
     def print_row(self, heading):
         """As `penstock get releases` has it; the heading only when it is another one."""

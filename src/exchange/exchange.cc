@@ -231,6 +231,9 @@ void Exchange::CountDispatch(const Decision& decision) {
   observed_->series->in_flight.Add(1);
   observed_->series->prefix_blocks.Add(parsed_.request.prefix_blocks.size());
   observed_->series->prefix_hit_blocks.Add(decision.prefix_hit_blocks);
+  EndpointState& state = *decision.endpoint->state;
+  state.prefix_blocks.fetch_add(parsed_.request.prefix_blocks.size(), std::memory_order_relaxed);
+  state.prefix_hit_blocks.fetch_add(decision.prefix_hit_blocks, std::memory_order_relaxed);
 }
 
 // `invented`: what is known of a name of the client's own choice.

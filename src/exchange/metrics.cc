@@ -113,6 +113,10 @@ ExchangeSeries::ExchangeSeries(MetricRegistry& registry, std::string_view pool,
       inter_token(Hold(registry.ShareHistogram(
           "penstock_inter_token_latency_seconds", "Gaps between the pieces of a streamed response.",
           InterTokenBuckets(), OfModel(pool, model, target_model)))),
+      tpot(Hold(registry.ShareHistogram(
+          "penstock_time_per_output_token_seconds",
+          "From the first byte to the last of streamed responses, for each token after the first.",
+          InterTokenBuckets(), OfModel(pool, model, target_model)))),
       prompt_tokens(Hold(registry.ShareCounter("penstock_prompt_tokens_total",
                                                "Prompt tokens, as the model servers report them.",
                                                OfModel(pool, model, target_model)))),

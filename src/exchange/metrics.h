@@ -76,6 +76,7 @@ class ExchangeSeries : private SeriesHolder {
   Histogram& duration;
   Histogram& ttft;
   Histogram& inter_token;
+  Histogram& tpot;
   Counter& prompt_tokens;
   Counter& cached_tokens;
   Counter& completion_tokens;

@@ -110,18 +110,10 @@ void Exchange::LeaveSample(Outcome outcome, int status) {
                       outcome == Outcome::kTimedOut || status >= 400;
   if (failed) return released_.CountError();
   if (!observed_->saw_first_byte) return;  // an answer without a body: to HEAD, or 204
-  std::optional<double> tpot_s;
-  const ResponseReader& reader = observed_->response.reader();
   const bool is_read = parsed_.request.api != ApiKind::kOther;
-  if (is_read && observed_->response.event_stream()) {
-    const int64_t estimated = observed_->response.estimated_tokens();
-    const int64_t tokens = estimated > 0 ? estimated : reader.usage().completion_tokens;
-    if (tokens > 1) {
-      tpot_s =
-          ToSeconds(observed_->last_byte - observed_->first_byte) / static_cast<double>(tokens - 1);
-    }
-  }
-  released_.CountAnswer(ToSeconds(observed_->first_byte - asked_.began), tpot_s,
+  const ResponseReader& reader = observed_->response.reader();
+  released_.CountAnswer(ToSeconds(observed_->first_byte - asked_.began),
+                        is_read ? observed_->TpotSeconds() : std::nullopt,
                         outcome == Outcome::kAborted ? release::Finish::kAbnormal
                         : is_read                    ? FinishOf(reader.finish_reason())
                                                      : std::nullopt);

@@ -92,6 +92,7 @@ class alignas(64) EndpointState {
   // Bytes of prompt text, learned from the usage that answers report; written by `exchange`.
   std::atomic<float> chars_per_token{4};
   // Health, written through pool/health.h.
+  std::atomic<uint64_t> failures{0};  // ever
   std::atomic<uint32_t> consecutive_failures{0};
   std::atomic<int64_t> row_began_ns{0};     // the first of them
   std::atomic<uint64_t> row_dispatched{0};  // dispatched_requests then
@@ -101,7 +102,6 @@ class alignas(64) EndpointState {
   std::atomic<bool> health_doubted{false};
 
   PushbackState pushback;
-
   std::atomic<uint32_t> scrape_failures{0};     // in a row, whatever went wrong
   std::atomic<uint32_t> unanswered_scrapes{0};  // in a row: nothing came, or not the whole page
   std::atomic<int64_t> silent_since_ns{0};      // 0: it answers
@@ -110,8 +110,8 @@ class alignas(64) EndpointState {
   std::atomic<int32_t> awaiting_requests{0};
   std::atomic<uint64_t> dispatched_requests{0};
   std::atomic<uint64_t> first_bytes{0};
-  std::atomic<int64_t> first_byte_ns_sum{0};      // from dispatch
-  std::atomic<int64_t> first_byte_ns_longest{0};  // since `collect` last took it
+  std::atomic<int64_t> first_byte_ns_sum{0};                     // from dispatch
+  std::atomic<int64_t> first_byte_ns_longest{0};                 // since `collect` last took it
   std::atomic<uint64_t> prefix_blocks{0}, prefix_hit_blocks{0};  // of prompts computed there
 
   int64_t own_tokens() const {

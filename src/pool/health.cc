@@ -130,6 +130,7 @@ Duration BackoffOf(uint32_t ejections, Duration base, Duration max) {
 bool RecordFailure(EndpointState& state, TimePoint now, EndpointFailure failure,
                    const HealthOptions& options) {
   const int64_t now_ns = now.time_since_epoch().count();
+  state.failures.fetch_add(1, kRelaxed);
   ChangePenalty(state, now, 1, kPenaltyOfFailure);
   const int64_t until_ns = state.ejected_until_ns.load(kRelaxed);
   if (until_ns > now_ns) return false;

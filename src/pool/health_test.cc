@@ -37,6 +37,7 @@ TEST_F(Health, TheThirdFailureInARowEjectsOfWhateverKind) {
   EXPECT_TRUE(Fail(EndpointFailure::kErrorStatus));
   EXPECT_TRUE(IsEjected(state_));
   EXPECT_EQ(CauseOf(state_), EndpointFailure::kErrorStatus);
+  EXPECT_EQ(state_.failures.load(), 3u);
 }
 
 TEST_F(Health, OneRefusedConnectionEjects) {

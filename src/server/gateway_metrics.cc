@@ -53,6 +53,25 @@ constexpr EndpointFamily kEndpointFamilies[] = {
        if (!report.metrics_age) return std::nullopt;
        return ToSeconds(*report.metrics_age);
      }},
+    {"penstock_endpoint_ready", "gauge",
+     "1 while nothing speaks against an endpoint: the pool counts it as ready.",
+     [](const auto& report, const auto&) -> std::optional<double> {
+       return report.word == EndpointWord::kReady ? 1 : 0;
+     }},
+    {"penstock_endpoint_failures_total", "counter", "Failures that are held against an endpoint.",
+     [](const auto&, const auto& state) -> std::optional<double> {
+       return static_cast<double>(state.failures.load(kRelaxed));
+     }},
+    {"penstock_endpoint_prefix_blocks_total", "counter",
+     "Prompt blocks of requests dispatched to an endpoint.",
+     [](const auto&, const auto& state) -> std::optional<double> {
+       return static_cast<double>(state.prefix_blocks.load(kRelaxed));
+     }},
+    {"penstock_endpoint_prefix_hit_blocks_total", "counter",
+     "Of these, leading ones believed to be cached there.",
+     [](const auto&, const auto& state) -> std::optional<double> {
+       return static_cast<double>(state.prefix_hit_blocks.load(kRelaxed));
+     }},
     {"penstock_endpoint_requests_total", "counter", "Requests dispatched to an endpoint.",
      [](const auto& report, const auto&) -> std::optional<double> {
        return static_cast<double>(report.requests);

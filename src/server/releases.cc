@@ -385,12 +385,13 @@ void Releases::AddMetrics(MetricRegistry& metrics) {
   };
   // As they are served: its run may be further by a tick.
   metrics.AddCallback(
-      "penstock_release_weight_percent",
-      "Share of a release's requests that each version gets, in percent.", "gauge",
+      "penstock_release_weight_ratio",
+      "Share of a release's requests that each version gets, 0 to 1.", "gauge",
       [this](const Sink& sink) {
         for (const auto& [release, input] : *inputs()) {
-          sink({{"release", release}, {"version", "stable"}}, input.weights.stable_percent);
-          sink({{"release", release}, {"version", "candidate"}}, input.weights.candidate_percent);
+          const release::Weights& weights = input.weights;
+          sink({{"release", release}, {"version", "stable"}}, weights.stable_percent / 100.0);
+          sink({{"release", release}, {"version", "candidate"}}, weights.candidate_percent / 100.0);
         }
       });
   add("penstock_release_phase", "1 for the phase that a release is in, 0 for all others.", "gauge",
@@ -421,6 +422,9 @@ void Releases::AddMetrics(MetricRegistry& metrics) {
       [](const release::VersionSamples& samples) { return static_cast<double>(samples.errors); });
   of_versions("penstock_release_ttft_seconds", "Geometric mean of their times to the first token.",
               [](const release::VersionSamples& samples) { return GeometricMean(samples.ttft); });
+  of_versions("penstock_release_tpot_seconds",
+              "Geometric mean of their times per output token after the first.",
+              [](const release::VersionSamples& samples) { return GeometricMean(samples.tpot); });
 }
 
 }  // namespace gw

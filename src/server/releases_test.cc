@@ -295,7 +295,8 @@ TEST_F(ReleasesTest, ShowsItsMetrics) {
   const auto has = [&](const std::string& line) {
     EXPECT_NE(page.find(line + "\n"), std::string::npos) << line << "\n" << page;
   };
-  has("penstock_release_weight_percent{release=\"default/r\",version=\"candidate\"} 10");
+  has("penstock_release_weight_ratio{release=\"default/r\",version=\"candidate\"} 0.1");
+  has("penstock_release_tpot_seconds{release=\"default/r\",version=\"stable\"} NaN");
   has("penstock_release_phase{phase=\"Progressing\",release=\"default/r\"} 1");
   has("penstock_release_phase{phase=\"Waiting\",release=\"default/r\"} 0");
   has("penstock_release_transitions_total{release=\"default/r\",to=\"Progressing\"} 1");

@@ -26,6 +26,7 @@
 #include "server/feed/gateway_feed.h"
 #include "server/front_end.h"
 #include "server/gateway_metrics.h"
+#include "server/process_metrics.h"
 #include "server/releases.h"
 #include "server/signals.h"
 #include "server/startup.h"
@@ -144,6 +145,7 @@ absl::Status ServerImpl::Start() {
   LogStart(options_, loaded, absl::StrJoin(handed_.Names(), ", "));
   files_ = loaded.files;
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
+  RegisterProcessMetrics(metrics_);
   source_->AddMetrics(metrics_);
   releases_.Load();
   configurator_.UseReleases(releases_);

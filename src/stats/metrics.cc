@@ -18,9 +18,9 @@ namespace {
 constexpr std::array kLatencyBuckets = {0.001, 0.0025, 0.005, 0.01,  0.025, 0.05, 0.1,
                                         0.25,  0.5,    1.0,   2.5,   5.0,   10.0, 20.0,
                                         40.0,  60.0,   120.0, 300.0, 600.0};
-constexpr std::array kInterTokenBuckets = {0.001, 0.0025, 0.005, 0.0075, 0.01,  0.015, 0.02,
-                                           0.025, 0.03,   0.04,  0.05,   0.075, 0.1,   0.15,
-                                           0.2,   0.3,    0.5,   1.0,    2.0,   5.0,   10.0};
+constexpr std::array kInterTokenBuckets = {
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03,
+    0.04,   0.05,    0.075,  0.1,   0.15,   0.2,   0.3,    0.5,  1.0,   2.0,  5.0,   10.0};
 
 // `a="1",b="2"`: the labels of one series as they stand between the braces, and the key it is found
 // by. Sorted by name, so that the order a caller gives them in does not matter.

@@ -456,7 +456,7 @@ TEST(MetricRegistry, NothingIsLostWhenManyThreadsCountAtOnce) {
 TEST(Buckets, AscendFromOneMillisecond) {
   EXPECT_EQ(LatencyBuckets().front(), 0.001);
   EXPECT_EQ(LatencyBuckets().back(), 600);
-  EXPECT_EQ(InterTokenBuckets().front(), 0.001);
+  EXPECT_EQ(InterTokenBuckets().front(), 0.0001);
   EXPECT_EQ(InterTokenBuckets().back(), 10);
   Histogram(LatencyBuckets()).Observe(1);  // would die if they did not ascend
   Histogram(InterTokenBuckets()).Observe(1);

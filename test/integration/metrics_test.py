@@ -5,12 +5,13 @@ import re
 import tempfile
 import unittest
 
-from harness import (GatewayTest, KubeApi, PairTest, chat_answer, eventually, free_port,
-                     gateway_objects, http_route, inference_model, inference_pool, pool_of)
+from harness import (GatewayTest, KubeApi, PairTest, chat_answer, chat_events, eventually,
+                     free_port, gateway_objects, http_route, inference_model, inference_pool,
+                     pool_of, stream_answer)
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 OF_CLUSTERS = "penstock_kube_"
-ROW = re.compile(r"^\| `(penstock_\w+)` \| (\w+) \| ([\w, ]*)\| ")
+ROW = re.compile(r"^\| `((?:penstock|process)_\w+)` \| (\w+) \| ([\w, ]*)\| ")
 
 
 def documented():
@@ -153,6 +154,39 @@ class ComeAndGoTest(GatewayTest):
         gateway.wait_metric("penstock_endpoint_requests_total", 30, pod=server.name)
         gateway.wait_metric("penstock_endpoint_first_bytes_total", 30,
                             endpoint=f"{server.address}:{server.port}")
+
+
+class WhatBoardsShowTest(GatewayTest):
+    """Of one answer each: what test/boards only asks for some number of."""
+
+    def test_a_stream_of_several_tokens_has_a_time_for_each(self):
+        streams = stream_answer(chat_events(["a", "b", "c"]))
+        server = self.model_server(
+            lambda request, connection: (streams if request.json().get("stream")
+                                         else chat_answer())(request, connection))
+        gateway = self.gateway(pool_of([server]))
+        self.assertEqual(gateway.chat(model="m").status, 200)
+        self.assertEqual(gateway.chat(model="m", stream=True).status, 200)
+        gateway.wait_metric("penstock_requests_total", 2, model="m", outcome="complete")
+        # The one that was no stream has none.
+        gateway.wait_metric("penstock_time_per_output_token_seconds_count", 1, model="m")
+
+    def test_an_endpoint_has_its_state_its_failures_and_its_hits(self):
+        server = self.model_server(chat_answer())
+        gateway = self.gateway(pool_of([server], strategy="PREFIX_CACHE"))
+        gateway.wait_metric("penstock_endpoint_ready", 1, pod=server.name)
+        for _ in range(2):
+            self.assertEqual(gateway.chat("What was said before. " * 40).status, 200)
+        page = gateway.metrics()
+        blocks = page.sum("penstock_endpoint_prefix_blocks_total", pod=server.name)
+        self.assertGreater(blocks, 2)
+        self.assertEqual(page.sum("penstock_endpoint_prefix_hit_blocks_total", pod=server.name),
+                         blocks / 2)
+        self.assertEqual(page.sum("penstock_endpoint_failures_total", pod=server.name), 0)
+        server.close()
+        self.assertEqual(gateway.chat().status, 503)
+        gateway.wait_metric_at_least("penstock_endpoint_failures_total", 1, pod=server.name)
+        gateway.wait_metric("penstock_endpoint_ready", 0, pod=server.name)
 
 
 class OutOfRangeTest(GatewayTest):

@@ -102,7 +102,7 @@ class ClusterReleaseTest(GatewayTest):
 
     def wait_share(self, gateway, percent):
         """Until that gateway routes by that share of the candidate."""
-        gateway.wait_metric("penstock_release_weight_percent", percent, deadline_s=LONG_S,
+        gateway.wait_metric("penstock_release_weight_ratio", percent / 100, deadline_s=LONG_S,
                             version="candidate")
 
     def wait_counted(self, gateway):

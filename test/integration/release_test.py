@@ -140,7 +140,7 @@ class WeightsTest(ReleaseTest):
         line = self.gate.wait_line("Request Handled", release="default/to-v2 candidate")
         self.assertEqual(line["pool"], "default/v2")
         metrics = self.gate.metrics()
-        self.assertEqual(metrics.sum("penstock_release_weight_percent", version="candidate"), 10)
+        self.assertEqual(metrics.sum("penstock_release_weight_ratio", version="candidate"), 0.1)
         self.assertEqual(metrics.sum("penstock_release_phase", phase="Progressing"), 1)
         eventually(lambda: self.status()["candidate"]["samples"] == served["v2"] and
                    self.status()["stable"]["samples"] == served["v1"], "all samples", 30)
