@@ -16,7 +16,7 @@ export function hasWords(words, ...texts) {
  * `value` of a row: a number or a text. Texts with numbers in them are in people's order (a2, a10).
  */
 export function sorted(rows, value, down) {
-  const keys = rows.map(value);
+  const keys = rows.map((row) => keyOf(value(row)));
   const order = rows.map((_, i) => i);
   const sign = down ? -1 : 1;
   order.sort((i, j) => {
@@ -24,11 +24,12 @@ export function sorted(rows, value, down) {
     if (a === b) return i - j;
     if (a === null || a === undefined) return 1;
     if (b === null || b === undefined) return -1;
-    if (typeof a === 'number' && typeof b === 'number') return sign * (a - b) || i - j;
-    return sign * naturally(a, b) || i - j;
+    return a < b ? -sign : a > b ? sign : i - j;
   });
   return order.map((i) => rows[i]);
 }
+
+const keyOf = (value) => (typeof value === 'string' ? naturalKey(value) : typeof value === 'boolean' ? Number(value) : value);
 
 /**
  * Compares texts with the numbers in them as numbers. By keys that are kept, with digits filled up:
