@@ -29,6 +29,25 @@ export function sorted(rows, value, down) {
   return order.map((i) => rows[i]);
 }
 
+/**
+ * An order that is made anew only every `everyMs`, or when `what` (the sort and the filters) is another:
+ * rows that jump twice a second cannot be read, and moving them costs more than what they say. Rows
+ * that have come since stand at the end until then.
+ *
+ * @return {(rows: object[], what: string, sort: (rows: object[]) => object[], nowMs: number) => object[]}
+ */
+export function calmOrder(everyMs) {
+  let kept = {what: null};
+  return (rows, what, sort, nowMs) => {
+    if (kept.what !== what || nowMs - kept.at >= everyMs) {
+      const order = sort(rows);
+      kept = {what, at: nowMs, ranks: new Map(order.map((row, i) => [row.key, i]))};
+      return order;
+    }
+    return sorted(rows, (row) => kept.ranks.get(row.key), false);
+  };
+}
+
 const keyOf = (value) => (typeof value === 'string' ? naturalKey(value) : typeof value === 'boolean' ? Number(value) : value);
 
 /**

@@ -6,7 +6,7 @@ import {Inspector} from '../parts/inspector.jsx';
 import {Ago, Bar, Choice, Clock, Empty, Facts, Search, Until} from '../parts/small.jsx';
 import {State, Shape} from '../parts/state.jsx';
 import {inOrder, Table} from '../parts/table.jsx';
-import {distinct, hasWords, naturally, wordsOf} from '../rows.js';
+import {calmOrder, distinct, hasWords, naturally, wordsOf} from '../rows.js';
 import {count, ms, percent, rate, seconds} from '../units.js';
 
 const STATES = ['ejected', 'silent', 'trial', 'unknown', 'stale', 'ready'];
@@ -59,6 +59,7 @@ function matches(row, state) {
   return row.state === state;
 }
 
+const calmly = calmOrder(2000);
 const byNames = (a, b) => naturally(a.pool, b.pool) || naturally(a.pod ?? a.address, b.pod ?? b.address);
 
 export function Endpoints() {
@@ -66,7 +67,7 @@ export function Endpoints() {
   const all = store.table('endpoints').inOrder(byNames);
   const found = filterEndpoints(all, query);
   busiest = found.reduce((most, row) => Math.max(most, row.in_flight ?? 0), 1);
-  const rows = inOrder(found, COLUMNS, query.sort || 'state');
+  const rows = calmly(found, `${query.sort} ${query.pool} ${query.state} ${query.role} ${query.q}`, (list) => inOrder(list, COLUMNS, query.sort || 'state'), performance.now());
   const pools = distinct(all, 'pool');
   const roles = distinct(all, 'role');
   const picked = query.sel ? all.find((row) => selOf(row) === query.sel) : null;
