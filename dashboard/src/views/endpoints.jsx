@@ -34,8 +34,8 @@ const COLUMNS = [
 ];
 
 function Note({row}) {
-  if (row.state === 'ejected' && row.ejected_until !== null) return <span>ejected, <Until at={row.ejected_until} /></span>;
-  if (row.silent_at !== null) return <span>silent for <Ago at={row.silent_at} /></span>;
+  if (row.state === 'ejected' && row.ejected_until !== null) return <Until at={row.ejected_until} />;
+  if (row.silent_at !== null) return <span>for <Ago at={row.silent_at} /></span>;
   if (row.paused_until !== null) return <span>paused, <Until at={row.paused_until} /></span>;
   if (row.allowed !== null) return `pushed back: ${row.allowed} allowed`;
   if (row.scrape_failures > 0) return `${count(row.scrape_failures)} scrape${row.scrape_failures === 1 ? '' : 's'} failed`;
