@@ -17,7 +17,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo experiment pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance boards test-boards boards-schema
+.PHONY: help deps build test demo experiment pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance boards test-boards boards-schema dashboard test-dashboard
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,13 @@ experiment: build  ## PREFIX_CACHE beside a plain Service on conversations, into
 
 pictures: build  ## docs/pictures/ from runs of the demos QUEUE=1 and RELEASE=1 (four minutes)
 	@PENSTOCK=$(BUILD)/penstock tools/demo_pictures.py docs/pictures
+
+dashboard:  ## dashboard/dist/ from its sources (needs Node 20.19 and npm)
+	@tools/dashboard build
+
+test-dashboard: build  ## the dashboard: unit tests, dist/, every view in Chromium; PICTURES=docs/pictures (needs Node)
+	@tools/install-deps dashboard
+	@PENSTOCK=$(abspath $(BUILD))/penstock tools/dashboard test $(PICTURES)
 
 bench: configure  ## micro-benchmarks of every folder
 	@cmake --build $(BUILD) -j$(JOBS) --target benchmarks

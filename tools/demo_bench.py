@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """BENCH=1: conversations on a simulated fleet, PREFIX_CACHE beside DEFAULT (docs/benchmarking.md).
 
-As a program it makes the experiment of docs/results: PREFIX_CACHE beside a plain Service, more pairs.
+As a program it makes the experiment of docs/results: PREFIX_CACHE beside a plain Service, in more
+pairs.
 """
 
 import argparse

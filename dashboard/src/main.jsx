@@ -74,8 +74,14 @@ function Top() {
 
 function Menu({name}) {
   const badges = store.gateway ? badgesOf() : {};
+  const menu = useRef(null);
+  useEffect(() => {
+    // On a phone the menu is a strip that scrolls.
+    const link = menu.current.querySelector('[aria-current]');
+    if (link) menu.current.scrollLeft = link.offsetLeft - (menu.current.clientWidth - link.offsetWidth) / 2;
+  }, [name]);
   return (
-    <nav class="menu" aria-label="Views">
+    <nav class="menu" aria-label="Views" ref={menu}>
       {VIEWS.map((view) => {
         const badge = badges[view.path];
         return (

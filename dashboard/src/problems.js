@@ -5,6 +5,14 @@ export const NOT_USED = ['ejected', 'silent'];
 
 /** @return {{level: 'bad'|'warn', kind: string, what: string, why: string, href: string}[]} */
 export function problemsOf(store) {
+  if (cached.store === store && cached.version === store.version) return cached.problems;
+  cached = {store, version: store.version, problems: allProblems(store)};
+  return cached.problems;
+}
+
+let cached = {};
+
+function allProblems(store) {
   return [...ofGateway(store.gateway), ...ofPools(store), ...ofEndpoints(store), ...ofObjects(store),
     ...ofReleases(store)];
 }

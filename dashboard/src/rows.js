@@ -16,7 +16,7 @@ export function hasWords(words, ...texts) {
  * `value` of a row: a number or a text. Texts with numbers in them are in people's order (a2, a10).
  */
 export function sorted(rows, value, down) {
-  const keys = rows.map(value);
+  const keys = rows.map((row) => keyOf(value(row)));
   const order = rows.map((_, i) => i);
   const sign = down ? -1 : 1;
   order.sort((i, j) => {
@@ -24,11 +24,31 @@ export function sorted(rows, value, down) {
     if (a === b) return i - j;
     if (a === null || a === undefined) return 1;
     if (b === null || b === undefined) return -1;
-    if (typeof a === 'number' && typeof b === 'number') return sign * (a - b) || i - j;
-    return sign * naturally(a, b) || i - j;
+    return a < b ? -sign : a > b ? sign : i - j;
   });
   return order.map((i) => rows[i]);
 }
+
+/**
+ * An order that is made anew only every `everyMs`, or when `what` (the sort and the filters) is another:
+ * rows that jump twice a second cannot be read, and moving them costs more than what they say. Rows
+ * that have come since stand at the end until then.
+ *
+ * @return {(rows: object[], what: string, sort: (rows: object[]) => object[], nowMs: number) => object[]}
+ */
+export function calmOrder(everyMs) {
+  let kept = {what: null};
+  return (rows, what, sort, nowMs) => {
+    if (kept.what !== what || nowMs - kept.at >= everyMs) {
+      const order = sort(rows);
+      kept = {what, at: nowMs, ranks: new Map(order.map((row, i) => [row.key, i]))};
+      return order;
+    }
+    return sorted(rows, (row) => kept.ranks.get(row.key), false);
+  };
+}
+
+const keyOf = (value) => (typeof value === 'string' ? naturalKey(value) : typeof value === 'boolean' ? Number(value) : value);
 
 /**
  * Compares texts with the numbers in them as numbers. By keys that are kept, with digits filled up:

@@ -30,6 +30,7 @@ export function rate(value) {
 export function percent(ratio) {
   if (isAbsent(ratio)) return ABSENT;
   const value = ratio * 100;
+  if (value > 0 && value < 0.05) return '< 0.1 %';
   return `${value > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value)} %`;
 }
 

@@ -159,7 +159,9 @@ async function takePicture(page, name, path) {
     await eventually('the charts have a minute', () => page.evaluate(() => performance.now() > 45_000));
   }
   await page.evaluate(() => scrollTo(0, 0));
-  await page.screenshot({path});
+  const {width, height} = page.viewportSize();
+  const end = await page.evaluate(() => Math.ceil(document.querySelector('main').lastElementChild.getBoundingClientRect().bottom) + 24);
+  await page.screenshot({path, clip: {x: 0, y: 0, width, height: Math.min(height, Math.max(end, 400))}});
 }
 
 async function keysWork(browser, {url, scene}) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
 import {partsOf, problemsOf} from '../src/problems.js';
-import {distinct, hasWords, sorted, wordsOf} from '../src/rows.js';
+import {calmOrder, distinct, hasWords, sorted, wordsOf} from '../src/rows.js';
 import {Store} from '../src/store.js';
 
 const names = (rows) => rows.map((row) => row.n).join(' ');
@@ -16,6 +16,15 @@ test('what is absent comes last, whichever way, and equals keep their order', ()
 test('numbers in names count as numbers', () => {
   const rows = ['pod-10', 'pod-9', 'Pod-1', '127.0.0.2', '127.0.0.11'].map((n) => ({n}));
   assert.equal(names(sorted(rows, (row) => row.n, false)), '127.0.0.2 127.0.0.11 Pod-1 pod-9 pod-10');
+});
+
+test('an order holds for a while, or until another one is asked for', () => {
+  const calm = calmOrder(2000);
+  const told = (rows, what, now) => names(calm(rows.map(([key, v]) => ({key, n: key + v, v})), what, (list) => sorted(list, (row) => row.v, true), now));
+  assert.equal(told([['a', 1], ['b', 2]], 'v', 1000), 'b2 a1');
+  assert.equal(told([['c', 9], ['a', 7], ['b', 2]], 'v', 2900), 'b2 a7 c9');
+  assert.equal(told([['c', 9], ['a', 7], ['b', 2]], 'v', 3000), 'c9 a7 b2');
+  assert.equal(told([['c', 1], ['a', 7]], 'v, other filters', 3001), 'a7 c1');
 });
 
 test('a search wants all its words', () => {

@@ -46,11 +46,13 @@ function step(world, chance) {
   return structuredClone(change);
 }
 
+const plain = (columns) => (row) => Object.fromEntries(['key', ...columns].map((name) => [name, row[name]]));
+
 const contents = (store) => ({
   at: store.at,
   gateway: store.gateway,
   tables: Object.fromEntries(Object.keys(COLUMNS).map((name) =>
-    [name, new Map([...store.table(name).rows].sort(([a], [b]) => (a < b ? -1 : 1)))])),
+    [name, [...store.table(name).rows.values()].map(plain(COLUMNS[name])).sort((a, b) => (a.key < b.key ? -1 : 1))])),
   requests: store.requests.slice(-100).map(({id, status}) => [id, status]),
 });
 
@@ -77,12 +79,31 @@ test('a state and changes come to the same as the whole state', () => {
 test('rows are objects, the list of them stays the same until something changes', () => {
   const store = new Store();
   store.applyState({at: 1, gateway: {}, tables: {pools: {columns: ['pool', 'in_flight'], rows: {1: ['a', 2], 7: ['b']}}}});
-  assert.deepEqual(store.table('pools').list(), [{key: '1', pool: 'a', in_flight: 2}, {key: '7', pool: 'b', in_flight: null}]);
+  const told = () => store.table('pools').list().map(plain(['pool', 'in_flight']));
+  assert.deepEqual(told(), [{key: '1', pool: 'a', in_flight: 2}, {key: '7', pool: 'b', in_flight: null}]);
   const list = store.table('pools').list();
   store.applyChange({at: 2});
   assert.equal(store.table('pools').list(), list);
   store.applyChange({at: 3, tables: {pools: {gone: ['1']}}});
-  assert.deepEqual(store.table('pools').list(), [{key: '7', pool: 'b', in_flight: null}]);
+  assert.deepEqual(told(), [{key: '7', pool: 'b', in_flight: null}]);
+});
+
+test('an order by names is kept while rows change, and made anew when they come and go', () => {
+  const store = new Store();
+  store.applyState({at: 1, gateway: {}, tables: {pools: {columns: ['pool', 'n'], rows: {1: ['b', 1], 2: ['a', 2]}}}});
+  let compared = 0;
+  const byName = (a, b) => {
+    ++compared;
+    return a.pool < b.pool ? -1 : 1;
+  };
+  const told = () => store.table('pools').inOrder(byName).map((row) => `${row.pool}${row.n}`).join(' ');
+  assert.equal(told(), 'a2 b1');
+  const before = compared;
+  store.applyChange({at: 2, tables: {pools: {set: {1: ['b', 7]}}}});
+  assert.equal(told(), 'a2 b7');
+  assert.equal(compared, before);
+  store.applyChange({at: 3, tables: {pools: {set: {9: ['aa', 3]}, gone: ['2']}}});
+  assert.equal(told(), 'aa3 b7');
 });
 
 test('tables that nobody told of are empty, and changes of them are ignored', () => {

@@ -1,5 +1,5 @@
 /** All endpoints as small squares: how full each one's KV cache is, and which are not in use. */
-import {useEffect, useRef, useState} from 'preact/hooks';
+import {useEffect, useLayoutEffect, useRef, useState} from 'preact/hooks';
 
 import {color, themeVersion} from '../theme.js';
 import {count, percent} from '../units.js';
@@ -7,6 +7,7 @@ import {Shape} from './state.jsx';
 
 const HEIGHT_PX = 66;
 const STEPS = 10;
+const PAINT_MS = 900;
 
 /** @param {{rows: object[], onPick: (row: object) => void}} props `rows` in the order in which they stand */
 export function Heat({rows, onPick}) {
@@ -23,11 +24,17 @@ export function Heat({rows, onPick}) {
     observer.observe(frame);
     return () => observer.disconnect();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     colors.current = {load: Array.from({length: STEPS + 1}, (_, i) => color(`heat-${i}`)), bad: color('bad'), warn: color('warn'), dim: color('dim'), panel: color('panel')};
   }, [theme]);
-  useEffect(() => {
-    if (width > 0) grid.current = paint(canvas.current, rows, width, colors.current);
+  useLayoutEffect(() => {
+    if (width === 0) return;
+    // Of thousands of squares a picture a second is enough.
+    const key = `${width} ${theme} ${rows.length} ${rows[0]?.key} ${rows.at(-1)?.key}`;
+    const {painted} = grid;
+    if (painted?.key === key && performance.now() - painted.at < PAINT_MS) return;
+    grid.painted = {key, at: performance.now()};
+    grid.current = paint(canvas.current, rows, width, colors.current);
   });
 
   const at = (event) => {
@@ -67,27 +74,42 @@ function paint(canvas, rows, width, colors) {
   const draw = canvas.getContext('2d');
   draw.setTransform(scale, 0, 0, scale, 0, 0);
   draw.clearRect(0, 0, width, height);
-  const gap = side > 5 ? 2 : 1;
+  const size = side > 5 ? side - 2 : side - 1;
+  const place = (i) => [(i % across) * side, Math.floor(i / across) * side];
+  const outs = [];
+  const doubtful = [];
+  // By colours: to set one costs more than to fill a square.
+  const buckets = Array.from({length: STEPS + 1}, () => []);
   rows.forEach((row, i) => {
-    const [x, y, size] = [(i % across) * side, Math.floor(i / across) * side, side - gap];
-    const isOut = row.state === 'ejected' || row.state === 'silent';
-    const isDoubtful = !isOut && row.state !== 'ready';
-    draw.fillStyle = isOut ? colors.bad : colors.load[Math.round(Math.max(0, Math.min(1, row.kv_cache_utilization_ratio ?? 0)) * STEPS)];
-    draw.fillRect(x, y, size, size);
-    if (isOut && size > 3) { // crossed out, for who does not see the colour
-      draw.strokeStyle = colors.panel;
-      draw.lineWidth = Math.max(1, size / 8);
-      draw.beginPath();
-      draw.moveTo(x + 1, y + 1);
-      draw.lineTo(x + size - 1, y + size - 1);
-      draw.moveTo(x + size - 1, y + 1);
-      draw.lineTo(x + 1, y + size - 1);
-      draw.stroke();
-    } else if (isDoubtful) {
-      draw.strokeStyle = colors.warn;
-      draw.lineWidth = size > 5 ? 2 : 1;
-      draw.strokeRect(x + 1, y + 1, size - 2, size - 2);
+    if (row.state === 'ejected' || row.state === 'silent') {
+      outs.push(i);
+      return;
     }
+    if (row.state !== 'ready') doubtful.push(i);
+    buckets[Math.round(Math.max(0, Math.min(1, row.kv_cache_utilization_ratio ?? 0)) * STEPS)].push(i);
   });
+  const fill = (indices, color) => {
+    draw.fillStyle = color;
+    for (const i of indices) draw.fillRect(...place(i), size, size);
+  };
+  buckets.forEach((indices, step) => fill(indices, colors.load[step]));
+  fill(outs, colors.bad);
+  draw.beginPath(); // crossed out, for who does not see the colour
+  for (const i of size > 3 ? outs : []) {
+    const [x, y] = place(i);
+    draw.moveTo(x + 1, y + 1);
+    draw.lineTo(x + size - 1, y + size - 1);
+    draw.moveTo(x + size - 1, y + 1);
+    draw.lineTo(x + 1, y + size - 1);
+  }
+  draw.strokeStyle = colors.panel;
+  draw.lineWidth = Math.max(1, size / 8);
+  draw.stroke();
+  draw.strokeStyle = colors.warn;
+  draw.lineWidth = size > 5 ? 2 : 1;
+  for (const i of doubtful) {
+    const [x, y] = place(i);
+    draw.strokeRect(x + 1, y + 1, size - 2, size - 2);
+  }
   return {side, across};
 }

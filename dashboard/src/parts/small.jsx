@@ -44,14 +44,10 @@ export const Clock = ({at}) => (at === null || at === undefined ? ABSENT :
 
 /** A share of 0 to 1 as a bar with its number. */
 export function Bar({ratio, text, tone}) {
-  if (ratio === null || ratio === undefined) return <span class="bar none"><span class="number">{ABSENT}</span></span>;
-  const width = Math.max(0, Math.min(1, ratio)) * 100;
-  return (
-    <span class={`bar ${tone ?? (ratio > 0.9 ? 'bad' : ratio > 0.8 ? 'warn' : '')}`}>
-      <span class="track"><span class="fill" style={{width: `${width.toFixed(1)}%`}} /></span>
-      <span class="number">{text ?? percent(ratio)}</span>
-    </span>
-  );
+  if (ratio === null || ratio === undefined) return ABSENT;
+  const width = Math.round(Math.max(0, Math.min(1, ratio)) * 100);
+  // One element and a background: a table of many is laid out twice a second.
+  return <><i class={`bar ${tone ?? (ratio > 0.9 ? 'bad' : ratio > 0.8 ? 'warn' : '')}`} style={{backgroundSize: `${width}% 100%`}} />{text ?? percent(ratio)}</>;
 }
 
 /** Label and choice. The address's filter `name` holds what is chosen. */

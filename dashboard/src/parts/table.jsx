@@ -12,7 +12,7 @@ import {address, setQuery} from '../app.js';
 import {sorted} from '../rows.js';
 
 const ROW_PX = 30; // as the style sheet has it
-const BEYOND = 10; // rows above and below what is seen
+const BEYOND = 5; // rows above and below what is seen
 const WHOLE_MAX = 60; // up to as many rows all are in the document
 
 /**

@@ -6,7 +6,7 @@ import {Inspector} from '../parts/inspector.jsx';
 import {Ago, Bar, Choice, Clock, Empty, Facts, Search, Until} from '../parts/small.jsx';
 import {State, Shape} from '../parts/state.jsx';
 import {inOrder, Table} from '../parts/table.jsx';
-import {distinct, hasWords, naturally, sorted, wordsOf} from '../rows.js';
+import {calmOrder, distinct, hasWords, naturally, wordsOf} from '../rows.js';
 import {count, ms, percent, rate, seconds} from '../units.js';
 
 const STATES = ['ejected', 'silent', 'trial', 'unknown', 'stale', 'ready'];
@@ -34,8 +34,8 @@ const COLUMNS = [
 ];
 
 function Note({row}) {
-  if (row.state === 'ejected' && row.ejected_until !== null) return <span>ejected, <Until at={row.ejected_until} /></span>;
-  if (row.silent_at !== null) return <span>silent for <Ago at={row.silent_at} /></span>;
+  if (row.state === 'ejected' && row.ejected_until !== null) return <Until at={row.ejected_until} />;
+  if (row.silent_at !== null) return <span>for <Ago at={row.silent_at} /></span>;
   if (row.paused_until !== null) return <span>paused, <Until at={row.paused_until} /></span>;
   if (row.allowed !== null) return `pushed back: ${row.allowed} allowed`;
   if (row.scrape_failures > 0) return `${count(row.scrape_failures)} scrape${row.scrape_failures === 1 ? '' : 's'} failed`;
@@ -59,17 +59,18 @@ function matches(row, state) {
   return row.state === state;
 }
 
+const calmly = calmOrder(2000);
+const byNames = (a, b) => naturally(a.pool, b.pool) || naturally(a.pod ?? a.address, b.pod ?? b.address);
+
 export function Endpoints() {
   const {query} = address();
-  const all = store.table('endpoints').list();
+  const all = store.table('endpoints').inOrder(byNames);
   const found = filterEndpoints(all, query);
   busiest = found.reduce((most, row) => Math.max(most, row.in_flight ?? 0), 1);
-  const rows = inOrder(found, COLUMNS, query.sort || 'state');
-  const strip = sorted(found, (row) => row.pod ?? row.address, false);
+  const rows = calmly(found, `${query.sort} ${query.pool} ${query.state} ${query.role} ${query.q}`, (list) => inOrder(list, COLUMNS, query.sort || 'state'), performance.now());
   const pools = distinct(all, 'pool');
   const roles = distinct(all, 'role');
   const picked = query.sel ? all.find((row) => selOf(row) === query.sel) : null;
-  if (pools.length > 1) strip.sort((a, b) => naturally(a.pool, b.pool));
   const columns = COLUMNS.filter((column) => (column.key !== 'role' || roles.length > 0) && (column.key !== 'pool' || (pools.length > 1 && !query.pool)));
   return (
     <>
@@ -81,7 +82,7 @@ export function Endpoints() {
         {roles.length > 0 && <Choice name="role" label="Role" values={roles} />}
         <Counts rows={all} pool={query.pool} />
       </div>
-      <Heat rows={strip} onPick={(row) => setQuery({sel: selOf(row)})} />
+      <Heat rows={found} onPick={(row) => setQuery({sel: selOf(row)})} />
       <div class={picked ? 'with-inspector' : ''}>
         <Table label="Endpoints" tall columns={columns} rows={rows} standard="state" keyOf={selOf} selected={query.sel} hrefOf={(row) => withQuery({sel: selOf(row)})}
           empty={all.length === 0 ? 'No pool has an endpoint.' : 'No endpoint is like that.'} />

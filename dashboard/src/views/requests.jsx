@@ -10,8 +10,8 @@ import {distinct, hasWords, wordsOf} from '../rows.js';
 import {count, ms} from '../units.js';
 
 const COLUMNS = [
-  {key: 'id', label: 'Request', width: 11, cell: (row) => <code>{row.id}</code>, title: (row) => row.id},
-  {key: 'ended_at', label: 'Ended', width: 5.5, number: true, cell: (row) => <Clock at={row.ended_at} />},
+  {key: 'id', label: 'Request', width: 10.5, cell: (row) => <code>{row.id}</code>, title: (row) => row.id},
+  {key: 'ended_at', label: 'Ended', width: 6.2, number: true, cell: (row) => <Clock at={row.ended_at} />},
   {key: 'status', label: 'Status', width: 4.5, number: true, cell: (row) => row.status || '–'},
   {key: 'outcome', label: 'Outcome', width: 8.5, cell: (row) => <State word={row.outcome} />, title: (row) => row.reason ?? row.outcome},
   {key: 'requested_model', label: 'Model', width: 9},
