@@ -17,7 +17,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo experiment pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm install clean configure soak render deb test-kubernetes conformance boards test-boards boards-schema dashboard test-dashboard
+.PHONY: help deps build test demo experiment pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm bench-vllm install clean configure soak render deb test-kubernetes conformance boards test-boards boards-schema dashboard test-dashboard
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,9 @@ tsan: deps  ## unit tests under the thread sanitizer
 
 test-vllm: build  ## against real vLLM servers on the CPU, alike and as a pair (5.8 GB, several minutes)
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/run
+
+bench-vllm: build  ## `penstock bench` beside `vllm bench serve`, by turns against a real vLLM server (5.8 GB, half an hour); ARGS of bench/beside_vllm.py
+	@PENSTOCK=$(abspath $(BUILD))/penstock test/vllm/beside $(ARGS)
 
 test-kubernetes: build  ## chart (needs Go), rights and scenarios on a real API server (needs root); KUBECTL=COMMAND: not the scenarios
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/kubernetes/run

@@ -46,6 +46,7 @@ struct Answer {
   AnswerEnd end = AnswerEnd::kUnfinished;
   int status = 0;          // 0: there was no head
   std::string error = {};  // of all but kComplete: what is known, such as "429 queue_full"
+  Duration held{};         // how long it was due and waited for a place (--in-flight-max)
   Duration sent{};         // its first byte was handed to a connection
   Duration first{};        // the first event that carries output; zero: there was none
   Duration last{};         // the last such

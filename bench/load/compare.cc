@@ -133,16 +133,6 @@ void AddLatency(Comparison* out, const Latency& latency, std::span<const NamedRe
   }
 }
 
-std::string RatioText(const ComparedFigure& figure, size_t i) {
-  if (std::isnan(figure.ratios[i])) return "";
-  std::string out = fmt::format("x{:.3f}", figure.ratios[i]);
-  if (const std::optional<Interval>& interval = figure.intervals[i]) {
-    const bool apart = interval->low > 1 || interval->high < 1;
-    out += fmt::format(" [{:.3f}, {:.3f}]{}", interval->low, interval->high, apart ? "*" : " ");
-  }
-  return out;
-}
-
 }  // namespace
 
 std::vector<Interval> BootstrapRatios(std::vector<double> base, std::vector<double> with,
@@ -194,6 +184,34 @@ Comparison Compare(std::span<const NamedResult> results, Random& random) {
   return out;
 }
 
+std::vector<LatencyValues> LatenciesOf(std::span<const NamedResult> results) {
+  std::vector<LatencyValues> out;
+  for (const Latency& latency : kLatencies) {
+    LatencyValues& values = out.emplace_back(LatencyValues{latency.name, {}});
+    for (const NamedResult& named : results) {
+      values.values_s.push_back(ValuesOf(*named.result, latency));
+      std::ranges::sort(values.values_s.back());
+    }
+  }
+  return out;
+}
+
+std::string RatioText(const ComparedFigure& figure, size_t i) {
+  if (std::isnan(figure.ratios[i])) return "";
+  std::string out = fmt::format("x{:.3f}", figure.ratios[i]);
+  if (const std::optional<Interval>& interval = figure.intervals[i]) {
+    out += fmt::format(" [{:.3f}, {:.3f}]{}", interval->low, interval->high,
+                       VerdictOf(figure, i) != 0 ? "*" : " ");
+  }
+  return out;
+}
+
+int VerdictOf(const ComparedFigure& figure, size_t i) {
+  const std::optional<Interval>& interval = figure.intervals[i];
+  if (!interval || !(interval->low > 1 || interval->high < 1)) return 0;
+  return (interval->high < 1) == figure.less_is_better ? 1 : -1;
+}
+
 std::string ComparisonText(const Comparison& comparison) {
   constexpr size_t kNameWidth = 23;
   constexpr size_t kValueWidth = 11;
@@ -221,11 +239,7 @@ std::string ComparisonText(const Comparison& comparison) {
     }
     out += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
   }
-  if (apart) {
-    out +=
-        "\n[ ]: 95 % confidence interval of the ratio; *: without 1. Both of these runs alone:\n"
-        "another run of the same may differ by more.\n";
-  }
+  if (apart) out += fmt::format("\n{}\n", kIntervalNote);
   return out;
 }
 

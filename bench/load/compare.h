@@ -51,6 +51,21 @@ Comparison Compare(std::span<const NamedResult> results, Random& random);
 // interval, where there is one) in each of the others. An asterisk marks intervals without 1.
 std::string ComparisonText(const Comparison& comparison);
 
+// A latency of each completed request that has it, in seconds, ascending. "TTFT", "TPOT" or "E2E".
+struct LatencyValues {
+  std::string name;
+  std::vector<std::vector<double>> values_s;  // one of each result
+};
+std::vector<LatencyValues> LatenciesOf(std::span<const NamedResult> results);
+
+// "x0.912 [0.873, 0.951]*"; "" without a ratio. REQUIRES: i < ratios.size()
+std::string RatioText(const ComparedFigure& figure, size_t i);
+// An interval without 1: better or worse than the first (1, -1), or 0.
+int VerdictOf(const ComparedFigure& figure, size_t i);
+inline constexpr char kIntervalNote[] =
+    "[ ]: 95 % confidence interval of the ratio; *: without 1. Both of these runs alone:\n"
+    "another run of the same may differ by more.";
+
 // The interval of quantile(`with`) / quantile(`base`) for each of `shares`, and of the ratio of
 // means behind them. Samples beyond kBootstrapMax are thinned out evenly first, which makes
 // intervals wider, never narrower.

@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "bench/load/compare_html.h"
+
 namespace gw::bench {
 namespace {
 
@@ -132,6 +134,38 @@ TEST(ComparisonText, IsATableWithoutWhatNobodyMeasured) {
   EXPECT_THAT(text, HasSubstr("*: without 1"));
   EXPECT_THAT(text, Not(HasSubstr("goodput")));
   EXPECT_THAT(text, Not(HasSubstr("nan")));
+}
+
+TEST(CompareHtml, HasFiguresWithRatiosAndTheDistributions) {
+  const Result base = ResultOf(0.1, 500, 1);
+  const Result slow = ResultOf(0.2, 500, 1);
+  Result figures = ResultOf(0.1, 50, 2);
+  figures.requests.clear();
+  const std::array<NamedResult, 3> results = {
+      {{"<base>", &base}, {"slow.json", &slow}, {"figures.json", &figures}}};
+  Random random(1);
+  const std::string html = CompareHtml(results, Compare(results, random));
+  for (const char* part : {"&lt;base&gt;", "TTFT p99, ms", "x2.000 [", "<svg class=\"mark worse\"",
+                           "Time per output token", "figures.json (percentiles alone)"}) {
+    EXPECT_THAT(html, HasSubstr(part));
+  }
+  for (const char* part :
+       {"<base>", "http:", "https:", "src=", "href=", "url(", "<script", "nan"}) {
+    EXPECT_THAT(html, Not(HasSubstr(part)));
+  }
+}
+
+TEST(Compare, AVerdictWantsAnIntervalWithoutOne) {
+  ComparedFigure figure{.name = "TTFT", .less_is_better = true};
+  figure.ratios = {1, 0.8, 0.8, 1.3, 1.1};
+  figure.intervals = {std::nullopt, std::nullopt, Interval{0.7, 0.9}, Interval{1.2, 1.4},
+                      Interval{0.9, 1.3}};
+  EXPECT_EQ(VerdictOf(figure, 1), 0);
+  EXPECT_EQ(VerdictOf(figure, 2), 1);
+  EXPECT_EQ(VerdictOf(figure, 3), -1);
+  EXPECT_EQ(VerdictOf(figure, 4), 0);
+  figure.less_is_better = false;
+  EXPECT_EQ(VerdictOf(figure, 2), -1);
 }
 
 }  // namespace

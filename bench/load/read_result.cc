@@ -78,6 +78,7 @@ Record ReadRequest(Element from) {
           .last = time("last_ms"),
           .ended = time("ended_ms"),
           .gap_max = time("gap_max_ms"),
+          .held = time("held_ms"),
           .events = static_cast<uint32_t>(UnsignedOf(from, "events", kMost)),
           .prompt_tokens = CountOf(from, "prompt_tokens", -1),
           .output_tokens = CountOf(from, "output_tokens", -1),
@@ -159,6 +160,7 @@ absl::StatusOr<Result> ReadOurs(Element root) {
   result.summary.all = ReadFigures(*summary);
   result.summary.gaps = ReadDistribution(*summary, "gap");
   result.summary.lateness = ReadDistribution(*summary, "lateness");
+  result.summary.held = ReadDistribution(*summary, "held");
   result.summary.errors = ReadCounts(root, "errors");
   result.summary.seconds = NumberOf(root, "seconds");
   result.summary.warm_up = UnsignedOf(root, "warm_up_requests");

@@ -32,6 +32,7 @@ void RunRecords::Add(const Ask& ask, const Answer& answer) {
                 .last = answer.last,
                 .ended = answer.ended,
                 .gap_max = answer.gap_max,
+                .held = answer.held,
                 .events = answer.events,
                 .prompt_tokens = answer.prompt_tokens,
                 .output_tokens = answer.output_tokens,
@@ -46,7 +47,7 @@ void RunRecords::Add(const Ask& ask, const Answer& answer) {
     const auto next = static_cast<uint32_t>(sessions.size() + 1);
     record.session = sessions.try_emplace(ask.session, next).first->second;
   }
-  if (answer.sent != Duration(0)) lateness.Add(answer.sent - ask.due);
+  if (answer.sent != Duration(0)) lateness.Add(answer.sent - ask.due - answer.held);
   if (!record.ok()) {
     std::string error = answer.error.empty() ? std::string(NameOf(answer.end)) : answer.error;
     if (errors.size() >= kErrorsMax && !errors.contains(error)) error = kOther;

@@ -31,6 +31,7 @@ struct Record {
   Duration last{};
   Duration ended{};
   Duration gap_max{};
+  Duration held{};  // of what is before `sent`: it waited for a place, which is nobody's lateness
   uint32_t events = 0;
   int64_t prompt_tokens = -1;  // as reported, else as the workload means it; -1: neither
   int64_t output_tokens = -1;  // as reported, else `events`
@@ -70,7 +71,7 @@ struct RunRecords {
   std::vector<Record> records;             // of those that count, in the order in which they ended
   std::vector<RecordGroup> groups = {{}};  // the first is {"", ""}
   Histogram gaps;                          // between two events with output, all requests
-  Histogram lateness;                      // sent - due: the generator's own
+  Histogram lateness;                      // sent - due - held: the generator's own
   std::map<std::string, uint64_t> errors;  // Answer::error (or how it ended), how often
   Duration length{};                       // from the start of the run until the last answer
   uint64_t warm_up = 0;                    // requests that were left out

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "bench/load/fleet_html.h"
+#include "bench/load/report_page.h"
 #include "bench/load/report_text.h"
 #include "bench/load/run_series.h"
-#include "bench/load/svg_plot.h"
 
 namespace gw::bench {
 namespace {
@@ -41,35 +42,17 @@ text{fill:var(--soft);font:12px system-ui,sans-serif}.grid{stroke:var(--rule);fi
 .plots{grid-template-columns:1fr 1fr}}
 )";
 
-void AppendRow(std::string* out, std::string_view cell, const std::vector<std::string>& cells) {
-  *out += "<tr>";
-  for (const std::string& text : cells) {
-    *out += fmt::format("<{0}>{1}</{0}>", cell, HtmlEscaped(text));
-  }
-  *out += "</tr>\n";
-}
-
 void AppendHead(std::string* out, const Result& result) {
-  *out +=
-      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" "
-      "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n";
-  const std::string title = result.workload.empty() ? result.tool : result.workload;
-  *out += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n<dl>\n",
-                      HtmlEscaped(title), kStyle, HtmlEscaped(title));
-  const auto add = [&](std::string_view name, const std::string& text, bool code) {
-    if (text.empty()) return;
-    *out += fmt::format("<dt>{}</dt><dd>{}{}{}</dd>\n", name, code ? "<code>" : "",
-                        HtmlEscaped(text), code ? "</code>" : "");
-  };
-  add("target", result.target, true);
-  add("command", result.command, true);
-  add("started", result.started, false);
-  add("measured by", result.tool, false);
-  add("length", FigureText(result.summary.seconds) + " s", false);
+  AppendPageBegin(out, result.workload.empty() ? result.tool : result.workload);
+  *out += "<dl>\n";
+  AppendFact(out, "target", result.target, true);
+  AppendFact(out, "command", result.command, true);
+  AppendFact(out, "started", result.started, false);
+  AppendFact(out, "measured by", result.tool, false);
+  AppendFact(out, "length", FigureText(result.summary.seconds) + " s", false);
   if (result.summary.warm_up > 0) {
-    add("left out", fmt::format("{} requests, to warm up", result.summary.warm_up), false);
+    AppendFact(out, "left out", fmt::format("{} requests, to warm up", result.summary.warm_up),
+               false);
   }
   *out += "</dl>\n";
 }
@@ -91,7 +74,13 @@ void AppendLatencies(std::string* out, const Summary& summary) {
   add("between two events", summary.gaps);
   add("end to end (E2E)", summary.all.e2e);
   add("sent later than due", summary.lateness);
+  add("waited for a place", summary.held);
   *out += "</table></div>\n";
+  if (summary.held.count > 0) {
+    *out +=
+        "<p class=\"note\">Latencies count from when a request was due: what it waited for a "
+        "place (--in-flight-max) is in them.</p>\n";
+  }
 }
 
 void AppendFigures(std::string* out, const Summary& summary) {
@@ -136,36 +125,6 @@ void AppendErrors(std::string* out, const Summary& summary) {
     AppendRow(out, "td", {error, fmt::format("{}", count)});
   }
   *out += "</table></div>\n";
-}
-
-void AppendPlot(std::string* out, const Plot& plot) {
-  const std::string svg = SvgPlot(plot);
-  if (svg.empty()) return;
-  *out += fmt::format("<figure><figcaption>{}</figcaption>\n", HtmlEscaped(plot.title));
-  if (plot.lines.size() > 1) {
-    *out += "<ul class=\"names\">";
-    for (size_t i = 0; i < plot.lines.size(); ++i) {
-      *out += fmt::format(
-          "<li><svg viewBox=\"0 0 20 8\" aria-hidden=\"true\"><path class=\"line c{}\" "
-          "d=\"M2 4H18\"/></svg>{}</li>",
-          i, HtmlEscaped(plot.lines[i].name));
-    }
-    *out += "</ul>\n";
-  }
-  *out += svg + "</figure>\n";
-}
-
-// The share of values that are not above x, in points enough for an eye, the tail's included.
-PlotLine Cumulative(const std::string& name, const std::vector<double>& sorted_s) {
-  constexpr int kSteps = 200;
-  PlotLine line{name, {}};
-  if (sorted_s.empty()) return line;
-  const auto add = [&](double share) {
-    line.points.push_back({QuantileOfSorted(sorted_s, share) * 1e3, share * 100});
-  };
-  for (int i = 0; i < kSteps; ++i) add(static_cast<double>(i) / kSteps);
-  for (const double share : {0.9975, 0.999, 1.0}) add(share);
-  return line;
 }
 
 void AppendDistributions(std::string* out, const RunSeries& run) {
@@ -244,7 +203,9 @@ std::string ReportHtml(const Result& result) {
   AppendLatencies(&out, result.summary);
   AppendErrors(&out, result.summary);
   AppendPlots(&out, result);
-  return out + "</body>\n</html>\n";
+  if (!result.fleet.empty()) AppendFleet(&out, result.fleet);
+  AppendPageEnd(&out);
+  return out;
 }
 
 }  // namespace gw::bench

@@ -72,6 +72,7 @@ Document RequestDocument(const Record& record, const RecordGroup& group) {
   if (record.tpot() != Duration(0)) out.Set("tpot_ms", ToMillis(record.tpot()));
   out.Set("e2e_ms", ToMillis(record.e2e()));
   set_time("gap_max_ms", record.gap_max);
+  set_time("held_ms", record.held);
   out.Set("events", record.events);
   const auto set_tokens = [&](std::string_view name, int64_t tokens) {
     if (tokens >= 0) out.Set(name, tokens);
@@ -82,17 +83,68 @@ Document RequestDocument(const Record& record, const RecordGroup& group) {
   return out;
 }
 
-// Behind the members of the document, which is then closed again: a Document of a million requests
-// would take a gigabyte.
-void AppendRequests(std::string* json, const Result& result) {
+Document NumbersDocument(const std::vector<double>& values) {
+  Document out = Document::List();
+  for (const double value : values) out.Add(value);
+  return out;
+}
+
+Document EndpointDocument(const EndpointSeries& endpoint, uint64_t requests) {
+  Document out = Document::Map();
+  out.Set("pool", endpoint.pool)
+      .Set("pod", endpoint.pod)
+      .Set("endpoint", endpoint.endpoint)
+      .Set("requests", endpoint.requests);
+  if (requests > 0) {
+    out.Set("request_share",
+            static_cast<double>(endpoint.requests) / static_cast<double>(requests));
+  }
+  if (!endpoint.has_series()) return out;
+  out.Set("in_flight", NumbersDocument(endpoint.in_flight))
+      .Set("waiting", NumbersDocument(endpoint.waiting))
+      .Set("running", NumbersDocument(endpoint.running))
+      .Set("kv_cache_utilization_ratio", NumbersDocument(endpoint.kv_cache_ratio));
+  return out;
+}
+
+Document FleetDocument(const FleetSeries& fleet) {
+  Document out = Document::Map();
+  out.Set("failed_reads", fleet.failed_reads).SetText("error", fleet.error);
+  out.Set("left_out", fleet.left_out).Set("times_s", NumbersDocument(fleet.times_s));
+  Document endpoints = Document::List();
+  for (const EndpointSeries& one : fleet.endpoints) {
+    endpoints.Add(EndpointDocument(one, fleet.requests()));
+  }
+  Document queues = Document::List();
+  for (const QueueSeries& one : fleet.queues) {
+    queues.Add(Document::Map()
+                   .Set("pool", one.pool)
+                   .Set("priority", one.priority)
+                   .Set("waiting", NumbersDocument(one.waiting)));
+  }
+  out.Set("endpoints", std::move(endpoints)).Set("queues", std::move(queues));
+  return out;
+}
+
+// One more member behind those of the document, which is then closed again.
+void AppendMember(std::string* json, std::string_view name, std::string_view value) {
   json->resize(json->rfind('\n', json->size() - 2));  // "\n}\n"
-  *json += ",\n    \"requests\": [";
+  *json += ",\n    \"";
+  *json += name;
+  *json += "\": ";
+  *json += value;
+  *json += "\n}\n";
+}
+
+// As text: a Document of a million requests would take a gigabyte.
+void AppendRequests(std::string* json, const Result& result) {
+  std::string list = "[";
   for (size_t i = 0; i < result.requests.size(); ++i) {
     const Record& record = result.requests[i];
-    *json += i == 0 ? "\n        " : ",\n        ";
-    *json += RequestDocument(record, result.groups[record.group]).ToCompactJson();
+    list += i == 0 ? "\n        " : ",\n        ";
+    list += RequestDocument(record, result.groups[record.group]).ToCompactJson();
   }
-  *json += "\n    ]\n}\n";
+  AppendMember(json, "requests", list + "\n    ]");
 }
 
 }  // namespace
@@ -109,9 +161,11 @@ std::string ResultJson(const Result& result, bool with_requests) {
   out.Set("seconds", summary.seconds);
   out.Set("warm_up_requests", summary.warm_up);
   if (result.objectives.any()) out.Set("objectives", ObjectivesDocument(result.objectives));
-  out.Set("summary", FiguresDocument(summary.all)
-                         .Set("gap", DistributionDocument(summary.gaps))
-                         .Set("lateness", DistributionDocument(summary.lateness)));
+  Document figures = FiguresDocument(summary.all);
+  figures.Set("gap", DistributionDocument(summary.gaps))
+      .Set("lateness", DistributionDocument(summary.lateness));
+  if (summary.held.count > 0) figures.Set("held", DistributionDocument(summary.held));
+  out.Set("summary", std::move(figures));
   Document groups = Document::List();
   for (const auto& [group, figures] : summary.groups) {
     Document one = Document::Map();
@@ -121,7 +175,36 @@ std::string ResultJson(const Result& result, bool with_requests) {
   out.Set("groups", groups);
   out.Set("errors", Counts(summary.errors));
   std::string json = out.ToJson();
+  if (!result.fleet.empty()) {
+    AppendMember(&json, "fleet", FleetDocument(result.fleet).ToCompactJson());
+  }
   if (with_requests) AppendRequests(&json, result);
+  return json;
+}
+
+std::string AbJson(std::span<const NamedResult> results, const Comparison& comparison, int pairs,
+                   bool with_requests) {
+  Document out = Document::Map();
+  out.Set("version", kResultVersion).Set("tool", "penstock bench ab").Set("pairs", pairs);
+  Document figures = Document::List();
+  for (const ComparedFigure& figure : comparison.figures) {
+    Document one = Document::Map();
+    one.Set("name", figure.name).Set("less_is_better", figure.less_is_better);
+    one.Set("values", NumbersDocument(figure.values)).Set("ratio", figure.ratios[1]);
+    if (const std::optional<Interval>& interval = figure.intervals[1]) {
+      one.Set("ratio_low", interval->low).Set("ratio_high", interval->high);
+    }
+    figures.Add(std::move(one));
+  }
+  out.Set("figures", std::move(figures));
+  std::string json = out.ToJson();
+  std::string list = "[";
+  for (const NamedResult& named : results) {
+    list += list.size() == 1 ? "\n" : ",\n";
+    list += ResultJson(*named.result, with_requests);
+    list.pop_back();
+  }
+  AppendMember(&json, "results", list + "\n    ]");
   return json;
 }
 

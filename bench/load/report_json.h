@@ -2,10 +2,12 @@
 
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "bench/load/compare.h"
 #include "bench/load/result.h"
 
 namespace gw::bench {
@@ -16,6 +18,11 @@ inline constexpr int kResultVersion = 1;
 // Ends with a line feed. `with_requests`: each on a line of its own, about 350 bytes; for them
 // times are kept to 0.1 us.
 std::string ResultJson(const Result& result, bool with_requests);
+
+// Of `penstock bench ab`: both results, as above, and their comparison.
+// REQUIRES: `comparison` is Compare's of `results`
+std::string AbJson(std::span<const NamedResult> results, const Comparison& comparison, int pairs,
+                   bool with_requests);
 
 // Reads what ResultJson wrote, and the results of
 //   vllm bench serve --save-result   (vllm/benchmarks/serve.py; requests with --save-detailed)

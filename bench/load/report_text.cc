@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/escape.h"
+#include "bench/load/fleet_html.h"
 
 namespace gw::bench {
 namespace {
@@ -75,6 +76,7 @@ void AppendLatencies(std::string* out, const Summary& summary) {
   if (summary.gaps.count > 0) AppendDistribution(out, "between events", summary.gaps);
   AppendDistribution(out, "E2E", summary.all.e2e);
   if (summary.lateness.count > 0) AppendDistribution(out, "sent too late", summary.lateness);
+  if (summary.held.count > 0) AppendDistribution(out, "had no place", summary.held);
 }
 
 void AppendGroups(std::string* out, const Summary& summary) {
@@ -151,9 +153,14 @@ std::string ReportText(const Result& result) {
   AppendTitle(&out, "workload", result.workload);
   AppendAll(&out, summary);
   AppendGoodput(&out, result.objectives, summary.all);
+  if (!result.fleet.empty()) AppendTitle(&out, "gateway", SharesText(result.fleet));
   AppendLatencies(&out, summary);
   AppendGroups(&out, summary);
   AppendErrors(&out, summary);
+  if (summary.held.count > 0) {
+    out +=
+        "\nSome waited for a place (--in-flight-max). Latencies count from when they were due.\n";
+  }
   if (summary.lateness.p99 > kLatenessFineS) {
     out += fmt::format(
         "\nThe generator itself was late: 1 % of the requests were sent {} ms or more after they "

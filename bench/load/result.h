@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/load/fleet_series.h"
 #include "bench/load/record.h"
 #include "bench/load/summary.h"
 
@@ -20,6 +21,7 @@ struct Result {
   Summary summary = {};
   std::vector<Record> requests = {};       // empty where only figures were kept
   std::vector<RecordGroup> groups = {{}};  // what Record::group indexes
+  FleetSeries fleet = {};  // of the gateway that was asked; empty where nobody looked
 };
 
 }  // namespace gw::bench

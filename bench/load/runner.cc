@@ -45,6 +45,7 @@ class LoadRunner::Request final : public ResponseHandler {
     for (const auto& [name, value] : runner_.target_.fields) fields_.push_back({name, value});
     for (const auto& [name, value] : ask_.fields) fields_.push_back({name, value});
     parts_ = {ask_.body};
+    answer_.held = std::max(Duration::zero(), runner_.place_free_ - ask_.due);
     answer_.sent = runner_.now();
     SendOver(Reuse::kTrusted);
   }
@@ -202,11 +203,17 @@ void LoadRunner::Run(const std::function<bool(const LiveFigures&)>& on_tick) {
   for (const std::unique_ptr<Request>& request : requests_) {
     if (request->in_flight()) request->Abandon();
   }
+  AbandonWaiting();
+}
+
+bool LoadRunner::IsDue() const {
+  const std::optional<Duration> due = workload_.due();
+  return due && *due <= now() && !(options_.length && *due >= *options_.length);
 }
 
 bool LoadRunner::IsOver() const {
   if (options_.length && now() >= *options_.length) {
-    return live_.in_flight == 0 || now() >= *options_.length + options_.patience;
+    return (live_.in_flight == 0 && !IsDue()) || now() >= *options_.length + options_.patience;
   }
   return workload_.done() && live_.in_flight == 0;
 }
@@ -214,15 +221,14 @@ bool LoadRunner::IsOver() const {
 // Until something is due, for whoever cannot wait exactly.
 Duration LoadRunner::WaitMax() const {
   Duration wait = options_.tick;
+  if (IsFull()) return wait;  // an answer ends it
   const std::optional<Duration> due = workload_.due();
   if (due && !(options_.length && *due >= *options_.length)) wait = std::min(wait, *due - now());
   return wait <= kLooksFor ? Duration::zero() : wait - kLooksFor;
 }
 
 void LoadRunner::SendDue() {
-  for (;;) {
-    const std::optional<Duration> due = workload_.due();
-    if (!due || *due > now() || (options_.length && *due >= *options_.length)) return;
+  while (!IsFull() && IsDue()) {
     if (idle_.empty()) {
       requests_.push_back(std::make_unique<Request>(*this));
       idle_.push_back(requests_.back().get());
@@ -235,7 +241,18 @@ void LoadRunner::SendDue() {
   }
 }
 
+void LoadRunner::AbandonWaiting() {
+  while (options_.in_flight_max > 0 && IsDue()) {
+    const Ask ask = workload_.Take();
+    Answer answer{.error = "no place"};
+    answer.ended = now();
+    answer.held = answer.ended - ask.due;
+    records_.Add(ask, answer);
+  }
+}
+
 void LoadRunner::OnEnded(Request* request, Ask ask, Answer answer) {
+  if (IsFull()) place_free_ = now();
   --live_.in_flight;
   ++(answer.end == AnswerEnd::kComplete ? live_.completed : live_.failed);
   if (answer.first > Duration::zero()) live_.ttfts.push_back(answer.first - ask.due);

@@ -36,6 +36,9 @@ struct RunnerOptions {
   std::optional<Duration> length = std::nullopt;
   // How long answers are waited for when nothing is asked any more; they are kUnfinished then.
   Duration patience = std::chrono::seconds(60);
+  // --in-flight-max: what is due while so many are in flight waits for a place, in the order in
+  // which it was due, and its latency counts from then all the same; 0: no limit.
+  uint64_t in_flight_max = 0;
   Duration tick = std::chrono::seconds(1);  // between two calls of Run's `on_tick`
   // All connections are kept: to close and open some for each request would be measured with it.
   ClientOptions client = {.idle_connections_max = 65536};
@@ -67,7 +70,14 @@ class LoadRunner {
   class Request;
 
   Duration now() const { return loop_.clock().Now() - began_; }
+  bool IsFull() const {
+    return options_.in_flight_max > 0 && live_.in_flight >= options_.in_flight_max;
+  }
+  // Something is, and the run is not over for it.
+  bool IsDue() const;
   void SendDue();
+  // What waits for a place when the run ends was asked for and not answered.
+  void AbandonWaiting();
   void OnEnded(Request* request, Ask ask, Answer answer);
   bool IsOver() const;
   Duration WaitMax() const;
@@ -79,6 +89,7 @@ class LoadRunner {
   RunRecords& records_;
   ClientPool pool_;
   TimePoint began_{};
+  Duration place_free_{};  // when the last place came free of those that were all taken
   LiveFigures live_;
   std::vector<std::unique_ptr<Request>> requests_;  // all that were ever in flight at once
   std::vector<Request*> idle_;

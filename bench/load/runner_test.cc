@@ -219,5 +219,40 @@ TEST_F(LoadRunnerTest, WarmUpIsAskedAndLeftOut) {
   EXPECT_EQ(run_.gaps.count(), 4u);
 }
 
+TEST_F(LoadRunnerTest, WhatHasNoPlaceWaitsAndItsLatencyCounts) {
+  Serve(nullptr, "llama-8b-pro6000");
+  options_.in_flight_max = 2;
+  for (int i = 0; i < 8; ++i) workload_.Add({}, ApiKind::kChatCompletions, 5);
+  Run();
+  ASSERT_EQ(run_.records.size(), 8u);
+  size_t held = 0;
+  for (const Record& record : run_.records) {
+    EXPECT_TRUE(record.ok());
+    size_t others = 0;
+    for (const Record& other : run_.records) {
+      others += other.sent <= record.sent && record.sent < other.ended ? 1 : 0;
+    }
+    EXPECT_LE(others, 2u) << "in flight when it was sent, itself counted";
+    EXPECT_LE(record.held, record.sent - record.due);
+    EXPECT_GE(record.ttft(), record.held);
+    held += record.held > Duration(0) ? 1 : 0;
+  }
+  EXPECT_EQ(held, 6u);
+  EXPECT_EQ(run_.lateness.count(), 8u);
+  for (const LiveFigures& live : lives_) EXPECT_LE(live.in_flight, 2u);
+}
+
+TEST_F(LoadRunnerTest, WhatStillWaitsForAPlaceInTheEndIsUnfinished) {
+  Serve("hang");
+  options_.in_flight_max = 2;
+  options_.length = milliseconds(200);
+  options_.patience = milliseconds(100);
+  for (int i = 0; i < 5; ++i) workload_.Add({});
+  workload_.Add(seconds(1));  // too late
+  Run();
+  ASSERT_EQ(run_.records.size(), 5u);
+  EXPECT_EQ(run_.errors, (std::map<std::string, uint64_t>{{"no place", 3}, {"unfinished", 2}}));
+}
+
 }  // namespace
 }  // namespace gw::bench

@@ -72,6 +72,16 @@ double SecondsOf(const RunRecords& run) {
   return ToSeconds(run.length - begin);
 }
 
+Distribution HeldOf(const RunRecords& run) {
+  std::vector<double> held_s;
+  bool some = false;
+  for (const Record& record : run.records) {
+    some = some || record.held > Duration(0);
+    held_s.push_back(ToSeconds(record.held));
+  }
+  return some ? DistributionOf(std::move(held_s)) : Distribution{};
+}
+
 }  // namespace
 
 bool Objectives::KeptBy(const Record& record) const {
@@ -131,6 +141,7 @@ Summary Summarize(const RunRecords& run, const Objectives& objectives) {
   if (summary.groups.size() < 2) summary.groups.clear();
   summary.gaps = DistributionOf(run.gaps);
   summary.lateness = DistributionOf(run.lateness);
+  summary.held = HeldOf(run);
   summary.errors = run.errors;
   summary.warm_up = run.warm_up;
   return summary;

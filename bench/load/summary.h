@@ -71,6 +71,7 @@ struct Summary {
   std::vector<std::pair<RecordGroup, Figures>> groups;  // only where there is more than one
   Distribution gaps;                                    // between two events with output
   Distribution lateness;                                // of the generator itself
+  Distribution held;  // for a place, of all requests; nothing where none had to wait
   std::map<std::string, uint64_t> errors;
   // What all rates are over: from the start of the run until its last answer; after a warm-up from
   // when the first request that counts was due.

@@ -14,13 +14,13 @@
 #include "api/names.h"
 #include "base/status.h"
 #include "bench/load/paced_workload.h"
+#include "bench/load/text_tokens.h"
 #include "bench/load/trace_lines.h"
 
 namespace gw::bench {
 namespace {
 
 constexpr std::string_view kAzureHead = "TIMESTAMP,ContextTokens,GeneratedTokens";
-constexpr size_t kCharsOfToken = 4;
 
 absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
 
@@ -83,14 +83,6 @@ absl::Status ReadAzureLine(std::string_view line, TraceRequest* request) {
   return ReadTokens(columns[2], "GeneratedTokens", &request->output_tokens);
 }
 
-// Of UTF-8; at least one, at most kTokensMax.
-uint32_t TokensOf(std::string_view text) {
-  const auto characters = static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
-  return static_cast<uint32_t>(
-      std::clamp<size_t>(characters / kCharsOfToken, 1, size_t{kTokensMax}));
-}
-
 absl::Status ReadLmcacheLine(const simdjson::dom::element& root, TraceRequest* request) {
   simdjson::dom::object object;
   if (root.get(object)) return Wrong("wanted a JSON object");
@@ -109,8 +101,8 @@ absl::Status ReadLmcacheLine(const simdjson::dom::element& root, TraceRequest* r
   if (object["session_id"].get(session)) return Wrong("session_id: wanted a text");
   request->text = input;
   request->session = session;
-  request->prompt_tokens = TokensOf(input);
-  request->output_tokens = TokensOf(output);
+  request->prompt_tokens = EstimatedTokens(input);
+  request->output_tokens = EstimatedTokens(output);
   return absl::OkStatus();
 }
 

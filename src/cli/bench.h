@@ -19,7 +19,9 @@ struct BenchFlags {
   std::string target = "http://127.0.0.1:8080";
   std::string against;  // of ab: another target
   int pairs = 5;
-  ServerTrust trust;
+  ServerTrust trust;  // of those, and of the admin port
+  std::string admin;  // of the gateway that is asked: it is looked at; empty: nobody is
+  std::string admin_token_file;
   std::string api_key_file;
   std::vector<std::string> headers;  // "name: value"
 
@@ -27,7 +29,7 @@ struct BenchFlags {
   std::string api = "chat";  // chat, completions or messages
   bool ignore_eos = false;
 
-  std::string workload = "random";  // random, shared-prefix, multi-round-qa, trace
+  std::string workload = "random";  // random, shared-prefix, multi-round-qa, sharegpt, trace
   std::string duration;
   std::string patience = "60s";
   uint64_t seed = 1;
@@ -38,6 +40,7 @@ struct BenchFlags {
   bool constant = false;  // evenly spaced
   std::optional<uint64_t> requests;
   uint32_t concurrency = 0;
+  std::optional<uint64_t> in_flight_max;
   std::optional<uint32_t> prompt_tokens;
   std::optional<uint32_t> output_tokens;
   double range_ratio = 0;
@@ -50,6 +53,7 @@ struct BenchFlags {
   std::optional<uint32_t> rounds;
   uint64_t users_before = 0;
   std::optional<uint32_t> warm_up;
+  std::string dataset_file;
   std::string trace_file;
   std::string trace_format = "mooncake";  // mooncake, azure, weka, lmcache
   double speed = 1;

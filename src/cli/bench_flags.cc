@@ -12,6 +12,16 @@ void AddTarget(CLI::App& bench, BenchFlags& flags) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   AddServerTrust(bench, flags.trust);
+  CLI::Option* admin =
+      bench
+          .add_option(
+              "--admin", flags.admin,
+              "Admin port of the gateway that is asked, such as http://127.0.0.1:9909: load "
+              "of its endpoints and queues goes into the result")
+          ->type_name("URL");
+  bench.add_option("--admin-token-file", flags.admin_token_file, "Token that it asks for")
+      ->needs(admin)
+      ->type_name("PATH");
   bench.add_option("--api-key-file", flags.api_key_file, "Key that is sent as a bearer token")
       ->type_name("PATH");
   bench.add_option("--header", flags.headers, "Sent with each request; repeatable")
@@ -49,6 +59,12 @@ void AddPace(CLI::App& bench, BenchFlags& flags) {
       .add_option("--concurrency", flags.concurrency,
                   "So many at a time, the next as soon as one is answered, in place of a rate")
       ->type_name("N");
+  bench
+      .add_option("--in-flight-max", flags.in_flight_max,
+                  "With a rate or a trace: no more than so many at a time, what is due waits for a "
+                  "place")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000}))
+      ->type_name("N");
   bench.add_option("--patience", flags.patience, "How long answers are waited for in the end")
       ->capture_default_str()
       ->type_name("TIME");
@@ -60,13 +76,15 @@ void AddWorkload(CLI::App& bench, BenchFlags& flags) {
       .add_option(
           "--workload", flags.workload,
           "random: prompts with nothing in common. shared-prefix: groups with a system prompt "
-          "each. multi-round-qa: users in conversations. trace: --trace")
+          "each. multi-round-qa: users in conversations. sharegpt: --dataset. trace: --trace")
       ->capture_default_str()
-      ->check(CLI::IsMember({"random", "shared-prefix", "multi-round-qa", "trace"}))
+      ->check(CLI::IsMember({"random", "shared-prefix", "multi-round-qa", "sharegpt", "trace"}))
       ->type_name("NAME");
   bench.add_option("--prompt-tokens", flags.prompt_tokens, "random: of each prompt (1024)")
       ->type_name("N");
-  bench.add_option("--output-tokens", flags.output_tokens, "Of each answer (128, 1000, 100)")
+  bench
+      .add_option("--output-tokens", flags.output_tokens,
+                  "Of each answer (128, 1000, 100; sharegpt: as it was)")
       ->type_name("N");
   bench
       .add_option("--range-ratio", flags.range_ratio,
@@ -105,6 +123,10 @@ void AddWorkload(CLI::App& bench, BenchFlags& flags) {
 }
 
 void AddTrace(CLI::App& bench, BenchFlags& flags) {
+  bench
+      .add_option("--dataset", flags.dataset_file,
+                  "sharegpt: file of conversations, ShareGPT_V3's JSON, may end in .zst")
+      ->type_name("PATH");
   bench
       .add_option("--trace", flags.trace_file,
                   "trace: file with requests that were, may end in .zst")

@@ -10,7 +10,8 @@ import unittest
 
 from harness import DEADLINE_S, Addresses, free_port, penstock
 from harness.fake_server import FakeModelServer, answer, chat_events, stream_answer
-from harness.gateway import _die_with_parent
+from harness.gateway import Gateway, _die_with_parent
+from harness.objects import http_route, inference_model, inference_pool, pod
 
 
 class BenchTest(unittest.TestCase):
@@ -158,6 +159,118 @@ class WorkloadTest(BenchTest):
         self.assertGreater(groups["a", "batch"], groups["b", "critical"])
 
 
+    def test_people_ask_what_they_asked(self):
+        dataset = self.folder / "sharegpt.json"
+        dataset.write_text(json.dumps([
+            {"id": f"c{i}", "conversations": [
+                {"from": "human", "value": f"Question {i}: " + "word " * 40},
+                {"from": "gpt", "value": "x" * 4 * (10 + i)}][:2 if i < 10 else 1]}
+            for i in range(12)]))
+        _, err, result = self.bench(
+            self.fleet(), "--workload", "sharegpt", "--dataset", str(dataset), "--rate", "100",
+            "--requests", "10", "--ignore-eos", "--fail-on-errors")
+        self.assertIn("sharegpt, 10 conversations", err)
+        self.assertEqual(result["summary"]["output_tokens"], sum(range(10, 20)))
+        _, _, result = self.bench(
+            self.fleet(), "--workload", "sharegpt", "--dataset", str(dataset), "--rate", "100",
+            "--requests", "4", "--ignore-eos", "--fail-on-errors", "--output-tokens", "3")
+        self.assertEqual(result["summary"]["output_tokens"], 12)
+
+    def test_an_open_loop_may_have_a_ceiling(self):
+        out, err, result = self.bench(
+            self.fleet(preset="q32h100"), "--rate", "500", "--requests", "40", "--in-flight-max",
+            "4", "--prompt-tokens", "50", "--output-tokens", "5", "--fail-on-errors",
+            "--json-requests")
+        self.assertIn("at most 4 in flight", err)
+        self.assertIn("Some waited for a place (--in-flight-max)", out)
+        self.assertGreater(result["summary"]["held"]["p50_ms"], 0)
+        self.assertLess(result["summary"]["lateness"]["p50_ms"],
+                        result["summary"]["held"]["p50_ms"])
+        requests = result["requests"]
+        for one in requests:
+            others = [other for other in requests
+                      if other["sent_ms"] <= one["sent_ms"] < other["ended_ms"]]
+            self.assertLessEqual(len(others), 4)
+
+
+class AdminTest(BenchTest):
+    """What the gateway that is asked says of itself meanwhile."""
+
+    def gateway(self, *arguments, annotations=None):
+        servers = [self.fleet(preset="q32h100").removeprefix("http://").split(":")
+                   for _ in range(2)]
+        objects = [inference_pool(int(servers[0][1]), annotations=annotations), http_route(),
+                   inference_model("m")]
+        objects += [pod(f"replica-{i}", address, port=int(port))
+                    for i, (address, port) in enumerate(servers)]
+        gateway = Gateway(self.addresses.take(), objects, arguments)
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    def test_load_by_endpoint_and_queues_are_in_the_result(self):
+        gateway = self.gateway(annotations={"penstock.dev/queueing": "true"})
+        page = self.folder / "result.html"
+        out, _, result = self.bench(
+            f"http://{gateway.address}:{gateway.port}", "--rate", "40", "--duration", "3s",
+            "--prompt-tokens", "50", "--output-tokens", "10", "--fail-on-errors", "--html",
+            str(page), "--admin", f"http://{gateway.address}:{gateway.admin_port}")
+        fleet = result["fleet"]
+        self.assertEqual({one["pod"] for one in fleet["endpoints"]}, {"replica-0", "replica-1"})
+        self.assertEqual(sum(one["requests"] for one in fleet["endpoints"]),
+                         result["summary"]["completed"])
+        self.assertAlmostEqual(sum(one["request_share"] for one in fleet["endpoints"]), 1, 3)
+        self.assertGreaterEqual(len(fleet["times_s"]), 3)
+        for one in fleet["endpoints"]:
+            self.assertEqual(len(one["in_flight"]), len(fleet["times_s"]))
+        self.assertEqual(fleet["failed_reads"], 0)
+        self.assertIn("2 endpoints", out)
+        self.assertIn("Requests in flight, by endpoint", page.read_text())
+
+    def test_an_admin_port_that_is_none_or_wants_a_token_is_said_at_once(self):
+        token = self.folder / "token"
+        token.write_text("secret-token-of-the-admin-port\n")
+        wrong = self.folder / "wrong"
+        wrong.write_text("another-token-that-is-long-enough\n")
+        gateway = self.gateway("--admin-token-file", str(token))
+        admin = f"http://{gateway.address}:{gateway.admin_port}"
+        address = self.addresses.take()
+        for arguments, said in (
+                (["--admin", f"http://{address}:{free_port(address)}"],
+                 "--admin: no gateway's admin port at http://"),
+                (["--admin", f"http://{gateway.address}:{gateway.port}"],
+                 "--admin: no gateway's admin port at http://"),
+                (["--admin", admin], "--admin-token-file: the admin port at http://"),
+                (["--admin", admin, "--admin-token-file", str(wrong)], "wants another token"),
+                (["--admin", admin, "--admin-token-file", "/nowhere"], "--admin-token-file: "),
+                (["--admin-token-file", str(token)], "--admin"),
+                (["ab", "--against", "http://127.0.0.1:2", "--admin", admin],
+                 "--admin: is of one run")):
+            process = self.start("http://127.0.0.1:1", "--duration", "1s", *arguments)
+            out, err = process.communicate(timeout=DEADLINE_S)
+            self.assertNotEqual(process.returncode, 0, arguments)
+            self.assertIn(said, err)
+            self.assertEqual(out, "")
+        _, _, result = self.bench(
+            f"http://{gateway.address}:{gateway.port}", "--requests", "3", "--rate", "50",
+            "--admin", admin, "--admin-token-file", str(token), "--fail-on-errors")
+        self.assertEqual(sum(one["requests"] for one in result["fleet"]["endpoints"]), 3)
+
+    def test_one_that_goes_away_is_told_and_the_rest_goes_on(self):
+        gateway = self.gateway()
+        process = self.start(
+            self.fleet(), "--rate", "50", "--duration", "4s", "--json",
+            str(self.folder / "result.json"), "--admin",
+            f"http://{gateway.address}:{gateway.admin_port}")
+        self.assertIn("Asking", process.stderr.readline())
+        gateway.stop()
+        _, err = process.communicate(timeout=DEADLINE_S)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertIn("--admin: no answer any more", err)
+        result = json.loads((self.folder / "result.json").read_text())
+        self.assertGreater(result["fleet"]["failed_reads"], 0)
+        self.assertGreater(result["summary"]["completed"], 100)
+
+
 class FailureTest(BenchTest):
     def test_failed_requests_are_told_by_kind_and_fail_the_run_if_asked(self):
         target = self.fleet("--fault", "error=503")
@@ -211,8 +324,16 @@ class FailureTest(BenchTest):
                 (["--objectives", "a=1,a=2"], "--objectives: wanted each name once"),
                 (["--against", "http://127.0.0.1:2"], "--against: says something only after ab"),
                 (["ab"], "--against: is wanted by ab"),
-                (["ab", "--against", "http://127.0.0.1:2", "--requests", "1", "--json", "-"],
-                 "--json: is of one run"),
+                (["--workload", "sharegpt"], "--workload sharegpt: wanted --dataset PATH, too"),
+                (["--workload", "sharegpt", "--dataset", "/nowhere"],
+                 "--dataset: /nowhere cannot be read"),
+                (["--workload", "sharegpt", "--dataset", __file__],
+                 "bench_test.py: wanted a JSON list of conversations"),
+                (["--dataset", "/nowhere"],
+                 "--dataset: says something only with --workload sharegpt"),
+                (["--requests", "1", "--concurrency", "2", "--in-flight-max", "2"],
+                 "--in-flight-max: wanted a rate in place of --concurrency"),
+                (["compare", "a.json", "b.json", "--json", "-"], "--json: is of run and ab"),
                 (["run", "some.json"], "FILE: says something only after compare"),
                 (["--ca-file", "/nowhere"], "--ca-file: is of https")):
             process = self.start("http://127.0.0.1:1", *arguments)
@@ -262,6 +383,22 @@ class BesideTest(BenchTest):
         self.assertRegex(out, r"TTFT p50, ms +[0-9.]+ +[0-9.]+ +x[0-9.]+ \[")
         self.assertRegex(err, "(?s)1/2 asking .*1/2 asking .*2/2 asking .*2/2 asking ")
 
+    def test_both_sides_are_a_document_and_a_page(self):
+        page = self.folder / "ab.html"
+        process = self.start(self.fleet(), "ab", "--against", self.fleet(), "--pairs", "1",
+                             "--rate", "100", "--requests", "20", "--json", "-", "--html",
+                             str(page), "--json-requests")
+        out, err = process.communicate(timeout=DEADLINE_S * 4)
+        self.assertEqual(process.returncode, 0, err)
+        document = json.loads(out)
+        self.assertEqual(document["tool"], "penstock bench ab")
+        self.assertEqual([len(one["requests"]) for one in document["results"]], [20, 20])
+        figures = {one["name"]: one for one in document["figures"]}
+        self.assertLessEqual(figures["TTFT p50, ms"]["ratio_low"],
+                             figures["TTFT p50, ms"]["ratio_high"])
+        self.assertIn("TTFT p50, ms", err)
+        self.is_page_alone(page.read_text())
+
     def test_results_are_compared_and_what_is_none_is_said(self):
         target = self.fleet()
         paths = []
@@ -272,6 +409,10 @@ class BesideTest(BenchTest):
         compared = subprocess.run([penstock(), "bench", "compare", *paths], text=True,
                                   capture_output=True, timeout=DEADLINE_S, check=True)
         self.assertRegex(compared.stdout, r"requests/s +[0-9.]+ +[0-9.]+ +x")
+        page = self.folder / "compare.html"
+        subprocess.run([penstock(), "bench", "compare", *paths, "--html", str(page)],
+                       stdout=subprocess.DEVNULL, timeout=DEADLINE_S, check=True)
+        self.is_page_alone(page.read_text())
         broken = self.folder / "broken.json"
         broken.write_text("{")
         for arguments, said in (([paths[0], str(broken)], "broken.json"),
@@ -281,6 +422,21 @@ class BesideTest(BenchTest):
                                      capture_output=True, timeout=DEADLINE_S)
             self.assertEqual(refused.returncode, 1)
             self.assertIn(said, refused.stderr)
+
+    def test_what_vllm_has_written_is_compared(self):
+        """test/data/bench/README.md"""
+        theirs = pathlib.Path(__file__).parents[1] / "data" / "bench" / "vllm-0.32.0.json"
+        ours = self.folder / "ours.json"
+        ours.write_text(self.result_text(self.fleet(), "100"))
+        page = self.folder / "compare.html"
+        compared = subprocess.run(
+            [penstock(), "bench", "compare", str(theirs), str(ours), "--html", str(page)],
+            text=True, capture_output=True, timeout=DEADLINE_S, check=True)
+        for line in (r"requests asked +20.0 +20.0 +x1.000", r"requests/s +6.17 ",
+                     r"output tokens/s +395 ", r"TTFT p50, ms +81.3 ", r"TTFT p99, ms +122 ",
+                     r"TTFT mean, ms +83.0 ", r"TPOT mean, ms +23.5 ", r"E2E mean, ms +1,561 "):
+            self.assertRegex(compared.stdout, line)
+        self.assertIn("vllm bench serve", page.read_text())
 
     def result_text(self, target, rate):
         process = self.start(target, "--rate", rate, "--requests", "20", "--json", "-")
@@ -292,9 +448,10 @@ class BesideTest(BenchTest):
         page = self.folder / "result.html"
         self.bench(self.fleet(), "--rate", "100", "--requests", "50", "--html", str(page),
                    "--header", "x-note: <script>alert(1)</script>")
-        text = page.read_text()
-        self.assertTrue(text.startswith("<!DOCTYPE html>") or
-                        text.startswith("<!doctype html>"), text[:100])
+        self.is_page_alone(page.read_text())
+
+    def is_page_alone(self, text):
+        self.assertTrue(text.startswith("<!doctype html>"), text[:100])
         self.assertIn("<svg", text)
         self.assertNotIn("<script", text)
         for other in ("src=", "href=\"http", "url(http", "@import"):

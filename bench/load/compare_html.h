@@ -1,0 +1,16 @@
+// Results side by side as one HTML page that needs nothing else, as ReportHtml's: each figure with
+// its ratio to the first result's, and how TTFT, TPOT and E2E were distributed in each.
+
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "bench/load/compare.h"
+
+namespace gw::bench {
+
+// REQUIRES: `comparison` is Compare's of `results`
+std::string CompareHtml(std::span<const NamedResult> results, const Comparison& comparison);
+
+}  // namespace gw::bench

@@ -1,0 +1,25 @@
+// What `penstock bench` asks by its flags.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "bench/load/load_workload.h"
+#include "cli/bench.h"
+
+namespace gw {
+
+// "--flag: message"
+absl::Status WrongFlag(std::string_view flag, const std::string& message);
+// "20s"; the error names the flag.
+absl::StatusOr<Duration> TimeOf(std::string_view flag, std::string_view text);
+// Those that the workload has no use for: somebody believes that they say something.
+absl::Status RefuseOthersFlags(const BenchFlags& flags);
+// Reads the files that it wants. An error names the flag and what was wanted.
+absl::StatusOr<std::unique_ptr<bench::LoadWorkload>> WorkloadOf(const BenchFlags& flags);
+
+}  // namespace gw
