@@ -7,6 +7,8 @@ import shlex
 import subprocess
 import unittest
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/chart/penstock"
 HELM = shlex.split(os.environ.get("HELM", "go run helm.sh/helm/v3/cmd/helm@v3.22.0"))
@@ -67,6 +69,50 @@ class ChartTest(unittest.TestCase):
         self.assertNotIn("--service=", made.stdout)
         self.assertNotIn("kind: Service\n", made.stdout)
 
+    def test_boards_alerts_and_scraping_are_there_when_they_are_asked_for(self):
+        off = template(name="gw")
+        for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap"):
+            self.assertNotIn(f"kind: {kind}", off.stdout)
+        made = template(name="gw", metrics={
+            "serviceMonitor": {"enabled": True, "interval": "7s", "labels": {"release": "prom"}},
+            "prometheusRule": {"enabled": True, "labels": {"role": "alerts"},
+                               "runbookUrlPrefix": "https://example.com/penstock/"},
+            "dashboards": {"enabled": True, "annotations": {"grafana_folder": "LLM"}}})
+        self.assertEqual(made.returncode, 0, made.stderr)
+        objects = {}
+        for each in yaml.safe_load_all(made.stdout):
+            objects.setdefault(each["kind"], {})[each["metadata"]["name"]] = each
+        self.assertEqual(objects["Service"]["gw-metrics"]["spec"]["clusterIP"], "None")
+        monitor = objects["ServiceMonitor"]["gw"]
+        self.assertEqual(monitor["metadata"]["labels"]["release"], "prom")
+        selected = monitor["spec"]["selector"]["matchLabels"]
+        services = [name for name, each in objects["Service"].items()
+                    if selected.items() <= each["metadata"]["labels"].items()]
+        self.assertEqual(services, ["gw-metrics"])
+        (endpoint,) = monitor["spec"]["endpoints"]
+        self.assertEqual((endpoint["port"], endpoint["interval"], endpoint["honorLabels"]),
+                         ("admin", "7s", True))
+        rules = yaml.safe_load((ROOT / "deploy/prometheus/penstock.rules.yaml").read_text())
+        text = json.dumps(rules).replace("docs/runbooks.md#",
+                                         "https://example.com/penstock/docs/runbooks.md#")
+        self.assertEqual(objects["PrometheusRule"]["gw"]["spec"], json.loads(text))
+        boards = {}
+        for each in objects["ConfigMap"].values():
+            self.assertEqual(each["metadata"]["labels"]["grafana_dashboard"], "1")
+            self.assertEqual(each["metadata"]["annotations"], {"grafana_folder": "LLM"})
+            boards.update(each["data"])
+        self.assertEqual(boards, {f"penstock-{path.name}": path.read_text() for path in
+                                  (ROOT / "deploy/grafana/boards").glob("*.json")})
+
+    def test_gateways_of_their_own_are_scraped_as_well(self):
+        made = template(name="gw", infrastructure="managed",
+                        metrics={"serviceMonitor": {"enabled": True}})
+        selectors = [each["spec"]["selector"] for each in yaml.safe_load_all(made.stdout)
+                     if each["kind"] == "Service"]
+        self.assertEqual(selectors, [
+            {"app.kubernetes.io/name": "gw", "app.kubernetes.io/instance": "penstock"},
+            {"app.kubernetes.io/managed-by": "penstock"}])
+
     def test_a_wrong_value_is_refused_by_its_name(self):
         for values in ({"picker__enabled": True}, {"replicas": 0}, {"replica": 3}, {"name": "A_b"},
                        {"service__type": "ExternalName"}, {"service__ports": []},
@@ -74,6 +120,8 @@ class ChartTest(unittest.TestCase):
                        {"logLevel": "verbose"}, {"drainSeconds": -1}, {"infrastructure": "own"},
                        {"gatewayClasses": [{"name": "x", "controllerName": "example.com/other"}]},
                        {"topologySpreadConstraints": [{"topologyKey": "zone"}]},
+                       {"metrics__dashboards": {"enabled": True, "label": {}}},
+                       {"metrics__serviceMonitor": {"enabled": True, "interval": "often"}},
                        {"resources__limit": {"memory": "1Gi"}}, {"extraArgs": "--workers=1"}):
             said = template(**values)
             self.assertNotEqual(said.returncode, 0, values)
