@@ -39,7 +39,7 @@ async function startScene() {
   }
   const mock = await startMock({endpoints: 60});
   const scene = {ejected: 'qwen-1', silent: 'qwen-3', broken: 'HTTPRoute default/broken', brokenField: 'qwenn', pool: 'default/qwen', tenants: ['team-a', 'team-b'],
-    release: 'default/qwen-v2', changed: 'InferencePool default/qwen', added: 'endpointPickerRef', removed: null, served: 'kind: InferencePool'};
+    release: 'default/qwen-v2', changed: 'InferencePool default/qwen', added: 'number: 8000', removed: 'number: 8001', served: 'kind: InferencePool'};
   return {...mock, scene, logs: () => ''};
 }
 
@@ -88,7 +88,7 @@ function viewsOf(scene) {
     {name: 'configuration', hash: '#/configuration', text: ['As served', 'Generation'], see: async (page) => {
       await page.locator('.generations a', {hasText: scene.changed.split(' ')[0]}).first().click();
       await hasText(page.locator('.diff', {hasText: scene.changed}).locator('.plus').last(), scene.added);
-      if (scene.removed) await hasText(page.locator('.diff .minus').first(), scene.removed);
+      await hasText(page.locator('.diff .minus').first(), scene.removed);
       await page.locator('.generations a', {hasText: 'As served'}).click();
       await hasText(page.locator('pre.code'), scene.served);
       await page.goBack();
