@@ -169,6 +169,9 @@ export async function startFleet() {
   const net = `127.${64 + (process.pid % 64)}.${(process.pid >> 6) % 250}`;
   const [port, admin] = [await freePort(), await freePort()];
   const children = [];
+  // Whatever ends this program ends them.
+  process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
   const start = (name, ...args) => {
     const log = openSync(join(folder, `${name}.log`), 'w');
     const child = spawn(PENSTOCK, args, {stdio: ['ignore', log, log]});
@@ -230,8 +233,4 @@ export async function startFleet() {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const fleet = await startFleet();
   console.log(`a gateway at ${fleet.url}, its logs in ${fleet.folder}; end it with Ctrl-C`);
-  process.on('SIGINT', async () => {
-    await fleet.close();
-    process.exit(0);
-  });
 }
