@@ -69,7 +69,7 @@ class BenchDemo(Run):
         """Both by turns; what they came to, or None: it was stopped."""
         command = [PENSTOCK, "bench", "ab", "--target", self.url("prefix-cache"), "--against",
                    self.url(self.against), "--model", MODEL, *WORKLOAD, *self.load, "--pairs",
-                   str(self.pairs), "--admin", f"http://127.0.0.1:{self.admin_port}", "--json",
+                   str(self.pairs), "--json",
                    str(self.json), "--html", str(self.html)]
         print("$ " + " ".join([shown(PENSTOCK), *command[1:]]), flush=True)
         bench = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
@@ -111,7 +111,7 @@ class BenchDemo(Run):
         elif more:
             print(f"PREFIX_CACHE found {ours['cached_share']:.0%} of the prompt tokens cached, "
                   f"{WORDS[self.against]} {theirs['cached_share']:.0%}; mean TTFT "
-                  f"{ours['ttft']['mean']:.0f} and {theirs['ttft']['mean']:.0f} ms.")
+                  f"{ours['ttft']['mean_ms']:.0f} and {theirs['ttft']['mean_ms']:.0f} ms.")
         else:
             print("PREFIX_CACHE did not find more cached: this machine may be too busy.")
         return more and not failed

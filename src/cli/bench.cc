@@ -244,6 +244,8 @@ absl::Status WriteComparison(const BenchFlags& flags,
   return WriteFile("--html", flags.html_file, bench::CompareHtml(results, comparison));
 }
 
+constexpr uint64_t kUsersOfAPair = 10'000;
+
 // By turns, each pair the other way round, so that whatever changes meanwhile meets both alike.
 int RunAb(const BenchFlags& flags, Plan& plan) {
   const int64_t started_unix_s = NowUnixSeconds();
@@ -251,6 +253,8 @@ int RunAb(const BenchFlags& flags, Plan& plan) {
   BenchFlags turn = flags;
   for (int pair = 0; pair < flags.pairs && !interrupted; ++pair) {
     turn.seed = flags.seed + static_cast<uint64_t>(pair);
+    // Other users, too: those of the pair before have left their prompts in the caches.
+    turn.users_before = flags.users_before + static_cast<uint64_t>(pair) * kUsersOfAPair;
     for (const size_t place : {size_t{0}, size_t{1}}) {
       const size_t target = pair % 2 == 0 ? place : 1 - place;
       std::cerr << fmt::format("{}/{} asking {}: {}\n", pair + 1, flags.pairs, plan.urls[target],
