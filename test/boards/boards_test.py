@@ -33,6 +33,7 @@ class BoardsTest(FleetTest):
         self.addCleanup(self.prometheus.stop)
         eventually(lambda: self.prometheus.values("up") == [1] * len(self.targets),
                    "all gateways are scraped", DATA_WITHIN_S)
+        self.begin_release()
 
     def test_every_query_has_data_and_every_rule_is_in_order(self):
         self.wait_for_data(self.queries())
@@ -54,6 +55,7 @@ class BoardsTest(FleetTest):
                 found[rule["expr"]] = found[rule["record"]] = rule["record"]
         # Alerts need not fire here (rules_test.py has them do that), but what they read is there.
         for alert in alerts():
+            self.assertTrue(selectors(alert["expr"]), alert)
             for selector in selectors(alert["expr"]):
                 found[selector] = alert["alert"]
         self.assertGreater(len(found), 150)

@@ -142,12 +142,14 @@ class FleetTest(TlsTest):
         self.keep(self.over_tls)
         self.keep(self.too_long)
         self.keep(self.nowhere)
-        # The release begins when there is something to compare.
+
+    def begin_release(self):
+        """When there is something to compare, and somebody who sees its steps; and two faults."""
         self.penstock.wait_metric_at_least("penstock_completion_tokens_total", 20,
                                            pool="default/v1")
-        self.penstock.write("release.yaml", [RELEASE])
         self.fault("v2-0", "error=500")
         self.fault("chat-2", "die")
+        self.penstock.write("release.yaml", [RELEASE])
 
     def keep(self, ask, *arguments):
         """Asks again and again, in a thread of its own, with a pause for the machine's sake."""

@@ -13,7 +13,7 @@ RATE_INTERVAL = "30s"
 LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)")
 STRING = r'"(?:[^"\\]|\\.)*"'
 # A name with, or without, what its labels are to be; not one behind `by (`, `on (` and their like.
-SELECTOR = re.compile(r"\b((?:penstock|process|pool|up|ALERTS)\b[\w:]*)(\{[^}]*\})?")
+SELECTOR = re.compile(r"\b((?:penstock_|process_|pool:)[\w:]*|up\b)(\{[^}]*\})?")
 
 
 def boards():

@@ -40,8 +40,7 @@ REQUESTS = [
           [(rate("penstock_ejections_total", "pool"), "{{pool}} ejected"),
            (rate("penstock_silences_total", "pool, reason"), "{{pool}} silent: {{reason}}"),
            (rate("penstock_endpoint_pushbacks_total", "pool"), "{{pool}} pushed back"),
-           (rate("penstock_fallbacks_total", "pool, reason") + " > 0",
-            "{{pool}} fell back: {{reason}}")], "ops",
+           (rate("penstock_fallbacks_total", "pool"), "{{pool}} fell back")], "ops",
           "Ejected after failures, silent while others answer, answers 429 and 503 of model "
           "servers, and requests that the fallback served."),
 ]
