@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <span>
 #include <string>
 
@@ -80,7 +81,8 @@ class Spans {
   }
 
  private:
-  static int64_t Nanos(double ms) { return static_cast<int64_t>(ms * 1e6); }
+  // Rounded: two sums of milliseconds that mean the same moment must not be a nanosecond apart.
+  static int64_t Nanos(double ms) { return std::llround(ms * 1e6); }
   int64_t At(double ms) const { return std::clamp(begin_ns_ + Nanos(ms), begin_ns_, end_ns_); }
 
   void Begin(std::string_view name, double from_ms, double to_ms, SpanKind kind, SpanId span) {

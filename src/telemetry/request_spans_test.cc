@@ -153,6 +153,19 @@ TEST(RequestSpans, WhatCutsAnAnswerIsAFailureAndAClientThatLeavesIsNone) {
   EXPECT_THAT(Spans(record, 4), Not(HasSubstr("error.type")));
 }
 
+// 0.1 + 0.2 is more than 0.3: the answer's end and the try's are one moment all the same.
+TEST(RequestSpans, SumsOfMillisecondsThatMeanTheSameAreTheSame) {
+  RequestRecord record = Handled();
+  record.total_ms = record.ttft_ms = 0.3;
+  record.body_ms = 0.1;
+  record.response_ms = 0.28999999999999998;
+  record.all_tries[0].began_ms = record.all_tries[0].decode_began_ms = 0.1;
+  record.all_tries[0].took_ms = 0.2 - 1e-12;
+  const std::string tried = SpanNamed(Spans(record, 4), "try");
+  EXPECT_THAT(tried, HasSubstr(R"("endTimeUnixNano":"1700000005000000000")"));
+  EXPECT_THAT(tried, HasSubstr(R"({"timeUnixNano":"1700000005000000000","name":"first_token"})"));
+}
+
 TEST(RequestSpans, NothingIsOutsideOfTheRequest) {
   RequestRecord record = Handled();
   record.all_tries[0].took_ms = 1000;

@@ -166,6 +166,7 @@ class SpansTest(Traced, GatewayTest):
         client = self.client(gateway)
         client.request("POST", CHAT, body=chat_body(stream=True))
         client.read_final_head()
+        client.read_chunk()
         gate.open()
         client.read_chunks()
         root = self.spans_at.wait_trace()[0]
