@@ -134,7 +134,8 @@ class BoardTest(unittest.TestCase):
                  for _, query in queries.asked(board) for metric, _ in metrics_of(query)}
         alerted = {metric for rule in queries.rules() for metric, _ in metrics_of(rule["expr"])}
         left_out = set(documented()) - shown - alerted
-        # Of one moment, of whoever looks for a fault, or told by what is shown.
+        # These are of one moment, for whoever looks for a fault, or told by what is shown. A new
+        # metric goes on a board (tools/boards), into an alert, or onto this list.
         self.assertEqual(left_out, {
             "penstock_configuration_generation", "penstock_configuration_reloads_total",
             "penstock_gateways", "penstock_kube_infrastructure_writes_total",
