@@ -208,7 +208,8 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.body_ms = parsed_.came == TimePoint() ? -1 : ToMillis(parsed_.came - asked_.began);
   record.queue_ms = tried_->count > 0 ? ToMillis(tried_->dispatched - asked_.began) : -1;
   record.ttft_ms = observed_->saw_first_byte ? ToMillis(observed_->first_byte - asked_.began) : -1;
-  record.tpot_ms = observed_->TpotSeconds().value_or(-0.001) * 1e3;
+  const bool is_read = parsed_.request.api != ApiKind::kOther;
+  record.tpot_ms = is_read ? observed_->TpotSeconds().value_or(-1) * 1e3 : -1;
   record.total_ms = ToMillis(now - asked_.began);
   record.ended = now;
   record.prompt_tokens = usage.prompt_tokens;
