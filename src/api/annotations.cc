@@ -19,6 +19,8 @@ constexpr OwnAnnotation kOwn[] = {
     {"Gateway", kTokensPerMinuteAnnotation},
     {"HTTPRoute", kApiKeysAnnotation},
     {"HTTPRoute", kApiKeysForwardAnnotation},
+    {"HTTPRoute", kLogLevelAnnotation},
+    {"HTTPRoute", kLogRequestsAnnotation},
     {"HTTPRoute", kMaxRequestsAnnotation},
     {"HTTPRoute", kMaxWaitingAnnotation},
     {"HTTPRoute", kRequestsPerMinuteAnnotation},

@@ -38,6 +38,9 @@ inline constexpr char kStickyAnnotation[] = "penstock.dev/sticky";
 inline constexpr char kMaxRequestsAnnotation[] = "penstock.dev/max-requests";
 inline constexpr char kMaxWaitingAnnotation[] = "penstock.dev/max-waiting";
 inline constexpr int64_t kMaxRequestsMax = 1'000'000'000;
+// Of an HTTPRoute: which of its requests have a line in the log, and at which level.
+inline constexpr char kLogRequestsAnnotation[] = "penstock.dev/log-requests";
+inline constexpr char kLogLevelAnnotation[] = "penstock.dev/log-level";
 // Of an InferencePool: the Backend that serves in its place when it cannot.
 inline constexpr char kFallbackAnnotation[] = "penstock.dev/fallback";
 // Of an InferencePool: requests wait while it is saturated, and for how long and how many.

@@ -261,6 +261,29 @@ std::optional<int64_t> ReadMax(const ObjectInput& in, const char* annotation, in
   return std::nullopt;
 }
 
+RequestLog ReadLog(const ObjectInput& in) {
+  RequestLog log;
+  const Value annotations = in.top.Get("metadata").At("annotations");
+  const auto& all = in.meta.annotations;
+  if (const auto found = all.find(kLogRequestsAnnotation); found != all.end()) {
+    log.share = ParseLogShare(found->second);
+    if (!log.share) {
+      annotations.At(found->first)
+          .Error(std::string(kLogShareWanted) + ", got " + Quoted(found->second));
+    }
+  }
+  if (const auto found = all.find(kLogLevelAnnotation); found != all.end()) {
+    const std::optional<LogLevel> level = LogLevelFromName(found->second);
+    if (!level) {
+      annotations.At(found->first)
+          .Error("must be \"debug\", \"info\", \"warning\" or \"error\", got " +
+                 Quoted(found->second));
+    }
+    log.level = level.value_or(LogLevel::kInfo);
+  }
+  return log;
+}
+
 std::optional<Stickiness> ParseStickiness(std::string_view text) {
   if (text == "session") return Stickiness{Stickiness::By::kSession, ""};
   const size_t colon = text.find(':');
@@ -306,6 +329,7 @@ HttpRoute ReadHttpRoute(ObjectInput& in) {
   ReadKeepalive(in, &route);
   route.max_requests = ReadMax(in, kMaxRequestsAnnotation, 1);
   route.max_waiting = ReadMax(in, kMaxWaitingAnnotation, 0);
+  route.log = ReadLog(in);
   route.access = ReadKeyAccess(in);
   MapReader spec = in.top.Require("spec").Map();
   route.parent_refs = ReadParentRefs(spec.Get("parentRefs"), in.meta.ns);

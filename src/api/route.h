@@ -10,6 +10,7 @@
 #include "api/meta.h"
 #include "api/route_filters.h"
 #include "base/clock.h"
+#include "base/log_share.h"
 
 namespace gw::api {
 
@@ -114,6 +115,7 @@ struct HttpRoute {
   std::optional<Stickiness> sticky;
   std::optional<int64_t> max_requests;
   std::optional<int64_t> max_waiting;
+  RequestLog log;
   std::optional<KeyAccess> access;       // nullopt: as its Gateway has it
   std::vector<Unsupported> unsupported;  // `index` is the rule's
 

@@ -24,6 +24,7 @@
 #include "cli/cluster_flags.h"
 #include "cli/command_help.h"
 #include "cli/dataplane_flags.h"
+#include "cli/log_flags.h"
 #include "cli/object_flags.h"
 #include "cli/scrape_flags.h"
 #include "cli/serve.h"
@@ -37,39 +38,15 @@
 namespace gw {
 namespace {
 
-constexpr std::string_view kLogLevels[] = {"debug", "info", "warning", "error"};
-constexpr std::string_view kLogFormats[] = {"json", "text"};
 // On a cluster: until kube-proxies and load balancers have heard that the Pod is not ready.
 constexpr Duration kShutdownDelayOfPod = std::chrono::seconds(5);
-
-// One of a few words, whose names the error says.
-CLI::Validator Word(std::span<const std::string_view> known) {
-  return CLI::Validator(
-      [known](std::string& argument) -> std::string {
-        for (const std::string_view word : known) {
-          if (CLI::detail::to_lower(argument) != word) continue;
-          argument = word;
-          return "";
-        }
-        std::string wanted;
-        for (size_t i = 0; i < known.size(); ++i) {
-          if (i > 0) wanted += i + 1 < known.size() ? ", " : " or ";
-          wanted += known[i];
-        }
-        return "must be " + wanted + ", got \"" + argument + "\"" + DidYouMean(argument, known);
-      },
-      "");
-}
 
 // What the user typed, for every command.
 struct Flags {
   ServerOptions serve;
   ObjectOptions objects;
   ClusterFlags cluster;
-  std::string log_level = "info";
-  std::string log_format = "json";
-  LogOptions log;
-  bool no_request_log = false;
+  LogFlags log;
   bool ready_without_endpoints = true;
   ScrapeFlags scrape;
   TraceFlags traces;
@@ -200,19 +177,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
       ->type_name("FILE");
   serve->add_flag("--takeover", flags.serve.takeover,
                   "Share the ports with a running gateway, which is then ended with SIGTERM");
-  serve->add_option("--log-level", flags.log_level, "debug, info, warning or error")
-      ->capture_default_str()
-      ->check(Word(kLogLevels))
-      ->type_name("LEVEL");
-  serve->add_option("--log-format", flags.log_format, "json or text")
-      ->capture_default_str()
-      ->check(Word(kLogFormats))
-      ->type_name("FORMAT");
-  serve
-      ->add_option("--log-file", flags.log.file,
-                   "Log here, not on standard error; SIGUSR1 opens it anew")
-      ->type_name("PATH");
-  serve->add_flag("--no-request-log", flags.no_request_log, "No log line per request");
+  AddLog(*serve, flags.log);
   serve
       ->add_option("--ready-without-endpoints", flags.ready_without_endpoints,
                    "Whether /readyz is 200 while no pool has a usable endpoint")
@@ -251,16 +216,14 @@ CLI::App* AddLogLevel(CLI::App& app, Flags& flags) {
   CLI::App* level =
       app.add_subcommand("log-level", "Print or change a running gateway's log level");
   level->add_option("LEVEL", flags.new_log_level, "debug, info, warning or error; print it if none")
-      ->check(Word(kLogLevels));
+      ->check(LogLevelWord());
   AddAdmin(*level, flags.log_level_admin);
   return level;
 }
 
 void ApplyServeFlags(Flags* flags) {
-  flags->log.level = *LogLevelFromName(flags->log_level);
-  flags->log.format = flags->log_format == "text" ? LogFormat::kText : LogFormat::kJson;
   flags->serve.translate = OptionsOf(flags->ours);
-  flags->serve.log_requests = !flags->no_request_log;
+  flags->serve.log_share = LogShareOf(flags->log);
   flags->serve.resolver.servers = flags->dns_servers;
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
   flags->serve.scrape = ScrapeOptionsOf(flags->scrape);
@@ -398,7 +361,7 @@ int ServeByFlags(Flags* flags) {
     std::cerr << "penstock serve: " << status.message() << "\n";
     return 1;
   }
-  return RunServe(flags->serve, flags->objects, flags->log);
+  return RunServe(flags->serve, flags->objects, LogOptionsOf(flags->log));
 }
 
 // Objects may come from anywhere: none of their words reaches the terminal as it is.

@@ -42,7 +42,8 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
                                                 "Client connections that are open.")),
       accepted_(shared.metrics.AddCounter("penstock_downstream_connections_total",
                                           "Client connections accepted.")) {
-  if (shared.log_requests) environment_.log_request = LogRequest;
+  environment_.log_request = LogRequest;
+  environment_.log_share = shared.log_share;
   environment_.homes = shared.homes;
   environment_.gate = shared.gate;
   environment_.selection_field = shared.selection_field;

@@ -47,7 +47,7 @@ class ProxyWorker {
     MetricRegistry& metrics;
     const DataplaneOptions& options;
     HeldBytes& held;
-    bool log_requests = true;
+    LogShare log_share = {};  // ExchangeEnvironment::log_share
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses

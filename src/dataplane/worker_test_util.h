@@ -107,7 +107,7 @@ class WorkerTest : public LoopTest {
                                       .metrics = metrics_,
                                       .options = options_,
                                       .held = held_.emplace(options_.held_bytes_max),
-                                      .log_requests = false,
+                                      .log_share = kLogNone,
                                       .gate = gate_},
                                      1);
     ASSERT_TRUE(worker.ok()) << worker.status();

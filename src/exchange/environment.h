@@ -13,6 +13,7 @@
 #include "exchange/metrics.h"
 #include "exchange/observed.h"
 #include "exchange/options.h"
+#include "exchange/request_log.h"
 #include "exchange/response_homes.h"
 #include "exchange/spares.h"
 #include "exchange/traced.h"
@@ -58,8 +59,10 @@ struct ExchangeEnvironment {
   // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.
   Gate* gate = nullptr;
   WaitingRoom* room = nullptr;
-  // Where the record of a request goes that has ended; nullptr: nowhere. Does not block.
-  void (*log_request)(const RequestRecord&) = nullptr;
+  // Where the record of a request goes that has ended and is to have a line; nullptr: nowhere. Does
+  // not block.
+  void (*log_request)(const RequestRecord&, const LoggedAs&) = nullptr;
+  LogShare log_share;  // of the requests whose route does not say which have one
   // How requests are parts of traces; nullptr: they are not, and what clients say of theirs passes
   // as any other field does.
   const Tracing* tracing = nullptr;

@@ -64,6 +64,7 @@ struct RequestRecord {
   double queue_ms = -1;     // the last try is dispatched
   double response_ms = -1;  // the head of its answer has come
   double ttft_ms = -1;      // the first byte of its body
+  double tpot_ms = -1;      // of an event stream whose tokens are known; this one lasts so long
   double total_ms = 0;
   int64_t prompt_tokens = -1;
   int64_t cached_tokens = -1;
@@ -167,8 +168,5 @@ class RequestHistory {
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t put_ ABSL_GUARDED_BY(mutex_) = 0;  // so many in all
 };
-
-// One line of the log, for ExchangeEnvironment::log_request: handed to the log's own thread.
-void LogRequest(const RequestRecord& record);
 
 }  // namespace gw

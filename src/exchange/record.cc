@@ -1,13 +1,10 @@
-// What remains of an exchange: counters, histograms, one line in the log, one record in the
-// history.
+// What remains of an exchange: counters, histograms, a line in the log, one record in the history.
 
 #include <algorithm>
-#include <cmath>
 
-#include "absl/container/inlined_vector.h"
 #include "base/check.h"
-#include "base/log.h"
 #include "exchange/exchange.h"
+#include "exchange/request_log.h"
 
 namespace gw {
 namespace {
@@ -57,73 +54,7 @@ void FillLeftOut(const LeftOuts& decode, const LeftOuts& prefill, RequestRecord*
   }
 }
 
-// What there is not is null in the log.
-double OrNull(double value) { return value < 0 ? std::nan("") : value; }
-double OrNull(int64_t value) { return OrNull(static_cast<double>(value)); }
-
 }  // namespace
-
-void LogRequest(const RequestRecord& record) {
-  if (!LogEnabled(LogLevel::kInfo)) return;
-  absl::InlinedVector<LogField, 48> fields;
-  const auto add = [&fields](std::initializer_list<LogField> more) {
-    fields.insert(fields.end(), more.begin(), more.end());
-  };
-  if (!record.fell_back_from.empty()) {
-    add({{"fell_back_from", record.fell_back_from}, {"fallback_reason", record.fallback_reason}});
-  }
-  if (!record.client_subject.empty()) add({{"client_subject", record.client_subject}});
-  add({{"request_id", record.request_id},
-       {"client", record.client},
-       {"method", record.method},
-       {"path", record.path},
-       {"route", record.route},
-       {"rule", record.rule},
-       {"pool", record.pool},
-       {"requested_model", record.requested_model},
-       {"target_model", record.target_model},
-       {"pod", record.endpoint_name},
-       {"endpoint", record.endpoint},
-       {"status", record.status},
-       {"outcome", record.outcome},
-       {"reason", record.reason},
-       {"tries", record.tries},
-       {"stream", record.stream},
-       {"prefix_hit_blocks", record.prefix_hit_blocks},
-       {"prefix_blocks", record.prefix_blocks},
-       {"candidates", record.candidates},
-       {"score", record.score},
-       {"queue_ms", OrNull(record.queue_ms)},
-       {"ttft_ms", OrNull(record.ttft_ms)},
-       {"total_ms", record.total_ms},
-       {"prompt_tokens", OrNull(record.prompt_tokens)},
-       {"cached_tokens", OrNull(record.cached_tokens)},
-       {"completion_tokens", OrNull(record.completion_tokens)},
-       {"tokens_estimated", record.tokens_estimated},
-       {"owner", record.owner}});
-  if (!record.queue_result.empty()) {
-    add({{"queue_result", record.queue_result},
-         {"priority", record.priority},
-         {"tenant", record.tenant},
-         {"queue_wait_ms", record.queue_wait_ms}});
-  }
-  if (!record.release.empty()) add({{"release", record.release}});
-  if (!record.trace_id.empty()) {
-    add({{"trace_id", record.trace_id}, {"trace_sampled", record.trace.sampled}});
-  }
-  if (record.evicted_for) add({{"evicted_for", *record.evicted_for}});
-  if (!record.disaggregation.empty()) {
-    add({{"disaggregation", record.disaggregation},
-         {"prefill_pod", record.prefill_name},
-         {"prefill_endpoint", record.prefill_endpoint},
-         {"failed_half", record.failed_half},
-         {"prefill_status", record.prefill_status},
-         {"recomputed", record.recomputed},
-         {"prefill_ms", OrNull(record.prefill_ms)},
-         {"transfer_ms", OrNull(record.transfer_ms)}});
-  }
-  LogLine(LogLevel::kInfo, "Request Handled", fields.data(), fields.size());
-}
 
 void Exchange::End(Outcome outcome, int status, TimePoint now) {
   CHECK(active_);
@@ -171,7 +102,10 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   const std::string owner = authorized_.owner();
   authorized_.End(used, now);
   if (!owner.empty()) env_.metrics.CountOwner(owner, rejection_, used);
-  if (env_.log_request != nullptr) env_.log_request(*env_.record);
+  if (env_.log_request != nullptr) {
+    const auto line = LineOf(*env_.record, outcome, routed_.rule(), env_.log_share);
+    if (line) env_.log_request(*env_.record, *line);
+  }
   if (env_.record->trace.sampled) env_.tracing->sink.Take(*env_.record);
   env_.history.Put(&env_.record);
   observed_.GiveBack();
@@ -274,6 +208,8 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.body_ms = parsed_.came == TimePoint() ? -1 : ToMillis(parsed_.came - asked_.began);
   record.queue_ms = tried_->count > 0 ? ToMillis(tried_->dispatched - asked_.began) : -1;
   record.ttft_ms = observed_->saw_first_byte ? ToMillis(observed_->first_byte - asked_.began) : -1;
+  const bool is_read = parsed_.request.api != ApiKind::kOther;
+  record.tpot_ms = is_read ? observed_->TpotSeconds().value_or(-1) * 1e3 : -1;
   record.total_ms = ToMillis(now - asked_.began);
   record.ended = now;
   record.prompt_tokens = usage.prompt_tokens;

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/clock.h"
+#include "base/log_share.h"
 #include "base/random.h"
 #include "http/head.h"
 #include "routing/filters.h"
@@ -93,6 +94,7 @@ struct RouteRule {
   std::shared_ptr<const SessionPolicy> session;  // nullptr: there are none
   std::shared_ptr<const StickyPolicy> sticky;    // nullptr: chance chooses
   std::shared_ptr<const release::Split> release_split;  // nullptr: no release has its weights
+  RequestLog log;           // which of its requests have a line there, and at which level
   std::string unsupported;  // set: answered 500 with it, as the rule needs what is not built
 
   // Chooses by weight. nullptr if total_weight is 0.
@@ -103,9 +105,8 @@ struct RouteRule {
   const Destination* ChooseSticky(uint64_t value, const Fits& fits) const;
 };
 
-// Matching takes a few hash look-ups however many routes there are: hostnames, exact paths and
-// prefixes are looked up, and only matches of one hostname and one path are tried in turn. Regular
-// expressions cannot be looked up: those of the paths of one hostname are tried one by one.
+// Matching takes a few hash look-ups however many routes there are. Tried one by one are matches of
+// one hostname and one path, and a hostname's regular expressions, which cannot be looked up.
 class RouteTable {
  public:
   // A match of a rule for one hostname of the intersection of listener and route. `hostname` is
@@ -149,8 +150,7 @@ class RouteTable {
   // are the same for all its rules.
   std::vector<const RouteRule*> RulesFor(const RouteRule& rule, std::string_view path) const;
 
-  // All entries, in the order they are tried for a request that more than one of them fits.
-  const std::vector<Entry>& entries() const { return entries_; }
+  const std::vector<Entry>& entries() const { return entries_; }  // in the order of precedence
 
  private:
   // Values by hostname pattern.

@@ -37,7 +37,7 @@ class DataPlane final : public FrontEnd {
                 .metrics = metrics,
                 .options = options.dataplane,
                 .held = held,
-                .log_requests = options.log_requests,
+                .log_share = options.log_share,
                 .model_lists = &model_lists_,
                 .handed = &handed,
                 .homes = &homes_,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log_share.h"
 #include "base/status.h"
 #include "collect/scraper.h"
 #include "config/config_source.h"
@@ -29,7 +30,7 @@ struct ServerOptions {
   TranslateOptions translate;
   int workers = 0;  // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;
-  bool log_requests = true;
+  LogShare log_share;  // of requests whose route does not say which of them are logged
   bool ready_without_endpoints = true;  // /readyz while no pool has an endpoint that can be asked
   // Another process may listen on the same ports, the admin port too: this one takes over from it.
   bool takeover = false;

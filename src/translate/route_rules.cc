@@ -283,6 +283,7 @@ RouteRules MakeRules(Context& context, PoolSet& pools, const api::HttpRoute& rou
     rule->stream_keepalive = route.stream_keepalive;
     rule->api_keys = keys;
     rule->breaker = breaker;
+    rule->log = route.log;
     rule->retry = RetryOf(spec.retry);
     rule->session = SessionOf(spec, ScopeOf(*rule));
     rule->sticky = sticky;

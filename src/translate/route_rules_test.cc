@@ -91,6 +91,14 @@ TEST(RouteRules, AllOfARouteCountInOneBreaker) {
   EXPECT_EQ(rule.breaker, RuleFor(scenario.translation, 80, "a.com", "/b")->breaker);
 }
 
+TEST(RouteRules, WhatIsLoggedIsTakenOver) {
+  RulesScenario scenario;
+  EXPECT_EQ(scenario.Rule("/a").log, RequestLog());
+  scenario.route->log = {kLogErrors, LogLevel::kDebug};
+  EXPECT_EQ(scenario.Rule("/a").log.share, kLogErrors);
+  EXPECT_EQ(scenario.Rule("/b").log.level, LogLevel::kDebug);
+}
+
 TEST(RouteRules, ALimitOfThoseThatWaitIsWarnedOfWhereNobodyWaits) {
   RulesScenario scenario;
   scenario.route->max_waiting = 5;

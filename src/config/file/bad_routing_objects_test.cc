@@ -347,6 +347,13 @@ TEST(BadObjects, HttpRouteAnnotations) {
           {"metadata: {name: r, annotations: {penstock.dev/max-waiting: few}}\nspec: {}",
            "HTTPRoute default/r: metadata.annotations[\"penstock.dev/max-waiting\"]: must be "
            "0..1000000000, got \"few\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/log-requests: '0'}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/log-requests\"]: must be "
+           "\"all\", \"none\", \"errors\" or a ratio above 0 and up to 1, such as \"0.01\", got "
+           "\"0\" (a.yaml:3)"},
+          {"metadata: {name: r, annotations: {penstock.dev/log-level: loud}}\nspec: {}",
+           "HTTPRoute default/r: metadata.annotations[\"penstock.dev/log-level\"]: must be "
+           "\"debug\", \"info\", \"warning\" or \"error\", got \"loud\" (a.yaml:3)"},
           {"metadata: {name: r, annotations: {penstock.dev/sticky: by-user}}\nspec: {}",
            sticky + "\"header:NAME\", \"cookie:NAME\" or \"session\", got \"by-user\" (a.yaml:3)"},
           {"metadata: {name: r, annotations: {penstock.dev/sticky: 'header:te'}}\nspec: {}",

@@ -1,0 +1,190 @@
+#include "exchange/request_log.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "exchange/test_exchange.h"
+
+namespace gw {
+namespace {
+
+constexpr LogShare kSome = {0.01f, true};
+
+RequestRecord Fine(const std::string& id) {
+  RequestRecord record;
+  record.request_id = id;
+  record.status = 200;
+  record.tries = 1;
+  return record;
+}
+
+// An id that a ratio of 1 % leaves out, and one that it does not.
+std::string IdOf(bool sampled) {
+  for (int i = 0;; ++i) {
+    std::string id = "id-" + std::to_string(i);
+    if (IsSampled(id, kSome.ratio) == sampled) return id;
+  }
+}
+
+std::optional<LoggedAs> LineOf(const RequestRecord& record, const LogShare& share,
+                               Outcome outcome = Outcome::kComplete) {
+  return gw::LineOf(record, outcome, nullptr, share);
+}
+
+// Whatever the ids are like: drawn, counted up, or long with the same beginning. Five standard
+// deviations of a fair draw.
+TEST(RequestLog, ItsShareOfManyIdsIsTheRatio) {
+  constexpr int kIds = 100'000;
+  Random random(7);
+  for (const float ratio : {0.001f, 0.01f, 0.1f, 0.5f, 0.9f}) {
+    int drawn = 0, counted = 0, prefixed = 0;
+    for (int i = 0; i < kIds; ++i) {
+      drawn += IsSampled(RandomId(random), ratio);
+      counted += IsSampled(std::to_string(i), ratio);
+      prefixed += IsSampled("tenant-a/batch-2026-01-02/request-" + std::to_string(i), ratio);
+    }
+    const double wanted = kIds * static_cast<double>(ratio);
+    const double bound = 5 * std::sqrt(wanted * (1 - static_cast<double>(ratio)));
+    for (const int got : {drawn, counted, prefixed}) EXPECT_NEAR(got, wanted, bound) << ratio;
+  }
+}
+
+TEST(RequestLog, AnIdIsDecidedTheSameEachTimeAndEverywhere) {
+  // Written out: gateways of other versions must agree.
+  std::string sampled;
+  for (int i = 0; i < 32; ++i) sampled += IsSampled("id-" + std::to_string(i), 0.5) ? '1' : '0';
+  EXPECT_EQ(sampled, "@@@");
+}
+
+TEST(RequestLog, ALargerRatioLogsWhatASmallerOneDoes) {
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string id = std::to_string(i);
+    if (IsSampled(id, 0.05f)) EXPECT_TRUE(IsSampled(id, 0.06f)) << id;
+    EXPECT_TRUE(IsSampled(id, 1));
+    EXPECT_FALSE(IsSampled(id, 0));
+  }
+}
+
+TEST(RequestLog, OfRequestsThatWentWellTheShareHasLines) {
+  const RequestRecord in = Fine(IdOf(true)), out = Fine(IdOf(false));
+  EXPECT_TRUE(LineOf(out, kLogAll));
+  EXPECT_EQ(LineOf(out, kLogAll)->sample_ratio, 0) << "nothing is sampled";
+  EXPECT_FALSE(LineOf(in, kLogErrors));
+  EXPECT_FALSE(LineOf(in, kLogNone));
+  EXPECT_FALSE(LineOf(out, kSome));
+  ASSERT_TRUE(LineOf(in, kSome));
+  EXPECT_EQ(LineOf(in, kSome)->sample_ratio, kSome.ratio);
+  // A client that left is no error.
+  EXPECT_FALSE(LineOf(out, kSome, Outcome::kClientLeft));
+  EXPECT_FALSE(LineOf(in, kLogErrors, Outcome::kClientLeft));
+}
+
+TEST(RequestLog, ErrorsAlwaysHaveLinesUnlessThereAreToBeNone) {
+  std::vector<std::pair<RequestRecord, Outcome>> errors;
+  for (const int status : {400, 404, 429, 500, 503}) {
+    errors.emplace_back(Fine(IdOf(false)), Outcome::kComplete);
+    errors.back().first.status = status;
+  }
+  for (const Outcome outcome : {Outcome::kRejected, Outcome::kUpstreamBroke, Outcome::kErrorEvent,
+                                Outcome::kAborted, Outcome::kTimedOut, Outcome::kEvicted}) {
+    errors.emplace_back(Fine(IdOf(false)), outcome);
+  }
+  errors.emplace_back(Fine(IdOf(false)), Outcome::kComplete);
+  errors.back().first.tries = 2;
+  for (const auto& [record, outcome] : errors) {
+    const std::string what = std::string(NameOf(outcome)) + " " + std::to_string(record.status) +
+                             " " + std::to_string(record.tries);
+    EXPECT_TRUE(IsErrorOfLog(record, outcome)) << what;
+    ASSERT_TRUE(LineOf(record, kSome, outcome)) << what;
+    EXPECT_EQ(LineOf(record, kSome, outcome)->sample_ratio, 1) << "it stands for itself: " << what;
+    EXPECT_TRUE(LineOf(record, kLogErrors, outcome)) << what;
+    EXPECT_FALSE(LineOf(record, kLogNone, outcome)) << what;
+  }
+}
+
+TEST(RequestLog, WhatIsTracedHasALineBesideItsSpans) {
+  RequestRecord record = Fine(IdOf(false));
+  record.trace.sampled = true;
+  ASSERT_TRUE(LineOf(record, kSome));
+  EXPECT_EQ(LineOf(record, kSome)->sample_ratio, 1);
+  EXPECT_TRUE(LineOf(record, kLogErrors));
+  EXPECT_FALSE(LineOf(record, kLogNone));
+}
+
+TEST(RequestLog, ARouteWinsAndSetsTheLevel) {
+  const RequestRecord record = Fine(IdOf(false));
+  RouteRule rule;
+  const auto line = [&](const LogShare& share) {
+    return gw::LineOf(record, Outcome::kComplete, &rule, share);
+  };
+  EXPECT_EQ(line(kLogAll)->level, LogLevel::kInfo);
+  EXPECT_FALSE(line(kLogNone));
+  rule.log = {kLogAll, LogLevel::kWarning};
+  EXPECT_EQ(line(kLogNone)->level, LogLevel::kWarning);
+  rule.log.share = kLogErrors;
+  EXPECT_FALSE(line(kLogAll));
+}
+
+TEST(RequestLog, ALevelThatIsNotWrittenHasNoLines) {
+  RouteRule rule;
+  rule.log.level = LogLevel::kDebug;
+  RequestRecord record = Fine("r");
+  record.status = 500;
+  const LogLevel before = log_level();
+  SetLogLevel(LogLevel::kInfo);
+  EXPECT_FALSE(gw::LineOf(record, Outcome::kComplete, &rule, kLogAll));
+  SetLogLevel(LogLevel::kDebug);
+  EXPECT_EQ(gw::LineOf(record, Outcome::kComplete, &rule, kLogAll)->level, LogLevel::kDebug);
+  SetLogLevel(before);
+}
+
+std::vector<std::pair<RequestRecord, LoggedAs>> lines;
+
+class RequestLogTest : public ExchangeFixture {
+ protected:
+  RequestLogTest() {
+    entry_ = MakePool("default/qwen", {"127.0.0.11:8000", "127.0.0.12:8000"});
+    lines.clear();
+    environment_.log_request = [](const RequestRecord& record, const LoggedAs& as) {
+      lines.emplace_back(record, as);
+    };
+  }
+  void Handle(const std::string& id, int failures = 0) {
+    SendHead(SnapshotOf(entry_, {kPort}, rule_),
+             "POST /v1/thing HTTP/1.1\r\nHost: a\r\nx-request-id: " + id +
+                 "\r\nContent-Length: 2\r\n\r\n");
+    CHECK(SendBody("{}").kind == Step::Kind::kForward);
+    for (int i = 0; i < failures; ++i) {
+      exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
+    }
+    exchange_.End(Outcome::kComplete, 200, clock_.Now());
+  }
+
+  std::shared_ptr<PoolEntry> entry_;
+  std::shared_ptr<RouteRule> rule_ = RuleToThePool();
+};
+
+TEST_F(RequestLogTest, WhatHasNoLineIsInTheHistoryAllTheSame) {
+  rule_->log.share = kSome;
+  Handle(IdOf(false));
+  EXPECT_TRUE(lines.empty());
+  EXPECT_TRUE(environment_.history.Find(IdOf(false)));
+  Handle(IdOf(true));
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].second.sample_ratio, kSome.ratio);
+  Handle(IdOf(false), 1);
+  ASSERT_EQ(lines.size(), 2u) << "it was tried again";
+  EXPECT_EQ(lines[1].first.all_tries[0].reason, "connect_refused");
+  environment_.log_share = kLogNone;
+  Handle(IdOf(true));
+  EXPECT_EQ(lines.size(), 3u) << "the route wins";
+}
+
+}  // namespace
+}  // namespace gw
