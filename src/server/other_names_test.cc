@@ -37,8 +37,8 @@ class OtherNamesTest : public ::testing::Test {
   }
   void TellOfEndpoint(const char* name, std::vector<std::pair<const char*, double>> values) {
     metrics_.AddCallback(name, "E.", "gauge", [values = std::move(values)](const auto& sink) {
-      for (const auto& [pod, value] : values) {
-        sink({{"pool", "default/qwen"}, {"pod", pod}, {"endpoint", "127.0.0.11:8000"}}, value);
+      for (const auto& [endpoint, value] : values) {
+        sink({{"pool", "default/qwen"}, {"pod", endpoint}, {"endpoint", "127.0.0.11:8000"}}, value);
       }
     });
   }
