@@ -35,6 +35,19 @@ void AddAdminAccess(CLI::App& serve, AdminAccess& access) {
       ->needs(token);
 }
 
+void AddMetricsNames(CLI::App& serve, OtherNames& names) {
+  const auto wrong = [](std::string& list) {
+    return std::string(OtherNamesFrom(list).status().message());
+  };
+  serve
+      .add_option_function<std::string>(
+          "--metrics-names",
+          [&names](const std::string& list) { names = OtherNamesFrom(list).value(); },
+          "Names of other gateways that metrics have besides ours: llm-d, v0.5.1")
+      ->check(CLI::Validator(wrong, ""))
+      ->type_name("LIST");
+}
+
 void AddAdmin(CLI::App& command, AdminFlags& flags) {
   command
       .add_option("--admin", flags.address,

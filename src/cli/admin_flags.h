@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "cli/server_url.h"
 #include "server/admin_access.h"
+#include "server/other_names.h"
 
 namespace gw {
 
@@ -19,8 +20,9 @@ struct AdminFlags {
   std::string token_file = {};
 };
 
-// `access` and `flags` outlive the command.
+// `access`, `names` and `flags` outlive the command.
 void AddAdminAccess(CLI::App& serve, AdminAccess& access);
+void AddMetricsNames(CLI::App& serve, OtherNames& names);
 void AddAdmin(CLI::App& command, AdminFlags& flags);
 
 // Looks the address up and reads the files. The error names the flag.

@@ -164,6 +164,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
       ->capture_default_str()
       ->type_name("ADDR:PORT");
   AddAdminAccess(*serve, flags.serve.admin_access);
+  AddMetricsNames(*serve, flags.serve.other_names);
   serve->add_option("--bind", flags.serve.bind_ip, "Address of Gateways that name none")
       ->capture_default_str()
       ->type_name("ADDR");

@@ -313,7 +313,7 @@ void Exchange::OnFirstByte(TimePoint now) {
   tried_->hold.Answered(now - tried_->dispatched);
   tried_->hold.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
   if (tried_->pair.active) OnKvCacheArrived(now);
-  observed_->series->ttft.Observe(ToSeconds(now - asked_.began));
+  observed_->series->ttft.Observe(ToSeconds(now - asked_.began), ExemplarNow());
 }
 
 void Exchange::OnResponseEnd(TimePoint now) {

@@ -317,6 +317,7 @@ class Exchange {
   void BeginTrace(const http::RequestHead* head);
   void NameTrySpans(bool with_prefill);
   void FillTrace();
+  std::optional<Exemplar> ExemplarNow() const;  // for histograms: nullopt if it is not sampled
 
   // record.cc
   int64_t UsedTokens(Outcome outcome) const;

@@ -83,11 +83,13 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
         env_.metrics.For(routed_.pool_id(), "", "", ExchangeMetrics::ModelName::kConfigured);
   }
   observed_->series->CountRequest(status, outcome);
-  observed_->series->duration.Observe(ToSeconds(now - asked_.began));
+  observed_->series->duration.Observe(ToSeconds(now - asked_.began), ExemplarNow());
   if (parsed_.request.api != ApiKind::kOther) {
     CountTokens(observed_->response.reader().usage(), observed_->series.get());
     const std::optional<double> tpot_s = observed_->TpotSeconds();
-    if (tpot_s && outcome == Outcome::kComplete) observed_->series->tpot.Observe(*tpot_s);
+    if (tpot_s && outcome == Outcome::kComplete) {
+      observed_->series->tpot.Observe(*tpot_s, ExemplarNow());
+    }
   }
   if (const int64_t estimated = observed_->response.estimated_tokens(); estimated > 0) {
     observed_->series->completion_tokens.Add(static_cast<uint64_t>(estimated));

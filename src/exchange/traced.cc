@@ -44,6 +44,15 @@ void Exchange::NameTrySpans(bool with_prefill) {
   tried_->notes.SetSpans(whole, with_prefill ? NewSpanId(env_.random) : 0);
 }
 
+// Of a request that nobody keeps spans of there is nothing to look up.
+std::optional<Exemplar> Exchange::ExemplarNow() const {
+  if (!traced_.context.sampled) return std::nullopt;
+  const TraceContext& context = traced_.context;
+  constexpr int64_t kNanosPerMilli = 1'000'000;
+  return Exemplar{context.trace.high, context.trace.low, context.span,
+                  env_.clock.UnixNanos() / kNanosPerMilli};
+}
+
 void Exchange::FillTrace() {
   RequestRecord& record = *env_.record;
   record.trace_id.clear();

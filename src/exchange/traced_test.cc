@@ -103,6 +103,37 @@ TEST_F(TracedTest, EachTryHasASpanOfItsOwn) {
   EXPECT_EQ(kept_.records[0].all_tries[1].span, second);
 }
 
+TEST_F(TracedTest, ASampledRequestIsAnExemplarOfItsDuration) {
+  Ask(std::string(kCaller) + "\r\n");
+  const Traced traced = exchange_.traced();
+  End();
+  size_t kept = 0;
+  const auto look = [&](const Labels&, const Histogram& histogram) {
+    if (histogram.exemplars() == nullptr) return;
+    for (size_t i = 0; i < histogram.BucketCounts().size(); ++i) {
+      const auto exemplar = histogram.exemplars()->Last(i);
+      if (!exemplar) continue;
+      ++kept;
+      EXPECT_EQ((TraceId{exemplar->of.trace_high, exemplar->of.trace_low}), traced.context.trace);
+      EXPECT_EQ(exemplar->of.span, traced.context.span);
+      EXPECT_EQ(exemplar->of.unix_ms, clock_.UnixNanos() / 1'000'000);
+    }
+  };
+  registry_.VisitHistograms("penstock_request_duration_seconds", look);
+  EXPECT_EQ(kept, 1);
+}
+
+TEST_F(TracedTest, AnotherIsNone) {
+  std::string caller = kCaller;
+  caller.back() = '0';
+  Ask(caller + "\r\n");
+  End();
+  const auto look = [](const Labels&, const Histogram& histogram) {
+    EXPECT_EQ(histogram.exemplars(), nullptr);
+  };
+  registry_.VisitHistograms("penstock_request_duration_seconds", look);
+}
+
 TEST_F(TracedTest, OffNothingIsRead) {
   environment_.tracing = nullptr;
   Ask(std::string(kCaller) + "\r\n");

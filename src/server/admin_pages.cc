@@ -12,6 +12,7 @@
 #include "server/document.h"
 #include "server/explain.h"
 #include "server/get.h"
+#include "server/metrics_format.h"
 #include "server/pages.h"
 
 namespace gw {
@@ -157,9 +158,10 @@ AdminServer::Handlers AdminPages(const AdminSources& sources, AdminFeed& feed) {
   AdminServer::Handlers handlers;
   handlers["/healthz"] = [](const AdminRequest&) { return AdminResponse{.body = "ok\n"}; };
   handlers["/readyz"] = [&sources](const AdminRequest&) { return Ready(sources); };
-  handlers["/metrics"] = [&sources](const AdminRequest&) {
+  handlers["/metrics"] = [&sources](const AdminRequest& request) {
     sources.pool_series.Reconcile();
-    return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8", sources.metrics.Render()};
+    const MetricsFormat format = MetricsFormatFor(request.accept);
+    return AdminResponse{200, std::string(ContentTypeOf(format)), sources.metrics.Render(format)};
   };
   handlers["/endpoints"] = [&sources](const AdminRequest&) {
     return AdminResponse{200, "application/json",

@@ -146,6 +146,7 @@ absl::Status ServerImpl::Start() {
   files_ = loaded.files;
   RegisterGatewayMetrics(metrics_, snapshots_, index_, held_);
   RegisterProcessMetrics(metrics_);
+  RegisterOtherNames(metrics_, options_.other_names);
   source_->AddMetrics(metrics_);
   releases_.Load();
   configurator_.UseReleases(releases_);

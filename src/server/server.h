@@ -18,6 +18,7 @@
 #include "dns/resolver.h"
 #include "net/address.h"
 #include "server/admin_access.h"
+#include "server/other_names.h"
 #include "telemetry/options.h"
 #include "translate/translate.h"
 
@@ -26,6 +27,7 @@ namespace gw {
 struct ServerOptions {
   std::string admin_address = "127.0.0.1:9909";  // metrics, health, configuration
   AdminAccess admin_access;
+  OtherNames other_names;           // that metrics have besides ours
   std::string bind_ip = "0.0.0.0";  // address of the Gateways' listeners
   TranslateOptions translate;
   int workers = 0;  // event loops; 0: one per core

@@ -1,11 +1,18 @@
-// The pieces of the Prometheus text format 0.0.4: numbers, escaped labels and help lines.
+// The pieces of a metrics page: numbers, escaped labels and help lines.
 
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace gw {
+
+enum class MetricsFormat : uint8_t {
+  kText,         // Prometheus' text format 0.0.4
+  kOpenMetrics,  // OpenMetrics 1.0: https://prometheus.io/docs/specs/om/open_metrics_spec/
+};
 
 // Shortest decimal form that reads back as the same double; "+Inf", "-Inf" and "NaN" for the
 // others.

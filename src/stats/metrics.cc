@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <charconv>
-#include <cmath>
 #include <map>
 #include <set>
 
 #include "base/check.h"
 #include "base/mutex.h"
-#include "stats/exposition.h"
+#include "stats/metrics_page.h"
 
 namespace gw {
 namespace {
@@ -36,64 +33,7 @@ std::string LabelText(Labels labels) {
   return text;
 }
 
-void AppendCount(std::string* out, uint64_t value) {
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  out->append(digits, end);
-}
-
-// `name_suffix{labels} ` up to where the value goes.
-void AppendSeriesName(std::string* out, std::string_view name, std::string_view suffix,
-                      std::string_view labels) {
-  out->append(name).append(suffix);
-  if (!labels.empty()) out->append("{").append(labels).append("}");
-  out->push_back(' ');
-}
-
-void AppendValue(std::string* out, std::string_view name, const std::string& labels,
-                 const Counter& counter) {
-  AppendSeriesName(out, name, "", labels);
-  AppendCount(out, counter.value());
-  out->push_back('\n');
-}
-
-void AppendValue(std::string* out, std::string_view name, const std::string& labels,
-                 const Gauge& gauge) {
-  AppendSeriesName(out, name, "", labels);
-  AppendNumber(out, gauge.value());
-  out->push_back('\n');
-}
-
-void AppendValue(std::string* out, std::string_view name, const std::string& labels,
-                 const Histogram& histogram) {
-  const std::vector<uint64_t> counts = histogram.BucketCounts();
-  uint64_t cumulative = 0;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    cumulative += counts[i];
-    const bool last = i + 1 == counts.size();
-    out->append(name).append("_bucket{").append(labels);
-    out->append(labels.empty() ? "le=\"" : ",le=\"");
-    AppendNumber(out, last ? INFINITY : histogram.upper_bounds()[i]);
-    out->append("\"} ");
-    AppendCount(out, cumulative);
-    out->push_back('\n');
-  }
-  AppendSeriesName(out, name, "_sum", labels);
-  AppendNumber(out, histogram.sum());
-  out->push_back('\n');
-  // The buckets' total, so that _count and the +Inf bucket of one page always agree.
-  AppendSeriesName(out, name, "_count", labels);
-  AppendCount(out, cumulative);
-  out->push_back('\n');
-}
-
 }  // namespace
-
-size_t ThreadShard() {
-  static std::atomic<size_t> next{0};
-  thread_local const size_t shard = next.fetch_add(1, std::memory_order_relaxed) % kStatsShards;
-  return shard;
-}
 
 uint64_t Counter::value() const {
   uint64_t sum = 0;
@@ -105,55 +45,6 @@ double Gauge::value() const {
   int64_t sum = 0;
   for (const Cell& cell : cells_) sum += cell.value.load(std::memory_order_relaxed);
   return static_cast<double>(sum) + set_.load(std::memory_order_relaxed);
-}
-
-Histogram::Histogram(std::span<const double> upper_bounds)
-    : bounds_(upper_bounds.begin(), upper_bounds.end()) {
-  for (size_t i = 0; i < bounds_.size(); ++i) {
-    CHECK(std::isfinite(bounds_[i]));
-    CHECK(i == 0 || bounds_[i - 1] < bounds_[i]);
-  }
-  const size_t words = 1 + bounds_.size() + 1;
-  lines_per_shard_ = (words + kWordsPerLine - 1) / kWordsPerLine;
-  lines_ = std::make_unique<Line[]>(kStatsShards * lines_per_shard_);
-}
-
-void Histogram::Observe(double value) {
-  if (std::isnan(value)) return;
-  const size_t shard = ThreadShard();
-  const size_t bucket = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
-  Word(shard, 1 + bucket).fetch_add(1, std::memory_order_relaxed);
-  std::atomic<uint64_t>& sum = Word(shard, 0);
-  uint64_t before = sum.load(std::memory_order_relaxed);
-  // Almost always the first try: only threads beyond kStatsShards share a shard.
-  while (!sum.compare_exchange_weak(before,
-                                    std::bit_cast<uint64_t>(std::bit_cast<double>(before) + value),
-                                    std::memory_order_relaxed)) {
-  }
-}
-
-std::vector<uint64_t> Histogram::BucketCounts() const {
-  std::vector<uint64_t> counts(bounds_.size() + 1, 0);
-  for (size_t shard = 0; shard < kStatsShards; ++shard) {
-    for (size_t i = 0; i < counts.size(); ++i) {
-      counts[i] += Word(shard, 1 + i).load(std::memory_order_relaxed);
-    }
-  }
-  return counts;
-}
-
-uint64_t Histogram::count() const {
-  uint64_t sum = 0;
-  for (const uint64_t n : BucketCounts()) sum += n;
-  return sum;
-}
-
-double Histogram::sum() const {
-  double sum = 0;
-  for (size_t shard = 0; shard < kStatsShards; ++shard) {
-    sum += std::bit_cast<double>(Word(shard, 0).load(std::memory_order_relaxed));
-  }
-  return sum;
 }
 
 std::span<const double> LatencyBuckets() { return kLatencyBuckets; }
@@ -177,11 +68,12 @@ struct MetricRegistry::Impl {
   struct Family {
     std::string help;
     std::string type;
-    // One of these four is filled, by type.
+    // One of these is filled, by type.
     AllSeries<Counter> counters;
     AllSeries<Gauge> gauges;
     AllSeries<Histogram> histograms;
     std::vector<std::function<void(const Sink&)>> callbacks;
+    std::vector<std::function<void(const HistogramSink&)>> histogram_callbacks;
   };
 
   // The family of that name, made if missing. REQUIRES: mutex is held
@@ -230,6 +122,7 @@ struct MetricRegistry::Impl {
                                                    const Labels& labels, bool permanent) {
     const MutexLock lock(mutex);
     Family& family = FindFamily(name, help, "histogram");
+    CHECK(family.histogram_callbacks.empty());
     auto series = FindSeries(family.histograms, labels, permanent, upper_bounds);
     CHECK(std::ranges::equal(series->metric.upper_bounds(), upper_bounds));
     return series;
@@ -265,10 +158,54 @@ struct MetricRegistry::Impl {
     for (const auto& each : copy) visit(each->labels, each->metric);
   }
 
-  template <typename Metric>
-  void RenderSeries(const std::string& name, const AllSeries<Metric>& series,
-                    std::string* page) const {
-    for (const auto& each : CopyOf(series)) AppendValue(page, name, each->text, each->metric);
+  // What the callbacks say, by family. They run without the lock, so that one which registers or
+  // looks up a metric cannot deadlock.
+  struct Collected {
+    std::map<std::string, std::vector<std::pair<std::string, double>>, std::less<>> numbers;
+    std::map<std::string, std::vector<std::pair<std::string, HistogramValue>>, std::less<>>
+        histograms;
+  };
+  Collected Collect() const {
+    std::vector<std::pair<std::string, std::function<void(const Sink&)>>> callbacks;
+    std::vector<std::pair<std::string, std::function<void(const HistogramSink&)>>> histograms;
+    {
+      const MutexLock lock(mutex);
+      for (const auto& [name, family] : families) {
+        for (const auto& each : family.callbacks) callbacks.emplace_back(name, each);
+        for (const auto& each : family.histogram_callbacks) histograms.emplace_back(name, each);
+      }
+    }
+    Collected collected;
+    for (const auto& [name, callback] : callbacks) {
+      callback([&into = collected.numbers[name]](const Labels& labels, double value) {
+        into.emplace_back(LabelText(labels), value);
+      });
+    }
+    for (const auto& [name, callback] : histograms) {
+      callback([&into = collected.histograms[name]](const Labels& labels, const auto& value) {
+        into.emplace_back(LabelText(labels), value);
+      });
+    }
+    return collected;
+  }
+
+  void Render(const std::string& name, const Family& family, const Collected& collected,
+              MetricsPage* page) const {
+    for (const auto& each : CopyOf(family.counters)) page->Add(each->text, each->metric.value());
+    for (const auto& each : CopyOf(family.gauges)) page->Add(each->text, each->metric.value());
+    for (const auto& each : CopyOf(family.histograms)) {
+      const Histogram& metric = each->metric;
+      page->Add(each->text,
+                {metric.upper_bounds(), metric.BucketCounts(), metric.sum(), metric.exemplars()});
+    }
+    if (const auto it = collected.numbers.find(name); it != collected.numbers.end()) {
+      for (const auto& [labels, value] : it->second) page->Add(labels, value);
+    }
+    if (const auto it = collected.histograms.find(name); it != collected.histograms.end()) {
+      for (const auto& [labels, value] : it->second) {
+        page->Add(labels, {value.upper_bounds, value.counts, value.sum});
+      }
+    }
   }
 
   template <typename Metric>
@@ -369,6 +306,14 @@ void MetricRegistry::AddCallback(std::string_view name, std::string_view help,
   family.callbacks.push_back(std::move(collect));
 }
 
+void MetricRegistry::AddHistogramCallback(std::string_view name, std::string_view help,
+                                          std::function<void(const HistogramSink&)> collect) {
+  const MutexLock lock(impl_->mutex);
+  Impl::Family& family = impl_->FindFamily(name, help, "histogram");
+  CHECK(family.histograms.empty());
+  family.histogram_callbacks.push_back(std::move(collect));
+}
+
 void MetricRegistry::VisitCounters(
     std::string_view name, const std::function<void(const Labels&, const Counter&)>& visit) const {
   impl_->Visit<Counter>(name, &Impl::Family::counters, visit);
@@ -385,37 +330,33 @@ void MetricRegistry::VisitHistograms(
   impl_->Visit<Histogram>(name, &Impl::Family::histograms, visit);
 }
 
-std::string MetricRegistry::Render() const {
-  // Callbacks run without the lock, so that one which registers or looks up a metric cannot
-  // deadlock.
-  std::vector<std::pair<std::string, std::function<void(const Sink&)>>> callbacks;
+void MetricRegistry::VisitNumbers(std::string_view name, const Sink& visit) const {
+  VisitCounters(name, [&visit](const Labels& labels, const Counter& counter) {
+    visit(labels, static_cast<double>(counter.value()));
+  });
+  VisitGauges(name,
+              [&visit](const Labels& labels, const Gauge& gauge) { visit(labels, gauge.value()); });
+  std::vector<std::function<void(const Sink&)>> callbacks;
   {
     const MutexLock lock(impl_->mutex);
-    for (const auto& [name, family] : impl_->families) {
-      for (const auto& callback : family.callbacks) callbacks.emplace_back(name, callback);
-    }
+    const auto family = impl_->families.find(name);
+    if (family != impl_->families.end()) callbacks = family->second.callbacks;
   }
-  std::map<std::string, std::string, std::less<>> collected;
-  for (const auto& [name, callback] : callbacks) {
-    std::string& text = collected[name];
-    callback([&name = name, &text](const Labels& labels, double value) {
-      AppendSeriesName(&text, name, "", LabelText(labels));
-      AppendNumber(&text, value);
-      text.push_back('\n');
-    });
-  }
+  for (const auto& callback : callbacks) callback(visit);
+}
 
-  std::string page;
-  for (const auto& [name, family] : impl_->AllFamilies()) {
-    page.append("# HELP ").append(*name).push_back(' ');
-    AppendEscapedHelp(&page, family->help);
-    page.append("\n# TYPE ").append(*name).append(" ").append(family->type).push_back('\n');
-    impl_->RenderSeries(*name, family->counters, &page);
-    impl_->RenderSeries(*name, family->gauges, &page);
-    impl_->RenderSeries(*name, family->histograms, &page);
-    if (const auto it = collected.find(*name); it != collected.end()) page.append(it->second);
+std::string MetricRegistry::Render(MetricsFormat format) const {
+  const Impl::Collected collected = impl_->Collect();
+  const auto families = impl_->AllFamilies();
+  std::set<std::string_view> names;
+  for (const auto& [name, family] : families) names.insert(*name);
+  MetricsPage page(format);
+  for (const auto& [name, family] : families) {
+    const std::string_view stem = std::string_view(*name).substr(0, name->rfind('_'));
+    page.Begin({*name, family->help, family->type, stem != *name && names.contains(stem)});
+    impl_->Render(*name, *family, collected, &page);
   }
-  return page;
+  return page.Finish();
 }
 
 }  // namespace gw

@@ -23,11 +23,11 @@
 #include <utility>
 #include <vector>
 
-namespace gw {
+#include "stats/exposition.h"
+#include "stats/histogram.h"
+#include "stats/shard.h"
 
-inline constexpr size_t kStatsShards = 16;
-// The calling thread's shard, given out in turn at first use.
-size_t ThreadShard();
+namespace gw {
 
 class Counter {
  public:
@@ -54,34 +54,6 @@ class Gauge {
   };
   Cell cells_[kStatsShards];
   std::atomic<double> set_{0};
-};
-
-// How often values fell into each bucket (value <= upper bound), and their sum. NaN is not counted.
-class Histogram {
- public:
-  // REQUIRES: upper_bounds ascends strictly and does not hold +Inf, which is always there
-  explicit Histogram(std::span<const double> upper_bounds);
-  void Observe(double value);
-
-  std::span<const double> upper_bounds() const { return bounds_; }
-  // One count per upper bound and one for +Inf, not cumulative.
-  std::vector<uint64_t> BucketCounts() const;
-  uint64_t count() const;
-  double sum() const;
-
- private:
-  // A shard is lines_per_shard_ of these: word 0 is the sum (bits of a double), then the counts.
-  static constexpr size_t kWordsPerLine = 8;
-  struct alignas(64) Line {
-    std::atomic<uint64_t> words[kWordsPerLine]{};
-  };
-  std::atomic<uint64_t>& Word(size_t shard, size_t index) const {
-    return lines_[shard * lines_per_shard_ + index / kWordsPerLine].words[index % kWordsPerLine];
-  }
-
-  std::vector<double> bounds_;
-  size_t lines_per_shard_;
-  std::unique_ptr<Line[]> lines_;
 };
 
 // Seconds, 1 ms to 10 min, for requests that take as long as models take.
@@ -133,6 +105,10 @@ class MetricRegistry {
   using Sink = std::function<void(const Labels& labels, double value)>;
   void AddCallback(std::string_view name, std::string_view help, std::string_view type,
                    std::function<void(const Sink&)> collect);
+  // The same for histograms.
+  using HistogramSink = std::function<void(const Labels& labels, const HistogramValue& value)>;
+  void AddHistogramCallback(std::string_view name, std::string_view help,
+                            std::function<void(const HistogramSink&)> collect);
 
   // The series of a family, for who shows elsewhere what is counted: `visit` runs without the lock.
   // Nothing if there is no such family, or it is one of callbacks.
@@ -142,10 +118,12 @@ class MetricRegistry {
                    const std::function<void(const Labels&, const Gauge&)>& visit) const;
   void VisitHistograms(std::string_view name,
                        const std::function<void(const Labels&, const Histogram&)>& visit) const;
+  // The numbers of a family of counters or gauges, those of callbacks, too.
+  void VisitNumbers(std::string_view name, const Sink& visit) const;
 
-  // Prometheus text format 0.0.4, families in the order of their names. The lock is held only to
-  // copy one family's handles at a time: nobody who counts waits for a page.
-  std::string Render() const;
+  // Families in the order of their names. The lock is held only to copy one family's handles at a
+  // time: nobody who counts waits for a page.
+  std::string Render(MetricsFormat format = MetricsFormat::kText) const;
 
   // For a label whose values clients choose: true if `value` is one of the first open_values_max
   // different ones of `scope` (of one pool, say), told apart by what a label shows of them. The

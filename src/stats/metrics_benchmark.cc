@@ -2,6 +2,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <optional>
+
 #include "stats/metrics.h"
 
 namespace gw {
@@ -22,6 +24,32 @@ void HistogramObserve(benchmark::State& state) {
   }
 }
 BENCHMARK(HistogramObserve)->ThreadRange(1, 2);
+
+// The same of requests that are traced: every one is kept as the exemplar of its bucket.
+void HistogramObserveExemplar(benchmark::State& state) {
+  static Histogram histogram(LatencyBuckets());
+  double value = 0.0005;
+  Exemplar exemplar{1, 2, 3, 4};
+  for (auto _ : state) {
+    ++exemplar.span;
+    histogram.Observe(value, exemplar);
+    value = value < 100 ? value * 1.5 : 0.0005;
+  }
+}
+BENCHMARK(HistogramObserveExemplar)->ThreadRange(1, 2);
+
+// And of those that are not, as a histogram of requests is told.
+void HistogramObserveNoExemplar(benchmark::State& state) {
+  static Histogram histogram(LatencyBuckets());
+  double value = 0.0005;
+  std::optional<Exemplar> exemplar;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(exemplar);
+    histogram.Observe(value, exemplar);
+    value = value < 100 ? value * 1.5 : 0.0005;
+  }
+}
+BENCHMARK(HistogramObserveNoExemplar)->ThreadRange(1, 2);
 
 // The price of a look-up, which handles are kept to avoid.
 void LookUp(benchmark::State& state) {
