@@ -67,10 +67,11 @@ class BenchDemo(Run):
 
     def compare(self):
         """Both by turns; what they came to, or None: it was stopped."""
+        names = f"{WORDS['prefix-cache']},{WORDS[self.against]}"
         command = [PENSTOCK, "bench", "ab", "--target", self.url("prefix-cache"), "--against",
-                   self.url(self.against), "--model", MODEL, *WORKLOAD, *self.load, "--pairs",
-                   str(self.pairs), "--json",
-                   str(self.json), "--html", str(self.html)]
+                   self.url(self.against), "--names", names, "--model", MODEL, *WORKLOAD,
+                   *self.load, "--pairs", str(self.pairs), "--json", str(self.json), "--html",
+                   str(self.html)]
         print("$ " + " ".join([shown(PENSTOCK), *command[1:]]), flush=True)
         bench = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         while bench.poll() is None:

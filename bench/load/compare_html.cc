@@ -50,7 +50,7 @@ std::string RatioMark(const ComparedFigure& figure, size_t i) {
 void AppendComparison(std::string* out, const Comparison& comparison) {
   *out += "<h2>Figures</h2>\n<div class=\"wide\"><table>\n<tr><th></th>";
   for (size_t i = 0; i < comparison.names.size(); ++i) {
-    *out += fmt::format("<th{}>{}</th>", i == 0 ? "" : " colspan=\"3\"",
+    *out += fmt::format("<th{}>{}</th>", i == 0 ? "" : " class=\"over\" colspan=\"3\"",
                         HtmlEscaped(comparison.names[i]));
   }
   *out += "</tr>\n";

@@ -38,6 +38,7 @@ text{fill:var(--soft);font:12px system-ui,sans-serif}.grid{stroke:var(--rule);fi
 .better{stroke:var(--c2);fill:var(--c2)}.worse{stroke:var(--c1);fill:var(--c1)}
 .same{stroke:var(--soft);fill:var(--soft)}.mark .grid{stroke-width:1}
 .texts th,.texts td{text-align:left}
+th.over{text-align:left}
 @media print{body{margin:0;max-width:none;font-size:11px}
 .plots{grid-template-columns:1fr 1fr}}
 )";

@@ -104,6 +104,10 @@ absl::StatusOr<Plan> PlanOf(const BenchFlags& flags) {
     return WrongFlag("--against", flags.against.empty() ? "is wanted by ab: the other server"
                                                         : "says something only after ab");
   }
+  if (!flags.names.empty() && (flags.names.size() != 2 || flags.action != "ab")) {
+    return WrongFlag("--names", flags.action == "ab" ? "wanted two, such as A,B"
+                                                     : "says something only after ab");
+  }
   Plan plan;
   plan.urls = {flags.target};
   ASSIGN_OR_RETURN(plan.targets.emplace_back(), TargetOf("--target", flags.target, flags));
@@ -265,7 +269,8 @@ int RunAb(const BenchFlags& flags, Plan& plan) {
   const bench::Result a = ResultOf(flags, plan, 0, started_unix_s, std::move(runs[0]));
   const bench::Result b = ResultOf(flags, plan, 1, started_unix_s, std::move(runs[1]));
   TextOut(flags) << bench::ReportText(a) << "\n" << bench::ReportText(b) << "\n";
-  const std::vector<bench::NamedResult> results = {{plan.urls[0], &a}, {plan.urls[1], &b}};
+  const std::vector<std::string>& names = flags.names.empty() ? plan.urls : flags.names;
+  const std::vector<bench::NamedResult> results = {{names[0], &a}, {names[1], &b}};
   Random random(1);
   const bench::Comparison comparison = bench::Compare(results, random);
   absl::Status written = WriteComparison(flags, results, comparison);

@@ -17,7 +17,8 @@ struct BenchFlags {
   std::string action = "run";      // run, ab or compare
   std::vector<std::string> files;  // of compare
   std::string target = "http://127.0.0.1:8080";
-  std::string against;  // of ab: another target
+  std::string against;             // of ab: another target
+  std::vector<std::string> names;  // of ab: what both are called; none: by their URLs
   int pairs = 5;
   ServerTrust trust;  // of those, and of the admin port
   std::string admin;  // of the gateway that is asked: it is looked at; empty: nobody is

@@ -8,6 +8,9 @@ void AddTarget(CLI::App& bench, BenchFlags& flags) {
       ->capture_default_str()
       ->type_name("URL");
   bench.add_option("--against", flags.against, "ab: the other one")->type_name("URL");
+  bench.add_option("--names", flags.names, "ab: what both are called in what is printed")
+      ->delimiter(',')
+      ->type_name("A,B");
   bench.add_option("--pairs", flags.pairs, "ab: how often each is asked, by turns")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
