@@ -46,10 +46,10 @@ def failed(status, outcome, each_step):
                    each_step)
 
 
-def first_bytes(late):
-    """A hundred answers each step, so many of them after more than 10 s."""
+def first_bytes(late, bound="10"):
+    """A hundred answers each step, so many of them after more than 10 s (OpenMetrics: "10.0")."""
     name = "penstock_time_to_first_token_seconds"
-    return {f'{name}_bucket{{pool="p", le="10"}}': rising(100 - late),
+    return {f'{name}_bucket{{pool="p", le="{bound}"}}': rising(100 - late),
             f'{name}_bucket{{pool="p", le="+Inf"}}': rising(100),
             f'{name}_count{{pool="p"}}': rising(100)}
 
@@ -126,7 +126,7 @@ CASES = {
     "PenstockErrors": ({"pool": "p"}, WELL | failed(503, "rejected", 3),
                        WELL | failed(503, "rejected", 1) | failed(429, "rejected", 30)),
     "PenstockTtftBurnsFast": ({"pool": "p"}, first_bytes(20), first_bytes(10)),
-    "PenstockTtftBurns": ({"pool": "p"}, first_bytes(10), first_bytes(4)),
+    "PenstockTtftBurns": ({"pool": "p"}, first_bytes(10, "10.0"), first_bytes(4, "10.0")),
     "PenstockPoolWithoutEndpoint": (
         {"pool": "p", "instance": "g"}, endpoints(ready=0, stale=0, ejected=2, silent=1),
         endpoints(ready=0, stale=1, ejected=2, silent=1)),
