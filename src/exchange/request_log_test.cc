@@ -59,7 +59,7 @@ TEST(RequestLog, AnIdIsDecidedTheSameEachTimeAndEverywhere) {
   // Written out: gateways of other versions must agree.
   std::string sampled;
   for (int i = 0; i < 32; ++i) sampled += IsSampled("id-" + std::to_string(i), 0.5) ? '1' : '0';
-  EXPECT_EQ(sampled, "@@@");
+  EXPECT_EQ(sampled, "10000000100010110101010011011111");
 }
 
 TEST(RequestLog, ALargerRatioLogsWhatASmallerOneDoes) {
