@@ -324,6 +324,8 @@ class FailureTest(BenchTest):
                 (["--objectives", "a=1,a=2"], "--objectives: wanted each name once"),
                 (["--against", "http://127.0.0.1:2"], "--against: says something only after ab"),
                 (["ab"], "--against: is wanted by ab"),
+                (["--names", "a,b"], "--names: says something only after ab"),
+                (["ab", "--against", "http://127.0.0.1:2", "--names", "a"], "--names: wanted two"),
                 (["--workload", "sharegpt"], "--workload sharegpt: wanted --dataset PATH, too"),
                 (["--workload", "sharegpt", "--dataset", "/nowhere"],
                  "--dataset: /nowhere cannot be read"),
