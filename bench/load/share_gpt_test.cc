@@ -70,7 +70,7 @@ TEST(ShareGpt, WhatIsNoSuchFileIsSaid) {
            {R"({"a": 1})", "wanted a JSON list of conversations"},
            {"[]", "wanted at least one conversation"},
            {"[" + fine + ", {\"conversations\": [", "conversation 2: the file ends in it"},
-           {"[" + fine, "conversation 2: the file ends in it"},
+           {"[" + fine, "conversation 1: the file ends in it"},
            {"[" + fine + ", 3]", "conversation 2: wanted an object"},
            {"[nothing]", "conversation 1: wanted a JSON object"},
            {R"([{"conversations": [{"value": 1}, {"value": "a"}]}])",

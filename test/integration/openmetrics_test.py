@@ -208,7 +208,7 @@ class OtherNamesTest(GatewayTest):
     def test_are_not_there_unless_they_are_asked_for(self):
         gateway = self.gateway(pool_of([self.model_server(chat_answer())]))
         self.assertEqual([name for name in gateway.metrics().types
-                          if not name.startswith("penstock_")], [])
+                          if not name.startswith(("penstock_", "process_"))], [])
 
     def test_an_unknown_word_is_an_error_that_lists_them(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -37,7 +37,7 @@ class Metrics:
             at = match.end()
         return labels
 
-    def sum(self, name, **labels):
+    def sum(self, name, /, **labels):
         """The sum of the samples of that name that carry those labels; 0 without any."""
         return sum(number for n, l, number in self.samples
                    if n == name and all(l.get(k) == v for k, v in labels.items()))
