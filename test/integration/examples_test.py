@@ -28,8 +28,9 @@ class CheckTest(unittest.TestCase):
                 done = subprocess.run([penstock(), "check", "-f", str(made)], text=True,
                                       capture_output=True, timeout=DEADLINE_S, check=False)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-                self.assertRegex(done.stdout, r"\d+ objects in \d+ files: [1-9]\d* listening ports?, "
-                                 r"[1-9]\d* pools?, [1-9]\d* endpoints; nothing refused")
+                self.assertRegex(
+                    done.stdout, r"\d+ objects in \d+ files: [1-9]\d* listening ports?, "
+                    r"[1-9]\d* pools?, [1-9]\d* endpoints; nothing refused")
 
     def test_nginx_takes_what_the_example_tells_it(self):
         if not shutil.which("nginx") or not shutil.which("openssl"):
