@@ -195,15 +195,16 @@ class OtherNamesTest(GatewayTest):
             for le in ("0.001", "1", "+Inf"):
                 self.assertEqual(page.sum(theirs + "_bucket", le=le, **model),
                                  page.sum(ours + "_bucket", le=le, model="test-model"))
-        self.assertEqual(page.sum("llm_d_epp_ready_endpoints", name="test-pool"), 1)
-        self.assertEqual(page.sum("inference_pool_ready_pods", name="test-pool"), 1)
-        self.assertEqual(page.sum("inference_pool_average_queue_size", name="test-pool"),
-                         page.sum("penstock_endpoint_waiting_requests"))
-        self.assertIn("inference_pool_per_pod_queue_size", page.names())
-        self.assertEqual(
-            [labels for name, labels, _ in page.samples
-             if name == "llm_d_epp_per_endpoint_queue_size"],
-            [{"name": "test-pool", "model_server_endpoint": server.name}])
+        waiting = page.sum("penstock_endpoint_waiting_requests")
+        for theirs, label, value in (
+                ("llm_d_epp_ready_endpoints", None, 1),
+                ("inference_pool_ready_pods", None, 1),
+                ("inference_pool_average_queue_size", None, waiting),
+                ("inference_pool_per_pod_queue_size", "model_server_pod", waiting),
+                ("llm_d_epp_per_endpoint_queue_size", "model_server_endpoint", waiting)):
+            labels = {"name": "test-pool", **({label: server.name} if label else {})}
+            self.assertEqual([sample for sample in page.samples if sample[0] == theirs],
+                             [(theirs, labels, value)])
 
     def test_are_not_there_unless_they_are_asked_for(self):
         gateway = self.gateway(pool_of([self.model_server(chat_answer())]))
