@@ -25,7 +25,7 @@ REPLICAS = ("--preset", "qwen3-32b-pro6000-tp2")
 # The benchmark of the product's page: conversations that grow, users with a long history each.
 WORKLOAD = ("--workload", "multi-round-qa", "--system-tokens", "1000", "--history-tokens", "8000",
             "--output-tokens", "60", "--warm-up", "5")
-LOAD = ("--users", "40", "--rounds", "6", "--qps", "4", "--duration", "20s")
+LOAD = ("--users", "20", "--rounds", "6", "--qps", "5", "--duration", "20s")
 
 
 class BenchDemo(Run):
@@ -98,7 +98,7 @@ class BenchDemo(Run):
                   f"xdg-open {self.html}",
                   f"{name} top{self.admin_words}",
                   f"{name} bench --target {self.url('prefix-cache')} --model {MODEL} \\",
-                  "    --workload multi-round-qa --users 40 --qps 4 --duration 20s")
+                  "    --workload multi-round-qa --users 20 --qps 5 --duration 20s")
         return 0
 
     def judge(self, told):
