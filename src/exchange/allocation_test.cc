@@ -1,5 +1,6 @@
-// Keeping the record of a request allocates nothing once the history's records have grown. The
-// whole test program's operator new is replaced by one that counts per thread.
+// Keeping the record of a request allocates nothing once the history's records have grown, nor does
+// leaving out its line of the log. The whole test program's operator new is replaced by one that
+// counts per thread.
 
 #include <gtest/gtest.h>
 
@@ -7,6 +8,7 @@
 #include <new>
 
 #include "exchange/history.h"
+#include "exchange/request_log.h"
 #include "exchange/try_notes.h"
 
 namespace {
@@ -55,6 +57,17 @@ TEST(Allocation, ARecordThatTakesTheOldestsPlaceAllocatesNothing) {
   for (int i = 0; i < 100; ++i) keep();
   EXPECT_EQ(allocations, before);
   EXPECT_EQ(history.FindLast("")->try_count, RequestRecord::kTriesMax);
+}
+
+TEST(Allocation, ALineThatIsNotWrittenAllocatesNothing) {
+  RequestRecord record;
+  record.request_id = "an id that is too long to be kept inside a string";
+  record.status = 200;
+  const size_t before = allocations;
+  for (const LogShare& share : {kLogErrors, kLogNone, LogShare{1e-30f, true}}) {
+    EXPECT_FALSE(LineOf(record, Outcome::kComplete, nullptr, share));
+  }
+  EXPECT_EQ(allocations, before);
 }
 
 }  // namespace
