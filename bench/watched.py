@@ -19,46 +19,12 @@ import statistics
 import subprocess
 import tempfile
 import threading
-import time
 import urllib.request
 
+import fleet
+
 PENSTOCK = os.path.abspath(os.environ.get("PENSTOCK", "build/penstock"))
-PORT, ADMIN, COLLECTOR, REPLICA = 18700, 18701, 18702, "127.0.0.71:8000"
-OBJECTS = f"""
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {{name: penstock}}
-spec: {{controllerName: penstock.dev/gateway-controller}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: gateway}}
-spec:
-  gatewayClassName: penstock
-  listeners:
-  - {{name: http, port: {PORT}, protocol: HTTP}}
----
-apiVersion: inference.networking.k8s.io/v1
-kind: InferencePool
-metadata: {{name: pool}}
-spec:
-  selector: {{matchLabels: {{app: m}}}}
-  targetPorts: [{{number: 8000}}]
-  endpointPickerRef: {{name: picker, port: {{number: 9002}}}}
----
-apiVersion: v1
-kind: Pod
-metadata: {{name: replica, labels: {{app: m}}}}
-status: {{podIP: {REPLICA.partition(":")[0]}}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: route}}
-spec:
-  parentRefs: [{{name: gateway}}]
-  rules:
-  - backendRefs: [{{group: inference.networking.k8s.io, kind: InferencePool, name: pool}}]
-"""
+PORT, ADMIN, COLLECTOR, REPLICA = 18700, 18701, 18702, "127.0.0.71"
 TRACED = ("--traces", f"http://127.0.0.1:{COLLECTOR}", "--trace-ratio")
 # name: flags of the gateway, readers of its feed, whether its metrics are read with exemplars
 WAYS = {
@@ -85,16 +51,6 @@ class Collector(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def wait_until(answers, what):
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):
-            if answers():
-                return
-        threading.Event().wait(0.05)
-    raise SystemExit(f"watched: {what} does not answer")
 
 
 @contextlib.contextmanager
@@ -133,8 +89,7 @@ def measure(objects, way, options):
     flags, viewers, scraped = WAYS[way]
     with running("serve", objects, "--admin", f"127.0.0.1:{ADMIN}", "--workers", "1", "--bind",
                  "127.0.0.1", "--no-request-log", *flags) as gateway:
-        ready = f"http://127.0.0.1:{ADMIN}/readyz"
-        wait_until(lambda: urllib.request.urlopen(ready), "the gateway")
+        fleet.wait_http(f"http://127.0.0.1:{ADMIN}/readyz")
         done = threading.Event()
         readers = [threading.Thread(target=read_feed, args=(done,)) for _ in range(viewers)]
         if scraped:
@@ -165,10 +120,12 @@ def main():
     threading.Thread(target=collector.serve_forever, daemon=True).start()
     found = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder, running(
-            "sim", "--listen", REPLICA, "--model", "m", "--preset", "instant"):
+            "sim", "--listen", f"{REPLICA}:8000", "--model", "m", "--preset", "instant"):
         objects = pathlib.Path(folder) / "objects.yaml"
-        objects.write_text(OBJECTS)
-        wait_until(lambda: urllib.request.urlopen(f"http://{REPLICA}/health"), "the replica")
+        objects.write_text(
+            fleet.OBJECTS.format(listener=fleet.HTTP.format(port=PORT), strategy="PREFIX_CACHE") +
+            fleet.POD.format(name="replica", role="both", ip=REPLICA))
+        fleet.wait_http(f"http://{REPLICA}:8000/health")
         for _ in range(options.rounds):
             for way in WAYS:
                 found[way].append(measure(str(objects), way, options))
