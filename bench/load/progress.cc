@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
+
+#include "base/text.h"
 
 namespace gw::bench {
 namespace {
 
 constexpr size_t kSparklineMax = 30;
-constexpr const char* kBars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-constexpr size_t kBarCount = std::size(kBars);
 
 // REQUIRES: some
 Duration QuantileOf(std::vector<Duration> values, double share) {
@@ -23,8 +24,8 @@ Duration QuantileOf(std::vector<Duration> values, double share) {
 void Progress::Tell(const LiveFigures& live) {
   ttfts_.insert(ttfts_.end(), live.ttfts.begin(), live.ttfts.end());
   if (!is_terminal_ && live.now - last_.now < kPlainInterval) return;
-  if (!ttfts_.empty()) medians_.push_back(QuantileOf(ttfts_, 0.5));
-  if (medians_.size() > kSparklineMax) medians_.pop_front();
+  if (!ttfts_.empty()) medians_s_.push_back(ToSeconds(QuantileOf(ttfts_, 0.5)));
+  if (medians_s_.size() > kSparklineMax) medians_s_.pop_front();
   out_ << (is_terminal_ ? "\r\x1b[K" : "") << LineOf(live) << (is_terminal_ ? "" : "\n");
   out_.flush();
   told_ = true;
@@ -51,23 +52,12 @@ std::string Progress::LineOf(const LiveFigures& live) const {
     line += fmt::format("  TTFT p50 {:.0f} p99 {:.0f} ms", ToMillis(QuantileOf(ttfts_, 0.5)),
                         ToMillis(QuantileOf(ttfts_, 0.99)));
   }
-  if (is_terminal_) line += "  " + Sparkline();
+  if (is_terminal_)
+    line += "  " + Sparkline(std::vector<double>(medians_s_.begin(), medians_s_.end()));
   if (length_ && *length_ > live.now) {
     line += fmt::format("  {:.0f} s left", ToSeconds(*length_ - live.now));
   }
   return line;
-}
-
-std::string Progress::Sparkline() const {
-  std::string bars;
-  if (medians_.empty()) return bars;
-  const Duration most = std::max(Duration(1), *std::max_element(medians_.begin(), medians_.end()));
-  for (const Duration median : medians_) {
-    const double share = ToSeconds(median) / ToSeconds(most);
-    const auto bar = static_cast<size_t>(share * static_cast<double>(kBarCount));
-    bars += kBars[std::min(bar, kBarCount - 1)];
-  }
-  return bars;
 }
 
 }  // namespace gw::bench

@@ -27,13 +27,12 @@ class Progress {
 
  private:
   std::string LineOf(const LiveFigures& live) const;
-  std::string Sparkline() const;
 
   std::ostream& out_;
   const bool is_terminal_;
   const std::optional<Duration> length_;
   LiveFigures last_;              // of the line before
-  std::deque<Duration> medians_;  // TTFTs of the last ticks
+  std::deque<double> medians_s_;  // TTFTs of the last ticks
   std::vector<Duration> ttfts_;   // since the last line
   bool told_ = false;
 };

@@ -13,35 +13,6 @@
 namespace gw::bench {
 namespace {
 
-// The colours are Okabe and Ito's, which readers who see few colours tell apart; darker or lighter
-// by theme for contrast.
-constexpr std::string_view kStyle = R"(
-:root{color-scheme:light dark;--text:#1b1f24;--soft:#59636e;--ground:#fff;--rule:#d5dae0;
---c0:#0072b2;--c1:#c44e00;--c2:#00805c;--c3:#a8417f;--c4:#8a6d00;--c5:#2a8fd0;--c6:#444}
-@media (prefers-color-scheme:dark){:root{--text:#e6e9ed;--soft:#9aa4af;--ground:#14171a;
---rule:#343b43;--c0:#56b4e9;--c1:#f08a3c;--c2:#2fc49a;--c3:#df8fc0;--c4:#f0e442;--c5:#7fa6ff;
---c6:#c8c8c8}}
-body{margin:2rem auto;max-width:84rem;padding:0 1rem;background:var(--ground);color:var(--text);
-font:15px/1.5 system-ui,sans-serif}
-h1{font-size:1.5rem;margin:0 0 .5rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
-code{font-family:ui-monospace,monospace;font-size:.9em;overflow-wrap:anywhere}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:0}
-dt,.note,th{color:var(--soft);font-weight:normal}dd{margin:0;overflow-wrap:anywhere}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.2rem .8rem;text-align:right;border-bottom:1px solid var(--rule)}
-th:first-child,td:first-child{text-align:left;padding-left:0;max-width:30rem;overflow-wrap:anywhere}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1.5rem}
-figure{margin:0;break-inside:avoid}figcaption{font-weight:600}svg{width:100%;height:auto}
-.names{display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:0;padding:0;list-style:none;font-size:.9em}
-.names svg{width:1.5em;height:.7em;vertical-align:middle;margin-right:.4em}
-text{fill:var(--soft);font:12px system-ui,sans-serif}.grid{stroke:var(--rule);fill:none}
-.line{fill:none;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}
-.c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}
-.c4{stroke:var(--c4)}.c5{stroke:var(--c5)}.c6{stroke:var(--c6)}
-@media print{body{margin:0;max-width:none;font-size:11px}
-.plots{grid-template-columns:1fr 1fr}}
-)";
-
 void AppendHead(std::string* out, const Result& result) {
   AppendPageBegin(out, result.workload.empty() ? result.tool : result.workload);
   *out += "<dl>\n";

@@ -25,30 +25,13 @@ std::string InQuotes(std::string_view text) {
   return out + '"';
 }
 
-// Text that every YAML reader takes for this text without quotes.
-bool IsPlain(std::string_view text) {
-  if (text.empty() || std::isalpha(static_cast<unsigned char>(text[0])) == 0) return false;
-  for (const std::string_view word :
-       {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}) {
-    if (std::ranges::equal(text, word, [](char a, char b) {
-          return std::tolower(static_cast<unsigned char>(a)) == b;
-        })) {
-      return false;
-    }
-  }
-  return std::ranges::all_of(text, [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ||
-           c == '/';
-  });
-}
-
 std::string KeyText(std::string_view key) {
-  return IsPlain(key) ? std::string(key) : InQuotes(key);
+  return IsPlainYaml(key) ? std::string(key) : InQuotes(key);
 }
 
 std::string ScalarText(const Node& node) {
   if (node.kind == Node::Kind::kNull) return "null";
-  if (node.quoted) return IsPlain(node.text) ? node.text : InQuotes(node.text);
+  if (node.quoted) return IsPlainYaml(node.text) ? node.text : InQuotes(node.text);
   // It was written without quotes and means what that means; or it is text of several lines.
   const bool is_word =
       !node.text.empty() && node.text.find_first_of("\n\r\t") == std::string::npos &&
@@ -94,6 +77,22 @@ void Drop(Node* map, auto is_dropped) {
 Node* Find(Node* map, std::string_view key) { return const_cast<Node*>(map->Find(key)); }
 
 }  // namespace
+
+bool IsPlainYaml(std::string_view text) {
+  if (text.empty() || std::isalpha(static_cast<unsigned char>(text[0])) == 0) return false;
+  for (const std::string_view word :
+       {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}) {
+    if (std::ranges::equal(text, word, [](char a, char b) {
+          return std::tolower(static_cast<unsigned char>(a)) == b;
+        })) {
+      return false;
+    }
+  }
+  return std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ||
+           c == '/';
+  });
+}
 
 std::string YamlOf(const Node& node) {
   std::string out;

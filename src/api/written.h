@@ -21,6 +21,8 @@ struct Written {
 };
 Written WrittenOf(const Node& document, std::string_view group);
 
+// Text that every YAML reader takes for this text without quotes.
+bool IsPlainYaml(std::string_view text);
 // Any node, as a YAML document that reads as the same one. Ends with a line feed.
 std::string YamlOf(const Node& node);
 

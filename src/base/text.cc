@@ -1,6 +1,8 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <ctime>
+#include <iterator>
 
 namespace gw {
 
@@ -8,6 +10,24 @@ std::string ToLower(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = ToLower(c);
   return lower;
+}
+
+std::string_view Trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == text.npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+std::string Sparkline(std::span<const double> values) {
+  constexpr const char* kBars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  const double most = values.empty() ? 0 : *std::ranges::max_element(values);
+  std::string bars;
+  for (const double value : values) {
+    const double share = most > 0 ? value / most : 0;
+    const auto bar = static_cast<size_t>(share * std::size(kBars));
+    bars += kBars[std::min(bar, std::size(kBars) - 1)];
+  }
+  return bars;
 }
 
 std::string UtcText(int64_t unix_s) {

@@ -8,6 +8,7 @@
 #include "api/names.h"
 #include "base/text.h"
 #include "cli/server_url.h"
+#include "http/url.h"
 
 namespace gw {
 namespace {
@@ -16,36 +17,6 @@ constexpr std::string_view kPath = "/v1/traces";
 
 absl::Status Wrong(std::string_view where, const std::string& message) {
   return absl::InvalidArgumentError(std::string(where) + ": " + message);
-}
-
-std::string_view Trimmed(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// "%20" is a space; what is not encoded stays.
-std::string Decoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool has_two = text[i] == '%' && i + 2 < text.size();
-    const int high = has_two ? HexDigit(text[i + 1]) : -1;
-    const int low = has_two ? HexDigit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      out += text[i];
-    } else {
-      out += static_cast<char>(high * 16 + low);
-      i += 2;
-    }
-  }
-  return out;
 }
 
 // Of which the gateway writes its own.
@@ -92,8 +63,8 @@ absl::Status ReadHeaders(const TraceFlags& flags, const Environment& variable,
       if (Trimmed(pair).empty()) continue;
       const size_t equals = pair.find('=');
       if (equals == pair.npos) return Wrong(name, "must be a list of NAME=VALUE");
-      RETURN_IF_ERROR(
-          AddHeader(name, pair.substr(0, equals), Decoded(pair.substr(equals + 1)), options));
+      RETURN_IF_ERROR(AddHeader(name, pair.substr(0, equals),
+                                http::PercentDecoded(pair.substr(equals + 1)), options));
     }
     break;
   }

@@ -121,6 +121,12 @@ std::optional<std::string> QueryParam(std::string_view query, std::string_view n
   return std::nullopt;
 }
 
+std::string PercentDecoded(std::string_view text) {
+  std::string decoded;
+  for (size_t at = 0; at < text.size();) decoded.push_back(DecodeAt(text, &at));
+  return decoded;
+}
+
 std::string_view HostWithoutPort(std::string_view host) {
   if (host.starts_with('[')) {
     const size_t close = host.find(']');

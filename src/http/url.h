@@ -32,6 +32,9 @@ std::string_view NormalPath(std::string_view path, std::string* storage);
 // parameter without "=" has an empty value.
 std::optional<std::string> QueryParam(std::string_view query, std::string_view name);
 
+// Percent-decoded; what is no two digits behind a '%' stays as it is.
+std::string PercentDecoded(std::string_view text);
+
 // "Example.com:8080" -> "Example.com"; "[::1]:80" -> "[::1]".
 std::string_view HostWithoutPort(std::string_view host);
 

@@ -19,12 +19,6 @@ bool SameWord(std::string_view a, std::string_view b) {
          });
 }
 
-std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 std::string_view MediaType(std::string_view content_type) {
   return Trimmed(content_type.substr(0, content_type.find(';')));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/written.h"
 #include "base/check.h"
 #include "base/log.h"
 
@@ -15,22 +16,6 @@ std::string Quoted(std::string_view text) {
   std::string out = "\"";
   AppendJsonEscaped(&out, text);
   return out + '"';
-}
-
-// Text that every YAML reader takes for this text without quotes.
-bool IsPlain(std::string_view text) {
-  const auto letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
-  if (text.empty() || !letter(text[0])) return false;
-  for (const std::string_view word :
-       {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}) {
-    if (std::ranges::equal(text, word, [](char a, char b) { return std::tolower(a) == b; })) {
-      return false;
-    }
-  }
-  return std::ranges::all_of(text, [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ||
-           c == '/';
-  });
 }
 
 }  // namespace
@@ -138,7 +123,7 @@ void Document::AppendJson(std::string* out, int indent) const {
 // first line needs no indentation.
 void Document::AppendYaml(std::string* out, int indent, bool in_list) const {
   if (kind_ == Kind::kRaw || kind_ == Kind::kText) {
-    *out += (kind_ == Kind::kRaw || IsPlain(text_) ? text_ : Quoted(text_)) + '\n';
+    *out += (kind_ == Kind::kRaw || api::IsPlainYaml(text_) ? text_ : Quoted(text_)) + '\n';
     return;
   }
   if (items_.empty()) {
@@ -154,7 +139,7 @@ void Document::AppendYaml(std::string* out, int indent, bool in_list) const {
       item.AppendYaml(out, indent + 2, true);
       continue;
     }
-    *out += IsPlain(names_[i]) ? names_[i] : Quoted(names_[i]);
+    *out += api::IsPlainYaml(names_[i]) ? names_[i] : Quoted(names_[i]);
     const bool nested = !item.items_.empty();
     *out += nested ? ":\n" : ": ";
     // As kubectl does, the items of a list stand below the name's first letter.

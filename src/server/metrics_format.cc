@@ -10,12 +10,6 @@
 namespace gw {
 namespace {
 
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == text.npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
-
 // Up to the next `end`, which is taken away with it; none of it may stand between quotes.
 std::string_view TakeUntil(std::string_view* rest, char end) {
   bool quoted = false;

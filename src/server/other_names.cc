@@ -9,20 +9,14 @@
 #include <vector>
 
 #include "base/escape.h"
+#include "server/series.h"
 
 namespace gw {
 namespace {
 
-std::string_view ValueOf(const Labels& labels, std::string_view name) {
-  for (const auto& [label, value] : labels) {
-    if (label == name) return value;
-  }
-  return "";
-}
-
 // "qwen" of "default/qwen". nullopt: no InferencePool ("service default/web:80", none at all).
 std::optional<std::string> PoolName(const Labels& ours) {
-  const std::string_view id = ValueOf(ours, "pool");
+  const std::string_view id = LabelOf(ours, "pool");
   const size_t slash = id.find('/');
   if (slash == id.npos || id.find(' ') != id.npos) return std::nullopt;
   return std::string(id.substr(slash + 1));
@@ -41,14 +35,14 @@ std::optional<Labels> NoneOfPool(const Labels& ours) {
 
 std::optional<Labels> Model(const Labels& ours) {
   if (!PoolName(ours)) return std::nullopt;
-  return Labels{{"model_name", std::string(ValueOf(ours, "model"))},
-                {"target_model_name", std::string(ValueOf(ours, "target_model"))}};
+  return Labels{{"model_name", std::string(LabelOf(ours, "model"))},
+                {"target_model_name", std::string(LabelOf(ours, "target_model"))}};
 }
 
 template <bool v0_5_1>
 std::optional<Labels> Error(const Labels& ours) {
   std::optional<Labels> labels = Model(ours);
-  const auto code = ErrorCodeOf(ValueOf(ours, "status"), ValueOf(ours, "outcome"), v0_5_1);
+  const auto code = ErrorCodeOf(LabelOf(ours, "status"), LabelOf(ours, "outcome"), v0_5_1);
   if (!labels || !code) return std::nullopt;
   labels->emplace_back("error_code", *code);
   return labels;
@@ -62,7 +56,7 @@ std::optional<Labels> Name(const Labels& ours) {
 
 std::optional<Labels> OfEndpoint(const Labels& ours, const char* label) {
   std::optional<Labels> labels = Name(ours);
-  if (labels) labels->emplace_back(label, ValueOf(ours, "pod"));
+  if (labels) labels->emplace_back(label, LabelOf(ours, "pod"));
   return labels;
 }
 std::optional<Labels> NameAndEndpoint(const Labels& ours) {
@@ -78,7 +72,7 @@ std::optional<Labels> Queue(const Labels& ours) {
   Labels labels = {{"inference_pool", *std::move(name)}};
   for (const auto& [from, to] : {std::pair("priority", "priority"), {"tenant", "fairness_id"}}) {
     const auto has = [&name = from](const auto& label) { return label.first == name; };
-    if (std::ranges::any_of(ours, has)) labels.emplace_back(to, ValueOf(ours, from));
+    if (std::ranges::any_of(ours, has)) labels.emplace_back(to, LabelOf(ours, from));
   }
   return labels;
 }
@@ -91,18 +85,18 @@ std::optional<Labels> QueueOutcome(const Labels& ours) {
       {"expired", "EvictedTTL"}, {"cancelled", "EvictedContextCancelled"},
   };
   for (const auto& [result, outcome] : kOutcomes) {
-    if (result == ValueOf(ours, "result")) return Labels{{"outcome", std::string(outcome)}};
+    if (result == LabelOf(ours, "result")) return Labels{{"outcome", std::string(outcome)}};
   }
   return std::nullopt;
 }
 
 std::optional<Labels> Decision(const Labels& ours) {
-  return Labels{{"decision_type", std::string(ValueOf(ours, "decision"))}};
+  return Labels{{"decision_type", std::string(LabelOf(ours, "decision"))}};
 }
 
 std::optional<Labels> Build(const Labels& ours) {
-  return Labels{{"commit", std::string(ValueOf(ours, "commit"))},
-                {"build_ref", std::string(ValueOf(ours, "version"))}};
+  return Labels{{"commit", std::string(LabelOf(ours, "commit"))},
+                {"build_ref", std::string(LabelOf(ours, "version"))}};
 }
 
 enum class How : uint8_t { kCounter, kGauge, kMean, kDeviation, kHistogram };
@@ -204,13 +198,7 @@ void TellHistograms(const MetricRegistry& metrics, const OtherFamily& family,
   std::map<Labels, HistogramValue> all;
   metrics.VisitHistograms(family.from, [&](const Labels& ours, const Histogram& histogram) {
     const std::optional<Labels> theirs = family.relabel(ours);
-    if (!theirs) return;
-    HistogramValue& value = all[*theirs];
-    const std::vector<uint64_t> counts = histogram.BucketCounts();
-    value.upper_bounds.assign(histogram.upper_bounds().begin(), histogram.upper_bounds().end());
-    value.counts.resize(counts.size());
-    for (size_t i = 0; i < counts.size(); ++i) value.counts[i] += counts[i];
-    value.sum += histogram.sum();
+    if (theirs) AddTo(histogram, &all[*theirs]);
   });
   for (const auto& [labels, value] : all) sink(labels, value);
 }

@@ -102,13 +102,6 @@ Document QueueDocument(const PoolEntry& entry, const View& view) {
   return out;
 }
 
-// What those that wait wait for.
-std::string_view StateOf(const View& view, const View::Tenant* tenant) {
-  if (tenant != nullptr && tenant->is_at_ceiling) return "ceiling";
-  if (view.is_saturated()) return "saturated";
-  return tenant == nullptr || tenant->has_room ? "room" : "reserved";
-}
-
 // Of one tenant, or of a queue in which there is none.
 std::vector<std::string> CellsOf(const PoolEntry& entry, const View& view,
                                  const View::Tenant* tenant) {
@@ -131,11 +124,19 @@ std::vector<std::string> CellsOf(const PoolEntry& entry, const View& view,
       {room ? std::to_string(*room) : kAbsent, std::to_string(view.options.requests_max),
        std::to_string(view.options.bytes_max), waiting_max ? std::to_string(*waiting_max) : kAbsent,
        fmt::format("{:.1f}s", ToSeconds(view.options.timeout)),
-       std::string(StateOf(view, tenant))});
+       std::string(tenant != nullptr     ? StateOf(view, *tenant)
+                   : view.is_saturated() ? "saturated"
+                                         : "room")});
   return cells;
 }
 
 }  // namespace
+
+std::string_view StateOf(const View& view, const View::Tenant& tenant) {
+  if (tenant.is_at_ceiling) return "ceiling";
+  if (view.is_saturated()) return "saturated";
+  return tenant.has_room ? "room" : "reserved";
+}
 
 std::vector<GetColumn> QueueColumns() {
   return {{"POOL"},

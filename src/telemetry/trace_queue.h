@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -45,7 +46,7 @@ class TraceQueue final : public TraceSink {
   TraceMetrics& metrics_;
   std::function<void()> on_full_batch_ = [] {};
   mutable Mutex mutex_;
-  Records waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<RequestRecord>> waiting_ ABSL_GUARDED_BY(mutex_);
   Records spare_ ABSL_GUARDED_BY(mutex_);
   size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // being copied right now
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace gw {
 namespace {
 
@@ -27,12 +29,6 @@ void WriteHex(uint64_t value, size_t digits, char* out) {
 bool IsKeyStart(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool IsKey(char c) {
   return IsKeyStart(c) || std::string_view("_-*/@").find(c) != std::string_view::npos;
-}
-
-std::string_view Trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
 }
 
 bool IsMember(std::string_view member) {

@@ -8,11 +8,11 @@
 #include <optional>
 
 #include "base/escape.h"
+#include "base/text.h"
 
 namespace gw {
 namespace {
 
-constexpr const char* kBars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 constexpr std::string_view kBold = "\x1b[1m";
 constexpr std::string_view kRed = "\x1b[31m";
 constexpr std::string_view kYellow = "\x1b[33m";
@@ -304,6 +304,7 @@ std::string KvBar(std::optional<double> ratio) {
   return fmt::format("{:<8} {:>4}", std::string(full, '|'), Percent(ratio));
 }
 
+// From view.skip on. REQUIRES: lines_max > 1
 std::vector<std::string> EndpointLines(const FeedState& state, const TopView& view,
                                        size_t lines_max) {
   const std::vector<const FeedRow*> rows = SortedEndpoints(state, view);
@@ -318,9 +319,8 @@ std::vector<std::string> EndpointLines(const FeedState& state, const TopView& vi
              {"REQ/S"},
              {"HITS"},
              {"POOL", false}});
-  const size_t shown_max = lines_max > 1 ? lines_max - 1 : 0;
-  const size_t skip = std::min(view.skip, rows.size() - std::min(rows.size(), shown_max));
-  for (size_t i = skip; i < rows.size() && i < skip + shown_max; ++i) {
+  const size_t end = std::min(rows.size(), view.skip + lines_max - 1);  // a line for the titles
+  for (size_t i = view.skip; i < end; ++i) {
     const FeedRow& row = *rows[i];
     const std::string role = row.text("role").empty() ? "" : " (" + row.text("role") + ")";
     grid.Add(
@@ -361,15 +361,8 @@ void TopHistory::Add(const FeedState& state) {
 }
 
 std::string Sparkline(const std::deque<double>& values, size_t width) {
-  const size_t skip = values.size() - std::min(values.size(), width);
-  double most = 0;
-  for (size_t i = skip; i < values.size(); ++i) most = std::max(most, values[i]);
-  std::string bars;
-  for (size_t i = skip; i < values.size(); ++i) {
-    const double share = most > 0 ? values[i] / most : 0;
-    bars += kBars[std::min(std::size(kBars) - 1, static_cast<size_t>(share * std::size(kBars)))];
-  }
-  return bars;
+  const auto shown = static_cast<ptrdiff_t>(std::min(values.size(), width));
+  return Sparkline(std::vector<double>(values.end() - shown, values.end()));
 }
 
 std::vector<std::string> DrawTop(const FeedState& state, const TopHistory& history,
@@ -387,9 +380,15 @@ std::vector<std::string> DrawTop(const FeedState& state, const TopHistory& histo
   add(ReleaseLines(state, view));
   // The foot, and the empty line before the endpoints.
   const size_t used = lines.size() + 2;
-  if (used + 1 < view.height) add(EndpointLines(state, view, view.height - used));
+  TopView shown = view;
+  if (used + 1 < view.height) {
+    const size_t room = view.height - used;
+    const size_t all = state.Rows("endpoints").size();
+    shown.skip = std::min(view.skip, all - std::min(all, room - 1));
+    add(EndpointLines(state, shown, room));
+  }
   lines.resize(std::max<size_t>(1, view.height) - 1);
-  lines.push_back(FootLine(state, view));
+  lines.push_back(FootLine(state, shown));
   for (std::string& line : lines) {
     if (!line.starts_with('\x1b')) line = Cut(line, view.width);
   }

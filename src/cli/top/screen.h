@@ -50,7 +50,7 @@ std::vector<std::string> DrawTop(const FeedState& state, const TopHistory& histo
 // The same on one line, for what is no terminal.
 std::string TopLine(const FeedState& state);
 
-// "▁▂▃▄▅▆▇█" of the last `width` values, the highest of which is the highest bar.
+// Of the last `width` values (base/text.h).
 std::string Sparkline(const std::deque<double>& values, size_t width);
 
 }  // namespace gw

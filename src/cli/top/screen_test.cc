@@ -95,6 +95,7 @@ TEST_F(ScreenTest, SortsAndScrolls) {
   view.skip = 25;
   text = Draw(view);
   EXPECT_THAT(text, HasSubstr("pod-0 ")) << "the end, though there is room for more";
+  EXPECT_THAT(text, Not(HasSubstr("from 26"))) << "the foot says what is shown";
   view.skip = 0;
   view.reversed = true;
   EXPECT_THAT(Draw(view), HasSubstr("pod-0 "));

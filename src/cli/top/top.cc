@@ -26,7 +26,8 @@ namespace gw {
 namespace {
 
 constexpr Duration kReconnect = std::chrono::seconds(1);
-constexpr size_t kOnceLines = 5000;
+// Beside the endpoints: pools, queues, releases.
+constexpr size_t kOnceLinesBeside = 1000;
 
 // What the follower's thread has read and this one has not looked at yet.
 class Mailbox {
@@ -291,7 +292,7 @@ int Top::ShowOnce() {
   }
   view_.width = 160;
   Terminal::Measure(&view_);
-  view_.height = kOnceLines;
+  view_.height = state_->Rows("endpoints").size() + kOnceLinesBeside;
   view_.colours = false;
   lines_ = DrawTop(*state_, history_, view_);
   lines_.pop_back();  // what keys do

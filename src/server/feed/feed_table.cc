@@ -54,6 +54,14 @@ Cells& Cells::Raw(std::string_view json) {
   return *this;
 }
 
+void AppendColumns(std::string* out, std::span<const std::string_view> columns) {
+  out->push_back('[');
+  for (size_t i = 0; i < columns.size(); ++i) {
+    fmt::format_to(std::back_inserter(*out), "{}\"{}\"", i == 0 ? "" : ",", columns[i]);
+  }
+  out->push_back(']');
+}
+
 void FeedTable::Begin() {
   ++round_;
   put_ = 0;
@@ -94,11 +102,9 @@ bool FeedTable::End(std::string* out) {
 
 void FeedTable::AppendWhole(std::string* out) const {
   AppendName(out, name_);
-  out->append("{\"columns\":[");
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    fmt::format_to(std::back_inserter(*out), "{}\"{}\"", i == 0 ? "" : ",", columns_[i]);
-  }
-  out->append("],\"rows\":{");
+  out->append("{\"columns\":");
+  AppendColumns(out, columns_);
+  out->append(",\"rows\":{");
   bool first = true;
   for (const auto& [key, row] : rows_) {
     fmt::format_to(std::back_inserter(*out), "{}\"{}\":{}", first ? "" : ",", row.name, row.cells);

@@ -36,6 +36,9 @@ class Cells {
   std::string text_ = "[";
 };
 
+// `["pool","kind"]`
+void AppendColumns(std::string* out, std::span<const std::string_view> columns);
+
 class FeedTable {
  public:
   // Views live as long as the table.

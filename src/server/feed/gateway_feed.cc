@@ -106,12 +106,9 @@ FeedMessage GatewayFeed::Whole() {
        {&totals_, &pools_, &endpoints_, &queues_, &releases_, &objects_, &configurations_}) {
     table->AppendWhole(message.get());
   }
-  message->append("},\"requests\":{\"columns\":[");
-  const auto columns = RequestColumns();
-  for (size_t i = 0; i < columns.size(); ++i) {
-    message->append(i == 0 ? "\"" : ",\"").append(columns[i]).append("\"");
-  }
-  message->append("],\"rows\":[");
+  message->append("},\"requests\":{\"columns\":");
+  AppendColumns(message.get(), RequestColumns());
+  message->append(",\"rows\":[");
   for (size_t i = 0; i < requests_.size(); ++i) {
     message->append(i == 0 ? "" : ",").append(requests_[i]);
   }

@@ -5,6 +5,7 @@
 
 #include "server/endpoint_report.h"
 #include "server/feed/rows.h"
+#include "server/queue_rows.h"
 
 namespace gw {
 namespace {
@@ -136,9 +137,9 @@ void AddRatio(Cells* cells, uint64_t part, uint64_t of) {
                              : std::optional(static_cast<double>(part) / static_cast<double>(of)));
 }
 
-void AddPercentiles(Cells* cells, const BucketSums& seconds) {
+void AddPercentiles(Cells* cells, const HistogramValue& seconds) {
   for (const double q : {0.5, 0.9, 0.99}) {
-    const std::optional<double> value = seconds.Quantile(q);
+    const std::optional<double> value = QuantileOf(seconds, q);
     AddOptional(cells, value ? std::optional(*value * 1000) : std::nullopt);
   }
 }
@@ -237,13 +238,6 @@ std::string TotalCells(const LiveSum& sum, const TotalsWindow& window) {
   AddOptional(&cells, sum.reported ? std::optional(sum.running) : std::nullopt);
   AddOptional(&cells, sum.queued);
   return cells.Take();
-}
-
-// What those that wait wait for.
-std::string_view StateOf(const RequestQueue::View& view, const RequestQueue::View::Tenant& tenant) {
-  if (tenant.is_at_ceiling) return "ceiling";
-  if (view.is_saturated()) return "saturated";
-  return tenant.has_room ? "room" : "reserved";
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "server/document.h"
 #include "server/feed/rows.h"
 
 namespace gw {
@@ -37,34 +36,32 @@ constexpr std::string_view kRequestColumns[] = {"id",
                                                 "score",
                                                 "why"};
 
-std::string JsonText(std::string_view text) {
-  const std::string list = Cells().Text(text).Take();
-  return list.substr(1, list.size() - 2);
-}
-
-void AppendConditions(std::string* out, std::string_view of,
-                      const std::vector<api::Condition>& conditions) {
+// `of`: a listener or a parent; "": the object itself.
+void AddConditions(Document* list, const std::string& of,
+                   const std::vector<api::Condition>& conditions) {
   for (const api::Condition& condition : conditions) {
-    *out += fmt::format(R"({}{{"of":{},"type":{},"status":{},"reason":{},"message":{}}})",
-                        out->size() > 1 ? "," : "", of.empty() ? "null" : JsonText(of),
-                        JsonText(condition.type), JsonText(NameOf(condition.status)),
-                        JsonText(condition.reason), JsonText(condition.message));
+    list->Add(Document::Map()
+                  .Set("of", of.empty() ? Document() : Document(of))
+                  .Set("type", condition.type)
+                  .Set("status", NameOf(condition.status))
+                  .Set("reason", condition.reason)
+                  .Set("message", condition.message));
   }
 }
 
 std::string ConditionsOf(const api::ObjectStatus& status) {
-  std::string out = "[";
-  AppendConditions(&out, "", status.conditions);
+  Document list = Document::List();
+  AddConditions(&list, "", status.conditions);
   for (const api::ListenerStatus& listener : status.listeners) {
-    AppendConditions(&out, "listener " + listener.name, listener.conditions);
+    AddConditions(&list, "listener " + listener.name, listener.conditions);
   }
   for (const api::ParentStatus& parent : status.parents) {
     const api::ParentRef& ref = parent.parent_ref;
     std::string name = ref.kind + " " + (ref.ns.empty() ? "" : ref.ns + "/") + ref.name;
     if (!ref.section_name.empty()) name += " " + ref.section_name;
-    AppendConditions(&out, name, parent.conditions);
+    AddConditions(&list, name, parent.conditions);
   }
-  return out + "]";
+  return list.ToCompactJson();
 }
 
 // Below 0: it did not come to that.

@@ -4,18 +4,13 @@
 #include <functional>
 #include <set>
 
+#include "server/series.h"
+
 namespace gw {
 namespace {
 
 // A series may have been removed and made again, and then counts from 0.
 uint64_t Grown(uint64_t now, uint64_t before) { return now >= before ? now - before : now; }
-
-std::string_view LabelOf(const Labels& labels, std::string_view name) {
-  for (const auto& [key, value] : labels) {
-    if (key == name) return value;
-  }
-  return {};
-}
 
 bool IsError(const Labels& labels) {
   static const auto* const cut_off = new std::set<std::string, std::less<>>{
@@ -25,16 +20,24 @@ bool IsError(const Labels& labels) {
          cut_off->contains(LabelOf(labels, "outcome"));
 }
 
+constexpr uint64_t PoolTotals::* kCounts[] = {
+    &PoolTotals::requests,      &PoolTotals::errors,           &PoolTotals::rejected,
+    &PoolTotals::prompt_tokens, &PoolTotals::cached_tokens,    &PoolTotals::completion_tokens,
+    &PoolTotals::prefix_blocks, &PoolTotals::prefix_hit_blocks};
+
+HistogramValue Difference(const HistogramValue& now, const HistogramValue& before) {
+  HistogramValue out = now;
+  for (size_t i = 0; i < before.counts.size() && i < now.counts.size(); ++i) {
+    out.counts[i] = Grown(now.counts[i], before.counts[i]);
+  }
+  return out;
+}
+
 PoolTotals Difference(const PoolTotals& now, const PoolTotals& before) {
   PoolTotals out;
-  for (const auto member :
-       {&PoolTotals::requests, &PoolTotals::errors, &PoolTotals::rejected,
-        &PoolTotals::prompt_tokens, &PoolTotals::cached_tokens, &PoolTotals::completion_tokens,
-        &PoolTotals::prefix_blocks, &PoolTotals::prefix_hit_blocks}) {
-    out.*member = Grown(now.*member, before.*member);
-  }
-  out.ttft_s = now.ttft_s.Since(before.ttft_s);
-  out.tpot_s = now.tpot_s.Since(before.tpot_s);
+  for (const auto member : kCounts) out.*member = Grown(now.*member, before.*member);
+  out.ttft_s = Difference(now.ttft_s, before.ttft_s);
+  out.tpot_s = Difference(now.tpot_s, before.tpot_s);
   return out;
 }
 
@@ -46,59 +49,27 @@ EndpointTotals TotalsOf(const EndpointState& state) {
 
 }  // namespace
 
-void BucketSums::Add(const Histogram& histogram) {
-  const std::vector<uint64_t> more = histogram.BucketCounts();
-  if (counts.empty()) {
-    upper_bounds.assign(histogram.upper_bounds().begin(), histogram.upper_bounds().end());
-    counts.assign(more.size(), 0);
-  }
-  for (size_t i = 0; i < counts.size(); ++i) counts[i] += more[i];
-}
-
-void BucketSums::Add(const BucketSums& other) {
-  if (counts.empty()) {
-    *this = other;
-    return;
-  }
-  for (size_t i = 0; i < other.counts.size(); ++i) counts[i] += other.counts[i];
-}
-
-BucketSums BucketSums::Since(const BucketSums& earlier) const {
-  BucketSums out = *this;
-  for (size_t i = 0; i < earlier.counts.size() && i < counts.size(); ++i) {
-    out.counts[i] = Grown(counts[i], earlier.counts[i]);
-  }
-  return out;
-}
-
-std::optional<double> BucketSums::Quantile(double q) const {
+std::optional<double> QuantileOf(const HistogramValue& value, double q) {
   uint64_t all = 0;
-  for (const uint64_t count : counts) all += count;
+  for (const uint64_t count : value.counts) all += count;
   if (all == 0) return std::nullopt;
   const double rank = q * static_cast<double>(all);
   double below = 0;
-  for (size_t i = 0; i < upper_bounds.size(); ++i) {
-    const auto here = static_cast<double>(counts[i]);
+  for (size_t i = 0; i < value.upper_bounds.size(); ++i) {
+    const auto here = static_cast<double>(value.counts[i]);
     if (below + here >= rank && here > 0) {
-      const double lower = i == 0 ? 0 : upper_bounds[i - 1];
-      return lower + (upper_bounds[i] - lower) * (rank - below) / here;
+      const double lower = i == 0 ? 0 : value.upper_bounds[i - 1];
+      return lower + (value.upper_bounds[i] - lower) * (rank - below) / here;
     }
     below += here;
   }
-  return upper_bounds.back();
+  return value.upper_bounds.back();
 }
 
 void PoolTotals::Add(const PoolTotals& other) {
-  requests += other.requests;
-  errors += other.errors;
-  rejected += other.rejected;
-  prompt_tokens += other.prompt_tokens;
-  cached_tokens += other.cached_tokens;
-  completion_tokens += other.completion_tokens;
-  prefix_blocks += other.prefix_blocks;
-  prefix_hit_blocks += other.prefix_hit_blocks;
-  ttft_s.Add(other.ttft_s);
-  tpot_s.Add(other.tpot_s);
+  for (const auto member : kCounts) this->*member += other.*member;
+  AddTo(other.ttft_s, &ttft_s);
+  AddTo(other.tpot_s, &tpot_s);
 }
 
 Totals ReadTotals(const MetricRegistry& metrics) {
@@ -126,9 +97,9 @@ Totals ReadTotals(const MetricRegistry& metrics) {
   sum("penstock_completion_tokens_total", &PoolTotals::completion_tokens);
   sum("penstock_prefix_blocks_total", &PoolTotals::prefix_blocks);
   sum("penstock_prefix_hit_blocks_total", &PoolTotals::prefix_hit_blocks);
-  const auto buckets = [&](std::string_view name, BucketSums PoolTotals::* member) {
+  const auto buckets = [&](std::string_view name, HistogramValue PoolTotals::* member) {
     metrics.VisitHistograms(name, [&](const Labels& labels, const Histogram& histogram) {
-      (of(labels).*member).Add(histogram);
+      AddTo(histogram, &(of(labels).*member));
     });
   };
   buckets("penstock_time_to_first_token_seconds", &PoolTotals::ttft_s);

@@ -21,18 +21,9 @@
 
 namespace gw {
 
-// How often values fell into each bucket of a histogram.
-struct BucketSums {
-  std::vector<double> upper_bounds;
-  std::vector<uint64_t> counts;  // one more than bounds
-
-  void Add(const Histogram& histogram);
-  void Add(const BucketSums& other);
-  BucketSums Since(const BucketSums& earlier) const;
-  // By the linear rule of PromQL's histogram_quantile; of values beyond the last bound that bound.
-  // nullopt: of nothing.
-  std::optional<double> Quantile(double q) const;
-};
+// By the linear rule of PromQL's histogram_quantile; of values beyond the last bound that bound.
+// nullopt: of nothing.
+std::optional<double> QuantileOf(const HistogramValue& value, double q);
 
 // Since the gateway's start.
 struct PoolTotals {
@@ -44,8 +35,8 @@ struct PoolTotals {
   uint64_t completion_tokens = 0;
   uint64_t prefix_blocks = 0;
   uint64_t prefix_hit_blocks = 0;
-  BucketSums ttft_s;
-  BucketSums tpot_s;
+  HistogramValue ttft_s;
+  HistogramValue tpot_s;
 
   void Add(const PoolTotals& other);
 };

@@ -42,7 +42,7 @@ TEST_F(TotalsTest, NothingIsKnownAtFirst) {
   Look(seconds(0));
   EXPECT_EQ(window_.seconds(), 0);
   EXPECT_EQ(window_.OfAll().requests, 0u) << "what was before is not of these seconds";
-  EXPECT_EQ(window_.OfAll().ttft_s.Quantile(0.5), std::nullopt);
+  EXPECT_EQ(QuantileOf(window_.OfAll().ttft_s, 0.5), std::nullopt);
 }
 
 TEST_F(TotalsTest, CountsWhatHasComeInTheWindow) {
@@ -93,12 +93,12 @@ TEST_F(TotalsTest, QuantilesAreThoseOfPrometheus) {
   Look(seconds(0));
   for (int i = 0; i < 10; ++i) Ttft("a").Observe(0.04);  // in (0.025, 0.05]
   Look(seconds(1));
-  EXPECT_DOUBLE_EQ(*window_.Of("a").ttft_s.Quantile(0.5), 0.0375);
-  EXPECT_DOUBLE_EQ(*window_.Of("a").ttft_s.Quantile(1.0), 0.05);
+  EXPECT_DOUBLE_EQ(*QuantileOf(window_.Of("a").ttft_s, 0.5), 0.0375);
+  EXPECT_DOUBLE_EQ(*QuantileOf(window_.Of("a").ttft_s, 1.0), 0.05);
   for (int i = 0; i < 90; ++i) Ttft("b").Observe(1e6);
   Look(seconds(1));
-  EXPECT_DOUBLE_EQ(*window_.OfAll().ttft_s.Quantile(0.99), 600.0) << "beyond the last bound";
-  EXPECT_DOUBLE_EQ(*window_.OfAll().ttft_s.Quantile(0.05), 0.0375);
+  EXPECT_DOUBLE_EQ(*QuantileOf(window_.OfAll().ttft_s, 0.99), 600.0) << "beyond the last bound";
+  EXPECT_DOUBLE_EQ(*QuantileOf(window_.OfAll().ttft_s, 0.05), 0.0375);
 }
 
 }  // namespace
