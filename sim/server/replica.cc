@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "prefix/block_hash.h"
 #include "sim/server/generation.h"
 #include "sim/server/text.h"
 
@@ -104,7 +103,7 @@ void Replica::StartInference(Connection* connection, Dialect dialect, const http
   answer.prompt_tokens = request_.prompt.size();
   answer.inputs = request_.inputs;
   if (dialect != Dialect::kEmbedding) answer.choices = request_.sequences();
-  answer.seed = PrefixSeed(request_.prompt.bytes(), {}) + options_.seed;
+  answer.seed = AnswerSeed(request_, options_.seed);
   if (dialect != Dialect::kEmbedding) ReadHalf(g);
   if (Hang(g)) return;
   Prepare(g);
@@ -204,23 +203,19 @@ bool Replica::Hang(Generation* g) {
 
 // What will be answered, and what the engine has to do for it.
 void Replica::Prepare(Generation* g) {
-  const uint32_t room = context_tokens_max_ - g->answer.prompt_tokens;
-  const uint32_t natural = std::min(NaturalOutputTokens(g->answer.seed), room);
-  // Without a limit and with ignore_eos, a real one would fill its context.
-  g->limit = request_.output_tokens_max.value_or(request_.ignore_eos ? natural : room);
+  const bool embeds = g->answer.dialect == Dialect::kEmbedding;
+  WorkOptions options{.seed = options_.seed,
+                      .context_tokens_max = context_tokens_max_,
+                      .block_tokens = options_.spec.block_tokens,
+                      .cache = g->lora < 0 ? options_.models[0] : options_.loras[g->lora],
+                      .embeds = embeds};
   // A prefill server of SGLang stops after one token, whatever the request says.
-  if (g->half == Half::kPrefill && !g->keys.empty()) g->limit = 1;
-  if (g->answer.dialect == Dialect::kEmbedding) {
-    g->output_tokens = 1;
-  } else if (request_.ignore_eos || natural >= g->limit) {
-    g->output_tokens = g->limit;
-    g->reason = FinishReason::kLength;
-  } else {
-    g->output_tokens = natural;
-  }
-  for (uint32_t i = 0; i < g->output_tokens; ++i) {
-    AppendOutputToken(g->answer.seed, i, &g->answer.text);
-  }
+  if (g->half == Half::kPrefill && !g->keys.empty()) options.limit_max = 1;
+  PlanWork(options, &request_, &work_);
+  g->limit = work_.limit;
+  g->output_tokens = work_.output_tokens;
+  if (work_.ends_at_limit) g->reason = FinishReason::kLength;
+  g->answer.text = work_.text;
   EngineRequest& request = g->request;
   request.id = g->id;
   request.kv_from_outside = g->half == Half::kDecode;
@@ -228,12 +223,7 @@ void Replica::Prepare(Generation* g) {
   request.holds_blocks = g->half == Half::kPrefill && g->reason == FinishReason::kLength;
   request.prompt_tokens = g->answer.prompt_tokens;
   request.output_tokens = g->output_tokens;
-  // The answer is known already, so its blocks have their names, under which the next turn of the
-  // conversation will look for them.
-  if (g->answer.dialect != Dialect::kEmbedding) request_.prompt.AddSegment(g->answer.text);
-  const std::string& cache = g->lora < 0 ? options_.models[0] : options_.loras[g->lora];
-  HashBlocks(request_.prompt.bytes(), PrefixSeed(cache, request_.cache_salt),
-             {.block_chars = options_.spec.block_tokens * kTokenBytes}, &request.block_names);
+  request.block_names = work_.block_names;
 }
 
 void Replica::Submit(Generation* g) {

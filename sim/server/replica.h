@@ -27,6 +27,7 @@
 #include "sim/server/options.h"
 #include "sim/server/replica_stats.h"
 #include "sim/server/request_body.h"
+#include "sim/server/work.h"
 
 namespace gw::sim {
 
@@ -170,6 +171,7 @@ class Replica final : private ConnectionOwner, private KvOwner {
   ReplicaStats stats_;
   RequestBodyReader reader_;
   RequestBody request_;
+  Work work_;
   std::string answer_;  // buffer
   std::string page_;    // the metrics page, unless it is stale
   bool page_stale_ = true;
