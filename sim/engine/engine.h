@@ -126,6 +126,9 @@ class Engine {
   const ServerSpec& spec() const { return spec_; }
   // Forgets what is cached. False while blocks are in use.
   bool ResetPrefixCache() { return pool_.Reset(); }
+  // Appends the names under which no block is found any more, as it happens in BeginStep. `names`
+  // outlives the engine.
+  void NoteEvictions(std::vector<uint64_t>* names) { pool_.NoteEvictions(names); }
 
   // For tests: stops the program if blocks held and references disagree.
   void CheckConsistent() const;

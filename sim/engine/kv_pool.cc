@@ -38,6 +38,8 @@ void KvPool::Allocate(uint32_t count, std::vector<BlockId>* allocated) {
     if (blocks_[block].named) {
       Unname(block);
       ++evictions_;
+      const uint64_t name = blocks_[block].name;
+      if (evicted_ != nullptr && Lookup(name) == kNoBlock) evicted_->push_back(name);
     }
     blocks_[block].references = 1;
     allocated->push_back(block);

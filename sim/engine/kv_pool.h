@@ -54,6 +54,9 @@ class KvPool {
   // there, while any block is referenced.
   bool Reset();
 
+  // Appends the name of each block that loses it to a new owner, where no other block has the name.
+  void NoteEvictions(std::vector<uint64_t>* names) { evicted_ = names; }
+
   // For tests: stops the program if the free list, the counts and the table disagree.
   void CheckConsistent() const;
   uint32_t references(BlockId block) const { return blocks_[block].references; }
@@ -84,6 +87,7 @@ class KvPool {
   uint32_t free_ = 0;
   uint32_t named_ = 0;
   uint64_t evictions_ = 0;
+  std::vector<uint64_t>* evicted_ = nullptr;
   // Open addressing with linear probing: a slot holds the first block of a name. At most half full.
   std::vector<BlockId> table_;
   size_t mask_ = 0;

@@ -31,7 +31,8 @@ struct ServerSpec {
 Duration KvTransferTime(const ServerSpec& spec, uint32_t tokens, double bytes_per_second);
 
 // The preset of that name: "llama-8b-pro6000", "llama-8b-4090", "qwen3-32b-pro6000-tp2",
-// "qwen3-30b-a3b-pro6000", "q32h100", "q30h200"; "instant" takes no time at all.
+// "qwen3-30b-a3b-pro6000", "q32h100", "q32h100-corrected", "q30h200", "q30h200-corrected";
+// "instant" takes no time at all.
 std::optional<ServerSpec> FindServerSpec(std::string_view name);
 std::vector<std::string> ServerSpecNames();
 

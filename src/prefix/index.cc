@@ -184,7 +184,7 @@ void PrefixIndex::Match(std::span<const uint64_t> hashes, std::span<const uint32
 void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held,
                          uint64_t blocks_max) {
   CHECK(slot < impl_->options.endpoints_max && held <= hashes.size());
-  blocks_max = std::min(blocks_max, kBlocksMaxMax);
+  blocks_max = impl_->options.guesses_evictions ? std::min(blocks_max, kBlocksMaxMax) : 0;
   if (blocks_max != 0) hashes = hashes.first(std::min<size_t>(hashes.size(), blocks_max));
   const Touch touch = impl_->endpoints.Begin(slot, hashes.size(), blocks_max);
   if (held >= hashes.size() && touch.moves == nullptr) return;

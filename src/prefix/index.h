@@ -28,6 +28,9 @@ class PrefixIndex {
     size_t names_bytes_max = 0;    // of them, for names of single blocks: 24 bytes each
     size_t shards = 64;            // power of two
     size_t endpoints_max = 65536;  // slots are below this; at most 65536
+    // False: Insert's blocks_max says nothing, since all that endpoints forget is told
+    // (RemoveBlock).
+    bool guesses_evictions = true;
   };
   struct Stats {
     size_t bytes = 0;  // never above bytes_max, unless that is below the fixed part
