@@ -11,7 +11,7 @@
 
 #include "api/annotations.h"
 #include "base/check.h"
-#include "bench/virtual_fleet.h"
+#include "bench/virtual/fleet.h"
 
 namespace gw::bench {
 namespace {
@@ -88,7 +88,7 @@ class Run {
   Run(const Load& load, uint64_t seed)
       : load_(load),
         random_(seed + 100),
-        fleet_({.replica = Replica(), .replicas = kReplicas, .workers = 2, .seed = seed},
+        fleet_({.replicas = std::vector(kReplicas, Replica()), .workers = 2, .seed = seed},
                [this](const FleetAnswer& answer) { OnEnd(answer); }) {
     fleet_.Load(ObjectsFor(load));
   }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "bench/virtual_fleet.h"
+#include "bench/virtual/fleet.h"
 
 namespace gw::bench {
 namespace {
@@ -22,7 +22,7 @@ constexpr uint32_t kSequencesMax = 8;
 FleetOptions Options(uint64_t seed) {
   sim::ServerSpec spec = *sim::FindServerSpec("llama-8b-pro6000");
   spec.sequences_max = kSequencesMax;
-  return {.replica = spec, .replicas = kReplicas, .seed = seed};
+  return {.replicas = std::vector(kReplicas, spec), .seed = seed};
 }
 
 struct Tenant {

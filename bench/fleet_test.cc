@@ -2,6 +2,8 @@
 // answered twice, and nothing is held in the end. FLEET_REQUESTS and FLEET_SEED say how many and
 // which; `make soak` asks for a million.
 
+#include "bench/virtual/fleet.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +16,6 @@
 #include "absl/strings/numbers.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "bench/virtual_fleet.h"
 
 namespace gw::bench {
 namespace {
@@ -49,8 +50,7 @@ class Storm {
   Storm(uint64_t seed, uint64_t requests)
       : random_(seed),
         requests_(requests),
-        fleet_({.replica = SmallReplica(),
-                .replicas = kReplicas,
+        fleet_({.replicas = std::vector(kReplicas, SmallReplica()),
                 .gateways = kGateways,
                 .workers = kWorkers,
                 .post_time_max = milliseconds(3),

@@ -6,7 +6,7 @@
 
 #include "api/inference.h"
 #include "base/check.h"
-#include "bench/virtual_fleet.h"
+#include "bench/virtual/fleet.h"
 
 namespace gw::bench {
 namespace {
@@ -16,8 +16,7 @@ class Course {
   Course(const SideBySide& options, const std::vector<Conversation>& conversations)
       : options_(options),
         conversations_(conversations),
-        fleet_({.replica = options.replica,
-                .replicas = options.replicas,
+        fleet_({.replicas = std::vector(static_cast<size_t>(options.replicas), options.replica),
                 .gateways = options.gateways,
                 .page_time = options.page_time,
                 .seed = options.seed},

@@ -1,4 +1,4 @@
-// Gateways side by side in front of the same replicas, in virtual time (virtual_fleet.h), and
+// Gateways side by side in front of the same replicas, in virtual time (virtual/fleet.h), and
 // conversations that are had with them.
 //
 // Requests are dealt to the gateways in turn, whoever sends them: the least favourable way, as the

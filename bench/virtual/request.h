@@ -1,6 +1,6 @@
 // One request after the other on its way through a gateway in virtual time: what
-// dataplane/request_driver does over sockets, for event streams of completions and pools that are
-// not split.
+// dataplane/request_driver does over sockets, for event streams of completions and chats. Pools may
+// be split where their servers are vLLM's.
 
 #pragma once
 
@@ -9,8 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "bench/timeline.h"
-#include "bench/virtual_replica.h"
+#include "bench/virtual/prefill_half.h"
+#include "bench/virtual/replica.h"
+#include "bench/virtual/timeline.h"
 #include "exchange/exchange.h"
 #include "http/h1_parser.h"
 
@@ -19,8 +20,9 @@ namespace gw::bench {
 class VirtualGateway;
 
 struct FleetRequest {
+  std::string path = "/v1/completions";
   std::string fields = {};  // of its head besides Host and Content-Length: "x-a: b\r\n" each
-  std::string body;         // of POST /v1/completions
+  std::string body;         // of POST
   uint32_t prompt_tokens = 0;
   uint32_t output_tokens = 0;
   std::vector<uint64_t> block_names = {};  // of its full blocks, as sim::EngineRequest has them
@@ -37,16 +39,18 @@ struct FleetAnswer {
   TimePoint ended{};
   std::optional<TimePoint> dispatched = std::nullopt;  // for the first time
   std::optional<TimePoint> first_token = std::nullopt;
+  TimePoint last_token{};
+  Duration gap_max{};                                    // between two tokens
   uint32_t tokens = 0;                                   // that were sent to the client
   std::optional<uint32_t> cached_tokens = std::nullopt;  // at its first admission by an engine
   bool waited = false;                                   // in its pool's queue
   int tries = 0;
 };
 
-class VirtualRequest final : private Waiter, private ReplicaCaller {
+class VirtualRequest final : private Waiter, private ReplicaCaller, private PrefillHalf::Owner {
  public:
   VirtualRequest(Timeline& timeline, VirtualGateway& gateway, ExchangeEnvironment& environment)
-      : timeline_(timeline), gateway_(gateway), exchange_(environment, this) {}
+      : timeline_(timeline), gateway_(gateway), exchange_(environment, this), prefill_(*this) {}
 
   // No two of a fleet have the same id. REQUIRES: the one before has ended
   void Send(uint64_t id, FleetRequest request);
@@ -61,11 +65,17 @@ class VirtualRequest final : private Waiter, private ReplicaCaller {
   void OnToken(uint32_t tokens) override;
   void OnFinished() override;
   void OnBroken() override;
+  void OnReceiving(uint32_t cached_tokens) override;
+  void OnPrefilled() override;
+  void OnPrefillBroken() override;
 
   void TakeBody();
   void Act(const Step& step);
   void Dispatch();
+  void DispatchPrefill();
   void OnRefused();
+  void OnPrefillRefused();
+  void OnKvArrived();
   void OnBackOffOver();
   void OnQueueTimeout();
   void Respond(Rejection rejection);
@@ -80,8 +90,10 @@ class VirtualRequest final : private Waiter, private ReplicaCaller {
   std::string head_;
   FleetRequest request_;
   FleetAnswer answer_;
-  VirtualReplica* replica_ = nullptr;  // that has it
-  uint64_t moves_ = 0;                 // timers of an earlier one are over
+  VirtualReplica* replica_ = nullptr;  // that has it, or its decode half
+  PrefillHalf prefill_;
+  uint64_t moves_ = 0;  // timers of an earlier one are over
+  bool is_chat_ = false;
 };
 
 }  // namespace gw::bench

@@ -7,8 +7,8 @@
 #include <functional>
 #include <memory>
 
-#include "bench/timeline.h"
-#include "bench/virtual_replica.h"
+#include "bench/virtual/replica.h"
+#include "bench/virtual/timeline.h"
 #include "collect/apply_page.h"
 #include "collect/scrape_pacer.h"
 #include "pool/endpoint.h"
@@ -36,6 +36,7 @@ class ReplicaWatch : public std::enable_shared_from_this<ReplicaWatch> {
 
   const std::shared_ptr<EndpointState>& state() const { return state_; }
   uint64_t pages() const { return pages_; }
+  const VirtualReplica& replica() const { return replica_; }
 
  private:
   void Look();

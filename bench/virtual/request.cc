@@ -1,16 +1,23 @@
-#include "bench/virtual_request.h"
+#include "bench/virtual/request.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
-#include "bench/virtual_gateway.h"
+#include "bench/virtual/gateway.h"
 
 namespace gw::bench {
 namespace {
 
 constexpr std::string_view kToken = "data: {\"choices\":[{\"text\":\"a\"}]}\n\n";
+constexpr std::string_view kChatToken = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+// What vLLM answers a prefill half with, as far as a gateway looks at it.
+constexpr char kHandedOver[] = R"({"kv_transfer_params":{"do_remote_prefill":true}})";
+constexpr double kKvBytesPerSecond = 25e9;  // of each GPU's link
+// Of the prefill half, which may be at the same server.
+constexpr uint64_t kPrefillId = uint64_t{1} << 63;
 
 const http::ResponseHead& StreamHead() {
   static const http::ResponseHead head = [] {
@@ -35,7 +42,8 @@ void VirtualRequest::Send(uint64_t id, FleetRequest request) {
   request_ = std::move(request);
   request_.body.reserve(request_.body.size() + Exchange::kBodyPadding);
   answer_ = {.id = id, .arrived = timeline_.now()};
-  head_ = fmt::format("POST /v1/completions HTTP/1.1\r\nHost: a\r\n{}Content-Length: {}\r\n\r\n",
+  is_chat_ = request_.path.ends_with("/chat/completions");
+  head_ = fmt::format("POST {} HTTP/1.1\r\nHost: a\r\n{}Content-Length: {}\r\n\r\n", request_.path,
                       request_.fields, request_.body.size());
   parser_.Reset();
   CHECK(parser_.Next(head_).event == http::H1Event::kHead);
@@ -67,12 +75,14 @@ void VirtualRequest::Act(const Step& step) {
       return After(exchange_.queue_deadline() - timeline_.now(), &VirtualRequest::OnQueueTimeout);
     case Step::Kind::kForward:
       return Dispatch();
+    case Step::Kind::kPrefill:
+      return DispatchPrefill();
     case Step::Kind::kBackOff:
       return After(exchange_.back_off(), &VirtualRequest::OnBackOffOver);
     case Step::Kind::kRespond:
       return Respond(step.rejection);
     default:
-      CHECK(step.kind == Step::Kind::kContinue);  // no pairs, no lists, no filters
+      CHECK(step.kind == Step::Kind::kContinue);  // no lists, no filters, no pairs of SGLang's
   }
 }
 
@@ -102,10 +112,12 @@ void VirtualRequest::Dispatch() {
   // Its first request ends the idle time of an endpoint at once.
   gateway_.LookSoon(*exchange_.endpoint().state);
   if (!replica_->up()) return After(Duration(0), &VirtualRequest::OnRefused);
+  gateway_.NameBlocks(exchange_.request().prefix_blocks, request_.block_names);
   CHECK(replica_->Submit({.id = answer_.id,
                           .prompt_tokens = request_.prompt_tokens,
                           .output_tokens = request_.output_tokens,
-                          .block_names = request_.block_names},
+                          .block_names = request_.block_names,
+                          .kv_from_outside = prefill_.holds_blocks()},
                          this));
 }
 
@@ -118,8 +130,54 @@ void VirtualRequest::OnRefused() {
   Act(step);
 }
 
+// Where the prompt is computed elsewhere, what was cached there counts.
 void VirtualRequest::OnScheduled(uint32_t cached_tokens) {
   if (!answer_.cached_tokens) answer_.cached_tokens = cached_tokens;
+}
+
+void VirtualRequest::DispatchPrefill() {
+  if (++answer_.tries == 1) answer_.dispatched = timeline_.now();
+  VirtualReplica& replica = gateway_.ReplicaAt(exchange_.prefill_endpoint().address);
+  gateway_.LookSoon(*exchange_.prefill_endpoint().state);
+  if (!replica.up()) return After(Duration(0), &VirtualRequest::OnPrefillRefused);
+  const size_t blocks = request_.prompt_tokens / replica.spec().block_tokens;
+  std::vector<uint64_t> names = request_.block_names;
+  names.resize(std::min(names.size(), blocks));
+  prefill_.Send(replica, answer_.id | kPrefillId, request_.prompt_tokens, std::move(names));
+}
+
+void VirtualRequest::OnPrefillRefused() {
+  const std::shared_ptr<EndpointState> state = exchange_.prefill_endpoint().state;
+  const Step step =
+      exchange_.OnPrefillFailed(TryFailure::kConnectRefused, false, timeline_.now(), "refused");
+  gateway_.LookSoon(*state);
+  Act(step);
+}
+
+void VirtualRequest::OnPrefilled() {
+  if (!answer_.cached_tokens) answer_.cached_tokens = prefill_.cached_tokens();
+  HeldAnswer answer{.status = 200, .content_type = "application/json", .body = kHandedOver};
+  Act(exchange_.OnPrefillEnd(std::move(answer), timeline_.now()));
+}
+
+void VirtualRequest::OnPrefillBroken() {
+  const std::shared_ptr<EndpointState> state = exchange_.prefill_endpoint().state;
+  const Step step = exchange_.OnPrefillFailed(TryFailure::kReset, true, timeline_.now(), "closed");
+  gateway_.LookSoon(*state);
+  Act(step);
+}
+
+void VirtualRequest::OnReceiving(uint32_t cached_tokens) {
+  const uint32_t tokens = request_.prompt_tokens - std::min(cached_tokens, request_.prompt_tokens);
+  After(sim::KvTransferTime(replica_->spec(), tokens, kKvBytesPerSecond),
+        &VirtualRequest::OnKvArrived);
+}
+
+void VirtualRequest::OnKvArrived() {
+  // Whose blocks are gone is computed again where it is decoded, as the engine sees no difference
+  // between both but the time, which is that of a lost server.
+  prefill_.Release();
+  replica_->KvArrived(answer_.id);
 }
 
 void VirtualRequest::OnToken(uint32_t tokens) {
@@ -129,9 +187,11 @@ void VirtualRequest::OnToken(uint32_t tokens) {
     answer_.status = StreamHead().status;
     CHECK(exchange_.OnResponseHead(StreamHead(), now).kind == Step::Kind::kContinue);
   }
+  if (answer_.tokens > 0) answer_.gap_max = std::max(answer_.gap_max, now - answer_.last_token);
+  answer_.last_token = now;
   ++answer_.tokens;
   CHECK(answer_.tokens == tokens);
-  exchange_.OnResponseBody(kToken, now);
+  exchange_.OnResponseBody(is_chat_ ? kChatToken : kToken, now);
 }
 
 void VirtualRequest::OnFinished() {
@@ -180,6 +240,7 @@ void VirtualRequest::Abort() {
 
 void VirtualRequest::End(Outcome outcome) {
   ++moves_;
+  prefill_.Release();
   if (replica_ != nullptr) std::exchange(replica_, nullptr)->Cancel(answer_.id);
   exchange_.End(outcome, answer_.status, timeline_.now());
   answer_.outcome = outcome;

@@ -1,10 +1,12 @@
-#include "bench/virtual_fleet.h"
+#include "bench/virtual/fleet.h"
 
 #include <fmt/format.h>
 
 #include <iterator>
+#include <numeric>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "base/check.h"
 
 namespace gw::bench {
@@ -14,6 +16,7 @@ constexpr uint16_t kReplicaPort = 8000;
 constexpr size_t kLastByteMax = 250;
 constexpr char kPool[] = "pool";
 constexpr char kNamespace[] = "default";
+constexpr char kRoleLabel[] = "role";
 
 std::string ReplicaIp(size_t replica) {
   return fmt::format("10.0.{}.{}", replica / kLastByteMax, replica % kLastByteMax + 1);
@@ -70,7 +73,7 @@ std::string ReplicaAddress(size_t replica) {
   return fmt::format("{}:{}", ReplicaIp(replica), kReplicaPort);
 }
 
-api::ResourceSet PoolObjects(int replicas, const api::StringMap& annotations, bool classes) {
+api::ResourceSet PoolObjects(std::span<const size_t> replicas, const api::StringMap& annotations) {
   api::ResourceSet set;
   AddWayIn(&set);
   api::InferencePool& pool = set.inference_pools[{api::kInferenceGroup, kNamespace, kPool}];
@@ -78,15 +81,38 @@ api::ResourceSet PoolObjects(int replicas, const api::StringMap& annotations, bo
   pool.meta.annotations = annotations;
   pool.selector = {{"app", kPool}};
   pool.target_ports = {kReplicaPort};
-  for (size_t i = 0; i < static_cast<size_t>(replicas); ++i) {
+  for (const size_t i : replicas) {
     const std::string name = std::to_string(i);
     api::Pod& pod = set.pods[{kNamespace, name}];
     pod.meta.name = name;
     pod.meta.labels = {{"app", kPool}};
     pod.ip = ReplicaIp(i);
   }
+  return set;
+}
+
+api::ResourceSet PoolObjects(int replicas, const api::StringMap& annotations, bool classes) {
+  std::vector<size_t> all(static_cast<size_t>(replicas));
+  std::iota(all.begin(), all.end(), size_t{0});
+  api::ResourceSet set = PoolObjects(all, annotations);
   if (classes) AddModels(&set);
   return set;
+}
+
+void SplitPool(size_t prefill, api::ResourceSet* set) {
+  api::InferenceTrafficPolicy& policy = set->traffic_policies[{kNamespace, "policy"}];
+  policy.meta.name = "policy";
+  policy.pool_name = kPool;
+  policy.pd = {.prefix_cache_mode = "estimate",
+               .prefill_policy_ref = "prefixCache",
+               .decode_policy_ref = "prefixCache",
+               .role_label = kRoleLabel,
+               .bootstrap_port = std::nullopt};
+  for (auto& [key, pod] : set->pods) {
+    size_t number = 0;
+    CHECK(absl::SimpleAtoi(pod.meta.name, &number));
+    pod.meta.labels[kRoleLabel] = number < prefill ? "prefill" : "decode";
+  }
 }
 
 std::string CompletionBody(std::string_view model, std::string_view prompt) {
@@ -95,15 +121,24 @@ std::string CompletionBody(std::string_view model, std::string_view prompt) {
 
 VirtualFleet::VirtualFleet(const FleetOptions& options, VirtualGateway::OnEnd on_end)
     : random_(options.seed) {
-  CHECK(options.replicas >= 1 && options.gateways >= 1 && options.workers >= 1);
-  for (size_t i = 0; i < static_cast<size_t>(options.replicas); ++i) {
-    replicas_.emplace(ReplicaAddress(i),
-                      std::make_unique<VirtualReplica>(timeline_, options.replica));
+  CHECK(!options.replicas.empty() && options.gateways >= 1 && options.workers >= 1);
+  for (size_t i = 0; i < options.replicas.size(); ++i) {
+    auto replica = std::make_unique<VirtualReplica>(timeline_, options.replicas[i]);
+    by_number_.push_back(replica.get());
+    if (options.follows_evictions) {
+      replica->FollowEvictions(
+          [this, address = ReplicaAddress(i)](std::span<const uint64_t> names) {
+            for (const auto& gateway : gateways_) gateway->OnEvicted(address, names);
+          });
+    }
+    replicas_.emplace(ReplicaAddress(i), std::move(replica));
   }
   VirtualGateway::Options each{.workers = options.workers,
+                               .scrape = options.scrape,
                                .page_time = options.page_time,
                                .post_time_max = options.post_time_max,
-                               .checks_room = options.checks_room};
+                               .checks_room = options.checks_room,
+                               .follows_evictions = options.follows_evictions};
   each.scrape.gateways = options.gateways;
   for (int i = 0; i < options.gateways; ++i) {
     gateways_.push_back(

@@ -1,4 +1,4 @@
-#include "bench/virtual_gateway.h"
+#include "bench/virtual/gateway.h"
 
 #include <fmt/format.h>
 
@@ -14,6 +14,19 @@ namespace gw::bench {
 namespace {
 
 constexpr Duration kReleasesTick = std::chrono::seconds(1);  // as the server's
+
+// Names of a few million blocks.
+constexpr size_t kNamesBytes = size_t{128} << 20;
+
+PrefixIndex::Options IndexOptions(bool follows_evictions) {
+  PrefixIndex::Options options;
+  if (follows_evictions) {
+    options.names_bytes_max = kNamesBytes;
+    options.bytes_max += kNamesBytes;
+    options.guesses_evictions = false;
+  }
+  return options;
+}
 
 }  // namespace
 
@@ -38,6 +51,7 @@ VirtualGateway::VirtualGateway(Timeline& timeline, const Options& options, const
       replicas_(replicas),
       random_(random),
       on_end_(std::move(on_end)),
+      index_(IndexOptions(options.follows_evictions)),
       translator_({}, table_, timeline.clock()),
       releases_(store_, metrics_, timeline.clock(), "") {
   for (int i = 0; i < options.workers; ++i) {
@@ -200,6 +214,20 @@ VirtualReplica& VirtualGateway::ReplicaAt(std::string_view address) const {
 void VirtualGateway::LookSoon(const EndpointState& state) {
   const auto watch = watches_.find(&state);
   if (watch != watches_.end()) watch->second->LookSoon();
+}
+
+void VirtualGateway::OnEvicted(std::string_view address, std::span<const uint64_t> names) {
+  const VirtualReplica* const replica = &ReplicaAt(address);
+  for (const auto& [state, watch] : watches_) {
+    if (&watch->replica() != replica) continue;
+    for (const uint64_t name : names) index_.RemoveBlock(name, state->slot);
+  }
+}
+
+void VirtualGateway::NameBlocks(std::span<const uint64_t> hashes, std::span<const uint64_t> names) {
+  if (!options_.follows_evictions) return;
+  const size_t count = std::min(hashes.size(), names.size());
+  index_.NameBlocks(hashes.first(count), 0, names.first(count));
 }
 
 uint64_t VirtualGateway::pages() const {

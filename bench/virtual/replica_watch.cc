@@ -1,4 +1,4 @@
-#include "bench/replica_watch.h"
+#include "bench/virtual/replica_watch.h"
 
 #include <algorithm>
 #include <utility>

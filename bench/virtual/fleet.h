@@ -4,7 +4,7 @@
 // follows from what has happened; a seed is a run.
 //
 //   VirtualFleet fleet(options, [&](const FleetAnswer& answer) { ... });
-//   fleet.Load(PoolObjects(options.replicas, annotations));
+//   fleet.Load(PoolObjects(8, annotations));
 //   fleet.timeline().After(seconds(1), [&] { fleet.Send(0, 0, request); });
 //   fleet.RunWhile([&] { return answered < sent; });
 //
@@ -16,26 +16,30 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/resources.h"
 #include "base/random.h"
-#include "bench/timeline.h"
-#include "bench/virtual_gateway.h"
+#include "bench/virtual/gateway.h"
+#include "bench/virtual/timeline.h"
 #include "sim/engine/server_spec.h"
 
 namespace gw::bench {
 
 struct FleetOptions {
-  sim::ServerSpec replica;
-  int replicas = 8;
+  std::vector<sim::ServerSpec> replicas;  // one of each
   int gateways = 1;
-  int workers = 1;  // of each gateway
+  int workers = 1;            // of each gateway
+  ScrapeOptions scrape = {};  // but for the number of gateways
   Duration page_time = std::chrono::milliseconds(2);
   Duration post_time_max{};
   bool checks_room = false;
+  // Gateways hear at once which blocks replicas evict, and believe nothing else of what they
+  // forget.
+  bool follows_evictions = false;
   uint64_t seed = 1;
 };
 
@@ -46,6 +50,11 @@ std::string ReplicaAddress(size_t replica);
 // many Pods "0", "1" and on, at the addresses of replicas. Three InferenceModels of it, "critical",
 // "standard" and "sheddable", if `classes`; without, it takes any model.
 api::ResourceSet PoolObjects(int replicas, const api::StringMap& annotations, bool classes = false);
+// Of those Pods only.
+api::ResourceSet PoolObjects(std::span<const size_t> replicas, const api::StringMap& annotations);
+
+// The first `prefill` of the Pods compute prompts, the others answer with what they are handed.
+void SplitPool(size_t prefill, api::ResourceSet* set);
 
 // Of a completion that is streamed, of that prompt.
 std::string CompletionBody(std::string_view model, std::string_view prompt);
@@ -60,12 +69,13 @@ class VirtualFleet {
   void Load(const api::ResourceSet& resources);
   // Now, by that gateway and worker; `on_end` is told once, maybe before this returns.
   uint64_t Send(size_t gateway, size_t worker, FleetRequest request);
+  uint64_t next_id() const { return sent_ + 1; }  // that Send will give
   // False: it has ended.
   bool Leave(uint64_t id);
   // A worker of a gateway shuts down: its requests are ended.
   void Abort(size_t gateway, size_t worker);
 
-  VirtualReplica& replica(size_t i) { return *replicas_.at(ReplicaAddress(i)); }
+  VirtualReplica& replica(size_t i) { return *by_number_[i]; }
   const VirtualGateway& gateway(size_t i) const { return *gateways_[i]; }
   size_t size() const { return replicas_.size(); }
 
@@ -82,6 +92,7 @@ class VirtualFleet {
   Timeline timeline_;
   Random random_;
   Replicas replicas_;
+  std::vector<VirtualReplica*> by_number_;
   std::vector<std::unique_ptr<VirtualGateway>> gateways_;
   uint64_t sent_ = 0;
 };

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,10 +15,10 @@
 
 #include "api/resources.h"
 #include "base/random.h"
-#include "bench/replica_watch.h"
-#include "bench/timeline.h"
-#include "bench/virtual_replica.h"
-#include "bench/virtual_request.h"
+#include "bench/virtual/replica.h"
+#include "bench/virtual/replica_watch.h"
+#include "bench/virtual/request.h"
+#include "bench/virtual/timeline.h"
 #include "exchange/environment.h"
 #include "server/releases.h"
 #include "translate/translator.h"
@@ -39,6 +40,7 @@ class VirtualGateway {
     Duration post_time_max{};
     // At each turn of a queue. REQUIRES: one pool at most has one
     bool checks_room = false;
+    bool follows_evictions = false;  // of replicas' blocks; else it guesses at them
   };
   using OnEnd = std::function<void(const FleetAnswer&)>;
 
@@ -69,6 +71,10 @@ class VirtualGateway {
   // Of its requests.
   VirtualReplica& ReplicaAt(std::string_view address) const;
   void LookSoon(const EndpointState& state);
+  // Blocks of a replica there are gone.
+  void OnEvicted(std::string_view address, std::span<const uint64_t> names);
+  // Of a request that is sent: what its replica calls the blocks that its prompt's hashes are of.
+  void NameBlocks(std::span<const uint64_t> hashes, std::span<const uint64_t> names);
   // Whether a turn may be had at once; true if that is not checked or there is no queue.
   bool HasRoom(const PoolEntry* pool);
   // Of a queue's answer that arrives just now: it was given where there was no room.
@@ -96,7 +102,7 @@ class VirtualGateway {
   Random& random_;
   const OnEnd on_end_;
   EndpointTable table_;
-  PrefixIndex index_{PrefixIndex::Options{}};
+  PrefixIndex index_;
   MetricRegistry metrics_;
   Translator translator_;
   api::ResourceSet resources_;
