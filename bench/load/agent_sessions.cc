@@ -149,6 +149,21 @@ absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentErr
 
 }  // namespace
 
+void LimitAgentSessions(const AgentLimits& limits, std::vector<AgentSession>* sessions) {
+  for (AgentSession& session : *sessions) {
+    std::vector<AgentRequest>& requests = session.requests;
+    const auto too_long = std::ranges::find_if(requests, [&](const AgentRequest& request) {
+      return request.prompt_tokens > limits.prompt_tokens_max;
+    });
+    requests.erase(too_long, requests.end());
+    if (requests.size() > limits.requests_max) requests.resize(limits.requests_max);
+    for (AgentRequest& request : requests) {
+      request.output_tokens = std::min(request.output_tokens, limits.output_tokens_max);
+    }
+  }
+  std::erase_if(*sessions, [](const AgentSession& one) { return one.requests.empty(); });
+}
+
 absl::StatusOr<std::unique_ptr<LoadWorkload>> NewAgentSessions(
     std::vector<AgentSession> sessions, const AgentSessionsOptions& options) {
   RETURN_IF_ERROR(CheckForm(options.form));

@@ -72,6 +72,15 @@ struct AgentSessionsOptions {
   uint64_t seed = 1;                               // --seed: of the sessions' order and of texts
 };
 
+// What a session is cut down to.
+struct AgentLimits {
+  uint32_t prompt_tokens_max = UINT32_MAX;  // it ends before its first longer prompt
+  size_t requests_max = SIZE_MAX;           // and after so many
+  uint32_t output_tokens_max = UINT32_MAX;  // longer answers are as long
+};
+// Sessions of which nothing is left go.
+void LimitAgentSessions(const AgentLimits& limits, std::vector<AgentSession>* sessions);
+
 // Each session is played once. An error names the flag and what was wanted.
 absl::StatusOr<std::unique_ptr<LoadWorkload>> NewAgentSessions(std::vector<AgentSession> sessions,
                                                                const AgentSessionsOptions& options);

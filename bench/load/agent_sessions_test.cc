@@ -230,5 +230,20 @@ TEST(AgentSessions, ItSaysWhatItIs) {
   EXPECT_EQ(workload->count(), 7u);
 }
 
+TEST(AgentSessions, MayBeCutDown) {
+  std::vector<AgentSession> sessions = Read(kSessions);
+  const size_t requests = sessions[0].requests.size();
+  LimitAgentSessions({.output_tokens_max = 2}, &sessions);
+  ASSERT_EQ(sessions[0].requests.size(), requests);
+  for (const AgentRequest& request : sessions[0].requests) EXPECT_LE(request.output_tokens, 2u);
+  LimitAgentSessions({.requests_max = 3}, &sessions);
+  EXPECT_EQ(sessions[0].requests.size(), 3u);
+  EXPECT_EQ(sessions[1].requests.size(), 1u);
+  LimitAgentSessions({.prompt_tokens_max = 13}, &sessions);
+  EXPECT_EQ(sessions[0].requests.size(), 1u) << "it ends before its first longer prompt";
+  LimitAgentSessions({.prompt_tokens_max = 12}, &sessions);
+  EXPECT_TRUE(sessions.empty());
+}
+
 }  // namespace
 }  // namespace gw::bench

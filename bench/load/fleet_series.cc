@@ -51,22 +51,6 @@ void ForEachColumn(FleetSeries* series, const Each& each) {
 
 }  // namespace
 
-struct FleetRecorder::Endpoint {
-  std::pair<std::string, std::string> key;  // pool and address
-  std::string pod;
-  uint64_t requests = 0;
-  double in_flight = kNone;
-  double waiting = kNone;
-  double running = kNone;
-  double kv_cache_ratio = kNone;
-};
-
-struct FleetRecorder::Queue {
-  std::string pool;
-  int64_t priority = 0;
-  double waiting = kNone;
-};
-
 uint64_t FleetSeries::requests() const {
   uint64_t sum = 0;
   for (const EndpointSeries& one : endpoints) sum += one.requests;
@@ -80,15 +64,16 @@ absl::Status FleetRecorder::Add(Duration at, std::string_view endpoints_json,
   if (parser.parse(simdjson::padded_string(endpoints_json)).get(list) != simdjson::SUCCESS) {
     return Wrong("/endpoints");
   }
-  std::vector<Endpoint> endpoints;
+  std::vector<EndpointLoad> endpoints;
   for (const dom::element one : list) {
-    Endpoint read{.key = {TextIn(one, "pool"), TextIn(one, "endpoint")},
-                  .pod = TextIn(one, "pod"),
-                  .in_flight = NumberIn(one, "in_flight"),
-                  .waiting = NumberIn(one, "waiting"),
-                  .running = NumberIn(one, "running"),
-                  .kv_cache_ratio = NumberIn(one, "kv_cache_utilization_ratio")};
-    if (read.key.second.empty() || one["requests"].get(read.requests) != simdjson::SUCCESS) {
+    EndpointLoad read{.pool = TextIn(one, "pool"),
+                      .pod = TextIn(one, "pod"),
+                      .endpoint = TextIn(one, "endpoint"),
+                      .in_flight = NumberIn(one, "in_flight"),
+                      .waiting = NumberIn(one, "waiting"),
+                      .running = NumberIn(one, "running"),
+                      .kv_cache_ratio = NumberIn(one, "kv_cache_utilization_ratio")};
+    if (read.endpoint.empty() || one["requests"].get(read.requests) != simdjson::SUCCESS) {
       return Wrong("/endpoints");
     }
     endpoints.push_back(std::move(read));
@@ -99,18 +84,23 @@ absl::Status FleetRecorder::Add(Duration at, std::string_view endpoints_json,
       root["items"].get(pools) != simdjson::SUCCESS) {
     return Wrong("/get?kind=queues");
   }
-  std::vector<Queue> queues;
+  std::vector<QueueLoad> queues;
   for (const dom::element pool : pools) {
     dom::array priorities;
     if (pool["priorities"].get(priorities) != simdjson::SUCCESS) continue;
     for (const dom::element priority : priorities) {
-      Queue read{.pool = TextIn(pool, "pool"), .waiting = NumberIn(priority, "waiting")};
+      QueueLoad read{.pool = TextIn(pool, "pool"), .waiting = NumberIn(priority, "waiting")};
       if (priority["priority"].get(read.priority) == simdjson::SUCCESS) queues.push_back(read);
     }
   }
-  for (const Endpoint& endpoint : endpoints) Count(endpoint, looks_ == 0);
-  if (looks_++ % stride_ == 0) Keep(at, endpoints, queues);
+  Add(at, endpoints, queues);
   return absl::OkStatus();
+}
+
+void FleetRecorder::Add(Duration at, const std::vector<EndpointLoad>& endpoints,
+                        const std::vector<QueueLoad>& queues) {
+  for (const EndpointLoad& endpoint : endpoints) Count(endpoint, looks_ == 0);
+  if (looks_++ % stride_ == 0) Keep(at, endpoints, queues);
 }
 
 void FleetRecorder::AddFailure(std::string error) {
@@ -119,17 +109,18 @@ void FleetRecorder::AddFailure(std::string error) {
 }
 
 // What one had at the first look came before the run; one that is new since has its requests of it.
-void FleetRecorder::Count(const Endpoint& endpoint, bool is_first) {
-  auto found = known_.find(endpoint.key);
+void FleetRecorder::Count(const EndpointLoad& endpoint, bool is_first) {
+  const Key key{endpoint.pool, endpoint.endpoint};
+  auto found = known_.find(key);
   if (found == known_.end()) {
     if (known_.size() >= FleetSeries::kEndpointsMax) {
       series_.left_out = true;
       return;
     }
-    found = known_.emplace(endpoint.key, Known{series_.endpoints.size(), 0}).first;
+    found = known_.emplace(key, Known{series_.endpoints.size(), 0}).first;
     if (is_first) found->second.requests = endpoint.requests;
     series_.endpoints.push_back(
-        {.pool = endpoint.key.first, .pod = endpoint.pod, .endpoint = endpoint.key.second});
+        {.pool = endpoint.pool, .pod = endpoint.pod, .endpoint = endpoint.endpoint});
   }
   Known& known = found->second;
   // Less than before: it went and came back, and counts anew.
@@ -139,13 +130,13 @@ void FleetRecorder::Count(const Endpoint& endpoint, bool is_first) {
   known.requests = endpoint.requests;
 }
 
-void FleetRecorder::Keep(Duration at, const std::vector<Endpoint>& endpoints,
-                         const std::vector<Queue>& queues) {
+void FleetRecorder::Keep(Duration at, const std::vector<EndpointLoad>& endpoints,
+                         const std::vector<QueueLoad>& queues) {
   const size_t before = series_.times_s.size();
   series_.times_s.push_back(ToSeconds(at));
   ForEachColumn(&series_, [](std::vector<double>* values) { values->push_back(kNone); });
-  for (const Endpoint& endpoint : endpoints) {
-    const auto found = known_.find(endpoint.key);
+  for (const EndpointLoad& endpoint : endpoints) {
+    const auto found = known_.find({endpoint.pool, endpoint.endpoint});
     if (found == known_.end() || found->second.place >= FleetSeries::kSeriesMax) continue;
     EndpointSeries& one = series_.endpoints[found->second.place];
     const auto keep = [&](std::vector<double>* values, double value) {
@@ -159,7 +150,7 @@ void FleetRecorder::Keep(Duration at, const std::vector<Endpoint>& endpoints,
   }
   // A priority is told only while it has something: nothing waits in one that is not.
   for (QueueSeries& one : series_.queues) one.waiting.back() = 0;
-  for (const Queue& queue : queues) {
+  for (const QueueLoad& queue : queues) {
     auto found = queues_.find({queue.pool, queue.priority});
     if (found == queues_.end()) {
       if (queues_.size() >= FleetSeries::kQueuesMax) {

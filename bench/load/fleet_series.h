@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -57,21 +58,44 @@ struct FleetSeries {
   uint64_t requests() const;  // sent to all endpoints
 };
 
+// One endpoint at one time. NaN: nobody knows.
+struct EndpointLoad {
+  static constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  std::string pool;
+  std::string pod;
+  std::string endpoint;   // its address
+  uint64_t requests = 0;  // ever sent there
+  double in_flight = kUnknown;
+  double waiting = kUnknown;
+  double running = kUnknown;
+  double kv_cache_ratio = kUnknown;
+};
+
+// What waits in a pool's queue.
+struct QueueLoad {
+  std::string pool;
+  int64_t priority = 0;
+  double waiting = EndpointLoad::kUnknown;
+};
+
 class FleetRecorder {
  public:
-  // Once for each look at the gateway, in the order of time. Texts that are not what a gateway
-  // answers are an error, and change nothing.
+  // Once for each look, in the order of time.
+  void Add(Duration at, const std::vector<EndpointLoad>& endpoints,
+           const std::vector<QueueLoad>& queues);
+  // The same, as a gateway's admin port tells it. Texts that are not what it answers are an error,
+  // and change nothing.
   absl::Status Add(Duration at, std::string_view endpoints_json, std::string_view queues_json);
   // A look of which nothing came.
   void AddFailure(std::string error);
   const FleetSeries& series() const { return series_; }
 
  private:
-  struct Endpoint;
-  struct Queue;
+  using Key = std::pair<std::string, std::string>;  // pool and address
 
-  void Count(const Endpoint& endpoint, bool is_first);
-  void Keep(Duration at, const std::vector<Endpoint>& endpoints, const std::vector<Queue>& queues);
+  void Count(const EndpointLoad& endpoint, bool is_first);
+  void Keep(Duration at, const std::vector<EndpointLoad>& endpoints,
+            const std::vector<QueueLoad>& queues);
   void Thin();
 
   FleetSeries series_;
@@ -80,7 +104,7 @@ class FleetRecorder {
     size_t place;
     uint64_t requests;
   };
-  std::map<std::pair<std::string, std::string>, Known> known_;
+  std::map<Key, Known> known_;
   std::map<std::pair<std::string, int64_t>, size_t> queues_;
   uint64_t looks_ = 0;
   uint64_t stride_ = 1;  // of this many looks one is kept

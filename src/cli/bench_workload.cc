@@ -178,6 +178,26 @@ absl::StatusOr<Duration> TimeOf(std::string_view flag, std::string_view text) {
   return WrongFlag(flag, fmt::format("wanted a time such as 20s or 5m, got \"{}\"", text));
 }
 
+absl::StatusOr<bench::Objectives> ObjectivesOf(std::string_view text) {
+  bench::Objectives objectives;
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), one.size() + 1));
+    const size_t equals = one.find('=');
+    const std::string_view name = one.substr(0, equals);
+    std::optional<Duration>* const target = name == "ttft"   ? &objectives.ttft
+                                            : name == "tpot" ? &objectives.tpot
+                                            : name == "e2e"  ? &objectives.e2e
+                                                             : nullptr;
+    if (equals == one.npos || target == nullptr) {
+      return WrongFlag("--goodput",
+                       fmt::format("wanted ttft=TIME, tpot=TIME or e2e=TIME, got \"{}\"", one));
+    }
+    ASSIGN_OR_RETURN(*target, TimeOf("--goodput", one.substr(equals + 1)));
+  }
+  return objectives;
+}
+
 absl::Status RefuseOthersFlags(const BenchFlags& flags) {
   static const OfWorkloads kAll[] = {
       {"--prompt-tokens", {"random"}},

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "bench/load/load_workload.h"
+#include "bench/load/summary.h"
 #include "cli/bench.h"
 
 namespace gw {
@@ -17,6 +18,8 @@ namespace gw {
 absl::Status WrongFlag(std::string_view flag, const std::string& message);
 // "20s"; the error names the flag.
 absl::StatusOr<Duration> TimeOf(std::string_view flag, std::string_view text);
+// "ttft=2s,tpot=50ms" of --goodput
+absl::StatusOr<bench::Objectives> ObjectivesOf(std::string_view text);
 // Those that the workload has no use for: somebody believes that they say something.
 absl::Status RefuseOthersFlags(const BenchFlags& flags);
 // Reads the files that it wants. An error names the flag and what was wanted.

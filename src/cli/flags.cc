@@ -26,6 +26,7 @@
 #include "cli/dataplane_flags.h"
 #include "cli/log_flags.h"
 #include "cli/object_flags.h"
+#include "cli/replay_flags.h"
 #include "cli/scrape_flags.h"
 #include "cli/serve.h"
 #include "cli/sim.h"
@@ -61,6 +62,7 @@ struct Flags {
   std::string dns_servers;
   SimFlags sim;
   BenchFlags bench;
+  ReplayFlags replay;
   std::optional<std::string> release_state;
   AdminFlags log_level_admin;
   std::string new_log_level;
@@ -394,6 +396,7 @@ int RunCommand(int argc, char** argv) {
   CLI::App* check = AddCheck(app, flags);
   CLI::App* sim = AddSim(app, flags.sim);
   const CLI::App* bench = AddBench(app, flags.bench);
+  const CLI::App* replay = AddReplay(app, flags.replay);
   const AskCommands asks(app);
   CLI::App* log_level = AddLogLevel(app, flags);
   CLI::App* completion = AddCompletion(app, flags);
@@ -416,6 +419,10 @@ int RunCommand(int argc, char** argv) {
   if (bench->parsed()) {
     flags.bench.command = absl::StrJoin(std::span(argv, static_cast<size_t>(argc)), " ");
     return RunBench(flags.bench);
+  }
+  if (replay->parsed()) {
+    flags.replay.command = absl::StrJoin(std::span(argv, static_cast<size_t>(argc)), " ");
+    return RunReplay(flags.replay);
   }
   if (const std::optional<int> status = asks.Run()) return *status;
   if (log_level->parsed()) {

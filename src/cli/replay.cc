@@ -1,0 +1,201 @@
+#include "cli/replay.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iostream>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "bench/replay/engine_file.h"
+#include "bench/replay/report.h"
+#include "bench/replay/report_html.h"
+#include "bench/replay/workloads.h"
+#include "cli/bench_workload.h"
+#include "config/file/files.h"
+
+namespace gw {
+namespace {
+
+constexpr size_t kFileBytesMax = 1 << 20;
+constexpr uint64_t kSeedsMax = 1000;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+absl::StatusOr<std::string> FileOf(std::string_view flag, const std::string& path) {
+  std::string text;
+  const std::string error = config::ReadFile(path, kFileBytesMax, &text);
+  if (!error.empty()) return WrongFlag(flag, error);
+  return text;
+}
+
+// "1,2,3", "1-5"
+absl::StatusOr<std::vector<uint64_t>> SeedsOf(std::string_view text) {
+  std::vector<uint64_t> seeds;
+  const auto number = [](std::string_view from, uint64_t* value) {
+    return absl::SimpleAtoi(absl::string_view(from.data(), from.size()), value);
+  };
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view one = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    const size_t dash = one.find('-');
+    uint64_t first = 0;
+    uint64_t last = 0;
+    if (!number(one.substr(0, dash), &first) ||
+        !number(dash == one.npos ? one : one.substr(dash + 1), &last) || last < first ||
+        last - first >= kSeedsMax) {
+      return WrongFlag("--seeds", fmt::format("wanted such as 1,2,3 or 1-5, got \"{}\"", text));
+    }
+    for (uint64_t seed = first; seed <= last; ++seed) seeds.push_back(seed);
+  }
+  if (seeds.empty()) return WrongFlag("--seeds", "wanted one at least");
+  return seeds;
+}
+
+absl::StatusOr<bench::Scenario> ScenarioOf(const ReplayFlags& flags) {
+  bench::Scenario scenario;
+  std::vector<sim::ServerSpec> own;
+  for (const std::string& path : flags.engine_files) {
+    ASSIGN_OR_RETURN(const std::string json, FileOf("--engine-file", path));
+    absl::StatusOr<sim::ServerSpec> spec = bench::ReadEngine(json);
+    if (!spec.ok()) {
+      return WrongFlag("--engine-file",
+                       fmt::format("{}: {}", path, std::string(spec.status().message())));
+    }
+    own.push_back(*std::move(spec));
+  }
+  ASSIGN_OR_RETURN(scenario.engines,
+                   bench::EnginesOf(flags.engine, flags.engines, own, flags.cache_scale));
+  scenario.prefill_engines = flags.prefill_engines;
+  if (scenario.prefill_engines >= flags.engines) {
+    return WrongFlag("--prefill-engines", "wanted fewer than --engines");
+  }
+  scenario.gateways = flags.gateways;
+  ASSIGN_OR_RETURN(scenario.metrics_age, TimeOf("--metrics-age", flags.metrics_age));
+  scenario.gateway_time = std::chrono::microseconds(flags.gateway_us);
+  scenario.index =
+      flags.index == "precise" ? bench::IndexMode::kPrecise : bench::IndexMode::kEstimated;
+  if (!flags.events_file.empty()) {
+    ASSIGN_OR_RETURN(const std::string script, FileOf("--events", flags.events_file));
+    ASSIGN_OR_RETURN(scenario.events, bench::ReadFleetEvents(script, flags.engines));
+  }
+  return scenario;
+}
+
+absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
+  bench::StudyPlan plan;
+  ASSIGN_OR_RETURN(plan.scenario, ScenarioOf(flags));
+  ASSIGN_OR_RETURN(plan.seeds, SeedsOf(flags.seeds));
+  plan.policies = flags.policies;
+  bench::StudyWorkloadOptions options{.trace_file = flags.trace_file};
+  options.form = {.api = flags.api == "chat"          ? ApiKind::kChatCompletions
+                         : flags.api == "completions" ? ApiKind::kCompletions
+                                                      : ApiKind::kMessages,
+                  .model = "model"};
+  if (!flags.duration.empty()) {
+    ASSIGN_OR_RETURN(options.duration, TimeOf("--duration", flags.duration));
+  }
+  ASSIGN_OR_RETURN(bench::StudyWorkload workload,
+                   bench::FindStudyWorkload(flags.workload, options));
+  plan.axis = workload.axis;
+  plan.workload = std::move(workload.make);
+  plan.objectives = workload.objectives;
+  if (!flags.goodput.empty()) {
+    ASSIGN_OR_RETURN(plan.objectives, ObjectivesOf(flags.goodput));
+  }
+  plan.options.length = workload.length;
+  plan.options.warm_up = workload.warm_up;
+  if (!flags.warm_up.empty()) {
+    ASSIGN_OR_RETURN(plan.options.warm_up, TimeOf("--warm-up", flags.warm_up));
+  }
+  plan.loads = flags.loads.empty() ? std::vector<double>{workload.load} : flags.loads;
+  std::sort(plan.loads.begin(), plan.loads.end());
+  plan.finds_capacity = flags.capacity;
+  plan.threads = flags.jobs > 0
+                     ? flags.jobs
+                     : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return plan;
+}
+
+std::string SettingsOf(const ReplayFlags& flags) {
+  std::string text = fmt::format("metrics {} old, {} us for a decision, index {}",
+                                 flags.metrics_age, flags.gateway_us, flags.index);
+  if (flags.gateways > 1) text += fmt::format(", {} gateways", flags.gateways);
+  if (!flags.events_file.empty()) text += ", events of " + flags.events_file;
+  return text;
+}
+
+class Teller {
+ public:
+  bool operator()(const bench::StudyProgress& progress) {
+    const std::string line =
+        fmt::format("{}/{} {}", progress.points_done, progress.points_planned, progress.last);
+    std::cerr << (is_terminal_ ? "\r\x1b[K" : "") << line << (is_terminal_ ? "" : "\n");
+    std::cerr.flush();
+    return interrupted == 0;
+  }
+  void End() const {
+    if (is_terminal_) std::cerr << "\r\x1b[K";
+  }
+
+ private:
+  const bool is_terminal_ = isatty(STDERR_FILENO) != 0;
+};
+
+absl::Status WriteFile(std::string_view flag, const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::trunc);
+  out << text << std::flush;
+  return out ? absl::OkStatus() : WrongFlag(flag, path + " cannot be written");
+}
+
+absl::Status Write(const ReplayFlags& flags, const bench::StudyResult& result) {
+  (flags.json_file == "-" ? std::cerr : std::cout) << bench::StudyText(result);
+  if (!flags.html_file.empty()) {
+    RETURN_IF_ERROR(WriteFile("--html", flags.html_file, bench::StudyHtml(result)));
+  }
+  if (flags.json_file.empty()) return absl::OkStatus();
+  const std::string json = bench::StudyJson(result);
+  if (flags.json_file == "-") {
+    std::cout << json << std::flush;
+    return std::cout ? absl::OkStatus() : WrongFlag("--json", "standard output cannot be written");
+  }
+  return WriteFile("--json", flags.json_file, json);
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "penstock replay: " << status.message() << "\n";
+  return 1;
+}
+
+}  // namespace
+
+int RunReplay(const ReplayFlags& flags) {
+  absl::StatusOr<bench::StudyPlan> plan = PlanOf(flags);
+  if (!plan.ok()) return Fail(plan.status());
+  SetLogLevel(LogLevel::kError);
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  bench::StudyResult result{
+      .axis = plan->axis, .objectives = plan->objectives, .found_capacity = plan->finds_capacity};
+  const int64_t now_s = RealClock().UnixNanos() / 1'000'000'000;
+  result.title = {.command = flags.command,
+                  .started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now_s)),
+                  .workload = flags.workload,
+                  .engines = bench::DescribeEngines(plan->scenario.engines),
+                  .settings = SettingsOf(flags)};
+  Teller teller;
+  result.series = bench::RunStudy(
+      *plan, [&](const bench::StudyProgress& progress) { return teller(progress); });
+  teller.End();
+  if (const absl::Status written = Write(flags, result); !written.ok()) return Fail(written);
+  return interrupted != 0 ? 130 : 0;
+}
+
+}  // namespace gw
