@@ -45,6 +45,7 @@ constexpr OwnAnnotation kOwn[] = {
     {"InferencePool", kQueueTimeoutAnnotation},
     {"InferencePool", kQueueWithoutEndpointsAnnotation},
     {"InferencePool", kQueueingAnnotation},
+    {"InferencePool", kRoutingStrategyAnnotation},
     {"InferencePool", kSaturationKvCacheAnnotation},
     {"InferencePool", kSaturationRequestsAnnotation},
     {"InferencePool", kSaturationWaitingAnnotation},

@@ -22,6 +22,8 @@ inline constexpr char kBuiltInPicker[] = "built-in";
 // Prefix hashing of one pool; both are positive numbers.
 inline constexpr char kPrefixBlockCharsAnnotation[] = "penstock.dev/prefix-block-chars";
 inline constexpr char kPrefixBlocksMaxAnnotation[] = "penstock.dev/prefix-blocks-max";
+// Of an InferencePool: how endpoints are chosen, one of scheduling's strategies by its name.
+inline constexpr char kRoutingStrategyAnnotation[] = "penstock.dev/routing-strategy";
 // "true": the gateway asks for the usage of streams whose client does not.
 inline constexpr char kStreamUsageAnnotation[] = "penstock.dev/stream-usage";
 // Of an InferencePool: how its model servers are spoken to.

@@ -36,7 +36,7 @@ class BlackHoleTest : public testing::Test {
   static constexpr int kEndpoints = 4;
   static constexpr int kClients = 8;
 
-  void Configure(Pool::Kind kind, RoutingStrategy strategy) {
+  void Configure(Pool::Kind kind, std::string_view strategy) {
     auto entry = std::make_shared<PoolEntry>();
     entry->pool.kind = kind;
     table_ = std::make_unique<EndpointTable>();  // nothing is remembered
@@ -48,9 +48,10 @@ class BlackHoleTest : public testing::Test {
       endpoint.state = table_->Get(endpoint.address);
       entry->pool.endpoints.push_back(endpoint);
     }
-    entry->profile = ProfileFor(strategy);
+    entry->profile = ProfileNamed(strategy);
     entry->load_profile = LoadProfile();
-    entry->uses_prefix = strategy == RoutingStrategy::kPrefixCache;
+    entry->uses_prefix = entry->profile->reads_prefix();
+    entry->memory = std::make_shared<PoolMemory>();
     pool_ = entry;
     snapshot_ = SnapshotOf(entry, {kPort});
   }
@@ -182,17 +183,16 @@ class BlackHoleTest : public testing::Test {
 TEST_F(BlackHoleTest, WhatFailsAtOnceDrawsNextToNothing) {
   for (const Fails how : {Fails::kGarbage, Fails::kError, Fails::kByteThenClose, Fails::kErrorEvent,
                           Fails::kBusy, Fails::kUnknown}) {
-    for (const auto& [kind, strategy] :
-         {std::pair(Pool::Kind::kInferencePool, RoutingStrategy::kDefault),
-          std::pair(Pool::Kind::kInferencePool, RoutingStrategy::kPrefixCache),
-          std::pair(Pool::Kind::kService, RoutingStrategy::kDefault)}) {
+    for (const auto& [kind, strategy] : {std::pair(Pool::Kind::kInferencePool, "DEFAULT"),
+                                         std::pair(Pool::Kind::kInferencePool, "PREFIX_CACHE"),
+                                         std::pair(Pool::Kind::kInferencePool, "COST"),
+                                         std::pair(Pool::Kind::kService, "DEFAULT")}) {
       // A Service's answers are not read, so an error inside one is none.
       if (kind == Pool::Kind::kService && how == Fails::kErrorEvent) continue;
       Configure(kind, strategy);
       Run(how, std::chrono::seconds(60));
-      SCOPED_TRACE(testing::Message()
-                   << "fault " << static_cast<int>(how) << ", strategy "
-                   << static_cast<int>(strategy) << ", kind " << static_cast<int>(kind));
+      SCOPED_TRACE(testing::Message() << "fault " << static_cast<int>(how) << ", strategy "
+                                      << strategy << ", kind " << static_cast<int>(kind));
       EXPECT_GT(asked_, 2000);
       EXPECT_LT(drawn_, asked_ / 50) << "of " << asked_;
       EXPECT_LT(lost_, asked_ / 50);

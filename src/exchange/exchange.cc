@@ -132,7 +132,8 @@ Decision Exchange::ChooseOfSample(const Profile& profile, bool uses_prefix, Time
   if (session_.given) {
     if (const Decision held = ChooseOfSession(now); held.endpoint != nullptr) return held;
   }
-  return profile.Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch);
+  return profile.Schedule(parsed_.request, &env_.candidates, env_.random, &env_.scratch,
+                          {.now = now, .memory = routed_.pool()->memory.get()});
 }
 
 // Of what was not tried; where somebody else has decided, or the client as far as a test lets it,
@@ -217,7 +218,7 @@ Step Exchange::ScheduleWhole(const Pool& pool, const Profile& profile, bool uses
 void Exchange::DispatchWhole(TimePoint now) {
   ++tried_->count;
   tried_->dispatched = now;
-  tried_->hold.Take(*tried_->decision.endpoint, UncachedTokens(tried_->decision));
+  TakeHold(tried_->decision, now, &tried_->hold);
   tried_->notes.Dispatch(tried_->decision, nullptr, now);
   NameTrySpans(/*with_prefill=*/false);
   tried_->slots.push_back(tried_->hold.state().slot);
@@ -252,10 +253,10 @@ void Exchange::FindSeries(ExchangeMetrics::ModelName invented) {
   observed_->series = std::move(series);
 }
 
-void Exchange::ReleaseTry() {
+void Exchange::ReleaseTry(TimePoint now) {
   if (tried_->hold.held()) observed_->series->in_flight.Add(-1);
-  tried_->hold.Release();
-  tried_->pair.hold.Release();
+  tried_->hold.Release(now);
+  tried_->pair.hold.Release(now);
 }
 
 Step Exchange::OnResponseHead(const http::ResponseHead& head, TimePoint now) {
@@ -299,6 +300,9 @@ void Exchange::OnResponseBody(std::string_view bytes, TimePoint now) {
     observed_->series->inter_token.Observe(ToSeconds(now - observed_->last_byte));
   }
   observed_->last_byte = now;
+  if (observed_->saw_first_byte && tried_->hold.held()) {
+    tried_->hold.Generated(observed_->response.reader().output_events());
+  }
 }
 
 void Exchange::FilterResponse(std::vector<std::string_view>* pieces, bool last) {
@@ -311,7 +315,8 @@ void Exchange::OnFirstByte(TimePoint now) {
   observed_->first_byte = now;
   SetStage(observed_->response.event_stream() ? Victims::Stage::kStreams : Victims::Stage::kFixed);
   tried_->hold.Answered(now - tried_->dispatched);
-  tried_->hold.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
+  tried_->hold.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate), now);
+  LearnFirstToken(now);
   if (tried_->pair.active) OnKvCacheArrived(now);
   observed_->series->ttft.Observe(ToSeconds(now - asked_.began), ExemplarNow());
 }

@@ -251,7 +251,7 @@ class Exchange {
   void DispatchWhole(TimePoint now);
   void CountDispatch(const Decision& decision);
   void FindSeries(ExchangeMetrics::ModelName invented);
-  void ReleaseTry();
+  void ReleaseTry(TimePoint now);
   void ChargeEndpoint(EndpointState& state, TryFailure failure, TimePoint now);
   void ChargeStatus(EndpointState& state, int status, TimePoint now);
   Step RepeatStale(bool sent_whole, TimePoint now);
@@ -308,6 +308,13 @@ class Exchange {
   void RefreshPrefix(const Decision& decision);
   void LearnTokens();
   bool WasServed(Outcome outcome) const;
+
+  // remembered.cc
+  void TakeHold(const Decision& decision, TimePoint now, EndpointHold* hold);
+  void TakeDecodeHold(TimePoint now);
+  void LearnFirstToken(TimePoint now);
+  void LearnPrefill(TimePoint now);
+  void LearnEnd(Outcome outcome, TimePoint now);
 
   // released.cc
   void TakeModelVersion();

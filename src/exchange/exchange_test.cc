@@ -25,7 +25,6 @@ class ExchangeTest : public testing::Test {
     entry->pool.ns = "default";
     entry->pool.name = "qwen";
     entry->pool.id = "default/qwen";
-    entry->pool.strategy = strategy;
     for (int i = 0; i < n; ++i) {
       Endpoint endpoint;
       endpoint.name = "qwen-" + std::to_string(i);

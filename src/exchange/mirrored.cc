@@ -72,13 +72,14 @@ MirrorResult Mirrored::Begin(const PoolEntry& pool, const Asked& asked, bool cod
   pool_id_ = pool.pool.id;
   takes_pushback_ = pool.pool.kind != Pool::Kind::kService;
   dispatched_ = now;
-  hold_.Take(*decision.endpoint, static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
+  const auto tokens = static_cast<int64_t>(parsed_.request.prompt_tokens_estimate);
+  hold_.Take(*decision.endpoint, {.uncached_tokens = tokens, .tokens = tokens}, now);
   return MirrorResult::kAnswered;
 }
 
 void Mirrored::OnFirstByte(TimePoint now) {
   hold_.Answered(now - dispatched_);
-  hold_.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate));
+  hold_.StartDecoding(static_cast<int64_t>(parsed_.request.prompt_tokens_estimate), now);
 }
 
 void Mirrored::OnAnswered(TimePoint now) {

@@ -135,8 +135,8 @@ Step Exchange::DispatchPair(TimePoint now) {
   tried_->pair.recomputed = false;
   tried_->pair.runtime = prefill.runtime;
   tried_->pair.dispatched = now;
-  tried_->pair.hold.Take(prefill, UncachedTokens(tried_->pair.decision));
-  tried_->hold.Take(*tried_->decision.endpoint, 0);
+  TakeHold(tried_->pair.decision, now, &tried_->pair.hold);
+  TakeDecodeHold(now);
   tried_->notes.Dispatch(tried_->decision, &prefill, now);
   NameTrySpans(/*with_prefill=*/true);
   const Disaggregation& split = *routed_.pool()->disaggregation;
@@ -179,7 +179,8 @@ Step Exchange::OnPrefillEnd(HeldAnswer answer, TimePoint now) {
   RecordSuccess(tried_->pair.hold.state(), now, tried_->pair.dispatched);
   RecordServed(tried_->pair.hold.state(), now, tried_->pair.dispatched);
   tried_->pair.hold.Answered(now - tried_->pair.dispatched);
-  tried_->pair.hold.Release();
+  LearnPrefill(now);
+  tried_->pair.hold.Release(now);
   if (routed_.pool()->disaggregation->prefill_uses_prefix) RefreshPrefix(tried_->pair.decision);
   Phases().prefill.Observe(ToSeconds(now - tried_->pair.dispatched));
   if (concurrent) return {Step::Kind::kContinue, Rejection::kNone};
@@ -216,7 +217,7 @@ void Exchange::EndLatePrefill(TryFailure failure, TimePoint now) {
     ChargeEndpoint(tried_->pair.hold.state(), failure, now);
   }
   tried_->pair.prefill = Pair::Prefill::kNone;
-  tried_->pair.hold.Release();
+  tried_->pair.hold.Release(now);
 }
 
 // The one that everything waits for. SGLang's decode half cannot answer before prefill has.
@@ -300,7 +301,7 @@ Step Exchange::OnHalfFailed(Half half, TryFailure failure, bool sent_whole, Time
   const bool keep_blocks = !prefill_failed && tried_->pair.leased && NothingFetched(failure) &&
                            now - tried_->pair.prefill_ended < Disaggregation::kLease;
   if (!keep_blocks) EndLease();
-  ReleaseTry();
+  ReleaseTry(now);
   observed_->Drop();
   // Whoever closed an idle connection may well be there.
   if (again != Again::kOverFreshConnection) tried_->slots.push_back(slot);
@@ -351,7 +352,7 @@ Step Exchange::ScheduleDecodeAgain(TimePoint now) {
   if (decode.endpoint == nullptr) return Reject(Rejection::kNoEndpoint);
   tried_->decision = decode;
   ++tried_->count;
-  tried_->hold.Take(*tried_->decision.endpoint, 0);
+  TakeDecodeHold(now);
   tried_->notes.Dispatch(tried_->decision, tried_->pair.decision.endpoint, now);
   NameTrySpans(/*with_prefill=*/false);
   if (split.decode_uses_prefix) LearnPrefix(tried_->decision);
@@ -383,7 +384,7 @@ Step Exchange::TryAnotherPair(int status, TimePoint now) {
   if (status != 0) ChargeStatus(tried_->hold.state(), status, now);
   tried_->notes.Fail(NameOf(TryFailure::kErrorStatus), now);
   EndLease();
-  ReleaseTry();
+  ReleaseTry(now);
   observed_->Drop();
   return DispatchChosen(decode, prefill, now);
 }

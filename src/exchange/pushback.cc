@@ -49,7 +49,7 @@ Step Exchange::TryElsewhere(int status, TimePoint now) {
   }
   FailTry(TryFailure::kPushedBack, false);
   tried_->notes.Fail(NameOf(TryFailure::kPushedBack), now, fmt::format("status {}", status));
-  ReleaseTry();
+  ReleaseTry(now);
   observed_->Drop();
   if (!elsewhere) return FallBack(FallbackReason::kSaturated, now);
   const Step step = ScheduleTry(now);

@@ -18,7 +18,7 @@ void CountTokens(const Usage& usage, ExchangeSeries* series) {
 void FillScores(const Decision& decision, std::vector<std::pair<std::string_view, float>>* scores) {
   scores->clear();
   for (size_t i = 0; i < decision.scorer_count; ++i) {
-    scores->emplace_back(decision.profile->scorers()[i].scorer->name(), decision.scores[i]);
+    scores->emplace_back(decision.profile->terms()[i], decision.scores[i]);
   }
 }
 
@@ -67,7 +67,8 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
       RefreshPrefix(tried_->decision);
     }
   }
-  ReleaseTry();
+  LearnEnd(outcome, now);
+  ReleaseTry(now);
   EndTurn(outcome);
   counted_.End();
   if (tried_->pair.leased) EndLease();

@@ -30,7 +30,7 @@ Step Exchange::RetryStatus(int status, TimePoint now) {
     tried_->slots.push_back(tried_->hold.state().slot);
     EndLease();
   }
-  ReleaseTry();
+  ReleaseTry(now);
   observed_->Drop();
   return BackOff(TryFailure::kErrorStatus, now);
 }
@@ -47,7 +47,7 @@ Step Exchange::OnTryTimeout(TimePoint now) {
     CountLimit("retries");
     return Reject(Rejection::kTimeout);
   }
-  ReleaseTry();
+  ReleaseTry(now);
   observed_->Drop();
   return BackOff(TryFailure::kResponseTimeout, now);
 }

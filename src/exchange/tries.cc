@@ -142,7 +142,7 @@ Step Exchange::RepeatStale(bool sent_whole, TimePoint now) {
     return {Step::Kind::kForward, Rejection::kNone};
   }
   const uint32_t slot = tried_->hold.state().slot;
-  ReleaseTry();
+  ReleaseTry(now);
   observed_->Drop();
   const Step step = ScheduleTry(now);
   std::erase(tried_->slots, slot);  // nothing is held against it
@@ -165,7 +165,7 @@ Step Exchange::OnTryFailed(TryFailure failure, bool sent_whole, TimePoint now,
   const Again again = AfterFailure(failure, sent_whole, failure != TryFailure::kResponseTimeout);
   if (again == Again::kOverFreshConnection) return RepeatStale(sent_whole, now);
   ChargeEndpoint(tried_->hold.state(), failure, now);
-  ReleaseTry();
+  ReleaseTry(now);
   observed_->Drop();
   if (again == Again::kNo) {
     const bool may_repeat = failure != TryFailure::kResponseTimeout &&

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "pool/endpoint.h"
+#include "pool/endpoint_view.h"
 #include "pool/left_out.h"
 
 namespace gw {
@@ -27,7 +28,7 @@ class Candidates {
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  // Row i of a column belongs to candidate i. Meanings: EndpointView (pool/endpoint.h).
+  // Row i of a column belongs to candidate i. Meanings: EndpointView (pool/endpoint_view.h).
   std::span<const Endpoint* const> endpoints() const { return Of(endpoints_); }
   std::span<const uint32_t> slots() const { return Of(slots_); }
   std::span<const int32_t> in_flight_requests() const { return Of(in_flight_requests_); }

@@ -1,5 +1,4 @@
 // Endpoint: one serving address of one model server replica. EndpointState: what is true of it now.
-// EndpointView: one sample of that, taken once per decision.
 
 #pragma once
 
@@ -15,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "pool/busy_time.h"
 #include "pool/lora.h"
 #include "pool/pushback_state.h"
 
@@ -78,12 +78,8 @@ class alignas(64) EndpointState {
   std::atomic<int32_t> scraped_in_flight{0};
   std::atomic<int64_t> scraped_tokens{0};
 
-  // Health, written through pool/health.h.
-  alignas(64) std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected
-  std::atomic<int64_t> returned_at_ns{0};  // of an ejected endpoint; 0: nothing is on trial
-  std::atomic<uint64_t> penalty{0};        // of what failed lately, and its time
-
-  std::atomic<float> running_requests{0};  // scraped
+  // What rules by cost read besides (scheduling/rule.h): the second cache line.
+  alignas(64) std::atomic<float> running_requests{0};  // scraped
   // The most that ran while none waited, as far as it was scraped: it has room for so many.
   std::atomic<float> running_requests_peak{0};
   std::atomic<int64_t> decoding_context_tokens{0};  // own accounting
@@ -91,8 +87,15 @@ class alignas(64) EndpointState {
   std::atomic<uint32_t> cache_blocks{0};            // 0: not reported
   // Bytes of prompt text, learned from the usage that answers report; written by `exchange`.
   std::atomic<float> chars_per_token{4};
+  BusyTime busy;  // with prompts whose first token has not come; own accounting, as these are:
+  std::atomic<int64_t> context_tokens{0};    // of all that is in flight, the cached ones, too
+  std::atomic<int64_t> generated_tokens{0};  // of what is in flight, as far as it was told
+
   // Health, written through pool/health.h.
-  std::atomic<uint64_t> failures{0};  // ever
+  std::atomic<int64_t> ejected_until_ns{0};  // 0: not ejected
+  std::atomic<int64_t> returned_at_ns{0};    // of an ejected endpoint; 0: nothing is on trial
+  std::atomic<uint64_t> penalty{0};          // of what failed lately, and its time
+  std::atomic<uint64_t> failures{0};         // ever
   std::atomic<uint32_t> consecutive_failures{0};
   std::atomic<int64_t> row_began_ns{0};     // the first of them
   std::atomic<uint64_t> row_dispatched{0};  // dispatched_requests then
@@ -149,23 +152,6 @@ inline bool ServesAlone(const Endpoint& endpoint) {
   return endpoint.role == Role::kBoth ||
          (endpoint.role == Role::kDecode && endpoint.runtime == Runtime::kVllm);
 }
-
-// One sample of one candidate. All scorers of a decision see the same one.
-struct EndpointView {
-  const Endpoint* endpoint = nullptr;
-  uint32_t slot = 0;
-  int32_t in_flight_requests = 0;
-  int64_t pending_prompt_tokens = 0;
-  float waiting_requests = 0;
-  float foreign_requests = 0;
-  float kv_cache_utilization_ratio = 0;
-  float penalty = 0;  // of what failed there lately: the score is divided by 1 + penalty
-  Duration metrics_age{0};
-  bool metrics_fresh = false;  // scraped within the pool's limit, or as late as we pace it
-  LoraAffinity lora = LoraAffinity::kNotLora;
-  uint32_t prefix_hit_blocks = 0;  // leading blocks of the prompt it is believed to hold
-  uint32_t prefix_hit_tokens = 0;  // about as many tokens of the prompt
-};
 
 // Gives every address its EndpointState for as long as anything holds it. Thread-safe.
 class EndpointTable {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -15,6 +16,7 @@ namespace gw {
 // How much a request matters when a pool is saturated (InferenceModel.spec.criticality).
 enum class Criticality : uint8_t { kCritical, kStandard, kSheddable };
 
+// The two of the product whose annotation names them.
 enum class RoutingStrategy : uint8_t { kDefault, kPrefixCache };
 
 struct Pool {
@@ -25,7 +27,7 @@ struct Pool {
   std::string name;
   std::string id;  // "default/qwen"; "service default/web:80"; "backend default/openai"
   Runtime runtime = Runtime::kVllm;
-  RoutingStrategy strategy = RoutingStrategy::kDefault;
+  std::string_view strategy = "DEFAULT";  // by which endpoints are chosen: a profile's name
   // Only endpoints that may receive requests (the Pod is Ready and not terminating).
   Endpoints endpoints;
   std::shared_ptr<const EndpointAccess> access = nullptr;  // nullptr: plain, with nothing added

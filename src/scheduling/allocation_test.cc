@@ -50,12 +50,16 @@ TEST(Allocation, ADecisionAllocatesNothingInSteadyState) {
   Random random(1);
   SchedulingScratch scratch;
   Candidates candidates;
-  for (const auto& profile : {ProfileFor(RoutingStrategy::kDefault),
-                              ProfileFor(RoutingStrategy::kPrefixCache), LoadProfile()}) {
+  PoolMemory memory;
+  std::vector<std::shared_ptr<const Profile>> profiles = {LoadProfile()};
+  for (const std::string_view name : StrategyNames()) profiles.push_back(ProfileNamed(name));
+  for (const auto& profile : profiles) {
     size_t before = 0;
     for (int i = 0; i < 100; ++i) {
       SampleEndpoints(pool.pool, request, pool.now(), {}, &candidates);
-      ASSERT_NE(profile->Schedule(request, &candidates, random, &scratch).endpoint, nullptr);
+      const Decision decision = profile->Schedule(request, &candidates, random, &scratch,
+                                                  {.now = pool.now(), .memory = &memory});
+      ASSERT_NE(decision.endpoint, nullptr);
       if (i == 0) before = allocations;
     }
     EXPECT_EQ(allocations, before) << profile->name();

@@ -66,6 +66,17 @@ float HighestOf(std::span<const float> totals) {
   return highest;
 }
 
+size_t PickHighest(std::span<const float> totals, float tie, Random& random) {
+  const float least = HighestOf(totals) - tie;
+  uint32_t ties = 0;
+  for (const float total : totals) ties += total >= least ? 1 : 0;
+  uint64_t skip = ties > 1 ? random.Below(ties) : 0;
+  for (size_t i = 0; i < totals.size(); ++i) {
+    if (totals[i] >= least && skip-- == 0) return i;
+  }
+  return 0;  // only if a total is not a number
+}
+
 size_t FindBest(std::span<const float> totals, size_t but, size_t from, std::span<size_t> best) {
   DCHECK(from < totals.size());
   if (best.empty()) return 0;

@@ -1,11 +1,14 @@
-// Makers of the plug-ins, one file each under scorer/, filter/ and picker/; the registry's list.
+// Makers of the plug-ins, one file each under scorer/, filter/ and picker/, and the rules of rule/:
+// the registry's list.
 
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "scheduling/filter.h"
 #include "scheduling/picker.h"
+#include "scheduling/rule.h"
 #include "scheduling/scorer.h"
 
 namespace gw {
@@ -40,5 +43,11 @@ std::unique_ptr<Filter> NewFreshMetricsFilter();
 
 // "max-score": the highest score; among those within 1e-5 of it, one at random.
 std::unique_ptr<Picker> NewMaxScorePicker();
+
+// "COST": seconds (rule/cost.cc).
+const Rule& CostRule();
+
+// Policies of other gateways and of papers (rule/published.cc).
+std::span<const Rule> PublishedRules();
 
 }  // namespace gw

@@ -1,6 +1,7 @@
 #include "scheduling/profile.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
@@ -31,6 +32,40 @@ void ApplyPenalties(std::span<const float> penalties, SchedulingScratch* scratch
     for (size_t at = i; at < scratch->scores.size(); at += count) {
       scratch->scores[at] /= 1 + penalties[i];
     }
+  }
+}
+
+// Beyond it costs are all the same, so that no sum of them is without bounds.
+constexpr float kCostMax = 1e30f;
+// Sums of the same terms may differ in the last bits: of costs in whatever unit those are equal
+// that differ by less than this share of them.
+constexpr float kCostTie = 1e-6f;
+// What failed at an endpoint lately makes it worse by that share of how much the candidates differ,
+// and where they do not differ by one of what they cost.
+constexpr float kPenaltyOfCost = 0.25f;
+constexpr float kPenaltyOfNothing = 1e-3f;
+
+void AddCostRow(std::span<float> row, std::span<float> totals) {
+  for (size_t i = 0; i < row.size(); ++i) {
+    const float most = row[i] < kCostMax ? row[i] : kCostMax;
+    row[i] = 0.0f - std::max(most, -kCostMax);
+    totals[i] += row[i];
+  }
+}
+
+// The penalties as a row of their own.
+void AddPenaltyRow(std::span<const float> penalties, std::span<float> row,
+                   std::span<float> totals) {
+  std::fill(row.begin(), row.end(), 0.0f);
+  bool any = false;
+  for (const float penalty : penalties) any |= penalty != 0;
+  if (!any) return;
+  const float highest = HighestOf(totals);
+  const float lowest = *std::min_element(totals.begin(), totals.end());
+  const float unit = highest - lowest + kPenaltyOfCost * std::abs(highest) + kPenaltyOfNothing;
+  for (size_t i = 0; i < row.size(); ++i) {
+    row[i] = 0.0f - penalties[i] * unit;
+    totals[i] += row[i];
   }
 }
 
@@ -73,6 +108,42 @@ Profile::Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters,
       picker_(std::move(picker)) {
   CHECK(picker_ != nullptr);
   CHECK(scorers_.size() <= Decision::kScorersMax);
+  for (const WeightedScorer& weighted : scorers_) {
+    terms_.push_back(weighted.scorer->name());
+    reads_prefix_ |= weighted.scorer->name() == "prefix-cache";
+  }
+}
+
+Profile::Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters, const Rule& rule)
+    : name_(std::move(name)),
+      filters_(std::move(filters)),
+      rule_(&rule),
+      terms_(rule.terms.begin(), rule.terms.end()),
+      reads_prefix_(rule.reads_prefix) {
+  static_assert(Rule::kTermsMax + 1 == Decision::kScorersMax);
+  CHECK(rule.terms.size() <= Rule::kTermsMax);
+  terms_.push_back(kFailuresTerm);
+}
+
+// One row of scores per scorer, so that the decision can say what each contributed.
+void Profile::AddScores(const InferenceRequest& request, const Candidates& candidates,
+                        SchedulingScratch* scratch) const {
+  const size_t count = candidates.size();
+  for (size_t s = 0; s < scorers_.size(); ++s) {
+    const std::span<float> row(scratch->scores.data() + s * count, count);
+    scorers_[s].scorer->Score(request, candidates, row);
+    AddRow(scorers_[s].weight, row, scratch->totals);
+  }
+  ApplyPenalties(candidates.penalties(), scratch);
+}
+
+void Profile::AddCosts(const RuleInput& input, SchedulingScratch* scratch) const {
+  const size_t count = input.candidates.size();
+  const std::span<float> rows(scratch->scores);
+  const size_t terms = rule_->terms.size();
+  rule_->cost(input, rows.first(terms * count));
+  for (size_t t = 0; t < terms; ++t) AddCostRow(rows.subspan(t * count, count), scratch->totals);
+  AddPenaltyRow(input.candidates.penalties(), rows.subspan(terms * count, count), scratch->totals);
 }
 
 Decision Profile::Schedule(const InferenceRequest& request, Candidates* candidates, Random& random,
@@ -86,23 +157,25 @@ Decision Profile::Schedule(const InferenceRequest& request, Candidates* candidat
 
   const size_t count = candidates->size();
   scratch->totals.assign(count, 0.0f);
-  // One row of scores per scorer, so that the decision can say what each contributed.
-  scratch->scores.resize(count * scorers_.size());
-  for (size_t s = 0; s < scorers_.size(); ++s) {
-    const std::span<float> row(scratch->scores.data() + s * count, count);
-    scorers_[s].scorer->Score(request, *candidates, row);
-    AddRow(scorers_[s].weight, row, scratch->totals);
+  scratch->scores.resize(count * terms_.size());
+  size_t chosen = 0;
+  if (rule_ != nullptr) {
+    CHECK(options.memory != nullptr);
+    scratch->loads.Sample(*candidates, options.now);
+    AddCosts({request, *candidates, scratch->loads, *options.memory, options.now, random}, scratch);
+    const float tie = kCostTie * std::abs(HighestOf(scratch->totals));
+    chosen = PickHighest(scratch->totals, tie, random);
+  } else {
+    AddScores(request, *candidates, scratch);
+    chosen = picker_->Pick(scratch->totals, random);
   }
-  ApplyPenalties(candidates->penalties(), scratch);
-
-  const size_t chosen = picker_->Pick(scratch->totals, random);
   decision.endpoint = candidates->endpoints()[chosen];
   decision.profile = this;
   decision.prefix_hit_blocks = candidates->prefix_hit_blocks()[chosen];
   decision.candidates = static_cast<uint32_t>(count);
   decision.score = scratch->totals[chosen];
-  decision.scorer_count = scorers_.size();
-  for (size_t s = 0; s < scorers_.size(); ++s) {
+  decision.scorer_count = terms_.size();
+  for (size_t s = 0; s < terms_.size(); ++s) {
     decision.scores[s] = scratch->scores[s * count + chosen];
   }
   decision.in_flight_requests = candidates->in_flight_requests()[chosen];

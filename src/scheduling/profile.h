@@ -1,5 +1,6 @@
-// Profile: filters, weighted scorers and one picker, as the inference extension defines them.
-// Immutable after it is made; shared by all workers.
+// Profile: how one endpoint is chosen: filters, and behind them either weighted scorers and one
+// picker, as the inference extension defines them, or a Rule (rule.h). Immutable after it is made;
+// shared by all workers.
 
 #pragma once
 
@@ -14,7 +15,10 @@
 #include "inference/request.h"
 #include "pool/candidates.h"
 #include "scheduling/filter.h"
+#include "scheduling/loads.h"
 #include "scheduling/picker.h"
+#include "scheduling/pool_memory.h"
+#include "scheduling/rule.h"
 #include "scheduling/sample.h"
 #include "scheduling/scorer.h"
 
@@ -38,7 +42,7 @@ struct Decision {
   uint32_t prefix_hit_blocks = 0;
   uint32_t candidates = 0;
   float score = 0;
-  // The chosen endpoint's weighted score of each scorer, in the profile's order.
+  // What each term of the profile contributed to the chosen endpoint's score, in its order.
   static constexpr size_t kScorersMax = Loser::kScorersMax;
   float scores[kScorersMax] = {};
   size_t scorer_count = 0;
@@ -54,8 +58,11 @@ struct Decision {
   LeftOuts left_out = {};  // set by who took the sample
 };
 
+// What a decision is made with besides.
 struct DecisionOptions {
-  size_t next_max = 0;  // up to Decision::kNextMax
+  size_t next_max = 0;           // up to Decision::kNextMax
+  TimePoint now{};               // of the sample
+  PoolMemory* memory = nullptr;  // the pool's; a rule needs it
 };
 
 struct WeightedScorer {
@@ -67,25 +74,41 @@ struct WeightedScorer {
 struct SchedulingScratch {
   std::vector<float> scores;
   std::vector<float> totals;
+  Loads loads;  // of a rule's candidates
 };
 
 class Profile {
  public:
+  // The name of a rule's last term, which it need not know of: what failed lately at an endpoint.
+  static constexpr std::string_view kFailuresTerm = "failures";
+
   Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters,
           std::vector<WeightedScorer> scorers, std::unique_ptr<Picker> picker);
+  // `rule` outlives it. Totals are costs with their signs turned, so that the highest is the best.
+  Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters, const Rule& rule);
 
   const std::string& name() const { return name_; }
-  std::span<const WeightedScorer> scorers() const { return scorers_; }
+  std::span<const WeightedScorer> scorers() const { return scorers_; }  // empty with a rule
+  const Rule* rule() const { return rule_; }                            // nullptr: scorers decide
+  std::span<const std::string_view> terms() const { return terms_; }    // names, as in a Decision
+  bool reads_prefix() const { return reads_prefix_; }
 
-  // Consumes `candidates` (filters shorten it).
+  // Consumes `candidates` (filters shorten it). REQUIRES: rule() == nullptr || options.memory
   Decision Schedule(const InferenceRequest& request, Candidates* candidates, Random& random,
                     SchedulingScratch* scratch, const DecisionOptions& options = {}) const;
 
  private:
+  void AddScores(const InferenceRequest& request, const Candidates& candidates,
+                 SchedulingScratch* scratch) const;
+  void AddCosts(const RuleInput& input, SchedulingScratch* scratch) const;
+
   std::string name_;
   std::vector<std::unique_ptr<Filter>> filters_;
   std::vector<WeightedScorer> scorers_;
   std::unique_ptr<Picker> picker_;
+  const Rule* rule_ = nullptr;
+  std::vector<std::string_view> terms_;
+  bool reads_prefix_ = false;
 };
 
 }  // namespace gw

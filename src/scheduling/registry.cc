@@ -102,6 +102,45 @@ std::shared_ptr<const Profile> ProfileFor(RoutingStrategy strategy) {
   return strategy == RoutingStrategy::kPrefixCache ? with_prefix : by_default;
 }
 
+namespace {
+
+std::vector<std::shared_ptr<const Profile>> MakeStrategies() {
+  std::vector<std::shared_ptr<const Profile>> all = {ProfileFor(RoutingStrategy::kDefault),
+                                                     ProfileFor(RoutingStrategy::kPrefixCache)};
+  const auto add = [&all](const Rule& rule) {
+    std::vector<std::unique_ptr<Filter>> filters;
+    filters.push_back(NewFreshMetricsFilter());
+    all.push_back(
+        std::make_shared<const Profile>(std::string(rule.name), std::move(filters), rule));
+  };
+  add(CostRule());
+  for (const Rule& rule : PublishedRules()) add(rule);
+  return all;
+}
+
+const std::vector<std::shared_ptr<const Profile>>& Strategies() {
+  static const std::vector<std::shared_ptr<const Profile>> all = MakeStrategies();
+  return all;
+}
+
+}  // namespace
+
+std::shared_ptr<const Profile> ProfileNamed(std::string_view strategy) {
+  for (const auto& profile : Strategies()) {
+    if (profile->name() == strategy) return profile;
+  }
+  return nullptr;
+}
+
+std::span<const std::string_view> StrategyNames() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const auto& profile : Strategies()) all.emplace_back(profile->name());
+    return all;
+  }();
+  return names;
+}
+
 std::shared_ptr<const Profile> LoadProfile() {
   static const std::shared_ptr<const Profile> load =
       MakeProfile("LOAD", {"fresh-metrics"}, {{"in-flight", 1.0f}});

@@ -57,6 +57,10 @@ std::span<const std::string_view> PickerNames();
 // for an adapter is loaded in a part of a second, and a slot comes free with the last request of
 // another adapter.
 std::shared_ptr<const Profile> ProfileFor(RoutingStrategy strategy);
+// Of all strategies by their names, which are their profiles': these two, "COST" and the published
+// policies, behind the filter fresh-metrics; nullptr if there is none of that name.
+std::shared_ptr<const Profile> ProfileNamed(std::string_view strategy);
+std::span<const std::string_view> StrategyNames();
 std::shared_ptr<const Profile> LoadProfile();
 
 }  // namespace gw

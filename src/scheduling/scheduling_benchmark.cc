@@ -19,6 +19,11 @@ void Randomize(EndpointState& state, Random& random) {
   state.waiting_requests = static_cast<float>(random.Below(8));
   state.running_requests = static_cast<float>(random.Below(40));
   state.kv_cache_utilization_ratio = static_cast<float>(random.Unit());
+  state.decoding_context_tokens = static_cast<int64_t>(random.Below(100'000));
+  state.context_tokens = static_cast<int64_t>(random.Below(200'000));
+  state.cache_blocks = 20'000;
+  state.cache_block_tokens = 16;
+  state.busy.Begin(TimePoint(Duration(1)));
 }
 
 void BM_Scorer(benchmark::State& state, std::string_view name) {
@@ -51,6 +56,7 @@ void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile
   request.prefix_blocks.resize(64);
   Candidates candidates;
   SchedulingScratch scratch;
+  PoolMemory memory;
   std::vector<int64_t> took_ns;
   took_ns.reserve(1 << 20);
   const Clock& clock = RealClock();
@@ -59,7 +65,8 @@ void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile
     SampleEndpoints(pool.pool, request, pool.now(), {}, &candidates);
     const std::span<uint32_t> tokens = candidates.mutable_prefix_hit_tokens();
     for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = candidates.slots()[i] % 64 * 16;
-    const Decision decision = profile->Schedule(request, &candidates, random, &scratch);
+    const Decision decision = profile->Schedule(request, &candidates, random, &scratch,
+                                                {.now = pool.now(), .memory = &memory});
     benchmark::DoNotOptimize(decision.endpoint);
     if (took_ns.size() < took_ns.capacity()) took_ns.push_back((clock.Now() - began).count());
   }
@@ -72,10 +79,11 @@ const bool registered = [] {
   for (std::string_view name : ScorerNames()) {
     benchmark::RegisterBenchmark(("scorer/" + std::string(name)).c_str(), BM_Scorer, name);
   }
-  for (const auto& profile :
-       {ProfileFor(RoutingStrategy::kDefault), ProfileFor(RoutingStrategy::kPrefixCache)}) {
+  for (const std::string_view name : {"DEFAULT", "PREFIX_CACHE", "COST"}) {
+    const auto profile = ProfileNamed(name);
     benchmark::RegisterBenchmark(("decision/" + profile->name()).c_str(), BM_Decision, profile)
         ->Arg(4)
+        ->Arg(8)
         ->Arg(100)
         ->Arg(500)
         ->Arg(4000);

@@ -22,6 +22,7 @@
 #include "prefix/block_hash.h"
 #include "routing/model_table.h"
 #include "routing/route_table.h"
+#include "scheduling/pool_memory.h"
 #include "scheduling/profile.h"
 #include "snapshot/disaggregation.h"
 #include "tls/server_tls.h"
@@ -36,6 +37,7 @@ struct PoolEntry {
   std::shared_ptr<const Profile> profile;              // for requests whose body is understood
   std::shared_ptr<const Profile> load_profile;         // for all others
   bool uses_prefix = false;                            // some profile reads prefix_hit_blocks
+  std::shared_ptr<PoolMemory> memory;                  // what its rules learn; nullptr: it has none
   PrefixOptions prefix;
   std::shared_ptr<const Disaggregation> disaggregation;  // nullptr: requests are not split
   SaturationLimits saturation;

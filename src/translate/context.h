@@ -14,6 +14,7 @@
 #include "flowcontrol/rate_limit.h"
 #include "flowcontrol/request_queues.h"
 #include "pool/endpoint.h"
+#include "scheduling/pool_memory.h"
 #include "translate/object_index.h"
 #include "translate/tls_memory.h"
 #include "translate/translate.h"
@@ -48,6 +49,7 @@ struct Context {
   Holders holders = {};               // as it is
   RateMeters* rate_meters = nullptr;  // of API keys' owners; what was used stays
   RequestQueues* queues = nullptr;    // of pools; who waits stays
+  PoolMemories* memories = nullptr;   // of pools; what was learned stays
   Breakers* breakers = nullptr;       // of pools and routes; who is counted stays
   std::map<ListenerKey, std::shared_ptr<const ServerTls>> servers = {};  // of HTTPS listeners
   std::vector<ServedCertificate> certificates = {};

@@ -126,6 +126,11 @@ std::shared_ptr<const Disaggregation> MakeDisaggregation(const api::InferenceTra
   };
   made->prefill_profile = profile(made->prefill_uses_prefix);
   made->decode_profile = profile(made->decode_uses_prefix);
+  // A rule of the pool's is that of both halves.
+  if (const auto own = ProfileNamed(pool.strategy); own->rule() != nullptr) {
+    made->prefill_profile = made->decode_profile = own;
+    made->prefill_uses_prefix = made->decode_uses_prefix = own->reads_prefix();
+  }
   if (pd.bootstrap_port) made->bootstrap_port = static_cast<uint16_t>(*pd.bootstrap_port);
   if (settings.bootstrap_timeout) made->bootstrap_timeout = *settings.bootstrap_timeout;
   const bool any_both = std::any_of(pool.endpoints.begin(), pool.endpoints.end(),

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
 #include <string_view>
 
 #include "absl/strings/numbers.h"
@@ -9,6 +11,7 @@
 #include "api/names.h"
 #include "base/check.h"
 #include "base/suggest.h"
+#include "scheduling/registry.h"
 #include "translate/annotation_values.h"
 #include "translate/queue_settings.h"
 
@@ -96,8 +99,21 @@ std::optional<std::string> ReadSaturation(const std::string& key, const std::str
   return std::nullopt;
 }
 
+// It goes before the product's annotation, which is read before it, in the order of their names.
+std::string ReadRoutingStrategy(const std::string& value, PoolSettings* settings) {
+  const std::span<const std::string_view> names = StrategyNames();
+  const auto found = std::find(names.begin(), names.end(), value);
+  if (found == names.end()) {
+    return fmt::format("must be one of {}, got \"{}\"{}", fmt::join(names, ", "), value,
+                       DidYouMean(value, names));
+  }
+  settings->strategy = *found;
+  return "";
+}
+
 std::string ReadOwn(const std::string& key, const std::string& value, PoolSettings* settings) {
   if (std::string why = api::WhyUnknown("InferencePool", key); !why.empty()) return why;
+  if (key == api::kRoutingStrategyAnnotation) return ReadRoutingStrategy(value, settings);
   if (key == api::kPrefixBlockCharsAnnotation) {
     return ReadNumber(value, kBlockCharsMin, kBlockCharsMax, &settings->prefix.block_chars);
   }
@@ -139,8 +155,11 @@ std::string ReadAnnotation(const std::string& key, const std::string& value,
     return ReadRuntime(value, &settings->runtime) ? "" : RuntimeWanted(value);
   }
   if (key == api::kStrategyAnnotation) {
-    if (value == "PREFIX_CACHE") settings->strategy = RoutingStrategy::kPrefixCache;
-    if (value == "PREFIX_CACHE" || value == "DEFAULT") return "";
+    for (const std::string_view name : kStrategies) {
+      if (value != name) continue;
+      settings->strategy = name;
+      return "";
+    }
     return fmt::format("must be DEFAULT or PREFIX_CACHE, got \"{}\"{}", value,
                        DidYouMean(value, kStrategies));
   }

@@ -70,10 +70,11 @@ std::string PolicyGoesBeforeText(const api::InferencePool& pool) {
                      pool.meta.ns, pool.meta.name, key, pool.meta.WhereAnnotation(key));
 }
 
-void SetProfiles(PoolEntry* entry) {
-  entry->profile = ProfileFor(entry->pool.strategy);
+void SetProfiles(const Context& context, PoolEntry* entry) {
+  entry->profile = ProfileNamed(entry->pool.strategy);
   entry->load_profile = LoadProfile();
-  entry->uses_prefix = entry->pool.strategy == RoutingStrategy::kPrefixCache;
+  entry->uses_prefix = entry->profile->reads_prefix();
+  if (entry->profile->rule() != nullptr) entry->memory = context.memories->Get(entry->pool.id);
 }
 
 // The entry that the API server itself writes for a pool of v1alpha2 that nobody took up.
@@ -200,7 +201,7 @@ void PoolSet::Add(const Context& context, const api::InferencePool& pool, const 
   base.models = ModelTable(std::move(models));
   base.rewrites = policy.rewrites;
   base.priorities = policy.priorities;
-  SetProfiles(&base);
+  SetProfiles(context, &base);
   if (traffic != nullptr && traffic->pd && policy.unservable.empty()) recipe.split = *traffic;
 
   recipe.target = {pool.group, "InferencePool", pool.meta.ns, pool.meta.name};
@@ -298,7 +299,7 @@ std::optional<uint32_t> PoolSet::IndexOf(const Context& context, const api::Serv
   base.pool.ns = service.meta.ns;
   base.pool.name = service.meta.name;
   base.pool.id = fmt::format("service {}/{}:{}", service.meta.ns, service.meta.name, port.port);
-  SetProfiles(&base);
+  SetProfiles(context, &base);
   base.unservable = ForeignText(context, "", "Service", service.meta, port.name);
   recipe.target = {"", "Service", service.meta.ns, service.meta.name, port.name};
   AddText(SetAccess(context, nullptr, &recipe).error, &base.unservable);

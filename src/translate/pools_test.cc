@@ -187,7 +187,7 @@ TEST(Pool, WithoutAnnotationsRunsVllmByDefaultStrategy) {
   const Translation translation = scenario.Run();
   const PoolEntry& entry = EntryOf(translation);
   EXPECT_EQ(entry.pool.runtime, Runtime::kVllm);
-  EXPECT_EQ(entry.pool.strategy, RoutingStrategy::kDefault);
+  EXPECT_EQ(entry.pool.strategy, "DEFAULT");
   EXPECT_EQ(entry.profile->name(), "DEFAULT");
   EXPECT_EQ(entry.load_profile->name(), "LOAD");
   EXPECT_FALSE(entry.uses_prefix);
@@ -206,7 +206,7 @@ TEST(Pool, AnnotationsChooseStrategyAndPrefixHashing) {
   const Translation translation = scenario.Run();
   EXPECT_EQ(PoolSaid(translation, "Accepted"), "True/Accepted");
   const PoolEntry& entry = EntryOf(translation);
-  EXPECT_EQ(entry.pool.strategy, RoutingStrategy::kPrefixCache);
+  EXPECT_EQ(entry.pool.strategy, "PREFIX_CACHE");
   EXPECT_EQ(entry.pool.runtime, Runtime::kTrtLlm);
   EXPECT_EQ(entry.profile->name(), "PREFIX_CACHE");
   EXPECT_TRUE(entry.uses_prefix);
@@ -286,7 +286,8 @@ TEST(Pool, WithAnAnnotationItCannotHonourIsRefusedAndAnswered500) {
        "penstock.dev/queue-requests-max, penstock.dev/queue-reserved, "
        "penstock.dev/queue-shares, "
        "penstock.dev/queue-timeout, penstock.dev/queue-without-endpoints, penstock.dev/queueing, "
-       "penstock.dev/saturation-kv-cache, penstock.dev/saturation-requests, "
+       "penstock.dev/routing-strategy, penstock.dev/saturation-kv-cache, "
+       "penstock.dev/saturation-requests, "
        "penstock.dev/saturation-waiting, "
        "penstock.dev/stream-keepalive and penstock.dev/stream-usage"},
       {"penstock.dev/max-requests", "0", "must be 1..1000000000, got \"0\""},

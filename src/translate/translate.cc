@@ -106,6 +106,8 @@ Translation Translate(const api::ResourceSet& resources, const TranslateOptions&
   context.rate_meters = &rate_meters;
   RequestQueues queues;
   context.queues = &queues;
+  PoolMemories memories;
+  context.memories = &memories;
   Breakers breakers;
   context.breakers = &breakers;
   internal::Whole whole = internal::TranslateWhole(context, generation);

@@ -136,6 +136,7 @@ Translator::Update Translator::TranslateAll(const api::ResourceSet& resources,
   internal::Context context{resources, *index, options_, endpoints_, holders_, *tls_memory_};
   context.rate_meters = &rate_meters_;
   context.queues = &queues_;
+  context.memories = &memories_;
   context.breakers = &breakers_;
   internal::Whole whole = internal::TranslateWhole(context, generation);
   Translation& made = whole.translation;
@@ -166,6 +167,7 @@ Translator::Update Translator::Follow(const api::ResourceSet& resources,
   internal::Context context{resources, *kept_->index, options_, endpoints_, holders_, *tls_memory_};
   context.rate_meters = &rate_meters_;
   context.queues = &queues_;
+  context.memories = &memories_;
   context.breakers = &breakers_;
   context.releases = &kept_->releases;
   auto snapshot = std::make_shared<Snapshot>(*kept_->snapshot);

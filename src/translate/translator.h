@@ -18,6 +18,7 @@
 #include "flowcontrol/breaker.h"
 #include "flowcontrol/rate_limit.h"
 #include "flowcontrol/request_queues.h"
+#include "scheduling/pool_memory.h"
 #include "translate/translate.h"
 
 namespace gw {
@@ -93,6 +94,7 @@ class Translator {
   Holders holders_;
   RateMeters rate_meters_;
   RequestQueues queues_;
+  PoolMemories memories_;
   Breakers breakers_;
   std::unique_ptr<internal::TlsMemory> tls_memory_;
   std::unique_ptr<Kept> kept_;  // of the last call

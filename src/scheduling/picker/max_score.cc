@@ -15,14 +15,7 @@ class MaxScorePicker final : public Picker {
   std::string_view name() const override { return "max-score"; }
 
   size_t Pick(std::span<const float> scores, Random& random) const override {
-    const float least = HighestOf(scores) - kTie;
-    uint32_t ties = 0;
-    for (const float score : scores) ties += score >= least ? 1 : 0;
-    uint64_t skip = ties > 1 ? random.Below(ties) : 0;
-    for (size_t i = 0; i < scores.size(); ++i) {
-      if (scores[i] >= least && skip-- == 0) return i;
-    }
-    return 0;  // only if a score is not a number
+    return PickHighest(scores, kTie, random);
   }
 };
 

@@ -1,0 +1,129 @@
+#include "scheduling/pool_memory.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gw {
+namespace {
+
+// What no model server does.
+constexpr double kRateMin = 1;
+constexpr double kRateMax = 1e8;
+
+int64_t StepOf(TimePoint now) {
+  return now.time_since_epoch().count() / PoolMemory::kWindowStep.count();
+}
+
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+void PoolMemory::Mean::Learn(double observed) {
+  count = std::min(count + 1, kOutputsKept);
+  tokens += (observed - tokens) / count;
+}
+
+PoolMemory::OfEndpoint& PoolMemory::Of(const EndpointState& state) {
+  if (endpoints_.size() <= state.slot) endpoints_.resize(state.slot + 1);
+  return endpoints_[state.slot];
+}
+
+void PoolMemory::AddToWindow(OfEndpoint& of, int64_t tokens, TimePoint now) {
+  const int64_t number = StepOf(now);
+  Step& step = of.window[static_cast<size_t>(number) % kWindowSteps];
+  if (step.number != number) step = {.number = number};
+  step.tokens += static_cast<double>(tokens);
+}
+
+void PoolMemory::OnDispatch(const EndpointState& state, int64_t uncached_tokens, TimePoint now) {
+  const MutexLock lock(mutex_);
+  AddToWindow(Of(state), uncached_tokens, now);
+}
+
+// A group is known to be whole when the first token behind it comes.
+void PoolMemory::OnFirstToken(const EndpointState& state, int64_t uncached_tokens,
+                              TimePoint dispatched, TimePoint now) {
+  const MutexLock lock(mutex_);
+  OfEndpoint& of = Of(state);
+  if (of.any && now - of.group_came <= kTogether) {
+    of.group_tokens += uncached_tokens;
+    of.group_dispatched = std::min(of.group_dispatched, dispatched);
+  } else {
+    if (of.any) LearnGroup(of);
+    of.any_before = of.any;
+    of.last_before = of.last;
+    of.any = true;
+    of.group_tokens = uncached_tokens;
+    of.group_dispatched = dispatched;
+    of.group_came = now;
+  }
+  of.last = now;
+}
+
+void PoolMemory::LearnGroup(const OfEndpoint& of) {
+  if (of.group_tokens <= 0 || of.group_tokens > kGroupTokensMax) return;
+  const TimePoint from =
+      of.any_before ? std::max(of.group_dispatched, of.last_before) : of.group_dispatched;
+  const double took_s = ToSeconds(of.group_came - from);
+  if (took_s <= 0) return;
+  const auto tokens = static_cast<double>(of.group_tokens);
+  const double age = ToSeconds(std::max(of.group_came - sums_as_of_, Duration(0)));
+  // What stands there at first is of no time.
+  const double left = sums_as_of_ == TimePoint() ? 1 : std::exp(-age / ToSeconds(kRateDecay));
+  sums_as_of_ = std::max(sums_as_of_, of.group_came);
+  sum_square_ = sum_square_ * left + tokens * tokens;
+  sum_time_ = sum_time_ * left + tokens * took_s;
+  tokens_per_second_.store(
+      static_cast<float>(std::clamp(sum_square_ / sum_time_, kRateMin, kRateMax)),
+      std::memory_order_relaxed);
+}
+
+void PoolMemory::OnEnd(const EndpointState& state, std::string_view model, int64_t output_tokens,
+                       TimePoint now) {
+  if (output_tokens <= 0) return;
+  const MutexLock lock(mutex_);
+  AddToWindow(Of(state), output_tokens, now);
+  const auto tokens = static_cast<double>(output_tokens);
+  auto found = outputs_by_model_.find(ToAbsl(model));
+  if (found == outputs_by_model_.end() && outputs_by_model_.size() < kModelsMax) {
+    // As those of the pool's other models, until it shows.
+    const Mean first{.tokens = outputs_.tokens};
+    found = outputs_by_model_.emplace(std::string(model), first).first;
+  }
+  if (found != outputs_by_model_.end()) found->second.Learn(tokens);
+  outputs_.Learn(tokens);
+}
+
+float PoolMemory::OutputTokens(std::string_view model) const {
+  const MutexLock lock(mutex_);
+  const auto found = outputs_by_model_.find(ToAbsl(model));
+  return static_cast<float>(found == outputs_by_model_.end() ? outputs_.tokens
+                                                             : found->second.tokens);
+}
+
+void PoolMemory::FillWindows(const Candidates& candidates, TimePoint now,
+                             std::span<float> tokens) const {
+  const int64_t number = StepOf(now);
+  const MutexLock lock(mutex_);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const uint32_t slot = candidates.slots()[i];
+    double sum = 0;
+    if (slot < endpoints_.size()) {
+      for (const Step& step : endpoints_[slot].window) {
+        if (step.number > number - static_cast<int64_t>(kWindowSteps)) sum += step.tokens;
+      }
+    }
+    tokens[i] = static_cast<float>(sum);
+  }
+}
+
+std::shared_ptr<PoolMemory> PoolMemories::Get(const std::string& pool) {
+  const MutexLock lock(mutex_);
+  std::erase_if(memories_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<PoolMemory>& known = memories_[pool];
+  std::shared_ptr<PoolMemory> memory = known.lock();
+  if (memory == nullptr) known = memory = std::make_shared<PoolMemory>();
+  return memory;
+}
+
+}  // namespace gw

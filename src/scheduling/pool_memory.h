@@ -1,0 +1,122 @@
+// PoolMemory: what the rules of one pool learn from its requests as they come and go: how long its
+// answers are, how fast it computes prompts. Shared by all workers, and kept when the configuration
+// changes. Nothing here reads a clock: what it knows follows from the calls.
+
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "pool/candidates.h"
+
+namespace gw {
+
+// Thread-safe. Its lock is held for some tens of nanoseconds.
+class PoolMemory {
+ public:
+  // Answers: before any has come, as if kOutputPriorCount of them had had kOutputPrior tokens. A
+  // new one counts 1 / kOutputsKept at least, so that the mean follows some thousands of requests.
+  static constexpr double kOutputPrior = 256;
+  static constexpr double kOutputPriorCount = 8;
+  static constexpr double kOutputsKept = 2000;
+  // Models with a mean of their own. Others, whose names clients may have invented, have the
+  // pool's.
+  static constexpr size_t kModelsMax = 64;
+
+  // Prompts: as if one of kRatePriorTokens had been computed at kRatePrior before the first.
+  static constexpr double kRatePrior = 10'000;
+  static constexpr double kRatePriorTokens = 500;
+  static constexpr Duration kRateDecay = std::chrono::minutes(2);
+  // First tokens of one endpoint so near to each other are of one step of its engine.
+  static constexpr Duration kTogether = std::chrono::milliseconds(2);
+  // Larger groups were computed in several steps and say little of one.
+  static constexpr int64_t kGroupTokensMax = 8192;
+
+  // Tokens of the last three minutes, for PrefillWindow.
+  static constexpr Duration kWindowStep = std::chrono::seconds(10);
+  static constexpr size_t kWindowSteps = 18;
+
+  // A prompt was sent to the endpoint, which is not believed to hold so many tokens of it.
+  void OnDispatch(const EndpointState& state, int64_t uncached_tokens, TimePoint now);
+  // The first token of such a prompt came. Not of answers that come as a whole: their first byte is
+  // their last.
+  void OnFirstToken(const EndpointState& state, int64_t uncached_tokens, TimePoint dispatched,
+                    TimePoint now);
+  // A whole answer has come.
+  void OnEnd(const EndpointState& state, std::string_view model, int64_t output_tokens,
+             TimePoint now);
+
+  // The mean of a model's answers.
+  float OutputTokens(std::string_view model) const;
+  // sum n^2 / sum (n * dt) over groups of first tokens that came together: n their uncached tokens,
+  // dt the time from their first dispatch, or from the endpoint's first token before them if that
+  // was later. Never from dispatch to first token alone: that contains the queue.
+  float prefill_tokens_per_second() const {
+    return tokens_per_second_.load(std::memory_order_relaxed);
+  }
+  // Tokens that each candidate was sent to compute in the last three minutes, and generated.
+  void FillWindows(const Candidates& candidates, TimePoint now, std::span<float> tokens) const;
+  // 0, 1, 2, ...: whose turn it is.
+  uint64_t TakeTurn() { return turns_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  struct Mean {
+    double tokens = kOutputPrior;
+    double count = kOutputPriorCount;
+
+    void Learn(double observed);
+  };
+  struct Step {
+    int64_t number = INT64_MIN;  // since the clock's beginning
+    double tokens = 0;
+  };
+  // Of one endpoint, by its slot. Where the slot has passed to another address what is known of the
+  // one before is old, and gone in minutes.
+  struct OfEndpoint {
+    bool any = false;  // a first token has come
+    int64_t group_tokens = 0;
+    TimePoint group_dispatched{};  // the first of it
+    TimePoint group_came{};        // the first of it
+    TimePoint last_before{};       // the last first token before the group
+    TimePoint last{};              // the last first token
+    bool any_before = false;
+    std::array<Step, kWindowSteps> window{};
+  };
+
+  OfEndpoint& Of(const EndpointState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LearnGroup(const OfEndpoint& of) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void AddToWindow(OfEndpoint& of, int64_t tokens, TimePoint now);
+
+  mutable Mutex mutex_;
+  std::vector<OfEndpoint> endpoints_ ABSL_GUARDED_BY(mutex_);
+  Mean outputs_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Mean> outputs_by_model_ ABSL_GUARDED_BY(mutex_);
+  double sum_square_ ABSL_GUARDED_BY(mutex_) = kRatePriorTokens * kRatePriorTokens;
+  double sum_time_ ABSL_GUARDED_BY(mutex_) = kRatePriorTokens * kRatePriorTokens / kRatePrior;
+  TimePoint sums_as_of_ ABSL_GUARDED_BY(mutex_){};
+  std::atomic<float> tokens_per_second_{static_cast<float>(kRatePrior)};
+  std::atomic<uint64_t> turns_{0};
+};
+
+// Those of all pools, by their ids. One lives as long as anybody holds it: a reload that keeps the
+// pool keeps what it has learned. Thread-safe.
+class PoolMemories {
+ public:
+  std::shared_ptr<PoolMemory> Get(const std::string& pool);
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, std::weak_ptr<PoolMemory>> memories_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace gw

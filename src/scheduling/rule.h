@@ -1,0 +1,46 @@
+// Rule: what a request costs at each candidate; the least cost wins, ties at random. The other kind
+// of decision beside weighted scores: a cost has a unit and no bounds, so that it can say that an
+// endpoint is a hundred times worse than another, and may depend on the time and on what the pool
+// has learned (pool_memory.h).
+//
+// A rule is a function and the names of its terms, which `penstock explain` shows.
+
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "inference/request.h"
+#include "pool/candidates.h"
+#include "scheduling/loads.h"
+#include "scheduling/pool_memory.h"
+
+namespace gw {
+
+struct RuleInput {
+  const InferenceRequest& request;
+  const Candidates& candidates;  // never empty
+  const Loads& loads;
+  PoolMemory& memory;
+  TimePoint now;
+  Random& random;
+};
+
+struct Rule {
+  std::string_view name;
+  std::span<const std::string_view> terms;  // at most kTermsMax
+  bool reads_prefix;                        // candidates' prefix hits
+  // Row t of `rows`, which has candidates.size() places for each of the terms, gets the cost of
+  // term t at each candidate, in a unit that all terms have in common. What is not a number, or
+  // beyond 1e30, counts as that much.
+  // Runs on the request path, on any worker: does not block for long or allocate.
+  void (*cost)(const RuleInput& input, std::span<float> rows);
+
+  // One less than a decision has room for: what failed lately is a term of every rule.
+  static constexpr size_t kTermsMax = 7;
+};
+
+}  // namespace gw

@@ -1,0 +1,115 @@
+// "COST": the time in seconds that a request takes at each endpoint and costs the others there:
+//
+//   [(Q + n) + d n + a n B + O (0.35e-3 C + 0.5 B) + k max(0, KV + n + O (B + 1) - 0.92 cap)] / R
+//     + u busy + seconds to load the adapter
+//
+//   Q   tokens sent there whose first token has not come, net of cached ones
+//   n   tokens of this prompt that the endpoint does not hold
+//   B   requests in flight there, pending ones included
+//   C   prompt and generated tokens of those that are decoded, and Q
+//   O   mean of output tokens, learned by pool and model (pool_memory.h)
+//   KV  context of all that is in flight there, or what its metrics say with Q if that is less
+//   cap tokens that its KV cache has room for; not reported: the term is 0
+//   R   tokens per second that a prompt is computed at, learned by pool
+//
+// In this order: its own wait and prompt; what its tokens evict and somebody computes again; how
+// long it holds up those that are decoded there; how much they slow its own decoding down; those
+// that are preempted for want of memory; how busy the endpoint was, which spreads what the others
+// leave equal. The form is that of "token-cost" (published.cc); the constants are tuned in a
+// simulation of several workloads.
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "scheduling/plugins.h"
+#include "scheduling/rule/terms.h"
+
+namespace gw {
+namespace {
+
+constexpr float kEvict = 4;     // d
+constexpr float kStall = 0.2f;  // a
+constexpr float kDecodeContext = 0.35e-3f;
+constexpr float kDecodeRequest = 0.5f;
+constexpr float kPreempt = 3;  // k
+constexpr float kUsableCache = 0.92f;
+constexpr float kBusy = 1;  // u
+
+constexpr std::string_view kTerms[] = {"wait",    "evict", "stall", "decode",
+                                       "preempt", "busy",  "lora"};
+enum Term : uint8_t { kWait, kEvicted, kStalled, kDecode, kPreempted, kBusyTerm, kLora };
+
+float SecondsToLoad(LoraAffinity affinity) {
+  switch (affinity) {
+    case LoraAffinity::kNotLora:
+    case LoraAffinity::kActive:
+      return 0;
+    case LoraAffinity::kRoom:
+      return 0.3f;
+    case LoraAffinity::kWaiting:
+      return 0.6f;
+    case LoraAffinity::kFull:
+      return 2;  // until a slot comes free
+  }
+  CHECK(false);
+}
+
+// A model server reports adapters only once one was used: where any reports how it stands to this
+// one, those that report nothing have all their room left. Nobody does if none is asked for.
+void FillLora(std::span<const LoraAffinity> loras, std::span<float> row) {
+  bool any_reports = false;
+  for (const LoraAffinity lora : loras) any_reports |= lora != LoraAffinity::kNotLora;
+  if (!any_reports) {
+    std::fill(row.begin(), row.end(), 0.0f);
+    return;
+  }
+  for (size_t i = 0; i < row.size(); ++i) {
+    const bool silent = loras[i] == LoraAffinity::kNotLora;
+    row[i] = SecondsToLoad(silent ? LoraAffinity::kRoom : loras[i]);
+  }
+}
+
+void FillCosts(const RuleInput& input, std::span<float> rows) {
+  const Terms terms(input);
+  const float output = input.memory.OutputTokens(input.request.target_model);
+  const float seconds_per_token = 1 / input.memory.prefill_tokens_per_second();
+  const size_t count = terms.size();
+  const float* const decoding = input.loads.decoding_tokens.data();
+  const float* const context = input.loads.context_tokens.data();
+  const float* const cache = input.loads.cache_tokens.data();
+  const float* const busy_seconds = input.loads.busy_seconds.data();
+  const float* const used_ratio = input.candidates.kv_cache_utilization_ratios().data();
+  const uint32_t* const fresh = input.candidates.metrics_fresh().data();
+  float* const wait = RowOf(input, rows, kWait).data();
+  float* const evict = RowOf(input, rows, kEvicted).data();
+  float* const stall = RowOf(input, rows, kStalled).data();
+  float* const decode = RowOf(input, rows, kDecode).data();
+  float* const preempt = RowOf(input, rows, kPreempted).data();
+  float* const busy = RowOf(input, rows, kBusyTerm).data();
+  for (size_t i = 0; i < count; ++i) {
+    // What is there of ours. What others have there (foreign_requests) would be added here.
+    const float pending = terms.Pending(i);
+    const float requests = terms.Requests(i);
+    const float uncached = terms.Uncached(i);
+    wait[i] = (pending + uncached) * seconds_per_token;
+    evict[i] = kEvict * uncached * seconds_per_token;
+    stall[i] = kStall * uncached * requests * seconds_per_token;
+    decode[i] = output * (kDecodeContext * (decoding[i] + pending) + kDecodeRequest * requests) *
+                seconds_per_token;
+    const float told = used_ratio[i] * cache[i] + pending;
+    const float held = fresh[i] != 0 && told < context[i] ? told : context[i];
+    const float wanted = held + uncached + output * (requests + 1) - kUsableCache * cache[i];
+    preempt[i] = cache[i] > 0 ? kPreempt * std::max(0.0f, wanted) * seconds_per_token : 0.0f;
+    busy[i] = kBusy * busy_seconds[i];
+  }
+  FillLora(input.candidates.loras(), RowOf(input, rows, kLora));
+}
+
+}  // namespace
+
+const Rule& CostRule() {
+  static constexpr Rule kRule = {"COST", kTerms, true, FillCosts};
+  return kRule;
+}
+
+}  // namespace gw
