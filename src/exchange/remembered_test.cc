@@ -89,7 +89,7 @@ TEST_F(RememberedTest, AStreamTeachesSpeedAndLength) {
   AnswerBegins();
   for (int i = 0; i < 40; ++i) exchange_.OnResponseBody(kToken, clock_.Now());
   EXPECT_EQ(state.pending_prompt_tokens.load(), 0);
-  EXPECT_EQ(state.generated_tokens.load(), 33) << "told each 16";
+  EXPECT_EQ(state.generated_tokens.load(), 32) << "of 40: told each 16";
   exchange_.OnResponseBody(kUsage, clock_.Now());
   AnswerEnds();
   EXPECT_NEAR(memory_->OutputTokens("m"), 256 + 244.0 / 9, 0.1);

@@ -50,6 +50,26 @@ TEST(Strategy, AWrongOneIsRefusedWithTheKnownOnes) {
             "bailian, got \"cost\", did you mean \"COST\"?");
 }
 
+TEST(Strategy, ARuleChoosesBothHalvesOfAPair) {
+  StrategyScenario scenario;
+  api::InferenceTrafficPolicy& policy = scenario.resources.traffic_policies[{"default", "policy"}];
+  policy.meta.name = "policy";
+  policy.pool_name = "pool";
+  policy.runtime = "vllm";
+  policy.pd.emplace().role_label = "role";
+  scenario.AddPod("p0", "127.0.0.1").meta.labels["role"] = "prefill";
+  scenario.AddPod("d0", "127.0.0.2").meta.labels["role"] = "decode";
+  const auto split = [&] { return scenario.Run().snapshot->pools[0]->disaggregation; };
+  EXPECT_EQ(split()->prefill_profile->name(), "DEFAULT");
+  scenario.own() = "COST";
+  EXPECT_EQ(split()->prefill_profile->name(), "COST");
+  EXPECT_EQ(split()->decode_profile->name(), "COST");
+  EXPECT_TRUE(split()->prefill_uses_prefix && split()->decode_uses_prefix);
+  scenario.own() = "least-request";
+  EXPECT_EQ(split()->decode_profile->name(), "least-request");
+  EXPECT_FALSE(split()->prefill_uses_prefix || split()->decode_uses_prefix);
+}
+
 TEST(Strategy, WhatAPoolHasLearnedIsKeptOverReloads) {
   StrategyScenario scenario;
   scenario.own() = "COST";
