@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "api/inference.h"
+#include "api/annotations.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -85,7 +85,7 @@ class Lab {
 std::optional<double> Lab::PointAt(StudySeries* of, double load) {
   Scenario scenario = plan_.scenario;
   scenario.seed = of->seed;
-  scenario.annotations[api::kStrategyAnnotation] = of->policy;
+  scenario.annotations[api::kRoutingStrategyAnnotation] = of->policy;
   ReplayOptions options = plan_.options;
   options.goes_on = [this] { return !stopped_; };
   const std::unique_ptr<LoadWorkload> workload = plan_.workload(load, of->seed);
