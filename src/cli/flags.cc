@@ -227,6 +227,7 @@ CLI::App* AddLogLevel(CLI::App& app, Flags& flags) {
 void ApplyServeFlags(Flags* flags) {
   flags->serve.translate = OptionsOf(flags->ours);
   flags->serve.log_share = LogShareOf(flags->log);
+  flags->serve.log_prompt_blocks = flags->log.prompt_blocks;
   flags->serve.resolver.servers = flags->dns_servers;
   flags->serve.ready_without_endpoints = flags->ready_without_endpoints;
   flags->serve.scrape = ScrapeOptionsOf(flags->scrape);

@@ -63,6 +63,9 @@ void AddLog(CLI::App& serve, LogFlags& flags) {
       .add_flag("--no-request-log", flags.no_requests,
                 "No log line per request: the same as --request-log none")
       ->excludes(requests);
+  serve.add_flag("--log-prompt-blocks", flags.prompt_blocks,
+                 "Lines of requests have hashes of what their prompts begin with, no text: a log "
+                 "that penstock bench can ask again");
 }
 
 CLI::Validator LogLevelWord() { return Word(kLevels); }

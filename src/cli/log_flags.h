@@ -15,7 +15,8 @@ struct LogFlags {
   std::string format = "json";
   std::string file;  // empty: standard error
   std::string requests = "all";
-  bool no_requests = false;  // the same as requests "none"
+  bool no_requests = false;    // the same as requests "none"
+  bool prompt_blocks = false;  // lines of requests name what their prompts begin with
 };
 
 // `flags` outlives the command.

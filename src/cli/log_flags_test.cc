@@ -48,6 +48,11 @@ TEST(LogFlags, NoRequestLogIsTheShareNone) {
   EXPECT_NE(Parse("--no-request-log --request-log all").error, "");
 }
 
+TEST(LogFlags, NamesOfPromptsAreLoggedOnlyWhereAsked) {
+  EXPECT_FALSE(Parse("").flags.prompt_blocks);
+  EXPECT_TRUE(Parse("--log-prompt-blocks").flags.prompt_blocks);
+}
+
 TEST(LogFlags, WhatIsWrongIsSaid) {
   EXPECT_EQ(Parse("--request-log error").error,
             "--request-log: must be \"all\", \"none\", \"errors\" or a ratio above 0 and up to 1, "

@@ -44,6 +44,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
                                           "Client connections accepted.")) {
   environment_.log_request = LogRequest;
   environment_.log_share = shared.log_share;
+  environment_.log_prompt_blocks = shared.log_prompt_blocks;
   environment_.homes = shared.homes;
   environment_.gate = shared.gate;
   environment_.selection_field = shared.selection_field;

@@ -47,7 +47,8 @@ class ProxyWorker {
     MetricRegistry& metrics;
     const DataplaneOptions& options;
     HeldBytes& held;
-    LogShare log_share = {};  // ExchangeEnvironment::log_share
+    LogShare log_share = {};         // ExchangeEnvironment::log_share
+    bool log_prompt_blocks = false;  // ExchangeEnvironment::log_prompt_blocks
     // Of all workers; nullptr: this worker has one of its own.
     ModelListStore* model_lists = nullptr;
     const HandedSockets* handed = nullptr;  // used for listeners on their addresses

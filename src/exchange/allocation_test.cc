@@ -9,6 +9,7 @@
 
 #include "exchange/history.h"
 #include "exchange/request_log.h"
+#include "exchange/test_exchange.h"
 #include "exchange/try_notes.h"
 
 namespace {
@@ -68,6 +69,29 @@ TEST(Allocation, ALineThatIsNotWrittenAllocatesNothing) {
     EXPECT_FALSE(LineOf(record, Outcome::kComplete, nullptr, share));
   }
   EXPECT_EQ(allocations, before);
+}
+
+// The names of prompts cost nothing where they are not wanted, and where they are the memory of the
+// requests before is used again.
+TEST_F(ExchangeFixture, NamesOfPromptsAllocateNothing) {
+  const std::shared_ptr<PoolEntry> pool = MakePool("default/qwen", {"127.0.0.11:8000"});
+  pool->uses_prefix = true;
+  const std::shared_ptr<const Snapshot> snapshot = SnapshotOf(pool, {kPort});
+  const std::string body = R"({"model":"m","prompt":")" + std::string(10'000, 'a') + R"("})";
+  const auto allocations_of_one = [&] {
+    size_t last = 0;
+    for (int i = 0; i < 2000; ++i) {
+      const size_t before = allocations;
+      SendHead(snapshot, "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+      SendBody(body);
+      exchange_.End(Outcome::kClientLeft, 0, clock_.Now());
+      last = allocations - before;
+    }
+    return last;
+  };
+  const size_t without = allocations_of_one();
+  environment_.log_prompt_blocks = true;
+  EXPECT_EQ(allocations_of_one(), without);
 }
 
 }  // namespace

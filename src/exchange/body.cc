@@ -14,6 +14,12 @@ bool IsFieldValue(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != '\x7f'; });
 }
 
+void HashPieces(const PromptText& prompt, uint64_t seed, const PrefixOptions& options,
+                std::vector<uint64_t>* hashes) {
+  BlockHasher hasher(prompt.size(), seed, options, hashes);
+  prompt.ForEachPiece([&hasher](std::string_view piece) { hasher.Add(piece); });
+}
+
 }  // namespace
 
 Step Exchange::RouteByHead() {
@@ -132,7 +138,11 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
     if (Refusal refusal = ReserveTokens(now)) return Reject(std::move(refusal));
     return {Step::Kind::kListModels, Rejection::kNone};
   }
-  if (reads_body()) parsed_.Read(asked_, routed_.PromptCharsMax(), &env_.parser);
+  if (reads_body()) {
+    const size_t chars_max =
+        env_.log_prompt_blocks ? PrefixOptions::kNoLimit : routed_.PromptCharsMax();
+    parsed_.Read(asked_, chars_max, &env_.parser);
+  }
   FindHome(parsed_.request.previous_response_id);
   if (const Step step = RouteByBody(); step.kind != Step::Kind::kReadBody) return step;
   if (reads_body()) {
@@ -201,17 +211,31 @@ Step Exchange::TakeBody() {
   TakeModelVersion();
   if (understood && routed_.pool()->asks_stream_usage)
     parsed_.usage_ask = AskForUsage(parsed_.bytes, parsed_.request);
-  if (understood && routed_.pool()->uses_prefix) {
-    const PromptText& prompt = env_.parser.prompt();
-    BlockHasher hasher(prompt.size(),
-                       PrefixSeed(parsed_.request.target_model, parsed_.request.cache_salt),
-                       routed_.pool()->prefix, &parsed_.request.prefix_blocks);
-    prompt.ForEachPiece([&hasher](std::string_view piece) { hasher.Add(piece); });
-    parsed_.hashed_block_chars = routed_.pool()->prefix.block_chars;
-    env_.index.Prefetch(parsed_.request.prefix_blocks);
-  }
+  if (understood) HashPrompt();
   env_.parser.DropPrompt();
   return {Step::Kind::kForward, Rejection::kNone};
+}
+
+// The names of the prompt's blocks, for who wants them: the prefix index, the log.
+void Exchange::HashPrompt() {
+  if (!routed_.pool()->uses_prefix && !env_.log_prompt_blocks) return;
+  const PromptText& prompt = env_.parser.prompt();
+  const PoolEntry& pool = *routed_.pool();
+  const uint64_t seed = PrefixSeed(parsed_.request.target_model, parsed_.request.cache_salt);
+  std::vector<uint64_t>* blocks = &parsed_.request.prefix_blocks;
+  if (pool.uses_prefix) {
+    HashPieces(prompt, seed, pool.prefix, blocks);
+    parsed_.hashed_block_chars = pool.prefix.block_chars;
+    env_.index.Prefetch(*blocks);
+  }
+  if (!env_.log_prompt_blocks) return;
+  const PrefixOptions named = NamedBlocks(pool.prefix.block_chars);
+  if (blocks->size() < std::min(prompt.size() / named.block_chars, named.blocks_max)) {
+    blocks = &env_.named_blocks;
+    HashPieces(prompt, seed, named, blocks);
+  }
+  parsed_.names.Take(*blocks, named.block_chars, prompt.size());
+  parsed_.names.prompt_chars = parsed_.request.prompt_chars;
 }
 
 Step Exchange::RefuseModel() {

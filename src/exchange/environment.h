@@ -62,7 +62,9 @@ struct ExchangeEnvironment {
   // Where the record of a request goes that has ended and is to have a line; nullptr: nowhere. Does
   // not block.
   void (*log_request)(const RequestRecord&, const LoggedAs&) = nullptr;
-  LogShare log_share;  // of the requests whose route does not say which have one
+  LogShare log_share;                  // of the requests whose route does not say which have one
+  bool log_prompt_blocks = false;      // with names of what their prompts begin with
+  std::vector<uint64_t> named_blocks;  // working memory for these
   // How requests are parts of traces; nullptr: they are not, and what clients say of theirs passes
   // as any other field does.
   const Tracing* tracing = nullptr;

@@ -206,6 +206,7 @@ class Exchange {
   Step RouteByBody();
   Step RefuseBody();
   Step TakeBody();
+  void HashPrompt();
   Step RefuseModel();
 
   // admit.cc

@@ -32,6 +32,7 @@ void ParsedBody::Reset() {
   names_model_field = false;
   model = nullptr;
   usage_ask.reset();
+  names.Reset();
 }
 
 void ParsedBody::Read(const Asked& asked, size_t prompt_chars_max, InferenceParser* parser) {

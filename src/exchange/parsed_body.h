@@ -14,6 +14,7 @@
 #include "inference/body_edit.h"
 #include "inference/parser.h"
 #include "inference/stream_usage.h"
+#include "prefix/prompt_names.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
@@ -28,6 +29,8 @@ struct ParsedBody {
   const ModelBinding* model = nullptr;       // of the pool's InferenceModels
   std::optional<UsageAsk> usage_ask;
   size_t hashed_block_chars = 0;  // as the request's blocks are hashed
+  // For its line in the log, where that has them; of the pool that it came to first.
+  PromptNames names;
 
   // For the next request. Keeps memory, but not more than any client may cause.
   void Reset();

@@ -106,7 +106,8 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
   authorized_.End(used, now);
   if (!owner.empty()) env_.metrics.CountOwner(owner, rejection_, used);
   if (env_.log_request != nullptr) {
-    const auto line = LineOf(*env_.record, outcome, routed_.rule(), env_.log_share);
+    auto line = LineOf(*env_.record, outcome, routed_.rule(), env_.log_share);
+    if (line && parsed_.names.stretch_chars > 0) line->prompt = &parsed_.names;
     if (line) env_.log_request(*env_.record, *line);
   }
   if (env_.record->trace.sampled) env_.tracing->sink.Take(*env_.record);

@@ -44,6 +44,45 @@ std::string OfFailedTries(const RequestRecord& record,
   return words;
 }
 
+// As hexadecimal words of 16 digits.
+std::string TextOf(const std::vector<uint64_t>& names) {
+  constexpr size_t kDigits = 16;
+  std::string text;
+  text.reserve(names.size() * (kDigits + 1));
+  for (const uint64_t name : names) {
+    if (!text.empty()) text += ',';
+    for (size_t i = kDigits; i > 0; --i) text += "0123456789abcdef"[name >> (4 * (i - 1)) & 0xf];
+  }
+  return text;
+}
+
+using Fields = absl::InlinedVector<LogField, 64>;
+
+void Add(std::initializer_list<LogField> more, Fields* fields) {
+  fields->insert(fields->end(), more.begin(), more.end());
+}
+
+// `blocks`: the text of its names.
+void AddPrompt(const PromptNames& prompt, std::string_view blocks, Fields* fields) {
+  Add({{"prompt_blocks", blocks},
+       {"prompt_block_tokens", prompt.stretch_tokens()},
+       {"prompt_chars", prompt.prompt_chars}},
+      fields);
+  if (prompt.cut) Add({{"prompt_blocks_cut", true}}, fields);
+}
+
+void AddPhases(const RequestRecord& record, Fields* fields) {
+  Add({{"disaggregation", record.disaggregation},
+       {"prefill_pod", record.prefill_name},
+       {"prefill_endpoint", record.prefill_endpoint},
+       {"failed_half", record.failed_half},
+       {"prefill_status", record.prefill_status},
+       {"recomputed", record.recomputed},
+       {"prefill_ms", OrNull(record.prefill_ms)},
+       {"transfer_ms", OrNull(record.transfer_ms)}},
+      fields);
+}
+
 }  // namespace
 
 bool IsSampled(std::string_view request_id, float ratio) {
@@ -71,10 +110,8 @@ std::optional<LoggedAs> LineOf(const RequestRecord& record, Outcome outcome, con
 }
 
 void LogRequest(const RequestRecord& record, const LoggedAs& as) {
-  absl::InlinedVector<LogField, 64> fields;
-  const auto add = [&fields](std::initializer_list<LogField> more) {
-    fields.insert(fields.end(), more.begin(), more.end());
-  };
+  Fields fields;
+  const auto add = [&fields](std::initializer_list<LogField> more) { Add(more, &fields); };
   if (!record.fell_back_from.empty()) {
     add({{"fell_back_from", record.fell_back_from}, {"fallback_reason", record.fallback_reason}});
   }
@@ -112,6 +149,8 @@ void LogRequest(const RequestRecord& record, const LoggedAs& as) {
        {"tokens_estimated", record.tokens_estimated},
        {"owner", record.owner}});
   if (as.sample_ratio > 0) add({{"sample_ratio", as.sample_ratio}});
+  const std::string blocks = as.prompt != nullptr ? TextOf(as.prompt->names) : std::string();
+  if (as.prompt != nullptr) AddPrompt(*as.prompt, blocks, &fields);
   const std::string failed_reasons = OfFailedTries(record, &ReasonOf);
   const std::string failed_endpoints = OfFailedTries(record, &AddressOf);
   if (!failed_reasons.empty()) {
@@ -128,16 +167,7 @@ void LogRequest(const RequestRecord& record, const LoggedAs& as) {
     add({{"trace_id", record.trace_id}, {"trace_sampled", record.trace.sampled}});
   }
   if (record.evicted_for) add({{"evicted_for", *record.evicted_for}});
-  if (!record.disaggregation.empty()) {
-    add({{"disaggregation", record.disaggregation},
-         {"prefill_pod", record.prefill_name},
-         {"prefill_endpoint", record.prefill_endpoint},
-         {"failed_half", record.failed_half},
-         {"prefill_status", record.prefill_status},
-         {"recomputed", record.recomputed},
-         {"prefill_ms", OrNull(record.prefill_ms)},
-         {"transfer_ms", OrNull(record.transfer_ms)}});
-  }
+  if (!record.disaggregation.empty()) AddPhases(record, &fields);
   LogLine(as.level, "Request Handled", fields.data(), fields.size());
 }
 

@@ -10,6 +10,7 @@
 #include "base/log_share.h"
 #include "exchange/history.h"
 #include "exchange/metrics.h"
+#include "prefix/prompt_names.h"
 
 namespace gw {
 
@@ -18,7 +19,8 @@ struct RouteRule;
 // What the line of a request is written with.
 struct LoggedAs {
   LogLevel level = LogLevel::kInfo;
-  float sample_ratio = 0;  // it stands for 1 / so many; 0: nothing is sampled here
+  float sample_ratio = 0;               // it stands for 1 / so many; 0: nothing is sampled here
+  const PromptNames* prompt = nullptr;  // as long as the call lasts; nullptr: not to be told
 };
 
 // A line of the log, for ExchangeEnvironment::log_request: handed to the log's own thread.

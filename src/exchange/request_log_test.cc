@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -146,13 +147,17 @@ TEST(RequestLog, ALevelThatIsNotWrittenHasNoLines) {
 
 std::vector<std::pair<RequestRecord, LoggedAs>> lines;
 
+std::vector<PromptNames> prompts;
+
 class RequestLogTest : public ExchangeFixture {
  protected:
   RequestLogTest() {
     entry_ = MakePool("default/qwen", {"127.0.0.11:8000", "127.0.0.12:8000"});
     lines.clear();
+    prompts.clear();
     environment_.log_request = [](const RequestRecord& record, const LoggedAs& as) {
       lines.emplace_back(record, as);
+      if (as.prompt != nullptr) prompts.push_back(*as.prompt);
     };
   }
   void Handle(const std::string& id, int failures = 0) {
@@ -164,6 +169,18 @@ class RequestLogTest : public ExchangeFixture {
       exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
     }
     exchange_.End(Outcome::kComplete, 200, clock_.Now());
+  }
+
+  // The names of a prompt.
+  std::vector<uint64_t> NamesOf(const std::string& prompt, const std::string& more = "") {
+    SendHead(SnapshotOf(entry_, {kPort}, rule_),
+             "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    const std::string body = R"({"model":"m","prompt":")" + prompt + "\"" + more + "}";
+    CHECK(SendBody(body).kind == Step::Kind::kForward);
+    prompts.clear();
+    exchange_.End(Outcome::kComplete, 200, clock_.Now());
+    CHECK(prompts.size() == 1);
+    return prompts[0].names;
   }
 
   std::shared_ptr<PoolEntry> entry_;
@@ -184,6 +201,62 @@ TEST_F(RequestLogTest, WhatHasNoLineIsInTheHistoryAllTheSame) {
   environment_.log_share = kLogNone;
   Handle(IdOf(true));
   EXPECT_EQ(lines.size(), 3u) << "the route wins";
+}
+
+TEST_F(RequestLogTest, PromptsHaveNamesWhateverThePoolRoutesBy) {
+  environment_.log_prompt_blocks = true;
+  const std::string shared(3 * 2048, 'a');
+  const std::vector<uint64_t> names = NamesOf(shared + std::string(2100, 'b'));
+  ASSERT_EQ(names.size(), 4u);
+  EXPECT_EQ(prompts[0].prompt_chars, 3 * 2048u + 2100u);
+  EXPECT_EQ(prompts[0].stretch_tokens(), 512u);
+  EXPECT_EQ(exchange_.request().prefix_blocks.size(), 0u) << "those are the index's";
+  const std::vector<uint64_t> other = NamesOf(shared + std::string(2100, 'c'));
+  EXPECT_TRUE(std::equal(names.begin(), names.begin() + 3, other.begin()));
+  EXPECT_NE(names[3], other[3]);
+  for (const size_t blocks_max : {PrefixOptions::kNoLimit, size_t{40}}) {
+    entry_->uses_prefix = true;
+    entry_->prefix.blocks_max = blocks_max;
+    EXPECT_EQ(NamesOf(shared + std::string(2100, 'b')), names) << blocks_max;
+    EXPECT_FALSE(prompts[0].cut);
+  }
+  EXPECT_EQ(lines.back().first.prefix_blocks, 40u) << "the index has its own limit";
+  EXPECT_TRUE(NamesOf("short").empty());
+}
+
+TEST_F(RequestLogTest, PromptsOfAnotherSaltHaveOtherNames) {
+  environment_.log_prompt_blocks = true;
+  const std::string prompt(2048, 'a');
+  EXPECT_EQ(NamesOf(prompt), NamesOf(prompt));
+  EXPECT_NE(NamesOf(prompt), NamesOf(prompt, R"(,"cache_salt":"s")"));
+}
+
+TEST_F(RequestLogTest, WithoutTheFlagOrAPromptThereAreNoNames) {
+  environment_.log_prompt_blocks = true;
+  Handle("no API that is known");
+  environment_.log_prompt_blocks = false;
+  SendHead(SnapshotOf(entry_, {kPort}, rule_),
+           "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+  SendBody(R"({"model":"m","prompt":")" + std::string(2048, 'a') + R"("})");
+  exchange_.End(Outcome::kComplete, 200, clock_.Now());
+  EXPECT_EQ(lines.size(), 2u);
+  EXPECT_TRUE(prompts.empty());
+}
+
+TEST(RequestLog, NamesOfAPromptAreWordsOfSixteenDigits) {
+  const PromptNames names{.names = {0xff, 0xfedcba9876543210},
+                          .stretch_chars = 2048,
+                          .prompt_chars = 5000,
+                          .cut = true};
+  testing::internal::CaptureStderr();
+  LogRequest(Fine("r"), {.prompt = &names});
+  LogRequest(Fine("r"), {});
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find(R"("prompt_blocks":"00000000000000ff,fedcba9876543210",)"
+                      R"("prompt_block_tokens":512,"prompt_chars":5000,"prompt_blocks_cut":true)"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("\"prompt_blocks\""), text.rfind("\"prompt_blocks\"")) << "one line of two";
 }
 
 }  // namespace

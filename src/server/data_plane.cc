@@ -38,6 +38,7 @@ class DataPlane final : public FrontEnd {
                 .options = options.dataplane,
                 .held = held,
                 .log_share = options.log_share,
+                .log_prompt_blocks = options.log_prompt_blocks,
                 .model_lists = &model_lists_,
                 .handed = &handed,
                 .homes = &homes_,

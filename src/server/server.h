@@ -32,7 +32,8 @@ struct ServerOptions {
   TranslateOptions translate;
   int workers = 0;  // event loops; 0: one per core
   size_t prefix_index_bytes_max = 256u << 20;
-  LogShare log_share;  // of requests whose route does not say which of them are logged
+  LogShare log_share;              // of requests whose route does not say which of them are logged
+  bool log_prompt_blocks = false;  // with names of what their prompts begin with
   bool ready_without_endpoints = true;  // /readyz while no pool has an endpoint that can be asked
   // Another process may listen on the same ports, the admin port too: this one takes over from it.
   bool takeover = false;
