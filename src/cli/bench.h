@@ -56,7 +56,8 @@ struct BenchFlags {
   std::optional<uint32_t> warm_up;
   std::string dataset_file;
   std::string trace_file;
-  std::string trace_format = "mooncake";  // mooncake, azure, weka, lmcache
+  std::string trace_format = "mooncake";  // mooncake, azure, weka, lmcache, log
+  std::string trace_pool;                 // of a log; empty: the one that it has
   double speed = 1;
   std::string tenants;     // "a=3,b=1"
   std::string objectives;  // "critical=0.2,batch=0.8"

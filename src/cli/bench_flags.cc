@@ -137,9 +137,14 @@ void AddTrace(CLI::App& bench, BenchFlags& flags) {
   bench
       .add_option("--trace-format", flags.trace_format,
                   "mooncake: lengths and blocks. azure: lengths (CSV). lmcache: texts. weka: agent "
-                  "sessions, played by --users, each request after the answer before it")
+                  "sessions, played by --users, each request after the answer before it. log: of "
+                  "penstock serve --log-prompt-blocks")
       ->capture_default_str()
-      ->check(CLI::IsMember({"mooncake", "azure", "weka", "lmcache"}))
+      ->check(CLI::IsMember({"mooncake", "azure", "weka", "lmcache", "log"}))
+      ->type_name("NAME");
+  bench
+      .add_option("--trace-pool", flags.trace_pool,
+                  "trace of a log: the pool whose requests are asked, such as default/qwen")
       ->type_name("NAME");
   bench.add_option("--speed", flags.speed, "trace: 2: all comes, or is thought, in half the time")
       ->capture_default_str()

@@ -10,6 +10,7 @@
 #include "bench/load/agent_sessions.h"
 #include "bench/load/fixed_prompts.h"
 #include "bench/load/labelled.h"
+#include "bench/load/log_trace.h"
 #include "bench/load/multi_round_qa.h"
 #include "bench/load/share_gpt.h"
 #include "bench/load/shared_prefix.h"
@@ -129,14 +130,26 @@ absl::StatusOr<std::unique_ptr<LoadWorkload>> SessionsOf(const BenchFlags& flags
   return bench::NewAgentSessions(std::move(sessions), options);
 }
 
+absl::StatusOr<std::unique_ptr<LoadWorkload>> LogOf(const BenchFlags& flags, std::istream& log,
+                                                    bench::TraceReplayOptions options) {
+  ASSIGN_OR_RETURN(bench::LogTrace trace,
+                   OfTrace(flags, bench::ReadLogTrace(log, flags.trace_pool, flags.requests)));
+  options.block_tokens = trace.block_tokens;
+  return bench::NewTraceReplay(std::move(trace.requests), options);
+}
+
 absl::StatusOr<std::unique_ptr<LoadWorkload>> TraceOf(const BenchFlags& flags) {
   if (flags.trace_file.empty()) return WrongFlag("--workload trace", "wanted --trace PATH, too");
   absl::StatusOr<std::unique_ptr<std::istream>> in = bench::OpenTrace(flags.trace_file);
   if (!in.ok()) return WrongFlag("--trace", std::string(in.status().message()));
+  if (!flags.trace_pool.empty() && flags.trace_format != "log") {
+    return WrongFlag("--trace-pool", "says something only with --trace-format log");
+  }
   if (flags.trace_format == "weka") return SessionsOf(flags, **in);
   if (flags.users) return WrongFlag("--users", "says something only with --trace-format weka");
   bench::TraceReplayOptions options{.speed = flags.speed, .seed = flags.seed};
   ASSIGN_OR_RETURN(options.form, FormOf(flags));
+  if (flags.trace_format == "log") return LogOf(flags, **in, options);
   const auto read = flags.trace_format == "azure"     ? bench::ReadAzureTrace
                     : flags.trace_format == "lmcache" ? bench::ReadLmcacheTrace
                                                       : bench::ReadTrace;
@@ -215,6 +228,7 @@ absl::Status RefuseOthersFlags(const BenchFlags& flags) {
       {"--dataset", {"sharegpt"}},
       {"--trace", {"trace"}},
       {"--trace-format", {"trace"}},
+      {"--trace-pool", {"trace"}},
       {"--speed", {"trace"}},
       {"--rate", {"random", "shared-prefix", "multi-round-qa", "sharegpt"}},
       {"--rate-to", {"random", "shared-prefix", "sharegpt"}},
