@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "base/check.h"
 #include "exchange/test_exchange.h"
 #include "pool/health.h"
@@ -79,6 +82,29 @@ TEST_F(FallBackTest, WithoutAnEndpointTheOtherServesUnderItsOwnModelName) {
   EXPECT_EQ(record.fallback_reason, "no_endpoint");
   EXPECT_EQ(record.target_model, "far");
   EXPECT_EQ(far_->pool.endpoints.front().state->in_flight_requests, 0);
+}
+
+std::vector<uint64_t> logged_names;
+
+// The prompt is gone when another pool is asked, and whoever reads the log wants to know what was
+// asked of this one.
+TEST_F(FallBackTest, ThePromptKeepsTheNamesThatThePoolGaveIt) {
+  environment_.log_prompt_blocks = true;
+  environment_.log_request = [](const RequestRecord&, const LoggedAs& as) {
+    logged_names = as.prompt->names;
+  };
+  const std::string text(5000, 'a');
+  const auto names = [&] {
+    SendHead(snapshot_, "POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    CHECK(SendBody(R"({"model":"near","prompt":")" + text + "\"}").kind == Step::Kind::kForward);
+    exchange_.End(Outcome::kComplete, 200, clock_.Now());
+    return logged_names;
+  };
+  const std::vector<uint64_t> near = names();
+  EXPECT_EQ(near.size(), 2u);
+  pool_->pool.endpoints.clear();
+  Publish();
+  EXPECT_EQ(names(), near);
 }
 
 TEST_F(FallBackTest, EndpointsThatAreEjectedAreNotAskedFirst) {
