@@ -96,10 +96,12 @@ void FillCosts(const RuleInput& input, std::span<float> rows) {
     stall[i] = kStall * uncached * requests * seconds_per_token;
     decode[i] = output * (kDecodeContext * (decoding[i] + pending) + kDecodeRequest * requests) *
                 seconds_per_token;
-    const float told = used_ratio[i] * cache[i] + pending;
-    const float held = fresh[i] != 0 && told < context[i] ? told : context[i];
-    const float wanted = held + uncached + output * (requests + 1) - kUsableCache * cache[i];
-    preempt[i] = cache[i] > 0 ? kPreempt * std::max(0.0f, wanted) * seconds_per_token : 0.0f;
+    const float own = context[i];
+    const float room = cache[i];
+    const float held = fresh[i] != 0 ? std::min(used_ratio[i] * room + pending, own) : own;
+    const float wanted = held + uncached + output * (requests + 1) - kUsableCache * room;
+    const float beyond = kPreempt * std::max(0.0f, wanted) * seconds_per_token;
+    preempt[i] = room > 0 ? beyond : 0.0f;
     busy[i] = kBusy * busy_seconds[i];
   }
   FillLora(input.candidates.loras(), RowOf(input, rows, kLora));
