@@ -40,8 +40,9 @@ constexpr float kCostMax = 1e30f;
 // Sums of the same terms may differ in the last bits: of costs in whatever unit those are equal
 // that differ by less than this share of them.
 constexpr float kCostTie = 1e-6f;
-// What failed at an endpoint lately makes it worse by that share of how much the candidates differ,
-// and where they do not differ by one of what they cost.
+// What failed at an endpoint lately makes it worse by its penalty times how much the candidates
+// differ and a share of what the best of them costs, whatever the unit; where all of that is 0 by
+// next to nothing, which tells it from its equals.
 constexpr float kPenaltyOfCost = 0.25f;
 constexpr float kPenaltyOfNothing = 1e-3f;
 
