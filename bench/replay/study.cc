@@ -12,6 +12,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/suggest.h"
+#include "scheduling/registry.h"
 
 namespace gw::bench {
 namespace {
@@ -159,6 +161,17 @@ std::string_view UnitOf(LoadAxis axis) {
       return "users";
   }
   return "";
+}
+
+absl::Status CheckPolicies(const std::vector<std::string>& policies) {
+  const std::span<const std::string_view> known = StrategyNames();
+  for (const std::string& policy : policies) {
+    if (std::ranges::find(known, policy) != known.end()) continue;
+    return absl::InvalidArgumentError(fmt::format("--policy: wanted one of {}, got \"{}\"{}",
+                                                  fmt::join(known, ", "), policy,
+                                                  DidYouMean(policy, known)));
+  }
+  return absl::OkStatus();
 }
 
 std::vector<StudySeries> RunStudy(const StudyPlan& plan,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "bench/load/fleet_series.h"
 #include "bench/load/load_workload.h"
 #include "bench/load/summary.h"
@@ -67,6 +68,9 @@ struct StudyProgress {
   size_t points_planned = 0;  // at least
   std::string last;           // that was done: "COST, seed 1, 7 times as fast: 91 % good"
 };
+
+// An error says which are known.
+absl::Status CheckPolicies(const std::vector<std::string>& policies);
 
 // In the order of the policies, and of the seeds within each. `tell` is called for each point, one
 // call at a time; where it returns false the study ends early, with what is done.

@@ -11,6 +11,7 @@
 #include "bench/load/agent_sessions.h"
 #include "bench/load/chats.h"
 #include "bench/load/fixed_prompts.h"
+#include "bench/load/log_trace.h"
 #include "bench/load/multi_round_qa.h"
 #include "bench/load/shared_prefix.h"
 #include "bench/load/trace_file.h"
@@ -66,23 +67,42 @@ struct TraceKind {
   Duration jitter{};
 };
 
+absl::Status WrongTrace(const absl::Status& why) {
+  return Wrong("--trace: " + std::string(why.message()));
+}
+
+MakeWorkload ReplayOf(Trace read, const RequestForm& form, uint32_t block_tokens, Duration jitter) {
+  return [trace = std::make_shared<const Trace>(std::move(read)), form, block_tokens, jitter](
+             double load, uint64_t seed) {
+    return Made(
+        NewTraceReplay(Jittered(*trace, jitter, seed),
+                       {.form = form, .speed = load, .block_tokens = block_tokens, .seed = seed}));
+  };
+}
+
+constexpr uint32_t kMooncakeBlock = 512;
+
 absl::StatusOr<StudyWorkload> OfTrace(StudyWorkload workload, const TraceKind& kind,
                                       const StudyWorkloadOptions& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<std::istream> in, Open(options, workload.name));
   absl::StatusOr<Trace> read = kind.read(*in, std::nullopt);
-  if (!read.ok()) return Wrong("--trace: " + std::string(read.status().message()));
-  workload.make = [trace = std::make_shared<const Trace>(*std::move(read)), form = options.form,
-                   jitter = kind.jitter](double load, uint64_t seed) {
-    return Made(NewTraceReplay(Jittered(*trace, jitter, seed),
-                               {.form = form, .speed = load, .seed = seed}));
-  };
+  if (!read.ok()) return WrongTrace(read.status());
+  workload.make = ReplayOf(*std::move(read), options.form, kMooncakeBlock, kind.jitter);
+  return workload;
+}
+
+absl::StatusOr<StudyWorkload> OfLog(StudyWorkload workload, const StudyWorkloadOptions& options) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<std::istream> in, Open(options, workload.name));
+  absl::StatusOr<LogTrace> read = ReadLogTrace(*in, options.trace_pool, std::nullopt);
+  if (!read.ok()) return WrongTrace(read.status());
+  workload.make = ReplayOf(std::move(read->requests), options.form, read->block_tokens, {});
   return workload;
 }
 
 absl::StatusOr<StudyWorkload> Agents(StudyWorkload workload, const StudyWorkloadOptions& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<std::istream> in, Open(options, workload.name));
   absl::StatusOr<std::vector<AgentSession>> read = ReadAgentSessions(*in);
-  if (!read.ok()) return Wrong("--trace: " + std::string(read.status().message()));
+  if (!read.ok()) return WrongTrace(read.status());
   constexpr AgentLimits kLimits = {
       .prompt_tokens_max = 120'000, .requests_max = 60, .output_tokens_max = 2'000};
   LimitAgentSessions(kLimits, &*read);
@@ -229,7 +249,8 @@ std::vector<std::string> StudyWorkloadNames() {
   std::vector<std::string> names = {"conversation", "synthetic", "agents", "azure-conversation",
                                     "azure-code",   "lmcache",   "b2b"};
   for (const CatalogueEntry& entry : Catalogue()) names.emplace_back(entry.name);
-  for (const char* const name : {"multi-round-qa", "random", "trace"}) names.emplace_back(name);
+  for (const char* const name : {"multi-round-qa", "random", "trace", "log"})
+    names.emplace_back(name);
   return names;
 }
 
@@ -253,6 +274,10 @@ absl::StatusOr<StudyWorkload> FindStudyWorkload(const std::string& name,
   if (name == "conversation" || name == "synthetic") workload.load = 5;
   if (name == "azure-conversation" || name == "azure-code") {
     return OfTrace(std::move(workload), {.read = ReadAzureTrace}, options);
+  }
+  if (name == "log") {
+    workload.warm_up = {};
+    return OfLog(std::move(workload), options);
   }
   if (name == "lmcache") return OfTrace(std::move(workload), {.read = ReadLmcacheTrace}, options);
   if (name == "conversation") {

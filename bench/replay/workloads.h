@@ -17,6 +17,7 @@
 //   multi-round-qa           the vLLM production stack's
 //   random                   prompts of 1,024 tokens with nothing in common, answers of 128
 //   trace                    another trace in Mooncake's format, as it is
+//   log                      the log of a gateway (bench/load/log_trace.h)
 
 #pragma once
 
@@ -48,6 +49,7 @@ struct StudyWorkload {
 
 struct StudyWorkloadOptions {
   std::string trace_file = {};  // --trace
+  std::string trace_pool = {};  // --trace-pool: of a log with several
   RequestForm form = {};
   std::optional<Duration> duration = std::nullopt;  // --duration
 };

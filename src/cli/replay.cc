@@ -94,8 +94,10 @@ absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
   bench::StudyPlan plan;
   ASSIGN_OR_RETURN(plan.scenario, ScenarioOf(flags));
   ASSIGN_OR_RETURN(plan.seeds, SeedsOf(flags.seeds));
+  RETURN_IF_ERROR(bench::CheckPolicies(flags.policies));
   plan.policies = flags.policies;
-  bench::StudyWorkloadOptions options{.trace_file = flags.trace_file};
+  bench::StudyWorkloadOptions options{.trace_file = flags.trace_file,
+                                      .trace_pool = flags.trace_pool};
   options.form = {.api = flags.api == "chat"          ? ApiKind::kChatCompletions
                          : flags.api == "completions" ? ApiKind::kCompletions
                                                       : ApiKind::kMessages,

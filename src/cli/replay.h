@@ -14,6 +14,7 @@ namespace gw {
 struct ReplayFlags {
   std::string workload = "conversation";
   std::string trace_file;
+  std::string trace_pool;
   std::string api = "completions";
   std::string duration;
   std::string warm_up;

@@ -19,9 +19,11 @@ void AddWhat(CLI::App& replay, ReplayFlags& flags) {
       ->type_name("NAME");
   replay
       .add_option("--trace", flags.trace_file,
-                  "File with the requests of conversation, synthetic, agents, azure-*, lmcache or "
-                  "trace; may end in .zst")
+                  "File with the requests of conversation, synthetic, agents, azure-*, lmcache, "
+                  "trace or log; may end in .zst")
       ->type_name("PATH");
+  replay.add_option("--trace-pool", flags.trace_pool, "log: of this pool, such as default/qwen")
+      ->type_name("NAME");
   replay.add_option("--duration", flags.duration, "Nothing is asked after it, such as 10m")
       ->type_name("TIME");
   replay.add_option("--warm-up", flags.warm_up, "What is asked before is left out of all figures")
