@@ -58,7 +58,7 @@ class Course {
   void TakeDue(uint64_t arming);
   void Send(Ask ask);
   void OnEnd(const FleetAnswer& answer);
-  void Keep(const Ask& ask, const Answer& answer);
+  void Keep(Ask ask, const Answer& answer);
   bool IsOver() const;
   bool AsksNoMore() const;
   void Look();
@@ -158,9 +158,7 @@ void Course::TakeDue(uint64_t arming) {
   while (!AsksNoMore()) {
     const std::optional<Duration> due = workload_.due();
     if (!due || *due > now()) break;
-    Ask ask = workload_.Take();
-    ask.counts = ask.counts && ask.due >= options_.warm_up;
-    Send(std::move(ask));
+    Send(workload_.Take());
   }
   Arm();
 }
@@ -171,11 +169,11 @@ void Course::Send(Ask ask) {
   absl::StatusOr<FleetRequest> request = model_.RequestOf(&ask, &text);
   if (!request.ok()) {
     const Duration at = std::max(now(), kInstant);
-    Keep(ask, {.end = AnswerEnd::kStatus,
-               .status = 400,
-               .error = std::string(request.status().message()),
-               .sent = at,
-               .ended = at});
+    Keep(std::move(ask), {.end = AnswerEnd::kStatus,
+                          .status = 400,
+                          .error = std::string(request.status().message()),
+                          .sent = at,
+                          .ended = at});
     return;
   }
   request->body_time = scenario_.gateway_time;
@@ -220,12 +218,17 @@ void Course::OnEnd(const FleetAnswer& ended) {
                                                        : std::string(InfoOf(ended.rejection).code);
   }
   answer.text = std::move(asked.text);
-  Keep(asked.ask, answer);
+  Keep(std::move(asked.ask), answer);
 }
 
-void Course::Keep(const Ask& ask, const Answer& answer) {
+// Its workload hears of it as it asked: what it warms up with is another thing than what is left
+// out of the figures here.
+void Course::Keep(Ask ask, const Answer& answer) {
+  const bool asked_to_count = ask.counts;
+  ask.counts = asked_to_count && ask.due >= options_.warm_up;
   result_.records.Add(ask, answer);
   if (stopped_) return;
+  ask.counts = asked_to_count;
   workload_.OnAnswer(ask, answer, now());
   Arm();
 }

@@ -9,6 +9,7 @@
 
 #include "api/inference.h"
 #include "bench/load/chats.h"
+#include "bench/load/multi_round_qa.h"
 #include "bench/load/shared_prefix.h"
 
 namespace gw::bench {
@@ -190,6 +191,22 @@ TEST(Replay, AnAnswerIsFoundInTheCacheByTheNextRound) {
     EXPECT_EQ(record.cached_tokens, 160 + 160 + 160 - 16);
   }
   EXPECT_GT(seconds_rounds, 5u);
+}
+
+TEST(Replay, UsersWhoAskedBeforeTheWarmUpWasOverAskOn) {
+  MultiRoundQaOptions options{.form = {.api = ApiKind::kCompletions, .model = "m"},
+                              .users = 4,
+                              .rounds = 5,
+                              .per_second = 1,
+                              .history_tokens = 200,
+                              .output_tokens = 20,
+                              .duration = seconds(60),
+                              .warm_up = 2};
+  const std::unique_ptr<LoadWorkload> workload = *NewMultiRoundQa(options);
+  const Replayed run = Replay(Small("DEFAULT"), {.warm_up = seconds(20)}, *workload);
+  EXPECT_LT(run.lasted, seconds(120));
+  EXPECT_THAT(run.records.records.size(), AllOf(Ge(35u), Le(60u)));
+  EXPECT_THAT(run.records.warm_up, AllOf(Ge(15u), Le(30u)));
 }
 
 TEST(Replay, GatewaysAreDealtRequestsInTurn) {
