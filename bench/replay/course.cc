@@ -185,7 +185,7 @@ void Course::Send(Ask ask) {
 AnswerEnd EndOf(const FleetAnswer& answer) {
   switch (answer.outcome) {
     case Outcome::kComplete:
-      return AnswerEnd::kComplete;
+      return answer.status == 200 ? AnswerEnd::kComplete : AnswerEnd::kStatus;
     case Outcome::kClientLeft:
       return AnswerEnd::kUnfinished;
     case Outcome::kRejected:

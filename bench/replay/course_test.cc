@@ -209,6 +209,32 @@ TEST(Replay, UsersWhoAskedBeforeTheWarmUpWasOverAskOn) {
   EXPECT_THAT(run.records.warm_up, AllOf(Ge(15u), Le(30u)));
 }
 
+TEST(Replay, WhatNoEngineHasRoomForIsAnsweredWithAnError) {
+  for (const size_t prefill_engines : {0, 2}) {
+    Scenario scenario = Small("PREFIX_CACHE");
+    scenario.prefill_engines = prefill_engines;
+    for (sim::ServerSpec& engine : scenario.engines) engine.kv_blocks = 100;
+    const Replayed run = RunOf(scenario);
+    ASSERT_FALSE(run.records.records.empty());
+    for (const Record& record : run.records.records) {
+      EXPECT_EQ(record.end, AnswerEnd::kStatus);
+      EXPECT_FALSE(record.has_output());
+    }
+  }
+}
+
+// Here the prompt is computed, and what is to follow it has no room.
+TEST(Replay, WhatOnlyItsAnswerIsTooLongForEndsAtDecode) {
+  Scenario scenario = Small("PREFIX_CACHE");
+  scenario.prefill_engines = 2;
+  for (sim::ServerSpec& engine : scenario.engines) {
+    engine.kv_blocks = 2120 / engine.block_tokens;
+  }
+  const Replayed run = RunOf(scenario, {.patience = seconds(30)});
+  ASSERT_FALSE(run.records.records.empty());
+  for (const Record& record : run.records.records) EXPECT_EQ(record.end, AnswerEnd::kStatus);
+}
+
 TEST(Replay, GatewaysAreDealtRequestsInTurn) {
   Scenario scenario = Small("PREFIX_CACHE");
   scenario.gateways = 2;

@@ -6,19 +6,20 @@
 
 namespace gw::bench {
 
-void PrefillHalf::Send(VirtualReplica& replica, uint64_t id, uint32_t prompt_tokens,
+bool PrefillHalf::Send(VirtualReplica& replica, uint64_t id, uint32_t prompt_tokens,
                        std::vector<uint64_t> block_names) {
   CHECK(replica_ == nullptr);
-  replica_ = &replica;
   id_ = id;
   done_ = false;
   process_start_s_ = replica.process_start_s();
-  CHECK(replica.Submit({.id = id,
-                        .prompt_tokens = prompt_tokens,
-                        .output_tokens = 1,
-                        .block_names = std::move(block_names),
-                        .holds_blocks = true},
-                       this));
+  const bool fits = replica.Submit({.id = id,
+                                    .prompt_tokens = prompt_tokens,
+                                    .output_tokens = 1,
+                                    .block_names = std::move(block_names),
+                                    .holds_blocks = true},
+                                   this);
+  if (fits) replica_ = &replica;
+  return fits;
 }
 
 bool PrefillHalf::holds_blocks() const {

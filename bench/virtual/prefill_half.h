@@ -23,8 +23,9 @@ class PrefillHalf final : private ReplicaCaller {
 
   explicit PrefillHalf(Owner& owner) : owner_(owner) {}
 
-  // REQUIRES: replica.up(); the one before is released
-  void Send(VirtualReplica& replica, uint64_t id, uint32_t prompt_tokens,
+  // False: the server has no room for it, and never will have. REQUIRES: replica.up(); the one
+  // before is released
+  bool Send(VirtualReplica& replica, uint64_t id, uint32_t prompt_tokens,
             std::vector<uint64_t> block_names);
   // The blocks are there to be fetched; false once their server has died.
   bool holds_blocks() const;

@@ -19,6 +19,20 @@ constexpr double kKvBytesPerSecond = 25e9;  // of each GPU's link
 // Of the prefill half, which may be at the same server.
 constexpr uint64_t kPrefillId = uint64_t{1} << 63;
 
+// As vLLM refuses what is longer than its context.
+constexpr std::string_view kTooLong =
+    R"({"error":{"message":"longer than the KV cache","type":"BadRequestError","code":400}})";
+
+const http::ResponseHead& TooLongHead() {
+  static const http::ResponseHead head = [] {
+    http::ResponseHead made;
+    made.status = 400;
+    made.headers.Add("content-type", "application/json");
+    return made;
+  }();
+  return head;
+}
+
 const http::ResponseHead& StreamHead() {
   static const http::ResponseHead head = [] {
     http::ResponseHead made;
@@ -81,6 +95,9 @@ void VirtualRequest::Act(const Step& step) {
       return After(exchange_.back_off(), &VirtualRequest::OnBackOffOver);
     case Step::Kind::kRespond:
       return Respond(step.rejection);
+    case Step::Kind::kRelay:
+      answer_.status = exchange_.held_answer().status;
+      return End(Outcome::kComplete);
     default:
       CHECK(step.kind == Step::Kind::kContinue);  // no lists, no filters, no pairs of SGLang's
   }
@@ -113,12 +130,25 @@ void VirtualRequest::Dispatch() {
   gateway_.LookSoon(*exchange_.endpoint().state);
   if (!replica_->up()) return After(Duration(0), &VirtualRequest::OnRefused);
   gateway_.NameBlocks(exchange_.request().prefix_blocks, request_.block_names);
-  CHECK(replica_->Submit({.id = answer_.id,
-                          .prompt_tokens = request_.prompt_tokens,
-                          .output_tokens = request_.output_tokens,
-                          .block_names = request_.block_names,
-                          .kv_from_outside = prefill_.holds_blocks()},
-                         this));
+  const bool fits = replica_->Submit({.id = answer_.id,
+                                      .prompt_tokens = request_.prompt_tokens,
+                                      .output_tokens = request_.output_tokens,
+                                      .block_names = request_.block_names,
+                                      .kv_from_outside = prefill_.holds_blocks()},
+                                     this);
+  if (!fits) After(Duration(0), &VirtualRequest::OnTooLong);
+}
+
+// The server's cache has no room for it, and never will have.
+void VirtualRequest::OnTooLong() {
+  const TimePoint now = timeline_.now();
+  replica_ = nullptr;
+  const Step step = exchange_.OnResponseHead(TooLongHead(), now);
+  if (step.kind != Step::Kind::kContinue) return Act(step);
+  answer_.status = TooLongHead().status;
+  exchange_.OnResponseBody(kTooLong, now);
+  exchange_.OnResponseEnd(now);
+  End(exchange_.OutcomeOfEnd());
 }
 
 void VirtualRequest::OnRefused() {
@@ -143,7 +173,16 @@ void VirtualRequest::DispatchPrefill() {
   const size_t blocks = request_.prompt_tokens / replica.spec().block_tokens;
   std::vector<uint64_t> names = request_.block_names;
   names.resize(std::min(names.size(), blocks));
-  prefill_.Send(replica, answer_.id | kPrefillId, request_.prompt_tokens, std::move(names));
+  const bool fits =
+      prefill_.Send(replica, answer_.id | kPrefillId, request_.prompt_tokens, std::move(names));
+  if (!fits) After(Duration(0), &VirtualRequest::OnPrefillTooLong);
+}
+
+void VirtualRequest::OnPrefillTooLong() {
+  HeldAnswer answer{.status = TooLongHead().status,
+                    .content_type = "application/json",
+                    .body = std::string(kTooLong)};
+  Act(exchange_.OnPrefillEnd(std::move(answer), timeline_.now()));
 }
 
 void VirtualRequest::OnPrefillRefused() {

@@ -75,6 +75,8 @@ class VirtualRequest final : private Waiter, private ReplicaCaller, private Pref
   void DispatchPrefill();
   void OnRefused();
   void OnPrefillRefused();
+  void OnTooLong();
+  void OnPrefillTooLong();
   void OnKvArrived();
   void OnBackOffOver();
   void OnQueueTimeout();
