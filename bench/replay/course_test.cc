@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/annotations.h"
 #include "api/inference.h"
 #include "bench/load/chats.h"
 #include "bench/load/multi_round_qa.h"
@@ -267,6 +268,17 @@ TEST(Replay, APrefillEngineThatDiesLosesNothing) {
   scenario.prefill_engines = 2;
   scenario.events = *ReadFleetEvents("20s restart 0 10s", 4);
   for (const Record& record : RunOf(scenario).records.records) EXPECT_TRUE(record.ok());
+}
+
+TEST(Replay, HalvesTakeTheirTurnsApart) {
+  Scenario scenario = Small("round-robin");
+  scenario.annotations = {{api::kRoutingStrategyAnnotation, "round-robin"}};
+  scenario.prefill_engines = 2;
+  const Replayed run = RunOf(scenario);
+  for (const EndpointSeries& engine : run.fleet.endpoints) {
+    EXPECT_NEAR(static_cast<double>(engine.requests), static_cast<double>(run.fleet.requests()) / 4,
+                2);
+  }
 }
 
 }  // namespace

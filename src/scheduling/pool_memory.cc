@@ -23,9 +23,9 @@ void PoolMemory::Mean::Learn(double observed) {
   tokens += (observed - tokens) / count;
 }
 
-PoolMemory::OfEndpoint& PoolMemory::Of(const EndpointState& state) {
-  if (endpoints_.size() <= state.slot) endpoints_.resize(state.slot + 1);
-  return endpoints_[state.slot];
+PoolMemory::OfEndpoint& PoolMemory::Of(uint32_t slot) {
+  if (endpoints_.size() <= slot) endpoints_.resize(slot + 1);
+  return endpoints_[slot];
 }
 
 void PoolMemory::AddToWindow(OfEndpoint& of, int64_t tokens, TimePoint now) {
@@ -37,14 +37,14 @@ void PoolMemory::AddToWindow(OfEndpoint& of, int64_t tokens, TimePoint now) {
 
 void PoolMemory::OnDispatch(const EndpointState& state, int64_t uncached_tokens, TimePoint now) {
   const MutexLock lock(mutex_);
-  AddToWindow(Of(state), uncached_tokens, now);
+  AddToWindow(Of(state.slot), uncached_tokens, now);
 }
 
 // A group is known to be whole when the first token behind it comes.
 void PoolMemory::OnFirstToken(const EndpointState& state, int64_t uncached_tokens,
                               TimePoint dispatched, TimePoint now) {
   const MutexLock lock(mutex_);
-  OfEndpoint& of = Of(state);
+  OfEndpoint& of = Of(state.slot);
   if (of.any && now - of.group_came <= kTogether) {
     of.group_tokens += uncached_tokens;
     of.group_dispatched = std::min(of.group_dispatched, dispatched);
@@ -82,7 +82,7 @@ void PoolMemory::OnEnd(const EndpointState& state, std::string_view model, int64
                        TimePoint now) {
   if (output_tokens <= 0) return;
   const MutexLock lock(mutex_);
-  AddToWindow(Of(state), output_tokens, now);
+  AddToWindow(Of(state.slot), output_tokens, now);
   const auto tokens = static_cast<double>(output_tokens);
   auto found = outputs_by_model_.find(ToAbsl(model));
   if (found == outputs_by_model_.end() && outputs_by_model_.size() < kModelsMax) {
@@ -115,6 +115,11 @@ void PoolMemory::FillWindows(const Candidates& candidates, TimePoint now,
     }
     tokens[i] = static_cast<float>(sum);
   }
+}
+
+uint64_t PoolMemory::TakeTurn(uint32_t first_slot) {
+  const MutexLock lock(mutex_);
+  return Of(first_slot).turns++;
 }
 
 std::shared_ptr<PoolMemory> PoolMemories::Get(const std::string& pool) {

@@ -66,8 +66,9 @@ class PoolMemory {
   }
   // Tokens that each candidate was sent to compute in the last three minutes, and generated.
   void FillWindows(const Candidates& candidates, TimePoint now, std::span<float> tokens) const;
-  // 0, 1, 2, ...: whose turn it is.
-  uint64_t TakeTurn() { return turns_.fetch_add(1, std::memory_order_relaxed); }
+  // 0, 1, 2, ...: whose turn it is among those whose first one has that slot. Both halves of a
+  // split pool come here, in turn: counted together, each would meet every other number alone.
+  uint64_t TakeTurn(uint32_t first_slot);
 
  private:
   struct Mean {
@@ -91,9 +92,10 @@ class PoolMemory {
     TimePoint last{};              // the last first token
     bool any_before = false;
     std::array<Step, kWindowSteps> window{};
+    uint64_t turns = 0;
   };
 
-  OfEndpoint& Of(const EndpointState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  OfEndpoint& Of(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LearnGroup(const OfEndpoint& of) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void AddToWindow(OfEndpoint& of, int64_t tokens, TimePoint now);
 
@@ -105,7 +107,6 @@ class PoolMemory {
   double sum_time_ ABSL_GUARDED_BY(mutex_) = kRatePriorTokens * kRatePriorTokens / kRatePrior;
   TimePoint sums_as_of_ ABSL_GUARDED_BY(mutex_){};
   std::atomic<float> tokens_per_second_{static_cast<float>(kRatePrior)};
-  std::atomic<uint64_t> turns_{0};
 };
 
 // Those of all pools, by their ids. One lives as long as anybody holds it: a reload that keeps the

@@ -148,22 +148,22 @@ TEST_F(PoolMemoryTest, ManyThreadsMayTeachIt) {
         memory_.OnEnd(state, "m", 50, now);
         ASSERT_GT(memory_.prefill_tokens_per_second(), 0);
         ASSERT_GT(memory_.OutputTokens("m"), 0);
-        memory_.TakeTurn();
+        memory_.TakeTurn(0);
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(memory_.TakeTurn(), 20'000u);
+  EXPECT_EQ(memory_.TakeTurn(0), 20'000u);
 }
 
 TEST(PoolMemories, OneIsKeptAsLongAsAnybodyHoldsIt) {
   PoolMemories memories;
   std::shared_ptr<PoolMemory> first = memories.Get("a");
-  first->TakeTurn();
+  first->TakeTurn(0);
   EXPECT_EQ(memories.Get("a"), first);
   EXPECT_NE(memories.Get("b"), first);
   first = nullptr;
-  EXPECT_EQ(memories.Get("a")->TakeTurn(), 0u) << "another one";
+  EXPECT_EQ(memories.Get("a")->TakeTurn(0), 0u) << "another one";
 }
 
 }  // namespace

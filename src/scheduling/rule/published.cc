@@ -201,7 +201,7 @@ constexpr std::string_view kTurnTerm[] = {"turns"};
 
 void RoundRobin(const RuleInput& input, std::span<float> rows) {
   const size_t count = input.candidates.size();
-  const size_t turn = input.memory.TakeTurn() % count;
+  const size_t turn = input.memory.TakeTurn(input.candidates.slots()[0]) % count;
   for (size_t i = 0; i < count; ++i) rows[i] = static_cast<float>((i + count - turn) % count);
 }
 
