@@ -249,6 +249,11 @@ std::vector<std::string> VirtualGateway::Held() const {
     add("prompt tokens pending at an endpoint", state->pending_prompt_tokens);
     add("tokens decoding at an endpoint", state->decoding_context_tokens);
     add("requests awaited of an endpoint", state->awaiting_requests);
+    add("tokens of contexts at an endpoint", state->context_tokens);
+    add("generated tokens at an endpoint", state->generated_tokens);
+    // It would grow for as long as one is pending.
+    const TimePoint later = timeline_.now() + 60 * BusyTime::kDecay;
+    add("endpoints that are busy", state->busy.SecondsAt(later) > 0 ? 1 : 0);
   }
   for (const std::shared_ptr<RequestQueue>& queue : translator_.queues().All()) {
     const RequestQueue::View view = queue->Look();

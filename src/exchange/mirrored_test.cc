@@ -49,7 +49,8 @@ class MirroredTest : public testing::Test {
     for (const Endpoint& endpoint : pool_.pool.endpoints) {
       const EndpointState& state = *endpoint.state;
       sum += state.in_flight_requests + state.pending_prompt_tokens +
-             state.decoding_context_tokens + state.awaiting_requests;
+             state.decoding_context_tokens + state.context_tokens + state.generated_tokens +
+             state.awaiting_requests;
     }
     return sum;
   }

@@ -226,7 +226,9 @@ class PairTest : public testing::Test {
   int64_t Held(const Endpoint& endpoint) const {
     const EndpointState& state = *endpoint.state;
     EXPECT_GE(state.pending_prompt_tokens.load(), 0);
-    return state.in_flight_requests + state.pending_prompt_tokens + state.decoding_context_tokens;
+    const bool busy = state.busy.SecondsAt(clock_.Now() + 60 * BusyTime::kDecay) > 0;
+    return state.in_flight_requests + state.pending_prompt_tokens + state.decoding_context_tokens +
+           state.context_tokens + state.generated_tokens + state.awaiting_requests + (busy ? 1 : 0);
   }
 
   ManualClock clock_;
