@@ -70,7 +70,7 @@ Document PointDocument(const StudyPoint& point) {
   const Figures& all = point.summary.all;
   Document out = Document::Map();
   out.Set("load", point.load).Set("requests", all.requests).Set("completed", all.completed);
-  out.Set("good_share", point.good_share());
+  out.Set("good_share", all.good_share.value_or(NAN));
   out.Set("ttft", TimesDocument(all.ttft)).Set("tpot", TimesDocument(all.tpot));
   out.Set("e2e", TimesDocument(all.e2e)).Set("gaps", TimesDocument(point.summary.gaps));
   out.Set("output_tokens_per_s", all.output_tokens_per_second);
@@ -100,7 +100,7 @@ Rows PointRows(const StudyResult& result) {
     for (const StudyPoint& point : one.points) {
       const Figures& all = point.summary.all;
       rows.push_back({one.policy, std::to_string(one.seed), fmt::format("{:.4g}", point.load),
-                      ShareText(point.good_share()), TimeText(all.ttft.mean),
+                      all.good_share ? ShareText(*all.good_share) : "-", TimeText(all.ttft.mean),
                       TimeText(all.ttft.p50), TimeText(all.ttft.p99), TimeText(all.tpot.mean),
                       TimeText(all.tpot.p99), ShareText(all.cached_share.value_or(0)),
                       ShareText(point.largest_share),
@@ -152,7 +152,9 @@ std::vector<PolicyCapacity> CapacitiesOf(const StudyResult& result) {
   std::vector<PolicyCapacity> all;
   for (const StudySeries& one : result.series) {
     if (all.empty() || all.back().policy != one.policy) all.push_back({.policy = one.policy});
-    if (one.capacity) all.back().by_seed.push_back(*one.capacity);
+    if (!one.capacity) continue;
+    all.back().by_seed.push_back(*one.capacity);
+    all.back().seeds.push_back(one.seed);
   }
   const PolicyCapacity* best = nullptr;
   for (PolicyCapacity& one : all) {
@@ -163,7 +165,7 @@ std::vector<PolicyCapacity> CapacitiesOf(const StudyResult& result) {
   for (PolicyCapacity& one : all) {
     if (&one == best || one.by_seed.empty()) continue;
     // A seed without a capacity leaves nothing to pair.
-    if (one.by_seed.size() == best->by_seed.size()) {
+    if (one.seeds == best->seeds) {
       one.to_best = RatioOf(one.by_seed, best->by_seed);
     }
   }
@@ -175,6 +177,7 @@ std::string StudyText(const StudyResult& result) {
       fmt::format("{} on {} ({}); good: {}\n\n", result.title.workload, result.title.engines,
                   result.title.settings, ObjectivesText(result.objectives));
   text += TableText(PointRows(result));
+  if (result.interrupted) text += "\nInterrupted: not all was done that was asked for.\n";
   if (result.found_capacity) {
     text += fmt::format("\nCapacity: where {:.0f} % of the requests are good\n", kGoodShare * 100);
     text += TableText(CapacityRows(result));
@@ -189,6 +192,7 @@ std::string StudyJson(const StudyResult& result) {
   out.Set("started", result.title.started).Set("workload", result.title.workload);
   out.Set("engines", result.title.engines).Set("settings", result.title.settings);
   out.Set("load_unit", UnitOf(result.axis));
+  if (result.interrupted) out.Set("interrupted", true);
   Document records = Document::List();
   for (const StudySeries& one : result.series) {
     Document record = Document::Map();

@@ -24,6 +24,7 @@ struct StudyResult {
   LoadAxis axis = LoadAxis::kSpeed;
   Objectives objectives;
   bool found_capacity = false;
+  bool interrupted = false;  // before all was done that was asked for
   std::vector<StudySeries> series;
 };
 
@@ -49,10 +50,11 @@ struct PairedRatio {
 // REQUIRES: as many of both, all above 0
 PairedRatio RatioOf(const std::vector<double>& values, const std::vector<double>& base);
 
-// Of the policies in their order: each seed's capacity, where all seeds have one.
+// Of the policies in their order: the capacities of their seeds, those that have one.
 struct PolicyCapacity {
   std::string policy;
   std::vector<double> by_seed;
+  std::vector<uint64_t> seeds;  // of them
   SeedMean mean;
   std::optional<PairedRatio> to_best = std::nullopt;  // none of the best itself
 };

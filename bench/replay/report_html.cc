@@ -34,6 +34,7 @@ void AppendHead(std::string* out, const StudyResult& result) {
   AppendFact(out, "command", result.title.command, true);
   AppendFact(out, "started", result.title.started, false);
   AppendFact(out, "settings", result.title.settings, false);
+  if (result.interrupted) AppendFact(out, "interrupted", "not all was done", false);
   AppendFact(out, "good", ObjectivesText(result.objectives), false);
   *out += "</dl>\n";
 }

@@ -70,7 +70,7 @@ class Lab {
     for (size_t task = next_++; task < tasks_.size() && !stopped_; task = next_++) tasks_[task]();
   }
 
-  // The share of good requests; nullopt: the study has been ended.
+  // The share of good requests; nullopt: the study has been ended, or nothing counts.
   std::optional<double> PointAt(StudySeries* of, double load);
   void FindCapacity(StudySeries* of);
 
@@ -89,10 +89,14 @@ std::optional<double> Lab::PointAt(StudySeries* of, double load) {
   scenario.seed = of->seed;
   scenario.annotations[api::kRoutingStrategyAnnotation] = of->policy;
   ReplayOptions options = plan_.options;
-  options.goes_on = [this] { return !stopped_; };
-  const std::unique_ptr<LoadWorkload> workload = plan_.workload(load, of->seed);
+  options.goes_on = [this] {
+    if (plan_.options.goes_on && !plan_.options.goes_on()) stopped_ = true;
+    return !stopped_;
+  };
+  const absl::StatusOr<std::unique_ptr<LoadWorkload>> workload = plan_.workload(load, of->seed);
+  if (!workload.ok()) return std::nullopt;
   const TimePoint began = RealClock().Now();
-  Replayed replayed = Replay(scenario, options, *workload);
+  Replayed replayed = Replay(scenario, options, **workload);
   if (stopped_) return std::nullopt;
   StudyPoint point{.load = load,
                    .summary = Summarize(replayed.records, plan_.objectives),
@@ -101,13 +105,14 @@ std::optional<double> Lab::PointAt(StudySeries* of, double load) {
                    .preemptions = replayed.preemptions,
                    .took_s = ToSeconds(RealClock().Now() - began)};
   point.largest_share = LargestShare(point.fleet);
-  const double good = point.good_share();
+  const std::optional<double> good = point.summary.all.good_share;
   const MutexLock lock(mutex_);
   of->points.push_back(std::move(point));
   ++progress_.points_done;
   progress_.points_planned = std::max(progress_.points_planned, progress_.points_done);
-  progress_.last = fmt::format("{}, seed {}, {:.4g} {}: {:.1f} % good", of->policy, of->seed, load,
-                               UnitOf(plan_.axis), good * 100);
+  progress_.last =
+      fmt::format("{}, seed {}, {:.4g} {}: {}", of->policy, of->seed, load, UnitOf(plan_.axis),
+                  good ? fmt::format("{:.1f} % good", *good * 100) : "no request that counts");
   if (!tell_(progress_)) stopped_ = true;
   return good;
 }

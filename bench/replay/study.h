@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "bench/load/fleet_series.h"
 #include "bench/load/load_workload.h"
 #include "bench/load/summary.h"
@@ -23,13 +23,17 @@ namespace gw::bench {
 enum class LoadAxis : uint8_t { kSpeed, kRate, kUsers };
 std::string_view UnitOf(LoadAxis axis);  // "times as fast", "requests/s", "users"
 
+using MakeWorkload =
+    std::function<absl::StatusOr<std::unique_ptr<LoadWorkload>>(double load, uint64_t seed)>;
+
 struct StudyPlan {
   Scenario scenario;  // but for its annotations and seed
   ReplayOptions options;
   Objectives objectives;
   LoadAxis axis = LoadAxis::kSpeed;
-  // Of that load and seed, from its beginning. Called by any thread.
-  std::function<std::unique_ptr<LoadWorkload>(double load, uint64_t seed)> workload;
+  // Of that load and seed, from its beginning. An error: it cannot be asked so much or so little.
+  // Called by any thread.
+  MakeWorkload workload;
   std::vector<std::string> policies;  // values of penstock.dev/routing-strategy
   std::vector<uint64_t> seeds = {1};
   std::vector<double>
@@ -73,7 +77,8 @@ struct StudyProgress {
 absl::Status CheckPolicies(const std::vector<std::string>& policies);
 
 // In the order of the policies, and of the seeds within each. `tell` is called for each point, one
-// call at a time; where it returns false the study ends early, with what is done.
+// call at a time; where it returns false, or plan.options.goes_on does, the study ends early, with
+// what is done. A search ends where nothing counts, or no workload is as large or small.
 // REQUIRES: policies, seeds and loads are not empty
 std::vector<StudySeries> RunStudy(const StudyPlan& plan,
                                   const std::function<bool(const StudyProgress&)>& tell);

@@ -137,6 +137,62 @@ TEST(StudyReport, SaysWhatWasFound) {
   EXPECT_THAT(json, HasSubstr(R"("policy": "B")"));
 }
 
+TEST(Study, EndsInTheMiddleOfAPoint) {
+  StudyPlan plan = Plan();
+  int looks = 0;
+  plan.options.goes_on = [&looks] { return ++looks < 5; };
+  const std::vector<StudySeries> series = RunStudy(plan, GoOn);
+  for (const StudySeries& one : series) EXPECT_THAT(one.points, ::testing::IsEmpty());
+  EXPECT_EQ(looks, 5);
+}
+
+TEST(Study, ASearchEndsWhereNothingCounts) {
+  StudyPlan plan = Plan();
+  plan.finds_capacity = true;
+  plan.policies = {"DEFAULT"};
+  plan.seeds = {1};
+  plan.options.warm_up = seconds(1000);
+  const std::vector<StudySeries> series = RunStudy(plan, GoOn);
+  ASSERT_EQ(series[0].points.size(), 1u);
+  EXPECT_FALSE(series[0].capacity);
+  StudyResult result;
+  result.series = series;
+  EXPECT_THAT(StudyJson(result), HasSubstr(R"("good_share": null)"));
+}
+
+TEST(Study, ASearchEndsWhereNoWorkloadIsAsLarge) {
+  StudyPlan plan = Plan();
+  plan.finds_capacity = true;
+  plan.policies = {"DEFAULT"};
+  plan.seeds = {1};
+  plan.loads = {1};
+  plan.workload = [made = plan.workload](
+                      double load, uint64_t seed) -> absl::StatusOr<std::unique_ptr<LoadWorkload>> {
+    if (load > 1) return absl::InvalidArgumentError("too large");
+    return made(load, seed);
+  };
+  const std::vector<StudySeries> series = RunStudy(plan, GoOn);
+  EXPECT_EQ(series[0].points.size(), 1u);
+  EXPECT_FALSE(series[0].capacity);
+}
+
+TEST(StudyReport, SaysThatItWasInterrupted) {
+  StudyResult result;
+  EXPECT_THAT(StudyJson(result), ::testing::Not(HasSubstr("interrupted")));
+  result.interrupted = true;
+  EXPECT_THAT(StudyJson(result), HasSubstr(R"("interrupted": true)"));
+  EXPECT_THAT(StudyText(result), HasSubstr("Interrupted"));
+}
+
+TEST(StudyReport, CapacitiesOfDifferentSeedsAreNotPaired) {
+  StudyResult result;
+  result.series = {{.policy = "A", .seed = 1, .capacity = 10},
+                   {.policy = "A", .seed = 2},
+                   {.policy = "B", .seed = 1},
+                   {.policy = "B", .seed = 2, .capacity = 5}};
+  EXPECT_FALSE(CapacitiesOf(result)[1].to_best);
+}
+
 TEST(StudyReport, ASeedWithoutCapacityIsNotPaired) {
   StudyResult result;
   result.series = {{.policy = "A", .seed = 1, .capacity = 10},

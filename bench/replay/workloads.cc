@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "bench/load/agent_sessions.h"
@@ -25,17 +24,9 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-using MakeWorkload = std::function<std::unique_ptr<LoadWorkload>(double load, uint64_t seed)>;
-
 absl::Status Wrong(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
 
 Objectives Within(Duration ttft, Duration tpot) { return {.ttft = ttft, .tpot = tpot}; }
-
-// Of options that are right by themselves.
-std::unique_ptr<LoadWorkload> Made(absl::StatusOr<std::unique_ptr<LoadWorkload>> workload) {
-  CHECK(workload.ok());
-  return *std::move(workload);
-}
 
 absl::StatusOr<std::unique_ptr<std::istream>> Open(const StudyWorkloadOptions& options,
                                                    std::string_view name) {
@@ -74,9 +65,9 @@ absl::Status WrongTrace(const absl::Status& why) {
 MakeWorkload ReplayOf(Trace read, const RequestForm& form, uint32_t block_tokens, Duration jitter) {
   return [trace = std::make_shared<const Trace>(std::move(read)), form, block_tokens, jitter](
              double load, uint64_t seed) {
-    return Made(
-        NewTraceReplay(Jittered(*trace, jitter, seed),
-                       {.form = form, .speed = load, .block_tokens = block_tokens, .seed = seed}));
+    return NewTraceReplay(
+        Jittered(*trace, jitter, seed),
+        {.form = form, .speed = load, .block_tokens = block_tokens, .seed = seed});
   };
 }
 
@@ -99,6 +90,9 @@ absl::StatusOr<StudyWorkload> OfLog(StudyWorkload workload, const StudyWorkloadO
   return workload;
 }
 
+// That a number has room for; so many are refused.
+constexpr double kUsersMost = 4e9;
+
 absl::StatusOr<StudyWorkload> Agents(StudyWorkload workload, const StudyWorkloadOptions& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<std::istream> in, Open(options, workload.name));
   absl::StatusOr<std::vector<AgentSession>> read = ReadAgentSessions(*in);
@@ -108,8 +102,9 @@ absl::StatusOr<StudyWorkload> Agents(StudyWorkload workload, const StudyWorkload
   LimitAgentSessions(kLimits, &*read);
   workload.make = [sessions = std::make_shared<const std::vector<AgentSession>>(*std::move(read)),
                    form = options.form](double load, uint64_t seed) {
-    return Made(NewAgentSessions(
-        *sessions, {.form = form, .users = static_cast<uint32_t>(load), .seed = seed}));
+    const double users = std::clamp(load, 0.0, kUsersMost);
+    return NewAgentSessions(*sessions,
+                            {.form = form, .users = static_cast<uint32_t>(users), .seed = seed});
   };
   return workload;
 }
@@ -124,7 +119,7 @@ MakeWorkload B2b(const RequestForm& form) {
     SharedPrefixOptions options{.form = form, .seed = seed};
     options.pace.arrivals.ladder = {
         {kB2bWarmUpRate, kB2bWarmUpRate, kB2bWarmUp}, {0, 0, kB2bPause}, {load, load, kB2bLasts}};
-    return Made(NewSharedPrefix(options));
+    return NewSharedPrefix(options);
   };
 }
 
@@ -135,7 +130,7 @@ MakeWorkload Catalogued(const RequestForm& form, const ChatsOptions& each, Durat
     options.per_second = load;
     options.lasts = lasts;
     options.seed = seed;
-    return Made(NewChats(options));
+    return NewChats(options);
   };
 }
 
@@ -211,13 +206,13 @@ std::optional<StudyWorkload> WithoutTrace(const std::string& name,
     workload.objectives = Within(seconds(2), milliseconds(50));
     const Duration lasts = options.duration.value_or(kCatalogueLasts);
     workload.make = [form, lasts](double load, uint64_t) {
-      return Made(NewMultiRoundQa({.form = form,
-                                   .users = 100,
-                                   .rounds = 10,
-                                   .per_second = load,
-                                   .history_tokens = 10'000,
-                                   .duration = lasts,
-                                   .warm_up = 0}));
+      return NewMultiRoundQa({.form = form,
+                              .users = 100,
+                              .rounds = 10,
+                              .per_second = load,
+                              .history_tokens = 10'000,
+                              .duration = lasts,
+                              .warm_up = 0});
     };
     return workload;
   }
@@ -229,7 +224,7 @@ std::optional<StudyWorkload> WithoutTrace(const std::string& name,
       FixedPromptsOptions prompts{.form = form, .seed = seed};
       prompts.pace.arrivals.per_second = load;
       prompts.pace.arrivals.duration = lasts;
-      return Made(NewFixedPrompts(prompts));
+      return NewFixedPrompts(prompts);
     };
     return workload;
   }

@@ -44,7 +44,7 @@ struct StudyWorkload {
   Objectives objectives;
   Duration warm_up{};
   std::optional<Duration> length = std::nullopt;  // nothing is asked after it
-  std::function<std::unique_ptr<LoadWorkload>(double load, uint64_t seed)> make;
+  MakeWorkload make;
 };
 
 struct StudyWorkloadOptions {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <fstream>
 #include <iostream>
@@ -60,6 +61,30 @@ absl::StatusOr<std::vector<uint64_t>> SeedsOf(std::string_view text) {
   return seeds;
 }
 
+// Names of curves in the result, and of pairs of which an interval is said: of each there is one.
+template <typename Value>
+absl::Status CheckOnce(std::string_view flag, std::vector<Value> values) {
+  std::sort(values.begin(), values.end());
+  const auto twice = std::adjacent_find(values.begin(), values.end());
+  if (twice == values.end()) return absl::OkStatus();
+  return WrongFlag(flag, fmt::format("wanted each of them once, got {} twice", *twice));
+}
+
+// Before anything is replayed: what the workload refuses would be found out an hour later.
+absl::Status CheckLoads(const bench::StudyPlan& plan) {
+  for (const double load : plan.loads) {
+    if (!(load > 0) || std::isinf(load)) return WrongFlag("--load", "wanted numbers above 0");
+    const auto workload = plan.workload(load, plan.seeds[0]);
+    if (workload.ok()) continue;
+    // It names the flag that the figure has in `penstock bench`.
+    const std::string why(workload.status().message());
+    const size_t flag = why.find(": ");
+    return WrongFlag("--load",
+                     fmt::format("{:g}: {}", load, flag == why.npos ? why : why.substr(flag + 2)));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<bench::Scenario> ScenarioOf(const ReplayFlags& flags) {
   bench::Scenario scenario;
   std::vector<sim::ServerSpec> own;
@@ -78,6 +103,9 @@ absl::StatusOr<bench::Scenario> ScenarioOf(const ReplayFlags& flags) {
   if (scenario.prefill_engines >= flags.engines) {
     return WrongFlag("--prefill-engines", "wanted fewer than --engines");
   }
+  if (scenario.prefill_engines > 0 && flags.api == "messages") {
+    return WrongFlag("--prefill-engines", "messages are not split, wanted another --api");
+  }
   scenario.gateways = flags.gateways;
   ASSIGN_OR_RETURN(scenario.metrics_age, TimeOf("--metrics-age", flags.metrics_age));
   scenario.gateway_time = std::chrono::microseconds(flags.gateway_us);
@@ -94,7 +122,9 @@ absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
   bench::StudyPlan plan;
   ASSIGN_OR_RETURN(plan.scenario, ScenarioOf(flags));
   ASSIGN_OR_RETURN(plan.seeds, SeedsOf(flags.seeds));
+  RETURN_IF_ERROR(CheckOnce("--seeds", plan.seeds));
   RETURN_IF_ERROR(bench::CheckPolicies(flags.policies));
+  RETURN_IF_ERROR(CheckOnce("--policy", flags.policies));
   plan.policies = flags.policies;
   bench::StudyWorkloadOptions options{.trace_file = flags.trace_file,
                                       .trace_pool = flags.trace_pool};
@@ -118,9 +148,14 @@ absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
   if (!flags.warm_up.empty()) {
     ASSIGN_OR_RETURN(plan.options.warm_up, TimeOf("--warm-up", flags.warm_up));
   }
+  if (flags.capacity && flags.loads.size() > 1) {
+    return WrongFlag("--load", "wanted one, from which --capacity looks on");
+  }
   plan.loads = flags.loads.empty() ? std::vector<double>{workload.load} : flags.loads;
+  RETURN_IF_ERROR(CheckLoads(plan));
   std::sort(plan.loads.begin(), plan.loads.end());
   plan.finds_capacity = flags.capacity;
+  plan.options.goes_on = [] { return interrupted == 0; };
   plan.threads = flags.jobs > 0
                      ? flags.jobs
                      : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -158,6 +193,13 @@ absl::Status WriteFile(std::string_view flag, const std::string& path, const std
   return out ? absl::OkStatus() : WrongFlag(flag, path + " cannot be written");
 }
 
+// Before anything is replayed. What is there is left alone until there is something else.
+absl::Status CheckWritable(std::string_view flag, const std::string& path) {
+  if (path.empty() || path == "-") return absl::OkStatus();
+  const std::ofstream out(path, std::ios::app);
+  return out ? absl::OkStatus() : WrongFlag(flag, path + " cannot be written");
+}
+
 absl::Status Write(const ReplayFlags& flags, const bench::StudyResult& result) {
   (flags.json_file == "-" ? std::cerr : std::cout) << bench::StudyText(result);
   if (!flags.html_file.empty()) {
@@ -172,6 +214,15 @@ absl::Status Write(const ReplayFlags& flags, const bench::StudyResult& result) {
   return WriteFile("--json", flags.json_file, json);
 }
 
+bool AnyCounts(const bench::StudyResult& result) {
+  for (const bench::StudySeries& series : result.series) {
+    for (const bench::StudyPoint& point : series.points) {
+      if (point.summary.all.requests > 0) return true;
+    }
+  }
+  return false;
+}
+
 int Fail(const absl::Status& status) {
   std::cerr << "penstock replay: " << status.message() << "\n";
   return 1;
@@ -182,8 +233,15 @@ int Fail(const absl::Status& status) {
 int RunReplay(const ReplayFlags& flags) {
   absl::StatusOr<bench::StudyPlan> plan = PlanOf(flags);
   if (!plan.ok()) return Fail(plan.status());
+  for (const auto& [flag, file] :
+       {std::pair("--json", &flags.json_file), std::pair("--html", &flags.html_file)}) {
+    if (const absl::Status status = CheckWritable(flag, *file); !status.ok()) return Fail(status);
+  }
   SetLogLevel(LogLevel::kError);
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  std::signal(SIGINT, [](int) {
+    interrupted = 1;
+    std::signal(SIGINT, SIG_DFL);  // of whoever does not want to wait for what is done
+  });
   bench::StudyResult result{
       .axis = plan->axis, .objectives = plan->objectives, .found_capacity = plan->finds_capacity};
   const int64_t now_s = RealClock().UnixNanos() / 1'000'000'000;
@@ -196,8 +254,13 @@ int RunReplay(const ReplayFlags& flags) {
   result.series = bench::RunStudy(
       *plan, [&](const bench::StudyProgress& progress) { return teller(progress); });
   teller.End();
+  result.interrupted = interrupted != 0;
   if (const absl::Status written = Write(flags, result); !written.ok()) return Fail(written);
-  return interrupted != 0 ? 130 : 0;
+  if (result.interrupted) return 130;
+  if (!AnyCounts(result)) {
+    return Fail(WrongFlag("--warm-up", "nothing was asked after it, so that nothing counts"));
+  }
+  return 0;
 }
 
 }  // namespace gw

@@ -87,7 +87,6 @@ void AddHow(CLI::App& replay, ReplayFlags& flags) {
           "Times as fast as the trace, requests/s, or users, as the workload has it; a point "
           "for each")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber)
       ->type_name("N,...");
   replay.add_flag("--capacity", flags.capacity,
                   "Look for the load at which 90 % of the requests are good, from --load on");
