@@ -20,6 +20,8 @@ absl::Status Wrong(std::string message) { return absl::InvalidArgumentError(std:
 
 constexpr double kTimeMax = 1e9;
 constexpr double kCountMax = 1e9;
+// Each takes memory in a replay, in use or not: some hundred MB for so many.
+constexpr double kBlocksMax = 1e7;
 
 struct TimeField {
   const char* name;
@@ -105,6 +107,9 @@ absl::StatusOr<ServerSpec> ReadEngine(std::string_view json) {
     }
   }
   if (kv_tokens) spec.kv_blocks = static_cast<uint32_t>(*kv_tokens / spec.block_tokens);
+  if (spec.kv_blocks > kBlocksMax) {
+    return Wrong(fmt::format("wanted at most {:g} KV blocks, got {}", kBlocksMax, spec.kv_blocks));
+  }
   if (spec.kv_blocks == 0) return Wrong("kv_tokens: wanted what its cache has room for");
   return spec;
 }
@@ -133,8 +138,13 @@ absl::StatusOr<std::vector<ServerSpec>> EnginesOf(std::string_view text, size_t 
     if (count > engines - std::min(engines, all.size())) {
       return Wrong("--engine: more in all than --engines");
     }
-    spec->kv_blocks =
-        static_cast<uint32_t>(std::clamp(spec->kv_blocks * cache_scale, 1.0, kCountMax));
+    const double blocks = spec->kv_blocks * cache_scale;
+    if (blocks > kBlocksMax) {
+      return Wrong(
+          fmt::format("--cache-scale: wanted at most {:g} KV blocks in an engine, got {:g}",
+                      kBlocksMax, blocks));
+    }
+    spec->kv_blocks = static_cast<uint32_t>(std::max(blocks, 1.0));
     all.insert(all.end(), count, *spec);
   }
   if (all.size() != engines) return Wrong("--engine: not as many in all as --engines");

@@ -39,6 +39,7 @@ TEST(EngineFile, AnErrorNamesTheField) {
   EXPECT_THAT(ErrorOf(R"({"preset":"q32h100","c":1})"), HasSubstr("c: no field of an engine"));
   EXPECT_THAT(ErrorOf(R"({"preset":"q32h100","c_us":"a"})"), HasSubstr("c_us: wanted a number"));
   EXPECT_THAT(ErrorOf(R"({"c_us":1})"), HasSubstr("kv_tokens: wanted"));
+  EXPECT_THAT(ErrorOf(R"({"kv_blocks":1000000000})"), HasSubstr("at most 1e+07 KV blocks"));
 }
 
 std::string EnginesError(std::string_view text, size_t engines) {
@@ -57,6 +58,8 @@ TEST(EngineFile, AFleetMayBeMixed) {
   EXPECT_EQ(DescribeEngines(*EnginesOf("own", 2, {own}, 1)), "2 x own");
   EXPECT_THAT(EnginesError("q30h200:2", 3), HasSubstr("not as many"));
   EXPECT_THAT(EnginesError("q30h200:4", 3), HasSubstr("more in all"));
+  EXPECT_THAT(std::string(EnginesOf("q30h200", 1, {}, 1000).status().message()),
+              HasSubstr("--cache-scale: wanted at most"));
   EXPECT_THAT(EnginesError("gpu", 3), HasSubstr("wanted one of"));
   EXPECT_THAT(EnginesError("q30h200:2,q32h100", 3), HasSubstr("PRESET:NUMBER"));
 }
