@@ -25,11 +25,13 @@ void Exchange::TakeDecodeHold(TimePoint now) {
 }
 
 // The first byte of an answer that comes as a whole is its last, and what an error says took no
-// prompt. A pair's first byte comes from the half that computed nothing.
+// prompt, be it an event of a stream that began with 200. A pair's first byte comes from the half
+// that computed nothing.
 void Exchange::LearnFirstToken(TimePoint now) {
   PoolMemory* const memory = routed_.pool()->memory.get();
   const bool says = observed_->response.event_stream() && observed_->status >= 200 &&
-                    observed_->status <= 299 && !tried_->pair.active;
+                    observed_->status <= 299 && !tried_->pair.active &&
+                    !observed_->response.reader().saw_error_event();
   if (memory == nullptr || !says) return;
   memory->OnFirstToken(tried_->hold.state(), UncachedTokens(tried_->decision), tried_->dispatched,
                        now);

@@ -114,6 +114,19 @@ TEST_F(RememberedTest, OnlyWhatIsNotHeldCounts) {
   ExpectNothingHeld();
 }
 
+TEST_F(RememberedTest, AStreamThatBeginsWithAnErrorTeachesNoSpeed) {
+  Ask(4000);
+  const EndpointState& state = *exchange_.endpoint().state;
+  clock_.Advance(milliseconds(1));
+  AnswerBegins();
+  exchange_.OnResponseBody("data: {\"error\":{\"message\":\"dead\",\"code\":500}}\n\n",
+                           clock_.Now());
+  AnswerEnds();
+  Close(state);
+  EXPECT_FLOAT_EQ(memory_->prefill_tokens_per_second(), 10'000);
+  ExpectNothingHeld();
+}
+
 TEST_F(RememberedTest, WhatIsNoStreamOrFailedTeachesNeither) {
   Ask(4000);
   const EndpointState& first = *exchange_.endpoint().state;
