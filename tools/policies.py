@@ -92,7 +92,7 @@ def studies():
     seeds = os.environ.get("SEEDS", "1-6" if ALL else "1")
     for case in cases:
         for policy in policies:
-            yield (f"capacity-{case}-{policy}",
+            yield (f"capacity-{case}-{policy}-seeds-{file_name(seeds)}",
                    [*CASES[case], "--policy", policy, "--seeds", seeds, "--capacity"])
     if not ALL:
         return
@@ -119,6 +119,7 @@ def run_missing():
             sys.exit(f"{name}: {ended.stderr[-2000:]}")
         study = json.loads(part.read_text())
         study["asked"] = command
+        study["command"] = " ".join(["penstock replay", *command])
         part.write_text(json.dumps(study, indent=1) + "\n")
         part.rename(path)
     return [name for name, _ in wanted]
