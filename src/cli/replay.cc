@@ -95,6 +95,11 @@ absl::StatusOr<bench::Scenario> ScenarioOf(const ReplayFlags& flags) {
       return WrongFlag("--engine-file",
                        fmt::format("{}: {}", path, std::string(spec.status().message())));
     }
+    if (sim::FindServerSpec(spec->name) ||
+        std::ranges::find(own, spec->name, &sim::ServerSpec::name) != own.end()) {
+      return WrongFlag("--engine-file",
+                       fmt::format("{}: name: another engine is called {}", path, spec->name));
+    }
     own.push_back(*std::move(spec));
   }
   ASSIGN_OR_RETURN(scenario.engines,
@@ -126,6 +131,12 @@ absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
   RETURN_IF_ERROR(bench::CheckPolicies(flags.policies));
   RETURN_IF_ERROR(CheckOnce("--policy", flags.policies));
   plan.policies = flags.policies;
+  if (!flags.trace_pool.empty() && flags.workload != "log") {
+    return WrongFlag("--trace-pool", "says something only with --workload log");
+  }
+  if (!flags.duration.empty() && flags.workload == "b2b") {
+    return WrongFlag("--duration", "b2b has stages of its own");
+  }
   bench::StudyWorkloadOptions options{.trace_file = flags.trace_file,
                                       .trace_pool = flags.trace_pool};
   options.form = {.api = flags.api == "chat"          ? ApiKind::kChatCompletions

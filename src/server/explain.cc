@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <span>
 
 #include "base/escape.h"
@@ -13,9 +14,16 @@ using Scores = std::vector<std::pair<std::string_view, float>>;
 
 std::string OrNone(const std::string& text) { return text.empty() ? "none" : text; }
 
+// Points are told to the thousandth, costs, which are seconds and may be a few microseconds, by
+// their digits.
+std::string ScoreText(double score) {
+  const bool small = score != 0 && std::abs(score) < 0.1;
+  return small ? fmt::format("{:.3g}", score) : fmt::format("{:.3f}", score);
+}
+
 std::string ScoresText(const Scores& scores, double sum) {
-  std::string out = fmt::format("score {:.3f}:", sum);
-  for (const auto& [name, score] : scores) out += fmt::format(" {} {:.3f}", name, score);
+  std::string out = fmt::format("score {}:", ScoreText(sum));
+  for (const auto& [name, score] : scores) out += fmt::format(" {} {}", name, ScoreText(score));
   return out;
 }
 
