@@ -40,6 +40,7 @@ text{fill:var(--soft);font:12px system-ui,sans-serif}.grid{stroke:var(--rule);fi
 .texts th,.texts td{text-align:left}
 th.over{text-align:left}
 @media print{body{margin:0;max-width:none;font-size:11px}
+h2,.note{break-after:avoid}.wide{overflow:visible}th,td{padding:.1rem .4rem;font-size:9px}
 .plots{grid-template-columns:1fr 1fr}}
 )";
 

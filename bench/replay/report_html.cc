@@ -84,10 +84,10 @@ void AppendPlots(std::string* out, const StudyResult& result) {
   };
   add("Goodput", "% of requests that are good",
       [](const StudyPoint& point) { return point.good_share() * 100; });
-  add("Time to first token, mean", "TTFT, ms",
-      [](const StudyPoint& point) { return point.summary.all.ttft.mean * 1e3; });
-  add("Time to first token, p99", "TTFT p99, ms",
-      [](const StudyPoint& point) { return point.summary.all.ttft.p99 * 1e3; });
+  add("Time to first token, mean", "TTFT, s",
+      [](const StudyPoint& point) { return point.summary.all.ttft.mean; });
+  add("Time to first token, p99", "TTFT p99, s",
+      [](const StudyPoint& point) { return point.summary.all.ttft.p99; });
   add("Time per output token, mean", "TPOT, ms",
       [](const StudyPoint& point) { return point.summary.all.tpot.mean * 1e3; });
   add("Time per output token, p99", "TPOT p99, ms",
