@@ -27,22 +27,16 @@ PORT, ADMIN = 18720, 18721
 FIRST_OCTET = 80  # replicas are 127.0.0.80 and on
 
 
-def objects(policy, replicas):
-    text = fleet.OBJECTS.format(listener=fleet.HTTP.format(port=PORT), strategy="DEFAULT")
-    text = text.replace("{inference.networking.x-k8s.io/routing-strategy: DEFAULT}",
-                        f"{{penstock.dev/routing-strategy: {policy}}}")
-    for i in range(replicas):
-        text += fleet.POD.format(name=f"r{i}", role="both", ip=f"127.0.0.{FIRST_OCTET + i}")
-    return text
+def ips(count):
+    return [f"127.0.0.{FIRST_OCTET + i}" for i in range(count)]
 
 
 def over_http(folder, trace, load, options):
     """A new gateway and new replicas each time: caches are empty, as a replay's are."""
     files = folder / "objects.yaml"
-    files.write_text(objects(options.policy, options.engines))
+    files.write_text(fleet.pool_objects(options.policy, PORT, ips(options.engines)))
     result = folder / "wire.json"
-    processes = []
-    try:
+    with fleet.ended_afterwards() as processes:
         # As many tokens of context as a trace asks for.
         processes.append(subprocess.Popen(
             [PENSTOCK, "sim", "--replicas", str(options.engines), "--listen",
@@ -59,11 +53,6 @@ def over_http(folder, trace, load, options):
              "completions", "--ignore-eos", "--workload", "trace", "--trace", trace, "--speed",
              str(load), "--patience", "300s", "--json", result], check=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
     figures = json.loads(result.read_text())["summary"]
     return {"TTFT mean, ms": figures["ttft"]["mean_ms"], "TTFT p50, ms": figures["ttft"]["p50_ms"],
             "TPOT mean, ms": figures["tpot"]["mean_ms"], "cached": figures["cached_share"],

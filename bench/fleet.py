@@ -5,6 +5,7 @@ runs: the others are stopped (SIGSTOP), so that a gateway's scraping disturbs no
 """
 
 import base64
+import contextlib
 import os
 import pathlib
 import resource
@@ -93,7 +94,7 @@ apiVersion: inference.networking.k8s.io/v1
 kind: InferencePool
 metadata:
   name: bench
-  annotations: {{inference.networking.x-k8s.io/routing-strategy: {strategy}}}
+  annotations: {{penstock.dev/routing-strategy: {strategy}}}
 spec:
   selector: {{matchLabels: {{app: bench}}}}
   targetPorts: [{{number: 8000}}]
@@ -155,6 +156,25 @@ def make_certificate(folder):
                     "-addext", "subjectAltName=DNS:bench,IP:127.0.0.1", "-keyout", str(key),
                     "-out", str(chain)], check=True, capture_output=True)
     return chain, key
+
+
+def pool_objects(strategy, port, ips):
+    """A Gateway on that port, and a pool of those replicas that is routed by that strategy."""
+    text = OBJECTS.format(listener=HTTP.format(port=port), strategy=strategy)
+    return text + "".join(POD.format(name=f"r{i}", role="both", ip=ip) for i, ip in enumerate(ips))
+
+
+@contextlib.contextmanager
+def ended_afterwards():
+    """A list of processes that are ended, in its order, when the block is left."""
+    processes = []
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
 
 
 def wait_http(url, seconds=60):

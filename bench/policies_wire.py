@@ -26,13 +26,8 @@ FIRST_OCTET = 91
 POLICIES = "COST,token-cost,PREFIX_CACHE,lmetric-gate,lmetric,least-request,round-robin"
 
 
-def objects(policy, replicas):
-    text = fleet.OBJECTS.format(listener=fleet.HTTP.format(port=PORT), strategy="DEFAULT")
-    text = text.replace("{inference.networking.x-k8s.io/routing-strategy: DEFAULT}",
-                        f"{{penstock.dev/routing-strategy: {policy}}}")
-    return text + "".join(fleet.POD.format(name=f"r{i}", role="both",
-                                           ip=f"127.0.0.{FIRST_OCTET + i}")
-                          for i in range(replicas))
+def ips(count):
+    return [f"127.0.0.{FIRST_OCTET + i}" for i in range(count)]
 
 
 def started(*command):
@@ -42,9 +37,8 @@ def started(*command):
 
 def measure(folder, policy, options):
     files, result = folder / "objects.yaml", folder / "result.json"
-    files.write_text(objects(policy, options.replicas))
-    processes = []
-    try:
+    files.write_text(fleet.pool_objects(policy, PORT, ips(options.replicas)))
+    with fleet.ended_afterwards() as processes:
         processes.append(started("sim", "--replicas", options.replicas, "--listen",
                                  f"127.0.0.{FIRST_OCTET}:8000", "--model", "m", "--preset",
                                  options.preset))
@@ -59,11 +53,6 @@ def measure(folder, policy, options):
              "4000", "--output-tokens", "60", "--ignore-eos", "--warm-up", "0", "--duration",
              options.duration, "--goodput", "ttft=500ms,tpot=50ms", "--json", result,
              "--json-requests"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
     return json.loads(result.read_text())
 
 

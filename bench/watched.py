@@ -122,9 +122,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, running(
             "sim", "--listen", f"{REPLICA}:8000", "--model", "m", "--preset", "instant"):
         objects = pathlib.Path(folder) / "objects.yaml"
-        objects.write_text(
-            fleet.OBJECTS.format(listener=fleet.HTTP.format(port=PORT), strategy="PREFIX_CACHE") +
-            fleet.POD.format(name="replica", role="both", ip=REPLICA))
+        objects.write_text(fleet.pool_objects("PREFIX_CACHE", PORT, [REPLICA]))
         fleet.wait_http(f"http://{REPLICA}:8000/health")
         for _ in range(options.rounds):
             for way in WAYS:
