@@ -23,23 +23,20 @@ constexpr uint64_t kPrefillId = uint64_t{1} << 63;
 constexpr std::string_view kTooLong =
     R"({"error":{"message":"longer than the KV cache","type":"BadRequestError","code":400}})";
 
+http::ResponseHead HeadOf(int status, std::string_view content_type) {
+  http::ResponseHead head;
+  head.status = status;
+  head.headers.Add("content-type", content_type);
+  return head;
+}
+
 const http::ResponseHead& TooLongHead() {
-  static const http::ResponseHead head = [] {
-    http::ResponseHead made;
-    made.status = 400;
-    made.headers.Add("content-type", "application/json");
-    return made;
-  }();
+  static const http::ResponseHead head = HeadOf(400, "application/json");
   return head;
 }
 
 const http::ResponseHead& StreamHead() {
-  static const http::ResponseHead head = [] {
-    http::ResponseHead made;
-    made.status = 200;
-    made.headers.Add("content-type", "text/event-stream");
-    return made;
-  }();
+  static const http::ResponseHead head = HeadOf(200, "text/event-stream");
   return head;
 }
 

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -168,12 +167,6 @@ bench::Result ResultOf(const BenchFlags& flags, const Plan& plan, size_t target,
   result.requests = std::move(run.records);
   result.groups = std::move(run.groups);
   return result;
-}
-
-absl::Status WriteFile(std::string_view flag, const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::trunc);
-  out << text << std::flush;
-  return out ? absl::OkStatus() : WrongFlag(flag, path + " cannot be written");
 }
 
 // Where standard output is a document, text is not.

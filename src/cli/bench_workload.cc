@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
 #include <utility>
 
@@ -29,11 +30,8 @@ void SetIfGiven(const std::optional<T>& given, T* value) {
 }
 
 absl::StatusOr<bench::RequestForm> FormOf(const BenchFlags& flags) {
-  bench::RequestForm form{.api = flags.api == "chat"          ? ApiKind::kChatCompletions
-                                 : flags.api == "completions" ? ApiKind::kCompletions
-                                                              : ApiKind::kMessages,
-                          .model = flags.model,
-                          .ignore_eos = flags.ignore_eos};
+  bench::RequestForm form{
+      .api = ApiNamed(flags.api), .model = flags.model, .ignore_eos = flags.ignore_eos};
   RETURN_IF_ERROR(bench::CheckForm(form));
   return form;
 }
@@ -189,6 +187,17 @@ absl::StatusOr<Duration> TimeOf(std::string_view flag, std::string_view text) {
   const std::optional<Duration> time = api::ParseDuration(text);
   if (time && *time > Duration::zero()) return *time;
   return WrongFlag(flag, fmt::format("wanted a time such as 20s or 5m, got \"{}\"", text));
+}
+
+ApiKind ApiNamed(std::string_view name) {
+  if (name == "chat") return ApiKind::kChatCompletions;
+  return name == "completions" ? ApiKind::kCompletions : ApiKind::kMessages;
+}
+
+absl::Status WriteFile(std::string_view flag, const std::string& path, const std::string& text) {
+  std::ofstream out(path, std::ios::trunc);
+  out << text << std::flush;
+  return out ? absl::OkStatus() : WrongFlag(flag, path + " cannot be written");
 }
 
 absl::StatusOr<bench::Objectives> ObjectivesOf(std::string_view text) {

@@ -139,10 +139,7 @@ absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
   }
   bench::StudyWorkloadOptions options{.trace_file = flags.trace_file,
                                       .trace_pool = flags.trace_pool};
-  options.form = {.api = flags.api == "chat"          ? ApiKind::kChatCompletions
-                         : flags.api == "completions" ? ApiKind::kCompletions
-                                                      : ApiKind::kMessages,
-                  .model = "model"};
+  options.form = {.api = ApiNamed(flags.api), .model = "model"};
   if (!flags.duration.empty()) {
     ASSIGN_OR_RETURN(options.duration, TimeOf("--duration", flags.duration));
   }
@@ -197,12 +194,6 @@ class Teller {
  private:
   const bool is_terminal_ = isatty(STDERR_FILENO) != 0;
 };
-
-absl::Status WriteFile(std::string_view flag, const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::trunc);
-  out << text << std::flush;
-  return out ? absl::OkStatus() : WrongFlag(flag, path + " cannot be written");
-}
 
 // Before anything is replayed. What is there is left alone until there is something else.
 absl::Status CheckWritable(std::string_view flag, const std::string& path) {
