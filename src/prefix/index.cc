@@ -70,9 +70,19 @@ struct PrefixIndex::Impl {
       ShardOf(hashes[at]).PrefetchRun(hashes[at]);
     }
   }
-  bool Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held, bool may_append);
+  // `first`: number of hashes[0] in its prompt, as in all below.
+  bool Walk(std::span<const uint64_t> hashes, size_t first, const Touch& touch, uint32_t held,
+            bool may_append);
+  void WalkAll(std::span<const uint64_t> hashes, size_t first, const Touch& touch, uint32_t held);
   size_t EndOfNew(std::span<const uint64_t> hashes, size_t at);
-  bool AddRuns(std::span<const uint64_t> hashes, size_t base, const Touch& touch);
+  bool AddRuns(std::span<const uint64_t> hashes, size_t first, size_t from, const Touch& touch);
+  BlockPlace UseMarks(std::span<const uint64_t> marks, const Touch& touch);
+  size_t UseRunBehind(const BlockPlace& place, std::span<const uint64_t> tail, size_t first,
+                      const Touch& touch);
+  template <class F>
+  void ForEachRun(std::span<const uint64_t> hashes, size_t first, F f);
+  void NameMarks(std::span<const uint64_t> hashes, size_t first, const BlockPlace& begin);
+  void NameAllMarks(std::span<const uint64_t> hashes, size_t first, size_t held);
 
   const Options options;
   Endpoints endpoints;
@@ -101,15 +111,15 @@ size_t PrefixIndex::Impl::fixed_bytes() const {
 // One walk over the runs that the prompt meets, and what is new between and behind them. False:
 // another thread wrote some of that meanwhile, so that a run was met which the touch's endpoint is
 // not said to hold.
-bool PrefixIndex::Impl::Walk(std::span<const uint64_t> hashes, const Touch& touch, uint32_t held,
-                             bool may_append) {
+bool PrefixIndex::Impl::Walk(std::span<const uint64_t> hashes, size_t first, const Touch& touch,
+                             uint32_t held, bool may_append) {
   size_t at = 0;
   size_t begin = 0;  // of the run that was met last
   IndexShard::Met last;
   while (at < hashes.size()) {
     const auto rest = hashes.subspan(at);
-    const auto base = static_cast<uint32_t>(at);
-    const auto met = ShardOf(rest.front()).Use(rest, base, touch, held > base ? held - base : 0);
+    const auto base = static_cast<uint32_t>(first + at);
+    const auto met = ShardOf(rest.front()).Use(rest, base, touch, held > at ? held - at : 0);
     if (met.blocks != 0) {
       begin = at;
       last = met;
@@ -119,12 +129,12 @@ bool PrefixIndex::Impl::Walk(std::span<const uint64_t> hashes, const Touch& touc
     if (may_append && last.to_its_end && last.blocks < kRunBlocksMax) {
       const size_t end = std::min<size_t>(begin + kRunBlocksMax, hashes.size());
       const auto grown = hashes.subspan(begin, end - begin);
-      const auto run_base = static_cast<uint32_t>(begin);
+      const auto run_base = static_cast<uint32_t>(first + begin);
       if (!ShardOf(grown.front()).Append(grown, run_base, last.blocks, touch)) return false;
       at = end;
     } else {
       const size_t end = EndOfNew(hashes, at);
-      if (!AddRuns(hashes.first(end), at, touch)) return false;
+      if (!AddRuns(hashes.first(end), first, at, touch)) return false;
       at = end;
     }
     last = {};
@@ -143,15 +153,54 @@ size_t PrefixIndex::Impl::EndOfNew(std::span<const uint64_t> hashes, size_t at) 
 
 // The last one first: what was written first is forgotten first, and the end of a prompt is of no
 // use without its beginning.
-bool PrefixIndex::Impl::AddRuns(std::span<const uint64_t> hashes, size_t base, const Touch& touch) {
+bool PrefixIndex::Impl::AddRuns(std::span<const uint64_t> hashes, size_t first, size_t from,
+                                const Touch& touch) {
   bool added = true;
-  const size_t runs = (hashes.size() - base + kRunBlocksMax - 1) / kRunBlocksMax;
+  const size_t runs = (hashes.size() - from + kRunBlocksMax - 1) / kRunBlocksMax;
   for (size_t i = runs; i-- > 0;) {
-    const size_t at = base + i * kRunBlocksMax;
+    const size_t at = from + i * kRunBlocksMax;
     const auto rest = hashes.subspan(at);
-    added &= ShardOf(rest.front()).Add(rest, static_cast<uint32_t>(at), touch);
+    added &= ShardOf(rest.front()).Add(rest, static_cast<uint32_t>(first + at), touch);
   }
   return added;
+}
+
+void PrefixIndex::Impl::WalkAll(std::span<const uint64_t> hashes, size_t first, const Touch& touch,
+                                uint32_t held) {
+  // To append may fail for want of room, and then it will again.
+  for (int i = 0; i < kWalksMax && !Walk(hashes, first, touch, held, i % 2 == 0); ++i) {
+  }
+}
+
+// f(at, blocks) for each run that the prompt meets, from hashes[at] on.
+template <class F>
+void PrefixIndex::Impl::ForEachRun(std::span<const uint64_t> hashes, size_t first, F f) {
+  for (size_t at = 0; at < hashes.size();) {
+    const auto rest = hashes.subspan(at);
+    const uint32_t blocks = ShardOf(rest.front()).Peek(rest, static_cast<uint32_t>(first + at));
+    if (blocks == 0) return;
+    f(at, blocks);
+    at += blocks;
+  }
+}
+
+// Of blocks that stand in one run, the first of them at `begin`.
+void PrefixIndex::Impl::NameMarks(std::span<const uint64_t> hashes, size_t first,
+                                  const BlockPlace& begin) {
+  const size_t before = kMarkStride - 1 - first % kMarkStride;
+  for (size_t at = before; at < hashes.size(); at += kMarkStride) {
+    names.Put(hashes[at], {begin.run, begin.base, begin.offset + static_cast<uint32_t>(at),
+                           static_cast<uint32_t>(hashes[at])});
+  }
+}
+
+void PrefixIndex::Impl::NameAllMarks(std::span<const uint64_t> hashes, size_t first, size_t held) {
+  if (!options.marks || MarkedOf(first + hashes.size()) <= first + held) return;
+  ForEachRun(hashes, first, [&](size_t at, uint32_t blocks) {
+    if (at + blocks <= held) return;
+    const auto base = static_cast<uint32_t>(first + at);
+    NameMarks(hashes.subspan(at, blocks), first + at, {hashes[at], base, 0, 0});
+  });
 }
 
 PrefixIndex::PrefixIndex(const Options& options) {
@@ -193,10 +242,70 @@ void PrefixIndex::Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32
     impl_->PrefetchNames(hashes);
     impl_->PrefetchRuns(hashes);
   }
-  // To append may fail for want of room, and then it will again.
-  for (int i = 0; i < kWalksMax && !impl_->Walk(hashes, touch, held, i % 2 == 0); ++i) {
-  }
+  impl_->WalkAll(hashes, 0, touch, held);
   impl_->endpoints.End(touch, blocks_max);
+  impl_->NameAllMarks(hashes, 0, held);
+}
+
+// Where the last of the marks stands; a run of no name: not known.
+BlockPlace PrefixIndex::Impl::UseMarks(std::span<const uint64_t> marks, const Touch& touch) {
+  BlockPlace last;  // of the run that is met, where the last mark in it stands
+  for (size_t i = 0; i < marks.size(); ++i) {
+    BlockPlace place;
+    const size_t number = (i + 1) * kMarkStride - 1;
+    if (!names.Find(marks[i], &place) || place.base + place.offset != number) continue;
+    // The prompt leaves a run where the next one begins, or before.
+    if (last.run != 0 && last.run != place.run) {
+      const uint32_t end = place.base > last.base ? place.base - last.base : 0;
+      ShardOf(last.run).UseUpTo(last, end, touch);
+    }
+    last = place;
+  }
+  const bool is_last = last.base + last.offset + 1 == marks.size() * kMarkStride;
+  if (last.run != 0 && !is_last) ShardOf(last.run).UseUpTo(last, 0, touch);
+  return is_last ? last : BlockPlace{};
+}
+
+// The part of the tail that goes on in the run of the block before it. Returns its blocks.
+size_t PrefixIndex::Impl::UseRunBehind(const BlockPlace& place, std::span<const uint64_t> tail,
+                                       size_t first, const Touch& touch) {
+  IndexShard::Met met;
+  if (!ShardOf(place.run).UseBehind(place, tail, touch, &met)) return 0;
+  size_t used = met.blocks;
+  BlockPlace end = place;
+  end.offset += met.blocks;
+  if (met.blocks > 0) end.hash = static_cast<uint32_t>(tail[met.blocks - 1]);
+  if (met.to_its_end && end.offset + 1 < kRunBlocksMax && used < tail.size()) {
+    const size_t room = kRunBlocksMax - 1 - end.offset;
+    const auto more = tail.subspan(used, std::min(room, tail.size() - used));
+    const bool is_new = !ShardOf(more.front()).Has(more.front());
+    if (is_new && ShardOf(place.run).AppendBehind(end, more, touch)) used += more.size();
+  }
+  BlockPlace begin = place;
+  ++begin.offset;
+  NameMarks(tail.first(used), first, begin);
+  return used;
+}
+
+void PrefixIndex::InsertBehind(std::span<const uint64_t> marks, std::span<const uint64_t> tail,
+                               uint32_t slot, uint64_t blocks_max) {
+  CHECK(slot < impl_->options.endpoints_max && impl_->options.marks);
+  blocks_max = impl_->options.guesses_evictions ? std::min(blocks_max, kBlocksMaxMax) : 0;
+  const size_t marked = marks.size() * kMarkStride;
+  if (blocks_max != 0) {
+    // The end of what is too long counts for nothing.
+    if (marked >= blocks_max) tail = {};
+    tail = tail.first(std::min<size_t>(tail.size(), blocks_max - std::min(marked, blocks_max)));
+  }
+  const Touch touch = impl_->endpoints.Begin(slot, marked + tail.size(), blocks_max);
+  size_t at = 0;
+  if (!marks.empty()) {
+    const BlockPlace place = impl_->UseMarks(marks, touch);
+    if (place.run != 0) at = impl_->UseRunBehind(place, tail, marked, touch);
+  }
+  impl_->WalkAll(tail.subspan(at), marked + at, touch, 0);
+  impl_->endpoints.End(touch, blocks_max);
+  impl_->NameAllMarks(tail.subspan(at), marked + at, 0);
 }
 
 void PrefixIndex::Prefetch(std::span<const uint64_t> hashes) { impl_->PrefetchNames(hashes); }

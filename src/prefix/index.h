@@ -28,6 +28,8 @@ class PrefixIndex {
     size_t names_bytes_max = 0;    // of them, for names of single blocks: 24 bytes each
     size_t shards = 64;            // power of two
     size_t endpoints_max = 65536;  // slots are below this; at most 65536
+    // True: one block in kMarkStride of what is inserted is named, so that InsertBehind finds it.
+    bool marks = false;
     // False: Insert's blocks_max says nothing, since all that endpoints forget is told
     // (RemoveBlock).
     bool guesses_evictions = true;
@@ -61,6 +63,17 @@ class PrefixIndex {
   // be there once it would be more, the ends of prompts before their beginnings.
   void Insert(std::span<const uint64_t> hashes, uint32_t slot, uint32_t held = 0,
               uint64_t blocks_max = 0);
+
+  // What another index says of an insertion, in a few words: the hashes of the prompt's first
+  // blocks are not told, but one in kMarkStride of them (its last one), the `marks`. `tail` is all
+  // that is behind them. Whatever is known here of the marks' blocks, and of those between them
+  // where the endpoint holds those, is used by the endpoint just now; and it holds the tail behind
+  // them. REQUIRES: Options::marks
+  void InsertBehind(std::span<const uint64_t> marks, std::span<const uint64_t> tail, uint32_t slot,
+                    uint64_t blocks_max);
+  static constexpr size_t kMarkStride = 32;
+  // As many leading blocks of a prompt are told by marks alone if the receiver knows of `held`.
+  static constexpr size_t MarkedOf(size_t held) { return held / kMarkStride * kMarkStride; }
 
   // Single blocks, for who learns of them one by one: the events of a model server's KV cache. What
   // was given no name, or long ago, is not found. A name is that of a place, and an insertion may

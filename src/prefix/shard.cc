@@ -32,21 +32,24 @@ uint32_t* IndexShard::HashCell(Run& run, uint32_t number) {
   return run.hash_cells() > 1 ? &cells_[run.hashes].numbers[number] : &run.hashes;
 }
 
-// How many leading blocks of the run the prompt has. REQUIRES: the first one is the prompt's
+// How many leading blocks of the run the prompt has, whose blocks from the run's number `first` on
+// are `hashes`. REQUIRES: the one before that is the prompt's, or, of the first, that itself
 //
 // Hashes are chained: blocks of one hash have the same blocks before them, so that the last one
 // tells of all, and what differs somewhere is searched by halves.
-uint32_t IndexShard::Matched(const Run& run, std::span<const uint64_t> hashes) const {
-  const auto end = static_cast<uint32_t>(std::min<size_t>(run.blocks, hashes.size()));
+uint32_t IndexShard::Matched(const Run& run, std::span<const uint64_t> hashes,
+                             uint32_t first) const {
+  const auto end = static_cast<uint32_t>(std::min<size_t>(run.blocks, first + hashes.size()));
   const uint32_t* numbers = run.hash_cells() > 1 ? cells_[run.hashes].numbers : &run.hashes;
   const auto is_same = [&](uint32_t block) {
     const uint32_t at = block - 1;
     return cells_[numbers[at / kCellHashes]].hashes[at % kCellHashes] ==
-           static_cast<uint32_t>(hashes[block]);
+           static_cast<uint32_t>(hashes[block - first]);
   };
-  if (end == run.blocks && run.last == static_cast<uint32_t>(hashes[end - 1])) return end;
-  if (end == 1 || is_same(end - 1)) return end;
-  uint32_t same = 0;
+  uint32_t same = first == 0 ? 0 : first - 1;
+  if (end <= same + 1) return same + 1;
+  if (end == run.blocks && run.last == static_cast<uint32_t>(hashes[end - 1 - first])) return end;
+  if (is_same(end - 1)) return end;
   uint32_t differs = end - 1;
   while (differs - same > 1) {
     const uint32_t middle = (same + differs) / 2;
@@ -102,30 +105,30 @@ uint32_t IndexShard::Peek(std::span<const uint64_t> hashes, uint32_t base) const
   return cell == 0 || cells_[cell].run.base != base ? 0 : Matched(cells_[cell].run, hashes);
 }
 
-// nullptr: it is not where it was.
-Run* IndexShard::FindBlock(const BlockPlace& place) {
-  if (!has_room()) return nullptr;
+// The cell of its run; 0: it is not where it was.
+uint32_t IndexShard::FindBlock(const BlockPlace& place) {
+  if (!has_room()) return 0;
   const uint32_t cell = table_.Find(place.run);
-  if (cell == 0) return nullptr;
+  if (cell == 0) return 0;
   Run& run = cells_[cell].run;
-  if (run.base != place.base || place.offset >= run.blocks) return nullptr;
-  if (place.offset == 0) return &run;
+  if (run.base != place.base || place.offset >= run.blocks) return 0;
+  if (place.offset == 0) return cell;
   const uint32_t at = place.offset - 1;
   const uint32_t hash = cells_[*HashCell(run, at / kCellHashes)].hashes[at % kCellHashes];
-  return hash == place.hash ? &run : nullptr;
+  return hash == place.hash ? cell : 0;
 }
 
 bool IndexShard::HoldsBlock(const BlockPlace& place, uint32_t slot) {
   const MutexLock lock(mutex_);
-  Run* run = FindBlock(place);
-  return run != nullptr && holders_.HeldBy(run, slot) > place.offset;
+  const uint32_t cell = FindBlock(place);
+  return cell != 0 && holders_.HeldBy(&cells_[cell].run, slot) > place.offset;
 }
 
 bool IndexShard::RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector<Move>* moves) {
   const MutexLock lock(mutex_);
-  Run* run = FindBlock(place);
-  if (run == nullptr || holders_.HeldBy(run, slot) <= place.offset) return false;
-  holders_.Trim(run, slot, place.offset, moves);
+  const uint32_t cell = FindBlock(place);
+  if (cell == 0 || holders_.HeldBy(&cells_[cell].run, slot) <= place.offset) return false;
+  holders_.Trim(&cells_[cell].run, slot, place.offset, moves);
   return true;
 }
 
@@ -175,14 +178,55 @@ bool IndexShard::Append(std::span<const uint64_t> hashes, uint32_t base, uint32_
   const uint32_t cell = table_.Find(hashes.front());
   if (cell == 0) return false;
   Run& run = cells_[cell].run;
-  const auto all = static_cast<uint32_t>(hashes.size());
   // As many blocks may be other ones: the run may have been cut and have grown again.
   if (run.base != base || run.blocks != blocks || Matched(run, hashes) != blocks) return false;
-  const uint32_t more =
+  return Grow(cell, hashes.subspan(blocks), touch);
+}
+
+bool IndexShard::UseBehind(const BlockPlace& place, std::span<const uint64_t> behind,
+                           const Touch& touch, Met* met) {
+  const MutexLock lock(mutex_);
+  const uint32_t cell = FindBlock(place);
+  if (cell == 0) return false;
+  Run& run = cells_[cell].run;
+  const uint32_t matched = Matched(run, behind, place.offset + 1);
+  run.met = static_cast<uint16_t>(std::max<uint32_t>(run.met, matched));
+  *met = {matched - place.offset - 1, matched == run.blocks};
+  Hold(cell, touch, matched);
+  return true;
+}
+
+bool IndexShard::AppendBehind(const BlockPlace& place, std::span<const uint64_t> more,
+                              const Touch& touch) {
+  const MutexLock lock(mutex_);
+  const uint32_t cell = FindBlock(place);
+  return cell != 0 && cells_[cell].run.blocks == place.offset + 1 && Grow(cell, more, touch);
+}
+
+bool IndexShard::UseUpTo(const BlockPlace& place, uint32_t end, const Touch& touch) {
+  const MutexLock lock(mutex_);
+  const uint32_t cell = FindBlock(place);
+  if (cell == 0) return false;
+  Run& run = cells_[cell].run;
+  const uint32_t held = std::min(end, holders_.HeldBy(&run, touch.slot));
+  const uint32_t used = std::max(place.offset + 1, held);
+  run.met =
+      static_cast<uint16_t>(std::max<uint32_t>(run.met, std::min<uint32_t>(used, run.blocks)));
+  Hold(cell, touch, used);
+  return true;
+}
+
+// Puts more blocks behind all of the run's, and holds all of it.
+bool IndexShard::Grow(uint32_t cell, std::span<const uint64_t> more, const Touch& touch) {
+  Run& run = cells_[cell].run;
+  const uint32_t blocks = run.blocks;
+  const auto all = static_cast<uint32_t>(blocks + more.size());
+  DCHECK(all <= kRunBlocksMax);
+  const uint32_t cells =
       Run::CellsOf(all) - run.hash_cells() + (Run::CellsOf(all) > 1 && run.hash_cells() <= 1);
-  if (!Reserve(more, cell) || run.blocks != blocks) return false;
+  if (!Reserve(cells, cell) || run.blocks != blocks) return false;
   holders_.Clamp(&run, blocks);
-  PutHashes(&run, hashes.subspan(blocks));
+  PutHashes(&run, more);
   // Only what was met earns another round, and this is as new as what it was put behind.
   if (run.met == blocks) run.met = static_cast<uint16_t>(all);
   Hold(cell, touch, all);

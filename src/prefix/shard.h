@@ -59,6 +59,17 @@ class alignas(64) IndexShard {
   // not just these any more, or no room. REQUIRES: blocks < hashes.size() <= kRunBlocksMax
   bool Append(std::span<const uint64_t> hashes, uint32_t base, uint32_t blocks, const Touch& touch);
 
+  // The same for who knows a prompt only from one of its blocks on, by where that stands: `behind`
+  // is what follows it. Met counts what was met behind the place, which is within reach of the
+  // touch's endpoint as well. False: the block is no longer there.
+  bool UseBehind(const BlockPlace& place, std::span<const uint64_t> behind, const Touch& touch,
+                 Met* met);
+  // Puts `more` behind the run's `blocks`, the last of which stands at the place.
+  bool AppendBehind(const BlockPlace& place, std::span<const uint64_t> more, const Touch& touch);
+  // The endpoint uses the block at the place, those before it in its run, and those behind it that
+  // it holds anyway, below number `end` of the run. False: the block is no longer there.
+  bool UseUpTo(const BlockPlace& place, uint32_t end, const Touch& touch);
+
   // How many leading blocks of the run the prompt has, whoever holds them.
   uint32_t Peek(std::span<const uint64_t> hashes, uint32_t base) const;
   bool HoldsBlock(const BlockPlace& place, uint32_t slot);
@@ -76,10 +87,12 @@ class alignas(64) IndexShard {
 
  private:
   bool has_room() const { return cells_max_ != 0; }
-  uint32_t Matched(const Run& run, std::span<const uint64_t> hashes) const
+  uint32_t Matched(const Run& run, std::span<const uint64_t> hashes, uint32_t first = 0) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Grow(uint32_t cell, std::span<const uint64_t> more, const Touch& touch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t* HashCell(Run& run, uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Run* FindBlock(const BlockPlace& place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t FindBlock(const BlockPlace& place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Stores hashes behind the run's blocks. REQUIRES: the cells for them are unused
   void PutHashes(Run* run, std::span<const uint64_t> hashes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Hold(uint32_t cell, const Touch& touch, uint32_t blocks)
