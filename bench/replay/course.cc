@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/random.h"
 #include "bench/replay/model.h"
 #include "bench/virtual/fleet.h"
 
@@ -20,6 +21,7 @@ constexpr char kModel[] = "model";
 FleetOptions OptionsOf(const Scenario& scenario) {
   FleetOptions options{.replicas = scenario.engines,
                        .gateways = scenario.gateways,
+                       .peers = scenario.gateways > 1 ? scenario.peers : std::nullopt,
                        .page_time = scenario.page_time,
                        .seed = scenario.seed};
   options.scrape.interval = scenario.metrics_age;
@@ -73,7 +75,7 @@ class Course {
   std::vector<bool> present_;                  // of the engines: whether the pool has its Pod
   std::unordered_map<uint64_t, Asked> asked_;  // in flight
   uint64_t armings_ = 0;                       // timers of an earlier one are over
-  size_t dealt_ = 0;
+  Random dealing_{Random(scenario_.seed).Next()};
   Duration last_asked_{};
   bool stopped_ = false;
   FleetRecorder recorder_;
@@ -177,7 +179,7 @@ void Course::Send(Ask ask) {
     return;
   }
   request->body_time = scenario_.gateway_time;
-  const size_t gateway = dealt_++ % static_cast<size_t>(scenario_.gateways);
+  const uint64_t gateway = dealing_.Below(static_cast<uint64_t>(scenario_.gateways));
   asked_.emplace(fleet_.next_id(), Asked{std::move(ask), std::move(text)});
   fleet_.Send(gateway, 0, *std::move(request));
 }

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/meta.h"
 #include "base/clock.h"
 #include "bench/replay/events.h"
+#include "bench/virtual/peers.h"
 #include "sim/engine/server_spec.h"
 
 namespace gw::bench {
@@ -24,7 +26,8 @@ struct Scenario {
   std::vector<sim::ServerSpec> engines;  // one for each replica of the pool
   size_t prefill_engines = 0;            // the first ones compute prompts only; 0: none does
   api::StringMap annotations;            // of their InferencePool: how is decided
-  int gateways = 1;                      // that do not know of each other; dealt requests in turn
+  int gateways = 1;                      // each request comes to one of them at random
+  std::optional<PeerOptions> peers;      // what they tell each other; they know nothing
   Duration metrics_age = std::chrono::milliseconds(50);  // from one page of an engine to the next
   Duration page_time = std::chrono::milliseconds(2);     // from the question to the whole page
   // What a gateway takes from a request's first byte to the decision.

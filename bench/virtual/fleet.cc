@@ -138,16 +138,21 @@ VirtualFleet::VirtualFleet(const FleetOptions& options, VirtualGateway::OnEnd on
                                .page_time = options.page_time,
                                .post_time_max = options.post_time_max,
                                .checks_room = options.checks_room,
-                               .follows_evictions = options.follows_evictions};
+                               .follows_evictions = options.follows_evictions,
+                               .shares = options.peers.has_value()};
   each.scrape.gateways = options.gateways;
   for (int i = 0; i < options.gateways; ++i) {
     gateways_.push_back(
         std::make_unique<VirtualGateway>(timeline_, each, replicas_, random_, on_end));
   }
+  if (options.peers) {
+    peers_ = std::make_unique<VirtualPeers>(timeline_, random_, *options.peers, gateways_);
+  }
 }
 
 void VirtualFleet::Load(const api::ResourceSet& resources) {
   for (const auto& gateway : gateways_) gateway->Load(resources);
+  if (peers_ != nullptr) peers_->OnLoad();
 }
 
 uint64_t VirtualFleet::Send(size_t gateway, size_t worker, FleetRequest request) {

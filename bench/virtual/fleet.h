@@ -8,14 +8,16 @@
 //   fleet.timeline().After(seconds(1), [&] { fleet.Send(0, 0, request); });
 //   fleet.RunWhile([&] { return answered < sent; });
 //
-// A gateway knows of the others' requests what the metrics pages say, as on the wire. Nothing takes
-// time but the model servers, their pages, and what a request or an option says.
+// A gateway knows of the others' requests what the metrics pages say, as on the wire, and what they
+// tell each other, if they do. Nothing takes time but the model servers, their pages, and what a
+// request or an option says.
 
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@
 #include "api/resources.h"
 #include "base/random.h"
 #include "bench/virtual/gateway.h"
+#include "bench/virtual/peers.h"
 #include "bench/virtual/timeline.h"
 #include "sim/engine/server_spec.h"
 
@@ -32,8 +35,9 @@ namespace gw::bench {
 struct FleetOptions {
   std::vector<sim::ServerSpec> replicas;  // one of each
   int gateways = 1;
-  int workers = 1;            // of each gateway
-  ScrapeOptions scrape = {};  // but for the number of gateways
+  std::optional<PeerOptions> peers;  // how they tell each other what they know; they do not
+  int workers = 1;                   // of each gateway
+  ScrapeOptions scrape = {};         // but for the number of gateways
   Duration page_time = std::chrono::milliseconds(2);
   Duration post_time_max{};
   bool checks_room = false;
@@ -94,6 +98,7 @@ class VirtualFleet {
   Replicas replicas_;
   std::vector<VirtualReplica*> by_number_;
   std::vector<std::unique_ptr<VirtualGateway>> gateways_;
+  std::unique_ptr<VirtualPeers> peers_;
   uint64_t sent_ = 0;
 };
 

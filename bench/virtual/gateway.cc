@@ -18,13 +18,14 @@ constexpr Duration kReleasesTick = std::chrono::seconds(1);  // as the server's
 // Names of a few million blocks.
 constexpr size_t kNamesBytes = size_t{128} << 20;
 
-PrefixIndex::Options IndexOptions(bool follows_evictions) {
+PrefixIndex::Options IndexOptions(const VirtualGateway::Options& gateway) {
   PrefixIndex::Options options;
-  if (follows_evictions) {
+  if (gateway.follows_evictions || gateway.shares) {
     options.names_bytes_max = kNamesBytes;
     options.bytes_max += kNamesBytes;
-    options.guesses_evictions = false;
   }
+  options.marks = gateway.shares;
+  options.guesses_evictions = !gateway.follows_evictions;
   return options;
 }
 
@@ -51,7 +52,7 @@ VirtualGateway::VirtualGateway(Timeline& timeline, const Options& options, const
       replicas_(replicas),
       random_(random),
       on_end_(std::move(on_end)),
-      index_(IndexOptions(options.follows_evictions)),
+      index_(IndexOptions(options)),
       translator_({}, table_, timeline.clock()),
       releases_(store_, metrics_, timeline.clock(), "") {
   for (int i = 0; i < options.workers; ++i) {
@@ -60,6 +61,9 @@ VirtualGateway::VirtualGateway(Timeline& timeline, const Options& options, const
     };
     workers_.push_back(
         std::make_unique<Worker>(timeline.clock(), random.Next(), index_, metrics_, post));
+    if (!options.shares) continue;
+    news_.push_back(std::make_unique<PrefixNews>());
+    workers_.back()->environment.prefix_news = news_.back().get();
   }
 }
 

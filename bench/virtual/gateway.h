@@ -41,6 +41,7 @@ class VirtualGateway {
     // At each turn of a queue. REQUIRES: one pool at most has one
     bool checks_room = false;
     bool follows_evictions = false;  // of replicas' blocks; else it guesses at them
+    bool shares = false;             // what it knows, with others (bench/virtual/peers.h)
   };
   using OnEnd = std::function<void(const FleetAnswer&)>;
 
@@ -59,6 +60,10 @@ class VirtualGateway {
   std::vector<uint64_t> live(size_t worker) const;
 
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  EndpointTable& table() { return table_; }
+  PrefixIndex& index() { return index_; }
+  // One for each worker if it shares what it knows.
+  std::span<const std::unique_ptr<PrefixNews>> news() const { return news_; }
   const Releases& releases() const { return releases_; }
   const RequestQueues& queues() const { return translator_.queues(); }
   uint64_t pages() const;
@@ -103,6 +108,7 @@ class VirtualGateway {
   const OnEnd on_end_;
   EndpointTable table_;
   PrefixIndex index_;
+  std::vector<std::unique_ptr<PrefixNews>> news_;
   MetricRegistry metrics_;
   Translator translator_;
   api::ResourceSet resources_;

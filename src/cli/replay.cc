@@ -112,6 +112,11 @@ absl::StatusOr<bench::Scenario> ScenarioOf(const ReplayFlags& flags) {
     return WrongFlag("--prefill-engines", "messages are not split, wanted another --api");
   }
   scenario.gateways = flags.gateways;
+  if (flags.share) {
+    scenario.peers.emplace();
+    ASSIGN_OR_RETURN(scenario.peers->gather, TimeOf("--peer-gather", flags.peer_gather));
+    scenario.peers->lost = flags.peer_lost;
+  }
   ASSIGN_OR_RETURN(scenario.metrics_age, TimeOf("--metrics-age", flags.metrics_age));
   scenario.gateway_time = std::chrono::microseconds(flags.gateway_us);
   scenario.index =
@@ -173,7 +178,12 @@ absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
 std::string SettingsOf(const ReplayFlags& flags) {
   std::string text = fmt::format("metrics {} old, {} us for a decision, index {}",
                                  flags.metrics_age, flags.gateway_us, flags.index);
-  if (flags.gateways > 1) text += fmt::format(", {} gateways", flags.gateways);
+  if (flags.gateways > 1) {
+    text += fmt::format(", {} gateways", flags.gateways);
+    text += flags.share ? " that share what they know" : " that do not know of each other";
+    if (flags.share) text += fmt::format(" ({} apart)", flags.peer_gather);
+    if (flags.share && flags.peer_lost > 0) text += fmt::format(", {} lost", flags.peer_lost);
+  }
   if (!flags.events_file.empty()) text += ", events of " + flags.events_file;
   return text;
 }

@@ -29,6 +29,9 @@ struct ReplayFlags {
   bool capacity = false;
   std::string goodput;
   int gateways = 1;
+  bool share = false;
+  std::string peer_gather = "5ms";
+  double peer_lost = 0;
   std::string metrics_age = "50ms";
   int64_t gateway_us = 500;
   std::string index = "estimated";

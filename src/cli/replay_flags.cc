@@ -71,6 +71,23 @@ void AddWhom(CLI::App& replay, ReplayFlags& flags) {
       ->type_name("FILE");
 }
 
+void AddPeers(CLI::App& replay, ReplayFlags& flags) {
+  replay.add_option("--gateways", flags.gateways, "Each request comes to one of them, at random")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64))
+      ->type_name("N");
+  replay.add_flag("--share", flags.share, "Gateways tell each other what they know, as peers do");
+  replay
+      .add_option("--peer-gather", flags.peer_gather,
+                  "--share: from one message to the next, such as 50ms")
+      ->capture_default_str()
+      ->type_name("TIME");
+  replay.add_option("--peer-lost", flags.peer_lost, "--share: share of the messages that are lost")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("SHARE");
+}
+
 void AddHow(CLI::App& replay, ReplayFlags& flags) {
   replay
       .add_option("--policy", flags.policies,
@@ -90,10 +107,7 @@ void AddHow(CLI::App& replay, ReplayFlags& flags) {
       ->type_name("N,...");
   replay.add_flag("--capacity", flags.capacity,
                   "Look for the load at which 90 % of the requests are good, from --load on");
-  replay.add_option("--gateways", flags.gateways, "That do not know of each other")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 64))
-      ->type_name("N");
+  AddPeers(replay, flags);
   replay.add_option("--metrics-age", flags.metrics_age, "From one page of an engine to the next")
       ->capture_default_str()
       ->type_name("TIME");

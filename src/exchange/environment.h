@@ -20,6 +20,7 @@
 #include "exchange/tried.h"
 #include "inference/parser.h"
 #include "prefix/index.h"
+#include "prefix/news.h"
 #include "scheduling/profile.h"
 #include "scheduling/sample.h"
 #include "stats/metrics.h"
@@ -54,6 +55,8 @@ struct ExchangeEnvironment {
   RequestHistory history;
   // The field of a request by which tests choose its endpoints (asked.h); empty: there is none.
   std::string_view selection_field;
+  // Of what is inserted into the index, for other gateways; nullptr: there are none.
+  PrefixNews* prefix_news = nullptr;
   // Of all workers; nullptr: responses are not followed.
   ResponseHomes* homes = nullptr;
   // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.

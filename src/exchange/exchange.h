@@ -304,7 +304,7 @@ class Exchange {
   // prefix.cc
   void FillPrefixHits();
   int64_t UncachedTokens(const Decision& decision) const;
-  void InsertPrefix(const Decision& decision, uint32_t held);
+  void InsertPrefix(const Decision& decision, uint32_t held, size_t told);
   void LearnPrefix(const Decision& decision);
   void RefreshPrefix(const Decision& decision);
   void LearnTokens();

@@ -23,24 +23,29 @@ int64_t Exchange::UncachedTokens(const Decision& decision) const {
   return std::max<int64_t>(0, tokens - static_cast<int64_t>(cached));
 }
 
-// The endpoint has the prompt's blocks, or is going to; `held` of them need not be told.
-void Exchange::InsertPrefix(const Decision& decision, uint32_t held) {
-  if (parsed_.request.prefix_blocks.empty()) return;
+// The endpoint has the prompt's blocks, or is going to; `held` of them need not be told to our own
+// index, and `told` not to those of other gateways.
+void Exchange::InsertPrefix(const Decision& decision, uint32_t held, size_t told) {
+  const std::span<const uint64_t> blocks = parsed_.request.prefix_blocks;
+  if (blocks.empty()) return;
   const EndpointState& state = *decision.endpoint->state;
+  const size_t block_chars = routed_.pool()->prefix.block_chars;
   const uint64_t chars = state.cache_chars();
   // What has said that it holds something has room for a block.
-  const uint64_t blocks_max =
-      chars == 0 ? 0 : std::max<uint64_t>(chars / routed_.pool()->prefix.block_chars, 1);
-  env_.index.Insert(parsed_.request.prefix_blocks, state.slot, held, blocks_max);
+  const uint64_t blocks_max = chars == 0 ? 0 : std::max<uint64_t>(chars / block_chars, 1);
+  env_.index.Insert(blocks, state.slot, held, blocks_max);
+  if (env_.prefix_news != nullptr) env_.prefix_news->Put(state.slot, block_chars, blocks, told);
 }
 
 void Exchange::LearnPrefix(const Decision& decision) {
-  InsertPrefix(decision, decision.prefix_hit_blocks);
+  InsertPrefix(decision, decision.prefix_hit_blocks, decision.prefix_hit_blocks);
 }
 
 // It has had them until now: an answer takes seconds to minutes, in which the endpoint forgets what
 // was used less lately, and so may the index have.
-void Exchange::RefreshPrefix(const Decision& decision) { InsertPrefix(decision, 0); }
+void Exchange::RefreshPrefix(const Decision& decision) {
+  InsertPrefix(decision, 0, parsed_.request.prefix_blocks.size());
+}
 
 // How long the prompt's text was in tokens, as the endpoint counts them.
 void Exchange::LearnTokens() {

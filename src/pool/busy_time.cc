@@ -65,12 +65,9 @@ float LeftAfter(uint32_t elapsed_ms) {
 
 }  // namespace
 
-void BusyTime::Begin(TimePoint now) {
-  if (pending_.fetch_add(1) == 0) Follow(now);
-}
-
-void BusyTime::End(TimePoint now) {
-  if (pending_.fetch_sub(1) == 1) Follow(now);
+void BusyTime::Add(int32_t prompts, TimePoint now) {
+  const int32_t before = pending_.fetch_add(prompts);
+  if ((before > 0) != (before + prompts > 0)) Follow(now);
 }
 
 // Whoever has changed the word looks at the count again, and whoever changes the count looks at the

@@ -20,8 +20,11 @@ class BusyTime {
   static constexpr Duration kDecay = std::chrono::seconds(20);
 
   // A prompt is pending from Begin to End, which comes once for each Begin.
-  void Begin(TimePoint now);
-  void End(TimePoint now);
+  void Begin(TimePoint now) { Add(1, now); }
+  void End(TimePoint now) { Add(-1, now); }
+  // So many begin, or end if it is negative.
+  void Add(int32_t prompts, TimePoint now);
+  int32_t pending() const { return pending_.load(std::memory_order_relaxed); }
   float SecondsAt(TimePoint now) const;  // 0 to kSecondsMax
 
  private:

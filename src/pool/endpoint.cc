@@ -106,6 +106,12 @@ std::shared_ptr<EndpointState> EndpointTable::Get(std::string_view address) {
   return state;
 }
 
+std::shared_ptr<EndpointState> EndpointTable::Find(std::string_view address) {
+  const MutexLock lock(core_->mutex);
+  const auto it = core_->entries.find(absl::string_view(address.data(), address.size()));
+  return it == core_->entries.end() ? nullptr : it->second.state.lock();
+}
+
 std::vector<uint32_t> EndpointTable::TakeReleasedSlots() {
   Core& core = *core_;
   const MutexLock lock(core.mutex);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "pool/busy_time.h"
+#include "pool/gateway_sums.h"
 #include "pool/lora.h"
 #include "pool/pushback_state.h"
 
@@ -39,7 +40,9 @@ struct Silence {
 // Live state of one address, shared by all workers, all pools that hold the address, and all
 // Snapshots: it survives reloads. Every member may be read by any thread at any time.
 //
-// Writers: `exchange` (own accounting, push-back), `collect` (scraped values), both for health.
+// Writers: `exchange` (own accounting, push-back), `collect` (scraped values), both for health, and
+// `peers`, which adds to the accounting what other gateways say that they have there (`others`):
+// whoever decides sees the sum.
 //
 // What a decision reads of an endpoint that nothing has happened to fits the first cache line: with
 // hundreds of endpoints the decision's time is the time to fetch them.
@@ -50,7 +53,7 @@ class alignas(64) EndpointState {
   // Dense number of this address for tables (prefix index); reused only after the address is gone.
   const uint32_t slot;
 
-  // Own accounting, exact: added at dispatch, given back when the request ends.
+  // Accounting, exact for our own: added at dispatch, given back when the request ends.
   std::atomic<int32_t> in_flight_requests{0};
   std::atomic<int64_t> pending_prompt_tokens{
       0};  // dispatched, no first token yet, net of prefix hit
@@ -103,6 +106,10 @@ class alignas(64) EndpointState {
   std::atomic<uint32_t> trial_successes{0};
   std::atomic<uint8_t> ejection_cause{0};  // an EndpointFailure
   std::atomic<bool> health_doubted{false};
+
+  // The part of the accounting that is other gateways', in_flight_requests, pending_prompt_tokens,
+  // decoding_context_tokens, context_tokens, generated_tokens and the prompts of `busy`.
+  OtherGateways others;
 
   PushbackState pushback;
   std::atomic<uint32_t> scrape_failures{0};     // in a row, whatever went wrong
@@ -160,6 +167,8 @@ class EndpointTable {
 
   // The state of "ip:port", made on first use.
   std::shared_ptr<EndpointState> Get(std::string_view address);
+  // nullptr: nobody holds one.
+  std::shared_ptr<EndpointState> Find(std::string_view address);
   // Slots whose address nobody has held since the last call. The caller removes them from the
   // prefix index before it calls again: they are given to new addresses from the next call on.
   std::vector<uint32_t> TakeReleasedSlots();
