@@ -117,11 +117,14 @@ void AddTraces(CLI::App& serve, TraceFlags& flags) {
                   "With a collector by https: authorities that are believed, PEM; the machine's "
                   "if not given")
       ->type_name("PATH");
+  serve.add_flag("--trace-prompts", flags.prompts,
+                 "Spans of requests carry their prompts, which say what people have asked");
 }
 
 absl::StatusOr<TraceOptions> TraceOptionsOf(const TraceFlags& flags, const Environment& variable) {
   TraceOptions options;
   options.ratio = flags.ratio;
+  options.prompts = flags.prompts;
   const Endpoint endpoint = EndpointOf(flags, variable);
   if (endpoint.url.empty()) return options;
   ASSIGN_OR_RETURN(const ServerUrl url,

@@ -20,6 +20,7 @@ struct TraceFlags {
   std::string service_name;
   std::vector<std::string> headers;
   std::string ca_file;
+  bool prompts = false;
 };
 
 // `flags` outlive the command.

@@ -52,6 +52,11 @@ TEST(TraceFlags, SpansGoBelowTheUrl) {
   EXPECT_EQ(Read({.url = "https://collector"})->tls->options().server_name, "collector");
 }
 
+TEST(TraceFlags, PromptsAreCarriedOnlyIfAskedFor) {
+  EXPECT_FALSE(Read({.url = "collector:4318"})->prompts);
+  EXPECT_TRUE(Read({.url = "collector:4318", .prompts = true})->prompts);
+}
+
 TEST(TraceFlags, VariablesSayWhatFlagsDoNot) {
   const Variables set = {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://base:1"},
                          {"OTEL_EXPORTER_OTLP_HEADERS", "a=b%20c,, d = e=f"},

@@ -48,6 +48,8 @@ struct DataplaneOptions {
 
   // Requests whose spans wait for their way to the collector: those of the newest are not kept.
   size_t trace_queue_max = 2048;
+  size_t trace_queue_bytes_max = 64u << 20;    // prompts with them: the newest are not kept
+  size_t trace_prompt_bytes_max = 32u * 1024;  // of a prompt in a span: its end is cut
 
   size_t reads_per_turn_max = 4;  // of one connection, up to 256 KiB each: others have their turn
   size_t linger_bytes_max = 64u << 20;  // sent by a client after its answer: closed
@@ -154,7 +156,9 @@ inline constexpr std::string_view kCountedLimits[] = {
     "tls_handshakes",
     "trace_export_timeout",
     "trace_flush_timeout",
+    "trace_prompt_bytes",
     "trace_queue",
+    "trace_queue_bytes",
     "trace_retry_timeout",
     "upstream_keep_alive_timeout",
     "usage_event_bytes",

@@ -141,7 +141,11 @@ Step Exchange::OnRequestBody(std::string_view body, TimePoint now) {
   if (reads_body()) {
     const size_t chars_max =
         env_.log_prompt_blocks ? PrefixOptions::kNoLimit : routed_.PromptCharsMax();
-    parsed_.Read(asked_, chars_max, &env_.parser);
+    const size_t traced_bytes = traced_.context.sampled ? env_.tracing->prompt_bytes_max : 0;
+    parsed_.Read(asked_, chars_max, &env_.parser, traced_bytes);
+    if (parsed_.messages != nullptr && parsed_.messages->cut_bytes > 0) {
+      env_.metrics.CountLimit("trace_prompt_bytes");
+    }
   }
   FindHome(parsed_.request.previous_response_id);
   if (const Step step = RouteByBody(); step.kind != Step::Kind::kReadBody) return step;

@@ -155,6 +155,8 @@ class Exchange {
   const Endpoint& endpoint() const { return *tried_->decision.endpoint; }
   bool is_repeatable() const;  // may be sent again after a server may have acted on it
   const Traced& traced() const { return traced_; }
+  // That its spans will carry; nullptr: none.
+  const PromptMessages* traced_prompt() const { return parsed_.messages.get(); }
   SpanId try_span() const { return tried_->notes.span(); }
   SpanId prefill_span() const { return tried_->notes.prefill_span(); }
   const Tries& tries() const { return tried_->failed; }

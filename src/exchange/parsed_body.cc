@@ -33,18 +33,23 @@ void ParsedBody::Reset() {
   model = nullptr;
   usage_ask.reset();
   names.Reset();
+  messages.reset();
 }
 
-void ParsedBody::Read(const Asked& asked, size_t prompt_chars_max, InferenceParser* parser) {
+void ParsedBody::Read(const Asked& asked, size_t prompt_chars_max, InferenceParser* parser,
+                      size_t message_bytes_max) {
   if (request.api != ApiKind::kOther) {
-    outcome = parser->Parse(bytes, prompt_chars_max, &request);
+    if (message_bytes_max > 0) messages = std::make_unique<PromptMessages>();
+    outcome = parser->Parse(bytes, prompt_chars_max, &request, messages.get(), message_bytes_max);
   } else {
     const http::HeaderField* type = asked.head->headers.Find("content-type");
     outcome = asked.head->headers.Count("content-type") > 1
                   ? ParseOutcome::kUnclearForm
                   : parser->FindModel(type != nullptr ? type->value : "", bytes, &request);
   }
-  if (outcome != ParseOutcome::kOk) request.requested_model.clear();
+  if (outcome == ParseOutcome::kOk) return;
+  request.requested_model.clear();
+  messages.reset();
 }
 
 bool ParsedBody::MapModel(const PoolEntry& pool, const std::optional<uint64_t>& sticky,

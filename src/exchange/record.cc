@@ -110,7 +110,9 @@ void Exchange::End(Outcome outcome, int status, TimePoint now) {
     if (line && parsed_.names.stretch_chars > 0) line->prompt = &parsed_.names;
     if (line) env_.log_request(*env_.record, *line);
   }
-  if (env_.record->trace.sampled) env_.tracing->sink.Take(*env_.record);
+  if (env_.record->trace.sampled) {
+    env_.tracing->sink.Take(*env_.record, std::move(parsed_.messages));
+  }
   env_.history.Put(&env_.record);
   observed_.GiveBack();
   home_.reset();

@@ -4,6 +4,10 @@
 
 #pragma once
 
+#include <cstddef>
+#include <memory>
+
+#include "inference/prompt_messages.h"
 #include "trace/context.h"
 #include "trace/sampler.h"
 
@@ -13,8 +17,9 @@ struct RequestRecord;
 
 class TraceSink {
  public:
-  // Any thread. Copies the record, or drops it; does not block.
-  virtual void Take(const RequestRecord& record) = 0;
+  // Any thread. Copies the record, or drops it; does not block. `prompt`: nullptr: its spans carry
+  // none.
+  virtual void Take(const RequestRecord& record, std::unique_ptr<PromptMessages> prompt) = 0;
 
  protected:
   ~TraceSink() = default;
@@ -23,6 +28,8 @@ class TraceSink {
 struct Tracing {
   Sampler sampler;
   TraceSink& sink;  // of the requests that are sampled
+  // Of each of their prompts that spans carry; 0: none, and nothing is copied.
+  size_t prompt_bytes_max = 0;
 };
 
 struct Traced {

@@ -16,8 +16,12 @@ constexpr char kTrace[] = "4bf92f3577b34da6a3ce929d0e0e4736";
 constexpr char kCaller[] = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 struct KeptRecords final : TraceSink {
-  void Take(const RequestRecord& record) override { records.push_back(record); }
+  void Take(const RequestRecord& record, std::unique_ptr<PromptMessages> prompt) override {
+    records.push_back(record);
+    prompts.push_back(std::move(prompt));
+  }
   std::vector<RequestRecord> records;
+  std::vector<std::unique_ptr<PromptMessages>> prompts;
 };
 
 class TracedTest : public ExchangeFixture {
@@ -132,6 +136,49 @@ TEST_F(TracedTest, AnotherIsNone) {
     EXPECT_EQ(histogram.exemplars(), nullptr);
   };
   registry_.VisitHistograms("penstock_request_duration_seconds", look);
+}
+
+class TracedPromptTest : public TracedTest {
+ protected:
+  void Chat(const std::string& body, const std::string& fields = "") {
+    SendHead(SnapshotOf(entry_, {kPort}, rule_), ChatHead(body, fields));
+    SendBody(body);
+    End();
+  }
+  static std::string ChatHead(const std::string& body, const std::string& fields) {
+    return "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\n" + fields +
+           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  }
+};
+
+constexpr char kChat[] = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
+
+TEST_F(TracedPromptTest, APromptGoesWithItsRecordOnlyWhereThatIsWanted) {
+  Chat(kChat);
+  EXPECT_EQ(kept_.prompts.back(), nullptr);
+  const Tracing with_prompts{Sampler(1), kept_, 1000};
+  environment_.tracing = &with_prompts;
+  Chat(kChat);
+  ASSERT_NE(kept_.prompts.back(), nullptr);
+  EXPECT_EQ(kept_.prompts.back()->messages,
+            R"([{"role":"user","parts":[{"type":"text","content":"hi"}]}])");
+  EXPECT_EQ(kept_.prompts.back()->cut_bytes, 0);
+  // The one before it leaves nothing behind.
+  Ask();
+  End();
+  EXPECT_EQ(kept_.prompts.back(), nullptr);
+  Chat(R"({"model":"m","messages":7})");
+  EXPECT_EQ(kept_.prompts.back(), nullptr);
+}
+
+TEST_F(TracedPromptTest, OfWhatIsNotSampledNoPromptIsCopied) {
+  const Tracing with_prompts{Sampler(0), kept_, 1000};
+  environment_.tracing = &with_prompts;
+  SendHead(SnapshotOf(entry_, {kPort}, rule_), ChatHead(kChat, ""));
+  SendBody(kChat);
+  EXPECT_EQ(exchange_.traced_prompt(), nullptr);
+  End();
+  EXPECT_TRUE(kept_.records.empty());
 }
 
 TEST_F(TracedTest, OffNothingIsRead) {

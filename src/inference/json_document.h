@@ -11,7 +11,8 @@
 // escaped: equal texts have equal canonical forms however they were written, and nearly always it
 // is the very bytes of the body.
 //
-// Includes simdjson's heavy header; only parser.cc and render.cc include this one.
+// Includes simdjson's heavy header; only parser.cc, render.cc and message_writer.cc
+// include this one.
 
 #pragma once
 

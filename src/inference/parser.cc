@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "inference/form.h"
 #include "inference/json_bytes.h"
+#include "inference/message_writer.h"
 #include "inference/render.h"
 
 namespace gw {
@@ -125,7 +126,8 @@ std::string_view MessageOf(ParseOutcome outcome) {
 
 struct InferenceParser::Impl {
   explicit Impl(size_t depth) : depth_max(depth) {}
-  ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
+  ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request,
+                     PromptMessages* messages, size_t message_bytes_max);
   ParseOutcome ReadDocument(std::string_view body);
   ParseOutcome FaultOf(std::string_view body) const;
   ParseOutcome ReadRequest(const Members& members, InferenceRequest* request);
@@ -143,7 +145,8 @@ struct InferenceParser::Impl {
 };
 
 ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_chars_max,
-                                          InferenceRequest* request) {
+                                          InferenceRequest* request, PromptMessages* messages,
+                                          size_t message_bytes_max) {
   DropPrompt();
   detail = {};
   const std::string_view text = internal::WithoutByteOrderMark(body);
@@ -160,7 +163,11 @@ ParseOutcome InferenceParser::Impl::Parse(std::string_view body, size_t prompt_c
     request->model_value = RangeOf(members.model->raw(), body);
   }
   detail = PromptRenderer(&prompt, prompt_chars_max).Render(members.prompt, request);
-  return detail.empty() ? ParseOutcome::kOk : ParseOutcome::kBadField;
+  if (!detail.empty()) return ParseOutcome::kBadField;
+  if (messages != nullptr) {
+    *messages = internal::WriteMessages(members.prompt, request->api, message_bytes_max);
+  }
+  return ParseOutcome::kOk;
 }
 
 ParseOutcome InferenceParser::Impl::ReadDocument(std::string_view body) {
@@ -244,8 +251,10 @@ InferenceParser::InferenceParser(size_t depth_max) : impl_(std::make_unique<Impl
 InferenceParser::~InferenceParser() = default;
 
 ParseOutcome InferenceParser::Parse(std::string_view body, size_t prompt_chars_max,
-                                    InferenceRequest* request) {
-  const ParseOutcome outcome = impl_->Parse(body, prompt_chars_max, request);
+                                    InferenceRequest* request, PromptMessages* messages,
+                                    size_t message_bytes_max) {
+  const ParseOutcome outcome =
+      impl_->Parse(body, prompt_chars_max, request, messages, message_bytes_max);
   if (outcome != ParseOutcome::kOk) DropPrompt();
   GiveBack();
   return outcome;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "inference/prompt_messages.h"
 #include "inference/prompt_text.h"
 #include "inference/request.h"
 
@@ -45,8 +46,10 @@ class InferenceParser {
   // text, cut at `prompt_chars_max` bytes; prompt_chars counts the characters of all of it. Of a
   // batch the first prompt is rendered. A prompt field that is missing is left to the model server,
   // which knows what it accepts. After an outcome other than kOk the request is not to be used.
-  // REQUIRES: kPadding readable bytes after body.end()
-  ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request);
+  // `messages`: the prompt as traces carry it, cut at `message_bytes_max`; nullptr: nobody wants
+  // it. REQUIRES: kPadding readable bytes after body.end()
+  ParseOutcome Parse(std::string_view body, size_t prompt_chars_max, InferenceRequest* request,
+                     PromptMessages* messages = nullptr, size_t message_bytes_max = 0);
 
   // Of a body of any API, JSON or a form, only the model; nothing is named by what is neither.
   // Fills the members of `request` that speak of it; they are empty after an outcome other than

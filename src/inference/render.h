@@ -7,7 +7,8 @@
 // Text is rendered in its canonical form (json_document.h): escapes such as \n stay, so that of
 // most prompts the bytes of the body are what is copied, and equal texts are equal all the same.
 //
-// Includes simdjson's heavy header; only parser.cc and render.cc include this one.
+// Includes simdjson's heavy header; only parser.cc, render.cc and message_writer.cc
+// include this one.
 
 #pragma once
 

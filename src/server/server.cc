@@ -184,6 +184,8 @@ absl::Status ServerImpl::StartTraces() {
   if (!options_.traces.on()) return absl::OkStatus();
   TraceOptions traces = options_.traces;
   traces.queue_max = options_.dataplane.trace_queue_max;
+  traces.queue_bytes_max = options_.dataplane.trace_queue_bytes_max;
+  traces.prompt_bytes_max = options_.dataplane.trace_prompt_bytes_max;
   traces.export_timeout = options_.dataplane.trace_export_timeout;
   traces.retry_timeout = options_.dataplane.trace_retry_timeout;
   traces.flush_timeout = options_.dataplane.trace_flush_timeout;
@@ -191,7 +193,10 @@ absl::Status ServerImpl::StartTraces() {
   const uint64_t seed = *options_.seed + static_cast<uint64_t>(WorkersOf(options_));
   ASSIGN_OR_RETURN(traces_, TraceThread::Start(trace_metrics_, traces, seed));
   Log(LogLevel::kInfo, "Requests are traced",
-      {{"collector", traces.authority}, {"ratio", traces.ratio}, {"service", traces.service_name}});
+      {{"collector", traces.authority},
+       {"ratio", traces.ratio},
+       {"service", traces.service_name},
+       {"prompts", traces.prompts}});
   return absl::OkStatus();
 }
 

@@ -23,8 +23,11 @@ struct TraceOptions {
   std::vector<std::pair<std::string, std::string>> headers;  // of each POST
   double ratio = 0.01;  // of the requests whose caller has not decided
   std::string service_name = "penstock";
+  bool prompts = false;  // spans carry them
   // DataplaneOptions has these, since that is where limits are set.
   size_t queue_max = 2048;
+  size_t queue_bytes_max = 64u << 20;
+  size_t prompt_bytes_max = 32 * 1024;
   Duration export_timeout = std::chrono::seconds(10);
   Duration retry_timeout = std::chrono::seconds(60);
   Duration flush_timeout = std::chrono::seconds(3);

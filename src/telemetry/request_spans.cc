@@ -61,8 +61,10 @@ using Try = RequestRecord::Try;
 
 class Spans {
  public:
-  Spans(const RequestRecord& record, int64_t unix_offset_ns, Random& random, OtlpSpans* out)
+  Spans(const RequestRecord& record, const PromptMessages* prompt, int64_t unix_offset_ns,
+        Random& random, OtlpSpans* out)
       : record_(record),
+        prompt_(prompt),
         random_(random),
         out_(*out),
         end_ns_(record.ended.time_since_epoch().count() + unix_offset_ns),
@@ -112,6 +114,7 @@ class Spans {
   void EndTry(const Try& tried, size_t index, std::string_view error);
 
   const RequestRecord& record_;
+  const PromptMessages* const prompt_;
   Random& random_;
   OtlpSpans& out_;
   const int64_t end_ns_;
@@ -187,6 +190,12 @@ void Spans::Inference() {
     out_.Integer("gen_ai.usage.cache_read.input_tokens", record_.cached_tokens);
   }
   if (record_.tokens_estimated) out_.Bool("penstock.tokens_estimated", true);
+  if (prompt_ == nullptr) return;
+  out_.Text("gen_ai.input.messages", prompt_->messages);
+  out_.Text("gen_ai.system_instructions", prompt_->system);
+  if (prompt_->cut_bytes > 0) {
+    out_.Integer("penstock.prompt_cut_bytes", static_cast<int64_t>(prompt_->cut_bytes));
+  }
 }
 
 // A client that left, or that asked for what there is not, is no failure of the server.
@@ -322,9 +331,9 @@ size_t SpanCount(const RequestRecord& record) {
   return count;
 }
 
-void AppendSpans(const RequestRecord& record, int64_t unix_offset_ns, Random& random,
-                 OtlpSpans* out) {
-  Spans(record, unix_offset_ns, random, out).Append();
+void AppendSpans(const RequestRecord& record, const PromptMessages* prompt, int64_t unix_offset_ns,
+                 Random& random, OtlpSpans* out) {
+  Spans(record, prompt, unix_offset_ns, random, out).Append();
 }
 
 }  // namespace gw

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "exchange/history.h"
+#include "exchange/traced.h"
 #include "trace/otlp.h"
 
 namespace gw {
@@ -18,9 +19,9 @@ namespace gw {
 // How many AppendSpans makes of it.
 size_t SpanCount(const RequestRecord& record);
 
-// `unix_offset_ns`: from TimePoints to nanoseconds since 1970. `random`: for the ids that nobody
-// else was told.
-void AppendSpans(const RequestRecord& record, int64_t unix_offset_ns, Random& random,
-                 OtlpSpans* out);
+// `prompt`: nullptr: they carry none. `unix_offset_ns`: from TimePoints to nanoseconds since 1970.
+// `random`: for the ids that nobody else was told.
+void AppendSpans(const RequestRecord& record, const PromptMessages* prompt, int64_t unix_offset_ns,
+                 Random& random, OtlpSpans* out);
 
 }  // namespace gw

@@ -41,10 +41,11 @@ RequestRecord Handled() {
   return record;
 }
 
-std::string Spans(const RequestRecord& record, size_t count) {
+std::string Spans(const RequestRecord& record, size_t count,
+                  const PromptMessages* prompt = nullptr) {
   OtlpSpans spans({}, "penstock", "1");
   Random random(1);
-  AppendSpans(record, kOffset, random, &spans);
+  AppendSpans(record, prompt, kOffset, random, &spans);
   EXPECT_EQ(spans.count(), count);
   EXPECT_EQ(SpanCount(record), count);
   return spans.Finish();
@@ -93,6 +94,21 @@ TEST(RequestSpans, ARequestThatIsRefusedAtItsHeadIsOneSpan) {
   EXPECT_THAT(spans, HasSubstr(R"("name":"HTTP","kind":2)"));
   EXPECT_THAT(spans, Not(HasSubstr("parentSpanId")));
   EXPECT_THAT(spans, Not(HasSubstr("error.type")));
+}
+
+TEST(RequestSpans, ThePromptIsTheRequestsAloneAndWhatIsCutIsSaid) {
+  EXPECT_THAT(Spans(Handled(), 4), Not(HasSubstr("gen_ai.input.messages")));
+  PromptMessages prompt{.messages = R"([{"role":"user"}])", .system = "[1]"};
+  std::string spans = Spans(Handled(), 4, &prompt);
+  EXPECT_THAT(SpanNamed(spans, "POST /v1/chat/completions"),
+              HasSubstr(R"({"key":"gen_ai.input.messages","value":{"stringValue":)"
+                        R"("[{\"role\":\"user\"}]"}},)"
+                        R"({"key":"gen_ai.system_instructions","value":{"stringValue":"[1]"}})"));
+  EXPECT_EQ(spans.find("gen_ai.input"), spans.rfind("gen_ai.input"));
+  EXPECT_THAT(spans, Not(HasSubstr("prompt_cut_bytes")));
+  prompt.cut_bytes = 7;
+  EXPECT_THAT(Spans(Handled(), 4, &prompt),
+              HasSubstr(R"({"key":"penstock.prompt_cut_bytes","value":{"intValue":"7"}})"));
 }
 
 TEST(RequestSpans, AMethodOfTheClientsOwnIsNoName) {

@@ -64,7 +64,7 @@ TraceExporter::TraceExporter(EventLoop& loop, TraceQueue& queue, TraceMetrics& m
 TraceExporter::~TraceExporter() {
   if (call_ != nullptr) std::exchange(call_, nullptr)->Cancel();
   size_t left = spans_;
-  for (const auto& record : queue_.TakeOldest(SIZE_MAX)) left += SpanCount(*record);
+  for (const auto& request : queue_.TakeOldest(SIZE_MAX)) left += SpanCount(*request.record);
   if (left == 0) return;
   metrics_.not_flushed.Add(left);
   // Nobody can read the metrics any more.
@@ -103,10 +103,11 @@ bool TraceExporter::TakeBatch() {
   const Clock& clock = loop_.clock();
   const int64_t offset = clock.UnixNanos() - clock.Now().time_since_epoch().count();
   while (batch.count() < kBatchSpansMax && batch.bytes() < kBatchBytesMax) {
-    TraceQueue::Records records = queue_.TakeOldest(1);
-    if (records.empty()) break;
-    AppendSpans(*records.front(), offset, random_, &batch);
-    queue_.GiveBack(std::move(records));
+    TraceQueue::Requests requests = queue_.TakeOldest(1);
+    if (requests.empty()) break;
+    const TracedRequest& request = requests.front();
+    AppendSpans(*request.record, request.prompt.get(), offset, random_, &batch);
+    queue_.GiveBack(std::move(requests));
   }
   spans_ = batch.count();
   if (spans_ == 0) return false;

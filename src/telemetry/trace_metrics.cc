@@ -35,6 +35,7 @@ TraceMetrics::TraceMetrics(MetricRegistry& registry)
       posts_refused(Posts(registry, "refused")),
       posts_failed(Posts(registry, "failed")),
       queue_limit(Limit(registry, "trace_queue")),
+      queue_bytes_limit(Limit(registry, "trace_queue_bytes")),
       export_timeout(Limit(registry, "trace_export_timeout")),
       retry_timeout(Limit(registry, "trace_retry_timeout")),
       flush_timeout(Limit(registry, "trace_flush_timeout")) {}

@@ -25,6 +25,7 @@ struct TraceMetrics {
   Counter& posts_failed;  // without an answer
   // Limits.
   Counter& queue_limit;
+  Counter& queue_bytes_limit;  // prompts that were not kept
   Counter& export_timeout;
   Counter& retry_timeout;
   Counter& flush_timeout;

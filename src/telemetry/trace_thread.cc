@@ -19,8 +19,8 @@ class TraceThreadImpl final : public TraceThread {
                   const TraceOptions& options, uint64_t seed)
       : flush_timeout_(options.flush_timeout),
         metrics_(metrics),
-        queue_(options.queue_max, metrics),
-        tracing_{Sampler(options.ratio), queue_},
+        queue_(options.queue_max, options.queue_bytes_max, metrics),
+        tracing_{Sampler(options.ratio), queue_, options.prompts ? options.prompt_bytes_max : 0},
         loop_(std::move(loop)),
         exporter_(std::in_place, *loop_, queue_, metrics, options, seed) {
     queue_.set_on_full_batch([this] { loop_->Post([this] { exporter_->Look(); }); });

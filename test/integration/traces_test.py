@@ -1,5 +1,6 @@
 """Traces: what is told upstream of a request's trace, and the spans that a collector gets."""
 
+import json
 import re
 import subprocess
 import tempfile
@@ -94,6 +95,37 @@ class SpansTest(Traced, GatewayTest):
         self.assertIn(f"  trace {TRACE}\n", shown)
         gateway.wait_metric(SPANS, 4, result="exported")
         gateway.wait_metric(EXPORTS, 1, result="ok")
+
+    def test_prompts_are_in_the_requests_span_where_they_are_wanted(self):
+        gateway = self.start(chat_answer(), "--trace-prompts")
+        gateway.chat(headers=SAMPLED)
+        root, *children = self.spans_at.wait_trace(TRACE)
+        self.assertEqual(json.loads(root["gen_ai.input.messages"]),
+                         [{"role": "user", "parts": [{"type": "text", "content": "Hello"}]}])
+        self.assertNotIn("penstock.prompt_cut_bytes", root.attributes)
+        self.assertNotIn("Hello", repr([span.attributes for span in children]))
+        # Nor anywhere else.
+        self.assertNotIn("Hello", json.dumps(gateway.wait_line("Request Handled")))
+        gateway.wait_line("Requests are traced", prompts=True)
+
+    def test_a_prompt_is_cut_at_its_limit(self):
+        gateway = self.start(chat_answer(), "--trace-prompts", "--limit", "trace_prompt_bytes=1KiB")
+        gateway.chat(chat_body("y" * 5000),
+                     headers=SAMPLED)
+        root = self.spans_at.wait_trace(TRACE)[0]
+        self.assertLessEqual(len(root["gen_ai.input.messages"]), 1024)
+        part, = json.loads(root["gen_ai.input.messages"])[0]["parts"]
+        self.assertEqual(set(part["content"]), {"y"})
+        self.assertEqual(len(part["content"]) + root["penstock.prompt_cut_bytes"], 5000)
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="trace_prompt_bytes")
+
+    def test_prompts_that_wait_have_a_limit_of_their_own(self):
+        gateway = self.start(chat_answer(), "--trace-prompts", "--limit", "trace_queue_bytes=10")
+        gateway.chat(headers=SAMPLED)
+        root = self.spans_at.wait_trace(TRACE)[0]
+        self.assertNotIn("gen_ai.input.messages", root.attributes)
+        self.assertGreater(root["penstock.prompt_cut_bytes"], 10)
+        gateway.wait_metric("penstock_limit_reached_total", 1, limit="trace_queue_bytes")
 
     def test_without_a_caller_a_trace_begins_here(self):
         gateway = self.start(chat_answer())
