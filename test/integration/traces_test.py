@@ -110,8 +110,7 @@ class SpansTest(Traced, GatewayTest):
 
     def test_a_prompt_is_cut_at_its_limit(self):
         gateway = self.start(chat_answer(), "--trace-prompts", "--limit", "trace_prompt_bytes=1KiB")
-        gateway.chat(chat_body("y" * 5000),
-                     headers=SAMPLED)
+        gateway.chat("y" * 5000, headers=SAMPLED)
         root = self.spans_at.wait_trace(TRACE)[0]
         self.assertLessEqual(len(root["gen_ai.input.messages"]), 1024)
         part, = json.loads(root["gen_ai.input.messages"])[0]["parts"]
