@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "bench/load/fleet_html.h"
 #include "bench/load/report_page.h"
 #include "bench/load/report_text.h"
 
@@ -115,6 +116,10 @@ std::string CompareHtml(std::span<const NamedResult> results, const Comparison& 
   AppendResults(&out, results);
   AppendComparison(&out, comparison);
   AppendDistributions(&out, results);
+  for (const NamedResult& named : results) {
+    const FleetSeries& fleet = named.result->fleet;
+    if (!fleet.empty()) AppendFleet(&out, fleet, "Endpoints of " + named.name);
+  }
   AppendPageEnd(&out);
   return out;
 }

@@ -1,5 +1,6 @@
 // Results side by side as one HTML page that needs nothing else, as ReportHtml's: each figure with
-// its ratio to the first result's, and how TTFT, TPOT and E2E were distributed in each.
+// its ratio to the first result's, how TTFT, TPOT and E2E were distributed in each, and of those
+// whose gateway was looked at the load of its endpoints.
 
 #pragma once
 

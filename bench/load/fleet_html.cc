@@ -116,8 +116,9 @@ std::string SharesText(const FleetSeries& fleet) {
                             NameOf(most), 100 / static_cast<double>(fleet.endpoints.size()));
 }
 
-void AppendFleet(std::string* out, const FleetSeries& fleet) {
-  *out += fmt::format("<h2>Endpoints</h2>\n<p class=\"note\">{}.", HtmlEscaped(SharesText(fleet)));
+void AppendFleet(std::string* out, const FleetSeries& fleet, std::string_view title) {
+  *out += fmt::format("<h2>{}</h2>\n<p class=\"note\">{}.", HtmlEscaped(title),
+                      HtmlEscaped(SharesText(fleet)));
   const auto drawn = std::ranges::count_if(fleet.endpoints, &EndpointSeries::has_series);
   if (drawn < std::ssize(fleet.endpoints)) {
     *out += fmt::format(" Load over time is that of {} of them.", drawn);

@@ -99,7 +99,8 @@ absl::Status FleetRecorder::Add(Duration at, std::string_view endpoints_json,
 
 void FleetRecorder::Add(Duration at, const std::vector<EndpointLoad>& endpoints,
                         const std::vector<QueueLoad>& queues) {
-  for (const EndpointLoad& endpoint : endpoints) Count(endpoint, looks_ == 0);
+  for (const EndpointLoad& endpoint : endpoints) Count(endpoint, run_begins_);
+  run_begins_ = false;
   if (looks_++ % stride_ == 0) Keep(at, endpoints, queues);
 }
 
@@ -108,7 +109,8 @@ void FleetRecorder::AddFailure(std::string error) {
   series_.error = std::move(error);
 }
 
-// What one had at the first look came before the run; one that is new since has its requests of it.
+// What one had at the first look of a run came before it; one that is new since has its requests of
+// it.
 void FleetRecorder::Count(const EndpointLoad& endpoint, bool is_first) {
   const Key key{endpoint.pool, endpoint.endpoint};
   auto found = known_.find(key);
@@ -118,11 +120,11 @@ void FleetRecorder::Count(const EndpointLoad& endpoint, bool is_first) {
       return;
     }
     found = known_.emplace(key, Known{series_.endpoints.size(), 0}).first;
-    if (is_first) found->second.requests = endpoint.requests;
     series_.endpoints.push_back(
         {.pool = endpoint.pool, .pod = endpoint.pod, .endpoint = endpoint.endpoint});
   }
   Known& known = found->second;
+  if (is_first) known.requests = endpoint.requests;
   // Less than before: it went and came back, and counts anew.
   const uint64_t more =
       endpoint.requests >= known.requests ? endpoint.requests - known.requests : endpoint.requests;

@@ -80,6 +80,9 @@ struct QueueLoad {
 
 class FleetRecorder {
  public:
+  // Another run begins: what was sent until its first look is of none. Times go on behind those of
+  // the run before.
+  void BeginRun() { run_begins_ = true; }
   // Once for each look, in the order of time.
   void Add(Duration at, const std::vector<EndpointLoad>& endpoints,
            const std::vector<QueueLoad>& queues);
@@ -106,6 +109,7 @@ class FleetRecorder {
   };
   std::map<Key, Known> known_;
   std::map<std::pair<std::string, int64_t>, size_t> queues_;
+  bool run_begins_ = true;  // and has not been looked at
   uint64_t looks_ = 0;
   uint64_t stride_ = 1;  // of this many looks one is kept
 };

@@ -51,6 +51,21 @@ TEST(FleetSeries, CountsTheRequestsOfTheRun) {
             "2 endpoints, 60 requests; the largest share is 83.3 % (a), an even one 50.0 %");
 }
 
+TEST(FleetSeries, WhatIsSentBetweenTwoRunsIsOfNeither) {
+  FleetRecorder recorder;
+  const auto look = [&](int at, int requests) {
+    ASSERT_TRUE(
+        recorder.Add(seconds(at), "[" + EndpointJson("a", requests, 0) + "]", kNoQueues).ok());
+  };
+  look(0, 100);
+  look(1, 110);
+  recorder.BeginRun();
+  look(2, 500);
+  look(3, 520);
+  EXPECT_EQ(recorder.series().requests(), 30u);
+  EXPECT_THAT(recorder.series().times_s, ElementsAre(0, 1, 2, 3));
+}
+
 TEST(FleetSeries, KnowsWhatWaitsByPoolAndPriority) {
   FleetRecorder recorder;
   const auto queues = [](const std::string& priorities) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -72,8 +73,23 @@ struct Plan {
   bench::RunnerOptions runner;
   std::string workload;  // described
   std::unique_ptr<EventLoop> loop;
-  std::optional<AdminTarget> admin;
+  std::optional<AdminTarget> admins[2];  // of the targets; nullopt: it is not looked at
 };
+
+constexpr std::string_view kAdminFlags[] = {"--admin", "--against-admin"};
+
+absl::Status PlanAdmins(const BenchFlags& flags, Plan* plan) {
+  if (!flags.against_admin.empty() && flags.action != "ab") {
+    return WrongFlag(kAdminFlags[1], "says something only after ab");
+  }
+  const AdminFlag sides[] = {{kAdminFlags[0], flags.admin, flags.admin_token_file},
+                             {kAdminFlags[1], flags.against_admin, flags.against_admin_token_file}};
+  for (size_t i = 0; i < std::size(sides); ++i) {
+    if (sides[i].url.empty()) continue;
+    ASSIGN_OR_RETURN(plan->admins[i], WatchedGateway(sides[i], flags.trust));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<Plan> PlanOf(const BenchFlags& flags) {
   RETURN_IF_ERROR(RefuseOthersFlags(flags));
@@ -108,10 +124,7 @@ absl::StatusOr<Plan> PlanOf(const BenchFlags& flags) {
     plan.runner.in_flight_max = *flags.in_flight_max;
     plan.workload += fmt::format(", at most {} in flight", *flags.in_flight_max);
   }
-  if (!flags.admin.empty()) {
-    if (flags.action == "ab") return WrongFlag("--admin", "is of one run, not of ab");
-    ASSIGN_OR_RETURN(plan.admin, WatchedGateway(flags));
-  }
+  RETURN_IF_ERROR(PlanAdmins(flags, &plan));
   ASSIGN_OR_RETURN(plan.loop, EventLoop::New());
   return plan;
 }
@@ -134,30 +147,53 @@ void HandleSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+// What is kept of the runs of one target.
+struct Runs {
+  bench::RunRecords records;
+  bench::FleetRecorder fleet;
+
+  // When the next one begins. A gateway is looked at once more when its run is over.
+  Duration end() const {
+    const std::vector<double>& looks_s = fleet.series().times_s;
+    const double last_s = looks_s.empty() ? 0 : looks_s.back();
+    return std::max(records.length, std::chrono::nanoseconds(std::llround(last_s * 1e9)));
+  }
+};
+
 // One run with the flags' workload from its beginning. REQUIRES: PlanOf found nothing wrong
-bench::RunRecords Run(const BenchFlags& flags, Plan& plan, size_t target, GatewayWatch* watch) {
+void Run(const BenchFlags& flags, Plan& plan, size_t target, Runs* runs) {
   const std::unique_ptr<LoadWorkload> workload = *WorkloadOf(flags);
   bench::RunRecords run;
   bench::Progress progress(std::cerr, isatty(STDERR_FILENO) != 0,
                            plan.runner.length ? plan.runner.length : workload->length());
   bench::LoadRunner runner(*plan.loop, plan.targets[target], plan.runner, *workload, run);
-  if (watch != nullptr) watch->Start();
+  std::optional<GatewayWatch> watch;
+  if (plan.admins[target]) {
+    watch.emplace(*plan.admins[target], kAdminFlags[target], runs->end(), runs->fleet);
+    watch->Start();
+  }
   runner.Run([&](const bench::LiveFigures& live) {
     progress.Tell(live);
-    if (const std::string news = watch == nullptr ? "" : watch->TakeNews(); !news.empty()) {
+    if (const std::string news = watch ? watch->TakeNews() : ""; !news.empty()) {
       progress.End();
       std::cerr << news << "\n";
     }
     return !interrupted;
   });
   progress.End();
-  return run;
+  if (watch) watch->End();
+  if (runs->records.length == Duration(0)) {
+    runs->records = std::move(run);
+  } else {
+    runs->records.Append(run);
+  }
 }
 
 int64_t NowUnixSeconds() { return RealClock().UnixNanos() / 1'000'000'000; }
 
 bench::Result ResultOf(const BenchFlags& flags, const Plan& plan, size_t target,
-                       int64_t started_unix_s, bench::RunRecords run) {
+                       int64_t started_unix_s, Runs runs) {
+  bench::RunRecords& run = runs.records;
   bench::Result result{.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(started_unix_s)),
                        .command = flags.command,
                        .target = plan.urls[target],
@@ -166,6 +202,7 @@ bench::Result ResultOf(const BenchFlags& flags, const Plan& plan, size_t target,
                        .summary = bench::Summarize(run, plan.objectives)};
   result.requests = std::move(run.records);
   result.groups = std::move(run.groups);
+  result.fleet = runs.fleet.series();
   return result;
 }
 
@@ -203,11 +240,9 @@ int StatusOf(const BenchFlags& flags, const bench::Result& result) {
 int RunOnce(const BenchFlags& flags, Plan& plan) {
   std::cerr << "Asking " << flags.target << ": " << plan.workload << "\n";
   const int64_t started_unix_s = NowUnixSeconds();
-  std::unique_ptr<GatewayWatch> watch;
-  if (plan.admin) watch = std::make_unique<GatewayWatch>(*plan.admin);
-  bench::RunRecords run = Run(flags, plan, 0, watch.get());
-  bench::Result result = ResultOf(flags, plan, 0, started_unix_s, std::move(run));
-  if (watch != nullptr) result.fleet = watch->End();
+  Runs runs;
+  Run(flags, plan, 0, &runs);
+  const bench::Result result = ResultOf(flags, plan, 0, started_unix_s, std::move(runs));
   if (const absl::Status written = Write(flags, result); !written.ok()) return Fail(written);
   return StatusOf(flags, result);
 }
@@ -226,7 +261,7 @@ constexpr uint64_t kUsersOfAPair = 10'000;
 // By turns, each pair the other way round, so that whatever changes meanwhile meets both alike.
 int RunAb(const BenchFlags& flags, Plan& plan) {
   const int64_t started_unix_s = NowUnixSeconds();
-  bench::RunRecords runs[2];
+  Runs runs[2];
   BenchFlags turn = flags;
   for (int pair = 0; pair < flags.pairs && !interrupted; ++pair) {
     turn.seed = flags.seed + static_cast<uint64_t>(pair);
@@ -236,7 +271,7 @@ int RunAb(const BenchFlags& flags, Plan& plan) {
       const size_t target = pair % 2 == 0 ? place : 1 - place;
       std::cerr << fmt::format("{}/{} asking {}: {}\n", pair + 1, flags.pairs, plan.urls[target],
                                plan.workload);
-      runs[target].Append(Run(turn, plan, target, nullptr));
+      Run(turn, plan, target, &runs[target]);
     }
   }
   const bench::Result a = ResultOf(flags, plan, 0, started_unix_s, std::move(runs[0]));

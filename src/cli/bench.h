@@ -23,6 +23,8 @@ struct BenchFlags {
   ServerTrust trust;  // of those, and of the admin port
   std::string admin;  // of the gateway that is asked: it is looked at; empty: nobody is
   std::string admin_token_file;
+  std::string against_admin;  // of ab: the same of the other side
+  std::string against_admin_token_file;
   std::string api_key_file;
   std::vector<std::string> headers;  // "name: value"
 

@@ -25,6 +25,15 @@ void AddTarget(CLI::App& bench, BenchFlags& flags) {
   bench.add_option("--admin-token-file", flags.admin_token_file, "Token that it asks for")
       ->needs(admin)
       ->type_name("PATH");
+  CLI::Option* against = bench
+                             .add_option("--against-admin", flags.against_admin,
+                                         "ab: the same of the gateway of --against")
+                             ->type_name("URL");
+  bench
+      .add_option("--against-admin-token-file", flags.against_admin_token_file,
+                  "Token that that one asks for")
+      ->needs(against)
+      ->type_name("PATH");
   bench.add_option("--api-key-file", flags.api_key_file, "Key that is sent as a bearer token")
       ->type_name("PATH");
   bench.add_option("--header", flags.headers, "Sent with each request; repeatable")

@@ -29,15 +29,17 @@ absl::StatusOr<std::string> Get(const AdminTarget& gateway, std::string_view pag
 
 }  // namespace
 
-absl::StatusOr<AdminTarget> WatchedGateway(const BenchFlags& flags) {
+absl::StatusOr<AdminTarget> WatchedGateway(const AdminFlag& flag, const ServerTrust& trust) {
   // What --ca-file and --insecure say is of those that speak TLS, the target or this.
-  const ServerTrust trust = flags.admin.starts_with("https:") ? flags.trust : ServerTrust{};
-  ASSIGN_OR_RETURN(ServerUrl url, ServerUrlOf("--admin", flags.admin, trust));
-  if (!url.path.empty()) return WrongFlag("--admin", "wanted a URL without a path");
+  ASSIGN_OR_RETURN(
+      ServerUrl url,
+      ServerUrlOf(flag.name, flag.url, flag.url.starts_with("https:") ? trust : ServerTrust{}));
+  if (!url.path.empty()) return WrongFlag(flag.name, "wanted a URL without a path");
   AdminTarget gateway(url.address, std::move(url.tls));
-  if (!flags.admin_token_file.empty()) {
-    absl::StatusOr<std::string> token = ReadToken(flags.admin_token_file);
-    if (!token.ok()) return WrongFlag("--admin-token-file", std::string(token.status().message()));
+  const std::string token_flag = fmt::format("{}-token-file", flag.name);
+  if (!flag.token_file.empty()) {
+    absl::StatusOr<std::string> token = ReadToken(flag.token_file);
+    if (!token.ok()) return WrongFlag(token_flag, std::string(token.status().message()));
     gateway.token = *std::move(token);
   }
   SetLogLevel(LogLevel::kError);  // what is wrong is said by us, in words for people
@@ -51,17 +53,17 @@ absl::StatusOr<AdminTarget> WatchedGateway(const BenchFlags& flags) {
   if (status.ok()) return gateway;
   const std::string why(status.message());
   if (absl::IsUnauthenticated(status)) {
-    return WrongFlag("--admin-token-file",
-                     fmt::format("the admin port at {} wants {} token", flags.admin,
-                                 gateway.token.empty() ? "a" : "another"));
+    return WrongFlag(token_flag, fmt::format("the admin port at {} wants {} token", flag.url,
+                                             gateway.token.empty() ? "a" : "another"));
   }
-  return WrongFlag("--admin", fmt::format("no gateway's admin port at {}: {}", flags.admin, why));
+  return WrongFlag(flag.name, fmt::format("no gateway's admin port at {}: {}", flag.url, why));
 }
 
 GatewayWatch::~GatewayWatch() { EndLoop(); }
 
 void GatewayWatch::Start() {
   began_ = RealClock().Now();
+  recorder_.BeginRun();
   Look();
   thread_ = std::thread([this] { Loop(); });
 }
@@ -89,7 +91,7 @@ void GatewayWatch::EndLoop() {
 }
 
 absl::Status GatewayWatch::Read() {
-  const Duration at = RealClock().Now() - began_;
+  const Duration at = at_ + (RealClock().Now() - began_);
   ASSIGN_OR_RETURN(const std::string endpoints, Get(gateway_, kEndpoints));
   ASSIGN_OR_RETURN(const std::string queues, Get(gateway_, kQueues));
   return recorder_.Add(at, endpoints, queues);
@@ -102,8 +104,8 @@ void GatewayWatch::Look() {
   if (status.ok() != fails_) return;
   fails_ = !status.ok();
   const MutexLock lock(mutex_);
-  news_ = fails_ ? fmt::format("--admin: no answer any more ({}); the run goes on", error)
-                 : "--admin: answers again";
+  news_ = fails_ ? fmt::format("{}: no answer any more ({}); the run goes on", flag_, error)
+                 : flag_ + ": answers again";
 }
 
 std::string GatewayWatch::TakeNews() {
@@ -111,10 +113,9 @@ std::string GatewayWatch::TakeNews() {
   return std::exchange(news_, "");
 }
 
-bench::FleetSeries GatewayWatch::End() {
+void GatewayWatch::End() {
   EndLoop();
   Look();
-  return recorder_.series();
 }
 
 }  // namespace gw

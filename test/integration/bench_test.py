@@ -243,8 +243,9 @@ class AdminTest(BenchTest):
                 (["--admin", admin, "--admin-token-file", str(wrong)], "wants another token"),
                 (["--admin", admin, "--admin-token-file", "/nowhere"], "--admin-token-file: "),
                 (["--admin-token-file", str(token)], "--admin"),
-                (["ab", "--against", "http://127.0.0.1:2", "--admin", admin],
-                 "--admin: is of one run")):
+                (["ab", "--against", "http://127.0.0.1:2", "--against-admin", admin],
+                 "--against-admin-token-file: the admin port at http://"),
+                (["--against-admin", admin], "--against-admin: says something only after ab")):
             process = self.start("http://127.0.0.1:1", "--duration", "1s", *arguments)
             out, err = process.communicate(timeout=DEADLINE_S)
             self.assertNotEqual(process.returncode, 0, arguments)
@@ -254,6 +255,44 @@ class AdminTest(BenchTest):
             f"http://{gateway.address}:{gateway.port}", "--requests", "3", "--rate", "50",
             "--admin", admin, "--admin-token-file", str(token), "--fail-on-errors")
         self.assertEqual(sum(one["requests"] for one in result["fleet"]["endpoints"]), 3)
+
+    def test_both_sides_of_ab_are_looked_at(self):
+        sides = [self.gateway(annotations={"penstock.dev/queueing": "true"}) for _ in range(2)]
+        urls = [f"http://{side.address}:{side.port}" for side in sides]
+        admins = [f"http://{side.address}:{side.admin_port}" for side in sides]
+        page, path = self.folder / "ab.html", self.folder / "ab.json"
+        process = self.start(
+            urls[0], "ab", "--against", urls[1], "--admin", admins[0], "--against-admin",
+            admins[1], "--names", "before,after", "--pairs", "2", "--rate", "40", "--duration",
+            "2s", "--prompt-tokens", "50", "--output-tokens", "10", "--fail-on-errors",
+            "--html", str(page), "--json", str(path))
+        out, err = process.communicate(timeout=DEADLINE_S * 4)
+        self.assertEqual(process.returncode, 0, err)
+        for result in json.loads(path.read_text())["results"]:
+            fleet = result["fleet"]
+            self.assertEqual(sum(one["requests"] for one in fleet["endpoints"]),
+                             result["summary"]["completed"])
+            # Both runs of a side, one behind the other.
+            self.assertEqual(fleet["times_s"], sorted(fleet["times_s"]))
+            self.assertGreaterEqual(fleet["times_s"][-1], 3)
+            self.assertGreaterEqual(len(fleet["times_s"]), 6)
+            self.assertEqual(fleet["failed_reads"], 0)
+        self.assertEqual(out.count("2 endpoints, "), 2)
+        for name in ("before", "after"):
+            self.assertIn(f"<h2>Endpoints of {name}</h2>", page.read_text())
+
+    def test_of_ab_one_side_may_be_no_gateway(self):
+        gateway = self.gateway()
+        path = self.folder / "ab.json"
+        process = self.start(
+            self.fleet(), "ab", "--against", f"http://{gateway.address}:{gateway.port}",
+            "--against-admin", f"http://{gateway.address}:{gateway.admin_port}", "--pairs", "1",
+            "--rate", "40", "--requests", "20", "--json", str(path))
+        _, err = process.communicate(timeout=DEADLINE_S * 4)
+        self.assertEqual(process.returncode, 0, err)
+        bare, watched = json.loads(path.read_text())["results"]
+        self.assertNotIn("fleet", bare)
+        self.assertEqual(sum(one["requests"] for one in watched["fleet"]["endpoints"]), 20)
 
     def test_one_that_goes_away_is_told_and_the_rest_goes_on(self):
         gateway = self.gateway()
