@@ -59,6 +59,14 @@ inline Duration FromMillis(double ms) {
   return Duration(std::llround(std::clamp(ms, -1e12, 1e12) * 1e6));
 }
 
+inline Duration FromSeconds(double seconds) { return FromMillis(seconds * 1e3); }
+
+inline std::optional<simdjson::dom::array> ListOf(Element from, std::string_view name) {
+  simdjson::dom::array out;
+  if (from[name].get(out) != simdjson::SUCCESS) return std::nullopt;
+  return out;
+}
+
 // Where `figures` has none of a distribution's numbers, those that its requests give.
 void FillFrom(const Figures& computed, Figures* figures);
 

@@ -26,7 +26,7 @@ std::string AbJson(std::span<const NamedResult> results, const Comparison& compa
 
 // Reads what ResultJson wrote, and the results of
 //   vllm bench serve --save-result   (vllm/benchmarks/serve.py; requests with --save-detailed)
-//   guidellm                         (guidellm/benchmark/schemas; a report of one benchmark)
+//   guidellm                         (its JSON report of one benchmark: 0.2, 0.3; from 0.4 on)
 // What a document does not say stays NaN or empty; figures that vLLM was not asked for
 // (--metric-percentiles) are computed from its requests, if it has them. Latencies of both count
 // from when a request was sent. Errors (kInvalidArgument) say what was wanted, without the name of

@@ -479,6 +479,24 @@ class BesideTest(BenchTest):
             self.assertRegex(compared.stdout, line)
         self.assertIn("vllm bench serve", page.read_text())
 
+    def test_what_guidellm_has_written_is_compared_in_both_of_its_forms(self):
+        """test/data/bench/README.md: the same requests in the schema of 0.3 and of 0.7"""
+        folder = pathlib.Path(__file__).parents[1] / "data" / "bench"
+        paths = [str(folder / f"guidellm-{version}.json") for version in ("0.3", "0.7")]
+        page = self.folder / "compare.html"
+        compared = subprocess.run([penstock(), "bench", "compare", *paths, "--html", str(page)],
+                                  text=True, capture_output=True, timeout=DEADLINE_S, check=True)
+        # A second of the warm-up is in the duration of the second one, but not its request.
+        for line in (r"requests asked +5.00 +5.00 +x1.000", r"requests/s +1.36 +0.938 ",
+                     r"output tokens/s +7.27 +5.00 ", r"TTFT p50, ms +80.0 +80.0 +x1.000 \[",
+                     r"TTFT mean, ms +76.7 +76.7 +x1.000 \[",
+                     r"TPOT mean, ms +123 +123 +x1.000 \[",
+                     r"E2E p50, ms +481 +481 +x1.000 \[", r"E2E mean, ms +611 +611 +x1.000 \["):
+            self.assertRegex(compared.stdout, line)
+        text = page.read_text()
+        self.assertIn("http://127.0.0.1:8000/v1", text)
+        self.assertEqual(text.count("2026-04-29T08:28:3"), 2)
+
     def result_text(self, target, rate):
         process = self.start(target, "--rate", rate, "--requests", "20", "--json", "-")
         out, err = process.communicate(timeout=DEADLINE_S)
