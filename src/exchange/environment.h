@@ -40,7 +40,8 @@ struct ExchangeEnvironment {
       : options(o), clock(c), random(seed), index(i), metrics(registry), parser(o.json_depth_max) {}
 
   const ExchangeOptions options;
-  const Clock& clock;  // wall time for log lines only; steps are given their time
+  // For wall time in log lines, and for how long a decision takes; steps are given their time.
+  const Clock& clock;
   Random random;
   PrefixIndex& index;
   ExchangeMetrics metrics;

@@ -191,7 +191,9 @@ Decision Exchange::DecisionFor(size_t row) const {
 
 Step Exchange::ScheduleTry(TimePoint now) {
   const bool fresh = tried_->count == 0;
+  const TimePoint began = env_.clock.Now();
   const Step step = ScheduleInPool(now);
+  tried_->deciding = tried_->deciding.value_or(Duration(0)) + (env_.clock.Now() - began);
   if (step.kind != Step::Kind::kRespond || routed_.Fallback() == nullptr) return step;
   return FallBack(fresh ? FallbackReason::kNoEndpoint : FallbackReason::kTriesFailed, now);
 }

@@ -59,6 +59,7 @@ struct RequestRecord {
   uint32_t prefix_blocks = 0;
   uint32_t candidates = 0;
   double score = 0;
+  double decision_us = -1;  // all tries' decisions together; below 0: there was none
   // Since the request's first byte; below 0: it did not come to that.
   double body_ms = -1;      // the whole body is here, and is looked at
   double queue_ms = -1;     // the last try is dispatched

@@ -15,6 +15,20 @@ namespace {
 constexpr uint16_t kPort = 8080;
 
 // A route "/v1" to a pool of five endpoints with names too long to be kept inside a string.
+// Each look at it takes so long.
+struct SlowClock final : Clock {
+  explicit SlowClock(const ManualClock& t) : time(t) {}
+  TimePoint Now() const override {
+    passed += look;
+    return time.Now() + passed;
+  }
+  int64_t UnixNanos() const override { return time.UnixNanos(); }
+
+  const ManualClock& time;
+  Duration look{0};
+  mutable Duration passed{0};
+};
+
 class RecordTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -63,7 +77,8 @@ class RecordTest : public testing::Test {
   ManualClock clock_;
   PrefixIndex index_{PrefixIndex::Options{}};
   MetricRegistry registry_;
-  ExchangeEnvironment environment_{clock_, 1, index_, registry_};
+  SlowClock slow_clock_{clock_};
+  ExchangeEnvironment environment_{slow_clock_, 1, index_, registry_};
   EndpointTable table_;
   std::shared_ptr<const PoolEntry> pool_;
   std::shared_ptr<const Snapshot> snapshot_;
@@ -98,6 +113,18 @@ TEST_F(RecordTest, EveryTryIsToldWithItsReason) {
   EXPECT_EQ(record.ttft_ms, 20);
 }
 
+TEST_F(RecordTest, TheTimesOfAllDecisionsAreAddedUp) {
+  slow_clock_.look = std::chrono::nanoseconds(1500);
+  Begin();
+  Body();
+  exchange_.OnTryFailed(TryFailure::kConnectRefused, false, clock_.Now());
+  EXPECT_EQ(End(Outcome::kClientLeft, 0).decision_us, 3);
+  slow_clock_.look = Duration(0);
+  Begin();
+  Body();
+  EXPECT_EQ(End(Outcome::kClientLeft, 0).decision_us, 0);
+}
+
 TEST_F(RecordTest, TheBestThatLostAreToldBestFirst) {
   for (int i = 0; i < 5; ++i) pool_->pool.endpoints[i].state->in_flight_requests = 10 * (4 - i);
   Begin();
@@ -124,6 +151,7 @@ TEST_F(RecordTest, WhatARequestDidNotComeToIsAbsent) {
   EXPECT_EQ(refused.try_count, 0u);
   EXPECT_LT(refused.body_ms, 0);
   EXPECT_LT(refused.queue_ms, 0);
+  EXPECT_LT(refused.decision_us, 0);
   EXPECT_LT(refused.response_ms, 0);
   EXPECT_LT(refused.ttft_ms, 0);
 

@@ -136,6 +136,7 @@ void LogRequest(const RequestRecord& record, const LoggedAs& as) {
        {"prefix_blocks", record.prefix_blocks},
        {"candidates", record.candidates},
        {"score", record.score},
+       {"decision_us", OrNull(record.decision_us)},
        {"body_ms", OrNull(record.body_ms)},
        {"queue_ms", OrNull(record.queue_ms)},
        {"response_ms", OrNull(record.response_ms)},

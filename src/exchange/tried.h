@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,11 @@
 namespace gw {
 
 struct Tried {
-  Decision decision;  // of the endpoint whose answer is the client's
-  EndpointHold hold;  // of that endpoint
-  Pair pair;          // the other half, if there is one
-  BodyEdit body;      // what is sent
+  Decision decision;                 // of the endpoint whose answer is the client's
+  EndpointHold hold;                 // of that endpoint
+  Pair pair;                         // the other half, if there is one
+  BodyEdit body;                     // what is sent
+  std::optional<Duration> deciding;  // all decisions together; nullopt: there was none
   TimePoint dispatched;
   std::vector<uint32_t> slots;     // of endpoints that are not to be tried again
   std::vector<std::string> order;  // addresses that a gate keeps to, the best first; empty: any
@@ -39,6 +41,7 @@ struct Tried {
   // For the next request. REQUIRES: nothing is held
   void Reset() {
     decision = {};
+    deciding.reset();
     pair.Reset();
     body.Begin({});
     slots.clear();

@@ -240,6 +240,7 @@ void Spans::Decision(const Try& last) {
   out_.Text("penstock.pod", record_.endpoint_name);
   out_.Text("penstock.endpoint", record_.endpoint);
   out_.Number("penstock.score", record_.score);
+  out_.Number("penstock.decision_us", record_.decision_us);
   out_.Integer("penstock.candidates", record_.candidates);
   out_.Integer("penstock.prefix_hit_blocks", record_.prefix_hit_blocks);
   out_.Integer("penstock.prefix_blocks", record_.prefix_blocks);

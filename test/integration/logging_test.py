@@ -308,7 +308,8 @@ class FieldsTest(GatewayTest):
                  ("body_ms", "queue_ms", "response_ms", "ttft_ms", "total_ms")]
         self.assertEqual(times, sorted(times))
         self.assertTrue(0 <= line["tpot_ms"] <= line["total_ms"], line)
-        for name in ("body_ms", "response_ms", "tpot_ms", "cached_ratio"):
+        self.assertTrue(0 < line["decision_us"] <= line["total_ms"] * 1000, line)
+        for name in ("body_ms", "decision_us", "response_ms", "tpot_ms", "cached_ratio"):
             self.assertIsNone(refused[name])
 
     def test_tries_that_failed_are_told_in_text_as_in_json(self):
