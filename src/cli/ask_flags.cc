@@ -8,7 +8,8 @@ namespace gw {
 namespace {
 
 constexpr char kKinds[] =
-    "pools, pods, endpoints, queues, gateways, httproutes, gatewayclasses, models, objectives, "
+    "pools, pods, endpoints, queues, peers, gateways, httproutes, gatewayclasses, models, "
+    "objectives, "
     "rewrites, policies, releases, or all";
 
 void AddObjects(CLI::App& command, GetFlags& flags) {

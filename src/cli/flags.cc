@@ -26,6 +26,7 @@
 #include "cli/dataplane_flags.h"
 #include "cli/log_flags.h"
 #include "cli/object_flags.h"
+#include "cli/peer_flags.h"
 #include "cli/replay_flags.h"
 #include "cli/scrape_flags.h"
 #include "cli/serve.h"
@@ -51,6 +52,7 @@ struct Flags {
   bool ready_without_endpoints = true;
   ScrapeFlags scrape;
   TraceFlags traces;
+  PeerFlags peers;
   int drain_s = 600;
   std::string shutdown_delay;  // empty: as it is for what is served
   size_t prefix_index_mb = 256;
@@ -200,6 +202,7 @@ CLI::App* AddServe(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 63))
       ->type_name("N");
   AddTraces(*serve, flags.traces);
+  AddPeers(*serve, flags.peers);
   AddDataplane(*serve, flags);
   return serve;
 }
@@ -361,6 +364,12 @@ int ServeByFlags(Flags* flags) {
     return 1;
   }
   flags->serve.traces = *std::move(traces);
+  absl::StatusOr<peers::PeerOptions> peers = PeerOptionsOf(flags->peers);
+  if (!peers.ok()) {
+    std::cerr << "penstock serve: " << peers.status().message() << "\n";
+    return 1;
+  }
+  flags->serve.peers = *std::move(peers);
   if (const absl::Status status = DecideBy(*flags, &flags->serve.translate); !status.ok()) {
     std::cerr << "penstock serve: " << status.message() << "\n";
     return 1;

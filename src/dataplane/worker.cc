@@ -7,7 +7,8 @@
 
 namespace gw {
 
-ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop)
+ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, PrefixNews* news,
+                         std::unique_ptr<EventLoop> loop)
     : shared_(shared),
       loop_(std::move(loop)),
       waiting_room_([loop = loop_.get()](auto task) { loop->Post(std::move(task)); }),
@@ -50,6 +51,8 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
   environment_.selection_field = shared.selection_field;
   environment_.tracing = shared.tracing;
   environment_.room = &waiting_room_;
+  environment_.prefix_key = shared.prefix_key;
+  environment_.prefix_news = news;
   // At 0 from the beginning: an alert on a series that is missing never fires.
   for (const std::string_view limit : kCountedLimits) environment_.metrics.LimitOf(limit);
   for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) AcceptFailures(error);
@@ -61,10 +64,10 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<Ev
   }
 }
 
-absl::StatusOr<std::unique_ptr<ProxyWorker>> ProxyWorker::Start(const Shared& shared,
-                                                                uint64_t seed) {
+absl::StatusOr<std::unique_ptr<ProxyWorker>> ProxyWorker::Start(const Shared& shared, uint64_t seed,
+                                                                PrefixNews* news) {
   ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, EventLoop::New());
-  std::unique_ptr<ProxyWorker> worker(new ProxyWorker(shared, seed, std::move(loop)));
+  std::unique_ptr<ProxyWorker> worker(new ProxyWorker(shared, seed, news, std::move(loop)));
   worker->thread_ = std::thread([raw = worker.get()] { raw->loop_->Run(); });
   return worker;
 }

@@ -33,6 +33,7 @@
 #include "exchange/exchange.h"
 #include "net/event_loop.h"
 #include "net/handed_sockets.h"
+#include "prefix/news.h"
 #include "snapshot/snapshot.h"
 #include "stats/metrics.h"
 
@@ -57,8 +58,11 @@ class ProxyWorker {
     std::string_view selection_field = {};  // ExchangeEnvironment::selection_field
     std::string_view served_field = {};     // of responses: which endpoint each is from
     const Tracing* tracing = nullptr;       // ExchangeEnvironment::tracing
+    uint64_t prefix_key = 0;                // ExchangeEnvironment::prefix_key
   };
-  static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed);
+  // `news`: ExchangeEnvironment::prefix_news, of this worker alone.
+  static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed,
+                                                            PrefixNews* news = nullptr);
   // Stops the thread; what is still in flight is broken off.
   ~ProxyWorker();
 
@@ -110,7 +114,8 @@ class ProxyWorker {
   bool RefuseNewerBodyThan(const RequestDriver* driver);
 
  private:
-  ProxyWorker(const Shared& shared, uint64_t seed, std::unique_ptr<EventLoop> loop);
+  ProxyWorker(const Shared& shared, uint64_t seed, PrefixNews* news,
+              std::unique_ptr<EventLoop> loop);
   absl::Status OpenListener(const ListenerKey& key);
   void OnAccept(const ListenerKey& key, std::unique_ptr<Stream> stream);
   void Serve(const ListenerKey& key, std::unique_ptr<Stream> stream);

@@ -225,7 +225,8 @@ void Exchange::HashPrompt() {
   if (!routed_.pool()->uses_prefix && !env_.log_prompt_blocks) return;
   const PromptText& prompt = env_.parser.prompt();
   const PoolEntry& pool = *routed_.pool();
-  const uint64_t seed = PrefixSeed(parsed_.request.target_model, parsed_.request.cache_salt);
+  const uint64_t seed =
+      PrefixSeed(parsed_.request.target_model, parsed_.request.cache_salt) ^ env_.prefix_key;
   std::vector<uint64_t>* blocks = &parsed_.request.prefix_blocks;
   if (pool.uses_prefix) {
     HashPieces(prompt, seed, pool.prefix, blocks);

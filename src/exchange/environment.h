@@ -56,6 +56,8 @@ struct ExchangeEnvironment {
   RequestHistory history;
   // The field of a request by which tests choose its endpoints (asked.h); empty: there is none.
   std::string_view selection_field;
+  // Of the names of prompts' blocks: who does not know it cannot make up prompts with equal ones.
+  uint64_t prefix_key = 0;
   // Of what is inserted into the index, for other gateways; nullptr: there are none.
   PrefixNews* prefix_news = nullptr;
   // Of all workers; nullptr: responses are not followed.

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/status.h"
 
 namespace gw::peers {
 
@@ -25,8 +24,5 @@ struct PeerOptions {
 
   bool on() const { return !listen.empty(); }
 };
-
-// Whether they can be served; the error names what was wanted.
-absl::Status Check(const PeerOptions& options);
 
 }  // namespace gw::peers

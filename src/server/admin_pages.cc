@@ -85,7 +85,9 @@ AdminResponse Get(const AdminSources& sources, const AdminRequest& request) {
   const std::shared_ptr<const api::ResourceSet> resources = sources.configurator.resources();
   const api::StatusSet status = sources.configurator.status();
   const std::vector<ReleaseView> releases = sources.releases.Look();
-  return AnswerGet({*snapshot, *resources, status, releases, RealClock().Now()}, request.query);
+  GetSources shown{*snapshot, *resources, status, releases, RealClock().Now()};
+  if (sources.peers != nullptr) shown.peers = sources.peers->Rows();
+  return AnswerGet(shown, request.query);
 }
 
 AdminResponse Explain(const AdminSources& sources, const AdminRequest& request) {

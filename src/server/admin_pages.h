@@ -5,10 +5,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "admin/admin_feed.h"
 #include "admin/admin_server.h"
 #include "dataplane/held_bytes.h"
+#include "peers/peer_thread.h"
 #include "server/configurator.h"
 #include "server/front_end.h"
 #include "server/gateway_metrics.h"
@@ -32,6 +34,7 @@ struct AdminSources {
   MetricRegistry& metrics;
   PoolSeries& pool_series;
   const HeldBytes& held;
+  const std::unique_ptr<peers::PeerThread>& peers;  // null: there are none
 };
 
 // `feed` outlives the admin server, too.

@@ -67,6 +67,7 @@ class Configurator {
   // Grows whenever status() may be another.
   uint64_t status_version() const;
   const ConfigHistory& history() const { return history_; }
+  EndpointTable& endpoints() { return endpoints_; }
   // What became of the objects, as far as it may be another than at the last call.
   std::optional<config::Outcome> TakeOutcome();
   uint64_t generation() const;

@@ -27,8 +27,9 @@ class DataPlane final : public FrontEnd {
  public:
   DataPlane(const ServerOptions& options, const SnapshotStore& snapshots, PrefixIndex& index,
             MetricRegistry& metrics, HeldBytes& held, const HandedSockets& handed,
-            const Tracing* tracing)
+            const Tracing* tracing, const PrefixSharing& sharing)
       : options_(options),
+        news_(sharing.news),
         snapshots_(snapshots),
         handed_(handed),
         model_lists_(options.dataplane, SeedFromSystem()),
@@ -44,13 +45,15 @@ class DataPlane final : public FrontEnd {
                 .homes = &homes_,
                 .selection_field = options.endpoint_selection_header,
                 .served_field = options.served_endpoint_header,
-                .tracing = tracing} {}
+                .tracing = tracing,
+                .prefix_key = sharing.key} {}
 
   absl::Status Start() override {
     const int count = WorkersOf(options_);
     for (int i = 0; i < count; ++i) {
       ASSIGN_OR_RETURN(std::unique_ptr<ProxyWorker> worker,
-                       ProxyWorker::Start(shared_, *options_.seed + i));
+                       ProxyWorker::Start(shared_, *options_.seed + i,
+                                          news_.empty() ? nullptr : news_[i].get()));
       workers_.push_back(std::move(worker));
     }
     return absl::OkStatus();
@@ -108,6 +111,7 @@ class DataPlane final : public FrontEnd {
   void Explain(const Snapshot& snapshot, ListenErrors errors);
 
   const ServerOptions& options_;
+  const std::span<const std::unique_ptr<PrefixNews>> news_;
   const SnapshotStore& snapshots_;
   const HandedSockets& handed_;
   ModelListStore model_lists_;
@@ -216,8 +220,10 @@ void DataPlane::Explain(const Snapshot& snapshot, ListenErrors errors) {
 
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
-                                       const HandedSockets& handed, const Tracing* tracing) {
-  return std::make_unique<DataPlane>(options, snapshots, index, metrics, held, handed, tracing);
+                                       const HandedSockets& handed, const Tracing* tracing,
+                                       const PrefixSharing& sharing) {
+  return std::make_unique<DataPlane>(options, snapshots, index, metrics, held, handed, tracing,
+                                     sharing);
 }
 
 }  // namespace gw

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "dataplane/held_bytes.h"
 #include "exchange/traced.h"
 #include "net/handed_sockets.h"
 #include "prefix/index.h"
+#include "prefix/news.h"
 #include "server/front_end.h"
 #include "server/server.h"
 #include "snapshot/snapshot.h"
@@ -17,8 +19,16 @@ namespace gw {
 
 // Everything referred to outlives it. `tracing`: nullptr: requests are not traced. REQUIRES:
 // options.seed
+// What workers do for other gateways.
+struct PrefixSharing {
+  uint64_t key = 0;  // ExchangeEnvironment::prefix_key
+  // Of each worker, or empty: there are none.
+  std::span<const std::unique_ptr<PrefixNews>> news = {};
+};
+
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
-                                       const HandedSockets& handed, const Tracing* tracing);
+                                       const HandedSockets& handed, const Tracing* tracing,
+                                       const PrefixSharing& sharing);
 
 }  // namespace gw

@@ -28,6 +28,9 @@ std::string KindOf(std::string_view argument) {
   for (const std::string_view name : {"queues", "queue"}) {
     if (lower == name) return "Queue";
   }
+  for (const std::string_view name : {"peers", "peer"}) {
+    if (lower == name) return "Peer";
+  }
   return api::KindFromArgument(argument);
 }
 
@@ -124,7 +127,8 @@ AdminResponse AnswerGet(const GetSources& sources, std::string_view query) {
         rows, [&](const GetRow& row) { return std::ranges::count(row.names, name) > 0; });
     if (!found) return NotFound(kind, name);
   }
-  const bool has_conditions = kind != "Pod" && kind != "Endpoint" && kind != "Queue";
+  const bool has_conditions =
+      kind != "Pod" && kind != "Endpoint" && kind != "Queue" && kind != "Peer";
   const bool table = output.empty() || output == "wide";
   if (has_conditions && (output == "describe" || (all && table))) {
     return Describe(sources, kind, filter);

@@ -16,6 +16,7 @@
 #include "api/conditions.h"
 #include "api/resources.h"
 #include "base/clock.h"
+#include "peers/mesh.h"
 #include "server/releases.h"
 #include "snapshot/snapshot.h"
 
@@ -28,6 +29,7 @@ struct GetSources {
   const api::StatusSet& status;
   const std::vector<ReleaseView>& releases;
   TimePoint now;
+  std::vector<peers::PeerRow> peers = {};  // other gateways
 };
 
 // 200 with a table, a document or nothing (there are no such objects); 404 with kubectl's message

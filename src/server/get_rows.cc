@@ -7,6 +7,7 @@
 
 #include "base/suggest.h"
 #include "pool/health.h"
+#include "server/peer_rows.h"
 #include "server/queue_rows.h"
 
 namespace gw {
@@ -32,6 +33,7 @@ constexpr KindEntry kKinds[] = {
     {"Pod", "pods", "pods"},
     {"Endpoint", "endpoints", "endpoints"},
     {"Queue", "queues", "queues"},
+    {"Peer", "peers", "peers"},
 };
 
 constexpr char kAbsent[] = "-";
@@ -400,6 +402,7 @@ std::vector<GetColumn> ColumnsOf(std::string_view kind) {
             {"STATE"}};
   }
   if (kind == "Queue") return QueueColumns();
+  if (kind == "Peer") return PeerColumns();
   std::vector<GetColumn> columns = {{"NAMESPACE"}, {"NAME"}};
   if (kind == "GatewayClass") columns.erase(columns.begin());
   std::vector<GetColumn> own = OwnColumns(kind);
@@ -422,6 +425,8 @@ std::vector<GetRow> RowsOf(const GetSources& sources, std::string_view kind,
     AppendEndpoints(sources, filter, &rows);
   } else if (kind == "Queue") {
     AppendQueues(sources, filter, &rows);
+  } else if (kind == "Peer") {
+    AppendPeers(sources, filter, &rows);
   } else {
     AppendObjects(sources, kind, filter, &rows);
   }

@@ -19,6 +19,7 @@
 #include "net/handed_sockets.h"
 #include "net/port_holder.h"
 #include "net/supervisor.h"
+#include "peers/peer_thread.h"
 #include "server/admin_pages.h"
 #include "server/configurator.h"
 #include "server/data_plane.h"
@@ -26,11 +27,13 @@
 #include "server/feed/gateway_feed.h"
 #include "server/front_end.h"
 #include "server/gateway_metrics.h"
+#include "server/peer_addresses.h"
 #include "server/process_metrics.h"
 #include "server/releases.h"
 #include "server/signals.h"
 #include "server/startup.h"
 #include "telemetry/trace_thread.h"
+#include "tls/shared_identity.h"
 #include "tls/ticket_keys.h"
 #include "translate/shared_service.h"
 
@@ -54,6 +57,7 @@ class ServerImpl final : public Server {
     resolver_.reset();
     scraper_.reset();
     admin_.reset();
+    peers_.reset();
     front_ends_.clear();
     traces_.reset();  // behind the last request
   }
@@ -71,6 +75,11 @@ class ServerImpl final : public Server {
   static PrefixIndex::Options IndexOptions(const ServerOptions& options) {
     PrefixIndex::Options index;
     index.bytes_max = options.prefix_index_bytes_max;
+    if (options.peers.on()) {
+      // A name for one block in kMarkStride takes less than a block itself.
+      index.names_bytes_max = index.bytes_max / 16;
+      index.marks = true;
+    }
     return index;
   }
   static TranslateOptions OptionsOfTranslate(const ServerOptions& options, TicketKeys& tickets) {
@@ -88,11 +97,15 @@ class ServerImpl final : public Server {
   absl::Status StartTraces();
   absl::Status StartFrontEnds();
   absl::Status StartAdmin();
+  absl::Status StartPeers();
+  PrefixSharing Sharing() const;
   absl::Status StartResolver();
   void OnNames();
   void ReadAdminFiles();
   void OnChange(const config::Change& change);
   void CountGateways();
+  void TellPeerAddresses();
+  std::set<std::string> WantedNames() const;
   void Apply(bool listeners_changed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_);
   void Retry();
   void TickReleases();
@@ -112,6 +125,8 @@ class ServerImpl final : public Server {
   const std::unique_ptr<config::ConfigSource> source_;
   MetricRegistry metrics_;
   PrefixIndex index_;
+  std::vector<std::unique_ptr<PrefixNews>> news_;  // of each worker, for peers
+  peers::PeerMetrics peer_metrics_{metrics_};
   HeldBytes held_{options_.dataplane.held_bytes_max};
   const std::unique_ptr<TicketKeys> tickets_ = TicketKeys::New(RealClock());
   SnapshotStore snapshots_;
@@ -120,10 +135,11 @@ class ServerImpl final : public Server {
   Configurator configurator_;
   std::atomic<Phase> phase_{Phase::kStarting};
   TraceMetrics trace_metrics_{metrics_};
-  std::unique_ptr<TraceThread> traces_;  // nullptr: requests are not traced
+  std::unique_ptr<TraceThread> traces_;       // nullptr: requests are not traced
+  std::unique_ptr<peers::PeerThread> peers_;  // nullptr: there are none
   FrontEnds front_ends_;
   const AdminSources pages_{options_, snapshots_, configurator_, releases_, front_ends_,
-                            phase_,   metrics_,   pool_series_,  held_};
+                            phase_,   metrics_,   pool_series_,  held_,     peers_};
   GatewayFeed feed_{pages_, RealClock()};
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<ScraperThread> scraper_;
@@ -154,6 +170,7 @@ absl::Status ServerImpl::Start() {
   pool_series_.Reconcile();
   RETURN_IF_ERROR(StartResolver());
   RETURN_IF_ERROR(StartTraces());
+  RETURN_IF_ERROR(StartPeers());
   RETURN_IF_ERROR(StartFrontEnds());
   RETURN_IF_ERROR(StartAdmin());
   ASSIGN_OR_RETURN(scraper_, ScraperThread::Start(snapshots_, index_, metrics_, options_.scrape));
@@ -164,6 +181,7 @@ absl::Status ServerImpl::Start() {
     phase_ = Phase::kServing;
   }
   CountGateways();
+  TellPeerAddresses();
   source_->Start([this](const config::Change& change) { OnChange(change); });
   return absl::OkStatus();
 }
@@ -200,10 +218,33 @@ absl::Status ServerImpl::StartTraces() {
   return absl::OkStatus();
 }
 
+absl::Status ServerImpl::StartPeers() {
+  if (!options_.peers.on()) return absl::OkStatus();
+  for (int i = 0; i < WorkersOf(options_); ++i) news_.push_back(std::make_unique<PrefixNews>());
+  const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_};
+  // Not the workers' seeds, which other gateways may have, too: by their ids they are told apart.
+  ASSIGN_OR_RETURN(peers_, peers::PeerThread::Start(snapshots_, sources, peer_metrics_,
+                                                    options_.peers, SeedFromSystem()));
+  Log(LogLevel::kInfo, "Other gateways may connect",
+      {{"address", peers_->local().ToString()}, {"name", options_.peers.name}});
+  return absl::OkStatus();
+}
+
+// Names of prompts are the same in all gateways that share them, and in a log whoever wrote it.
+PrefixSharing ServerImpl::Sharing() const {
+  PrefixSharing sharing{.news = news_};
+  if (options_.peers.on()) {
+    sharing.key = NumberFromSecret(options_.peers.secret, "names of prompts' blocks");
+  } else if (!options_.log_prompt_blocks) {
+    sharing.key = Random(*options_.seed).Next();
+  }
+  return sharing;
+}
+
 absl::Status ServerImpl::StartFrontEnds() {
   const Tracing* const tracing = traces_ == nullptr ? nullptr : &traces_->tracing();
   front_ends_.push_back(
-      NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_, tracing));
+      NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_, tracing, Sharing()));
   for (const auto& front_end : front_ends_) RETURN_IF_ERROR(front_end->Start());
   return absl::OkStatus();
 }
@@ -228,7 +269,7 @@ absl::Status ServerImpl::StartAdmin() {
 
 absl::Status ServerImpl::StartResolver() {
   ASSIGN_OR_RETURN(resolver_, Resolver::Start(options_.resolver, metrics_, [this] { OnNames(); }));
-  resolver_->SetWanted(configurator_.hosts());
+  resolver_->SetWanted(WantedNames());
   resolver_->WaitForAll(kFirstNames);
   return absl::OkStatus();
 }
@@ -237,6 +278,7 @@ absl::Status ServerImpl::StartResolver() {
 void ServerImpl::OnNames() {
   const MutexLock opening(opening_);
   if (phase_ == Phase::kStarting) return;
+  TellPeerAddresses();
   const bool listeners_changed = configurator_.ApplyNames(resolver_->table());
   if (listeners_changed) pool_series_.Reconcile();
   Apply(listeners_changed);
@@ -248,8 +290,28 @@ void ServerImpl::OnChange(const config::Change& change) {
   const bool listeners_changed = configurator_.Apply(change);
   if (listeners_changed) pool_series_.Reconcile();
   Apply(listeners_changed);
-  resolver_->SetWanted(configurator_.hosts());
+  resolver_->SetWanted(WantedNames());
   CountGateways();
+  TellPeerAddresses();
+}
+
+std::set<std::string> ServerImpl::WantedNames() const {
+  std::set<std::string> names = configurator_.hosts();
+  names.merge(PeerNames(options_.peers));
+  return names;
+}
+
+// Those that were given, and on a cluster the Pods behind the Service that all of them share.
+void ServerImpl::TellPeerAddresses() {
+  if (peers_ == nullptr) return;
+  std::vector<std::string> beside;
+  const std::optional<api::ObjectKey>& service = options_.translate.shared_service;
+  if (service) {
+    const std::shared_ptr<const api::ResourceSet> resources = configurator_.resources();
+    beside = options_.translate.only_gateway ? ManagedGatewayIps(*resources, service->ns)
+                                             : GatewayIpsBehind(*resources, *service);
+  }
+  peers_->SetAddresses(PeerAddresses(options_.peers, *resolver_->table(), beside));
 }
 
 // Those that are in front of the same replicas read their metrics, too.

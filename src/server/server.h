@@ -17,6 +17,7 @@
 #include "dataplane/options.h"
 #include "dns/resolver.h"
 #include "net/address.h"
+#include "peers/options.h"
 #include "server/admin_access.h"
 #include "server/other_names.h"
 #include "telemetry/options.h"
@@ -47,6 +48,8 @@ struct ServerOptions {
   std::string endpoint_selection_header;
   // For tests: the field of a response that says which address it is from; empty: none.
   std::string served_endpoint_header;
+  // Other gateways of the same endpoints.
+  peers::PeerOptions peers;
   // Where spans go. Its limits are those of `dataplane`.
   TraceOptions traces;
   DataplaneOptions dataplane;

@@ -22,5 +22,10 @@ std::vector<uint16_t> SharedPorts(const Snapshot& snapshot, const std::string& b
 int GatewaysBehind(const api::ResourceSet& resources, const api::ObjectKey& service);
 // The Pods that are Ready of all Gateways that have a Deployment of their own in that namespace.
 int ManagedGatewaysIn(const api::ResourceSet& resources, const std::string& ns);
+// The addresses of these Pods.
+std::vector<std::string> GatewayIpsBehind(const api::ResourceSet& resources,
+                                          const api::ObjectKey& service);
+std::vector<std::string> ManagedGatewayIps(const api::ResourceSet& resources,
+                                           const std::string& ns);
 
 }  // namespace gw

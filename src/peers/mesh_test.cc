@@ -1,0 +1,223 @@
+// Meshes on loopback, all in one loop: whom they link with, what they agree on, whom they refuse.
+
+#include "peers/mesh.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/stream.h"
+#include "pool/endpoint_hold.h"
+
+namespace gw::peers {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr char kSecret[] = "a secret of the tests, long enough";
+constexpr char kAddress[] = "10.0.0.1:8000";
+
+struct Node {
+  Node(EventLoop& loop, const std::string& name, const std::string& secret, uint64_t seed)
+      : index({.bytes_max = 2u << 20,
+               .names_bytes_max = 1u << 18,
+               .shards = 2,
+               .endpoints_max = 64,
+               .marks = true}) {
+    news.push_back(std::make_unique<PrefixNews>(1 << 12));
+    endpoint.address = kAddress;
+    endpoint.state = table.Get(kAddress);
+    PeerOptions options{.listen = "127.0.0.1:0", .secret = secret, .name = name};
+    auto made = Mesh::New(loop, {table, index, news}, metrics, options, seed);
+    EXPECT_TRUE(made.ok()) << made.status();
+    mesh = *std::move(made);
+    mesh->SetEndpoints({{kAddress, endpoint.state}});
+  }
+
+  int linked() const {
+    int count = 0;
+    for (const PeerRow& row : mesh->Rows()) count += row.state == "linked" ? 1 : 0;
+    return count;
+  }
+
+  MetricRegistry registry;
+  PeerMetrics metrics{registry};
+  EndpointTable table;
+  PrefixIndex index;
+  std::vector<std::unique_ptr<PrefixNews>> news;
+  Endpoint endpoint;
+  std::unique_ptr<Mesh> mesh;
+};
+
+class Meshes : public ::testing::Test {
+ protected:
+  Meshes() : loop_(*EventLoop::New()) {}
+
+  Node& Add(const std::string& secret = kSecret) {
+    const auto number = nodes_.size();
+    nodes_.push_back(
+        std::make_unique<Node>(*loop_, "gateway-" + std::to_string(number), secret, number + 1));
+    return *nodes_.back();
+  }
+  // Each is given all, itself too.
+  void Introduce() {
+    std::vector<SocketAddress> all;
+    for (const auto& node : nodes_) all.push_back(node->mesh->local());
+    for (const auto& node : nodes_) node->mesh->SetAddresses(all);
+  }
+  void RunUntil(const std::function<bool()>& condition) {
+    const TimePoint deadline = RealClock().Now() + seconds(20);
+    while (!condition()) {
+      ASSERT_LT(RealClock().Now(), deadline) << "the condition was not met in time";
+      loop_->RunOnce(milliseconds(20));
+    }
+  }
+  bool AllLinked() const {
+    for (const auto& node : nodes_) {
+      if (node->linked() != static_cast<int>(nodes_.size()) - 1) return false;
+    }
+    return true;
+  }
+
+  std::unique_ptr<EventLoop> loop_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+};
+
+TEST_F(Meshes, AllLinkWithAllOverOneConnectionEach) {
+  for (int i = 0; i < 4; ++i) Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  // No connection too many comes and goes: what each knows stays as it is for a while.
+  const TimePoint end = RealClock().Now() + milliseconds(300);
+  while (RealClock().Now() < end) {
+    loop_->RunOnce(milliseconds(20));
+    ASSERT_TRUE(AllLinked());
+  }
+  for (const auto& node : nodes_) {
+    EXPECT_EQ(node->metrics.linked.value(), 3);
+    EXPECT_EQ(node->metrics.refused_handshake.value(), 0u);
+    EXPECT_EQ(node->metrics.refused_message.value(), 0u);
+    EXPECT_EQ(node->mesh->Rows().size(), 3u) << "not itself";
+  }
+}
+
+TEST_F(Meshes, ARequestAtOneCountsAtTheOthersUntilItEnds) {
+  for (int i = 0; i < 3; ++i) Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  EndpointHold hold;
+  hold.Take(nodes_[0]->endpoint, {.uncached_tokens = 700, .tokens = 1000}, loop_->now());
+  for (const int other : {1, 2}) {
+    const EndpointState& state = *nodes_[other]->endpoint.state;
+    RunUntil([&] { return state.pending_prompt_tokens.load() == 700; });
+    EXPECT_EQ(state.in_flight_requests.load(), 1);
+    EXPECT_EQ(state.busy.pending(), 1);
+    EXPECT_EQ(OwnSums(state), GatewaySums{});
+  }
+  hold.Release(loop_->now());
+  for (const int other : {1, 2}) {
+    const EndpointState& state = *nodes_[other]->endpoint.state;
+    RunUntil([&] { return state.in_flight_requests.load() == 0; });
+    EXPECT_EQ(state.others.Load(), GatewaySums{});
+  }
+}
+
+TEST_F(Meshes, APromptThatOneSentIsKnownToTheOthers) {
+  Node& teller = Add();
+  Node& hearer = Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  std::vector<uint64_t> hashes;
+  for (uint64_t i = 1; i <= 100; ++i) hashes.push_back(i * 0x9E3779B97F4A7C15);
+  const uint32_t slot = hearer.endpoint.state->slot;
+  uint32_t hit = 0;
+  RunUntil([&] {
+    // Again and again, as the peer may not have heard of the endpoint yet.
+    teller.news[0]->Put(teller.endpoint.state->slot, 64, hashes, 0);
+    loop_->RunOnce(milliseconds(20));
+    hearer.index.Match(hashes, {&slot, 1}, {&hit, 1});
+    return hit == hashes.size();
+  });
+  EXPECT_GT(hearer.metrics.prefixes.value(), 0u);
+}
+
+TEST_F(Meshes, WhoDiesTakesItsRequestsWithIt) {
+  for (int i = 0; i < 3; ++i) Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  EndpointHold hold;
+  hold.Take(nodes_[0]->endpoint, {.uncached_tokens = 700, .tokens = 1000}, loop_->now());
+  const EndpointState& state = *nodes_[1]->endpoint.state;
+  RunUntil([&] { return state.in_flight_requests.load() == 1; });
+  nodes_[0]->mesh.reset();
+  RunUntil([&] { return state.in_flight_requests.load() == 0; });
+  EXPECT_EQ(nodes_[1]->linked(), 1);
+  EXPECT_EQ(nodes_[2]->linked(), 1);
+  hold.Release(loop_->now());
+}
+
+TEST_F(Meshes, WhoDoesNotKnowTheSecretIsRefused) {
+  Node& a = Add();
+  Node& b = Add();
+  Node& stranger = Add("another secret, just as long");
+  Introduce();
+  RunUntil([&] {
+    return a.linked() == 1 && b.linked() == 1 && a.metrics.refused_handshake.value() > 0 &&
+           b.metrics.refused_handshake.value() > 0;
+  });
+  EXPECT_EQ(stranger.linked(), 0);
+  // It is told why by whoever it dials.
+  RunUntil([&] {
+    for (const PeerRow& row : stranger.mesh->Rows()) {
+      if (row.error.find("bad_peer") != std::string::npos) return true;
+    }
+    return false;
+  });
+}
+
+// What a plain connection sends, or does not.
+TEST_F(Meshes, WhoSpeaksSomethingElseGetsNoFurther) {
+  Node& node = Add();
+  std::unique_ptr<Stream> stream;
+  const auto connector = Connector::New(
+      *loop_, node.mesh->local(), seconds(5),
+      [&](absl::StatusOr<std::unique_ptr<Stream>> made) { stream = *std::move(made); });
+  RunUntil([&] { return stream != nullptr; });
+  std::string text = "GET / HTTP/1.1\r\n\r\n";
+  const iovec part{text.data(), text.size()};
+  stream->Write({&part, 1});
+  RunUntil([&] { return node.metrics.refused_handshake.value() == 1; });
+  EXPECT_TRUE(node.mesh->Rows().empty());
+}
+
+TEST_F(Meshes, AShortSecretIsRefusedAtTheStart) {
+  MetricRegistry registry;
+  PeerMetrics metrics(registry);
+  EndpointTable table;
+  PrefixIndex index({.bytes_max = 1u << 20, .shards = 2, .endpoints_max = 16, .marks = true});
+  const auto made = Mesh::New(*loop_, {table, index, {}}, metrics,
+                              {.listen = "127.0.0.1:0", .secret = "short"}, 1);
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.status().message(), "a secret of 5 bytes: at least 16 are wanted");
+}
+
+TEST_F(Meshes, OneThatComesBackIsLinkedAgain) {
+  Node& a = Add();
+  Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  const SocketAddress address = a.mesh->local();
+  nodes_[1] = nullptr;
+  RunUntil([&] { return a.linked() == 0; });
+  nodes_.pop_back();
+  Node& again = Add();
+  again.mesh->SetAddresses({address});
+  RunUntil([&] { return a.linked() == 1 && again.linked() == 1; });
+}
+
+}  // namespace
+}  // namespace gw::peers
