@@ -39,6 +39,22 @@ TEST(BusyTime, IsTheShareOfTimeWithAPromptPending) {
   EXPECT_NEAR(busy.SecondsAt(clock.Now()), after_30 * std::exp(-2) * left + 10 * (1 - left), 1e-4);
 }
 
+TEST(BusyTime, IsTheExponentialAtAnyMillisecondAndNeverRises) {
+  ManualClock clock;
+  BusyTime busy;
+  busy.Begin(clock.Now());
+  clock.Advance(hours(1));
+  busy.End(clock.Now());
+  float before = 10;
+  for (int ms = 0; ms < 200'000; ++ms) {
+    const float now = busy.SecondsAt(clock.Now() + milliseconds(ms));
+    ASSERT_NEAR(now, 10 * std::exp(-ms / 20e3), 5e-5) << ms;
+    ASSERT_LE(now, before + 1e-6f) << ms;
+    before = now;
+  }
+  EXPECT_EQ(busy.SecondsAt(clock.Now() + seconds(300)), 0);
+}
+
 TEST(BusyTime, GoesToTheShareOfEqualTurns) {
   ManualClock clock;
   BusyTime busy;

@@ -11,7 +11,8 @@
 
 namespace gw {
 
-struct Loads {
+class Loads {
+ public:
   std::vector<float> running_requests;  // scraped
   // Own accounting: prompts that are being decoded, with what was generated of them; the same with
   // the prompts that are yet to be computed, whatever is cached of them.
@@ -22,6 +23,10 @@ struct Loads {
 
   // REQUIRES: every candidate has its endpoint
   void Sample(const Candidates& candidates, TimePoint now);
+
+ private:
+  std::vector<uint32_t> busy_shares_;  // BusyTime::Reading
+  std::vector<uint32_t> busy_ticks_;
 };
 
 }  // namespace gw

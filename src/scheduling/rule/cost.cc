@@ -69,41 +69,64 @@ void FillLora(std::span<const LoraAffinity> loras, std::span<float> row) {
   }
 }
 
+// KV cache that is wanted beyond what there is, in tokens.
+void FillPreempted(const RuleInput& input, float output, const float* pending,
+                   const float* uncached, const float* requests, std::span<float> row) {
+  const float* const context = input.loads.context_tokens.data();
+  const float* const cache = input.loads.cache_tokens.data();
+  const float* const used_ratio = input.candidates.kv_cache_utilization_ratios().data();
+  const uint32_t* const fresh = input.candidates.metrics_fresh().data();
+  float* const preempt = row.data();
+  for (size_t i = 0; i < row.size(); ++i) {
+    const float own = context[i];
+    const float room = cache[i];
+    const float told = used_ratio[i] * room + pending[i];
+    const float least = told < own ? told : own;
+    const float held = fresh[i] != 0 ? least : own;
+    const float wanted = held + uncached[i] + output * (requests[i] + 1) - kUsableCache * room;
+    const float beyond = wanted > 0 ? wanted : 0.0f;
+    preempt[i] = room > 0 ? beyond : 0.0f;
+  }
+}
+
+// Several short loops: of one that reads and writes all these columns the compiler does not see
+// that none overlaps another, and computes one candidate at a time.
 void FillCosts(const RuleInput& input, std::span<float> rows) {
   const Terms terms(input);
   const float output = input.memory.OutputTokens(input.request.target_model);
   const float seconds_per_token = 1 / input.memory.prefill_tokens_per_second();
   const size_t count = terms.size();
-  const float* const decoding = input.loads.decoding_tokens.data();
-  const float* const context = input.loads.context_tokens.data();
-  const float* const cache = input.loads.cache_tokens.data();
-  const float* const busy_seconds = input.loads.busy_seconds.data();
-  const float* const used_ratio = input.candidates.kv_cache_utilization_ratios().data();
-  const uint32_t* const fresh = input.candidates.metrics_fresh().data();
   float* const wait = RowOf(input, rows, kWait).data();
   float* const evict = RowOf(input, rows, kEvicted).data();
   float* const stall = RowOf(input, rows, kStalled).data();
   float* const decode = RowOf(input, rows, kDecode).data();
   float* const preempt = RowOf(input, rows, kPreempted).data();
   float* const busy = RowOf(input, rows, kBusyTerm).data();
+  // What is there of ours, in rows that are free yet. What others have there (foreign_requests)
+  // would be added here.
+  float* const pending = wait;
+  float* const uncached = evict;
+  float* const requests = stall;
+  for (size_t i = 0; i < count; ++i) pending[i] = terms.Pending(i);
+  for (size_t i = 0; i < count; ++i) uncached[i] = terms.Uncached(i);
+  for (size_t i = 0; i < count; ++i) requests[i] = terms.Requests(i);
+  FillPreempted(input, output, pending, uncached, requests, RowOf(input, rows, kPreempted));
+  const float* const decoding = input.loads.decoding_tokens.data();
+  const float decode_context = output * kDecodeContext * seconds_per_token;
+  const float decode_request = output * kDecodeRequest * seconds_per_token;
+  const float beyond = kPreempt * seconds_per_token;
   for (size_t i = 0; i < count; ++i) {
-    // What is there of ours. What others have there (foreign_requests) would be added here.
-    const float pending = terms.Pending(i);
-    const float requests = terms.Requests(i);
-    const float uncached = terms.Uncached(i);
-    wait[i] = (pending + uncached) * seconds_per_token;
-    evict[i] = kEvict * uncached * seconds_per_token;
-    stall[i] = kStall * uncached * requests * seconds_per_token;
-    decode[i] = output * (kDecodeContext * (decoding[i] + pending) + kDecodeRequest * requests) *
-                seconds_per_token;
-    const float own = context[i];
-    const float room = cache[i];
-    const float held = fresh[i] != 0 ? std::min(used_ratio[i] * room + pending, own) : own;
-    const float wanted = held + uncached + output * (requests + 1) - kUsableCache * room;
-    const float beyond = kPreempt * std::max(0.0f, wanted) * seconds_per_token;
-    preempt[i] = room > 0 ? beyond : 0.0f;
-    busy[i] = kBusy * busy_seconds[i];
+    decode[i] = decode_context * (decoding[i] + pending[i]) + decode_request * requests[i];
+    preempt[i] *= beyond;
   }
+  for (size_t i = 0; i < count; ++i) {
+    const float prompt = uncached[i] * seconds_per_token;
+    wait[i] = pending[i] * seconds_per_token + prompt;
+    stall[i] = kStall * prompt * requests[i];
+    evict[i] = kEvict * prompt;
+  }
+  const float* const busy_seconds = input.loads.busy_seconds.data();
+  for (size_t i = 0; i < count; ++i) busy[i] = kBusy * busy_seconds[i];
   FillLora(input.candidates.loras(), RowOf(input, rows, kLora));
 }
 
