@@ -12,8 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "base/suggest.h"
-#include "scheduling/registry.h"
+#include "scheduling/strategy.h"
 
 namespace gw::bench {
 namespace {
@@ -168,15 +167,19 @@ std::string_view UnitOf(LoadAxis axis) {
   return "";
 }
 
-absl::Status CheckPolicies(const std::vector<std::string>& policies) {
-  const std::span<const std::string_view> known = StrategyNames();
-  for (const std::string& policy : policies) {
-    if (std::ranges::find(known, policy) != known.end()) continue;
-    return absl::InvalidArgumentError(fmt::format("--policy: wanted one of {}, got \"{}\"{}",
-                                                  fmt::join(known, ", "), policy,
-                                                  DidYouMean(policy, known)));
+absl::StatusOr<std::vector<std::string>> ReadPolicies(const std::vector<std::string>& texts) {
+  std::vector<std::string> policies;
+  for (const std::string& text : texts) {
+    for (std::string& policy : SplitStrategies(text)) {
+      const auto profile = ReadStrategy(policy);
+      if (!profile.ok()) {
+        return absl::InvalidArgumentError(
+            fmt::format("--policy: {}", std::string(profile.status().message())));
+      }
+      policies.push_back(std::move(policy));
+    }
   }
-  return absl::OkStatus();
+  return policies;
 }
 
 std::vector<StudySeries> RunStudy(const StudyPlan& plan,

@@ -73,8 +73,9 @@ struct StudyProgress {
   std::string last;           // that was done: "COST, seed 1, 7 times as fast: 91 % good"
 };
 
-// An error says which are known.
-absl::Status CheckPolicies(const std::vector<std::string>& policies);
+// Of texts each of which has one or several, with commas between them. An error says which are
+// known, or which constants of one.
+absl::StatusOr<std::vector<std::string>> ReadPolicies(const std::vector<std::string>& texts);
 
 // In the order of the policies, and of the seeds within each. `tell` is called for each point, one
 // call at a time; where it returns false, or plan.options.goes_on does, the study ends early, with

@@ -137,6 +137,27 @@ TEST(StudyReport, SaysWhatWasFound) {
   EXPECT_THAT(json, HasSubstr(R"("policy": "B")"));
 }
 
+TEST(ReadPolicies, TakesTextsWithOneOrSeveral) {
+  EXPECT_THAT(*ReadPolicies({"COST(busy=1,evict=2),random", "DEFAULT"}),
+              ::testing::ElementsAre("COST(busy=1,evict=2)", "random", "DEFAULT"));
+  EXPECT_THAT(std::string(ReadPolicies({"COST(evct=2)"}).status().message()),
+              ::testing::StartsWith("--policy: COST has no constant \"evct\", known are evict, "));
+  EXPECT_THAT(std::string(ReadPolicies({"COST,fast"}).status().message()),
+              ::testing::StartsWith("--policy: must be one of DEFAULT, "));
+}
+
+TEST(Study, ConstantsOfAPolicyDecide) {
+  StudyPlan plan = Plan();
+  plan.policies = {"DEFAULT", "DEFAULT(in-flight=6)", "DEFAULT(in-flight=0)"};
+  plan.seeds = {1};
+  const std::vector<StudySeries> series = RunStudy(plan, GoOn);
+  ASSERT_EQ(series.size(), 3u);
+  EXPECT_EQ(series[1].policy, "DEFAULT(in-flight=6)");
+  const auto ttft = [&](size_t i) { return series[i].points[0].summary.all.ttft.mean; };
+  EXPECT_EQ(ttft(0), ttft(1));
+  EXPECT_NE(ttft(0), ttft(2));
+}
+
 TEST(Study, EndsInTheMiddleOfAPoint) {
   StudyPlan plan = Plan();
   int looks = 0;

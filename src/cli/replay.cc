@@ -133,9 +133,8 @@ absl::StatusOr<bench::StudyPlan> PlanOf(const ReplayFlags& flags) {
   ASSIGN_OR_RETURN(plan.scenario, ScenarioOf(flags));
   ASSIGN_OR_RETURN(plan.seeds, SeedsOf(flags.seeds));
   RETURN_IF_ERROR(CheckOnce("--seeds", plan.seeds));
-  RETURN_IF_ERROR(bench::CheckPolicies(flags.policies));
-  RETURN_IF_ERROR(CheckOnce("--policy", flags.policies));
-  plan.policies = flags.policies;
+  ASSIGN_OR_RETURN(plan.policies, bench::ReadPolicies(flags.policies));
+  RETURN_IF_ERROR(CheckOnce("--policy", plan.policies));
   if (!flags.trace_pool.empty() && flags.workload != "log") {
     return WrongFlag("--trace-pool", "says something only with --workload log");
   }

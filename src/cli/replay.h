@@ -23,7 +23,7 @@ struct ReplayFlags {
   size_t prefill_engines = 0;
   std::vector<std::string> engine_files;
   double cache_scale = 1;
-  std::vector<std::string> policies = {"PREFIX_CACHE"};
+  std::vector<std::string> policies = {"PREFIX_CACHE"};  // each one or several with commas
   std::string seeds = "1";
   std::vector<double> loads;
   bool capacity = false;

@@ -90,9 +90,10 @@ void AddPeers(CLI::App& replay, ReplayFlags& flags) {
 
 void AddHow(CLI::App& replay, ReplayFlags& flags) {
   replay
-      .add_option("--policy", flags.policies,
-                  "Routing strategies, one after another, such as COST,PREFIX_CACHE")
-      ->delimiter(',')
+      .add_option(
+          "--policy", flags.policies,
+          "Routing strategies, one after another, such as COST,PREFIX_CACHE; with constants of "
+          "their own: COST(busy=0.5,evict=2)")
       ->capture_default_str()
       ->type_name("NAME,...");
   replay.add_option("--seeds", flags.seeds, "Such as 1,2,3 or 1-5")

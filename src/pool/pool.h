@@ -27,7 +27,7 @@ struct Pool {
   std::string name;
   std::string id;  // "default/qwen"; "service default/web:80"; "backend default/openai"
   Runtime runtime = Runtime::kVllm;
-  std::string_view strategy = "DEFAULT";  // by which endpoints are chosen: a profile's name
+  std::string strategy = "DEFAULT";  // by which endpoints are chosen, as it was written
   // Only endpoints that may receive requests (the Pod is Ready and not terminating).
   Endpoints endpoints;
   std::shared_ptr<const EndpointAccess> access = nullptr;  // nullptr: plain, with nothing added

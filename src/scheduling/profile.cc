@@ -115,14 +115,17 @@ Profile::Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters,
   }
 }
 
-Profile::Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters, const Rule& rule)
+Profile::Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters, const Rule& rule,
+                 std::vector<float> constants)
     : name_(std::move(name)),
       filters_(std::move(filters)),
       rule_(&rule),
+      constants_(std::move(constants)),
       terms_(rule.terms.begin(), rule.terms.end()),
       reads_prefix_(rule.reads_prefix) {
   static_assert(Rule::kTermsMax + 1 == Decision::kScorersMax);
   CHECK(rule.terms.size() <= Rule::kTermsMax);
+  CHECK(constants_.size() == rule.constants.size());
   terms_.push_back(kFailuresTerm);
 }
 
@@ -163,7 +166,9 @@ Decision Profile::Schedule(const InferenceRequest& request, Candidates* candidat
   if (rule_ != nullptr) {
     CHECK(options.memory != nullptr);
     scratch->loads.Sample(*candidates, options.now);
-    AddCosts({request, *candidates, scratch->loads, *options.memory, options.now, random}, scratch);
+    AddCosts(
+        {request, *candidates, scratch->loads, *options.memory, options.now, random, constants_},
+        scratch);
     const float tie = kCostTie * std::abs(HighestOf(scratch->totals));
     chosen = PickHighest(scratch->totals, tie, random);
   } else {

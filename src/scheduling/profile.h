@@ -85,7 +85,9 @@ class Profile {
   Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters,
           std::vector<WeightedScorer> scorers, std::unique_ptr<Picker> picker);
   // `rule` outlives it. Totals are costs with their signs turned, so that the highest is the best.
-  Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters, const Rule& rule);
+  // REQUIRES: as many constants as the rule has
+  Profile(std::string name, std::vector<std::unique_ptr<Filter>> filters, const Rule& rule,
+          std::vector<float> constants);
 
   const std::string& name() const { return name_; }
   std::span<const WeightedScorer> scorers() const { return scorers_; }  // empty with a rule
@@ -107,6 +109,7 @@ class Profile {
   std::vector<WeightedScorer> scorers_;
   std::unique_ptr<Picker> picker_;
   const Rule* rule_ = nullptr;
+  std::vector<float> constants_;  // of the rule
   std::vector<std::string_view> terms_;
   bool reads_prefix_ = false;
 };

@@ -1,5 +1,6 @@
 #include "scheduling/registry.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,18 +48,40 @@ absl::StatusOr<std::unique_ptr<Plugin>> Make(std::string_view kind, std::string_
   return absl::NotFoundError(message);
 }
 
-std::shared_ptr<const Profile> MakeProfile(
-    std::string name, std::initializer_list<std::string_view> filter_names,
-    std::initializer_list<std::pair<std::string_view, float>> weights) {
+std::vector<std::unique_ptr<Filter>> FreshMetrics() {
   std::vector<std::unique_ptr<Filter>> filters;
-  for (std::string_view filter : filter_names) filters.push_back(std::move(*NewFilter(filter)));
+  filters.push_back(NewFreshMetricsFilter());
+  return filters;
+}
+
+using Weight = std::pair<std::string_view, float>;
+
+std::shared_ptr<const Profile> MakeProfile(std::string name, std::span<const Weight> weights) {
   std::vector<WeightedScorer> scorers;
   for (const auto& [scorer, weight] : weights) {
     scorers.push_back({std::move(*NewScorer(scorer)), weight});
   }
-  return std::make_shared<const Profile>(std::move(name), std::move(filters), std::move(scorers),
+  return std::make_shared<const Profile>(std::move(name), FreshMetrics(), std::move(scorers),
                                          NewMaxScorePicker());
 }
+
+std::shared_ptr<const Profile> MakeProfile(std::string name, const Rule& rule,
+                                           std::span<const RuleConstant> constants) {
+  std::vector<float> values;
+  for (const RuleConstant& constant : constants) values.push_back(constant.value);
+  return std::make_shared<const Profile>(std::move(name), FreshMetrics(), rule, std::move(values));
+}
+
+constexpr Weight kDefaultWeights[] = {{"queue-depth", 2.0f},
+                                      {"kv-cache-utilization", 2.0f},
+                                      {"in-flight", 6.0f},
+                                      {"lora-affinity", 4.0f}};
+constexpr Weight kPrefixCacheWeights[] = {{"queue-depth", 2.0f},
+                                          {"kv-cache-utilization", 2.0f},
+                                          {"in-flight", 6.0f},
+                                          {"lora-affinity", 4.0f},
+                                          {"prefix-cache", 3.0f}};
+constexpr Weight kLoadWeights[] = {{"in-flight", 1.0f}};
 
 }  // namespace
 
@@ -86,19 +109,8 @@ std::span<const std::string_view> PickerNames() {
 }
 
 std::shared_ptr<const Profile> ProfileFor(RoutingStrategy strategy) {
-  static const std::shared_ptr<const Profile> by_default =
-      MakeProfile("DEFAULT", {"fresh-metrics"},
-                  {{"queue-depth", 2.0f},
-                   {"kv-cache-utilization", 2.0f},
-                   {"in-flight", 6.0f},
-                   {"lora-affinity", 4.0f}});
-  static const std::shared_ptr<const Profile> with_prefix =
-      MakeProfile("PREFIX_CACHE", {"fresh-metrics"},
-                  {{"queue-depth", 2.0f},
-                   {"kv-cache-utilization", 2.0f},
-                   {"in-flight", 6.0f},
-                   {"lora-affinity", 4.0f},
-                   {"prefix-cache", 3.0f}});
+  static const auto by_default = MakeProfile("DEFAULT", kDefaultWeights);
+  static const auto with_prefix = MakeProfile("PREFIX_CACHE", kPrefixCacheWeights);
   return strategy == RoutingStrategy::kPrefixCache ? with_prefix : by_default;
 }
 
@@ -108,10 +120,7 @@ std::vector<std::shared_ptr<const Profile>> MakeStrategies() {
   std::vector<std::shared_ptr<const Profile>> all = {ProfileFor(RoutingStrategy::kDefault),
                                                      ProfileFor(RoutingStrategy::kPrefixCache)};
   const auto add = [&all](const Rule& rule) {
-    std::vector<std::unique_ptr<Filter>> filters;
-    filters.push_back(NewFreshMetricsFilter());
-    all.push_back(
-        std::make_shared<const Profile>(std::string(rule.name), std::move(filters), rule));
+    all.push_back(MakeProfile(std::string(rule.name), rule, rule.constants));
   };
   add(CostRule());
   for (const Rule& rule : PublishedRules()) add(rule);
@@ -142,9 +151,29 @@ std::span<const std::string_view> StrategyNames() {
 }
 
 std::shared_ptr<const Profile> LoadProfile() {
-  static const std::shared_ptr<const Profile> load =
-      MakeProfile("LOAD", {"fresh-metrics"}, {{"in-flight", 1.0f}});
+  static const auto load = MakeProfile("LOAD", kLoadWeights);
   return load;
+}
+
+// Scorers that the strategy has first, in its order: sums of the same weights are the same to the
+// last bit.
+std::shared_ptr<const Profile> ProfileWith(const Profile& strategy, std::string name,
+                                           std::span<const RuleConstant> constants) {
+  if (strategy.rule() != nullptr) return MakeProfile(std::move(name), *strategy.rule(), constants);
+  std::vector<Weight> weights;
+  const auto add = [&](const RuleConstant& constant) {
+    if (constant.value != 0) weights.emplace_back(constant.name, constant.value);
+  };
+  const auto has = [&](std::string_view scorer) {
+    return std::ranges::find(strategy.terms(), scorer) != strategy.terms().end();
+  };
+  for (const std::string_view scorer : strategy.terms()) {
+    add(*std::ranges::find(constants, scorer, &RuleConstant::name));
+  }
+  for (const RuleConstant& constant : constants) {
+    if (!has(constant.name)) add(constant);
+  }
+  return MakeProfile(std::move(name), weights);
 }
 
 }  // namespace gw

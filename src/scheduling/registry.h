@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "pool/pool.h"
 #include "scheduling/profile.h"
+#include "scheduling/rule.h"
 
 namespace gw {
 
@@ -58,9 +59,13 @@ std::span<const std::string_view> PickerNames();
 // another adapter.
 std::shared_ptr<const Profile> ProfileFor(RoutingStrategy strategy);
 // Of all strategies by their names, which are their profiles': these two, "COST" and the published
-// policies, behind the filter fresh-metrics; nullptr if there is none of that name.
+// policies, behind the filter fresh-metrics; nullptr if there is none of that name. What users
+// write may have constants besides: strategy.h.
 std::shared_ptr<const Profile> ProfileNamed(std::string_view strategy);
 std::span<const std::string_view> StrategyNames();
 std::shared_ptr<const Profile> LoadProfile();
+// One of these strategies with other constants, which strategy.h lists. REQUIRES: all of them
+std::shared_ptr<const Profile> ProfileWith(const Profile& strategy, std::string name,
+                                           std::span<const RuleConstant> constants);
 
 }  // namespace gw

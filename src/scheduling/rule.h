@@ -3,7 +3,8 @@
 // endpoint is a hundred times worse than another, and may depend on the time and on what the pool
 // has learned (pool_memory.h).
 //
-// A rule is a function and the names of its terms, which `penstock explain` shows.
+// A rule is a function, the names of its terms, which `penstock explain` shows, and its constants,
+// which may be given with its name (strategy.h).
 
 #pragma once
 
@@ -27,12 +28,21 @@ struct RuleInput {
   PoolMemory& memory;
   TimePoint now;
   Random& random;
+  std::span<const float> constants;  // as many as the rule has, in its order
+};
+
+// A threshold or a weight of a rule. Given ones are never below 0.
+struct RuleConstant {
+  std::string_view name;
+  float value;            // unless another is given
+  std::string_view what;  // it is, and its unit
 };
 
 struct Rule {
   std::string_view name;
   std::span<const std::string_view> terms;  // at most kTermsMax
-  bool reads_prefix;                        // candidates' prefix hits
+  std::span<const RuleConstant> constants;
+  bool reads_prefix;  // candidates' prefix hits
   // Row t of `rows`, which has candidates.size() places for each of the terms, gets the cost of
   // term t at each candidate, in a unit that all terms have in common. What is not a number, or
   // beyond 1e30, counts as that much.

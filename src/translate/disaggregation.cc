@@ -10,6 +10,7 @@
 #include "api/annotations.h"
 #include "api/names.h"
 #include "scheduling/registry.h"
+#include "scheduling/strategy.h"
 
 namespace gw::internal {
 namespace {
@@ -127,9 +128,9 @@ std::shared_ptr<const Disaggregation> MakeDisaggregation(const api::InferenceTra
   made->prefill_profile = profile(made->prefill_uses_prefix);
   made->decode_profile = profile(made->decode_uses_prefix);
   // A rule of the pool's is that of both halves.
-  if (const auto own = ProfileNamed(pool.strategy); own->rule() != nullptr) {
-    made->prefill_profile = made->decode_profile = own;
-    made->prefill_uses_prefix = made->decode_uses_prefix = own->reads_prefix();
+  if (const auto own = ReadStrategy(pool.strategy); own.ok() && (*own)->rule() != nullptr) {
+    made->prefill_profile = made->decode_profile = *own;
+    made->prefill_uses_prefix = made->decode_uses_prefix = (*own)->reads_prefix();
   }
   if (pd.bootstrap_port) made->bootstrap_port = static_cast<uint16_t>(*pd.bootstrap_port);
   if (settings.bootstrap_timeout) made->bootstrap_timeout = *settings.bootstrap_timeout;

@@ -11,7 +11,7 @@
 #include "api/names.h"
 #include "base/check.h"
 #include "base/suggest.h"
-#include "scheduling/registry.h"
+#include "scheduling/strategy.h"
 #include "translate/annotation_values.h"
 #include "translate/queue_settings.h"
 
@@ -101,13 +101,9 @@ std::optional<std::string> ReadSaturation(const std::string& key, const std::str
 
 // It goes before the product's annotation, which is read before it, in the order of their names.
 std::string ReadRoutingStrategy(const std::string& value, PoolSettings* settings) {
-  const std::span<const std::string_view> names = StrategyNames();
-  const auto found = std::find(names.begin(), names.end(), value);
-  if (found == names.end()) {
-    return fmt::format("must be one of {}, got \"{}\"{}", fmt::join(names, ", "), value,
-                       DidYouMean(value, names));
-  }
-  settings->strategy = *found;
+  const auto profile = ReadStrategy(value);
+  if (!profile.ok()) return std::string(profile.status().message());
+  settings->strategy = value;
   return "";
 }
 

@@ -18,7 +18,7 @@ namespace gw::internal {
 
 struct PoolSettings {
   Runtime runtime = Runtime::kVllm;
-  std::string_view strategy = "DEFAULT";  // one of scheduling's StrategyNames
+  std::string strategy = "DEFAULT";  // that scheduling's ReadStrategy takes
   PrefixOptions prefix;
   bool asks_stream_usage = false;
   std::optional<Duration> stream_keepalive;

@@ -10,6 +10,7 @@
 #include "api/names.h"
 #include "base/check.h"
 #include "scheduling/registry.h"
+#include "scheduling/strategy.h"
 #include "translate/backends.h"
 #include "translate/disaggregation.h"
 #include "translate/endpoint_access.h"
@@ -71,7 +72,9 @@ std::string PolicyGoesBeforeText(const api::InferencePool& pool) {
 }
 
 void SetProfiles(const Context& context, PoolEntry* entry) {
-  entry->profile = ProfileNamed(entry->pool.strategy);
+  const auto profile = ReadStrategy(entry->pool.strategy);
+  CHECK(profile.ok());  // else the pool would have been refused
+  entry->profile = *profile;
   entry->load_profile = LoadProfile();
   entry->uses_prefix = entry->profile->reads_prefix();
   if (entry->profile->rule() != nullptr) entry->memory = context.memories->Get(entry->pool.id);

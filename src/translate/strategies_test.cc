@@ -50,6 +50,29 @@ TEST(Strategy, AWrongOneIsRefusedWithTheKnownOnes) {
             "bailian, got \"cost\", did you mean \"COST\"?");
 }
 
+TEST(Strategy, ConstantsOfItsOwnMayBeGiven) {
+  StrategyScenario scenario;
+  scenario.own() = "COST(busy=0.5, evict=2)";
+  Translation translation = scenario.Run();
+  const PoolEntry& rule = *translation.snapshot->pools[0];
+  EXPECT_EQ(rule.unservable, "");
+  EXPECT_EQ(rule.profile->name(), "COST(busy=0.5, evict=2)");
+  EXPECT_NE(rule.memory, nullptr);
+  scenario.own() = "DEFAULT(prefix-cache=1)";
+  translation = scenario.Run();
+  EXPECT_EQ(translation.snapshot->pools[0]->profile->scorers().size(), 5u);
+  EXPECT_TRUE(translation.snapshot->pools[0]->uses_prefix);
+}
+
+TEST(Strategy, AnUnknownConstantIsRefusedWithTheKnownOnes) {
+  StrategyScenario scenario;
+  scenario.own() = "token-cost(busy=1)";
+  EXPECT_EQ(scenario.Run().snapshot->pools[0]->unservable,
+            "InferencePool default/pool: annotation penstock.dev/routing-strategy: token-cost has "
+            "no constant \"busy\", known are evict, stall, context, request, preempt, "
+            "usable-cache");
+}
+
 TEST(Strategy, ARuleChoosesBothHalvesOfAPair) {
   StrategyScenario scenario;
   api::InferenceTrafficPolicy& policy = scenario.resources.traffic_policies[{"default", "policy"}];
@@ -65,6 +88,8 @@ TEST(Strategy, ARuleChoosesBothHalvesOfAPair) {
   EXPECT_EQ(split()->prefill_profile->name(), "COST");
   EXPECT_EQ(split()->decode_profile->name(), "COST");
   EXPECT_TRUE(split()->prefill_uses_prefix && split()->decode_uses_prefix);
+  scenario.own() = "COST(busy=2)";
+  EXPECT_EQ(split()->prefill_profile->name(), "COST(busy=2)");
   scenario.own() = "least-request";
   EXPECT_EQ(split()->decode_profile->name(), "least-request");
   EXPECT_FALSE(split()->prefill_uses_prefix || split()->decode_uses_prefix);

@@ -39,6 +39,7 @@ class Replay(unittest.TestCase):
                 (["--load", "1,2", "--capacity"], "--load: wanted one"),
                 (["--seeds", "1-3,2"], "--seeds: wanted each of them once, got 2 twice"),
                 (["--policy", "COST,COST"], "--policy: wanted each of them once"),
+                (["--policy", "COST(busy=1,bsy=2)"], "--policy: COST has no constant \"bsy\""),
                 (["--prefill-engines", "1", "--api", "messages"], "messages are not split"),
                 (["--json", self.folder / "none" / "x"], "--json: "),
                 (["--warm-up", "1h"], "nothing counts")]:

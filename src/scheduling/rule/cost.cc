@@ -27,13 +27,24 @@
 namespace gw {
 namespace {
 
-constexpr float kEvict = 4;     // d
-constexpr float kStall = 0.2f;  // a
-constexpr float kDecodeContext = 0.35e-3f;
-constexpr float kDecodeRequest = 0.5f;
-constexpr float kPreempt = 3;  // k
-constexpr float kUsableCache = 0.92f;
-constexpr float kBusy = 1;  // u
+enum Constant : uint8_t {
+  kEvict,
+  kStall,
+  kDecodeContext,
+  kDecodeRequest,
+  kPreempt,
+  kUsableCache,
+  kBusy
+};
+constexpr RuleConstant kConstants[] = {
+    {"evict", 4, "d: prompt tokens for each new one, for what it evicts"},
+    {"stall", 0.2f, "a: for each new one and request in flight, which it holds up"},
+    {"decode-context", 0.35e-3f, "for each token to be generated and token of context there"},
+    {"decode-request", 0.5f, "for each token to be generated and request in flight"},
+    {"preempt", 3, "k: for each token that has no room"},
+    {"usable-cache", 0.92f, "share of the KV cache that fills without preemptions"},
+    {"busy", 1, "u: of the seconds of the last 10 that the endpoint was busy"},
+};
 
 constexpr std::string_view kTerms[] = {"wait",    "evict", "stall", "decode",
                                        "preempt", "busy",  "lora"};
@@ -76,6 +87,7 @@ void FillPreempted(const RuleInput& input, float output, const float* pending,
   const float* const cache = input.loads.cache_tokens.data();
   const float* const used_ratio = input.candidates.kv_cache_utilization_ratios().data();
   const uint32_t* const fresh = input.candidates.metrics_fresh().data();
+  const float usable = input.constants[kUsableCache];
   float* const preempt = row.data();
   for (size_t i = 0; i < row.size(); ++i) {
     const float own = context[i];
@@ -83,7 +95,7 @@ void FillPreempted(const RuleInput& input, float output, const float* pending,
     const float told = used_ratio[i] * room + pending[i];
     const float least = told < own ? told : own;
     const float held = fresh[i] != 0 ? least : own;
-    const float wanted = held + uncached[i] + output * (requests[i] + 1) - kUsableCache * room;
+    const float wanted = held + uncached[i] + output * (requests[i] + 1) - usable * room;
     const float beyond = wanted > 0 ? wanted : 0.0f;
     preempt[i] = room > 0 ? beyond : 0.0f;
   }
@@ -112,28 +124,31 @@ void FillCosts(const RuleInput& input, std::span<float> rows) {
   for (size_t i = 0; i < count; ++i) requests[i] = terms.Requests(i);
   FillPreempted(input, output, pending, uncached, requests, RowOf(input, rows, kPreempted));
   const float* const decoding = input.loads.decoding_tokens.data();
-  const float decode_context = output * kDecodeContext * seconds_per_token;
-  const float decode_request = output * kDecodeRequest * seconds_per_token;
-  const float beyond = kPreempt * seconds_per_token;
+  const float decode_context = output * input.constants[kDecodeContext] * seconds_per_token;
+  const float decode_request = output * input.constants[kDecodeRequest] * seconds_per_token;
+  const float beyond = input.constants[kPreempt] * seconds_per_token;
   for (size_t i = 0; i < count; ++i) {
     decode[i] = decode_context * (decoding[i] + pending[i]) + decode_request * requests[i];
     preempt[i] *= beyond;
   }
+  const float stalls = input.constants[kStall];
+  const float evicts = input.constants[kEvict];
   for (size_t i = 0; i < count; ++i) {
     const float prompt = uncached[i] * seconds_per_token;
     wait[i] = pending[i] * seconds_per_token + prompt;
-    stall[i] = kStall * prompt * requests[i];
-    evict[i] = kEvict * prompt;
+    stall[i] = stalls * prompt * requests[i];
+    evict[i] = evicts * prompt;
   }
   const float* const busy_seconds = input.loads.busy_seconds.data();
-  for (size_t i = 0; i < count; ++i) busy[i] = kBusy * busy_seconds[i];
+  const float weight = input.constants[kBusy];
+  for (size_t i = 0; i < count; ++i) busy[i] = weight * busy_seconds[i];
   FillLora(input.candidates.loras(), RowOf(input, rows, kLora));
 }
 
 }  // namespace
 
 const Rule& CostRule() {
-  static constexpr Rule kRule = {"COST", kTerms, true, FillCosts};
+  static constexpr Rule kRule = {"COST", kTerms, kConstants, true, FillCosts};
   return kRule;
 }
 

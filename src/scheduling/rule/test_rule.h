@@ -39,7 +39,9 @@ class RuleBench {
     }
     const Candidates candidates(views);
     std::vector<float> rows(all.size() * rule.terms.size(), -1);
-    rule.cost({request, candidates, loads, memory, now, random}, rows);
+    std::vector<float> constants;
+    for (const RuleConstant& constant : rule.constants) constants.push_back(constant.value);
+    rule.cost({request, candidates, loads, memory, now, random, constants}, rows);
     std::vector<std::vector<float>> by_term;
     for (size_t t = 0; t < rule.terms.size(); ++t) {
       const auto from = rows.begin() + static_cast<std::ptrdiff_t>(t * all.size());
