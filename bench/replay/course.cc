@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "bench/replay/foreign.h"
 #include "bench/replay/model.h"
 #include "bench/virtual/fleet.h"
 
@@ -17,6 +18,8 @@ namespace {
 constexpr Duration kLook = std::chrono::seconds(1);  // at the load of the engines
 constexpr Duration kInstant{1};                      // a time that is not zero, which says none
 constexpr char kModel[] = "model";
+// Apart from what the same seed draws elsewhere.
+constexpr uint64_t kForeignSeed = 0x666f726569676e;
 
 FleetOptions OptionsOf(const Scenario& scenario) {
   FleetOptions options{.replicas = scenario.engines,
@@ -40,6 +43,9 @@ class Course {
         fleet_(OptionsOf(scenario), [this](const FleetAnswer& answer) { OnEnd(answer); }),
         timeline_(fleet_.timeline()),
         start_(timeline_.now()),
+        draws_foreign_(scenario.seed ^ kForeignSeed),
+        foreign_(fleet_, start_,
+                 [this](const Ask& ask, const Answer& answer) { Tell(ask, answer); }),
         model_(kModel, scenario.engines[0].block_tokens),
         present_(scenario.engines.size(), true) {
     Load();
@@ -61,6 +67,7 @@ class Course {
   void Send(Ask ask);
   void OnEnd(const FleetAnswer& answer);
   void Keep(Ask ask, const Answer& answer);
+  void Tell(const Ask& ask, const Answer& answer);
   bool IsOver() const;
   bool AsksNoMore() const;
   void Look();
@@ -71,6 +78,8 @@ class Course {
   VirtualFleet fleet_;
   Timeline& timeline_;
   const TimePoint start_;
+  Random draws_foreign_;
+  ForeignRequests foreign_;
   SimulatedModel model_;
   std::vector<bool> present_;                  // of the engines: whether the pool has its Pod
   std::unordered_map<uint64_t, Asked> asked_;  // in flight
@@ -125,6 +134,7 @@ Replayed Course::Run() {
   for (const auto& [id, asked] : asked_) left.push_back(id);
   std::sort(left.begin(), left.end());
   for (const uint64_t id : left) fleet_.Leave(id);
+  result_.foreign = foreign_.sent();
   result_.fleet = recorder_.series();
   result_.pages = fleet_.pages();
   result_.lasted = now();
@@ -144,7 +154,7 @@ bool Course::AsksNoMore() const {
 bool Course::IsOver() const {
   if (stopped_) return true;
   if (!AsksNoMore()) return false;
-  return asked_.empty() || now() > last_asked_ + options_.patience;
+  return (asked_.empty() && !foreign_.any_in_flight()) || now() > last_asked_ + options_.patience;
 }
 
 // For what is due next. Asked again whenever that may have changed.
@@ -177,6 +187,9 @@ void Course::Send(Ask ask) {
                           .sent = at,
                           .ended = at});
     return;
+  }
+  if (scenario_.foreign_share > 0 && draws_foreign_.Unit() < scenario_.foreign_share) {
+    return foreign_.Send(std::move(ask), std::move(text), *std::move(request), present_);
   }
   request->body_time = scenario_.gateway_time;
   const uint64_t gateway = dealing_.Below(static_cast<uint64_t>(scenario_.gateways));
@@ -229,8 +242,12 @@ void Course::Keep(Ask ask, const Answer& answer) {
   const bool asked_to_count = ask.counts;
   ask.counts = asked_to_count && ask.due >= options_.warm_up;
   result_.records.Add(ask, answer);
-  if (stopped_) return;
   ask.counts = asked_to_count;
+  Tell(ask, answer);
+}
+
+void Course::Tell(const Ask& ask, const Answer& answer) {
+  if (stopped_) return;
   workload_.OnAnswer(ask, answer, now());
   Arm();
 }
@@ -243,7 +260,7 @@ void Course::Look() {
     const VirtualReplica& replica = fleet_.replica(i);
     EndpointLoad load{.pool = "default/pool", .endpoint = ReplicaAddress(i)};
     load.pod = std::to_string(i);
-    load.requests = replica.submitted();
+    load.requests = replica.submitted() - foreign_.sent_to(i);
     if (replica.up()) {
       load.in_flight = replica.engine().waiting() + replica.engine().running();
       load.waiting = replica.engine().waiting();

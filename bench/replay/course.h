@@ -27,8 +27,9 @@ struct ReplayOptions {
 };
 
 struct Replayed {
-  RunRecords records;
+  RunRecords records;  // of what the gateways were asked
   FleetSeries fleet;
+  uint64_t foreign = 0;  // requests that went past the gateways, which no record is of
   uint64_t preemptions = 0;
   uint64_t pages = 0;    // of metrics that gateways have read
   double imbalance = 0;  // most requests in flight at an engine / mean of all, averaged over time

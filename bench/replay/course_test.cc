@@ -244,6 +244,52 @@ TEST(Replay, GatewaysAreDealtRequestsInTurn) {
   EXPECT_NE(run.records.records, RunOf(Small("PREFIX_CACHE")).records.records);
 }
 
+TEST(Replay, AShareOfTheRequestsGoesPastTheGateways) {
+  const size_t all = RunOf(Small("PREFIX_CACHE")).records.records.size();
+  Scenario scenario = Small("PREFIX_CACHE");
+  scenario.foreign_share = 0.3;
+  const Replayed run = RunOf(scenario);
+  EXPECT_EQ(run.records.records.size() + run.foreign, all) << "no record is of a foreign one";
+  EXPECT_EQ(run.records.warm_up, 0u);
+  EXPECT_NEAR(static_cast<double>(run.foreign) / static_cast<double>(all), 0.3, 0.07);
+  EXPECT_EQ(run.fleet.requests(), run.records.records.size());
+  for (const Record& record : run.records.records) EXPECT_TRUE(record.ok());
+  const Replayed again = RunOf(scenario);
+  EXPECT_EQ(again.records.records, run.records.records);
+  EXPECT_EQ(again.foreign, run.foreign);
+  scenario.seed = 4;
+  EXPECT_NE(RunOf(scenario).records.records.size(), 0u);
+  EXPECT_NE(RunOf(scenario).records.records, run.records.records);
+}
+
+// 12 groups: by themselves so few would find next to nothing.
+TEST(Replay, WhatForeignRequestsLeaveInTheCachesIsFound) {
+  Scenario scenario = Small("DEFAULT");
+  scenario.foreign_share = 0.96;
+  const Replayed run = RunOf(scenario);
+  EXPECT_LT(run.records.records.size(), 40u);
+  EXPECT_GT(CachedShare(run), 0.7);
+}
+
+TEST(Replay, ForeignRequestsLoadTheEngines) {
+  Scenario scenario = Small("DEFAULT", 1);
+  scenario.foreign_share = 0.9;
+  scenario.events = {{.kind = FleetEvent::Kind::kSlow, .engine = 0, .speed = 0.05}};
+  const Replayed run = RunOf(scenario, {.patience = seconds(5)});
+  size_t unfinished = 0;
+  for (const Record& record : run.records.records) unfinished += record.ok() ? 0 : 1;
+  EXPECT_GT(unfinished, 10u) << "one in eight tenths of a second, of an engine that is full";
+}
+
+TEST(Replay, ForeignRequestsEndWithTheirEngine) {
+  Scenario scenario = Small("PREFIX_CACHE");
+  scenario.foreign_share = 0.5;
+  scenario.events = *ReadFleetEvents("20s stop 0\n40s remove 1\n", 4);
+  const Replayed run = RunOf(scenario);
+  EXPECT_GT(run.foreign, 100u);
+  EXPECT_LT(run.lasted, seconds(120));
+}
+
 TEST(Replay, APoolMayBeSplit) {
   Scenario scenario = Small("PREFIX_CACHE");
   scenario.prefill_engines = 2;

@@ -28,6 +28,8 @@ struct Scenario {
   api::StringMap annotations;            // of their InferencePool: how is decided
   int gateways = 1;                      // each request comes to one of them at random
   std::optional<PeerOptions> peers;      // what they tell each other; they know nothing
+  // Of the requests so many reach the engines past the gateways, each drawn by the seed.
+  double foreign_share = 0;
   Duration metrics_age = std::chrono::milliseconds(50);  // from one page of an engine to the next
   Duration page_time = std::chrono::milliseconds(2);     // from the question to the whole page
   // What a gateway takes from a request's first byte to the decision.

@@ -117,6 +117,7 @@ absl::StatusOr<bench::Scenario> ScenarioOf(const ReplayFlags& flags) {
     ASSIGN_OR_RETURN(scenario.peers->gather, TimeOf("--peer-gather", flags.peer_gather));
     scenario.peers->lost = flags.peer_lost;
   }
+  scenario.foreign_share = flags.foreign_share;
   ASSIGN_OR_RETURN(scenario.metrics_age, TimeOf("--metrics-age", flags.metrics_age));
   scenario.gateway_time = std::chrono::microseconds(flags.gateway_us);
   scenario.index =
@@ -182,6 +183,9 @@ std::string SettingsOf(const ReplayFlags& flags) {
     text += flags.share ? " that share what they know" : " that do not know of each other";
     if (flags.share) text += fmt::format(" ({} apart)", flags.peer_gather);
     if (flags.share && flags.peer_lost > 0) text += fmt::format(", {} lost", flags.peer_lost);
+  }
+  if (flags.foreign_share > 0) {
+    text += fmt::format(", {:g} % of the requests past the gateway", flags.foreign_share * 100);
   }
   if (!flags.events_file.empty()) text += ", events of " + flags.events_file;
   return text;

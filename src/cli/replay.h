@@ -32,6 +32,7 @@ struct ReplayFlags {
   bool share = false;
   std::string peer_gather = "5ms";
   double peer_lost = 0;
+  double foreign_share = 0;
   std::string metrics_age = "50ms";
   int64_t gateway_us = 500;
   std::string index = "estimated";

@@ -109,6 +109,14 @@ void AddHow(CLI::App& replay, ReplayFlags& flags) {
   replay.add_flag("--capacity", flags.capacity,
                   "Look for the load at which 90 % of the requests are good, from --load on");
   AddPeers(replay, flags);
+  replay
+      .add_option(
+          "--foreign", flags.foreign_share,
+          "0.3: so many of the requests reach the engines past the gateways, and are not in "
+          "the figures")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 0.99))
+      ->type_name("SHARE");
   replay.add_option("--metrics-age", flags.metrics_age, "From one page of an engine to the next")
       ->capture_default_str()
       ->type_name("TIME");
