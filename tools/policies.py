@@ -72,8 +72,17 @@ SENSITIVITIES = {
     "all engines restarted, one a minute": [*FLEET, "--load", "5", "--events", "rolling"],
     "2 engines": ["--engines", "2", "--engine", "q30h200", "--load", "0.7"],
     "64 engines": ["--engines", "64", "--engine", "q30h200", "--load", "26"],
-    "two gateways": [*FLEET, "--load", "6.5", "--gateways", "2", "--metrics-age", "200ms"],
-    "four gateways": [*FLEET, "--load", "6.5", "--gateways", "4", "--metrics-age", "200ms"],
+    "a mixed fleet, 8 q30h200 and 8 q32h100": ["--engines", "16", "--engine",
+                                               "q30h200:8,q32h100:8", "--load", "4"],
+    "30 % of the requests past the gateway": [*FLEET, "--load", "6", "--foreign", "0.3"],
+    "two gateways, each alone": [*FLEET, "--load", "6.5", "--gateways", "2", "--metrics-age",
+                                 "200ms"],
+    "two gateways that share": [*FLEET, "--load", "6.5", "--gateways", "2", "--share",
+                                "--metrics-age", "200ms"],
+    "four gateways, each alone": [*FLEET, "--load", "6.5", "--gateways", "4", "--metrics-age",
+                                  "200ms"],
+    "four gateways that share": [*FLEET, "--load", "6.5", "--gateways", "4", "--share",
+                                 "--metrics-age", "200ms"],
 }
 
 

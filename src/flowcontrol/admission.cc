@@ -59,7 +59,9 @@ int64_t RoomByOwn(const Candidates& candidates, size_t row, const SaturationLimi
   if (candidates.endpoints()[row] != nullptr) {
     const Share share = ShareOf(*candidates.endpoints()[row]->state, now);
     if (share.paused_for > Duration::zero()) return 0;
-    if (share.allowed != 0) room = std::min(room, share.allowed - in_flight);
+    if (share.allowed != 0)
+      room =
+          std::min<int64_t>(room, share.allowed - OwnRequests(*candidates.endpoints()[row]->state));
   }
   return std::max<int64_t>(0, room);
 }

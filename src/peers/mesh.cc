@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "peers/connection.h"
 #include "peers/dialler.h"
+#include "peers/index_teller.h"
 #include "peers/peer_view.h"
 #include "peers/private_streams.h"
 
@@ -24,6 +25,8 @@ constexpr Duration kAloneInterval = std::chrono::milliseconds(50);
 constexpr Duration kDeadAfter = std::chrono::seconds(5);
 // Of a peer that is gone a row is kept so long.
 constexpr Duration kForgetAfter = std::chrono::seconds(60);
+// At 5 ms 12 MB a second.
+constexpr size_t kIndexBytesPerTick = size_t{64} << 10;
 constexpr size_t kPrefixBytesPerTick = size_t{256} << 10;
 
 class MeshImpl final : public Mesh {
@@ -100,6 +103,7 @@ class MeshImpl final : public Mesh {
     uint64_t prefixes = 0;    // of the view's, that are counted
     uint64_t sent_bytes = 0;  // over connections before
     uint64_t received_bytes = 0;
+    std::unique_ptr<IndexTeller> index_teller;  // it wants our index, and has not all of it
   };
 
   bool IsLinked(uint64_t id) const {
@@ -120,6 +124,8 @@ class MeshImpl final : public Mesh {
   void TellAll(TimePoint now);
   void Tell(Peer& peer, bool whole, TimePoint now);
   void TellPrefixes(Peer& peer, TimePoint now);
+  void TellIndex(Peer& peer);
+  void AskForIndex();
   void Expire(TimePoint now);
 
   EventLoop& loop_;
@@ -134,6 +140,8 @@ class MeshImpl final : public Mesh {
   std::map<uint64_t, Peer> peers_;  // by their ids
   Outbox outbox_;
   TimePoint whole_at_{};
+  bool has_index_ = false;
+  uint64_t asked_for_index_ = 0;
   Timer tick_;
   // Of one tick.
   std::string whole_;
@@ -200,6 +208,10 @@ absl::Status MeshImpl::OnMessage(Connection& connection, const Message& message)
   if (message.kind == Kind::kBye) {
     return absl::UnavailableError(fmt::format("the peer said: {}", message.payload));
   }
+  if (message.kind == Kind::kWantIndex) {
+    peer.index_teller = std::make_unique<IndexTeller>(sources_.index);
+    return absl::OkStatus();
+  }
   const absl::Status status = peer.view.Take(message, loop_.now());
   metrics_.prefixes.Add(peer.view.prefixes() - peer.prefixes);
   peer.prefixes = peer.view.prefixes();
@@ -235,6 +247,7 @@ void MeshImpl::Remove(Connection& connection) {
     peer.sent_bytes += connection.link().sent_bytes();
     peer.received_bytes += connection.link().received_bytes();
     peer.gone_at = loop_.now();
+    peer.index_teller = nullptr;
   }
   metrics_.received.Add(connection.link().received_bytes());
   const auto place = std::find_if(connections_.begin(), connections_.end(),
@@ -253,6 +266,7 @@ void MeshImpl::Tick() {
   prefixes_.clear();
   Outbox::TakePrefixes(sources_.news, kPrefixBytesPerTick, &prefixes_);
   if (!alone) TellAll(now);
+  if (!alone && !has_index_) AskForIndex();
   Expire(now);
 }
 
@@ -274,7 +288,7 @@ void MeshImpl::Tell(Peer& peer, bool whole, TimePoint now) {
   }
   const std::string& sums = peer.needs_whole ? whole_ : sums_;
   std::string alive;
-  if (sums.empty() && prefixes_.empty()) {
+  if (sums.empty() && prefixes_.empty() && peer.index_teller == nullptr) {
     if (now - peer.told_at < kAliveInterval) return;
     MessageWriter(&alive).Alive();
   }
@@ -289,6 +303,35 @@ void MeshImpl::Tell(Peer& peer, bool whole, TimePoint now) {
     metrics_.waiting_limit.Add();
   }
   if (!prefixes_.empty()) TellPrefixes(peer, now);
+  if (peer.index_teller != nullptr) TellIndex(peer);
+}
+
+// As fast as the peer takes it: it stands in line behind what is new.
+void MeshImpl::TellIndex(Peer& peer) {
+  Link& link = peer.connection->link();
+  if (link.waiting_bytes() > 0) return;
+  std::string part;
+  if (peer.index_teller->Next(kIndexBytesPerTick, &part)) peer.index_teller = nullptr;
+  metrics_.sent_index.Add(part.size());
+  link.Send(part);
+}
+
+// One that is new begins with what the first peer that it meets has; if that goes away meanwhile,
+// with what the next one has.
+void MeshImpl::AskForIndex() {
+  const auto asked = peers_.find(asked_for_index_);
+  if (asked != peers_.end() && asked->second.connection != nullptr) {
+    has_index_ = asked->second.view.has_told_index();
+    return;
+  }
+  for (auto& [id, peer] : peers_) {
+    if (peer.connection == nullptr || peer.view.endpoints() == 0) continue;
+    std::string bytes;
+    MessageWriter(&bytes).WantIndex();
+    if (!peer.connection->link().Send(bytes)) continue;
+    asked_for_index_ = id;
+    return;
+  }
 }
 
 void MeshImpl::TellPrefixes(Peer& peer, TimePoint now) {

@@ -145,6 +145,35 @@ TEST_F(Meshes, APromptThatOneSentIsKnownToTheOthers) {
   EXPECT_GT(hearer.metrics.prefixes.value(), 0u);
 }
 
+TEST_F(Meshes, ANewOneBeginsWithTheIndexOfAPeer) {
+  Node& old = Add();
+  const uint32_t old_slot = old.endpoint.state->slot;
+  std::vector<std::vector<uint64_t>> prompts;
+  for (uint64_t p = 1; p <= 50; ++p) {
+    std::vector<uint64_t>& hashes = prompts.emplace_back();
+    for (uint64_t i = 1; i <= 400; ++i) hashes.push_back((p << 32 | i) * 0x9E3779B97F4A7C15);
+    old.index.Insert(hashes, old_slot);
+  }
+  Node& fresh = Add();
+  // Another slot than the old one's for the same address.
+  fresh.endpoint.state = nullptr;
+  fresh.mesh->SetEndpoints({});
+  const auto other = fresh.table.Get("10.0.0.9:8000");
+  fresh.endpoint.state = fresh.table.Get(kAddress);
+  fresh.mesh->SetEndpoints({{kAddress, fresh.endpoint.state}});
+  const uint32_t slot = fresh.endpoint.state->slot;
+  Introduce();
+  RunUntil([&] {
+    for (const std::vector<uint64_t>& hashes : prompts) {
+      uint32_t hit = 0;
+      fresh.index.Match(hashes, {&slot, 1}, {&hit, 1});
+      if (hit != hashes.size()) return false;
+    }
+    return true;
+  });
+  EXPECT_GT(old.metrics.sent_index.value(), 80'000u);
+}
+
 TEST_F(Meshes, WhoDiesTakesItsRequestsWithIt) {
   for (int i = 0; i < 3; ++i) Add();
   Introduce();

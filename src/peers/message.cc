@@ -17,6 +17,10 @@ constexpr size_t kPayloadEnough = size_t{64} << 10;
 // Blocks of a prompt that are told: one that is longer is told up to there.
 constexpr size_t kHashesMax = 100'000;
 constexpr size_t kHashBytes = sizeof(uint64_t);
+// As the index has them (prefix/run.h): of a run, before it, and who may hold it, twice each.
+constexpr uint64_t kRunBlocksMax = 256;
+constexpr uint64_t kBaseMax = (1u << 24) - 1;
+constexpr uint64_t kHoldersMax = 2 * (uint64_t{kNumberMax} + 1);
 static_assert(kPayloadEnough + kHashesMax * kHashBytes + 64 <= kPayloadMax);
 
 // What is below 0 for a moment, as its parts are read one by one, is nothing.
@@ -42,7 +46,8 @@ absl::Status Malformed(std::string_view what) {
 }
 
 bool IsKnown(uint8_t kind) {
-  return (kind >= static_cast<uint8_t>(Kind::kHello) && kind <= static_cast<uint8_t>(Kind::kBye)) ||
+  return (kind >= static_cast<uint8_t>(Kind::kHello) &&
+          kind <= static_cast<uint8_t>(Kind::kMarks)) ||
          kind >= kOptionalKinds;
 }
 
@@ -77,6 +82,7 @@ void MessageWriter::Entry(Kind kind, uint32_t number, std::string_view address,
   PutSum(sums.decoding_tokens, &out_);
   PutSum(sums.context_tokens, &out_);
   PutSum(sums.generated_tokens, &out_);
+  PutVarint(sums.doubted ? 1 : 0, &out_);
 }
 
 void MessageWriter::Sums(uint32_t number, const GatewaySums& sums) {
@@ -90,6 +96,9 @@ void MessageWriter::Whole(uint32_t number, std::string_view address, const Gatew
 }
 
 void MessageWriter::EmptyWhole() { Begin(Kind::kWhole); }
+void MessageWriter::Alive() { Empty(Kind::kAlive); }
+void MessageWriter::WantIndex() { Empty(Kind::kWantIndex); }
+void MessageWriter::EndOfIndex() { Empty(Kind::kRuns); }
 
 void MessageWriter::Prefix(const PrefixNote& note) {
   if (note.marks.size() > kHashesMax) return;
@@ -104,8 +113,33 @@ void MessageWriter::Prefix(const PrefixNote& note) {
   if (out_.size() - began_ >= kPayloadEnough) End();
 }
 
-void MessageWriter::Alive() {
-  Begin(Kind::kAlive);
+void MessageWriter::Run(const RunCopy& run) {
+  Begin(Kind::kRuns);
+  PutFixed(run.name, &out_);
+  PutVarint(run.base, &out_);
+  PutVarint(run.hashes.size() + 1, &out_);
+  for (const uint32_t half : run.hashes) PutFixed(half, &out_);
+  PutVarint(run.holders.size(), &out_);
+  for (const RunCopy::Holder& holder : run.holders) {
+    PutVarint(holder.slot, &out_);
+    PutVarint(holder.blocks, &out_);
+  }
+  if (out_.size() - began_ >= kPayloadEnough) End();
+}
+
+void MessageWriter::Mark(const MarkCopy& mark) {
+  Begin(Kind::kMarks);
+  PutFixed(mark.name, &out_);
+  PutFixed(mark.place.run, &out_);
+  PutVarint(mark.place.base, &out_);
+  PutVarint(mark.place.offset, &out_);
+  PutFixed(mark.place.hash, &out_);
+  if (out_.size() - began_ >= kPayloadEnough) End();
+}
+
+void MessageWriter::Empty(Kind kind) {
+  End();
+  Begin(kind);
   End();
 }
 
@@ -137,13 +171,64 @@ absl::Status TakeSums(std::string_view* payload, SumsEntry* entry) {
   entry->address = payload->substr(0, length);
   payload->remove_prefix(length);
   GatewaySums& sums = entry->sums;
+  uint64_t doubted = 0;
   const bool good = TakeSum(payload, kRequestsMax, &sums.requests) &&
                     TakeSum(payload, kRequestsMax, &sums.prompts) &&
                     TakeSum(payload, kTokensMax, &sums.pending_tokens) &&
                     TakeSum(payload, kTokensMax, &sums.decoding_tokens) &&
                     TakeSum(payload, kTokensMax, &sums.context_tokens) &&
-                    TakeSum(payload, kTokensMax, &sums.generated_tokens);
+                    TakeSum(payload, kTokensMax, &sums.generated_tokens) &&
+                    TakeVarint(payload, 1, &doubted);
+  sums.doubted = doubted != 0;
   return good ? absl::OkStatus() : Malformed("sums");
+}
+
+absl::Status TakeRun(std::string_view* payload, RunCopy* run) {
+  uint64_t base = 0;
+  uint64_t blocks = 0;
+  uint64_t holders = 0;
+  if (payload->size() < kHashBytes) return Malformed("run");
+  run->name = FixedAt<uint64_t>(*payload);
+  payload->remove_prefix(kHashBytes);
+  if (!TakeVarint(payload, kBaseMax, &base) || !TakeVarint(payload, kRunBlocksMax, &blocks) ||
+      blocks == 0 || (blocks - 1) * sizeof(uint32_t) > payload->size()) {
+    return Malformed("run");
+  }
+  run->base = static_cast<uint32_t>(base);
+  run->hashes.resize(blocks - 1);
+  for (uint32_t& half : run->hashes) {
+    half = FixedAt<uint32_t>(*payload);
+    payload->remove_prefix(sizeof half);
+  }
+  run->holders.clear();
+  if (!TakeVarint(payload, kHoldersMax, &holders)) return Malformed("run");
+  for (uint64_t i = 0; i < holders; ++i) {
+    uint64_t number = 0;
+    uint64_t held = 0;
+    if (!TakeVarint(payload, kNumberMax, &number) || !TakeVarint(payload, blocks, &held)) {
+      return Malformed("holder of a run");
+    }
+    run->holders.push_back({static_cast<uint32_t>(number), static_cast<uint32_t>(held)});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeMark(std::string_view* payload, MarkCopy* mark) {
+  uint64_t base = 0;
+  uint64_t offset = 0;
+  if (payload->size() < 2 * kHashBytes) return Malformed("mark");
+  mark->name = FixedAt<uint64_t>(*payload);
+  mark->place.run = FixedAt<uint64_t>(payload->substr(kHashBytes));
+  payload->remove_prefix(2 * kHashBytes);
+  if (!TakeVarint(payload, kBaseMax, &base) || !TakeVarint(payload, kRunBlocksMax - 1, &offset) ||
+      payload->size() < sizeof(uint32_t)) {
+    return Malformed("mark");
+  }
+  mark->place.base = static_cast<uint32_t>(base);
+  mark->place.offset = static_cast<uint32_t>(offset);
+  mark->place.hash = FixedAt<uint32_t>(*payload);
+  payload->remove_prefix(sizeof(uint32_t));
+  return absl::OkStatus();
 }
 
 absl::Status TakePrefix(std::string_view* payload, PrefixNote* note, std::vector<uint64_t>* words) {

@@ -1,11 +1,16 @@
 // What gateways tell each other of the endpoints that they share, as bytes.
 //
 //   message  = 1 byte kind, 4 bytes length of the payload (little-endian), payload
-//   sums     = *( number, address, requests, prompts, 4 sums of tokens ): one for each endpoint
-//              whose sums have changed; absolute, so that what is lost is made good by the next
+//   sums     = *( number, address, requests, prompts, 4 sums of tokens, doubted ): one for each
+//              endpoint whose sums have changed; absolute, so that what is lost is made good by the
+//              next
 //   whole    = the same of all endpoints; those that it does not have are no longer told of
 //   prefixes = *( number, block_chars, marks, blocks, hashes ): PrefixIndex::InsertBehind
 //   alive    = nothing
+//   want     = nothing: who sends it is new, and asks for the prefix index
+//   runs     = *( name, base, blocks, halves of hashes, holders, *( number, blocks ) ): RunCopy;
+//              none: all has been told
+//   marks    = *( name, run, base, offset, half of the hash ): MarkCopy
 //
 // Numbers are unsigned varints (LEB128), hashes 8 bytes, little-endian. An endpoint's number is the
 // teller's own; in `whole` its address ("10.0.0.7:8000") stands behind it, in `sums` an empty one.
@@ -25,6 +30,7 @@
 #include "absl/status/status.h"
 #include "pool/gateway_sums.h"
 #include "prefix/news.h"
+#include "prefix/run_copy.h"
 
 namespace gw::peers {
 
@@ -34,7 +40,10 @@ enum class Kind : uint8_t {
   kWhole = 3,
   kPrefixes = 4,
   kAlive = 5,
-  kBye = 6
+  kBye = 6,
+  kWantIndex = 7,
+  kRuns = 8,
+  kMarks = 9
 };
 
 // Kinds from here on may be left out by whoever does not know them.
@@ -59,13 +68,18 @@ class MessageWriter {
   // All of these follow each other, and End.
   void Whole(uint32_t number, std::string_view address, const GatewaySums& sums);
   void Prefix(const PrefixNote& note);
-  // A message without entries.
+  void Run(const RunCopy& run);
+  void Mark(const MarkCopy& mark);
+  // Messages without entries.
   void Alive();
+  void WantIndex();
+  void EndOfIndex();
   void EmptyWhole();
   void End();
 
  private:
   void Begin(Kind kind);
+  void Empty(Kind kind);
   void Entry(Kind kind, uint32_t number, std::string_view address, const GatewaySums& sums);
 
   std::string& out_;
@@ -89,6 +103,8 @@ struct SumsEntry {
 
 // The first entry of a payload that is not empty, which is taken from it.
 absl::Status TakeSums(std::string_view* payload, SumsEntry* entry);
+absl::Status TakeRun(std::string_view* payload, RunCopy* run);
+absl::Status TakeMark(std::string_view* payload, MarkCopy* mark);
 // `words` holds what the note speaks of, until the next call.
 absl::Status TakePrefix(std::string_view* payload, PrefixNote* note, std::vector<uint64_t>* words);
 

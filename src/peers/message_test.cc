@@ -18,7 +18,8 @@ GatewaySums SomeSums(Random* random) {
           .pending_tokens = static_cast<int64_t>(random->Below(1 << 30)),
           .decoding_tokens = static_cast<int64_t>(random->Below(1000)),
           .context_tokens = static_cast<int64_t>(random->Next() >> 16),
-          .generated_tokens = 0};
+          .generated_tokens = 0,
+          .doubted = random->Below(2) == 0};
 }
 
 std::vector<Message> AllOf(std::string_view bytes) {
@@ -69,7 +70,7 @@ TEST(Message, WholeHasAddressesAndStandsAlone) {
     MessageWriter writer(&bytes);
     writer.Whole(7, "10.0.0.1:8000", {.requests = 3});
     writer.Whole(9, "[fd00::1]:8000", {});
-    writer.Sums(7, {.requests = 4});
+    writer.Sums(7, {.requests = 4, .doubted = true});
     writer.Alive();
     writer.EmptyWhole();
   }
@@ -169,9 +170,9 @@ TEST(Message, WhatIsNoneIsRefused) {
     SumsEntry entry;
     return TakeSums(&left, &entry).ok();
   };
-  EXPECT_TRUE(sums(std::string(8, '\0')));
-  EXPECT_FALSE(sums(std::string(7, '\0')));
-  EXPECT_FALSE(sums("\xff\xff\x7f" + std::string(8, '\0'))) << "a number that no slot has";
+  EXPECT_TRUE(sums(std::string(9, '\0')));
+  EXPECT_FALSE(sums(std::string(8, '\0')));
+  EXPECT_FALSE(sums("\xff\xff\x7f" + std::string(9, '\0'))) << "a number that no slot has";
   EXPECT_FALSE(
       sums(std::string("\0\x05"
                        "abc",
@@ -179,10 +180,10 @@ TEST(Message, WhatIsNoneIsRefused) {
       << "an address that is longer than the message";
   std::string huge(2, '\0');
   PutVarint(uint64_t{1} << 24, &huge);
-  EXPECT_TRUE(sums(huge + std::string(5, '\0')));
+  EXPECT_TRUE(sums(huge + std::string(6, '\0')));
   huge.resize(2);
   PutVarint((uint64_t{1} << 24) + 1, &huge);
-  EXPECT_FALSE(sums(huge + std::string(5, '\0'))) << "more requests than anybody has";
+  EXPECT_FALSE(sums(huge + std::string(6, '\0'))) << "more requests than anybody has";
 }
 
 TEST(Greeting, SaysWhoItIsAndWhatItSpeaks) {

@@ -37,6 +37,7 @@ PeerMetrics::PeerMetrics(MetricRegistry& registry)
       silent(Peers(registry, "silent")),
       sent_sums(Sent(registry, "sums")),
       sent_prefixes(Sent(registry, "prefixes")),
+      sent_index(Sent(registry, "index")),
       received(registry.AddCounter("penstock_peer_received_bytes_total",
                                    "Bytes that other gateways have told.")),
       dropped_sums(Dropped(registry, "sums")),

@@ -13,6 +13,7 @@ struct PeerMetrics {
   Gauge& silent;       // of them, whose sums have expired
   Counter& sent_sums;  // bytes
   Counter& sent_prefixes;
+  Counter& sent_index;  // to those that are new
   Counter& received;
   Counter& dropped_sums;       // messages that a peer did not take
   Counter& dropped_prefixes;   // insertions, or messages of them

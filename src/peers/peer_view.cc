@@ -3,8 +3,18 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "prefix/block_hash.h"
 
 namespace gw::peers {
+namespace {
+
+// What the endpoint has room for; 0: it does not say.
+uint64_t BlocksMax(const EndpointState& state, size_t block_chars) {
+  const uint64_t chars = state.cache_chars();
+  return chars == 0 ? 0 : std::max<uint64_t>(chars / block_chars, 1);
+}
+
+}  // namespace
 
 absl::Status PeerView::Take(const Message& message, TimePoint now) {
   heard_ = std::max(heard_, now);
@@ -18,11 +28,16 @@ absl::Status PeerView::Take(const Message& message, TimePoint now) {
       return TakePrefixes(message.payload);
     case Kind::kAlive:
       return absl::OkStatus();
+    case Kind::kRuns:
+      return TakeRuns(message.payload);
+    case Kind::kMarks:
+      return TakeMarks(message.payload);
     case Kind::kHello:
     case Kind::kBye:
+    case Kind::kWantIndex:
       break;
   }
-  return absl::InvalidArgumentError("a greeting or an end where sums are told");
+  return absl::InvalidArgumentError("a message that is not about endpoints");
 }
 
 absl::Status PeerView::TakeAllSums(std::string_view payload, bool whole, TimePoint now) {
@@ -73,14 +88,44 @@ absl::Status PeerView::TakePrefixes(std::string_view payload) {
     if (const absl::Status status = TakePrefix(&payload, &note, &words_); !status.ok()) {
       return status;
     }
-    const auto known = endpoints_.find(note.slot);
-    if (known == endpoints_.end()) continue;
-    const std::shared_ptr<EndpointState> state = known->second.state.lock();
+    const std::shared_ptr<EndpointState> state = StateOf(note.slot);
     if (state == nullptr) continue;
-    const uint64_t chars = state->cache_chars();
-    const uint64_t blocks_max = chars == 0 ? 0 : std::max<uint64_t>(chars / note.block_chars, 1);
-    index_.InsertBehind(note.marks, note.tail, state->slot, blocks_max);
+    index_.InsertBehind(note.marks, note.tail, state->slot, BlocksMax(*state, note.block_chars));
     ++prefixes_;
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<EndpointState> PeerView::StateOf(uint32_t number) const {
+  const auto known = endpoints_.find(number);
+  return known == endpoints_.end() ? nullptr : known->second.state.lock();
+}
+
+absl::Status PeerView::TakeRuns(std::string_view payload) {
+  if (payload.empty()) has_told_index_ = true;
+  std::vector<uint64_t> blocks_max;
+  while (!payload.empty()) {
+    if (const absl::Status status = TakeRun(&payload, &run_); !status.ok()) return status;
+    blocks_max.clear();
+    size_t kept = 0;
+    for (const RunCopy::Holder& holder : run_.holders) {
+      const std::shared_ptr<EndpointState> state = StateOf(holder.slot);
+      if (state == nullptr) continue;
+      run_.holders[kept++] = {state->slot, holder.blocks};
+      // How long a pool's blocks are is not told of runs; the next prompt there says it.
+      blocks_max.push_back(BlocksMax(*state, PrefixOptions{}.block_chars));
+    }
+    run_.holders.resize(kept);
+    index_.AdoptRun(run_, blocks_max);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PeerView::TakeMarks(std::string_view payload) {
+  while (!payload.empty()) {
+    MarkCopy mark;
+    if (const absl::Status status = TakeMark(&payload, &mark); !status.ok()) return status;
+    index_.AdoptMark(mark);
   }
   return absl::OkStatus();
 }

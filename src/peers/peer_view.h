@@ -32,14 +32,16 @@ class PeerView {
   PeerView(const PeerView&) = delete;
   PeerView& operator=(const PeerView&) = delete;
 
-  // A message of the peer's, sums, prefixes or alive. An error is its fault, and nothing that
-  // follows it can be believed.
+  // A message of the peer's, about sums or its index, or alive. An error is its fault, and nothing
+  // that follows it can be believed.
   absl::Status Take(const Message& message, TimePoint now);
   // Takes its sums back if it has said nothing for too long. True: it did, just now.
   bool Expire(TimePoint now);
   // Takes its sums back. What it has said of the index stays.
   void Withdraw(TimePoint now);
 
+  // All of its index has come, if it was asked for that.
+  bool has_told_index() const { return has_told_index_; }
   TimePoint heard() const { return heard_; }  // of the last word
   bool silent() const { return silent_; }
   GatewaySums Total() const;  // of all endpoints that both know
@@ -58,6 +60,10 @@ class PeerView {
   void Apply(const GatewaySums& sums, TimePoint now, Theirs* theirs);
   void Rename(std::string_view address, TimePoint now, Theirs* theirs);
   absl::Status TakePrefixes(std::string_view payload);
+  absl::Status TakeRuns(std::string_view payload);
+  absl::Status TakeMarks(std::string_view payload);
+  // Null: it is not one of ours, or not known yet.
+  std::shared_ptr<EndpointState> StateOf(uint32_t number) const;
 
   EndpointTable& table_;
   PrefixIndex& index_;
@@ -67,6 +73,8 @@ class PeerView {
   bool silent_ = false;
   uint64_t wholes_ = 0;
   uint64_t prefixes_ = 0;
+  bool has_told_index_ = false;
+  RunCopy run_;
 };
 
 }  // namespace gw::peers

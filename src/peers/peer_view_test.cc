@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "peers/outbox.h"
 #include "pool/endpoint_hold.h"
+#include "pool/health.h"
 
 namespace gw::peers {
 namespace {
@@ -279,6 +280,25 @@ TEST_P(Peers, EndpointsComeAndGo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Peers, ::testing::Range(uint64_t{1}, uint64_t{9}));
+
+// Hearsay costs standing and asks for a probe; it ejects nobody.
+TEST_P(Peers, WhatOneHasEjectedTheOthersPreferLess) {
+  Run(milliseconds(200), true);
+  const std::string address = AddressOf(2);
+  EndpointState& state = *gateways_[0]->table.Find(address);
+  RecordFailure(state, now_, EndpointFailure::kConnectRefused);
+  ASSERT_TRUE(IsEjected(state));
+  Run(milliseconds(100), false);
+  for (const size_t other : {1, 2}) {
+    EndpointState& theirs = *gateways_[other]->table.Find(address);
+    EXPECT_EQ(PenaltyOf(theirs, now_), kPenaltyOfHearsay);
+    EXPECT_FALSE(IsEjected(theirs));
+    EXPECT_TRUE(TakeDoubt(theirs));
+  }
+  gateways_[0]->table.Find(address)->ejected_until_ns = 0;
+  Run(milliseconds(100), false);
+  for (const size_t other : {1, 2}) EXPECT_EQ(PenaltyOf(StateOf(other, 2), now_), 0);
+}
 
 TEST(PeerView, WhatMakesNoSenseIsRefusedAndChangesNothingElse) {
   Gateway gateway;

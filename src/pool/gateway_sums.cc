@@ -30,7 +30,8 @@ GatewaySums OtherGateways::Load() const {
           .pending_tokens = pending_tokens.load(kRelaxed),
           .decoding_tokens = decoding_tokens.load(kRelaxed),
           .context_tokens = context_tokens.load(kRelaxed),
-          .generated_tokens = generated_tokens.load(kRelaxed)};
+          .generated_tokens = generated_tokens.load(kRelaxed),
+          .doubted = doubts.load(kRelaxed) > 0};
 }
 
 GatewaySums OwnSums(const EndpointState& state) {
@@ -41,7 +42,12 @@ GatewaySums OwnSums(const EndpointState& state) {
       .pending_tokens = Rest(state.pending_prompt_tokens.load(kRelaxed), others.pending_tokens),
       .decoding_tokens = Rest(state.decoding_context_tokens.load(kRelaxed), others.decoding_tokens),
       .context_tokens = Rest(state.context_tokens.load(kRelaxed), others.context_tokens),
-      .generated_tokens = Rest(state.generated_tokens.load(kRelaxed), others.generated_tokens)};
+      .generated_tokens = Rest(state.generated_tokens.load(kRelaxed), others.generated_tokens),
+      .doubted = state.ejected_until_ns.load(kRelaxed) != 0 || state.silence.load(kRelaxed) != 0};
+}
+
+int32_t OwnRequests(const EndpointState& state) {
+  return Rest(state.in_flight_requests.load(kRelaxed), state.others.requests.load(kRelaxed));
 }
 
 void AddOthers(const GatewaySums& before, const GatewaySums& after, TimePoint now,
@@ -55,6 +61,12 @@ void AddOthers(const GatewaySums& before, const GatewaySums& after, TimePoint no
   Move(before.context_tokens, after.context_tokens, &others.context_tokens, &state->context_tokens);
   Move(before.generated_tokens, after.generated_tokens, &others.generated_tokens,
        &state->generated_tokens);
+  if (before.doubted != after.doubted) {
+    others.doubts.fetch_add(after.doubted ? 1 : -1, kRelaxed);
+    // From now on its penalty is looked at.
+    state->ever_failed.store(true, kRelaxed);
+    if (after.doubted) state->health_doubted.store(true, kRelaxed);
+  }
   if (before.prompts == after.prompts) return;
   others.prompts.fetch_add(after.prompts - before.prompts, kRelaxed);
   state->busy.Add(after.prompts - before.prompts, now);

@@ -19,6 +19,7 @@ struct GatewaySums {
   int64_t decoding_tokens = 0;
   int64_t context_tokens = 0;
   int64_t generated_tokens = 0;
+  bool doubted = false;  // it has ejected the endpoint, or hears nothing from it
 
   bool operator==(const GatewaySums&) const = default;
 };
@@ -31,6 +32,9 @@ struct OtherGateways {
   std::atomic<int64_t> decoding_tokens{0};
   std::atomic<int64_t> context_tokens{0};
   std::atomic<int64_t> generated_tokens{0};
+  // Of them that doubt it. Hearsay: it costs the endpoint a penalty (pool/health.h) and is a reason
+  // to probe it, no more.
+  std::atomic<int32_t> doubts{0};
 
   GatewaySums Load() const;
 };
@@ -38,6 +42,7 @@ struct OtherGateways {
 // This gateway's part of the endpoint's accounting. What changes meanwhile may be counted in one of
 // them and not yet in another.
 GatewaySums OwnSums(const EndpointState& state);
+int32_t OwnRequests(const EndpointState& state);  // in flight
 
 // What another gateway has there was `before` and is `after`, of which this one has just heard.
 void AddOthers(const GatewaySums& before, const GatewaySums& after, TimePoint now,

@@ -246,7 +246,8 @@ Standing StandingOf(const EndpointState& state, int32_t in_flight, TimePoint now
 
 float PenaltyOf(const EndpointState& state, TimePoint now) {
   const uint64_t packed = state.penalty.load(kRelaxed);
-  return packed == 0 ? 0 : Decayed(packed, TickOf(now));
+  const float own = packed == 0 ? 0 : Decayed(packed, TickOf(now));
+  return state.others.doubts.load(kRelaxed) > 0 ? std::max(own, kPenaltyOfHearsay) : own;
 }
 
 }  // namespace gw

@@ -36,7 +36,8 @@
 //
 // Penalty: each failure and each refusal that is no push-back adds a quarter, half of it is gone
 // after 5 s, and a success that is not of before the row takes half of the rest. The endpoint's
-// score is divided by 1 + penalty, in every profile.
+// score is divided by 1 + penalty, in every profile. What another gateway says of it is worth a
+// penalty, too, and a probe, whose answer is our own.
 //
 // What the gateway itself lacks (descriptors, ports, a route) is not recorded here.
 //
@@ -67,6 +68,8 @@ inline constexpr Duration kTrialTime = std::chrono::seconds(10);
 inline constexpr uint32_t kTrialSuccesses = 3;  // end it sooner
 inline constexpr float kPenaltyOfFailure = 0.25f;
 inline constexpr float kPenaltyMax = 8;
+// While another gateway has ejected the endpoint, or hears nothing from it (EndpointState::others).
+inline constexpr float kPenaltyOfHearsay = 1;
 inline constexpr Duration kPenaltyHalfLife = std::chrono::seconds(5);
 
 enum class EndpointFailure : uint8_t {
@@ -114,7 +117,7 @@ inline bool IsSilent(const EndpointState& state) {
   const uint8_t silence = state.silence.load(std::memory_order_relaxed);
   if (silence == 0) return false;
   const bool may_try = (silence & Silence::kTrial) != 0 && (silence & Silence::kMetrics) == 0;
-  return !may_try || state.in_flight_requests.load(std::memory_order_relaxed) > 0;
+  return !may_try || OwnRequests(state) > 0;
 }
 // Ejected, and the back-off has passed.
 bool IsProbeDue(const EndpointState& state, TimePoint now);

@@ -57,7 +57,7 @@ void RecordPushback(EndpointState& state, TimePoint now, TimePoint dispatched,
   if (Nanos(dispatched) <= shrunk_at) return;
   // Of the threads that are refused at the same time one shrinks it.
   if (!state.pushback.shrunk_at_ns.compare_exchange_strong(shrunk_at, Nanos(now))) return;
-  const int32_t in_flight = state.in_flight_requests.load(kRelaxed);
+  const int32_t in_flight = OwnRequests(state);
   state.pushback.successes.store(0, kRelaxed);
   state.pushback.allowed.store(ShrunkShare(before, in_flight), kRelaxed);
   if (before != 1 || in_flight > 1 || says_when) return;
@@ -72,7 +72,7 @@ void RecordServed(EndpointState& state, TimePoint now, TimePoint dispatched) {
   const uint32_t successes = state.pushback.successes.fetch_add(1, kRelaxed) + 1;
   if (successes < static_cast<uint32_t>(allowed)) return;
   state.pushback.successes.store(0, kRelaxed);
-  const int32_t in_flight = state.in_flight_requests.load(kRelaxed);
+  const int32_t in_flight = OwnRequests(state);
   // Unless it has shrunk meanwhile.
   state.pushback.allowed.compare_exchange_strong(allowed, GrownShare(allowed, in_flight), kRelaxed);
 }

@@ -37,7 +37,7 @@ bool BlockNames::Find(uint64_t name, BlockPlace* place) const {
   const MutexLock lock(stripes_[index % kStripes]);
   for (const Entry& entry : buckets_[index].entries) {
     if (entry.name != name) continue;
-    *place = {entry.run, entry.base_offset >> 8, entry.base_offset & 0xFF, entry.hash};
+    *place = PlaceOf(entry);
     return true;
   }
   return false;

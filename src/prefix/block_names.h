@@ -32,6 +32,17 @@ class BlockNames {
   // False: it is known to be there.
   bool Put(uint64_t name, const BlockPlace& place);
   bool Find(uint64_t name, BlockPlace* place) const;
+  // f(name, place) for those of buckets [begin, end).
+  template <class F>
+  void ForEach(size_t begin, size_t end, F f) const {
+    for (size_t index = begin; index < end && index < buckets_.size(); ++index) {
+      const MutexLock lock(stripes_[index % kStripes]);
+      for (const Entry& entry : buckets_[index].entries) {
+        if (entry.name != 0) f(entry.name, PlaceOf(entry));
+      }
+    }
+  }
+  size_t buckets() const { return buckets_.size(); }
 
   size_t bytes() const { return buckets_.size() * sizeof(Bucket); }
 
@@ -50,6 +61,9 @@ class BlockNames {
     Entry entries[kWays];  // the latest first
   };
 
+  static BlockPlace PlaceOf(const Entry& entry) {
+    return {entry.run, entry.base_offset >> 8, entry.base_offset & 0xFF, entry.hash};
+  }
   size_t IndexOf(uint64_t name) const;
 
   std::vector<Bucket> buckets_;

@@ -56,6 +56,18 @@ class Holders {
       f(uint32_t{place.slot()}, std::min<uint32_t>(BlocksOf(place.use()), run->blocks));
     }
   }
+  // The same of the table, as they are.
+  template <class F>
+  void ForEachInTable(const Run& run, F f) const {
+    for (uint32_t cell = run.dense_holders; cell != 0; cell = cells_[cell].group.next) {
+      const HolderGroup& group = cells_[cell].group;
+      for (uint32_t i = 0; i < HolderGroup::kSlots; ++i) {
+        const uint32_t slot = group.group * HolderGroup::kSlots + i;
+        const uint32_t held = HeldByTable(run, slot);
+        if (held != 0) f(slot, held);
+      }
+    }
+  }
   // What the table knows; 0 without one.
   uint32_t HeldByTable(const Run& run, uint32_t slot) const;
   // Who of the 64 slots of a group holds at least `blocks` by the table.

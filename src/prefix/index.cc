@@ -308,6 +308,58 @@ void PrefixIndex::InsertBehind(std::span<const uint64_t> marks, std::span<const 
   impl_->NameAllMarks(tail.subspan(at), marked + at, 0);
 }
 
+std::vector<uint64_t> PrefixIndex::RunNames(size_t blocks_max) const {
+  std::vector<std::vector<uint64_t>> of_shards;
+  size_t most = 0;
+  for (const auto& shard : impl_->shards) {
+    of_shards.push_back(shard->Names(blocks_max / impl_->shards.size()));
+    most = std::max(most, of_shards.back().size());
+  }
+  std::vector<uint64_t> names;
+  for (size_t i = most; i-- > 0;) {
+    for (const auto& of_shard : of_shards) {
+      if (i < of_shard.size()) names.push_back(of_shard[i]);
+    }
+  }
+  return names;
+}
+
+bool PrefixIndex::CopyRun(uint64_t name, RunCopy* run) {
+  return impl_->ShardOf(name).Copy(name, run);
+}
+
+void PrefixIndex::AdoptRun(const RunCopy& run, std::span<const uint64_t> blocks_max) {
+  CHECK(blocks_max.size() == run.holders.size());
+  std::vector<uint64_t> hashes = {run.name};
+  hashes.insert(hashes.end(), run.hashes.begin(), run.hashes.end());
+  if (hashes.size() > kRunBlocksMax) hashes.resize(kRunBlocksMax);
+  IndexShard& shard = impl_->ShardOf(run.name);
+  for (size_t i = 0; i < run.holders.size(); ++i) {
+    const RunCopy::Holder& holder = run.holders[i];
+    CHECK(holder.slot < impl_->options.endpoints_max);
+    const auto held =
+        std::span<const uint64_t>(hashes).first(std::min<size_t>(holder.blocks, hashes.size()));
+    if (held.empty()) continue;
+    const uint64_t most =
+        impl_->options.guesses_evictions ? std::min(blocks_max[i], kBlocksMaxMax) : 0;
+    const Touch touch = impl_->endpoints.Begin(holder.slot, run.base + held.size(), most);
+    // All of it, so that it need not grow for one who holds more.
+    if (!shard.Has(run.name)) shard.Add(hashes, run.base, touch, held.size());
+    shard.Use(held, run.base, touch, 0);
+    impl_->endpoints.End(touch, most);
+  }
+}
+
+void PrefixIndex::CopyMarks(size_t part, size_t parts, std::vector<MarkCopy>* marks) const {
+  const size_t buckets = impl_->names.buckets();
+  marks->clear();
+  impl_->names.ForEach(
+      buckets * part / parts, buckets * (part + 1) / parts,
+      [marks](uint64_t name, const BlockPlace& place) { marks->push_back({name, place}); });
+}
+
+void PrefixIndex::AdoptMark(const MarkCopy& mark) { impl_->names.Put(mark.name, mark.place); }
+
 void PrefixIndex::Prefetch(std::span<const uint64_t> hashes) { impl_->PrefetchNames(hashes); }
 
 void PrefixIndex::NameBlocks(std::span<const uint64_t> hashes, size_t first,

@@ -18,6 +18,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
+
+#include "prefix/run_copy.h"
 
 namespace gw {
 
@@ -74,6 +77,18 @@ class PrefixIndex {
   static constexpr size_t kMarkStride = 32;
   // As many leading blocks of a prompt are told by marks alone if the receiver knows of `held`.
   static constexpr size_t MarkedOf(size_t held) { return held / kMarkStride * kMarkStride; }
+
+  // What another index that is new may begin with. Names of runs, at most about so many blocks,
+  // what was written longest ago first. REQUIRES, of all four: Options::marks
+  std::vector<uint64_t> RunNames(size_t blocks_max) const;
+  // False: it is no longer there.
+  bool CopyRun(uint64_t name, RunCopy* run);
+  // Holders' slots are this index's; what they hold is used just now. `blocks_max`: of each of
+  // them.
+  void AdoptRun(const RunCopy& run, std::span<const uint64_t> blocks_max);
+  // Of one part of `parts`, all that there are in [0, parts).
+  void CopyMarks(size_t part, size_t parts, std::vector<MarkCopy>* marks) const;
+  void AdoptMark(const MarkCopy& mark);
 
   // Single blocks, for who learns of them one by one: the events of a model server's KV cache. What
   // was given no name, or long ago, is not found. A name is that of a place, and an insertion may

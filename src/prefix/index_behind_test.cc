@@ -169,5 +169,50 @@ TEST(SharedIndex, UseElsewhereKeepsAConversation) {
   EXPECT_EQ(hit, 0u);
 }
 
+// A new index that takes over what another one has knows as much, and can be told how it goes on.
+TEST_P(SharedIndexes, ANewOneBeginsWithWhatAnotherHas) {
+  for (int i = 0; i < 600 && !HasFatalFailure(); ++i) Step();
+  PrefixIndex& from = *indexes[0];
+  auto fresh = std::make_unique<PrefixIndex>(PrefixIndex::Options{.bytes_max = c.bytes + (8u << 20),
+                                                                  .names_bytes_max = 8u << 20,
+                                                                  .shards = 8,
+                                                                  .endpoints_max = kSlots,
+                                                                  .marks = true});
+  RunCopy run;
+  for (const uint64_t name : from.RunNames(SIZE_MAX)) {
+    ASSERT_TRUE(from.CopyRun(name, &run));
+    fresh->AdoptRun(run, std::vector<uint64_t>(run.holders.size(), c.blocks_max));
+  }
+  std::vector<MarkCopy> marks;
+  for (size_t part = 0; part < 7; ++part) {
+    from.CopyMarks(part, 7, &marks);
+    for (const MarkCopy& mark : marks) fresh->AdoptMark(mark);
+  }
+  std::vector<uint32_t> slots(kSlots);
+  for (uint32_t i = 0; i < kSlots; ++i) slots[i] = i;
+  std::vector<uint32_t> hits(kSlots), copied(kSlots);
+  uint64_t there = 0, taken = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Hashes prompt = Prompt(&random, c);
+    from.Match(prompt, slots, hits);
+    fresh->Match(prompt, slots, copied);
+    for (uint32_t slot = 0; slot < kSlots; ++slot) {
+      EXPECT_LE(copied[slot], hits[slot]);
+      there += hits[slot];
+      taken += copied[slot];
+    }
+  }
+  if (c.blocks_max == 0) {
+    EXPECT_EQ(taken, there);
+  } else {
+    // What goes first is not in the same order.
+    EXPECT_GT(taken, there / 2);
+  }
+  indexes[1] = std::move(fresh);
+  claimed = true_hits = 0;
+  for (int i = 0; i < 600 && !HasFatalFailure(); ++i) Step();
+  if (c.blocks_max == 0 && c.lost == 0 && c.late == 0) EXPECT_EQ(claimed, true_hits);
+}
+
 }  // namespace
 }  // namespace gw

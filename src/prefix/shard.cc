@@ -150,7 +150,8 @@ void IndexShard::Hold(uint32_t cell, const Touch& touch, uint32_t blocks) {
   holders_.Add(&run, touch, std::min<uint32_t>(blocks, run.blocks));
 }
 
-bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch) {
+bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch,
+                     size_t held) {
   const auto blocks = static_cast<uint32_t>(std::min<size_t>(hashes.size(), kRunBlocksMax));
   if (!has_room()) return true;
   const uint32_t hash_cells = Run::CellsOf(blocks);
@@ -167,7 +168,7 @@ bool IndexShard::Add(std::span<const uint64_t> hashes, uint32_t base, const Touc
   LinkNewest(cell);
   ++blocks_;
   PutHashes(&run, hashes.subspan(1, blocks - 1));
-  holders_.Add(&run, touch, blocks);
+  holders_.Add(&run, touch, static_cast<uint32_t>(std::min<size_t>(held, blocks)));
   return true;
 }
 
@@ -323,6 +324,40 @@ void IndexShard::Unlink(uint32_t cell) {
   const Run& run = cells_[cell].run;
   (run.newer != 0 ? cells_[run.newer].run.older : newest_) = run.older;
   (run.older != 0 ? cells_[run.older].run.newer : oldest_) = run.newer;
+}
+
+std::vector<uint64_t> IndexShard::Names(size_t blocks_max) const {
+  std::vector<uint64_t> names;
+  const MutexLock lock(mutex_);
+  size_t blocks = 0;
+  for (uint32_t cell = newest_; cell != 0 && blocks < blocks_max;) {
+    const Run& run = cells_[cell].run;
+    names.push_back(run.name);
+    blocks += run.blocks;
+    cell = run.older;
+  }
+  return names;
+}
+
+bool IndexShard::Copy(uint64_t name, RunCopy* copy) {
+  if (!has_room()) return false;
+  const MutexLock lock(mutex_);
+  const uint32_t cell = table_.Find(name);
+  if (cell == 0) return false;
+  Run& run = cells_[cell].run;
+  copy->name = name;
+  copy->base = run.base;
+  copy->hashes.clear();
+  for (uint32_t at = 0; at + 1 < run.blocks; ++at) {
+    copy->hashes.push_back(cells_[*HashCell(run, at / kCellHashes)].hashes[at % kCellHashes]);
+  }
+  copy->holders.clear();
+  holders_.Refresh(&run);
+  holders_.ForEachListed(
+      &run, [copy](uint32_t slot, uint32_t blocks) { copy->holders.push_back({slot, blocks}); });
+  holders_.ForEachInTable(
+      run, [copy](uint32_t slot, uint32_t blocks) { copy->holders.push_back({slot, blocks}); });
+  return true;
 }
 
 IndexShard::Stats IndexShard::stats() const {

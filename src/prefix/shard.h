@@ -17,6 +17,7 @@
 #include "prefix/cell_pool.h"
 #include "prefix/endpoints.h"
 #include "prefix/holders.h"
+#include "prefix/run_copy.h"
 #include "prefix/run_table.h"
 #include "prefix/survivors.h"
 
@@ -54,7 +55,9 @@ class alignas(64) IndexShard {
   bool Has(uint64_t name) const;
   // Writes a run of as many of the blocks as fit one, unless there is no room; false if there is a
   // run of that name.
-  bool Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch);
+  // `held`: as many of them the touch's endpoint holds.
+  bool Add(std::span<const uint64_t> hashes, uint32_t base, const Touch& touch,
+           size_t held = kRunBlocksMax);
   // Puts what follows the leading `blocks` behind the run and holds all of it; false if the run has
   // not just these any more, or no room. REQUIRES: blocks < hashes.size() <= kRunBlocksMax
   bool Append(std::span<const uint64_t> hashes, uint32_t base, uint32_t blocks, const Touch& touch);
@@ -77,6 +80,11 @@ class alignas(64) IndexShard {
   bool RemoveBlock(const BlockPlace& place, uint32_t slot, std::vector<Move>* moves);
   // Removes the run of that name, whoever holds it.
   void Drop(uint64_t name, uint32_t base);
+
+  // Names of runs, those written last first, until they have `blocks_max` blocks.
+  std::vector<uint64_t> Names(size_t blocks_max) const;
+  // False: there is no such run.
+  bool Copy(uint64_t name, RunCopy* copy);
 
   struct Stats {
     size_t bytes;

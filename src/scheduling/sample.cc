@@ -81,7 +81,7 @@ inline bool IsUnblemished(const EndpointState& state) {
 }
 
 Standing StandingOfBlemished(const EndpointState& state, TimePoint now) {
-  const Standing standing = StandingOf(state, state.in_flight_requests.load(kRelaxed), now);
+  const Standing standing = StandingOf(state, OwnRequests(state), now);
   return IsSilent(state) ? std::max(standing, Standing::kOnTrial) : standing;
 }
 
@@ -101,8 +101,7 @@ void TellPushedBack(const Pool& pool, TimePoint now, const Eligible& eligible, S
     const Standing standing = StandingNow(state, now);
     if (!IsPushedBack(standing) || standing < first || !eligible.Has(state.slot)) continue;
     const Share share = ShareOf(state, now);
-    left_out->Add(
-        {&endpoint, state.in_flight_requests.load(kRelaxed), share.allowed, share.paused_for});
+    left_out->Add({&endpoint, OwnRequests(state), share.allowed, share.paused_for});
   }
 }
 

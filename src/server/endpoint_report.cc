@@ -47,9 +47,10 @@ std::string_view NameOf(EndpointWord word) {
 EndpointReport ReportOf(const Pool& pool, const EndpointState& state, TimePoint now) {
   const int64_t now_ns = now.time_since_epoch().count();
   EndpointReport report;
-  report.in_flight = state.in_flight_requests.load(kRelaxed);
-  report.pending_prompt_tokens = state.pending_prompt_tokens.load(kRelaxed);
-  report.decoding_context_tokens = state.decoding_context_tokens.load(kRelaxed);
+  const GatewaySums own = OwnSums(state);
+  report.in_flight = own.requests;
+  report.pending_prompt_tokens = own.pending_tokens;
+  report.decoding_context_tokens = own.decoding_tokens;
   report.requests = state.dispatched_requests.load(kRelaxed);
   if (const int64_t at = state.scraped_at_ns.load(std::memory_order_acquire); at != 0) {
     report.metrics_age = Duration(std::max<int64_t>(0, now_ns - at));
