@@ -6,7 +6,6 @@
 #include <fstream>
 #include <iterator>
 
-#include "base/text.h"
 #include "net/address.h"
 #include "server/peer_addresses.h"
 #include "tls/shared_identity.h"
@@ -26,7 +25,7 @@ absl::StatusOr<std::string> ReadSecret(const std::string& path) {
   std::string secret{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (!file) return Wrong("--peer-secret-file: " + path + " cannot be read");
   // Editors end files with a line's end.
-  secret = Trimmed(secret);
+  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
   const auto identity = SharedIdentity::FromSecret(secret);
   if (!identity.ok()) {
     return Wrong("--peer-secret-file: " + path + ": " + std::string(identity.status().message()));

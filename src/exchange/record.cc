@@ -211,7 +211,7 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   record.prefix_blocks = static_cast<uint32_t>(parsed_.request.prefix_blocks.size());
   record.candidates = tried_->decision.candidates;
   record.score = tried_->decision.score;
-  record.decision_us = tried_->deciding ? ToMillis(*tried_->deciding) * 1e3 : -1;
+  record.decision_us = tried_->deciding ? static_cast<double>(tried_->deciding->count()) / 1e3 : -1;
   record.body_ms = parsed_.came == TimePoint() ? -1 : ToMillis(parsed_.came - asked_.began);
   record.queue_ms = tried_->count > 0 ? ToMillis(tried_->dispatched - asked_.began) : -1;
   record.ttft_ms = observed_->saw_first_byte ? ToMillis(observed_->first_byte - asked_.began) : -1;

@@ -57,11 +57,12 @@ int64_t RoomByOwn(const Candidates& candidates, size_t row, const SaturationLimi
   const int64_t in_flight = candidates.in_flight_requests()[row];
   int64_t room = limits.requests_max ? *limits.requests_max - in_flight : kRoomMax;
   if (candidates.endpoints()[row] != nullptr) {
-    const Share share = ShareOf(*candidates.endpoints()[row]->state, now);
+    const EndpointState& state = *candidates.endpoints()[row]->state;
+    const Share share = ShareOf(state, now);
     if (share.paused_for > Duration::zero()) return 0;
-    if (share.allowed != 0)
-      room =
-          std::min<int64_t>(room, share.allowed - OwnRequests(*candidates.endpoints()[row]->state));
+    // A share is this gateway's own.
+    const int64_t own = in_flight - state.others.requests.load(kRelaxed);
+    if (share.allowed != 0) room = std::min(room, share.allowed - own);
   }
   return std::max<int64_t>(0, room);
 }

@@ -197,6 +197,7 @@ void MeshImpl::Attach(Connection& connection, Peer& peer) {
   peer.name = connection.greeting().name;
   peer.address = connection.link().peer();
   peer.needs_whole = true;
+  peer.view.Greet(loop_.now());
   peer.error.clear();
   Log(LogLevel::kInfo, "Peer linked", {{"peer", peer.name}, {"address", peer.address}});
   metrics_.linked.Add(1);

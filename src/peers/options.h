@@ -1,3 +1,5 @@
+// PeerOptions: which gateways this one shares with what it knows of endpoints, and how.
+
 #pragma once
 
 #include <cstddef>

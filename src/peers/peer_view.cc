@@ -17,8 +17,7 @@ uint64_t BlocksMax(const EndpointState& state, size_t block_chars) {
 }  // namespace
 
 absl::Status PeerView::Take(const Message& message, TimePoint now) {
-  heard_ = std::max(heard_, now);
-  silent_ = false;
+  Greet(now);
   switch (message.kind) {
     case Kind::kSums:
       return TakeAllSums(message.payload, /*whole=*/false, now);
@@ -128,6 +127,11 @@ absl::Status PeerView::TakeMarks(std::string_view payload) {
     index_.AdoptMark(mark);
   }
   return absl::OkStatus();
+}
+
+void PeerView::Greet(TimePoint now) {
+  heard_ = std::max(heard_, now);
+  silent_ = false;
 }
 
 bool PeerView::Expire(TimePoint now) {

@@ -32,6 +32,8 @@ class PeerView {
   PeerView(const PeerView&) = delete;
   PeerView& operator=(const PeerView&) = delete;
 
+  // A connection to it begins.
+  void Greet(TimePoint now);
   // A message of the peer's, about sums or its index, or alive. An error is its fault, and nothing
   // that follows it can be believed.
   absl::Status Take(const Message& message, TimePoint now);

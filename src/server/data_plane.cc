@@ -13,6 +13,7 @@
 #include "net/stream.h"
 #include "server/countdown.h"
 #include "server/startup.h"
+#include "tls/shared_identity.h"
 
 namespace gw {
 namespace {
@@ -217,6 +218,18 @@ void DataPlane::Explain(const Snapshot& snapshot, ListenErrors errors) {
 }
 
 }  // namespace
+
+// Names of prompts are the same in all gateways that share them, and in a log whoever wrote it.
+PrefixSharing SharingOf(const ServerOptions& options,
+                        std::span<const std::unique_ptr<PrefixNews>> news) {
+  PrefixSharing sharing{.news = news};
+  if (options.peers.on()) {
+    sharing.key = NumberFromSecret(options.peers.secret, "names of prompts' blocks");
+  } else if (!options.log_prompt_blocks) {
+    sharing.key = Random(*options.seed).Next();
+  }
+  return sharing;
+}
 
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,

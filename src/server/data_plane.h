@@ -26,6 +26,9 @@ struct PrefixSharing {
   std::span<const std::unique_ptr<PrefixNews>> news = {};
 };
 
+PrefixSharing SharingOf(const ServerOptions& options,
+                        std::span<const std::unique_ptr<PrefixNews>> news);
+
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
                                        const HandedSockets& handed, const Tracing* tracing,

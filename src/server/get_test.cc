@@ -101,7 +101,7 @@ TEST_F(GetTest, AKindThatThereIsNotIsRefusedWithThoseThatThereAre) {
   EXPECT_EQ(none.status, 404);
   EXPECT_THAT(none.body, StartsWith("error: the server doesn't have a resource type \"podz\""));
   EXPECT_THAT(none.body, HasSubstr(", did you mean \"pods\"? It has all, gatewayclasses, "));
-  EXPECT_THAT(none.body, HasSubstr("policies, releases, pods, endpoints and queues\n"));
+  EXPECT_THAT(none.body, HasSubstr("policies, releases, pods, endpoints, queues and peers\n"));
   EXPECT_THAT(Get("kind=endpiont").body, HasSubstr("did you mean \"Endpoint\"?"));
   EXPECT_THAT(Get("kind=httprout").body, HasSubstr("did you mean \"HTTPRoute\"?"));
   EXPECT_THAT(Get("kind=deployments").body, HasSubstr("\"deployments\". It has all, "));

@@ -33,7 +33,6 @@
 #include "server/signals.h"
 #include "server/startup.h"
 #include "telemetry/trace_thread.h"
-#include "tls/shared_identity.h"
 #include "tls/ticket_keys.h"
 #include "translate/shared_service.h"
 
@@ -98,7 +97,6 @@ class ServerImpl final : public Server {
   absl::Status StartFrontEnds();
   absl::Status StartAdmin();
   absl::Status StartPeers();
-  PrefixSharing Sharing() const;
   absl::Status StartResolver();
   void OnNames();
   void ReadAdminFiles();
@@ -230,21 +228,10 @@ absl::Status ServerImpl::StartPeers() {
   return absl::OkStatus();
 }
 
-// Names of prompts are the same in all gateways that share them, and in a log whoever wrote it.
-PrefixSharing ServerImpl::Sharing() const {
-  PrefixSharing sharing{.news = news_};
-  if (options_.peers.on()) {
-    sharing.key = NumberFromSecret(options_.peers.secret, "names of prompts' blocks");
-  } else if (!options_.log_prompt_blocks) {
-    sharing.key = Random(*options_.seed).Next();
-  }
-  return sharing;
-}
-
 absl::Status ServerImpl::StartFrontEnds() {
   const Tracing* const tracing = traces_ == nullptr ? nullptr : &traces_->tracing();
-  front_ends_.push_back(
-      NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_, tracing, Sharing()));
+  front_ends_.push_back(NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_,
+                                     tracing, SharingOf(options_, news_)));
   for (const auto& front_end : front_ends_) RETURN_IF_ERROR(front_end->Start());
   return absl::OkStatus();
 }
