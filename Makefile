@@ -45,8 +45,8 @@ deb: build  ## a Debian package, BUILD/deb/penstock_*.deb
 	@tools/build-deb $(BUILD) $(BUILD)/deb
 	@lintian --fail-on error $(BUILD)/deb/*.deb
 
-demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm; TLS=1; QUEUE=1; RELEASE=1; BENCH=1
-	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) TLS=$(TLS) QUEUE=$(QUEUE) RELEASE=$(RELEASE) BENCH=$(BENCH) tools/demo
+demo: build  ## gateway and simulated replicas on an example; ONCE=1 stops afterwards; PD=sglang, PD=vllm; TLS=1; QUEUE=1; RELEASE=1; BENCH=1; PEERS=3
+	@PENSTOCK=$(BUILD)/penstock ONCE=$(ONCE) PD=$(PD) TLS=$(TLS) QUEUE=$(QUEUE) RELEASE=$(RELEASE) BENCH=$(BENCH) PEERS=$(PEERS) tools/demo
 
 experiment: build  ## PREFIX_CACHE beside a plain Service on conversations, into docs/results/ (twelve minutes)
 	@PENSTOCK=$(BUILD)/penstock tools/demo_bench.py docs/results
