@@ -126,6 +126,23 @@ GATEWAYS = [
           [(rate("penstock_trace_spans_total", "result", "@G"), "spans {{result}}"),
            (rate("penstock_trace_exports_total", "result", "@G"), "posts {{result}}")], "ops",
           "Spans and how they went to the collector. Other than `exported`: they are lost."),
+    graph("Other gateways",
+          [("max by (instance, state) (penstock_peers{@G})", "{{instance}} {{state}}"),
+           ("sum by (instance) (increase(penstock_peer_expired_total{@G}[@R])) > 0",
+            "{{instance}} fell silent"),
+           ("sum by (reason) (increase(penstock_peer_refused_total{@G}[@R])) > 0",
+            "refused: {{reason}}")], "none",
+          "Of gateways that share what they have: fewer are linked than there are besides one, or "
+          "some are silent: `penstock get peers` says why."),
+    graph("Told to other gateways",
+          [(rate("penstock_peer_sent_bytes_total", "what", "@G"), "{{what}}"),
+           ("sum(rate(penstock_peer_received_bytes_total{@G}[@R]))", "received")], "bytes",
+          "Per second: sums of what is in flight, and news of the prefix index."),
+    graph("Prompts that other gateways told",
+          [("sum(rate(penstock_peer_prefixes_total{@G}[@R]))", "taken"),
+           (rate("penstock_peer_dropped_total", "what", "@G") + " > 0",
+            "not told, for want of room: {{what}}")], "ops",
+          "What is not told is not found in a cache by the others."),
 ]
 
 OVERVIEW = board("overview", "Overview",
