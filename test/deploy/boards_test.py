@@ -17,7 +17,7 @@ LABEL = re.compile(r'(\w+) *(?:=~|!~|!=|=)')
 GROUPED = re.compile(r"\b(?:by|on) *\(([^)]*)\)")
 OF_TARGETS = {"instance", "job", "le"}
 # As Grafana's units are called; of others nothing is shown but the number.
-UNITS = {"none", "short", "s", "bytes", "percentunit", "reqps", "ops", "bool_yes_no"}
+UNITS = {"Bps", "none", "short", "s", "bytes", "percentunit", "reqps", "ops", "bool_yes_no"}
 
 
 def documented():
