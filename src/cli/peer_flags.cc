@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -21,9 +22,13 @@ std::string HostName() {
 }
 
 absl::StatusOr<std::string> ReadSecret(const std::string& path) {
+  std::error_code error;
   std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path, error)) {
+    return Wrong("--peer-secret-file: " + path + " cannot be read");
+  }
   std::string secret{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file) return Wrong("--peer-secret-file: " + path + " cannot be read");
+  if (file.bad()) return Wrong("--peer-secret-file: " + path + " cannot be read");
   // Editors end files with a line's end.
   while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
   const auto identity = SharedIdentity::FromSecret(secret);
@@ -60,8 +65,10 @@ void AddPeers(CLI::App& serve, PeerFlags& flags) {
 absl::StatusOr<peers::PeerOptions> PeerOptionsOf(const PeerFlags& flags) {
   peers::PeerOptions options;
   if (flags.address.empty()) {
-    if (!flags.peers.empty() || !flags.secret_file.empty()) {
-      return Wrong("--peer-address: is wanted where there are --peers or a --peer-secret-file");
+    if (!flags.peers.empty() || !flags.secret_file.empty() || !flags.name.empty()) {
+      return Wrong(
+          "--peer-address: is wanted where there are --peers, a --peer-secret-file or a "
+          "--peer-name");
     }
     return options;
   }

@@ -4,9 +4,10 @@
 
 namespace gw::peers {
 
-Connection::Connection(EventLoop& loop, std::unique_ptr<Stream> stream, Dialler* dialler,
-                       const Greeting& own, Events events)
-    : events_(std::move(events)),
+Connection::Connection(EventLoop& loop, uint64_t number, std::unique_ptr<Stream> stream,
+                       Dialler* dialler, const Greeting& own, Events events)
+    : number_(number),
+      events_(std::move(events)),
       is_dialled_(dialler != nullptr),
       began_(loop.now()),
       dialler_(dialler),
@@ -38,6 +39,12 @@ absl::Status Connection::OnMessage(const Message& message) {
   greeted_ = true;
   timer_.Stop();
   return events_.on_greeting(*this, greeting_);
+}
+
+uint64_t Connection::TakeReceivedBytes() {
+  const uint64_t fresh = link_.received_bytes() - taken_bytes_;
+  taken_bytes_ += fresh;
+  return fresh;
 }
 
 void Connection::Close(std::string_view reason) {

@@ -29,11 +29,15 @@ class Connection {
   };
 
   // Greets. `dialler`: who has made it; nullptr: it arrived.
-  Connection(EventLoop& loop, std::unique_ptr<Stream> stream, Dialler* dialler, const Greeting& own,
-             Events events);
+  // `number`: unlike any other's.
+  Connection(EventLoop& loop, uint64_t number, std::unique_ptr<Stream> stream, Dialler* dialler,
+             const Greeting& own, Events events);
 
   Link& link() { return link_; }
   const Link& link() const { return link_; }
+  uint64_t number() const { return number_; }
+  // Since the last call.
+  uint64_t TakeReceivedBytes();
   bool is_dialled() const { return is_dialled_; }
   // nullptr: nobody, or it is gone.
   Dialler* dialler() const { return dialler_; }
@@ -51,6 +55,7 @@ class Connection {
  private:
   absl::Status OnMessage(const Message& message);
 
+  const uint64_t number_;
   const Events events_;
   const bool is_dialled_;
   const TimePoint began_;
@@ -58,6 +63,7 @@ class Connection {
   Greeting greeting_;
   bool greeted_ = false;
   uint64_t peer_id_ = 0;
+  uint64_t taken_bytes_ = 0;  // of those received
   Link link_;
   Timer timer_;
 };

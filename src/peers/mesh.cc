@@ -127,6 +127,7 @@ class MeshImpl final : public Mesh {
   void TellIndex(Peer& peer);
   void AskForIndex();
   void Expire(TimePoint now);
+  void CountReceived(Connection& connection);
 
   EventLoop& loop_;
   const Sources sources_;
@@ -140,8 +141,11 @@ class MeshImpl final : public Mesh {
   std::map<uint64_t, Peer> peers_;  // by their ids
   Outbox outbox_;
   TimePoint whole_at_{};
+  RefusalLog refusals_;
   bool has_index_ = false;
-  uint64_t asked_for_index_ = 0;
+  uint64_t asked_for_index_ = 0;  // the peer
+  uint64_t asked_over_ = 0;       // the connection
+  uint64_t connections_made_ = 0;
   Timer tick_;
   // Of one tick.
   std::string whole_;
@@ -151,7 +155,7 @@ class MeshImpl final : public Mesh {
 
 void MeshImpl::Add(std::unique_ptr<Stream> stream, Dialler* dialler) {
   connections_.push_back(std::make_unique<Connection>(
-      loop_, std::move(stream), dialler, greeting_,
+      loop_, ++connections_made_, std::move(stream), dialler, greeting_,
       Connection::Events{
           [this](Connection& from, const Greeting& greeting) { return OnGreeting(from, greeting); },
           [this](Connection& from, const Message& message) { return OnMessage(from, message); },
@@ -227,11 +231,13 @@ void MeshImpl::OnEnd(Connection& connection, const absl::Status& why) {
   if (peer != peers_.end() && peer->second.connection == &connection) {
     peer->second.connection = nullptr;
     peer->second.error = std::string(why.message());
+    // It is gone, or says all anew over the next connection.
+    peer->second.view.Withdraw(loop_.now());
     Log(LogLevel::kWarning, "Peer lost",
         {{"peer", peer->second.name},
          {"address", peer->second.address},
          {"error", std::string(why.message())}});
-  } else if (!is_own_business) {
+  } else if (!is_own_business && refusals_.MayTell(loop_.now())) {
     Log(LogLevel::kWarning, "Peer refused",
         {{"address", connection.link().peer()}, {"error", std::string(why.message())}});
   }
@@ -248,14 +254,19 @@ void MeshImpl::Remove(Connection& connection) {
     peer.sent_bytes += connection.link().sent_bytes();
     peer.received_bytes += connection.link().received_bytes();
     peer.gone_at = loop_.now();
-    peer.index_teller = nullptr;
+    // Over a connection that has taken its place it asks anew.
+    if (peer.connection == nullptr) peer.index_teller = nullptr;
   }
-  metrics_.received.Add(connection.link().received_bytes());
+  CountReceived(connection);
   const auto place = std::find_if(connections_.begin(), connections_.end(),
                                   [&](const auto& each) { return each.get() == &connection; });
   CHECK(place != connections_.end());
   loop_.FreeLater(std::move(*place));
   connections_.erase(place);
+}
+
+void MeshImpl::CountReceived(Connection& connection) {
+  metrics_.received.Add(connection.TakeReceivedBytes());
 }
 
 void MeshImpl::Tick() {
@@ -321,16 +332,21 @@ void MeshImpl::TellIndex(Peer& peer) {
 // with what the next one has.
 void MeshImpl::AskForIndex() {
   const auto asked = peers_.find(asked_for_index_);
-  if (asked != peers_.end() && asked->second.connection != nullptr) {
-    has_index_ = asked->second.view.has_told_index();
+  if (asked != peers_.end() && asked->second.view.has_told_index()) {
+    has_index_ = true;
     return;
   }
+  // Another connection to it knows nothing of the question.
+  const bool answers = asked != peers_.end() && asked->second.connection != nullptr &&
+                       asked->second.connection->number() == asked_over_;
+  if (answers) return;
   for (auto& [id, peer] : peers_) {
     if (peer.connection == nullptr || peer.view.endpoints() == 0) continue;
     std::string bytes;
     MessageWriter(&bytes).WantIndex();
     if (!peer.connection->link().Send(bytes)) continue;
     asked_for_index_ = id;
+    asked_over_ = peer.connection->number();
     return;
   }
 }
@@ -365,6 +381,7 @@ void MeshImpl::Expire(TimePoint now) {
           {{"peer", peer.name}, {"address", peer.address}});
     }
     if (peer.view.silent()) ++silent;
+    if (peer.connection != nullptr) CountReceived(*peer.connection);
     if (peer.connection != nullptr && now - peer.view.heard() > kDeadAfter &&
         now - peer.connection->began() > kDeadAfter) {
       Connection& dead = *peer.connection;

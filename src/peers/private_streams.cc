@@ -103,6 +103,7 @@ void PrivateStreams::OnAccept(std::unique_ptr<Stream> stream) {
         arriving_.erase(place);
         if (result.stream != nullptr) return on_arrival_(std::move(result.stream));
         metrics_.refused_handshake.Add();
+        if (!refusals_.MayTell(loop_.now())) return;
         Log(LogLevel::kWarning, "Peer refused", {{"address", from}, {"error", Text(result.error)}});
       });
 }

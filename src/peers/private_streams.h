@@ -18,6 +18,21 @@
 
 namespace gw::peers {
 
+// Whoever scans ports does so again and again: one line in a while says so. All are counted.
+class RefusalLog {
+ public:
+  static constexpr Duration kPause = std::chrono::seconds(10);
+
+  bool MayTell(TimePoint now) {
+    if (told_at_ != TimePoint{} && now - told_at_ < kPause) return false;
+    told_at_ = now;
+    return true;
+  }
+
+ private:
+  TimePoint told_at_{};
+};
+
 class PrivateStreams {
  public:
   static constexpr Duration kConnectTimeout = std::chrono::seconds(1);
@@ -60,6 +75,7 @@ class PrivateStreams {
   std::shared_ptr<const ServerTls> server_;
   std::shared_ptr<const ClientTls> client_;
   std::list<Arriving> arriving_;
+  RefusalLog refusals_;
   std::unique_ptr<Listener> listener_;
 };
 

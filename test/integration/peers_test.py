@@ -443,9 +443,11 @@ class FlagsTest(PeersTest):
             ((*at, *secret, "--peers", "one:9910,two:0"),
              '--peers: must be HOST:PORT,..., got "two:0"'),
             (("--peers", "one:9910"),
-             "--peer-address: is wanted where there are --peers or a --peer-secret-file"),
+             "--peer-address: is wanted where there are --peers, a --peer-secret-file or a "
+             "--peer-name"),
             (secret,
-             "--peer-address: is wanted where there are --peers or a --peer-secret-file"),
+             "--peer-address: is wanted where there are --peers, a --peer-secret-file or a "
+             "--peer-name"),
             (("--peer-address", "one", *secret),
              '--peer-address: address "one": must be IPV4:PORT or [IPV6]:PORT'),
         ]
