@@ -1,12 +1,7 @@
 #include "cli/peer_flags.h"
 
-#include <unistd.h>
-
-#include <array>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
+#include "cli/machine_name.h"
+#include "config/file/files.h"
 #include "net/address.h"
 #include "server/peer_addresses.h"
 #include "tls/shared_identity.h"
@@ -14,21 +9,15 @@
 namespace gw {
 namespace {
 
+constexpr size_t kFileBytesMax = 64 << 10;
+
 absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
 
-std::string HostName() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 absl::StatusOr<std::string> ReadSecret(const std::string& path) {
-  std::error_code error;
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path, error)) {
+  std::string secret;
+  if (!config::ReadFile(path, kFileBytesMax, &secret).empty()) {
     return Wrong("--peer-secret-file: " + path + " cannot be read");
   }
-  std::string secret{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) return Wrong("--peer-secret-file: " + path + " cannot be read");
   // Editors end files with a line's end.
   while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
   const auto identity = SharedIdentity::FromSecret(secret);
@@ -81,7 +70,7 @@ absl::StatusOr<peers::PeerOptions> PeerOptionsOf(const PeerFlags& flags) {
   ASSIGN_OR_RETURN(options.secret, ReadSecret(flags.secret_file));
   options.listen = flags.address;
   options.peers = flags.peers;
-  options.name = flags.name.empty() ? HostName() : flags.name;
+  options.name = flags.name.empty() ? MachineName() : flags.name;
   options.gather = std::chrono::milliseconds(flags.gather_ms);
   RETURN_IF_ERROR(CheckPeers(options));
   return options;

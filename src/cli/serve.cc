@@ -1,14 +1,13 @@
 #include "cli/serve.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <iostream>
 #include <utility>
 
 #include "api/names.h"
 #include "base/random.h"
+#include "cli/machine_name.h"
 #include "config/file/file_source.h"
 #include "config/kubernetes/kube_source.h"
 #include "server/signals.h"
@@ -26,14 +25,8 @@ absl::Status ReadLeaseName(const std::string& text, std::string ns, kube::LeaseO
   return absl::InvalidArgumentError("--lease: must be [NAMESPACE/]NAME, got " + api::Quoted(text));
 }
 
-// Who we are among several gateways: people know a Pod by its name, which is the host's unless it
-// has the node's network, and another process of that name is not us.
-std::string LeaseIdentity(uint64_t seed) {
-  char host[256] = {};
-  if (gethostname(host, sizeof(host) - 1) != 0) host[0] = '\0';
-  const char* const pod = std::getenv("POD_NAME");
-  return fmt::format("{}_{:016x}", pod != nullptr ? pod : host, seed);
-}
+// Who we are among several gateways: another process of that name is not us.
+std::string LeaseIdentity(uint64_t seed) { return fmt::format("{}_{:016x}", MachineName(), seed); }
 
 absl::StatusOr<config::ClusterWriterOptions> WriterOf(const ObjectOptions& objects,
                                                       const TranslateOptions& translate,

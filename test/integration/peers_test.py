@@ -436,6 +436,10 @@ class FlagsTest(PeersTest):
             (at, "--peer-secret-file: is wanted with --peer-address: gateways believe only who "
                  "knows it"),
             ((*at, "--peer-secret-file", "/none"), "--peer-secret-file: /none cannot be read"),
+            ((*at, "--peer-secret-file", "/"), "--peer-secret-file: / cannot be read"),
+            # No end would come of it.
+            ((*at, "--peer-secret-file", "/dev/zero"),
+             "--peer-secret-file: /dev/zero cannot be read"),
             ((*at, "--peer-secret-file", short),
              f"--peer-secret-file: {short}: a secret of 15 bytes: at least 16 are wanted"),
             ((*at, *secret, "--peers", "10.0.0.7"),
