@@ -74,14 +74,8 @@ class BenchDemo(Run):
                    str(self.html)]
         print("$ " + " ".join([shown(PENSTOCK), *command[1:]]), flush=True)
         bench = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        while bench.poll() is None:
-            if self.stop.wait(0.2):
-                bench.send_signal(signal.SIGINT)
-                bench.wait()
-                return None
-            self.check_children()
-        if bench.returncode != 0:
-            raise Failure(f"the benchmark ended with {bench.returncode}; logs are in {self.folder}")
+        if not self.wait_for_bench(bench):
+            return None
         return json.loads(self.json.read_text())
 
     def run(self, once):

@@ -7,7 +7,6 @@ import collections
 import json
 import re
 import secrets
-import signal
 import subprocess
 import time
 
@@ -202,14 +201,8 @@ class PeersDemo(Run):
         with open(self.folder / f"{way}-bench.log", "wb") as log:
             bench = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      start_new_session=True)
-        while bench.poll() is None:
-            if self.stop.wait(0.2):
-                bench.send_signal(signal.SIGINT)
-                bench.wait()
-                return None
-            self.check_children()
-        if bench.returncode != 0:
-            raise Failure(f"the benchmark ended with {bench.returncode}; logs are in {self.folder}")
+        if not self.wait_for_bench(bench):
+            return None
         return self.figures(json.loads(said.read_text()))
 
     def figures(self, said):

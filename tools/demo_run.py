@@ -124,6 +124,18 @@ class Run:
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
                 raise Failure(f"the {name} ended with {process.returncode}:\n{tail}")
 
+    def wait_for_bench(self, bench):
+        """Until that process, `penstock bench`, has ended; False: it was stopped."""
+        while bench.poll() is None:
+            if self.stop.wait(0.2):
+                bench.send_signal(signal.SIGINT)
+                bench.wait()
+                return False
+            self.check_children()
+        if bench.returncode != 0:
+            raise Failure(f"the benchmark ended with {bench.returncode}; logs are in {self.folder}")
+        return True
+
     def wait_for(self, url, what):
         end = time.monotonic() + START_DEADLINE_S
         while not self.stop.is_set():
