@@ -9,8 +9,7 @@ namespace {
 
 constexpr char kKinds[] =
     "pools, pods, endpoints, queues, peers, gateways, httproutes, gatewayclasses, models, "
-    "objectives, "
-    "rewrites, policies, releases, or all";
+    "objectives, rewrites, policies, releases, or all";
 
 void AddObjects(CLI::App& command, GetFlags& flags) {
   command.add_option("KIND", flags.kind, kKinds)->required();

@@ -63,9 +63,8 @@ class MeshImpl final : public Mesh {
         dialler = std::move(known->second);
         continue;
       }
-      Dialler* raw = nullptr;
       dialler = std::make_unique<Dialler>(loop_, *streams_, address, random_.Next());
-      raw = dialler.get();
+      Dialler* const raw = dialler.get();
       dialler->Start([this, raw] { return IsLinked(raw->peer_id()); },
                      [this, raw](std::unique_ptr<Stream> stream) { Add(std::move(stream), raw); });
     }

@@ -41,7 +41,7 @@ void Outbox::Whole(std::string* out) const {
   }
 }
 
-bool Outbox::TakePrefixes(std::span<const std::unique_ptr<PrefixNews>> workers, size_t bytes_max,
+void Outbox::TakePrefixes(std::span<const std::unique_ptr<PrefixNews>> workers, size_t bytes_max,
                           std::string* out) {
   const size_t end = out->size() + bytes_max;
   MessageWriter writer(out);
@@ -49,10 +49,9 @@ bool Outbox::TakePrefixes(std::span<const std::unique_ptr<PrefixNews>> workers, 
   for (const std::unique_ptr<PrefixNews>& news : workers) {
     while (news->Take(&note)) {
       writer.Prefix(note);
-      if (out->size() >= end) return true;
+      if (out->size() >= end) return;
     }
   }
-  return false;
 }
 
 }  // namespace gw::peers

@@ -35,8 +35,8 @@ class Outbox {
   void TakeSums(TimePoint now, std::string* out);
   // Appends all there is. Changes nothing of what the next TakeSums tells.
   void Whole(std::string* out) const;
-  // Appends news of the index, at most about so many bytes of them. True: there is more.
-  static bool TakePrefixes(std::span<const std::unique_ptr<PrefixNews>> workers, size_t bytes_max,
+  // Appends news of the index, at most about so many bytes of them.
+  static void TakePrefixes(std::span<const std::unique_ptr<PrefixNews>> workers, size_t bytes_max,
                            std::string* out);
 
  private:
