@@ -17,7 +17,7 @@ export CCACHE_DISABLE := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build test demo experiment policies tune pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm bench-vllm install clean configure soak render deb test-kubernetes conformance boards test-boards boards-schema dashboard test-dashboard
+.PHONY: help deps build test demo experiment policies tune gateways pictures bench bench-rivals bench-tls bench-curves bench-gateways fuzz tidy format asan tsan test-vllm bench-vllm install clean configure soak render deb test-kubernetes conformance boards test-boards boards-schema dashboard test-dashboard
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ policies: build  ## routing strategies in replay, as tables into docs/results/po
 
 tune: build  ## better constants of routing strategies, in replay: BUDGET (40) of each, into OUT (BUILD/tune); hours, resumes
 	@PENSTOCK=$(BUILD)/penstock OUT=$(or $(OUT),$(BUILD)/tune) tools/tune.py
+
+gateways: build  ## what several gateways lose, alone and sharing, into docs/results/gateways (half an hour, resumes)
+	@PENSTOCK=$(BUILD)/penstock tools/gateways.py
 
 pictures: build  ## docs/pictures/ from runs of the demos QUEUE=1 and RELEASE=1 (four minutes)
 	@PENSTOCK=$(BUILD)/penstock tools/demo_pictures.py docs/pictures

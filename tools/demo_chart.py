@@ -9,15 +9,18 @@ LEGEND_Y, PANELS_Y = 58, 84
 
 
 class Panel:
-    """Where values stand in the picture. `log`: the values' axis is logarithmic."""
+    """Where values stand in the picture. `log`: the values' axis is logarithmic. `marks`: what
+    stands below instead of seconds, [(place, words)]."""
 
-    def __init__(self, box, title, seconds, values, unit, log=False):
+    def __init__(self, box, title, seconds, values, unit, log=False, marks=None):
         self.left, self.top, self.width, self.height = box
         self.title = title
         self.seconds = seconds
         self.low, self.high = values
         self.unit = unit
         self.log = log
+        self.marks = marks or [(second, f"{second} s")
+                               for second in range(0, int(seconds) + 1, 5 if seconds <= 45 else 10)]
         self.drawn = []
 
     def x(self, second):
@@ -64,10 +67,10 @@ class Panel:
             y = self.y(value)
             parts.append(f"<path d='M{self.left} {y:.1f}h{self.width}' stroke='{GRID}'/>")
             parts.append(text(self.left - 7, y + 4, f"{value:g}{self.unit}", FAINT, "end", 12))
-        for second in range(0, int(self.seconds) + 1, 5 if self.seconds <= 45 else 10):
-            x = self.x(second)
+        for place, words in self.marks:
+            x = self.x(place)
             parts.append(f"<path d='M{x:.1f} {bottom}v4' stroke='{FAINT}'/>")
-            parts.append(text(x, bottom + 18, f"{second} s", FAINT, "middle", 12))
+            parts.append(text(x, bottom + 18, words, FAINT, "middle", 12))
         parts.append(f"<path d='M{self.left} {bottom}h{self.width}' stroke='{FAINT}'/>")
         return parts + self.drawn
 

@@ -112,8 +112,9 @@ def studies():
                [*CONVERSATION, *flags, "--policy", ",".join(BEST), "--seeds", "1-3"])
 
 
-def run_missing():
-    wanted = [(name, [str(part) for part in command]) for name, command in studies()]
+def run_missing(wanted):
+    """Replays of `wanted`, [(file, command)], each into its file."""
+    wanted = [(name, [str(part) for part in command]) for name, command in wanted]
     missing = [(name, command) for name, command in wanted if not is_done(name, command)]
     began = time.monotonic()
     for done, (name, command) in enumerate(missing):
@@ -131,7 +132,6 @@ def run_missing():
         study["command"] = " ".join(["penstock replay", *command])
         part.write_text(json.dumps(study, indent=1) + "\n")
         part.rename(path)
-    return [name for name, _ in wanted]
 
 
 def is_done(name, command):
@@ -204,7 +204,7 @@ def main():
     (OUT / "events").mkdir(parents=True, exist_ok=True)
     for name, script in EVENTS.items():
         (OUT / "events" / f"{name}.txt").write_text(script)
-    run_missing()
+    run_missing(studies())
     head = ("# Routing strategies in replay\n\nMade by `make policies` (tools/policies.py); the "
             "load at which 90 % of the requests are good. What it says and how far: "
             "[docs/policies.md](../../policies.md).\n")

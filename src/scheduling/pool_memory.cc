@@ -1,14 +1,9 @@
 #include "scheduling/pool_memory.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace gw {
 namespace {
-
-// What no model server does.
-constexpr double kRateMin = 1;
-constexpr double kRateMax = 1e8;
 
 int64_t StepOf(TimePoint now) {
   return now.time_since_epoch().count() / PoolMemory::kWindowStep.count();
@@ -38,44 +33,15 @@ void PoolMemory::AddToWindow(OfEndpoint& of, int64_t tokens, TimePoint now) {
 void PoolMemory::OnDispatch(const EndpointState& state, int64_t uncached_tokens, TimePoint now) {
   const MutexLock lock(mutex_);
   AddToWindow(Of(state.slot), uncached_tokens, now);
+  speeds_.OnDispatch(state);
 }
 
-// A group is known to be whole when the first token behind it comes.
 void PoolMemory::OnFirstToken(const EndpointState& state, int64_t uncached_tokens,
                               TimePoint dispatched, TimePoint now) {
   const MutexLock lock(mutex_);
-  OfEndpoint& of = Of(state.slot);
-  if (of.any && now - of.group_came <= kTogether) {
-    of.group_tokens += uncached_tokens;
-    of.group_dispatched = std::min(of.group_dispatched, dispatched);
-  } else {
-    if (of.any) LearnGroup(of);
-    of.any_before = of.any;
-    of.last_before = of.last;
-    of.any = true;
-    of.group_tokens = uncached_tokens;
-    of.group_dispatched = dispatched;
-    of.group_came = now;
-  }
-  of.last = now;
-}
-
-void PoolMemory::LearnGroup(const OfEndpoint& of) {
-  if (of.group_tokens <= 0 || of.group_tokens > kGroupTokensMax) return;
-  const TimePoint from =
-      of.any_before ? std::max(of.group_dispatched, of.last_before) : of.group_dispatched;
-  const double took_s = ToSeconds(of.group_came - from);
-  if (took_s <= 0) return;
-  const auto tokens = static_cast<double>(of.group_tokens);
-  const double age = ToSeconds(std::max(of.group_came - sums_as_of_, Duration(0)));
-  // What stands there at first is of no time.
-  const double left = sums_as_of_ == TimePoint() ? 1 : std::exp(-age / ToSeconds(kRateDecay));
-  sums_as_of_ = std::max(sums_as_of_, of.group_came);
-  sum_square_ = sum_square_ * left + tokens * tokens;
-  sum_time_ = sum_time_ * left + tokens * took_s;
-  tokens_per_second_.store(
-      static_cast<float>(std::clamp(sum_square_ / sum_time_, kRateMin, kRateMax)),
-      std::memory_order_relaxed);
+  speeds_.OnFirstToken(state, uncached_tokens, dispatched, now);
+  tokens_per_second_.store(static_cast<float>(speeds_.pool()), std::memory_order_relaxed);
+  mixed_.store(speeds_.mixed(), std::memory_order_relaxed);
 }
 
 void PoolMemory::OnEnd(const EndpointState& state, std::string_view model, int64_t output_tokens,
@@ -99,6 +65,17 @@ float PoolMemory::OutputTokens(std::string_view model) const {
   const auto found = outputs_by_model_.find(ToAbsl(model));
   return static_cast<float>(found == outputs_by_model_.end() ? outputs_.tokens
                                                              : found->second.tokens);
+}
+
+void PoolMemory::FillSecondsPerToken(const Candidates& candidates, std::span<float> seconds) const {
+  if (!mixed_.load(std::memory_order_relaxed)) {
+    std::fill(seconds.begin(), seconds.end(), 1 / prefill_tokens_per_second());
+    return;
+  }
+  const MutexLock lock(mutex_);
+  for (size_t i = 0; i < seconds.size(); ++i) {
+    seconds[i] = static_cast<float>(1 / speeds_.Of(candidates.slots()[i]));
+  }
 }
 
 void PoolMemory::FillWindows(const Candidates& candidates, TimePoint now,

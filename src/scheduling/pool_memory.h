@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "pool/candidates.h"
+#include "scheduling/prompt_speeds.h"
 
 namespace gw {
 
@@ -32,15 +33,6 @@ class PoolMemory {
   // Models with a mean of their own. Others, whose names clients may have invented, have the
   // pool's.
   static constexpr size_t kModelsMax = 64;
-
-  // Prompts: as if one of kRatePriorTokens had been computed at kRatePrior before the first.
-  static constexpr double kRatePrior = 10'000;
-  static constexpr double kRatePriorTokens = 500;
-  static constexpr Duration kRateDecay = std::chrono::minutes(2);
-  // First tokens of one endpoint so near to each other are of one step of its engine.
-  static constexpr Duration kTogether = std::chrono::milliseconds(2);
-  // Larger groups were computed in several steps and say little of one.
-  static constexpr int64_t kGroupTokensMax = 8192;
 
   // Tokens of the last three minutes, for PrefillWindow.
   static constexpr Duration kWindowStep = std::chrono::seconds(10);
@@ -58,12 +50,12 @@ class PoolMemory {
 
   // The mean of a model's answers.
   float OutputTokens(std::string_view model) const;
-  // sum n^2 / sum (n * dt) over groups of first tokens that came together: n their uncached tokens,
-  // dt the time from their first dispatch, or from the endpoint's first token before them if that
-  // was later. Never from dispatch to first token alone: that contains the queue.
+  // What the pool's endpoints compute of prompts (prompt_speeds.h).
   float prefill_tokens_per_second() const {
     return tokens_per_second_.load(std::memory_order_relaxed);
   }
+  // For each candidate how long one token of a prompt takes.
+  void FillSecondsPerToken(const Candidates& candidates, std::span<float> seconds) const;
   // Tokens that each candidate was sent to compute in the last three minutes, and generated.
   void FillWindows(const Candidates& candidates, TimePoint now, std::span<float> tokens) const;
   // 0, 1, 2, ...: whose turn it is among those whose first one has that slot. Both halves of a
@@ -84,29 +76,20 @@ class PoolMemory {
   // Of one endpoint, by its slot. Where the slot has passed to another address what is known of the
   // one before is old, and gone in minutes.
   struct OfEndpoint {
-    bool any = false;  // a first token has come
-    int64_t group_tokens = 0;
-    TimePoint group_dispatched{};  // the first of it
-    TimePoint group_came{};        // the first of it
-    TimePoint last_before{};       // the last first token before the group
-    TimePoint last{};              // the last first token
-    bool any_before = false;
     std::array<Step, kWindowSteps> window{};
     uint64_t turns = 0;
   };
 
   OfEndpoint& Of(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void LearnGroup(const OfEndpoint& of) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void AddToWindow(OfEndpoint& of, int64_t tokens, TimePoint now);
 
   mutable Mutex mutex_;
   std::vector<OfEndpoint> endpoints_ ABSL_GUARDED_BY(mutex_);
   Mean outputs_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Mean> outputs_by_model_ ABSL_GUARDED_BY(mutex_);
-  double sum_square_ ABSL_GUARDED_BY(mutex_) = kRatePriorTokens * kRatePriorTokens;
-  double sum_time_ ABSL_GUARDED_BY(mutex_) = kRatePriorTokens * kRatePriorTokens / kRatePrior;
-  TimePoint sums_as_of_ ABSL_GUARDED_BY(mutex_){};
-  std::atomic<float> tokens_per_second_{static_cast<float>(kRatePrior)};
+  PromptSpeeds speeds_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<float> tokens_per_second_{PromptSpeeds::kPrior};
+  std::atomic<bool> mixed_{false};
 };
 
 // Those of all pools, by their ids. One lives as long as anybody holds it: a reload that keeps the

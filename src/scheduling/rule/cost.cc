@@ -10,7 +10,8 @@
 //   O   mean of output tokens, learned by pool and model (pool_memory.h)
 //   KV  context of all that is in flight there, or what its metrics say with Q if that is less
 //   cap tokens that its KV cache has room for; not reported: the term is 0
-//   R   tokens per second that a prompt is computed at, learned by pool
+//   R   tokens per second that a prompt is computed at, learned by pool, and by endpoint where they
+//       differ (prompt_speeds.h)
 //
 // In this order: its own wait and prompt; what its tokens evict and somebody computes again; how
 // long it holds up those that are decoded there; how much they slow its own decoding down; those
@@ -106,7 +107,6 @@ void FillPreempted(const RuleInput& input, float output, const float* pending,
 void FillCosts(const RuleInput& input, std::span<float> rows) {
   const Terms terms(input);
   const float output = input.memory.OutputTokens(input.request.target_model);
-  const float seconds_per_token = 1 / input.memory.prefill_tokens_per_second();
   const size_t count = terms.size();
   float* const wait = RowOf(input, rows, kWait).data();
   float* const evict = RowOf(input, rows, kEvicted).data();
@@ -114,6 +114,8 @@ void FillCosts(const RuleInput& input, std::span<float> rows) {
   float* const decode = RowOf(input, rows, kDecode).data();
   float* const preempt = RowOf(input, rows, kPreempted).data();
   float* const busy = RowOf(input, rows, kBusyTerm).data();
+  float* const token_s = RowOf(input, rows, kLora).data();  // R, until the row gets its own
+  input.memory.FillSecondsPerToken(input.candidates, RowOf(input, rows, kLora));
   // What is there of ours, in rows that are free yet. What others have there (foreign_requests)
   // would be added here.
   float* const pending = wait;
@@ -124,18 +126,19 @@ void FillCosts(const RuleInput& input, std::span<float> rows) {
   for (size_t i = 0; i < count; ++i) requests[i] = terms.Requests(i);
   FillPreempted(input, output, pending, uncached, requests, RowOf(input, rows, kPreempted));
   const float* const decoding = input.loads.decoding_tokens.data();
-  const float decode_context = output * input.constants[kDecodeContext] * seconds_per_token;
-  const float decode_request = output * input.constants[kDecodeRequest] * seconds_per_token;
-  const float beyond = input.constants[kPreempt] * seconds_per_token;
+  const float decode_context = output * input.constants[kDecodeContext];
+  const float decode_request = output * input.constants[kDecodeRequest];
+  const float beyond = input.constants[kPreempt];
   for (size_t i = 0; i < count; ++i) {
-    decode[i] = decode_context * (decoding[i] + pending[i]) + decode_request * requests[i];
-    preempt[i] *= beyond;
+    const float tokens = decode_context * (decoding[i] + pending[i]) + decode_request * requests[i];
+    decode[i] = tokens * token_s[i];
+    preempt[i] *= beyond * token_s[i];
   }
   const float stalls = input.constants[kStall];
   const float evicts = input.constants[kEvict];
   for (size_t i = 0; i < count; ++i) {
-    const float prompt = uncached[i] * seconds_per_token;
-    wait[i] = pending[i] * seconds_per_token + prompt;
+    const float prompt = uncached[i] * token_s[i];
+    wait[i] = pending[i] * token_s[i] + prompt;
     stall[i] = stalls * prompt * requests[i];
     evict[i] = evicts * prompt;
   }

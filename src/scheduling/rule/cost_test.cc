@@ -77,6 +77,25 @@ TEST(CostRule, LearnsFromThePoolsMemory) {
   EXPECT_NEAR(costs[kDecode][0], 1000 * 2 / 20e3, 1e-3);
 }
 
+TEST(CostRule, KnowsTheSlowOnesOfAMixedPool) {
+  RuleBench bench;
+  bench.request.prompt_tokens_estimate = 1000;
+  const EndpointState slow(0);
+  const EndpointState fast(1);
+  for (int i = 0; i < 1000; ++i) {
+    const auto after = [&](int ms) { return bench.now + std::chrono::milliseconds(ms); };
+    bench.memory.OnFirstToken(slow, 2000, bench.now, after(200));
+    bench.memory.OnFirstToken(fast, 2000, bench.now, after(100));
+    bench.now += std::chrono::seconds(1);
+  }
+  const auto costs = bench.Costs(CostRule(), {{}, {}});
+  EXPECT_NEAR(costs[kWait][0], 1000 / 10e3, 0.005);
+  EXPECT_NEAR(costs[kWait][1], 1000 / 20e3, 0.005);
+  EXPECT_NEAR(costs[kEvict][0], 2 * costs[kEvict][1], 0.04);
+  EXPECT_NEAR(costs[kDecode][0], 2 * costs[kDecode][1], 0.01);
+  EXPECT_FLOAT_EQ(costs[kLora][0], 0) << "what stood in its row meanwhile";
+}
+
 // Through the profile, on live states: the nearer prefix wins until its queue is longer than what
 // it saves.
 TEST(CostRule, APrefixIsWorthTheQueueThatItSaves) {
