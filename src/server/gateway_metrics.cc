@@ -151,6 +151,16 @@ void TellLimited(const Snapshot& snapshot, const Sink& sink) {
   }
 }
 
+// What the rules of each pool have learned (scheduling/pool_memory.h).
+template <typename Value>
+void TellLearned(const Snapshot& snapshot, const Sink& sink, Value value) {
+  for (const auto& entry : snapshot.pools) {
+    if (entry->memory != nullptr) {
+      sink({{"pool", entry->pool.id}}, static_cast<double>(value(*entry->memory)));
+    }
+  }
+}
+
 void RegisterPools(MetricRegistry& metrics, const SnapshotStore& snapshots) {
   metrics.AddCallback("penstock_pool_endpoints", "Endpoints of a pool, by state.", "gauge",
                       [&snapshots](const Sink& sink) { TellPools(*snapshots.Load(), sink); });
@@ -158,6 +168,19 @@ void RegisterPools(MetricRegistry& metrics, const SnapshotStore& snapshots) {
                       "Endpoints of a pool that get fewer requests as they have pushed back.",
                       "gauge",
                       [&snapshots](const Sink& sink) { TellLimited(*snapshots.Load(), sink); });
+  metrics.AddCallback("penstock_pool_prompt_tokens_per_second",
+                      "How fast an endpoint of the pool computes prompts, as COST has learned it.",
+                      "gauge", [&snapshots](const Sink& sink) {
+                        TellLearned(*snapshots.Load(), sink, [](const PoolMemory& memory) {
+                          return memory.prefill_tokens_per_second();
+                        });
+                      });
+  metrics.AddCallback(
+      "penstock_pool_answer_tokens", "Mean tokens of the pool's answers, as COST has learned it.",
+      "gauge", [&snapshots](const Sink& sink) {
+        TellLearned(*snapshots.Load(), sink,
+                    [](const PoolMemory& memory) { return memory.OutputTokens(""); });
+      });
 }
 
 // Calls `visit` with what each pool's queue holds.

@@ -41,14 +41,15 @@ class DocumentedTest(PairTest):
         # A pool that serves disaggregated has the families that others have, too.
         gateway = self.start([self.good_prefill()], [self.good_decode()])
         gateway.wait_scraped()
-        # And API keys, rules with names, sessions and mirrors.
+        # And API keys, rules with names, sessions and mirrors, and a pool that learns.
         keyed = http_route("test-pool", "/keyed", "keyed", sessionPersistence={})
         keyed["spec"]["rules"][0]["name"] = "named"
         keyed["spec"]["rules"][0]["filters"] = [{"type": "RequestMirror", "requestMirror": {
             "backendRef": keyed["spec"]["rules"][0]["backendRefs"][0]}}]
         keyed["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
         queued = inference_pool(1, "queued", annotations={
-            "penstock.dev/queueing": "true", "penstock.dev/max-requests": "9"})
+            "penstock.dev/queueing": "true", "penstock.dev/max-requests": "9",
+            "penstock.dev/routing-strategy": "COST"})
         refs = keyed["spec"]["rules"][0]["backendRefs"]
         refs.append({**refs[0], "name": "queued", "weight": 0})
         release = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRelease",
@@ -170,6 +171,19 @@ class WhatBoardsShowTest(GatewayTest):
         gateway.wait_metric("penstock_requests_total", 2, model="m", outcome="complete")
         # The one that was no stream has none.
         gateway.wait_metric("penstock_time_per_output_token_seconds_count", 1, model="m")
+
+    def test_a_pool_routed_by_cost_has_what_it_has_learned(self):
+        server = self.model_server(stream_answer(chat_events(["a", "b", "c", "d"])))
+        gateway = self.gateway(pool_of([server], annotations={
+            "penstock.dev/routing-strategy": "COST"}))
+        gateway.wait_metric("penstock_pool_answer_tokens", 256, pool="default/test-pool")
+        gateway.wait_metric("penstock_pool_prompt_tokens_per_second", 10000)
+        for _ in range(4):
+            self.assertEqual(gateway.chat("word " * 2000, stream=True).status, 200)
+        # As if eight answers had had 256: four of about four tokens make it 172.
+        eventually(lambda: 165 < gateway.metrics().sum("penstock_pool_answer_tokens") < 180,
+                   "answers are learned")
+        self.assertNotEqual(gateway.metrics().sum("penstock_pool_prompt_tokens_per_second"), 10000)
 
     def test_an_endpoint_has_its_state_its_failures_and_its_hits(self):
         server = self.model_server(chat_answer())
