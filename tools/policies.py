@@ -3,7 +3,7 @@
 
     tools/policies.py           conversation and b2b, COST and the three best published, one seed
     ALL=1 tools/policies.py     every case, every strategy, six seeds, every sensitivity
-    CASES=agents,b2b SEEDS=1-3 POLICIES=COST,lmetric tools/policies.py
+    CASES=agents,b2b SEEDS=1-3 POLICIES='COST(busy=0.5,evict=3),lmetric' tools/policies.py
 
 Each study is a file below OUT (docs/results/policies); one that is there and was asked for by the
 same command is not run again, so that whoever stops this goes on later. At the end OUT/README.md
@@ -14,6 +14,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -87,11 +88,13 @@ SENSITIVITIES = {
 
 
 def listed(name, otherwise):
-    return os.environ[name].split(",") if os.environ.get(name) else otherwise
+    """What stands in the variable, by its commas that are in no parentheses."""
+    text = os.environ.get(name)
+    return re.split(r",(?![^(]*\))", text) if text else otherwise
 
 
 def file_name(title):
-    return "".join(c if c.isalnum() else "-" for c in title)
+    return "".join(c if c.isalnum() or c == "_" else "-" for c in title).strip("-")
 
 
 def studies():
@@ -101,7 +104,7 @@ def studies():
     seeds = os.environ.get("SEEDS", "1-6" if ALL else "1")
     for case in cases:
         for policy in policies:
-            yield (f"capacity-{case}-{policy}-seeds-{file_name(seeds)}",
+            yield (f"capacity-{case}-{file_name(policy)}-seeds-{file_name(seeds)}",
                    [*CASES[case], "--policy", policy, "--seeds", seeds, "--capacity"])
     if not ALL:
         return

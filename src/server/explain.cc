@@ -87,7 +87,7 @@ std::string TriesText(const RequestRecord& record) {
     out += fmt::format("  try {} at {:.2f} ms: {} ({})", i + 1, told.began_ms, told.endpoint_name,
                        told.endpoint);
     if (!told.prefill_name.empty()) out += fmt::format(", prefill at {}", told.prefill_name);
-    out += fmt::format(", {} of ours in flight there, took {:.2f} ms", told.in_flight_requests,
+    out += fmt::format(", {} in flight there, took {:.2f} ms", told.in_flight_requests,
                        told.took_ms);
     if (!told.reason.empty()) out += fmt::format(", failed: {}", told.reason);
     if (!told.detail.empty()) out += fmt::format(" ({})", told.detail);
@@ -106,13 +106,13 @@ std::string DecisionText(const RequestRecord& record) {
   for (const RequestRecord::Loser& loser : std::span(record.losers).first(record.loser_count)) {
     Scores scores = record.scores;
     for (size_t i = 0; i < scores.size(); ++i) scores[i].second = loser.scores[i];
-    out += fmt::format("    before {} ({}), {} of ours in flight there, {}\n", loser.endpoint_name,
+    out += fmt::format("    before {} ({}), {} in flight there, {}\n", loser.endpoint_name,
                        loser.endpoint, loser.in_flight_requests, ScoresText(scores, loser.score));
   }
   for (const auto& told : std::span(record.left_out).first(record.left_out_count)) {
     out += fmt::format("    not asked: {} ({}), pushed back:", told.endpoint_name, told.endpoint);
     if (told.allowed_requests > 0) {
-      out += fmt::format(" {} of ours in flight there, {} allowed", told.in_flight_requests,
+      out += fmt::format(" {} in flight there, {} allowed", told.in_flight_requests,
                          told.allowed_requests);
     }
     if (told.paused_ms > 0) {
