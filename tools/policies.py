@@ -161,6 +161,8 @@ STUDENT_T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.36
 def paired(ours, theirs):
     """Ours / theirs over the seeds that both have, with its interval."""
     seeds = sorted(set(ours) & set(theirs))
+    if not seeds:
+        return ""
     logs = [math.log(ours[seed] / theirs[seed]) for seed in seeds]
     mean = sum(logs) / len(logs)
     if len(logs) < 2:
