@@ -139,11 +139,12 @@ boards-schema:  ## the boards against Grafana's schema (needs npm)
 render: boards  ## deploy/install.yaml and deploy/kustomize/ from the Helm chart, and boards and rules into it (needs Go)
 	@tools/render-chart
 
-soak: build  ## everything at once: SOAK_REQUESTS (1000000) in virtual time, then SOAK_SECONDS (600) over sockets
+soak: build  ## everything at once: SOAK_REQUESTS (1000000) in virtual time, SOAK_SECONDS (600) over sockets, then gateways that are killed
 	@cmake --build $(BUILD) -j$(JOBS) --target bench_test
 	@FLEET_REQUESTS=$(SOAK_REQUESTS) $(if $(FLEET_SEED),FLEET_SEED=$(FLEET_SEED)) $(BUILD)/bench_test \
 	  --gtest_filter='VirtualFleet.UnderEverything*'
 	@PENSTOCK=$(abspath $(BUILD))/penstock test/soak/soak.py --seconds $(SOAK_SECONDS)
+	@PENSTOCK=$(abspath $(BUILD))/penstock test/soak/gateways.py
 
 clean:  ## remove what was built here
 	@rm -rf $(BUILD) build-asan build-tsan build-fuzz

@@ -1,4 +1,4 @@
-"""PEERS=3: gateways that share what they know, beside as many that do not.
+"""PEERS=3: gateways that share what they know, beside as many that do not, and one.
 
 docs/several-gateways.md says what they tell each other.
 """
@@ -17,7 +17,9 @@ EXAMPLE = ROOT / "examples" / "quickstart"
 REPLICAS = 8
 LABEL = "alibabacloud.com/inference-workload=vllm-inference"
 # Each way has replicas of its own: one cache cannot help two.
-FLEETS = {"apart": addresses(11, REPLICAS), "sharing": addresses(31, REPLICAS)}
+FLEETS = {"one": addresses(51, REPLICAS), "apart": addresses(11, REPLICAS),
+          "sharing": addresses(31, REPLICAS)}
+WORDS = {"one": "which knows all", "apart": "each alone", "sharing": "that share"}
 ROUNDS = 6
 LOAD = ("--workload", "multi-round-qa", "--users", "30", "--rounds", str(ROUNDS), "--qps", "10",
         "--history-tokens", "4000", "--output-tokens", "60", "--ignore-eos", "--warm-up", "0",
@@ -104,6 +106,10 @@ class PeersDemo(Run):
                                      f"gateway-{number + 1} {what}"))
         return ports
 
+    def numbers_of(self, way):
+        """The gateways that there are in that way."""
+        return self.numbers[:1] if way == "one" else self.numbers
+
     # What is started
 
     def objects(self, way, number):
@@ -136,18 +142,11 @@ class PeersDemo(Run):
     def start_gateways(self, way):
         """With replicas of their own, whose caches are empty."""
         self.start_fleet(f"{way}-replicas", FLEETS[way], *PRESET)
-        peers = ",".join(f"127.0.0.1:{port}" for port in self.peer_ports)
         for address in FLEETS[way]:
             self.wait_for(f"http://{address}:{self.replica_port}/health", f"replica {address}")
-        for number in self.numbers:
-            sharing = () if way == "apart" else (
-                "--peer-address", f"127.0.0.1:{self.peer_ports[number]}", "--peers", peers,
-                "--peer-secret-file", str(self.secret), "--peer-name", f"gateway-{number + 1}")
-            self.start(f"{way}-gateway-{number + 1}", "serve", "-f",
-                       str(self.objects(way, number)), "--bind", "127.0.0.1", "--workers", "1",
-                       "--gateways", str(len(self.numbers)), "--admin",
-                       f"127.0.0.1:{self.admins[number]}", *sharing)
-        for number in self.numbers:
+        for number in self.numbers_of(way):
+            self.start_gateway_of(way, number, self.objects(way, number))
+        for number in self.numbers_of(way):
             self.wait_for(f"http://127.0.0.1:{self.admins[number]}/readyz",
                           f"gateway-{number + 1}")
             self.wait_until(lambda n=number: all(endpoint["metrics_age_ms"] is not None
@@ -156,6 +155,15 @@ class PeersDemo(Run):
         if way == "sharing":
             self.wait_until(lambda: all(self.linked(number) == len(self.numbers) - 1
                                         for number in self.numbers), "the gateways are linked")
+
+    def start_gateway_of(self, way, number, objects):
+        sharing = () if way != "sharing" else (
+            "--peer-address", f"127.0.0.1:{self.peer_ports[number]}", "--peers",
+            ",".join(f"127.0.0.1:{port}" for port in self.peer_ports),
+            "--peer-secret-file", str(self.secret), "--peer-name", f"gateway-{number + 1}")
+        self.start(f"{way}-gateway-{number + 1}", "serve", "-f", str(objects), "--bind",
+                   "127.0.0.1", "--workers", "1", "--gateways", str(len(self.numbers_of(way))),
+                   "--admin", f"127.0.0.1:{self.admins[number]}", *sharing)
 
     def stop_gateways(self, way):
         """And their replicas."""
@@ -195,7 +203,8 @@ class PeersDemo(Run):
     def measure(self, way):
         """The figures of that way; None: it was stopped."""
         said = self.folder / f"{way}.json"
-        command = [PENSTOCK, "bench", "--target", f"http://127.0.0.1:{self.gateway_port}",
+        port = self.ports[0] if way == "one" else self.gateway_port
+        command = [PENSTOCK, "bench", "--target", f"http://127.0.0.1:{port}",
                    "--model", MODEL, *LOAD, "--json", str(said), "--json-requests"]
         print("$ " + " ".join([shown(PENSTOCK), *command[1:]]), flush=True)
         with open(self.folder / f"{way}-bench.log", "wb") as log:
@@ -203,9 +212,9 @@ class PeersDemo(Run):
                                      start_new_session=True)
         if not self.wait_for_bench(bench):
             return None
-        return self.figures(json.loads(said.read_text()))
+        return self.figures(way, json.loads(said.read_text()))
 
-    def figures(self, said):
+    def figures(self, way, said):
         # Who is in the midst of a conversation at the beginning comes without what was said
         # before: only those that were played from the first turn to the last are looked at.
         conversations = collections.defaultdict(list)
@@ -216,7 +225,7 @@ class PeersDemo(Run):
         hits = sum(turn.get("cached_tokens", 0) > turn["prompt_tokens"] / 2 for turn in turns
                    if turn["end"] == "complete")
         served = collections.Counter()
-        for number in self.numbers:
+        for number in self.numbers_of(way):
             for endpoint in self.endpoints_of(number):
                 served[endpoint["pod"]] += endpoint["requests"]
         summary = said["summary"]
@@ -227,11 +236,11 @@ class PeersDemo(Run):
                 "failed": summary["requests"] - summary["completed"]}
 
     def print_figures(self, told):
-        print(f"\n{'':22}{'session hits':>14}{'largest share':>15}{'cached':>9}"
+        print(f"\n{'':27}{'session hits':>14}{'largest share':>15}{'cached':>9}"
               f"{'TTFT mean':>12}{'p99':>10}")
-        for way, words in (("apart", "each alone"), ("sharing", "that share")):
-            one = told[way]
-            print(f"{len(self.numbers)} gateways {words:11}{one['hits']:14.3f}"
+        for way, one in told.items():
+            count = len(self.numbers_of(way))
+            print(f"{count} gateway{' ' if count == 1 else 's'} {WORDS[way]:16}{one['hits']:14.3f}"
                   f"{one['largest']:15.3f}{one['cached']:9.0%}{one['ttft']:9.0f} ms"
                   f"{one['p99']:7.0f} ms")
         print(f"\nA turn is a session hit if most of its prompt was found in its replica's cache. "
@@ -244,14 +253,15 @@ class PeersDemo(Run):
               f"{', '.join(map(str, self.ports))}; behind them are {REPLICAS} simulated replicas.")
         self.start_balancer()
         told = {}
-        for way, words in (("apart", "Gateways that do not know of each other"),
+        for way, words in (("one", "One gateway, for all of it"),
+                           ("apart", "Gateways that do not know of each other"),
                            ("sharing", "Gateways that tell each other what they have")):
             print(f"\n--- {words}")
             self.start_gateways(way)
             told[way] = self.measure(way) if not self.stop.is_set() else None
             if told[way] is None:
                 return 1
-            if way == "apart":
+            if way != "sharing":
                 self.stop_gateways(way)
         self.print_figures(told)
         print(f"\n$ {shown(PENSTOCK)} get peers{self.admin_words}\n{self.command('get', 'peers')}")
