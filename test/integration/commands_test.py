@@ -169,7 +169,7 @@ class ExplainTest(GatewayTest):
                 break
         # Whether a request or a scrape met the dead one first is chance.
         if "try 2" in out:
-            self.assertRegex(out, rf"try 1 at [\d.]+ ms: dead \({dead.endpoint}\), 0 of ours in "
+            self.assertRegex(out, rf"try 1 at [\d.]+ ms: dead \({dead.endpoint}\), 0 in "
                              rf"flight there, took [\d.]+ ms, failed: connect_refused\n")
         self.assertRegex(out, rf"chosen from \d candidates?: well \({well.endpoint}\), score ")
         self.assertEqual(self.ask(gateway, "--last"), (0, out, ""))
