@@ -16,74 +16,15 @@ using std::chrono::seconds;
 
 class PoolMemoryTest : public testing::Test {
  protected:
-  // A first token `at` after the beginning, of a prompt that was sent `sent` after it.
-  void First(const EndpointState& state, int64_t tokens, Duration sent, Duration at) {
-    memory_.OnFirstToken(state, tokens, begin_ + sent, begin_ + at);
-  }
-  // Makes the group before it a whole one, and adds nothing by itself.
-  void Close(const EndpointState& state, Duration at) { First(state, 0, at, at); }
-  float rate() const { return memory_.prefill_tokens_per_second(); }
-
   const TimePoint begin_{seconds(1000)};
   EndpointState a_{0};
   EndpointState b_{1};
   PoolMemory memory_;
 };
 
-// The prior: 500 tokens in 50 ms.
-constexpr double kSquare = 250'000;
-constexpr double kTime = 25;
-
 TEST_F(PoolMemoryTest, KnowsLittleAtFirst) {
-  EXPECT_FLOAT_EQ(rate(), 10'000);
+  EXPECT_FLOAT_EQ(memory_.prefill_tokens_per_second(), 10'000);
   EXPECT_FLOAT_EQ(memory_.OutputTokens("m"), 256);
-}
-
-TEST_F(PoolMemoryTest, APromptThatWaitsForNothingTakesFromItsDispatch) {
-  First(a_, 4000, seconds(0), milliseconds(200));
-  EXPECT_FLOAT_EQ(rate(), 10'000) << "more of the group may come";
-  Close(a_, seconds(1));
-  EXPECT_NEAR(rate(), (kSquare + 16e6) / (kTime + 4000 * 0.2), 1);
-}
-
-TEST_F(PoolMemoryTest, APromptInAQueueTakesFromTheFirstTokenBeforeIt) {
-  First(a_, 4000, seconds(0), milliseconds(200));
-  First(a_, 2000, milliseconds(10), milliseconds(300));  // 100 ms for 2,000
-  First(b_, 1000, seconds(0), milliseconds(310));        // another endpoint's
-  Close(a_, seconds(1));
-  Close(b_, seconds(1));
-  EXPECT_NEAR(rate(),
-              (kSquare + 16e6 + 4e6 + 1e6) / (kTime + 4000 * 0.2 + 2000 * 0.1 + 1000 * 0.31), 10);
-}
-
-TEST_F(PoolMemoryTest, FirstTokensThatComeTogetherAreOneGroup) {
-  First(a_, 1000, milliseconds(50), milliseconds(200));
-  First(a_, 1500, milliseconds(20), milliseconds(201));  // the first that was sent
-  First(a_, 500, milliseconds(90), milliseconds(202));
-  First(a_, 4000, milliseconds(100), milliseconds(402));  // from 202 on
-  Close(a_, seconds(1));
-  EXPECT_NEAR(rate(), (kSquare + 9e6 + 16e6) / (kTime + 3000 * 0.18 + 4000 * 0.2), 10);
-}
-
-TEST_F(PoolMemoryTest, WhatTookSeveralStepsIsNotCounted) {
-  First(a_, 8193, seconds(0), seconds(1));
-  First(a_, 8192, seconds(0), seconds(2));
-  Close(a_, seconds(3));
-  EXPECT_NEAR(rate(), (kSquare + 8192.0 * 8192) / (kTime + 8192), 1);
-}
-
-TEST_F(PoolMemoryTest, FollowsAChangeOfSpeedInMinutes) {
-  Duration at{};
-  const auto run = [&](Duration lasts, Duration each) {
-    const Duration until = at + lasts;
-    for (; at < until; at += seconds(1)) First(a_, 1000, at, at + each);
-  };
-  run(minutes(10), milliseconds(50));
-  EXPECT_NEAR(rate(), 20'000, 100);
-  run(minutes(2), milliseconds(200));
-  EXPECT_LT(rate(), 10'000);
-  run(minutes(8), milliseconds(200));
-  EXPECT_NEAR(rate(), 5'000, 100);
 }
 
 TEST_F(PoolMemoryTest, AnswersAreKnownByModel) {

@@ -19,10 +19,14 @@ bool OthersHavePrompts(const EndpointState& state) {
 
 }  // namespace
 
+// What stands there at first is of no time.
+double PromptSpeeds::Sums::Left(TimePoint now, Duration decay) const {
+  if (as_of == TimePoint()) return 1;
+  return std::exp(-ToSeconds(std::max(now - as_of, Duration(0))) / ToSeconds(decay));
+}
+
 void PromptSpeeds::Sums::Learn(double tokens, double took_s, TimePoint now, Duration decay) {
-  const double age = ToSeconds(std::max(now - as_of, Duration(0)));
-  // What stands there at first is of no time.
-  const double left = as_of == TimePoint() ? 1 : std::exp(-age / ToSeconds(decay));
+  const double left = Left(now, decay);
   as_of = std::max(as_of, now);
   square = square * left + tokens * tokens;
   time = time * left + tokens * took_s;
@@ -74,36 +78,40 @@ void PromptSpeeds::LearnGroup(OfEndpoint& of) {
   if (of.group_came - looked_at_ >= kSpreadInterval) LookAtSpread(of.group_came);
 }
 
+double PromptSpeeds::Weight(const OfEndpoint& of, TimePoint now) {
+  const double groups = of.own.groups * of.own.Left(now, kOwnDecay);
+  return groups < kOwnGroupsMin ? 0 : groups / (groups + kOwnGroupsHalf);
+}
+
 void PromptSpeeds::LookAtSpread(TimePoint now) {
   looked_at_ = now;
   double weights = 0;
   double sum = 0;
   double sum_square = 0;
   for (const OfEndpoint& of : endpoints_) {
-    if (of.own.groups < kOwnGroupsMin) continue;
-    const double weight = of.own.groups / (of.own.groups + kOwnGroupsHalf);
+    const double weight = Weight(of, now);
+    if (weight == 0) continue;
     const double value = std::log(of.own.rate());
     weights += weight;
     sum += weight * value;
     sum_square += weight * value * value;
   }
-  if (weights == 0) {
-    mixed_ = false;
-    return;
-  }
-  const double mean = sum / weights;
-  mixed_ = sum_square / weights - mean * mean > kMixedSpread * kMixedSpread;
+  const double mean = weights > 0 ? sum / weights : 0;
+  mixed_ = weights > 0 && sum_square / weights - mean * mean > kMixedSpread * kMixedSpread;
+  if (!mixed_) return;
   middle_ = std::exp(mean);
+  rates_.assign(endpoints_.size(), middle_);
+  for (size_t slot = 0; slot < endpoints_.size(); ++slot) {
+    const double weight = Weight(endpoints_[slot], now);
+    if (weight > 0) rates_[slot] *= std::pow(endpoints_[slot].own.rate() / middle_, weight);
+  }
 }
 
 double PromptSpeeds::pool() const { return pool_.rate(); }
 
 double PromptSpeeds::Of(uint32_t slot) const {
   if (!mixed_) return pool();
-  if (slot >= endpoints_.size()) return middle_;
-  const Sums& own = endpoints_[slot].own;
-  if (own.groups < kOwnGroupsMin) return middle_;
-  return middle_ * std::pow(own.rate() / middle_, own.groups / (own.groups + kOwnGroupsHalf));
+  return slot < rates_.size() ? rates_[slot] : middle_;
 }
 
 }  // namespace gw

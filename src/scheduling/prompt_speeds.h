@@ -53,7 +53,7 @@ class PromptSpeeds {
 
   // Tokens per second.
   double pool() const;
-  // The pool's if its endpoints are alike.
+  // The pool's if its endpoints are alike; else as of the last look.
   double Of(uint32_t slot) const;
   bool mixed() const { return mixed_; }
 
@@ -65,6 +65,8 @@ class PromptSpeeds {
     double groups = 0;
     TimePoint as_of{};
 
+    // The share of it that still counts.
+    double Left(TimePoint now, Duration decay) const;
     void Learn(double tokens, double took_s, TimePoint now, Duration decay);
     double rate() const;
   };
@@ -85,13 +87,18 @@ class PromptSpeeds {
 
   OfEndpoint& At(uint32_t slot);
   void LearnGroup(OfEndpoint& of);
+  // How far its own value is believed, below 1; 0: it has shown too little.
+  static double Weight(const OfEndpoint& of, TimePoint now);
+  // What decisions read is computed here, and not for each of them.
   void LookAtSpread(TimePoint now);
 
   std::vector<OfEndpoint> endpoints_;
   Sums pool_{.square = kPriorTokens * kPriorTokens, .time = kPriorTokens * kPriorTokens / kPrior};
   TimePoint looked_at_{};
   bool mixed_ = false;
-  double middle_ = kPrior;  // of endpoints' own values, where they differ
+  // Where endpoints differ: the mean of their own values, and each one's by slot.
+  double middle_ = kPrior;
+  std::vector<double> rates_;
 };
 
 }  // namespace gw

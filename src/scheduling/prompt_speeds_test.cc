@@ -11,7 +11,76 @@ namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
+
+// What is learned of a pool, prompt by prompt.
+class PoolSpeedTest : public testing::Test {
+ protected:
+  // A first token `at` after the beginning, of a prompt that was sent `sent` after it.
+  void First(const EndpointState& state, int64_t tokens, Duration sent, Duration at) {
+    speeds_.OnFirstToken(state, tokens, begin_ + sent, begin_ + at);
+  }
+  // Makes the group before it a whole one, and adds nothing by itself.
+  void Close(const EndpointState& state, Duration at) { First(state, 0, at, at); }
+  double rate() const { return speeds_.pool(); }
+
+  const TimePoint begin_{seconds(1000)};
+  EndpointState a_{0};
+  EndpointState b_{1};
+  PromptSpeeds speeds_;
+};
+
+// The prior: 500 tokens in 50 ms.
+constexpr double kSquare = 250'000;
+constexpr double kTime = 25;
+
+TEST_F(PoolSpeedTest, APromptThatWaitsForNothingTakesFromItsDispatch) {
+  First(a_, 4000, seconds(0), milliseconds(200));
+  EXPECT_FLOAT_EQ(rate(), 10'000) << "more of the group may come";
+  Close(a_, seconds(1));
+  EXPECT_NEAR(rate(), (kSquare + 16e6) / (kTime + 4000 * 0.2), 1);
+}
+
+TEST_F(PoolSpeedTest, APromptInAQueueTakesFromTheFirstTokenBeforeIt) {
+  First(a_, 4000, seconds(0), milliseconds(200));
+  First(a_, 2000, milliseconds(10), milliseconds(300));  // 100 ms for 2,000
+  First(b_, 1000, seconds(0), milliseconds(310));        // another endpoint's
+  Close(a_, seconds(1));
+  Close(b_, seconds(1));
+  EXPECT_NEAR(rate(),
+              (kSquare + 16e6 + 4e6 + 1e6) / (kTime + 4000 * 0.2 + 2000 * 0.1 + 1000 * 0.31), 10);
+}
+
+TEST_F(PoolSpeedTest, FirstTokensThatComeTogetherAreOneGroup) {
+  First(a_, 1000, milliseconds(50), milliseconds(200));
+  First(a_, 1500, milliseconds(20), milliseconds(201));  // the first that was sent
+  First(a_, 500, milliseconds(90), milliseconds(202));
+  First(a_, 4000, milliseconds(100), milliseconds(402));  // from 202 on
+  Close(a_, seconds(1));
+  EXPECT_NEAR(rate(), (kSquare + 9e6 + 16e6) / (kTime + 3000 * 0.18 + 4000 * 0.2), 10);
+}
+
+TEST_F(PoolSpeedTest, WhatTookSeveralStepsIsNotCounted) {
+  First(a_, 8193, seconds(0), seconds(1));
+  First(a_, 8192, seconds(0), seconds(2));
+  Close(a_, seconds(3));
+  EXPECT_NEAR(rate(), (kSquare + 8192.0 * 8192) / (kTime + 8192), 1);
+}
+
+TEST_F(PoolSpeedTest, FollowsAChangeOfSpeedInMinutes) {
+  Duration at{};
+  const auto run = [&](Duration lasts, Duration each) {
+    const Duration until = at + lasts;
+    for (; at < until; at += seconds(1)) First(a_, 1000, at, at + each);
+  };
+  run(minutes(10), milliseconds(50));
+  EXPECT_NEAR(rate(), 20'000, 100);
+  run(minutes(2), milliseconds(200));
+  EXPECT_LT(rate(), 10'000);
+  run(minutes(8), milliseconds(200));
+  EXPECT_NEAR(rate(), 5'000, 100);
+}
 
 // Endpoints that compute one prompt after another, a new one as soon as one is done.
 class PromptSpeedsTest : public testing::Test {
@@ -82,11 +151,21 @@ TEST_F(PromptSpeedsTest, OnesThatBecomeEqualsHaveOneValueAgain) {
   for (uint32_t slot = 0; slot < 4; ++slot) Run(slot, 400, slot < 2 ? 10'000 : 20'000);
   Look();
   ASSERT_TRUE(speeds_.mixed());
-  begin_ += std::chrono::minutes(20);
+  begin_ += minutes(20);
   for (uint32_t slot = 0; slot < 4; ++slot) Run(slot, 400, 20'000);
   Look();
   EXPECT_FALSE(speeds_.mixed());
   EXPECT_NEAR(speeds_.Of(0), 20'000, 1000);
+}
+
+TEST_F(PromptSpeedsTest, OneThatIsLongGoneMakesNoPoolMixed) {
+  for (uint32_t slot = 0; slot < 4; ++slot) Run(slot, 400, slot < 2 ? 5'000 : 20'000);
+  Look();
+  ASSERT_TRUE(speeds_.mixed());
+  begin_ += std::chrono::hours(1);
+  for (uint32_t slot = 2; slot < 4; ++slot) Run(slot, 400, 20'000);
+  Look();
+  EXPECT_FALSE(speeds_.mixed());
 }
 
 // An endpoint that another gateway keeps busy answers late, and is not slow.
