@@ -112,7 +112,7 @@ std::string DecisionText(const RequestRecord& record) {
   for (const auto& told : std::span(record.left_out).first(record.left_out_count)) {
     out += fmt::format("    not asked: {} ({}), pushed back:", told.endpoint_name, told.endpoint);
     if (told.allowed_requests > 0) {
-      out += fmt::format(" {} in flight there, {} allowed", told.in_flight_requests,
+      out += fmt::format(" {} of ours in flight there, {} allowed", told.in_flight_requests,
                          told.allowed_requests);
     }
     if (told.paused_ms > 0) {

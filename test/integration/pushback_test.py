@@ -114,7 +114,7 @@ class PushbackTest(GatewayTest):
         self.gate.wait_metric("penstock_retries_total", 1, reason="pushed_back")
         self.gate.wait_line("Request Handled", request_id="r9")
         text = self.gate.admin("/explain?id=r9").body.decode()
-        self.assertIn(f"not asked: server-0 ({self.servers[0].endpoint}), pushed back: 0 "
+        self.assertIn(f"not asked: server-0 ({self.servers[0].endpoint}), pushed back: 0 of ours "
                       "in flight there, 1 allowed, none wanted for ", text)
 
     def test_with_a_queue_requests_wait_until_it_wants_some_again(self):
