@@ -4,6 +4,7 @@ import html
 import math
 
 INK, FAINT, GRID, GROUND = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
+BLUE, ORANGE, GREEN = "#0969da", "#d1590a", "#1a7f5a"
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 LEGEND_Y, PANELS_Y = 58, 84
 

@@ -14,13 +14,12 @@ import sys
 
 sys.dont_write_bytecode = True  # the tree may belong to somebody else
 
-from demo_chart import PANELS_Y, Panel, next_step, picture
+from demo_chart import BLUE, GREEN, ORANGE, PANELS_Y, Panel, next_step, picture
 from demo_load import median
 from demo_queueing import KINDS, QueueDemo
 from demo_release import RATE, ReleaseDemo
 from demo_run import Failure
 
-BLUE, ORANGE, GREEN = "#0969da", "#d1590a", "#1a7f5a"
 LOOKS = {"critical": (BLUE, ""), "standard": (ORANGE, "7 3"), "sheddable": (GREEN, "2 4")}
 WIDTH = 960
 

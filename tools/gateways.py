@@ -18,7 +18,7 @@ import sys
 sys.dont_write_bytecode = True  # the tree may belong to somebody else
 
 import policies
-from demo_chart import PANELS_Y, Panel, picture
+from demo_chart import BLUE, ORANGE, PANELS_Y, Panel, picture
 
 policies.OUT = pathlib.Path(os.environ.get("OUT", "docs/results/gateways"))
 OUT = policies.OUT
@@ -34,7 +34,6 @@ COUNTS = [1, 2, 4, 8]
 HOW = {"alone": [], "share": ["--share"], "share-200ms": ["--share", "--peer-gather", "200ms"],
        "share-lost": ["--share", "--peer-lost", "0.01"]}
 CASES = policies.listed("CASES", list(LOADS))
-BLUE, ORANGE = "#0969da", "#d1590a"
 
 
 def load_of(strategy, case):

@@ -37,11 +37,11 @@ class Chaos(PeersDemo):
 
     def bench(self, number):
         said = self.folder / f"bench-{number}.json"
-        log = open(self.folder / f"bench-{number}.log", "wb")
-        return said, subprocess.Popen(
-            [PENSTOCK, "bench", "--target", f"http://127.0.0.1:{self.ports[number]}", "--model",
-             MODEL, *LOAD, "--duration", f"{self.seconds}s", "--json", str(said)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open(self.folder / f"bench-{number}.log", "wb") as log:
+            return said, subprocess.Popen(
+                [PENSTOCK, "bench", "--target", f"http://127.0.0.1:{self.ports[number]}", "--model",
+                 MODEL, *LOAD, "--duration", f"{self.seconds}s", "--json", str(said)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill_and_start(self):
         name = f"{WAY}-gateway-{VICTIM + 1}"
@@ -65,6 +65,13 @@ class Chaos(PeersDemo):
     def run(self):
         self.start_gateways(WAY)
         benches = [self.bench(number) for number in self.numbers]
+        try:
+            return self.run_beside(benches)
+        finally:
+            for _, process in benches:
+                process.kill()
+
+    def run_beside(self, benches):
         began = time.monotonic()
         while time.monotonic() - began < self.seconds - self.every:
             self.stop.wait(self.every)
