@@ -64,21 +64,34 @@ absl::Status PeerView::TakeAllSums(std::string_view payload, bool whole, TimePoi
   return absl::OkStatus();
 }
 
-// The number is of that address, which may have come to us, or be another one, since it was told.
+// The number may have been another address's.
 void PeerView::Rename(std::string_view address, TimePoint now, Theirs* theirs) {
-  const std::shared_ptr<EndpointState> before = theirs->state.lock();
-  if (before != nullptr && theirs->address == address) return;
+  if (theirs->address == address) return;
   Apply({}, now, theirs);
   theirs->address = address;
-  theirs->state = table_.Find(address);
-  theirs->sums = {};
+  theirs->state.reset();
 }
 
 void PeerView::Apply(const GatewaySums& sums, TimePoint now, Theirs* theirs) {
-  const std::shared_ptr<EndpointState> state = theirs->state.lock();
+  const std::shared_ptr<EndpointState> state = StateOf(theirs);
   if (state == nullptr) return;
   AddOthers(theirs->sums, sums, now, state.get());
   theirs->sums = sums;
+}
+
+// It may have come to us, or be another one of that address, since it was told of.
+std::shared_ptr<EndpointState> PeerView::StateOf(Theirs* theirs) {
+  std::shared_ptr<EndpointState> state = theirs->state.lock();
+  if (state != nullptr) return state;
+  state = table_.Find(theirs->address);
+  theirs->state = state;
+  theirs->sums = {};
+  return state;
+}
+
+std::shared_ptr<EndpointState> PeerView::StateOf(uint32_t number) {
+  const auto known = endpoints_.find(number);
+  return known == endpoints_.end() ? nullptr : StateOf(&known->second);
 }
 
 absl::Status PeerView::TakePrefixes(std::string_view payload) {
@@ -93,11 +106,6 @@ absl::Status PeerView::TakePrefixes(std::string_view payload) {
     ++prefixes_;
   }
   return absl::OkStatus();
-}
-
-std::shared_ptr<EndpointState> PeerView::StateOf(uint32_t number) const {
-  const auto known = endpoints_.find(number);
-  return known == endpoints_.end() ? nullptr : known->second.state.lock();
 }
 
 absl::Status PeerView::TakeRuns(std::string_view payload) {

@@ -64,8 +64,9 @@ class PeerView {
   absl::Status TakePrefixes(std::string_view payload);
   absl::Status TakeRuns(std::string_view payload);
   absl::Status TakeMarks(std::string_view payload);
-  // Null: it is not one of ours, or not known yet.
-  std::shared_ptr<EndpointState> StateOf(uint32_t number) const;
+  // Null: it is not one of ours, or its number has not been told.
+  std::shared_ptr<EndpointState> StateOf(Theirs* theirs);
+  std::shared_ptr<EndpointState> StateOf(uint32_t number);
 
   EndpointTable& table_;
   PrefixIndex& index_;

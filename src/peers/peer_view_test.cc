@@ -300,6 +300,41 @@ TEST_P(Peers, WhatOneHasEjectedTheOthersPreferLess) {
   for (const size_t other : {1, 2}) EXPECT_EQ(PenaltyOf(StateOf(other, 2), now_), 0);
 }
 
+// A gateway links before it has read its objects, and what is told then is whole once a second.
+TEST(PeerView, AnEndpointThatComesToUsLaterIsKnownFromTheNextWordOn) {
+  Gateway gateway;
+  PeerView view(gateway.table, gateway.index);
+  const auto take = [&](const auto& write) {
+    std::string bytes;
+    {
+      MessageWriter writer(&bytes);
+      write(writer);
+    }
+    std::string_view left = bytes;
+    Message message;
+    bool whole = false;
+    ASSERT_TRUE(TakeMessage(&left, &message, &whole).ok() && whole);
+    EXPECT_TRUE(view.Take(message, TimePoint(seconds(1))).ok());
+  };
+  const auto tell_prompt = [&] {
+    const uint64_t hashes[] = {11, 12, 13};
+    take([&](MessageWriter& writer) { writer.Prefix({7, 64, {}, hashes}); });
+  };
+  take([](MessageWriter& writer) { writer.Whole(7, AddressOf(1), {.requests = 3}); });
+  tell_prompt();
+  EXPECT_EQ(view.prefixes(), 0u);
+  for (int round = 0; round < 2; ++round) {
+    // And goes, and another one comes to its address.
+    const std::shared_ptr<EndpointState> state = gateway.table.Get(AddressOf(1));
+    tell_prompt();
+    EXPECT_EQ(view.prefixes(), static_cast<uint64_t>(round + 1));
+    EXPECT_EQ(state->in_flight_requests, 0) << "not told since";
+    take([](MessageWriter& writer) { writer.Sums(7, {.requests = 4}); });
+    EXPECT_EQ(state->in_flight_requests, 4);
+    EXPECT_EQ(view.Total().requests, 4);
+  }
+}
+
 TEST(PeerView, WhatMakesNoSenseIsRefusedAndChangesNothingElse) {
   Gateway gateway;
   PeerView view(gateway.table, gateway.index);

@@ -63,6 +63,9 @@ class PeersTest(GatewayTest):
     def three(self, objects):
         gateways = [self.peer(number, objects) for number in range(3)]
         self.wait_linked(gateways)
+        # What is told over a connection that another one replaces is told again with the next sums,
+        # and news of prompts is not.
+        self.wait_settled(gateways)
         return gateways
 
     def wait_linked(self, gateways):
