@@ -79,7 +79,6 @@ absl::Status Link::TakeMessages() {
       return status;
     }
     if (!whole) break;
-    if (static_cast<uint8_t>(message.kind) >= kOptionalKinds) continue;
     if (const absl::Status status = events_.on_message(message); !status.ok()) return status;
   }
   received_.erase(0, received_.size() - left.size());

@@ -2,7 +2,7 @@
 // out, within bounds.
 //
 // What the peer does not take is kept up to a bound; beyond it what is told is dropped, news of the
-// index before sums. One loop's thread.
+// index before topics, and those before sums. One loop's thread.
 
 #pragma once
 
@@ -22,6 +22,7 @@ class Link final : private StreamObserver {
  public:
   // Bytes that wait for the peer to take them.
   static constexpr size_t kPrefixesWaitingMax = size_t{1} << 20;
+  static constexpr size_t kTopicsWaitingMax = size_t{2} << 20;
   static constexpr size_t kWaitingMax = size_t{4} << 20;
 
   // On the loop's thread. Neither may destroy the link: EventLoop::FreeLater.

@@ -122,6 +122,9 @@ class MeshImpl final : public Mesh {
   void Tick();
   void TellAll(TimePoint now);
   void Tell(Peer& peer, bool whole, TimePoint now);
+  void WriteTopics(TimePoint now, bool whole);
+  void TellTopics(Peer& peer);
+  void ForgetTopics(uint64_t id, TimePoint now);
   void TellPrefixes(Peer& peer, TimePoint now);
   void TellIndex(Peer& peer);
   void AskForIndex();
@@ -149,6 +152,8 @@ class MeshImpl final : public Mesh {
   // Of one tick.
   std::string whole_;
   std::string sums_;
+  std::vector<std::string> topics_;  // as Sources has them
+  bool has_topics_ = false;
   std::string prefixes_;
 };
 
@@ -216,6 +221,14 @@ absl::Status MeshImpl::OnMessage(Connection& connection, const Message& message)
     peer.index_teller = std::make_unique<IndexTeller>(sources_.index);
     return absl::OkStatus();
   }
+  if (static_cast<uint8_t>(message.kind) >= kOptionalKinds) {
+    peer.view.Greet(loop_.now());
+    for (const CountedTopic& each : sources_.topics) {
+      if (each.topic.kind() != message.kind) continue;
+      return each.topic.Take(connection.peer_id(), message.payload, loop_.now());
+    }
+    return absl::OkStatus();
+  }
   const absl::Status status = peer.view.Take(message, loop_.now());
   metrics_.prefixes.Add(peer.view.prefixes() - peer.prefixes);
   peer.prefixes = peer.view.prefixes();
@@ -232,6 +245,7 @@ void MeshImpl::OnEnd(Connection& connection, const absl::Status& why) {
     peer->second.error = std::string(why.message());
     // It is gone, or says all anew over the next connection.
     peer->second.view.Withdraw(loop_.now());
+    ForgetTopics(peer->first, loop_.now());
     Log(LogLevel::kWarning, "Peer lost",
         {{"peer", peer->second.name},
          {"address", peer->second.address},
@@ -287,6 +301,10 @@ void MeshImpl::TellAll(TimePoint now) {
   const bool whole = now >= whole_at_;
   if (whole) whole_at_ = now + kWholeInterval;
   outbox_.TakeSums(now, &sums_);
+  const bool is_new = std::any_of(peers_.begin(), peers_.end(), [](const auto& each) {
+    return each.second.connection != nullptr && each.second.needs_whole;
+  });
+  WriteTopics(now, whole || is_new);
   for (auto& [id, peer] : peers_) {
     if (peer.connection != nullptr) Tell(peer, whole, now);
   }
@@ -299,7 +317,7 @@ void MeshImpl::Tell(Peer& peer, bool whole, TimePoint now) {
   }
   const std::string& sums = peer.needs_whole ? whole_ : sums_;
   std::string alive;
-  if (sums.empty() && prefixes_.empty() && peer.index_teller == nullptr) {
+  if (sums.empty() && prefixes_.empty() && !has_topics_ && peer.index_teller == nullptr) {
     if (now - peer.told_at < kAliveInterval) return;
     MessageWriter(&alive).Alive();
   }
@@ -313,8 +331,39 @@ void MeshImpl::Tell(Peer& peer, bool whole, TimePoint now) {
     metrics_.dropped_sums.Add();
     metrics_.waiting_limit.Add();
   }
+  if (has_topics_) TellTopics(peer);
   if (!prefixes_.empty()) TellPrefixes(peer, now);
   if (peer.index_teller != nullptr) TellIndex(peer);
+}
+
+void MeshImpl::WriteTopics(TimePoint now, bool whole) {
+  topics_.resize(sources_.topics.size());
+  has_topics_ = false;
+  for (size_t i = 0; i < topics_.size(); ++i) {
+    topics_[i].clear();
+    MessageWriter writer(&topics_[i]);
+    sources_.topics[i].topic.Tell(now, whole, &writer);
+    writer.End();
+    has_topics_ = has_topics_ || !topics_[i].empty();
+  }
+}
+
+void MeshImpl::TellTopics(Peer& peer) {
+  for (size_t i = 0; i < topics_.size(); ++i) {
+    if (topics_[i].empty()) continue;
+    const CountedTopic& topic = sources_.topics[i];
+    if (peer.connection->link().Send(topics_[i], Link::kTopicsWaitingMax)) {
+      topic.sent.Add(topics_[i].size());
+      continue;
+    }
+    topic.dropped.Add();
+    metrics_.waiting_limit.Add();
+    peer.needs_whole = true;
+  }
+}
+
+void MeshImpl::ForgetTopics(uint64_t id, TimePoint now) {
+  for (const CountedTopic& each : sources_.topics) each.topic.Forget(id, now);
 }
 
 // As fast as the peer takes it: it stands in line behind what is new.
@@ -376,6 +425,7 @@ void MeshImpl::Expire(TimePoint now) {
     Peer& peer = it->second;
     if (peer.view.Expire(now)) {
       metrics_.expired.Add();
+      ForgetTopics(it->first, now);
       Log(LogLevel::kWarning, "Peer silent: its requests are no longer counted",
           {{"peer", peer.name}, {"address", peer.address}});
     }

@@ -21,6 +21,7 @@
 #include "peers/metrics.h"
 #include "peers/options.h"
 #include "peers/outbox.h"
+#include "peers/topic.h"
 #include "prefix/index.h"
 
 namespace gw::peers {
@@ -49,6 +50,7 @@ class Mesh {
     EndpointTable& table;
     PrefixIndex& index;
     std::span<const std::unique_ptr<PrefixNews>> news;  // of each worker
+    std::vector<CountedTopic> topics = {};
   };
 
   // Listens. What it refers to outlives it. `seed`: of its id.

@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/stream.h"
@@ -21,9 +24,44 @@ using std::chrono::seconds;
 constexpr char kSecret[] = "a secret of the tests, long enough";
 constexpr char kAddress[] = "10.0.0.1:8000";
 
+// Tells one number each time that it was said, and all numbers in a whole.
+class Numbers final : public Topic {
+ public:
+  explicit Numbers(uint8_t kind) : kind_(static_cast<Kind>(kind)) {}
+  void Say(char number) { new_ += number; }
+  Kind kind() const override { return kind_; }
+  void Tell(TimePoint /*now*/, bool whole, MessageWriter* out) override {
+    for (const char number : std::exchange(new_, {})) {
+      out->Entry(kind_, std::string(1, number));
+      all_ += number;
+    }
+    if (whole && !all_.empty()) out->Entry(kind_, "all:" + all_);
+  }
+  absl::Status Take(uint64_t peer, std::string_view payload, TimePoint /*now*/) override {
+    if (payload == "x") return absl::InvalidArgumentError("there is no x");
+    heard[peer] += payload;
+    return absl::OkStatus();
+  }
+  void Forget(uint64_t peer, TimePoint /*now*/) override { heard.erase(peer); }
+
+  std::string Heard() const {
+    std::string text;
+    for (const auto& [peer, each] : heard) text += each;
+    return text;
+  }
+  std::map<uint64_t, std::string> heard;
+
+ private:
+  const Kind kind_;
+  std::string new_;
+  std::string all_;
+};
+
 struct Node {
-  Node(EventLoop& loop, const std::string& name, const std::string& secret, uint64_t seed)
-      : index({.bytes_max = 2u << 20,
+  Node(EventLoop& loop, const std::string& name, const std::string& secret, uint64_t seed,
+       uint8_t topic = kOptionalKinds)
+      : numbers(topic),
+        index({.bytes_max = 2u << 20,
                .names_bytes_max = 1u << 18,
                .shards = 2,
                .endpoints_max = 64,
@@ -32,7 +70,9 @@ struct Node {
     endpoint.address = kAddress;
     endpoint.state = table.Get(kAddress);
     PeerOptions options{.listen = "127.0.0.1:0", .secret = secret, .name = name};
-    auto made = Mesh::New(loop, {table, index, news}, metrics, options, seed);
+    const std::vector<CountedTopic> topics = {
+        {numbers, metrics.sent_prefixes, metrics.dropped_prefixes}};
+    auto made = Mesh::New(loop, {table, index, news, topics}, metrics, options, seed);
     EXPECT_TRUE(made.ok()) << made.status();
     mesh = *std::move(made);
     mesh->SetEndpoints({{kAddress, endpoint.state}});
@@ -50,6 +90,7 @@ struct Node {
   PrefixIndex index;
   std::vector<std::unique_ptr<PrefixNews>> news;
   Endpoint endpoint;
+  Numbers numbers;
   std::unique_ptr<Mesh> mesh;
 };
 
@@ -57,10 +98,10 @@ class Meshes : public ::testing::Test {
  protected:
   Meshes() : loop_(*EventLoop::New()) {}
 
-  Node& Add(const std::string& secret = kSecret) {
+  Node& Add(const std::string& secret = kSecret, uint8_t topic = kOptionalKinds) {
     const auto number = nodes_.size();
-    nodes_.push_back(
-        std::make_unique<Node>(*loop_, "gateway-" + std::to_string(number), secret, number + 1));
+    nodes_.push_back(std::make_unique<Node>(*loop_, "gateway-" + std::to_string(number), secret,
+                                            number + 1, topic));
     return *nodes_.back();
   }
   // Each is given all, itself too.
@@ -124,6 +165,35 @@ TEST_F(Meshes, ARequestAtOneCountsAtTheOthersUntilItEnds) {
     RunUntil([&] { return state.in_flight_requests.load() == 0; });
     EXPECT_EQ(state.others.Load(), GatewaySums{});
   }
+}
+
+TEST_F(Meshes, ATopicIsToldToAllAndAsAWholeToWhoComes) {
+  Node& teller = Add();
+  Node& other = Add();
+  Node& knows_not = Add(kSecret, kOptionalKinds + 1);
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  teller.numbers.Say('1');
+  RunUntil([&] { return other.numbers.Heard().starts_with("1"); });
+  Node& late = Add();
+  Introduce();
+  RunUntil([&] { return late.numbers.Heard().starts_with("all:1"); });
+  teller.numbers.Say('2');
+  RunUntil([&] { return late.numbers.Heard().find('2') != std::string::npos; });
+  EXPECT_EQ(knows_not.numbers.Heard(), "");
+  EXPECT_EQ(knows_not.linked(), 3) << "what it does not know is no reason to part";
+  teller.mesh.reset();
+  RunUntil([&] { return other.numbers.Heard().empty() && late.numbers.Heard().empty(); });
+}
+
+TEST_F(Meshes, WhoTellsNonsenseOfATopicIsCutOff) {
+  Node& teller = Add();
+  Node& other = Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  teller.numbers.Say('x');
+  RunUntil([&] { return other.metrics.refused_message.value() == 1; });
+  EXPECT_EQ(other.mesh->Rows()[0].error, "there is no x");
 }
 
 TEST_F(Meshes, APromptThatOneSentIsKnownToTheOthers) {

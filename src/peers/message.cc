@@ -70,8 +70,8 @@ void MessageWriter::End() {
   began_ = std::string::npos;
 }
 
-void MessageWriter::Entry(Kind kind, uint32_t number, std::string_view address,
-                          const GatewaySums& sums) {
+void MessageWriter::SumsOf(Kind kind, uint32_t number, std::string_view address,
+                           const GatewaySums& sums) {
   Begin(kind);
   PutVarint(number, &out_);
   PutVarint(address.size(), &out_);
@@ -86,13 +86,13 @@ void MessageWriter::Entry(Kind kind, uint32_t number, std::string_view address,
 }
 
 void MessageWriter::Sums(uint32_t number, const GatewaySums& sums) {
-  Entry(Kind::kSums, number, "", sums);
+  SumsOf(Kind::kSums, number, "", sums);
   if (out_.size() - began_ >= kPayloadEnough) End();
 }
 
 // All in one: what it does not have is no longer there.
 void MessageWriter::Whole(uint32_t number, std::string_view address, const GatewaySums& sums) {
-  Entry(Kind::kWhole, number, address, sums);
+  SumsOf(Kind::kWhole, number, address, sums);
 }
 
 void MessageWriter::EmptyWhole() { Begin(Kind::kWhole); }
@@ -134,6 +134,13 @@ void MessageWriter::Mark(const MarkCopy& mark) {
   PutVarint(mark.place.base, &out_);
   PutVarint(mark.place.offset, &out_);
   PutFixed(mark.place.hash, &out_);
+  if (out_.size() - began_ >= kPayloadEnough) End();
+}
+
+void MessageWriter::Entry(Kind kind, std::string_view bytes) {
+  DCHECK(bytes.size() <= kEntryMax);
+  Begin(kind);
+  out_ += bytes;
   if (out_.size() - began_ >= kPayloadEnough) End();
 }
 

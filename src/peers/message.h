@@ -46,12 +46,13 @@ enum class Kind : uint8_t {
   kMarks = 9
 };
 
-// Kinds from here on may be left out by whoever does not know them.
+// Kinds from here on are topics' (topic.h), and may be left out by whoever does not know them.
 inline constexpr uint8_t kOptionalKinds = 128;
 
 inline constexpr size_t kHeadBytes = 5;
 // Longer ones are refused; whoever writes begins another one well before.
 inline constexpr size_t kPayloadMax = size_t{1} << 20;
+inline constexpr size_t kEntryMax = size_t{64} << 10;
 inline constexpr uint32_t kNumberMax = 65535;
 inline constexpr size_t kAddressMax = 256;
 
@@ -70,6 +71,8 @@ class MessageWriter {
   void Prefix(const PrefixNote& note);
   void Run(const RunCopy& run);
   void Mark(const MarkCopy& mark);
+  // Of a kind of its own: at most kEntryMax.
+  void Entry(Kind kind, std::string_view bytes);
   // Messages without entries.
   void Alive();
   void WantIndex();
@@ -80,7 +83,7 @@ class MessageWriter {
  private:
   void Begin(Kind kind);
   void Empty(Kind kind);
-  void Entry(Kind kind, uint32_t number, std::string_view address, const GatewaySums& sums);
+  void SumsOf(Kind kind, uint32_t number, std::string_view address, const GatewaySums& sums);
 
   std::string& out_;
   size_t began_ = std::string::npos;  // where the open message's head is
