@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "admin/admin_connection.h"
+#include "base/thread_name.h"
 #include "net/event_loop.h"
 #include "net/stream.h"
 #include "net/tls.h"
@@ -52,7 +53,10 @@ class AdminServer::Impl {
     }
     listener_ = *std::move(listener);
     local_ = listener_->local();
-    thread_ = std::thread([this] { loop_->Run(); });
+    thread_ = std::thread([this] {
+      NameThread("admin");
+      loop_->Run();
+    });
     return absl::OkStatus();
   }
 

@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/thread_name.h"
 
 namespace gw {
 namespace {
@@ -208,7 +209,10 @@ class LogQueue {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    writer_ = std::thread([this] { WriteLines(); });
+    writer_ = std::thread([this] {
+      NameThread("log");
+      WriteLines();
+    });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 

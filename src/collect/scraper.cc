@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/thread_name.h"
 #include "client/handshake_counts.h"
 #include "client/pool.h"
 #include "collect/look_plan.h"
@@ -202,7 +203,10 @@ class ScraperThreadImpl final : public ScraperThread {
                     PrefixIndex& index, MetricRegistry& metrics, const ScrapeOptions& options)
       : loop_(std::move(loop)),
         scraper_(*loop_, snapshots, index, metrics, options),
-        thread_([this] { loop_->Run(); }) {}
+        thread_([this] {
+          NameThread("scrapes");
+          loop_->Run();
+        }) {}
 
   ~ScraperThreadImpl() override {
     loop_->Stop();

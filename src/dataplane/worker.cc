@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 
 namespace gw {
 
@@ -68,7 +69,10 @@ absl::StatusOr<std::unique_ptr<ProxyWorker>> ProxyWorker::Start(const Shared& sh
                                                                 PrefixNews* news) {
   ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, EventLoop::New());
   std::unique_ptr<ProxyWorker> worker(new ProxyWorker(shared, seed, news, std::move(loop)));
-  worker->thread_ = std::thread([raw = worker.get()] { raw->loop_->Run(); });
+  worker->thread_ = std::thread([raw = worker.get()] {
+    NameThread("worker");
+    raw->loop_->Run();
+  });
   return worker;
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "base/thread_name.h"
 
 namespace gw {
 namespace {
@@ -162,7 +163,10 @@ class ResolverImpl final : public Resolver {
       results_.push_back(
           &metrics.AddCounter("penstock_dns_lookups_total", help, {{"result", result}}));
     }
-    thread_ = std::thread([this] { Run(); });
+    thread_ = std::thread([this] {
+      NameThread("names");
+      Run();
+    });
   }
   ~ResolverImpl() override {
     stopping_.store(true);

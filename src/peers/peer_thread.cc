@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/thread_name.h"
 #include "net/event_loop.h"
 
 namespace gw::peers {
@@ -39,7 +40,10 @@ class PeerThreadImpl final : public PeerThread {
                      uint64_t seed) {
     ASSIGN_OR_RETURN(mesh_, Mesh::New(*loop_, sources, metrics, options, seed));
     Look();
-    thread_ = std::thread([this] { loop_->Run(); });
+    thread_ = std::thread([this] {
+      NameThread("peers");
+      loop_->Run();
+    });
     return absl::OkStatus();
   }
 

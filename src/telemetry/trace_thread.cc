@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/thread_name.h"
 #include "net/event_loop.h"
 #include "telemetry/trace_exporter.h"
 #include "telemetry/trace_queue.h"
@@ -24,7 +25,10 @@ class TraceThreadImpl final : public TraceThread {
         loop_(std::move(loop)),
         exporter_(std::in_place, *loop_, queue_, metrics, options, seed) {
     queue_.set_on_full_batch([this] { loop_->Post([this] { exporter_->Look(); }); });
-    thread_ = std::thread([this] { loop_->Run(); });
+    thread_ = std::thread([this] {
+      NameThread("traces");
+      loop_->Run();
+    });
   }
 
   ~TraceThreadImpl() override {

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/thread_name.h"
 #include "config/file/debounce.h"
 #include "config/file/files.h"
 #include "config/file/inotify.h"
@@ -79,7 +80,10 @@ class FileWatcherImpl final : public FileWatcher {
     } else {
       poll_interval_ = options_.poll_interval;
     }
-    thread_ = std::thread([this] { Run(); });
+    thread_ = std::thread([this] {
+      NameThread("files");
+      Run();
+    });
   }
 
   ~FileWatcherImpl() override {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "kube/new_credentials.h"
 
 namespace gw::config {
@@ -39,7 +40,10 @@ class KubeSource final : public ConfigSource {
     Log(LogLevel::kInfo, "Objects are read from an API server", {{"server", places_}});
     std::future<absl::StatusOr<FirstLoad>> loaded = loaded_.get_future();
     load_timer_.Start(load_timeout_);
-    thread_ = std::thread([this] { loop_->Run(); });
+    thread_ = std::thread([this] {
+      NameThread("kubernetes");
+      loop_->Run();
+    });
     return loaded.get();
   }
 
