@@ -5,8 +5,8 @@ PENSTOCK=build/penstock python3 -B bench/peers.py [--gateways N] [--endpoints N]
 Gateways of one worker in front of the same simulated replicas, and a load at a steady rate, spread
 over them: conversations, whose prompts grow. Told is, for each gateway: of a core what the thread
 takes that speaks with its peers, the bytes that it sends and receives in a second, and how much
-more memory it has than as many gateways that know nothing of each other. Then requests at one
-gateway alone and at one that has peers, in turns: CPU time of all its threads for each.
+more memory it has than as many gateways that know nothing of each other, whose prefix indexes have
+less to hold.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class Gateway:
         command = [PENSTOCK, "serve", "-f", folder, "--bind", HOST, "--workers", "1", "--admin",
                    self.admin, "--no-request-log", "--log-level", "error",
                    # What is measured is what gateways say to each other.
-                   "--scrape-interval-ms", "5000"]
+                   "--scrape-interval-ms", "1000"]
         if shares:
             peers = ",".join(f"{HOST}:{FIRST_PEER + i}" for i in range(count))
             command += ["--peer-address", f"{HOST}:{FIRST_PEER + number}", "--peers", peers,
@@ -105,7 +105,7 @@ def load(gateways, rate, seconds):
     processes = []
     for gateway in gateways:
         processes.append(subprocess.Popen(
-            [PENSTOCK, "bench", "--url", f"http://{HOST}:{gateway.port}", "--model", MODEL,
+            [PENSTOCK, "bench", "--target", f"http://{HOST}:{gateway.port}", "--model", MODEL,
              "--workload", "multi-round-qa", "--users", str(int(each * answer_s * 4)), "--rounds",
              str(rounds), "--qps", f"{each:.3f}", "--history-tokens", "1000", "--output-tokens",
              "16", "--ignore-eos", "--warm-up", "0", "--duration", f"{seconds}s"],
@@ -135,7 +135,7 @@ def measure(gateways, rate, seconds):
     after = [(g.cpu_seconds("peers"), g.cpu_seconds(), requests_of(g), *g.peer_bytes())
              for g in gateways]
     passed = time.monotonic() - began
-    memory = [g.resident_mb() for g in gateways]
+    memory = [(g.resident_mb(), g.metric("penstock_prefix_index_bytes") / 1e6) for g in gateways]
     finished(processes)
     rows = [[(b - a) / passed for a, b in zip(*pair)] for pair in zip(before, after)]
     return rows, memory
@@ -178,14 +178,17 @@ def tell(arguments, rows, memory):
         print(f"{arguments.gateways} gateways {words}, {arguments.endpoints} endpoints, "
               f"{requests * arguments.gateways:.0f} requests/s:")
         print(f"  CPU of all threads for each request {cpu * 1e6:8.1f} us")
-        print(f"  memory                              {mean(memory[shares]):8.1f} MB")
+        print(f"  memory                              {mean(m[0] for m in memory[shares]):8.1f} MB, "
+              f"of which the prefix index {mean(m[1] for m in memory[shares]):.1f}")
     shared = rows[True]
     print("of one that shares:")
-    print(f"  the thread that speaks with peers   {mean(r[0] for r in shared) * 100:8.2f} % of a core")
+    core = mean(row[0] for row in shared)
+    print(f"  the thread that speaks with peers   {core * 100:8.2f} % of a core")
     print(f"  sent                                {mean(r[3] for r in shared) / 1e6:8.3f} MB/s")
     print(f"  received                            {mean(r[4] for r in shared) / 1e6:8.3f} MB/s")
-    print(f"  more memory                         "
-          f"{mean(memory[True]) - mean(memory[False]):8.1f} MB")
+    more = mean(mine - its_index for mine, its_index in memory[True]) - \
+        mean(mine - its_index for mine, its_index in memory[False])
+    print(f"  more memory, beside the index       {more:8.1f} MB")
 
 
 if __name__ == "__main__":
