@@ -178,8 +178,9 @@ def tell(arguments, rows, memory):
         print(f"{arguments.gateways} gateways {words}, {arguments.endpoints} endpoints, "
               f"{requests * arguments.gateways:.0f} requests/s:")
         print(f"  CPU of all threads for each request {cpu * 1e6:8.1f} us")
-        print(f"  memory                              {mean(m[0] for m in memory[shares]):8.1f} MB, "
-              f"of which the prefix index {mean(m[1] for m in memory[shares]):.1f}")
+        own, index = (mean(each[i] for each in memory[shares]) for i in (0, 1))
+        print(f"  memory                              {own:8.1f} MB, of which the prefix index "
+              f"{index:.1f}")
     shared = rows[True]
     print("of one that shares:")
     core = mean(row[0] for row in shared)
