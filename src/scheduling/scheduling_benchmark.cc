@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/check.h"
+#include "scheduling/pool_memory.h"
 #include "scheduling/registry.h"
 #include "scheduling/test_pool.h"
 #include "scheduling/test_views.h"
@@ -47,7 +49,26 @@ void BM_Scorer(benchmark::State& state, std::string_view name) {
   state.SetItemsProcessed(state.iterations() * kCandidates);
 }
 
-void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile) {
+// Every other endpoint has been seen to compute half as fast.
+void LearnTwoSpeeds(TestPool& pool, size_t count, PoolMemory* memory) {
+  constexpr int kSeconds = 60;
+  for (int second = 0; second < kSeconds; ++second) {
+    const TimePoint sent = pool.now() + std::chrono::seconds(second);
+    for (size_t i = 0; i < count; ++i) {
+      const Duration took = std::chrono::milliseconds(i % 2 == 0 ? 50 : 100);
+      memory->OnFirstToken(pool.state(i), 1000, sent, sent + took);
+    }
+  }
+  Candidates candidates;
+  SampleEndpoints(pool.pool, {}, pool.now(), {}, &candidates);
+  std::vector<float> seconds(candidates.size());
+  memory->FillSecondsPerToken(candidates, seconds);
+  CHECK(seconds[1] > 1.5F * seconds[0]);
+}
+
+enum class Fleet : uint8_t { kEqual, kMixed };
+
+void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile, Fleet fleet) {
   const auto count = static_cast<size_t>(state.range(0));
   TestPool pool(count);
   Random random(1);
@@ -57,6 +78,7 @@ void BM_Decision(benchmark::State& state, std::shared_ptr<const Profile> profile
   Candidates candidates;
   SchedulingScratch scratch;
   PoolMemory memory;
+  if (fleet == Fleet::kMixed) LearnTwoSpeeds(pool, count, &memory);
   std::vector<int64_t> took_ns;
   took_ns.reserve(1 << 20);
   const Clock& clock = RealClock();
@@ -79,15 +101,19 @@ const bool registered = [] {
   for (std::string_view name : ScorerNames()) {
     benchmark::RegisterBenchmark(("scorer/" + std::string(name)).c_str(), BM_Scorer, name);
   }
-  for (const std::string_view name : {"DEFAULT", "PREFIX_CACHE", "COST"}) {
-    const auto profile = ProfileNamed(name);
-    benchmark::RegisterBenchmark(("decision/" + profile->name()).c_str(), BM_Decision, profile)
+  const auto decision = [](const std::string& name, std::string_view strategy, Fleet fleet) {
+    benchmark::RegisterBenchmark(("decision/" + name).c_str(), BM_Decision, ProfileNamed(strategy),
+                                 fleet)
         ->Arg(4)
         ->Arg(8)
         ->Arg(100)
         ->Arg(500)
         ->Arg(4000);
+  };
+  for (const std::string name : {"DEFAULT", "PREFIX_CACHE", "COST"}) {
+    decision(name, name, Fleet::kEqual);
   }
+  decision("COST, a mixed fleet", "COST", Fleet::kMixed);
   return true;
 }();
 
