@@ -8,6 +8,7 @@
 #include "peers/metrics.h"
 #include "peers/options.h"
 #include "peers/topic.h"
+#include "peers/turns_topic.h"
 #include "peers/use_topic.h"
 
 namespace gw::peers {
@@ -15,16 +16,22 @@ namespace gw::peers {
 class TenantTopics {
  public:
   // All of these outlive it, and it the mesh.
-  TenantTopics(const RateMeters& meters, PeerMetrics& metrics, const PeerOptions& options)
-      : metrics_(metrics), use_(meters, options.tenants_max, metrics.tenants_limit) {}
+  TenantTopics(const RateMeters& meters, const RequestQueues& queues, PeerMetrics& metrics,
+               const PeerOptions& options)
+      : metrics_(metrics),
+        use_(meters, options.tenants_max, metrics.tenants_limit),
+        turns_(queues, options.tenants_max, metrics.tenants_limit) {}
 
   std::vector<CountedTopic> all() {
-    return {{use_, metrics_.sent_tenants, metrics_.dropped_tenants}};
+    Counter& sent = metrics_.sent_tenants;
+    Counter& dropped = metrics_.dropped_tenants;
+    return {{use_, sent, dropped}, {turns_, sent, dropped}};
   }
 
  private:
   PeerMetrics& metrics_;
   UseTopic use_;
+  TurnsTopic turns_;
 };
 
 }  // namespace gw::peers

@@ -221,7 +221,8 @@ absl::Status ServerImpl::StartTraces() {
 absl::Status ServerImpl::StartPeers() {
   if (!options_.peers.on()) return absl::OkStatus();
   for (int i = 0; i < WorkersOf(options_); ++i) news_.push_back(std::make_unique<PrefixNews>());
-  tenant_topics_.emplace(configurator_.rate_meters(), peer_metrics_, options_.peers);
+  tenant_topics_.emplace(configurator_.rate_meters(), configurator_.queues(), peer_metrics_,
+                         options_.peers);
   const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_,
                                      tenant_topics_->all()};
   // Not the workers' seeds, which other gateways may have, too: by their ids they are told apart.
