@@ -64,6 +64,9 @@ struct FairQueue::Account {
   Waiting* last = nullptr;
   bool is_ready = false;  // it is among the band's
   bool is_idle = false;
+  double elsewhere = 0;    // of its counter: what others have served
+  uint64_t served_in = 0;  // FairQueue::served_taken_ that served_at is of
+  size_t served_at = 0;    // its entry of FairQueue::served_
 
   int64_t ExpectedTokens(int64_t prompt_tokens) const {
     return prompt_tokens + std::llround(answer_tokens);
@@ -71,6 +74,7 @@ struct FairQueue::Account {
 };
 
 struct FairQueue::Band {
+  int priority = 0;
   std::map<std::string_view, std::unique_ptr<Account>> accounts;
   Accounts ready;  // that have something waiting and may have more in flight
   Accounts idle;   // that have neither, and more on their counter than who comes in
@@ -121,6 +125,7 @@ FairQueue::Tenant& FairQueue::TenantOf(std::string_view name, const Terms& terms
 FairQueue::Band& FairQueue::BandOf(int priority) {
   const auto [place, is_new] = bands_.try_emplace(priority);
   if (is_new) {
+    place->second.priority = priority;
     const auto share = limits_.shares.find(priority);
     if (share != limits_.shares.end()) place->second.share = share->second;
   }
@@ -235,6 +240,7 @@ FairQueue::Charge FairQueue::Start(Account& account, int64_t prompt_tokens) {
   SetReady(account);
   SetReady(tenant);
   if (band.ready.empty()) band.left_at = std::max(band.left_at, account.counter);
+  NoteServed(account, tokens);
   Share(band, tokens);
   ForgetIdle(band);
   return Charge(&account, prompt_tokens, tokens);
@@ -285,8 +291,9 @@ void FairQueue::Settle(Charge charge, std::optional<int64_t> used_tokens) {
     band.answer_tokens += kLearned * (answer - band.answer_tokens);
   }
   if (std::exchange(account.is_ready, false)) band.ready.erase(&account);
-  account.counter +=
-      static_cast<double>(used_tokens.value_or(0) - charge.tokens_) / tenant.terms.weight;
+  const int64_t more = used_tokens.value_or(0) - charge.tokens_;
+  account.counter += static_cast<double>(more) / tenant.terms.weight;
+  NoteServed(account, more);
   --account.in_flight;
   account.in_flight_tokens -= charge.tokens_;
   --tenant.requests;
@@ -296,7 +303,7 @@ void FairQueue::Settle(Charge charge, std::optional<int64_t> used_tokens) {
   Leave(account);
 }
 
-// Something of it has ended, which may have been all of it.
+// Its counter is another, or something of it has ended, which may have been all of it.
 void FairQueue::Leave(Account& account) {
   Band& band = *account.band;
   if (band.ready.empty()) band.left_at = std::max(band.left_at, account.counter);
@@ -317,6 +324,43 @@ void FairQueue::ForgetIdle(Band& band) {
     band.accounts.erase(tenant.name);  // the account is gone
     if (tenant.accounts.empty()) tenants_.erase(std::string(tenant.name));
   }
+}
+
+// An account may be forgotten before this is told, so it is kept apart.
+void FairQueue::NoteServed(Account& account, int64_t tokens) {
+  if (account.served_in != served_taken_) {
+    if (served_.size() >= kServedMax) return;
+    account.served_in = served_taken_;
+    account.served_at = served_.size();
+    served_.push_back({account.band->priority, std::string(account.tenant->name), 0});
+  }
+  served_[account.served_at].tokens += tokens;
+}
+
+std::vector<FairQueue::Served> FairQueue::TakeServed() {
+  if (served_.empty()) return {};
+  ++served_taken_;
+  return std::exchange(served_, {});
+}
+
+void FairQueue::ServedElsewhere(int priority, std::string_view tenant, int64_t tokens) {
+  const auto of_priority = bands_.find(priority);
+  if (of_priority == bands_.end()) return;
+  Band& band = of_priority->second;
+  const auto found = band.accounts.find(tenant);
+  if (found == band.accounts.end() || found->second->is_idle) return;
+  Account& account = *found->second;
+  if (std::exchange(account.is_ready, false)) band.ready.erase(&account);
+  // Given back is at most what was charged here for others: the charge may have come before it did.
+  double change = static_cast<double>(tokens) / account.tenant->terms.weight;
+  change = std::max(change, -account.elsewhere);
+  if (change > 0 && !band.ready.empty()) {
+    change = std::clamp(band.entry() + kAheadMax - account.counter, 0.0, change);
+  }
+  account.elsewhere += change;
+  account.counter += change;
+  SetReady(account);
+  Leave(account);
 }
 
 size_t FairQueue::WaitingAtLeast(int priority) const {

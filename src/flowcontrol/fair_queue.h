@@ -15,6 +15,9 @@
 // A tenant may have a ceiling of requests and of tokens that are in flight, whatever their
 // priority. While it is reached its requests wait and stand in nobody's way.
 //
+// Other gateways serve the same tenants: what they did is charged to those that wait or are served
+// here, too, so that shares hold over all gateways. Priorities are each gateway's own.
+//
 // All but the visits costs O(log n) of the tenants of a priority, however many requests wait;
 // Remove of one in the middle O(1). One thread at a time; reads no clock.
 
@@ -31,6 +34,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 
@@ -148,6 +152,22 @@ class FairQueue {
   };
   Ahead AheadOf(int priority, std::string_view tenant) const;
 
+  // What a tenant was served in one priority, as it was charged; below 0: as it was given back.
+  struct Served {
+    int priority = 0;
+    std::string tenant = {};
+    int64_t tokens = 0;
+  };
+  // What was served here since the last call, each tenant once or as often as it was forgotten
+  // meanwhile. Beyond kServedMax of them it is not kept, as nobody asks.
+  static constexpr size_t kServedMax = 4096;
+  std::vector<Served> TakeServed();
+  // Another gateway's. It is not among what TakeServed gives. Who has nothing here is not charged:
+  // it begins where the others are when it comes. Nobody gets so far ahead by it that it would have
+  // to wait for more than kAheadMax of another tenant's, over weight, once it is served only here.
+  static constexpr double kAheadMax = 1e6;
+  void ServedElsewhere(int priority, std::string_view tenant, int64_t tokens);
+
   // A tenant in one priority.
   struct TenantView {
     int priority;
@@ -182,6 +202,7 @@ class FairQueue {
   Turn NextTurn(int at_least) const;
   Charge Start(Account& account, int64_t prompt_tokens);
   void Share(const Band& from, int64_t tokens);
+  void NoteServed(Account& account, int64_t tokens);
   void Unlink(Waiting& waiting);
   void SetReady(Account& account);
   void SetReady(Tenant& tenant);
@@ -194,6 +215,8 @@ class FairQueue {
   absl::flat_hash_map<Id, std::unique_ptr<Waiting>> waiting_;
   size_t waiting_bytes_ = 0;
   uint64_t accounts_made_ = 0;
+  std::vector<Served> served_;  // since TakeServed
+  uint64_t served_taken_ = 1;   // how often
 };
 
 }  // namespace gw

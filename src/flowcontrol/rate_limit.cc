@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 
@@ -9,8 +10,11 @@ namespace gw {
 namespace {
 
 constexpr double kMinuteNs = 60e9;
+constexpr double kLevelAgeS = std::chrono::duration<double>(RateMeter::kLevelAge).count();
 // Levels are sums of fractions: what is missing by rounding is there.
 constexpr double kRounding = 1e-6;
+// Whoever is told to wait longer than a year need not know it more exactly.
+constexpr double kWaitMaxNs = 365.0 * 86400e9;
 
 }  // namespace
 
@@ -28,13 +32,28 @@ void RateMeter::Bucket::Fill(TimePoint now) {
   filled_at_ = now;
 }
 
-void RateMeter::Bucket::GiveBack(double count) {
-  if (limited()) level_ = std::min(limit_, level_ + count);
+void RateMeter::Bucket::GiveBack(double count, TimePoint now) {
+  if (!limited()) return;
+  level_ = std::min(limit_, level_ + count);
+  given_back_ = GivenBackLately(now) + count;
+  given_back_at_ = std::max(given_back_at_, now);
+}
+
+double RateMeter::Bucket::GivenBackLately(TimePoint now) const {
+  if (given_back_ == 0) return 0;
+  return given_back_ * std::exp(std::min(0.0, -ToSeconds(now - given_back_at_) / kLevelAgeS));
+}
+
+void RateMeter::Bucket::LowerTo(double level, TimePoint now) {
+  if (!limited()) return;
+  const double unknown = limit_ * kLevelAgeS / 60 + GivenBackLately(now);
+  level_ = std::min(level_, level + unknown);
 }
 
 Duration RateMeter::Bucket::TimeTo(double count) const {
   if (Has(count)) return Duration(0);
-  return Duration(static_cast<int64_t>(std::ceil((count - level_) / limit_ * kMinuteNs)));
+  const double ns = std::ceil((count - level_) / limit_ * kMinuteNs);
+  return Duration(static_cast<int64_t>(std::min(ns, kWaitMaxNs)));
 }
 
 std::optional<RateStanding> RateMeter::Bucket::Standing() const {
@@ -65,6 +84,9 @@ RateVerdict RateMeter::Reserve(int64_t tokens, TimePoint now) {
   }
   requests_.Take(1);
   tokens_.Take(wanted);
+  ++use_.requests;
+  use_.tokens += tokens;
+  used_.store(true, std::memory_order_relaxed);
   return {};
 }
 
@@ -72,8 +94,48 @@ void RateMeter::Settle(int64_t reserved, int64_t used, TimePoint now) {
   const MutexLock lock(mutex_);
   tokens_.Fill(now);
   // The difference alone: what was reserved may long have filled again, as it may for anybody.
-  if (used >= reserved) return tokens_.Take(static_cast<double>(used - reserved));
-  tokens_.GiveBack(static_cast<double>(reserved - used));
+  Use(used - reserved, now);
+  use_.tokens += used - reserved;
+  used_.store(true, std::memory_order_relaxed);
+}
+
+void RateMeter::Use(int64_t tokens, TimePoint now) {
+  const auto count = static_cast<double>(tokens);
+  if (tokens >= 0) return tokens_.Take(count);
+  tokens_.GiveBack(-count, now);
+}
+
+RateUse RateMeter::TakeUse(TimePoint now, RateLevels* levels) {
+  if (levels == nullptr && !used_.load(std::memory_order_relaxed)) return {};
+  const MutexLock lock(mutex_);
+  if (levels != nullptr) *levels = LevelsAt(now);
+  used_.store(false, std::memory_order_relaxed);
+  return std::exchange(use_, {});
+}
+
+void RateMeter::UsedElsewhere(const RateUse& use, TimePoint now) {
+  const MutexLock lock(mutex_);
+  requests_.Fill(now);
+  tokens_.Fill(now);
+  requests_.Take(static_cast<double>(use.requests));
+  Use(use.tokens, now);
+}
+
+RateLevels RateMeter::LevelsAt(TimePoint now) const {
+  requests_.Fill(now);
+  tokens_.Fill(now);
+  RateLevels levels;
+  if (requests_.limited()) levels.requests = requests_.level();
+  if (tokens_.limited()) levels.tokens = tokens_.level();
+  return levels;
+}
+
+void RateMeter::LowerTo(const RateLevels& levels, TimePoint now) {
+  const MutexLock lock(mutex_);
+  requests_.Fill(now);
+  tokens_.Fill(now);
+  if (levels.requests) requests_.LowerTo(*levels.requests, now);
+  if (levels.tokens) tokens_.LowerTo(*levels.tokens, now);
 }
 
 void RateMeter::SetLimits(const RateLimits& limits) {
@@ -103,10 +165,20 @@ std::shared_ptr<RateMeter> RateMeters::Get(const std::string& tenant, const Rate
   if (meter == nullptr) {
     meter = std::make_shared<RateMeter>(limits);
     kept = meter;
+    ++made_;
   } else {
     meter->SetLimits(limits);
   }
   return meter;
+}
+
+std::vector<RateMeters::Entry> RateMeters::All() const {
+  const MutexLock lock(mutex_);
+  std::vector<Entry> all;
+  for (const auto& [tenant, kept] : meters_) {
+    if (std::shared_ptr<RateMeter> meter = kept.lock()) all.push_back({tenant, std::move(meter)});
+  }
+  return all;
 }
 
 std::string RateResetText(Duration reset) {

@@ -6,16 +6,20 @@
 // afterwards cannot pass. What was used beyond the reserve may leave the bucket below empty; until
 // it has filled again nobody is admitted.
 //
-// Counters are of this process: several gateways each grant the whole limit.
+// Several gateways grant one limit: each tells the others what it has used, and they take that from
+// their own meters of the same tenant (peers/use_topic.h). What is told while they grant something
+// themselves is granted beyond the limit for that moment, and made up for.
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -50,6 +54,20 @@ struct RateVerdict {
   bool admitted() const { return refused == Refused::kNo; }
 };
 
+// What was used; tokens below 0: more was given back.
+struct RateUse {
+  int64_t requests = 0;
+  int64_t tokens = 0;
+
+  bool operator==(const RateUse&) const = default;
+};
+
+// What is left in the buckets, below 0 where more was used than there was; nullopt: no such limit.
+struct RateLevels {
+  std::optional<double> requests;
+  std::optional<double> tokens;
+};
+
 // Of one tenant. Thread-safe; `now` may be a little behind another thread's.
 class RateMeter {
  public:
@@ -62,6 +80,15 @@ class RateMeter {
   // What is left stays, as far as the new limits have room for it; what is limited anew is full.
   void SetLimits(const RateLimits& limits);
 
+  // What was used of it here since the last call, and what is left at the same moment.
+  RateUse TakeUse(TimePoint now, RateLevels* levels = nullptr);
+  // Other gateways' use of the same limits; it is not among what TakeUse gives.
+  void UsedElsewhere(const RateUse& use, TimePoint now);
+  // There is no more left than another gateway has, a moment ago: what it gains by refill in
+  // kLevelAge, and what was given back about as lately, it may not have known.
+  static constexpr Duration kLevelAge = std::chrono::milliseconds(250);
+  void LowerTo(const RateLevels& levels, TimePoint now);
+
   std::optional<RateStanding> requests(TimePoint now) const;
   std::optional<RateStanding> tokens(TimePoint now) const;
 
@@ -73,7 +100,9 @@ class RateMeter {
     bool limited() const { return limit_ > 0; }
     double limit() const { return limit_; }
     void Take(double count) { level_ -= limited() ? count : 0; }
-    void GiveBack(double count);
+    void GiveBack(double count, TimePoint now);
+    double level() const { return level_; }
+    void LowerTo(double level, TimePoint now);
     bool Has(double count) const { return !limited() || level_ >= count; }
     Duration TimeTo(double count) const;  // until it has so many
     std::optional<RateStanding> Standing() const;
@@ -82,11 +111,20 @@ class RateMeter {
     double limit_ = 0;  // 0: unlimited
     double level_ = 0;
     TimePoint filled_at_{};
+    double given_back_ = 0;  // of late: an e-th of it is left after kLevelAge
+    TimePoint given_back_at_{};
+
+    double GivenBackLately(TimePoint now) const;
   };
+
+  RateLevels LevelsAt(TimePoint now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Use(int64_t tokens, TimePoint now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
   mutable Bucket requests_ ABSL_GUARDED_BY(mutex_);
   mutable Bucket tokens_ ABSL_GUARDED_BY(mutex_);
+  RateUse use_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> used_{false};  // use_ may be more than nothing
 };
 
 // The meters of all tenants, by name. They live as long as anybody holds them: a reload that keeps
@@ -96,8 +134,18 @@ class RateMeters {
   // The tenant's meter with these limits from now on.
   std::shared_ptr<RateMeter> Get(const std::string& tenant, const RateLimits& limits);
 
+  struct Entry {
+    std::string tenant;
+    std::shared_ptr<RateMeter> meter;
+  };
+  // In the order of their names.
+  std::vector<Entry> All() const;
+  // Grows with each meter that is made.
+  uint64_t made() const { return made_.load(); }
+
  private:
-  Mutex mutex_;
+  std::atomic<uint64_t> made_{0};
+  mutable Mutex mutex_;
   std::map<std::string, std::weak_ptr<RateMeter>> meters_ ABSL_GUARDED_BY(mutex_);
 };
 

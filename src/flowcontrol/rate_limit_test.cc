@@ -149,6 +149,54 @@ TEST(RateMeter, InAnyTimeNoMoreThanItFillsByAndAMinutesWorth) {
   }
 }
 
+TEST(RateMeter, WhatIsUsedHereIsToldOnceAndWhatOthersUsedIsNot) {
+  RateMeter meter({.requests_per_minute = 100, .tokens_per_minute = 1000});
+  EXPECT_EQ(meter.TakeUse(kStart), RateUse());
+  ASSERT_TRUE(meter.Reserve(50, kStart).admitted());
+  ASSERT_TRUE(meter.Reserve(50, kStart).admitted());
+  meter.Settle(50, 20, kStart);
+  meter.UsedElsewhere({.requests = 7, .tokens = 300}, kStart);
+  RateLevels levels;
+  EXPECT_EQ(meter.TakeUse(kStart, &levels), (RateUse{.requests = 2, .tokens = 70}));
+  EXPECT_EQ(levels.requests, 91);
+  EXPECT_EQ(levels.tokens, 630);
+  meter.Settle(50, 0, kStart);
+  EXPECT_EQ(meter.TakeUse(kStart), (RateUse{.requests = 0, .tokens = -50}));
+  EXPECT_EQ(meter.TakeUse(kStart), RateUse());
+}
+
+TEST(RateMeter, OthersMayUseMoreThanThereIs) {
+  RateMeter meter({.requests_per_minute = 60, .tokens_per_minute = std::nullopt});
+  meter.UsedElsewhere({.requests = 90, .tokens = 1000}, kStart);
+  EXPECT_EQ(meter.requests(kStart)->remaining, 0);
+  EXPECT_NEAR(ToSeconds(meter.Reserve(0, kStart).retry_after), 31, 0.001);
+  EXPECT_FALSE(meter.tokens(kStart));
+}
+
+TEST(RateMeter, NoMoreIsLeftThanAnotherHasAndAQuarterSecondsRefill) {
+  RateMeter meter({.requests_per_minute = 600, .tokens_per_minute = 6000});
+  meter.LowerTo({.requests = 100, .tokens = -50}, kStart);
+  RateLevels levels;
+  meter.TakeUse(kStart, &levels);
+  EXPECT_DOUBLE_EQ(*levels.requests, 102.5);
+  EXPECT_DOUBLE_EQ(*levels.tokens, -25);
+  // It never has more for that.
+  meter.LowerTo({.requests = 500, .tokens = std::nullopt}, kStart);
+  meter.TakeUse(kStart, &levels);
+  EXPECT_DOUBLE_EQ(*levels.requests, 102.5);
+}
+
+// Who tells its level may not have heard of it yet.
+TEST(RateMeter, WhatWasJustGivenBackIsNotTakenAgain) {
+  RateMeter meter({.requests_per_minute = std::nullopt, .tokens_per_minute = 600});
+  ASSERT_TRUE(meter.Reserve(600, kStart).admitted());
+  meter.Settle(600, 100, kStart);
+  meter.LowerTo({.requests = std::nullopt, .tokens = 0}, kStart + milliseconds(1));
+  EXPECT_GE(meter.tokens(kStart + milliseconds(1))->remaining, 498);
+  meter.LowerTo({.requests = std::nullopt, .tokens = 0}, kStart + seconds(3));
+  EXPECT_LE(meter.tokens(kStart + seconds(3))->remaining, 3);
+}
+
 TEST(RateMeter, ThreadsTogetherGetOneLimit) {
   RateMeter meter({.requests_per_minute = 1000, .tokens_per_minute = 5000});
   std::vector<std::thread> threads;
@@ -176,6 +224,24 @@ TEST(RateMeters, ATenantsMeterSurvivesAReloadThatKeepsIt) {
   EXPECT_NE(meters.Get("bob", limits), held);
   held.reset();
   EXPECT_EQ(meters.Get("alice", limits)->requests(kStart)->remaining, 2);
+}
+
+TEST(RateMeters, AllAreThoseThatAreHeldByName) {
+  RateMeters meters;
+  const RateLimits limits{.requests_per_minute = 2, .tokens_per_minute = std::nullopt};
+  const auto bob = meters.Get("bob", limits);
+  auto carol = meters.Get("carol", limits);
+  const auto alice = meters.Get("alice", limits);
+  const uint64_t made = meters.made();
+  carol.reset();
+  const std::vector<RateMeters::Entry> all = meters.All();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].tenant, "alice");
+  EXPECT_EQ(all[1].meter, bob);
+  meters.Get("bob", limits);
+  EXPECT_EQ(meters.made(), made);
+  meters.Get("dora", limits);
+  EXPECT_EQ(meters.made(), made + 1);
 }
 
 TEST(RateResetText, IsWhatTheOpenAiClientsRead) {

@@ -274,6 +274,16 @@ std::optional<Duration> RequestQueue::ExpectedWait(int priority) const {
       std::chrono::duration<double>(std::min(seconds, 86400.0)));
 }
 
+std::vector<FairQueue::Served> RequestQueue::TakeServed() {
+  const MutexLock lock(mutex_);
+  return fair_.TakeServed();
+}
+
+void RequestQueue::ServedElsewhere(int priority, std::string_view tenant, int64_t tokens) {
+  const MutexLock lock(mutex_);
+  fair_.ServedElsewhere(priority, tenant, tokens);
+}
+
 RequestQueue::View RequestQueue::Look() const {
   const MutexLock lock(mutex_);
   const TimePoint now = clock_.Now();

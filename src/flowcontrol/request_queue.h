@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -113,6 +114,11 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   Ahead AheadOf(const FairQueue::Request& request) const;
   // How long such a one waits, by how fast the queue has drained lately; nullopt: it does not.
   std::optional<Duration> ExpectedWait(int priority) const;
+
+  // What was served here since the last call, and what other gateways have: FairQueue's of the same
+  // names. For one caller, who tells the others.
+  std::vector<FairQueue::Served> TakeServed();
+  void ServedElsewhere(int priority, std::string_view tenant, int64_t tokens);
 
   struct View {
     QueueOptions options = {};

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,9 +23,17 @@ class RequestQueues {
   std::shared_ptr<RequestQueue> Get(const std::string& pool);
   // In the order of their pools.
   std::vector<std::shared_ptr<RequestQueue>> All() const;
+  struct Entry {
+    std::string pool;
+    std::shared_ptr<RequestQueue> queue;
+  };
+  std::vector<Entry> Entries() const;  // the same, with their pools
+  // Grows with each queue that is made.
+  uint64_t made() const { return made_.load(); }
 
  private:
   const Clock& clock_;
+  std::atomic<uint64_t> made_{0};
   mutable Mutex mutex_;
   std::map<std::string, std::weak_ptr<RequestQueue>> queues_ ABSL_GUARDED_BY(mutex_);
 };

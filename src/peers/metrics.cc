@@ -38,10 +38,12 @@ PeerMetrics::PeerMetrics(MetricRegistry& registry)
       sent_sums(Sent(registry, "sums")),
       sent_prefixes(Sent(registry, "prefixes")),
       sent_index(Sent(registry, "index")),
+      sent_tenants(Sent(registry, "tenants")),
       received(registry.AddCounter("penstock_peer_received_bytes_total",
                                    "Bytes that other gateways have told.")),
       dropped_sums(Dropped(registry, "sums")),
       dropped_prefixes(Dropped(registry, "prefixes")),
+      dropped_tenants(Dropped(registry, "tenants")),
       prefixes(registry.AddCounter("penstock_peer_prefixes_total",
                                    "Prompts put into the prefix index as other gateways told.")),
       expired(registry.AddCounter("penstock_peer_expired_total",
@@ -52,6 +54,7 @@ PeerMetrics::PeerMetrics(MetricRegistry& registry)
       refused_message(Refused(registry, "message")),
       peers_limit(Limit(registry, "peers")),
       prefixes_limit(Limit(registry, "peer_prefixes")),
-      waiting_limit(Limit(registry, "peer_waiting_bytes")) {}
+      waiting_limit(Limit(registry, "peer_waiting_bytes")),
+      tenants_limit(Limit(registry, "peer_tenants")) {}
 
 }  // namespace gw::peers

@@ -14,9 +14,11 @@ struct PeerMetrics {
   Counter& sent_sums;  // bytes
   Counter& sent_prefixes;
   Counter& sent_index;  // to those that are new
+  Counter& sent_tenants;
   Counter& received;
   Counter& dropped_sums;       // messages that a peer did not take
   Counter& dropped_prefixes;   // insertions, or messages of them
+  Counter& dropped_tenants;    // messages of them
   Counter& prefixes;           // insertions that peers have told
   Counter& expired;            // times that a peer fell silent
   Counter& refused_handshake;  // who does not know the secret, or speaks something else
@@ -25,6 +27,7 @@ struct PeerMetrics {
   Counter& peers_limit;
   Counter& prefixes_limit;
   Counter& waiting_limit;
+  Counter& tenants_limit;
 };
 
 }  // namespace gw::peers

@@ -22,7 +22,8 @@ struct PeerOptions {
   Duration gather = std::chrono::milliseconds(5);
   // News of the index to one peer: limit peer_prefixes.
   size_t prefix_bytes_per_second_max = size_t{4} << 20;
-  size_t peers_max = 64;  // limit peers
+  size_t peers_max = 64;      // limit peers
+  size_t tenants_max = 1000;  // that are told of at once, of each topic: limit peer_tenants
 
   bool on() const { return !listen.empty(); }
 };

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -33,6 +34,9 @@ class Topic {
   // as a peer speaks is taken back. It may come again, with a whole.
   virtual void Forget(uint64_t peer, TimePoint now) = 0;
 };
+
+// Names of tenants and pools in topics: those of API keys' owners are made of names of Kubernetes.
+inline constexpr size_t kNameMax = 1024;
 
 // With what counts its bytes, and messages that a peer did not take.
 struct CountedTopic {

@@ -1,5 +1,5 @@
-// Numbers as messages between gateways have them: unsigned varints (LEB128), and fixed ones,
-// little-endian.
+// Numbers as messages between gateways have them: unsigned varints (LEB128), signed ones as those
+// (0, -1, 1, -2, ...), and fixed ones, little-endian; texts with their length before them.
 
 #pragma once
 
@@ -46,6 +46,32 @@ inline bool TakeVarint(std::string_view* bytes, uint64_t max, uint64_t* value) {
     return *value <= max;
   }
   return false;
+}
+
+inline void PutSigned(int64_t value, std::string* out) {
+  PutVarint((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63), out);
+}
+
+// False: there is none, or it is further from 0 than `max`, which is below 2^62.
+inline bool TakeSigned(std::string_view* bytes, int64_t max, int64_t* value) {
+  uint64_t folded = 0;
+  if (!TakeVarint(bytes, 2 * static_cast<uint64_t>(max), &folded)) return false;
+  *value = static_cast<int64_t>(folded >> 1) ^ -static_cast<int64_t>(folded & 1);
+  return true;
+}
+
+inline void PutText(std::string_view text, std::string* out) {
+  PutVarint(text.size(), out);
+  *out += text;
+}
+
+// False: there is none, or it has more bytes than `max`.
+inline bool TakeText(std::string_view* bytes, size_t max, std::string_view* text) {
+  uint64_t length = 0;
+  if (!TakeVarint(bytes, max, &length) || length > bytes->size()) return false;
+  *text = bytes->substr(0, length);
+  bytes->remove_prefix(length);
+  return true;
 }
 
 }  // namespace gw::peers

@@ -68,6 +68,9 @@ class Configurator {
   uint64_t status_version() const;
   const ConfigHistory& history() const { return history_; }
   EndpointTable& endpoints() { return endpoints_; }
+  // Any thread, both: of all that was ever applied and is still held.
+  const RateMeters& rate_meters() const { return translator_.rate_meters(); }
+  const RequestQueues& queues() const { return translator_.queues(); }
   // What became of the objects, as far as it may be another than at the last call.
   std::optional<config::Outcome> TakeOutcome();
   uint64_t generation() const;

@@ -20,6 +20,7 @@
 #include "net/port_holder.h"
 #include "net/supervisor.h"
 #include "peers/peer_thread.h"
+#include "peers/tenant_topics.h"
 #include "server/admin_pages.h"
 #include "server/configurator.h"
 #include "server/data_plane.h"
@@ -134,6 +135,7 @@ class ServerImpl final : public Server {
   std::atomic<Phase> phase_{Phase::kStarting};
   TraceMetrics trace_metrics_{metrics_};
   std::unique_ptr<TraceThread> traces_;       // nullptr: requests are not traced
+  std::optional<peers::TenantTopics> tenant_topics_;
   std::unique_ptr<peers::PeerThread> peers_;  // nullptr: there are none
   FrontEnds front_ends_;
   const AdminSources pages_{options_, snapshots_, configurator_, releases_, front_ends_,
@@ -219,7 +221,10 @@ absl::Status ServerImpl::StartTraces() {
 absl::Status ServerImpl::StartPeers() {
   if (!options_.peers.on()) return absl::OkStatus();
   for (int i = 0; i < WorkersOf(options_); ++i) news_.push_back(std::make_unique<PrefixNews>());
-  const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_};
+  tenant_topics_.emplace(configurator_.rate_meters(), configurator_.queues(), peer_metrics_,
+                         options_.peers);
+  const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_,
+                                     tenant_topics_->all()};
   // Not the workers' seeds, which other gateways may have, too: by their ids they are told apart.
   ASSIGN_OR_RETURN(peers_, peers::PeerThread::Start(snapshots_, sources, peer_metrics_,
                                                     options_.peers, SeedFromSystem()));

@@ -66,6 +66,8 @@ class Translator {
 
   // Of all pools that it has made.
   const RequestQueues& queues() const { return queues_; }
+  // Of all owners of API keys that have limits.
+  const RateMeters& rate_meters() const { return rate_meters_; }
 
   Update TranslateAll(const api::ResourceSet& resources, uint64_t generation);
   // The same for objects that are those of the last call but for these changes, each object once.

@@ -1,5 +1,6 @@
 """Gateways in front of the same endpoints that tell each other what they have there."""
 
+import itertools
 import json
 import pathlib
 import random
@@ -7,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import (Client, Ended, Gate, Gateway, GatewayTest, chat_answer, chat_body, chat_events,
@@ -291,6 +293,44 @@ class SumsTest(PeersTest):
         self.wait_linked(gateways)
         gate.open()
         self.assertEqual(client.read_chunks(), b"".join(self.events[2:]))
+
+
+class TenantsTest(PeersTest):
+    def with_keys(self, annotations):
+        """Objects of one pool that asks for a key, of which alice has one."""
+        objects = self.sim_pool(1, "DEFAULT")
+        objects[0]["metadata"]["annotations"] = {"penstock.dev/api-keys": "app=keys"}
+        return objects + [{
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "keys", "labels": {"app": "keys"}, "annotations": annotations},
+            "stringData": {"alice": "sk-a"}}]
+
+    def ask(self, gateway):
+        return gateway.chat(max_tokens=2, headers=[("Authorization", "Bearer sk-a")])
+
+    def test_a_rate_limit_holds_once_over_both(self):
+        limit = 40
+        begun = time.monotonic()
+        objects = self.with_keys({"penstock.dev/requests-per-minute": str(limit)})
+        gateways = [self.peer(number, objects) for number in range(2)]
+        self.wait_linked(gateways)
+        admitted = [0, 0]
+        refused = [False, False]
+        # Each is asked in turn until it refuses; what one grants is soon known to the other.
+        for asked in itertools.count():
+            response = self.ask(gateways[asked % 2])
+            refused[asked % 2] = response.status == 429
+            if all(refused):
+                break
+            admitted[asked % 2] += response.status == 200
+        self.assertEqual(response.json()["error"]["code"], "rate_limit_exceeded")
+        # A minute's worth and what it filled by meanwhile. Each alone would grant as much again.
+        filled = limit * (time.monotonic() - begun) / 60
+        self.assertGreaterEqual(sum(admitted), limit)
+        self.assertLessEqual(sum(admitted), limit + filled + 2)
+        for gateway, count in zip(gateways, admitted):
+            self.assertGreater(count, limit / 4)
+            gateway.wait_metric_at_least("penstock_peer_sent_bytes_total", 1, what="tenants")
 
 
 class PrefixTest(PeersTest):
