@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "base/check.h"
+#include "flowcontrol/fair_accounts.h"
 
 namespace gw {
 namespace {
@@ -15,79 +15,6 @@ constexpr double kLearned = 0.2;
 constexpr std::string_view kOthers = "(others)";
 
 }  // namespace
-
-// A tenant, in all priorities.
-struct FairQueue::Tenant {
-  std::string_view name;  // of its entry
-  Terms terms;
-  int64_t requests = 0;  // in flight
-  int64_t tokens = 0;
-  std::vector<Account*> accounts;  // one for each priority that it uses
-
-  bool MayHaveMore() const {
-    return (!terms.requests_max || requests < *terms.requests_max) &&
-           (!terms.tokens_max || tokens < *terms.tokens_max);
-  }
-  // How many more of so many tokens each it may have, at most `most`.
-  size_t MayHaveMore(int64_t tokens_each, size_t most) const {
-    auto more = static_cast<int64_t>(most);
-    if (terms.requests_max) more = std::min(more, *terms.requests_max - requests);
-    if (terms.tokens_max) {
-      const int64_t each = std::max<int64_t>(1, tokens_each);
-      more = std::min(more, (*terms.tokens_max - tokens + each - 1) / each);
-    }
-    return static_cast<size_t>(std::max<int64_t>(0, more));
-  }
-};
-
-struct FairQueue::Waiting {
-  Id id;
-  Account* account;
-  int64_t tokens;
-  size_t bytes;
-  Waiting* before = nullptr;
-  Waiting* after = nullptr;
-};
-
-// A tenant in one priority.
-struct FairQueue::Account {
-  Tenant* tenant;
-  Band* band;
-  uint64_t number;  // of equal counters the older account is first
-  double counter = 0;
-  double answer_tokens = 0;  // that its answers have had lately
-  int64_t in_flight = 0;
-  int64_t in_flight_tokens = 0;
-  size_t waiting = 0;
-  size_t bytes = 0;  // of them
-  Waiting* first = nullptr;
-  Waiting* last = nullptr;
-  bool is_ready = false;  // it is among the band's
-  bool is_idle = false;
-  double elsewhere = 0;    // of its counter: what others have served
-  uint64_t served_in = 0;  // FairQueue::served_taken_ that served_at is of
-  size_t served_at = 0;    // its entry of FairQueue::served_
-
-  int64_t ExpectedTokens(int64_t prompt_tokens) const {
-    return prompt_tokens + std::llround(answer_tokens);
-  }
-};
-
-struct FairQueue::Band {
-  int priority = 0;
-  std::map<std::string_view, std::unique_ptr<Account>> accounts;
-  Accounts ready;  // that have something waiting and may have more in flight
-  Accounts idle;   // that have neither, and more on their counter than who comes in
-  size_t waiting = 0;
-  size_t bytes = 0;
-  double left_at = 0;        // the highest counter of who left nobody waiting
-  double answer_tokens = 0;  // for tenants of which nothing is known yet
-  double share = 0;
-  double owed_tokens = 0;  // of its share
-
-  // Where who comes in begins.
-  double entry() const { return ready.empty() ? left_at : (*ready.begin())->counter; }
-};
 
 bool FairQueue::ByCounter::operator()(const Account* a, const Account* b) const {
   return a->counter != b->counter ? a->counter < b->counter : a->number < b->number;
@@ -113,9 +40,12 @@ FairQueue::Tenant& FairQueue::TenantOf(std::string_view name, const Terms& terms
     if (is_full && name != kOthers) return TenantOf(kOthers, {});
     found = tenants_.try_emplace(std::string(name)).first;
     found->second.name = found->first;
+    const auto others = elsewhere_.find(name);
+    if (others != elsewhere_.end()) found->second.elsewhere = &others->second;
   }
   Tenant& tenant = found->second;
   if (tenant.terms != terms) {
+    NoteHeld(tenant);
     tenant.terms = terms;
     SetReady(tenant);
   }
@@ -148,7 +78,12 @@ FairQueue::Account& FairQueue::AccountOf(const Request& request) {
 }
 
 void FairQueue::SetReady(Account& account) {
-  const bool is_ready = account.first != nullptr && account.tenant->MayHaveMore();
+  bool is_ready = account.first != nullptr;
+  if (is_ready && account.tenant->has_ceiling()) {
+    const TimePoint since = account.tenant->Oldest()->first->since;
+    is_ready =
+        account.tenant->MayStart(since, account.ExpectedTokens(account.first->tokens), 1) > 0;
+  }
   if (is_ready == account.is_ready) return;
   account.is_ready = is_ready;
   if (is_ready) {
@@ -158,8 +93,9 @@ void FairQueue::SetReady(Account& account) {
   }
 }
 
-// Whether its ceiling is reached may be another.
+// Whether its ceiling is reached may be another, or who of it waits.
 void FairQueue::SetReady(Tenant& tenant) {
+  NoteHeld(tenant);
   for (Account* account : tenant.accounts) SetReady(*account);
 }
 
@@ -174,7 +110,7 @@ FairQueue::Refused FairQueue::Push(const Request& request) {
     return refused;
   }
   auto waiting = std::make_unique<Waiting>(
-      Waiting{request.id, &account, request.tokens, request.bytes, account.last});
+      Waiting{request.id, &account, request.tokens, request.bytes, request.since, account.last});
   (account.first == nullptr ? account.first : account.last->after) = waiting.get();
   account.last = waiting.get();
   ++account.waiting;
@@ -183,7 +119,7 @@ FairQueue::Refused FairQueue::Push(const Request& request) {
   band.bytes += request.bytes;
   waiting_bytes_ += request.bytes;
   CHECK(waiting_.emplace(request.id, std::move(waiting)).second);
-  SetReady(account);
+  SetReady(*account.tenant);
   return Refused::kNo;
 }
 
@@ -220,7 +156,9 @@ std::optional<FairQueue::Next> FairQueue::Pop(int at_least) {
 
 std::optional<FairQueue::Charge> FairQueue::Pass(const Request& request) {
   Account& account = AccountOf(request);
-  if (!account.tenant->MayHaveMore()) {
+  // All that waits elsewhere is older.
+  const int64_t tokens = account.ExpectedTokens(request.tokens);
+  if (account.tenant->MayStart(TimePoint::max(), tokens, 1) == 0) {
     Leave(account);
     return std::nullopt;
   }
@@ -262,7 +200,7 @@ bool FairQueue::Remove(Id id) {
   Account& account = *found->second->account;
   Unlink(*found->second);
   waiting_.erase(found);
-  SetReady(account);
+  SetReady(*account.tenant);
   Leave(account);
   return true;
 }
@@ -326,43 +264,6 @@ void FairQueue::ForgetIdle(Band& band) {
   }
 }
 
-// An account may be forgotten before this is told, so it is kept apart.
-void FairQueue::NoteServed(Account& account, int64_t tokens) {
-  if (account.served_in != served_taken_) {
-    if (served_.size() >= kServedMax) return;
-    account.served_in = served_taken_;
-    account.served_at = served_.size();
-    served_.push_back({account.band->priority, std::string(account.tenant->name), 0});
-  }
-  served_[account.served_at].tokens += tokens;
-}
-
-std::vector<FairQueue::Served> FairQueue::TakeServed() {
-  if (served_.empty()) return {};
-  ++served_taken_;
-  return std::exchange(served_, {});
-}
-
-void FairQueue::ServedElsewhere(int priority, std::string_view tenant, int64_t tokens) {
-  const auto of_priority = bands_.find(priority);
-  if (of_priority == bands_.end()) return;
-  Band& band = of_priority->second;
-  const auto found = band.accounts.find(tenant);
-  if (found == band.accounts.end() || found->second->is_idle) return;
-  Account& account = *found->second;
-  if (std::exchange(account.is_ready, false)) band.ready.erase(&account);
-  // Given back is at most what was charged here for others: the charge may have come before it did.
-  double change = static_cast<double>(tokens) / account.tenant->terms.weight;
-  change = std::max(change, -account.elsewhere);
-  if (change > 0 && !band.ready.empty()) {
-    change = std::clamp(band.entry() + kAheadMax - account.counter, 0.0, change);
-  }
-  account.elsewhere += change;
-  account.counter += change;
-  SetReady(account);
-  Leave(account);
-}
-
 size_t FairQueue::WaitingAtLeast(int priority) const {
   size_t count = 0;
   for (const auto& [of_band, band] : bands_) {
@@ -381,7 +282,8 @@ FairQueue::Ready FairQueue::ReadyAtLeast(int priority, size_t most) const {
       if (ready.count == 0) ready.highest = of_band;
       const int64_t tokens = account->ExpectedTokens(account->first->tokens);
       const size_t left = std::min(account->waiting, most - ready.count);
-      ready.count += account->tenant->MayHaveMore(tokens, left);
+      const Tenant& tenant = *account->tenant;
+      ready.count += tenant.MayStart(tenant.Oldest()->first->since, tokens, left);
     }
   }
   return ready;
@@ -402,12 +304,16 @@ FairQueue::Ahead FairQueue::AheadOf(int priority, std::string_view tenant) const
   return ahead;
 }
 
+bool FairQueue::IsAtCeiling(const Account& account) {
+  return account.first == nullptr ? account.tenant->MayHaveMore(1, 1) == 0 : !account.is_ready;
+}
+
 void FairQueue::ForEachTenant(const std::function<void(const TenantView&)>& visit) const {
   for (const auto& [priority, band] : bands_) {
     for (const auto& [name, account] : band.accounts) {
       visit({priority, name, account->waiting, account->bytes,
              account->first == nullptr ? std::nullopt : std::optional<Id>(account->first->id),
-             account->in_flight, account->in_flight_tokens, !account->tenant->MayHaveMore(),
+             account->in_flight, account->in_flight_tokens, IsAtCeiling(*account),
              account->counter});
     }
   }

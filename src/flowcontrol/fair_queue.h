@@ -16,7 +16,10 @@
 // priority. While it is reached its requests wait and stand in nobody's way.
 //
 // Other gateways serve the same tenants: what they did is charged to those that wait or are served
-// here, too, so that shares hold over all gateways. Priorities are each gateway's own.
+// here, too, so that shares hold over all gateways, and what they have in flight counts for the
+// ceiling. A place below it that comes free goes to the gateway whose request has waited longest:
+// as many are left here as there are gateways that claim one for an older request. Priorities are
+// each gateway's own.
 //
 // All but the visits costs O(log n) of the tenants of a priority, however many requests wait;
 // Remove of one in the middle O(1). One thread at a time; reads no clock.
@@ -37,6 +40,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "flowcontrol/fair_values.h"
 
 namespace gw {
 
@@ -44,31 +48,15 @@ class FairQueue {
  public:
   using Id = uint64_t;
   static constexpr int kAnyPriority = std::numeric_limits<int>::min();
-
-  struct Limits {
-    size_t requests_max = 1000;         // that wait, of each priority
-    size_t bytes_max = 256u << 20;      // of them
-    size_t tenants_max = 1000;          // that are told apart; the others are one
-    std::map<int, double> shares = {};  // smallest shares of priorities, together below 1
-  };
-
-  // Of a tenant, as its newest request says it.
-  struct Terms {
-    double weight = 1;                                   // above 0
-    std::optional<int64_t> requests_max = std::nullopt;  // in flight
-    std::optional<int64_t> tokens_max = std::nullopt;
-
-    bool operator==(const Terms&) const = default;
-  };
-
-  struct Request {
-    Id id = 0;
-    int priority = 0;
-    std::string_view tenant = {};
-    Terms terms = {};
-    int64_t tokens = 0;  // of its prompt, about
-    size_t bytes = 0;    // that it holds
-  };
+  using Limits = fair::Limits;
+  using Terms = fair::Terms;
+  using Request = fair::Request;
+  using Ready = fair::Ready;
+  using Ahead = fair::Ahead;
+  using TenantView = fair::TenantView;
+  using Served = fair::Served;
+  using Elsewhere = fair::Elsewhere;
+  using Held = fair::Held;
 
   enum class Refused : uint8_t { kNo, kRequests, kBytes };
 
@@ -137,27 +125,10 @@ class FairQueue {
   size_t WaitingAtLeast(int priority) const;
 
   // Those of that priority and higher ones that wait for nothing but room.
-  struct Ready {
-    size_t count = 0;  // at most so many as asked for
-    int highest = 0;   // of their priorities
-  };
   Ready ReadyAtLeast(int priority, size_t most) const;
 
-  // Who would be served before one that comes now, as far as priorities say it, and those of its
-  // own priority.
-  struct Ahead {
-    size_t higher = 0;  // of higher priorities
-    size_t others = 0;  // of its own, of other tenants: their share of them
-    size_t own = 0;     // of its own and its tenant
-  };
   Ahead AheadOf(int priority, std::string_view tenant) const;
 
-  // What a tenant was served in one priority, as it was charged; below 0: as it was given back.
-  struct Served {
-    int priority = 0;
-    std::string tenant = {};
-    int64_t tokens = 0;
-  };
   // What was served here since the last call, each tenant once or as often as it was forgotten
   // meanwhile. Beyond kServedMax of them it is not kept, as nobody asks.
   static constexpr size_t kServedMax = 4096;
@@ -168,18 +139,16 @@ class FairQueue {
   static constexpr double kAheadMax = 1e6;
   void ServedElsewhere(int priority, std::string_view tenant, int64_t tokens);
 
-  // A tenant in one priority.
-  struct TenantView {
-    int priority;
-    std::string_view tenant;
-    size_t waiting;
-    size_t waiting_bytes;
-    std::optional<Id> oldest;  // of those that wait
-    int64_t in_flight_requests;
-    int64_t in_flight_tokens;  // as they were charged
-    bool is_at_ceiling;        // by what it has in flight in all priorities
-    double counter;  // tokens that it was served over its weight, on top of where it came in
-  };
+  // What others have of a tenant from now on, whether or not it has anything here. True: some of
+  // its requests that could not may go now.
+  bool SetElsewhere(std::string_view tenant, Elsewhere elsewhere);
+
+  // Of tenants for which it may be another than at the last call, and those of which something
+  // waits. One that is there no more has nothing.
+  std::vector<Held> TakeHeld();
+  // Of all that have something in flight or waiting.
+  std::vector<Held> AllHeld() const;
+
   // The highest priority first.
   void ForEachTenant(const std::function<void(const TenantView&)>& visit) const;
 
@@ -203,6 +172,9 @@ class FairQueue {
   Charge Start(Account& account, int64_t prompt_tokens);
   void Share(const Band& from, int64_t tokens);
   void NoteServed(Account& account, int64_t tokens);
+  void NoteHeld(Tenant& tenant);
+  static bool IsAtCeiling(const Account& account);
+  static Held HeldBy(const Tenant& tenant);
   void Unlink(Waiting& waiting);
   void SetReady(Account& account);
   void SetReady(Tenant& tenant);
@@ -216,7 +188,9 @@ class FairQueue {
   size_t waiting_bytes_ = 0;
   uint64_t accounts_made_ = 0;
   std::vector<Served> served_;  // since TakeServed
-  uint64_t served_taken_ = 1;   // how often
+  std::map<std::string, Elsewhere, std::less<>> elsewhere_;
+  std::set<std::string, std::less<>> held_;  // tenants that TakeHeld is to look at
+  uint64_t served_taken_ = 1;                // how often
 };
 
 }  // namespace gw

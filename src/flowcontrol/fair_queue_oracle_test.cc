@@ -37,8 +37,8 @@ class SlowQueue {
       Left(request.priority, std::string(request.tenant));
       return large ? FairQueue::Refused::kBytes : FairQueue::Refused::kRequests;
     }
-    waiting_.push_back(
-        {request.id, request.priority, std::string(request.tenant), request.tokens, request.bytes});
+    waiting_.push_back({request.id, request.priority, std::string(request.tenant), request.tokens,
+                        request.bytes, request.since});
     return FairQueue::Refused::kNo;
   }
   std::optional<FairQueue::Id> Pop(int64_t* charged) {
@@ -51,7 +51,8 @@ class SlowQueue {
   }
   std::optional<int64_t> Pass(const FairQueue::Request& request) {
     Enter(request);
-    if (!MayHaveMore(std::string(request.tenant))) {
+    const Key key{request.priority, std::string(request.tenant)};
+    if (!MayStart(key, request.tokens, TimePoint::max())) {
       Left(request.priority, std::string(request.tenant));
       return std::nullopt;
     }
@@ -80,6 +81,24 @@ class SlowQueue {
     tokens_[tenant] -= charged;
     Left(priority, tenant);
   }
+  void SetElsewhere(const std::string& tenant, const FairQueue::Elsewhere& elsewhere) {
+    elsewhere_[tenant] = elsewhere;
+  }
+  void ServedElsewhere(int priority, const std::string& tenant, int64_t tokens) {
+    const Key key{priority, tenant};
+    const auto found = accounts_.find(key);
+    if (found == accounts_.end() || (!HasWaiting(key) && found->second.in_flight == 0)) return;
+    Account& account = found->second;
+    double change = static_cast<double>(tokens) / terms_[tenant].weight;
+    if (change < -account.elsewhere) change = -account.elsewhere;
+    if (const auto least = LeastReady(priority, key); change > 0 && least) {
+      const double most = accounts_[*least].counter + 1e6 - account.counter;
+      change = std::min(change, std::max(0.0, most));
+    }
+    account.counter += change;
+    account.elsewhere += change;
+    Left(priority, tenant);
+  }
   size_t waiting() const { return waiting_.size(); }
 
  private:
@@ -89,30 +108,49 @@ class SlowQueue {
     std::string tenant;
     int64_t tokens;
     size_t bytes;
+    TimePoint since;
   };
   struct Account {
     uint64_t number = 0;
     double counter = 0;
     double answer = 0;
     int in_flight = 0;
+    double elsewhere = 0;
   };
   using Key = std::pair<int, std::string>;
 
-  bool MayHaveMore(const std::string& tenant) {
+  // Whether one may start besides as many as others have older ones.
+  bool MayStart(const Key& key, int64_t prompt, TimePoint since) {
+    const std::string& tenant = key.second;
     const FairQueue::Terms& terms = terms_[tenant];
-    return (!terms.requests_max || requests_[tenant] < *terms.requests_max) &&
-           (!terms.tokens_max || tokens_[tenant] < *terms.tokens_max);
+    const FairQueue::Elsewhere& others = elsewhere_[tenant];
+    int64_t requests = requests_[tenant] + others.requests;
+    int64_t tokens = tokens_[tenant] + others.tokens;
+    const int64_t each = std::max<int64_t>(1, Expected(key, prompt));
+    const auto older = std::ranges::count_if(others.claims, [&](auto at) { return at < since; });
+    for (int64_t more = 0; more <= older; ++more, ++requests, tokens += each) {
+      if (terms.requests_max && requests >= *terms.requests_max) return false;
+      if (terms.tokens_max && tokens >= *terms.tokens_max) return false;
+    }
+    return true;
   }
   bool HasWaiting(const Key& key) {
     return std::ranges::any_of(waiting_, [&](const Item& item) {
       return item.priority == key.first && item.tenant == key.second;
     });
   }
-  bool IsReady(const Key& key) { return HasWaiting(key) && MayHaveMore(key.second); }
-  std::optional<Key> LeastReady(int priority) {
+  bool IsReady(const Key& key) {
+    if (!HasWaiting(key)) return false;
+    TimePoint oldest = TimePoint::max();
+    for (const Item& item : waiting_) {
+      if (item.tenant == key.second) oldest = std::min(oldest, item.since);
+    }
+    return MayStart(key, FirstOf(key)->tokens, oldest);
+  }
+  std::optional<Key> LeastReady(int priority, const std::optional<Key>& but = std::nullopt) {
     std::optional<Key> least;
     for (const auto& [key, account] : accounts_) {
-      if (key.first != priority || !IsReady(key)) continue;
+      if (key.first != priority || key == but || !IsReady(key)) continue;
       if (!least || std::pair(account.counter, account.number) <
                         std::pair(accounts_[*least].counter, accounts_[*least].number)) {
         least = key;
@@ -191,6 +229,7 @@ class SlowQueue {
   std::list<Item> waiting_;
   std::map<Key, Account> accounts_;
   std::map<std::string, FairQueue::Terms> terms_;
+  std::map<std::string, FairQueue::Elsewhere> elsewhere_;
   std::map<std::string, int64_t> requests_, tokens_;
   std::map<int, double> left_at_, answer_, owed_;
   std::set<int> priorities_;
@@ -211,7 +250,9 @@ class Both {
       ASSERT_EQ(queue_.Push(request), slow_.Push(request));
     } else if (what < 65) {
       Pop();
-    } else if (what < 75) {
+    } else if (what < 70) {
+      Elsewhere();
+    } else if (what < 78) {
       const FairQueue::Id id = 1 + random_.Below(requests_.size() + 1);
       ASSERT_EQ(queue_.Remove(id), slow_.Remove(id));
     } else if (!in_flight_.empty()) {
@@ -247,7 +288,31 @@ class Both {
                             .tenant = kTenants[tenant],
                             .terms = terms,
                             .tokens = 1 + static_cast<int64_t>(random_.Below(400)),
-                            .bytes = random_.Below(200)};
+                            .bytes = random_.Below(200),
+                            .since = TimePoint(Duration(id))};
+  }
+  void Elsewhere() {
+    const std::string tenant(1, static_cast<char>('a' + random_.Below(4)));
+    if (random_.Below(2) == 0) {
+      const auto tokens = static_cast<int64_t>(random_.Below(1500)) - 500;
+      const int64_t times = random_.Below(20) == 0 ? 5000 : 1;
+      const int priority = static_cast<int>(random_.Below(4)) - 1;
+      queue_.ServedElsewhere(priority, tenant, tokens * times);
+      return slow_.ServedElsewhere(priority, tenant, tokens * times);
+    }
+    FairQueue::Elsewhere others;
+    if (random_.Below(3) > 0) {
+      others.requests = static_cast<int64_t>(random_.Below(3));
+      others.tokens = static_cast<int64_t>(random_.Below(300));
+      for (uint64_t i = random_.Below(3); i > 0; --i) {
+        others.claims.push_back(TimePoint(Duration(random_.Below(requests_.size() + 1))));
+      }
+    }
+    const bool had_next = queue_.Peek().has_value();
+    const bool may_go = queue_.SetElsewhere(tenant, others);
+    slow_.SetElsewhere(tenant, others);
+    // Who may go by it is not missed.
+    ASSERT_TRUE(may_go || had_next || !queue_.Peek());
   }
   void Pass() {
     const FairQueue::Request& request = SomeRequest();

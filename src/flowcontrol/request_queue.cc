@@ -86,9 +86,11 @@ std::optional<Grant> RequestQueue::Pass(const FairQueue::Request& request,
 FairQueue::Refused RequestQueue::Wait(const FairQueue::Request& request, Answer answer) {
   {
     const MutexLock lock(mutex_);
-    const FairQueue::Refused refused = fair_.Push(request);
+    FairQueue::Request since_now = request;
+    since_now.since = clock_.Now();
+    const FairQueue::Refused refused = fair_.Push(since_now);
     if (refused != FairQueue::Refused::kNo) return refused;
-    answers_.emplace(request.id, Waiting{std::move(answer), clock_.Now()});
+    answers_.emplace(request.id, Waiting{std::move(answer), since_now.since});
     CountWaiting();
   }
   Pump();  // room may have come since it was asked for
@@ -282,6 +284,32 @@ std::vector<FairQueue::Served> RequestQueue::TakeServed() {
 void RequestQueue::ServedElsewhere(int priority, std::string_view tenant, int64_t tokens) {
   const MutexLock lock(mutex_);
   fair_.ServedElsewhere(priority, tenant, tokens);
+}
+
+std::vector<FairQueue::Held> RequestQueue::TakeHeld(bool all) {
+  const MutexLock lock(mutex_);
+  std::vector<FairQueue::Held> tenants = all ? fair_.AllHeld() : fair_.TakeHeld();
+  const TimePoint now = clock_.Now();
+  // Of the number of places that was asked for last: a look at all endpoints.
+  std::optional<int64_t> kept_free;
+  bool has_room = false;
+  for (FairQueue::Held& held : tenants) {
+    if (!held.oldest) continue;
+    if (const int64_t kept = options_.KeptFreeOf(held.priority); kept != kept_free) {
+      kept_free = kept;
+      has_room = RoomNow(now, kept) > granted_;
+    }
+    if (!has_room) held.oldest.reset();
+  }
+  return tenants;
+}
+
+void RequestQueue::SetElsewhere(std::string_view tenant, FairQueue::Elsewhere elsewhere) {
+  {
+    const MutexLock lock(mutex_);
+    if (!fair_.SetElsewhere(tenant, std::move(elsewhere))) return;
+  }
+  OnRoom();
 }
 
 RequestQueue::View RequestQueue::Look() const {

@@ -119,6 +119,10 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   // names. For one caller, who tells the others.
   std::vector<FairQueue::Served> TakeServed();
   void ServedElsewhere(int priority, std::string_view tenant, int64_t tokens);
+  // With `oldest` only where the pool has room for it: else it waits for more than its ceiling.
+  std::vector<FairQueue::Held> TakeHeld(bool all);
+  // Who may go by that goes, on this thread.
+  void SetElsewhere(std::string_view tenant, FairQueue::Elsewhere elsewhere);
 
   struct View {
     QueueOptions options = {};
