@@ -15,10 +15,12 @@ struct PeerMetrics {
   Counter& sent_prefixes;
   Counter& sent_index;  // to those that are new
   Counter& sent_tenants;
+  Counter& sent_releases;
   Counter& received;
-  Counter& dropped_sums;       // messages that a peer did not take
-  Counter& dropped_prefixes;   // insertions, or messages of them
-  Counter& dropped_tenants;    // messages of them
+  Counter& dropped_sums;      // messages that a peer did not take
+  Counter& dropped_prefixes;  // insertions, or messages of them
+  Counter& dropped_tenants;   // messages of them
+  Counter& dropped_releases;
   Counter& prefixes;           // insertions that peers have told
   Counter& expired;            // times that a peer fell silent
   Counter& refused_handshake;  // who does not know the secret, or speaks something else

@@ -164,10 +164,12 @@ std::shared_ptr<const ReleaseInputs> Releases::inputs() const {
 }
 
 void Releases::MakeInputs() {
+  // Whoever leads does, and others only for whoever leads.
+  const bool counts = leads_ || (counts_for_leader_ && another_leads_);
   ReleaseInputs inputs;
   for (auto& [name, kept] : all_) {
     release::Weights weights = kept.run->weights();
-    if (!leads_) weights.window = 0;  // whoever leads counts
+    if (!counts) weights.window = 0;
     // Before anybody is routed by them.
     kept.sink->Open(weights.window);
     inputs[name] = {weights, kept.sink};
@@ -206,24 +208,63 @@ void Releases::Adopt(ReleaseStates states) {
 }
 
 void Releases::Tick(bool leads) {
+  const bool another_leads = !leads;
   leads = leads && LeadsFile();
   const std::shared_ptr<const Snapshot> snapshot = snapshots_.Load();
   const TimePoint now = clock_.Now();
   {
     const MutexLock lock(mutex_);
     leads_ = leads;
+    another_leads_ = another_leads;
     if (leads && snapshot != nullptr) {
       for (auto& [name, kept] : all_) {
         kept.run->Tick({.now_unix_ns = NowNanos(),
                         .stable_ready = IsReady(*snapshot, kept.served.stable_pool, now),
                         .candidate_ready = IsReady(*snapshot, kept.served.candidate_pool, now),
-                        .samples = kept.sink->Take()});
+                        .samples = TakeAll(&kept)});
         Tell(&kept);
       }
     }
     MakeInputs();
   }
   SaveIfDue(now);
+}
+
+// Those here and elsewhere.
+release::Samples Releases::TakeAll(Kept* kept) {
+  release::Samples samples = kept->sink->Take();
+  const release::Samples others = std::exchange(kept->elsewhere, {});
+  if (others.window == samples.window) samples.Merge(others);
+  return samples;
+}
+
+void Releases::CountForLeader() {
+  const MutexLock lock(mutex_);
+  counts_for_leader_ = true;
+}
+
+std::vector<ReleaseSamples> Releases::TakeSamples() {
+  std::vector<ReleaseSamples> taken;
+  const MutexLock lock(mutex_);
+  if (!another_leads_) return taken;
+  for (auto& [name, kept] : all_) {
+    const release::Samples samples = kept.sink->Take();
+    if (samples.stable.requests + samples.candidate.requests == 0) continue;
+    taken.push_back({name, kept.run->state().generation, samples});
+  }
+  return taken;
+}
+
+void Releases::AddSamples(const ReleaseSamples& told) {
+  const MutexLock lock(mutex_);
+  const auto found = all_.find(told.release);
+  if (!leads_ || found == all_.end()) return;
+  Kept& kept = found->second;
+  const uint64_t window = kept.run->weights().window;
+  if (window == 0 || told.samples.window != window) return;
+  if (told.generation != kept.run->state().generation) return;
+  if (kept.elsewhere.window != window) kept.elsewhere = {.window = window};
+  kept.elsewhere.Merge(told.samples);
 }
 
 void Releases::SaveIfDue(TimePoint now) {

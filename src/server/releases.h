@@ -6,6 +6,9 @@
 // the state file's lock, and the others follow the file: one that takes over goes on where the one
 // before it stopped.
 //
+// Gateways of a cluster that tell each other (peers/) all count what their requests come to: those
+// that follow for the one that leads, which judges by the sum.
+//
 // Thread-safe.
 
 #pragma once
@@ -51,6 +54,13 @@ struct ReleaseEvent {
   bool warning = false;
 };
 
+// What the requests of one gateway came to since it was asked last.
+struct ReleaseSamples {
+  std::string release;
+  int64_t generation = 0;    // of the plan
+  release::Samples samples;  // of a window, which has the same number in all that follow one state
+};
+
 class Releases {
  public:
   // `snapshots` and `clock` outlive it, and it outlives the last page of `metrics`. `path` of the
@@ -70,10 +80,19 @@ class Releases {
   // For translate: how far they are; the same pointer as long as nothing is another. Not null.
   std::shared_ptr<const ReleaseInputs> inputs() const;
 
-  // One look at each, which may make other inputs(). One caller at a time, with Save.
+  // One look at each, which may make other inputs(). `leads`: of the cluster's gateways this one
+  // does. One caller at a time, with Save.
   void Tick(bool leads);
   // Writes the states, if there is something new. Any thread.
   void Save();
+  // Before the first Set: while another one of the cluster leads this one counts, too, and
+  // TakeSamples is called.
+  void CountForLeader();
+  // For the one that leads: those with requests. Empty unless that is another one of the cluster.
+  std::vector<ReleaseSamples> TakeSamples();
+  // Another gateway's, for the next Tick. Left out are those of another window or plan, and all
+  // while another one leads.
+  void AddSamples(const ReleaseSamples& told);
   // After the last Tick: saves, and leaves the file to whoever takes over.
   void Resign();
 
@@ -96,6 +115,7 @@ class Releases {
     std::shared_ptr<release::SampleSink> sink = std::make_shared<release::SampleSink>();
     uint64_t told = 0;  // transitions that were logged
     std::map<release::Phase, uint64_t> transitions = {};
+    release::Samples elsewhere = {};  // since the last look, of the window that was open
   };
 
   absl::Status CommandRun(const std::string& name, ReleaseCommand command);
@@ -104,6 +124,7 @@ class Releases {
   void MakeRun(Kept* kept, release::RunState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Tell(Kept* kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SaveIfDue(TimePoint now);
+  static release::Samples TakeAll(Kept* kept);
   void MakeInputs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ReleaseStates States() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddMetrics(MetricRegistry& metrics);
@@ -116,6 +137,8 @@ class Releases {
   Counter& write_failures_;
   mutable Mutex mutex_;
   bool leads_ ABSL_GUARDED_BY(mutex_) = false;
+  bool another_leads_ ABSL_GUARDED_BY(mutex_) = false;  // of the cluster's gateways
+  bool counts_for_leader_ ABSL_GUARDED_BY(mutex_) = false;
   bool has_file_ ABSL_GUARDED_BY(mutex_) = false;  // its lock
   bool follows_file_ ABSL_GUARDED_BY(mutex_) = false;
   bool resigned_ ABSL_GUARDED_BY(mutex_) = false;

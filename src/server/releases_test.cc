@@ -13,6 +13,7 @@
 #include "base/test_folder.h"
 #include "kube/json_node.h"
 #include "pool/health.h"
+#include "server/release_topic.h"
 
 namespace gw {
 namespace {
@@ -178,6 +179,146 @@ TEST_F(ReleasesTest, WhoDoesNotLeadFollowsTheStatus) {
   // Then the other one is gone, and this one goes on.
   TickFor(*follower, 31);
   EXPECT_EQ(One(*follower).phase, Phase::kPromoted);
+}
+
+// A leader and two that follow its status, which tell each other by topics.
+class ReleasesOfManyTest : public ReleasesTest {
+ protected:
+  static constexpr char kName[] = "default/r";
+
+  ReleasesOfManyTest() {
+    ServedRelease served = Served();
+    served.plan.steps = {{20, std::chrono::seconds(300), 0}, {50, std::chrono::seconds(300), 0}};
+    served.plan.criteria.error_rate = 0.05;
+    for (const char* file : {"a.json", "b.json", "c.json"}) {
+      all_.push_back(Make(file));
+      all_.back()->CountForLeader();
+      all_.back()->Set({served}, {kName});
+      topics_.push_back(std::make_unique<ReleaseTopic>(*all_.back()));
+    }
+    TickAll();
+    TickAll();
+  }
+  // What each has told is told to all others; the followers see what the leader has written.
+  void TickAll() {
+    clock_.Advance(std::chrono::seconds(1));
+    Exchange();
+    for (size_t i = 0; i < all_.size(); ++i) all_[i]->Tick(i == leader_);
+    all_[leader_]->Save();
+    const auto statuses = all_[leader_]->Statuses();
+    if (!statuses.contains(kName)) return;
+    const std::string status = kube::ToJson(statuses.at(kName));
+    for (size_t i = 0; i < all_.size(); ++i) {
+      if (i != leader_) all_[i]->SetStatus(kName, status);
+      if (i != leader_) all_[i]->Tick(false);
+    }
+  }
+  void Exchange() {
+    for (size_t from = 0; from < all_.size(); ++from) {
+      std::string bytes;
+      peers::MessageWriter writer(&bytes);
+      topics_[from]->Tell(clock_.Now(), false, &writer);
+      writer.End();
+      for (size_t to = 0; to < all_.size(); ++to) {
+        if (to != from) Hear(to, bytes);
+      }
+    }
+  }
+  void Hear(size_t gateway, std::string_view bytes) {
+    for (peers::Message message; !bytes.empty();) {
+      bool whole = false;
+      ASSERT_TRUE(peers::TakeMessage(&bytes, &message, &whole).ok() && whole);
+      ASSERT_TRUE(topics_[gateway]->Take(1, message.payload, clock_.Now()).ok());
+    }
+  }
+  // So many requests end at that gateway, a share of the candidate's with errors.
+  void Serve(size_t gateway, int each, int candidate_errors) {
+    const ReleaseInput input = all_[gateway]->inputs()->at(kName);
+    ASSERT_NE(input.weights.window, 0u) << gateway;
+    for (int i = 0; i < each; ++i) {
+      input.sink->AddAnswer(release::Version::kStable, input.weights.window, 0.1, 0.01,
+                            release::Finish::kStop);
+      if (i < candidate_errors) {
+        input.sink->AddError(release::Version::kCandidate, input.weights.window);
+      } else {
+        input.sink->AddAnswer(release::Version::kCandidate, input.weights.window, 0.1, 0.01,
+                              release::Finish::kStop);
+      }
+    }
+  }
+  std::string StableSamples() {
+    return One(*all_[leader_]).status.Find("stable")->Find("samples")->text;
+  }
+
+  size_t leader_ = 0;
+  std::vector<std::unique_ptr<Releases>> all_;
+  std::vector<std::unique_ptr<ReleaseTopic>> topics_;
+};
+
+TEST_F(ReleasesOfManyTest, TheOneThatLeadsJudgesByTheRequestsOfAll) {
+  for (size_t i = 0; i < all_.size(); ++i) Serve(i, 10, 0);
+  TickAll();
+  EXPECT_EQ(StableSamples(), "30");
+  TickAll();
+  EXPECT_EQ(StableSamples(), "30") << "once each";
+}
+
+TEST_F(ReleasesOfManyTest, WhatOnlyAFollowerSeesRollsBack) {
+  for (int second = 0; second < 30 && One(*all_[0]).phase == Phase::kProgressing; ++second) {
+    Serve(2, 20, 10);
+    TickAll();
+  }
+  for (const auto& each : all_) EXPECT_EQ(One(*each).phase, Phase::kRolledBack);
+}
+
+TEST_F(ReleasesOfManyTest, WhoBeginsToLeadHasItsOwnRequestsOnce) {
+  for (size_t i = 0; i < all_.size(); ++i) Serve(i, 10, 0);
+  TickAll();
+  Serve(1, 5, 0);
+  leader_ = 1;
+  for (size_t i = 0; i < all_.size(); ++i) all_[i]->Tick(i == leader_);
+  TickAll();
+  EXPECT_EQ(StableSamples(), "35") << "what the status had, and its own";
+  Serve(0, 7, 0);
+  TickAll();
+  EXPECT_EQ(StableSamples(), "42") << "of the one that led";
+}
+
+TEST_F(ReleasesOfManyTest, OtherWindowsAndOtherPlansAreLeftOut) {
+  const uint64_t window = all_[0]->inputs()->at(kName).weights.window;
+  release::VersionSamples one;
+  one.AddAnswer(0.1, 0.01, release::Finish::kStop);
+  all_[0]->AddSamples({kName, 0, {window + 1, one, one}});
+  all_[0]->AddSamples({kName, 7, {window, one, one}});
+  all_[0]->AddSamples({"default/other", 0, {window, one, one}});
+  all_[1]->AddSamples({kName, 0, {window, one, one}});
+  TickAll();
+  EXPECT_EQ(StableSamples(), "0");
+  all_[0]->AddSamples({kName, 0, {window, one, one}});
+  TickAll();
+  EXPECT_EQ(StableSamples(), "1");
+}
+
+TEST_F(ReleasesOfManyTest, WhatIsMalformedIsRefusedWithAReason) {
+  Serve(1, 3, 1);
+  clock_.Advance(std::chrono::seconds(1));
+  std::string bytes;
+  peers::MessageWriter writer(&bytes);
+  topics_[1]->Tell(clock_.Now(), false, &writer);
+  writer.End();
+  const std::string payload = bytes.substr(peers::kHeadBytes);
+  ASSERT_TRUE(topics_[0]->Take(1, payload, clock_.Now()).ok());
+  for (size_t length = 1; length < payload.size(); ++length) {
+    EXPECT_TRUE(
+        absl::IsInvalidArgument(topics_[0]->Take(1, payload.substr(0, length), clock_.Now())))
+        << length;
+  }
+  // More errors than requests.
+  std::string wrong = payload;
+  const size_t counts = 1 + std::string(kName).size() + 2;
+  wrong[counts] = 0;
+  wrong[counts + 1] = 5;
+  EXPECT_EQ(topics_[0]->Take(1, wrong, clock_.Now()).message(), "malformed samples: sums");
 }
 
 TEST_F(ReleasesTest, AStatusThatComesWithAnotherPlanIsFollowedToo) {

@@ -30,6 +30,7 @@
 #include "server/gateway_metrics.h"
 #include "server/peer_addresses.h"
 #include "server/process_metrics.h"
+#include "server/release_topic.h"
 #include "server/releases.h"
 #include "server/signals.h"
 #include "server/startup.h"
@@ -134,8 +135,9 @@ class ServerImpl final : public Server {
   Configurator configurator_;
   std::atomic<Phase> phase_{Phase::kStarting};
   TraceMetrics trace_metrics_{metrics_};
-  std::unique_ptr<TraceThread> traces_;       // nullptr: requests are not traced
+  std::unique_ptr<TraceThread> traces_;  // nullptr: requests are not traced
   std::optional<peers::TenantTopics> tenant_topics_;
+  ReleaseTopic release_topic_{releases_};
   std::unique_ptr<peers::PeerThread> peers_;  // nullptr: there are none
   FrontEnds front_ends_;
   const AdminSources pages_{options_, snapshots_, configurator_, releases_, front_ends_,
@@ -165,6 +167,7 @@ absl::Status ServerImpl::Start() {
   RegisterOtherNames(metrics_, options_.other_names);
   source_->AddMetrics(metrics_);
   releases_.Load();
+  if (options_.peers.on()) releases_.CountForLeader();
   configurator_.UseReleases(releases_);
   configurator_.Apply(loaded.change);
   pool_series_.Reconcile();
@@ -223,8 +226,9 @@ absl::Status ServerImpl::StartPeers() {
   for (int i = 0; i < WorkersOf(options_); ++i) news_.push_back(std::make_unique<PrefixNews>());
   tenant_topics_.emplace(configurator_.rate_meters(), configurator_.queues(), peer_metrics_,
                          options_.peers);
-  const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_,
-                                     tenant_topics_->all()};
+  std::vector<peers::CountedTopic> topics = tenant_topics_->all();
+  topics.push_back({release_topic_, peer_metrics_.sent_releases, peer_metrics_.dropped_releases});
+  const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_, topics};
   // Not the workers' seeds, which other gateways may have, too: by their ids they are told apart.
   ASSIGN_OR_RETURN(peers_, peers::PeerThread::Start(snapshots_, sources, peer_metrics_,
                                                     options_.peers, SeedFromSystem()));
