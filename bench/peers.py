@@ -3,7 +3,7 @@
 PENSTOCK=build/penstock python3 -B bench/peers.py [--gateways N] [--endpoints N] [--rate N]
 
 Gateways of one worker in front of the same simulated replicas, and a load at a steady rate, spread
-over them: conversations, whose prompts grow. Told is, for each gateway: of a core what the thread
+over them. Told is, for each gateway: of a core what the thread
 takes that speaks with its peers, the bytes that it sends and receives in a second, and how much
 more memory it has than as many gateways that know nothing of each other, whose prefix indexes have
 less to hold.
@@ -99,16 +99,15 @@ def running(work, count, shares, ips):
 
 
 def load(gateways, rate, seconds):
-    """Conversations at that rate over all of them; how many have been answered."""
-    each = rate / len(gateways)
-    rounds, answer_s = 6, 1
+    """Requests at that rate over all of them, whose prompts begin alike in groups."""
     processes = []
-    for gateway in gateways:
+    for number, gateway in enumerate(gateways):
         processes.append(subprocess.Popen(
             [PENSTOCK, "bench", "--target", f"http://{HOST}:{gateway.port}", "--model", MODEL,
-             "--workload", "multi-round-qa", "--users", str(int(each * answer_s * 4)), "--rounds",
-             str(rounds), "--qps", f"{each:.3f}", "--history-tokens", "1000", "--output-tokens",
-             "16", "--ignore-eos", "--warm-up", "0", "--duration", f"{seconds}s"],
+             "--workload", "shared-prefix", "--system-tokens", "200", "--question-tokens", "50",
+             "--groups", "50", "--prompts-per-group", "1000", "--seed", str(number + 1), "--qps",
+             f"{rate / len(gateways):.3f}", "--output-tokens", "8", "--ignore-eos", "--duration",
+             f"{seconds}s"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
     return processes
 
