@@ -132,7 +132,8 @@ GATEWAYS = [
     graph("Told to other gateways",
           [(rate("penstock_peer_sent_bytes_total", "what", "@G"), "{{what}}"),
            ("sum(rate(penstock_peer_received_bytes_total{@G}[@R]))", "heard")], "Bps",
-          "Sums, news of prefix indexes, and whole ones to gateways that are new."),
+          "Sums, tenants, releases, news of prefix indexes, and whole ones to gateways that are "
+          "new."),
     graph("Other gateways: lost",
           [(rate("penstock_peer_dropped_total", "what", "@G"), "not told: {{what}}"),
            (rate("penstock_peer_refused_total", "reason", "@G"), "refused: {{reason}}"),
