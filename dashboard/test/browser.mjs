@@ -39,7 +39,7 @@ async function startScene() {
   }
   const mock = await startMock({endpoints: 60});
   const scene = {ejected: 'qwen-1', silent: 'qwen-3', broken: 'HTTPRoute default/broken', brokenField: 'qwenn', pool: 'default/qwen', tenants: ['team-a', 'team-b'],
-    release: 'default/qwen-v2', changed: 'InferencePool default/qwen', added: 'number: 8000', removed: 'number: 8001', served: 'kind: InferencePool'};
+    release: 'default/qwen-v2', changed: 'InferencePool default/qwen', added: 'number: 8000', removed: 'number: 8001', served: 'kind: InferencePool', peers: [['gateway-b', /linked/], ['gateway-c', /silent/], ['not met yet', /unreachable/]]};
   return {...mock, scene, logs: () => ''};
 }
 
@@ -53,6 +53,9 @@ function viewsOf(scene) {
       await eventually('requests end', async () => Number.parseFloat(await page.locator('.tile', {hasText: 'Requests'}).locator('b').innerText()) > 0);
       await eventually('a chart has a text', async () => /p50 [\d.]+ m?s now/.test(await page.locator('.chart', {hasText: 'Time to first token'}).locator('[role=img]').getAttribute('aria-label')));
       await hasText(row(page, scene.pool), /ejected/);
+      const peers = page.locator('.table[aria-label=Peers]');
+      if (!scene.peers) return assert.equal(await peers.count(), 0, 'who is alone has no peers to show');
+      for (const [name, state] of scene.peers) await hasText(peers.locator('tbody tr', {hasText: name}), state);
     }},
     {name: 'endpoints', hash: '#/endpoints', text: ['KV cache'], see: async (page) => {
       await hasText(row(page, scene.ejected), /ejected/);

@@ -22,6 +22,7 @@ const COLUMNS = {
     'allowed', 'paused_until', 'silent_at', 'metrics_age_s'],
   queues: ['pool', 'priority', 'tenant', 'waiting', 'waiting_bytes', 'oldest_at', 'in_flight_requests', 'in_flight_tokens',
     'served_tokens', 'state'],
+  peers: ['name', 'address', 'state', 'error', 'heard_ago_ms', 'endpoints', 'in_flight', 'pending_prompt_tokens'],
   releases: ['release', 'about', 'phase', 'step', 'steps', 'candidate_percent', 'stable', 'candidate', 'text'],
   objects: ['kind', 'namespace', 'name', 'source', 'ok', 'why', 'conditions'],
   configurations: ['generation', 'changed_at', 'added', 'changed', 'removed', 'first', 'served'],
@@ -105,7 +106,7 @@ export class Fleet {
       pools: byName(pools, 'pool'), endpoints: byName(endpoints, 'address'),
       queues: byName([this.queueRow(1, 'team-a', 0), this.queueRow(0, 'team-a', waiting), this.queueRow(0, 'team-b', waiting * 2),
         this.queueRow(-1, 'batch', waiting * 3)], (row) => `${row.priority}${row.tenant}`),
-      releases: byName([this.releaseRow()], 'release'), objects: byName(this.objectRows(), 'name'),
+      peers: byName(this.peerRows(), 'address'), releases: byName([this.releaseRow()], 'release'), objects: byName(this.objectRows(), 'name'),
       configurations: byName(this.configurationRows(), 'generation'),
       totals: {1: {requests_per_s: sum('requests_per_s'), errors_per_s: sum('errors_per_s'), rejected_per_s: waiting / 20,
         prompt_tokens_per_s: sum('prompt_tokens_per_s'), completion_tokens_per_s: sum('completion_tokens_per_s'),
@@ -113,6 +114,17 @@ export class Fleet {
         tpot_ms_p50: pools[0].tpot_ms_p50, tpot_ms_p90: pools[0].tpot_ms_p90, tpot_ms_p99: pools[0].tpot_ms_p99,
         in_flight: sum('in_flight'), waiting: sum('waiting'), running: sum('running'), queued: waiting * 6}},
     };
+  }
+
+  peerRows() {
+    const met = {state: 'linked', error: null, endpoints: this.endpoints.length};
+    return [
+      {...met, name: 'gateway-b', address: '10.9.0.2:9910', heard_ago_ms: Math.round(this.chance() * 50), in_flight: Math.round(this.chance() * 40),
+        pending_prompt_tokens: Math.round(this.chance() * 20000)},
+      {...met, name: 'gateway-c', address: '10.9.0.3:9910', state: 'silent', heard_ago_ms: 700, in_flight: 0, pending_prompt_tokens: 0},
+      {name: null, address: '10.9.0.4:9910', state: 'unreachable', error: 'connect: refused', heard_ago_ms: null, endpoints: 0, in_flight: 0,
+        pending_prompt_tokens: 0},
+    ];
   }
 
   endpointRow(each) {

@@ -53,6 +53,7 @@ ProxyWorker::ProxyWorker(const Shared& shared, uint64_t seed, PrefixNews* news,
   environment_.tracing = shared.tracing;
   environment_.room = &waiting_room_;
   environment_.prefix_key = shared.prefix_key;
+  environment_.heard = shared.heard;
   environment_.prefix_news = news;
   // At 0 from the beginning: an alert on a series that is missing never fires.
   for (const std::string_view limit : kCountedLimits) environment_.metrics.LimitOf(limit);

@@ -59,6 +59,7 @@ class ProxyWorker {
     std::string_view served_field = {};     // of responses: which endpoint each is from
     const Tracing* tracing = nullptr;       // ExchangeEnvironment::tracing
     uint64_t prefix_key = 0;                // ExchangeEnvironment::prefix_key
+    const HeardGateways* heard = nullptr;   // ExchangeEnvironment::heard
   };
   // `news`: ExchangeEnvironment::prefix_news, of this worker alone.
   static absl::StatusOr<std::unique_ptr<ProxyWorker>> Start(const Shared& shared, uint64_t seed,

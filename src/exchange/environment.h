@@ -19,6 +19,7 @@
 #include "exchange/traced.h"
 #include "exchange/tried.h"
 #include "inference/parser.h"
+#include "pool/heard_gateways.h"
 #include "prefix/index.h"
 #include "prefix/news.h"
 #include "scheduling/profile.h"
@@ -60,6 +61,8 @@ struct ExchangeEnvironment {
   uint64_t prefix_key = 0;
   // Of what is inserted into the index, for other gateways; nullptr: there are none.
   PrefixNews* prefix_news = nullptr;
+  // Whose sums decisions go by, too; nullptr: there are never any.
+  const HeardGateways* heard = nullptr;
   // Of all workers; nullptr: responses are not followed.
   ResponseHomes* homes = nullptr;
   // Whom each request has to wait for before it is dispatched, and where it does; nullptr: nobody.

@@ -192,6 +192,7 @@ Decision Exchange::DecisionFor(size_t row) const {
 Step Exchange::ScheduleTry(TimePoint now) {
   const bool fresh = tried_->count == 0;
   const TimePoint began = env_.clock.Now();
+  if (env_.heard != nullptr) tried_->heard = env_.heard->At(now);
   const Step step = ScheduleInPool(now);
   tried_->deciding = tried_->deciding.value_or(Duration(0)) + (env_.clock.Now() - began);
   if (step.kind != Step::Kind::kRespond || routed_.Fallback() == nullptr) return step;

@@ -74,6 +74,8 @@ struct RequestRecord {
   // The chosen endpoint's weighted score of each scorer.
   std::vector<std::pair<std::string_view, float>> scores;
   int32_t in_flight_requests = 0;  // of our own there, before this one
+  int peers_heard = -1;            // other gateways whose sums it went by; below 0: it has none
+  double peers_oldest_ms = -1;     // how old the oldest of their last words was; below 0: none
   std::string_view limit;          // the last one that was reached, by its name
   // Of a pool with a queue; empty: it did not come there. "passed", "waited", "full", ...
   std::string_view queue_result;

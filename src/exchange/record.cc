@@ -229,6 +229,8 @@ void Exchange::FillRecord(Outcome outcome, int status, TimePoint now) {
   FillPhases();
   FillScores(tried_->decision, &record.scores);
   record.in_flight_requests = tried_->decision.in_flight_requests;
+  record.peers_heard = tried_->heard ? tried_->heard->count : -1;
+  record.peers_oldest_ms = record.peers_heard > 0 ? ToMillis(tried_->heard->oldest) : -1;
   FillLosers(tried_->decision, &record);
   FillLeftOut(tried_->decision.left_out, tried_->pair.decision.left_out, &record);
   tried_->notes.Fill(asked_.began, now, &record);

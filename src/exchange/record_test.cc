@@ -125,6 +125,27 @@ TEST_F(RecordTest, TheTimesOfAllDecisionsAreAddedUp) {
   EXPECT_EQ(End(Outcome::kClientLeft, 0).decision_us, 0);
 }
 
+TEST_F(RecordTest, TellsWhatWasHeardOfOtherGatewaysWhenItWasDecided) {
+  Begin();
+  Body();
+  EXPECT_EQ(End(Outcome::kClientLeft, 0).peers_heard, -1);
+  HeardGateways heard;
+  env_.heard = &heard;
+  Begin();
+  Body();
+  const RequestRecord alone = End(Outcome::kClientLeft, 0);
+  EXPECT_EQ(alone.peers_heard, 0);
+  EXPECT_EQ(alone.peers_oldest_ms, -1);
+  heard.Store(2, clock_.Now());
+  clock_.Advance(std::chrono::milliseconds(12));
+  Begin();
+  Body();
+  heard.Store(3, clock_.Now());  // behind the decision
+  const RequestRecord record = End(Outcome::kClientLeft, 0);
+  EXPECT_EQ(record.peers_heard, 2);
+  EXPECT_GE(record.peers_oldest_ms, 12);
+}
+
 TEST_F(RecordTest, TheBestThatLostAreToldBestFirst) {
   for (int i = 0; i < 5; ++i) pool_->pool.endpoints[i].state->in_flight_requests = 10 * (4 - i);
   Begin();

@@ -13,17 +13,19 @@
 #include "exchange/tries.h"
 #include "exchange/try_notes.h"
 #include "inference/body_edit.h"
+#include "pool/heard_gateways.h"
 #include "scheduling/profile.h"
 #include "snapshot/snapshot.h"
 
 namespace gw {
 
 struct Tried {
-  Decision decision;                 // of the endpoint whose answer is the client's
-  EndpointHold hold;                 // of that endpoint
-  Pair pair;                         // the other half, if there is one
-  BodyEdit body;                     // what is sent
-  std::optional<Duration> deciding;  // all decisions together; nullopt: there was none
+  Decision decision;                         // of the endpoint whose answer is the client's
+  EndpointHold hold;                         // of that endpoint
+  Pair pair;                                 // the other half, if there is one
+  BodyEdit body;                             // what is sent
+  std::optional<HeardGateways::Seen> heard;  // at the last decision; nullopt: there are none
+  std::optional<Duration> deciding;          // all decisions together; nullopt: there was none
   TimePoint dispatched;
   std::vector<uint32_t> slots;     // of endpoints that are not to be tried again
   std::vector<std::string> order;  // addresses that a gate keeps to, the best first; empty: any
@@ -41,6 +43,7 @@ struct Tried {
   // For the next request. REQUIRES: nothing is held
   void Reset() {
     decision = {};
+    heard.reset();
     deciding.reset();
     pair.Reset();
     body.Begin({});

@@ -110,8 +110,7 @@ class MeshImpl final : public Mesh {
     return peer != peers_.end() && peer->second.connection != nullptr;
   }
   bool IsDialled(const Dialler* dialler) const {
-    return std::any_of(dialled_.begin(), dialled_.end(),
-                       [&](const auto& each) { return each.second.get() == dialler; });
+    return std::ranges::any_of(dialled_, [&](const auto& e) { return e.second.get() == dialler; });
   }
   void Add(std::unique_ptr<Stream> stream, Dialler* dialler);
   absl::Status OnGreeting(Connection& connection, const Greeting& greeting);
@@ -129,6 +128,7 @@ class MeshImpl final : public Mesh {
   void TellIndex(Peer& peer);
   void AskForIndex();
   void Expire(TimePoint now);
+  std::string AddressOf(uint64_t id, const Peer& peer) const;
   void CountReceived(Connection& connection);
 
   EventLoop& loop_;
@@ -271,8 +271,8 @@ void MeshImpl::Remove(Connection& connection) {
     if (peer.connection == nullptr) peer.index_teller = nullptr;
   }
   CountReceived(connection);
-  const auto place = std::find_if(connections_.begin(), connections_.end(),
-                                  [&](const auto& each) { return each.get() == &connection; });
+  const auto place =
+      std::ranges::find(connections_, &connection, [](const auto& each) { return each.get(); });
   CHECK(place != connections_.end());
   loop_.FreeLater(std::move(*place));
   connections_.erase(place);
@@ -284,9 +284,8 @@ void MeshImpl::CountReceived(Connection& connection) {
 
 void MeshImpl::Tick() {
   const TimePoint now = loop_.now();
-  const bool alone = std::none_of(peers_.begin(), peers_.end(), [](const auto& each) {
-    return each.second.connection != nullptr;
-  });
+  const bool alone = std::ranges::none_of(
+      peers_, [](const auto& each) { return each.second.connection != nullptr; });
   tick_.Start(alone ? kAloneInterval : options_.gather);
   prefixes_.clear();
   Outbox::TakePrefixes(sources_.news, kPrefixBytesPerTick, &prefixes_);
@@ -421,6 +420,8 @@ void MeshImpl::TellPrefixes(Peer& peer, TimePoint now) {
 
 void MeshImpl::Expire(TimePoint now) {
   double silent = 0;
+  int heard = 0;
+  TimePoint oldest_word = now;
   for (auto it = peers_.begin(); it != peers_.end();) {
     Peer& peer = it->second;
     if (peer.view.Expire(now)) {
@@ -429,7 +430,12 @@ void MeshImpl::Expire(TimePoint now) {
       Log(LogLevel::kWarning, "Peer silent: its requests are no longer counted",
           {{"peer", peer.name}, {"address", peer.address}});
     }
-    if (peer.view.silent()) ++silent;
+    if (peer.view.silent()) {
+      ++silent;
+    } else if (peer.connection != nullptr) {
+      ++heard;
+      oldest_word = std::min(oldest_word, peer.view.heard());
+    }
     if (peer.connection != nullptr) CountReceived(*peer.connection);
     if (peer.connection != nullptr && now - peer.view.heard() > kDeadAfter &&
         now - peer.connection->began() > kDeadAfter) {
@@ -441,6 +447,14 @@ void MeshImpl::Expire(TimePoint now) {
     it = forget ? peers_.erase(it) : std::next(it);
   }
   metrics_.silent.Set(silent);
+  if (sources_.heard != nullptr) sources_.heard->Store(heard, oldest_word);
+}
+
+// A connection that the peer has made is from a port that means nothing.
+std::string MeshImpl::AddressOf(uint64_t id, const Peer& peer) const {
+  const auto found = std::ranges::find_if(
+      dialled_, [id](const auto& each) { return each.second->peer_id() == id; });
+  return found == dialled_.end() ? peer.address : found->first;
 }
 
 std::vector<PeerRow> MeshImpl::Rows() const {
@@ -448,7 +462,7 @@ std::vector<PeerRow> MeshImpl::Rows() const {
   for (const auto& [id, peer] : peers_) {
     PeerRow& row = rows.emplace_back();
     row.name = peer.name;
-    row.address = peer.address;
+    row.address = AddressOf(id, peer);
     row.state = peer.connection == nullptr ? "unreachable"
                 : peer.view.silent()       ? "silent"
                                            : "linked";

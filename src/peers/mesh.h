@@ -22,6 +22,7 @@
 #include "peers/options.h"
 #include "peers/outbox.h"
 #include "peers/topic.h"
+#include "pool/heard_gateways.h"
 #include "prefix/index.h"
 
 namespace gw::peers {
@@ -29,7 +30,7 @@ namespace gw::peers {
 // What is known of one other gateway, or of an address where one may be.
 struct PeerRow {
   std::string name;     // "" until it has greeted
-  std::string address;  // of the connection, or that is dialled
+  std::string address;  // that is dialled; where it alone dials us, of its connection
   std::string state;    // "linked", "silent", "unreachable"
   std::string error;    // why the last connection ended, or was not made
   Duration heard_ago{};
@@ -51,6 +52,7 @@ class Mesh {
     PrefixIndex& index;
     std::span<const std::unique_ptr<PrefixNews>> news;  // of each worker
     std::vector<CountedTopic> topics = {};
+    HeardGateways* heard = nullptr;  // where to say who is; nullptr: nowhere
   };
 
   // Listens. What it refers to outlives it. `seed`: of its id.

@@ -4,15 +4,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "net/stream.h"
+#include "peers/greeting.h"
+#include "peers/private_streams.h"
 #include "pool/endpoint_hold.h"
 
 namespace gw::peers {
@@ -27,10 +32,13 @@ constexpr char kAddress[] = "10.0.0.1:8000";
 // Tells one number each time that it was said, and all numbers in a whole.
 class Numbers final : public Topic {
  public:
+  static constexpr size_t kFloodBytes = size_t{60} << 10;
+
   explicit Numbers(uint8_t kind) : kind_(static_cast<Kind>(kind)) {}
   void Say(char number) { new_ += number; }
   Kind kind() const override { return kind_; }
   void Tell(TimePoint /*now*/, bool whole, MessageWriter* out) override {
+    for (int i = 0; i < floods; ++i) out->Entry(kind_, std::string(kFloodBytes, '.'));
     for (const char number : std::exchange(new_, {})) {
       out->Entry(kind_, std::string(1, number));
       all_ += number;
@@ -39,7 +47,7 @@ class Numbers final : public Topic {
   }
   absl::Status Take(uint64_t peer, std::string_view payload, TimePoint /*now*/) override {
     if (payload.starts_with('x')) return absl::InvalidArgumentError("there is no x");
-    heard[peer] += payload;
+    if (!payload.starts_with('.')) heard[peer] += payload;
     return absl::OkStatus();
   }
   void Forget(uint64_t peer, TimePoint /*now*/) override { heard.erase(peer); }
@@ -50,6 +58,7 @@ class Numbers final : public Topic {
     return text;
   }
   std::map<uint64_t, std::string> heard;
+  int floods = 0;  // so many long entries are told each time
 
  private:
   const Kind kind_;
@@ -59,7 +68,7 @@ class Numbers final : public Topic {
 
 struct Node {
   Node(EventLoop& loop, const std::string& name, const std::string& secret, uint64_t seed,
-       uint8_t topic = kOptionalKinds)
+       uint8_t topic = kOptionalKinds, size_t peers_max = 64)
       : numbers(topic),
         index({.bytes_max = 2u << 20,
                .names_bytes_max = 1u << 18,
@@ -69,10 +78,11 @@ struct Node {
     news.push_back(std::make_unique<PrefixNews>(1 << 12));
     endpoint.address = kAddress;
     endpoint.state = table.Get(kAddress);
-    PeerOptions options{.listen = "127.0.0.1:0", .secret = secret, .name = name};
+    PeerOptions options{
+        .listen = "127.0.0.1:0", .secret = secret, .name = name, .peers_max = peers_max};
     const std::vector<CountedTopic> topics = {
         {numbers, metrics.sent_prefixes, metrics.dropped_prefixes}};
-    auto made = Mesh::New(loop, {table, index, news, topics}, metrics, options, seed);
+    auto made = Mesh::New(loop, {table, index, news, topics, &heard}, metrics, options, seed);
     EXPECT_TRUE(made.ok()) << made.status();
     mesh = *std::move(made);
     mesh->SetEndpoints({{kAddress, endpoint.state}});
@@ -89,19 +99,70 @@ struct Node {
   EndpointTable table;
   PrefixIndex index;
   std::vector<std::unique_ptr<PrefixNews>> news;
+  HeardGateways heard;
   Endpoint endpoint;
   Numbers numbers;
   std::unique_ptr<Mesh> mesh;
+};
+
+// Who knows the secret and says what a test says: of another version, or one that hangs.
+class Stranger final : private StreamObserver {
+ public:
+  Stranger(EventLoop& loop, const SocketAddress& address) {
+    auto made = PrivateStreams::New(loop, {.listen = "127.0.0.1:0", .secret = kSecret}, metrics_,
+                                    [](std::unique_ptr<Stream>) {});
+    EXPECT_TRUE(made.ok()) << made.status();
+    streams_ = *std::move(made);
+    attempt_ = streams_->Dial(address, [this](absl::StatusOr<std::unique_ptr<Stream>> stream) {
+      EXPECT_TRUE(stream.ok()) << stream.status();
+      stream_ = *std::move(stream);
+      stream_->set_observer(this);
+    });
+  }
+
+  bool connected() const { return stream_ != nullptr; }
+  void Greet(const Greeting& greeting) {
+    std::string text;
+    WriteGreeting(greeting, &text);
+    const iovec part{text.data(), text.size()};
+    EXPECT_EQ(stream_->Write({&part, 1}).bytes, text.size());
+  }
+  // From then on; before that nothing is taken.
+  void Read() {
+    reads_ = true;
+    OnReadable();
+  }
+  const std::string& received() const { return received_; }
+
+ private:
+  void OnReadable() override {
+    std::array<char, 16384> buffer;
+    while (reads_) {
+      const IoResult result = stream_->Read(buffer);
+      received_.append(buffer.data(), result.bytes);
+      if (result.state != IoState::kOk) return;
+    }
+  }
+  void OnWritable() override {}
+
+  MetricRegistry registry_;
+  PeerMetrics metrics_{registry_};
+  std::unique_ptr<PrivateStreams> streams_;
+  std::unique_ptr<PrivateStreams::Attempt> attempt_;
+  std::unique_ptr<Stream> stream_;
+  bool reads_ = false;
+  std::string received_;
 };
 
 class Meshes : public ::testing::Test {
  protected:
   Meshes() : loop_(*EventLoop::New()) {}
 
-  Node& Add(const std::string& secret = kSecret, uint8_t topic = kOptionalKinds) {
+  Node& Add(const std::string& secret = kSecret, uint8_t topic = kOptionalKinds,
+            size_t peers_max = 64) {
     const auto number = nodes_.size();
     nodes_.push_back(std::make_unique<Node>(*loop_, "gateway-" + std::to_string(number), secret,
-                                            number + 1, topic));
+                                            number + 1, topic, peers_max));
     return *nodes_.back();
   }
   // Each is given all, itself too.
@@ -116,6 +177,11 @@ class Meshes : public ::testing::Test {
       ASSERT_LT(RealClock().Now(), deadline) << "the condition was not met in time";
       loop_->RunOnce(milliseconds(20));
     }
+  }
+  // Why it has no peer at the one address that it dials.
+  static std::string ErrorOf(const Node& node) {
+    const std::vector<PeerRow> rows = node.mesh->Rows();
+    return rows.empty() ? "" : rows[0].error;
   }
   bool AllLinked() const {
     for (const auto& node : nodes_) {
@@ -291,6 +357,97 @@ TEST_F(Meshes, WhoSpeaksSomethingElseGetsNoFurther) {
   stream->Write({&part, 1});
   RunUntil([&] { return node.metrics.refused_handshake.value() == 1; });
   EXPECT_TRUE(node.mesh->Rows().empty());
+}
+
+TEST_F(Meshes, WhoSpeaksAnotherVersionIsToldSo) {
+  Node& node = Add();
+  Node& other = Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  Stranger newer(*loop_, node.mesh->local());
+  RunUntil([&] { return newer.connected(); });
+  newer.Greet({.version = Greeting::kVersion + 1, .id = 77, .name = "newer"});
+  newer.Read();
+  RunUntil(
+      [&] { return newer.received().find("it speaks version 2 and not 1") != std::string::npos; });
+  EXPECT_EQ(node.metrics.refused_version.value(), 1u);
+  EXPECT_EQ(node.metrics.refused_message.value(), 0u);
+  EXPECT_EQ(node.linked(), 1);
+  EXPECT_EQ(other.linked(), 1);
+}
+
+TEST_F(Meshes, OnePeerTooManyIsRefusedAndTheOthersStay) {
+  Node& node = Add(kSecret, kOptionalKinds, /*peers_max=*/1);
+  Node& first = Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  EXPECT_EQ(node.metrics.peers_limit.value(), 0u);
+  Node& second = Add();
+  second.mesh->SetAddresses({node.mesh->local()});
+  RunUntil([&] { return node.metrics.peers_limit.value() > 0; });
+  RunUntil([&] { return ErrorOf(second).find("more than 1 peers") != std::string::npos; });
+  EXPECT_EQ(second.linked(), 0);
+  EXPECT_EQ(node.linked(), 1);
+  first.numbers.Say('1');
+  RunUntil([&] { return node.numbers.Heard().starts_with("1"); });
+}
+
+TEST_F(Meshes, WhatAPeerDoesNotTakeIsDroppedAndTheOthersAreTold) {
+  Node& node = Add();
+  Node& other = Add();
+  Introduce();
+  RunUntil([&] { return AllLinked(); });
+  Stranger hangs(*loop_, node.mesh->local());
+  RunUntil([&] { return hangs.connected(); });
+  hangs.Greet({.id = 77, .name = "hangs"});
+  RunUntil([&] { return node.linked() == 2; });
+  node.numbers.floods = 8;
+  RunUntil([&] { return node.metrics.waiting_limit.value() > 0; });
+  node.numbers.floods = 0;
+  EXPECT_GT(node.metrics.dropped_prefixes.value(), 0u) << "that counter is the topic's here";
+  node.numbers.Say('1');
+  RunUntil([&] { return other.numbers.Heard().find('1') != std::string::npos; });
+  // It is told all anew when it takes it again.
+  hangs.Read();
+  RunUntil([&] { return hangs.received().find("all:1") != std::string::npos; });
+  EXPECT_EQ(node.metrics.refused_message.value(), 0u);
+}
+
+TEST_F(Meshes, SaysHowManyAreHeardAndSinceWhen) {
+  Node& node = Add();
+  EXPECT_EQ(node.heard.At(loop_->now()).count, 0);
+  Add();
+  Add();
+  Introduce();
+  RunUntil([&] { return AllLinked() && node.heard.At(loop_->now()).count == 2; });
+  nodes_.pop_back();
+  RunUntil([&] { return node.heard.At(loop_->now()).count == 1; });
+  const TimePoint later = loop_->now() + seconds(3);
+  EXPECT_GE(node.heard.At(later).oldest, seconds(3)) << "nobody has spoken since";
+  EXPECT_EQ(node.heard.At(TimePoint{}).oldest, Duration(0));
+}
+
+// Of two that dial each other one has made the connection; at the other it is from some port.
+TEST_F(Meshes, ShowsTheAddressThatIsDialledWhoeverHasMadeTheConnection) {
+  for (int i = 0; i < 3; ++i) Add();
+  std::set<std::string> dialled;
+  for (const auto& node : nodes_) dialled.insert(node->mesh->local().ToString());
+  const auto shown = [&](const Node& node) {
+    const std::vector<PeerRow> rows = node.mesh->Rows();
+    return std::count_if(rows.begin(), rows.end(),
+                         [&](const PeerRow& row) { return dialled.contains(row.address); });
+  };
+  Introduce();
+  RunUntil([&] {
+    return std::all_of(nodes_.begin(), nodes_.end(),
+                       [&](const auto& node) { return node->linked() == 2 && shown(*node) == 2; });
+  });
+  // Whom it does not dial it knows by their connections alone.
+  Node& passive = Add();
+  for (const auto& node : nodes_) node->mesh->SetAddresses({passive.mesh->local()});
+  passive.mesh->SetAddresses({});
+  RunUntil([&] { return passive.linked() == 3; });
+  EXPECT_EQ(shown(passive), 0);
 }
 
 TEST_F(Meshes, AShortSecretIsRefusedAtTheStart) {

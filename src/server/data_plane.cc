@@ -28,7 +28,7 @@ class DataPlane final : public FrontEnd {
  public:
   DataPlane(const ServerOptions& options, const SnapshotStore& snapshots, PrefixIndex& index,
             MetricRegistry& metrics, HeldBytes& held, const HandedSockets& handed,
-            const Tracing* tracing, const PrefixSharing& sharing)
+            const Tracing* tracing, const PeerSharing& sharing)
       : options_(options),
         news_(sharing.news),
         snapshots_(snapshots),
@@ -47,7 +47,8 @@ class DataPlane final : public FrontEnd {
                 .selection_field = options.endpoint_selection_header,
                 .served_field = options.served_endpoint_header,
                 .tracing = tracing,
-                .prefix_key = sharing.key} {}
+                .prefix_key = sharing.key,
+                .heard = sharing.heard} {}
 
   absl::Status Start() override {
     const int count = WorkersOf(options_);
@@ -220,10 +221,12 @@ void DataPlane::Explain(const Snapshot& snapshot, ListenErrors errors) {
 }  // namespace
 
 // Names of prompts are the same in all gateways that share them, and in a log whoever wrote it.
-PrefixSharing SharingOf(const ServerOptions& options,
-                        std::span<const std::unique_ptr<PrefixNews>> news) {
-  PrefixSharing sharing{.news = news};
+PeerSharing SharingOf(const ServerOptions& options,
+                      std::span<const std::unique_ptr<PrefixNews>> news,
+                      const HeardGateways& heard) {
+  PeerSharing sharing{.news = news};
   if (options.peers.on()) {
+    sharing.heard = &heard;
     sharing.key = NumberFromSecret(options.peers.secret, "names of prompts' blocks");
   } else if (!options.log_prompt_blocks) {
     sharing.key = Random(*options.seed).Next();
@@ -234,7 +237,7 @@ PrefixSharing SharingOf(const ServerOptions& options,
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
                                        const HandedSockets& handed, const Tracing* tracing,
-                                       const PrefixSharing& sharing) {
+                                       const PeerSharing& sharing) {
   return std::make_unique<DataPlane>(options, snapshots, index, metrics, held, handed, tracing,
                                      sharing);
 }

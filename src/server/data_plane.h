@@ -20,18 +20,20 @@ namespace gw {
 // Everything referred to outlives it. `tracing`: nullptr: requests are not traced. REQUIRES:
 // options.seed
 // What workers do for other gateways.
-struct PrefixSharing {
+struct PeerSharing {
   uint64_t key = 0;  // ExchangeEnvironment::prefix_key
   // Of each worker, or empty: there are none.
   std::span<const std::unique_ptr<PrefixNews>> news = {};
+  const HeardGateways* heard = nullptr;  // ExchangeEnvironment::heard
 };
 
-PrefixSharing SharingOf(const ServerOptions& options,
-                        std::span<const std::unique_ptr<PrefixNews>> news);
+PeerSharing SharingOf(const ServerOptions& options,
+                      std::span<const std::unique_ptr<PrefixNews>> news,
+                      const HeardGateways& heard);
 
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
                                        const HandedSockets& handed, const Tracing* tracing,
-                                       const PrefixSharing& sharing);
+                                       const PeerSharing& sharing);
 
 }  // namespace gw

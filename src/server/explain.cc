@@ -87,8 +87,8 @@ std::string TriesText(const RequestRecord& record) {
     out += fmt::format("  try {} at {:.2f} ms: {} ({})", i + 1, told.began_ms, told.endpoint_name,
                        told.endpoint);
     if (!told.prefill_name.empty()) out += fmt::format(", prefill at {}", told.prefill_name);
-    out += fmt::format(", {} in flight there, took {:.2f} ms", told.in_flight_requests,
-                       told.took_ms);
+    out +=
+        fmt::format(", {} in flight there, took {:.2f} ms", told.in_flight_requests, told.took_ms);
     if (!told.reason.empty()) out += fmt::format(", failed: {}", told.reason);
     if (!told.detail.empty()) out += fmt::format(" ({})", told.detail);
     out += '\n';
@@ -96,6 +96,14 @@ std::string TriesText(const RequestRecord& record) {
   if (record.try_count == RequestRecord::kTriesMax)
     out += "  (of further tries the last is told)\n";
   return out;
+}
+
+// Whose requests the numbers in flight are, beside those of this gateway.
+std::string PeersText(const RequestRecord& record) {
+  if (record.peers_heard < 0) return "";
+  if (record.peers_heard == 0) return "  peers: none heard\n";
+  return fmt::format("  peers: {} heard, the oldest word {:.0f} ms old\n", record.peers_heard,
+                     record.peers_oldest_ms);
 }
 
 // Why the last try went where it went.
@@ -121,6 +129,7 @@ std::string DecisionText(const RequestRecord& record) {
     }
     out += '\n';
   }
+  out += PeersText(record);
   if (record.disaggregation == "prefill-decode") {
     out += fmt::format("  prefill half at {} ({}), chosen from {}, {}\n", record.prefill_name,
                        record.prefill_endpoint, record.prefill_candidates,
@@ -302,6 +311,8 @@ Document ExplainDocument(const RequestRecord& record) {
       .Set("completion_tokens", OrNull(record.completion_tokens))
       .Set("tokens_estimated", record.tokens_estimated)
       .Set("own_in_flight", record.in_flight_requests)
+      .Set("peers_heard", OrNull(int64_t{record.peers_heard}))
+      .Set("peers_oldest_ms", OrNull(record.peers_oldest_ms))
       .Set("limit", record.limit)
       .Set("session", record.session)
       .Set("queue_result", record.queue_result)

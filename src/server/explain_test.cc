@@ -92,6 +92,20 @@ TEST(ExplainText, TellsWhereARequestWentAndWhy) {
       "  tokens: prompt 7, completion 3\n");
 }
 
+TEST(ExplainText, TellsWhichPeersTheDecisionWentBy) {
+  RequestRecord record = Answered();
+  EXPECT_THAT(ExplainText(record), Not(HasSubstr("peers")));
+  EXPECT_THAT(ExplainDocument(record).ToCompactJson(),
+              HasSubstr(R"("peers_heard":null,"peers_oldest_ms":null)"));
+  record.peers_heard = 0;
+  EXPECT_THAT(ExplainText(record), HasSubstr("  peers: none heard\n"));
+  record.peers_heard = 2;
+  record.peers_oldest_ms = 12.25;
+  EXPECT_THAT(ExplainText(record), HasSubstr("  peers: 2 heard, the oldest word 12 ms old\n"));
+  EXPECT_THAT(ExplainDocument(record).ToCompactJson(),
+              HasSubstr(R"("peers_heard":2,"peers_oldest_ms":12.25)"));
+}
+
 TEST(ExplainText, WhatARequestDidNotComeToIsNotTold) {
   RequestRecord record;
   record.request_id = "r2";

@@ -127,6 +127,7 @@ class ServerImpl final : public Server {
   PrefixIndex index_;
   std::vector<std::unique_ptr<PrefixNews>> news_;  // of each worker, for peers
   peers::PeerMetrics peer_metrics_{metrics_};
+  HeardGateways heard_;
   HeldBytes held_{options_.dataplane.held_bytes_max};
   const std::unique_ptr<TicketKeys> tickets_ = TicketKeys::New(RealClock());
   SnapshotStore snapshots_;
@@ -228,7 +229,7 @@ absl::Status ServerImpl::StartPeers() {
                          options_.peers);
   std::vector<peers::CountedTopic> topics = tenant_topics_->all();
   topics.push_back({release_topic_, peer_metrics_.sent_releases, peer_metrics_.dropped_releases});
-  const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_, topics};
+  const peers::Mesh::Sources sources{configurator_.endpoints(), index_, news_, topics, &heard_};
   // Not the workers' seeds, which other gateways may have, too: by their ids they are told apart.
   ASSIGN_OR_RETURN(peers_, peers::PeerThread::Start(snapshots_, sources, peer_metrics_,
                                                     options_.peers, SeedFromSystem()));
@@ -240,7 +241,7 @@ absl::Status ServerImpl::StartPeers() {
 absl::Status ServerImpl::StartFrontEnds() {
   const Tracing* const tracing = traces_ == nullptr ? nullptr : &traces_->tracing();
   front_ends_.push_back(NewDataPlane(options_, snapshots_, index_, metrics_, held_, handed_,
-                                     tracing, SharingOf(options_, news_)));
+                                     tracing, SharingOf(options_, news_, heard_)));
   for (const auto& front_end : front_ends_) RETURN_IF_ERROR(front_end->Start());
   return absl::OkStatus();
 }

@@ -171,6 +171,34 @@ class LinkTest(PeersTest):
                                            "ERROR"])
         self.assertEqual(sorted(line.split()[0] for line in told[1:]), ["b", "c"])
 
+    def test_whoever_made_the_connection_a_peer_has_the_address_that_is_dialled(self):
+        gateways = self.three(self.sim_pool(1, "DEFAULT"))
+        self.wait_settled(gateways)
+        for gateway in gateways:
+            dialled = sorted(f"{g.address}:{self.peer_port}" for g in gateways if g is not gateway)
+            eventually(lambda g=gateway, d=dialled: sorted(
+                row["address"] for row in self.rows(g)) == d, "the addresses")
+
+    def test_a_decision_says_whom_it_had_heard(self):
+        gateways = self.three(self.sim_pool(2, "DEFAULT"))
+        self.wait_settled(gateways)
+
+        def explained(gateway, *form):
+            self.assertEqual(gateway.chat(max_tokens=3).status, 200)
+            return subprocess.run(
+                [penstock(), "explain", "--last", *form, "--admin",
+                 f"{gateway.address}:{gateway.admin_port}"], check=True, stdout=subprocess.PIPE,
+                text=True).stdout
+        # One that could not say a word in time is not heard.
+        told = eventually(lambda: (found := json.loads(explained(gateways[0], "-o", "json")))
+                          ["peers_heard"] == 2 and found, "both are heard")
+        self.assertGreaterEqual(told["peers_oldest_ms"], 0)
+        self.assertRegex(explained(gateways[0]),
+                         r"\n  peers: (\d heard, the oldest word \d+ ms old|none heard)\n")
+        alone = self.gateway(self.sim_pool(1, "DEFAULT"))
+        self.assertNotIn("peers", explained(alone))
+        self.assertIsNone(json.loads(explained(alone, "-o", "json"))["peers_heard"])
+
     def test_another_secret_is_refused_and_both_go_on_serving(self):
         objects = self.sim_pool(2, "DEFAULT")
         gateways = [self.peer(0, objects), self.peer(1, objects, secret=SECRET[::-1])]

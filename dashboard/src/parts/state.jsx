@@ -22,6 +22,8 @@ const LOOKS = {
   room: ['disc', 'ok'], reserved: ['diamond', 'info'], saturated: ['bars', 'warn'], ceiling: ['square', 'warn'],
   // of pools
   serving: ['disc', 'ok'], degraded: ['half', 'warn'], unservable: ['triangle', 'bad'], 'not in use': ['triangle', 'bad'],
+  // of peers
+  linked: ['disc', 'ok'], unreachable: ['triangle', 'bad'],
   // of the gateway
   starting: ['ring', 'info'], draining: ['half', 'warn'],
   // of the feed

@@ -27,6 +27,7 @@ export function Overview() {
       <Tiles of={totals} isPool={pool !== ''} />
       {series ? <Charts series={series} windowS={Number(last) || 300} isPool={pool !== ''} /> : <Empty>No history of this pool is kept.</Empty>}
       <Pools />
+      <Peers />
       <Gateway />
     </>
   );
@@ -143,6 +144,27 @@ function Pools() {
     <Panel title="Pools" aside={`${rows.length}`}>
       <Table label="Pools" columns={POOL_COLUMNS} rows={rows} standard="pool" keyOf={(row) => row.pool} empty="No pool is configured."
         hrefOf={(row) => formatAddress({path: ['endpoints'], query: {pool: row.pool}})} />
+    </Panel>
+  );
+}
+
+const PEER_COLUMNS = [
+  {key: 'name', label: 'Peer', width: 12, grows: true, cell: (row) => row.name ?? <span class="dim">not met yet</span>},
+  {key: 'address', label: 'Address', width: 12},
+  {key: 'state', label: 'State', width: 9, title: (row) => row.error ?? '', cell: (row) => <State word={row.state} text={row.state} />},
+  {key: 'heard_ago_ms', label: 'Heard', width: 6, number: true, cell: (row) => ms(row.heard_ago_ms), hint: 'how long ago; 50 ms is usual when there is nothing to say'},
+  {key: 'in_flight', label: 'In flight', width: 5.5, number: true, cell: (row) => count(row.in_flight), hint: 'requests that it has at endpoints that this gateway has, too'},
+  {key: 'pending_prompt_tokens', label: 'Pending', width: 6, number: true, cell: (row) => count(row.pending_prompt_tokens), hint: 'prompt tokens there that are yet to be computed'},
+  {key: 'error', label: 'Why not', width: 16, cell: (row) => row.error ?? ''},
+];
+
+/** Other gateways of the same endpoints; a gateway that is alone has none to show. */
+function Peers() {
+  const peers = store.table('peers').list();
+  if (peers.length === 0) return null;
+  return (
+    <Panel title="Peers" aside={`${peers.filter((row) => row.state === 'linked').length} of ${peers.length} linked`}>
+      <Table label="Peers" columns={PEER_COLUMNS} rows={inOrder(peers, PEER_COLUMNS, 'name', 'peers')} standard="name" sortName="peers" />
     </Panel>
   );
 }

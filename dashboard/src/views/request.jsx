@@ -139,6 +139,9 @@ function Scores({told}) {
               {names.map((name) => <td key={name} class="number">{(row.scores[name] ?? 0).toFixed(3)}</td>)}
             </tr>))}</tbody>
         </table></div></>}
+      {told.peers_heard !== null && told.peers_heard !== undefined && <p class="dim">
+        {told.peers_heard === 0 ? 'No peer was heard: in flight are this gateway\'s own requests.' :
+          `In flight are those of ${count(told.peers_heard)} peer${told.peers_heard === 1 ? '' : 's'}, too: the oldest word ${ms(told.peers_oldest_ms)} old.`}</p>}
       {(told.pushed_back ?? []).length > 0 && <>
         <h3>Not asked, as they had pushed back</h3>
         <ul class="plain">{told.pushed_back.map((each) => (

@@ -55,8 +55,8 @@ GatewayFeed::GatewayFeed(const AdminSources& sources, const Clock& clock)
 void GatewayFeed::Begin() {
   wall_.emplace(clock_);
   window_.Clear();
-  for (FeedTable* table :
-       {&pools_, &endpoints_, &totals_, &queues_, &releases_, &objects_, &configurations_}) {
+  for (FeedTable* table : {&pools_, &endpoints_, &totals_, &queues_, &peers_, &releases_, &objects_,
+                           &configurations_}) {
     table->Clear();
   }
   status_version_.reset();
@@ -102,8 +102,8 @@ FeedMessage GatewayFeed::Whole() {
   auto message = std::make_shared<std::string>(
       fmt::format("event: state\ndata: {{\"at\":{},\"gateway\":{},\"tables\":{{",
                   wall_->UnixMillis(now_), gateway_));
-  for (const FeedTable* table :
-       {&totals_, &pools_, &endpoints_, &queues_, &releases_, &objects_, &configurations_}) {
+  for (const FeedTable* table : {&totals_, &pools_, &endpoints_, &queues_, &peers_, &releases_,
+                                 &objects_, &configurations_}) {
     table->AppendWhole(message.get());
   }
   message->append("},\"requests\":{\"columns\":");
@@ -121,13 +121,13 @@ void GatewayFeed::Look(std::string* tables) {
   now_ = clock_.Now();
   window_.Add(now_, sources_.metrics, *snapshot);
   const LiveSources live{*snapshot, window_, now_, *wall_};
-  for (FeedTable* table : {&pools_, &endpoints_, &totals_, &queues_, &releases_}) table->Begin();
+  const auto live_tables = {&totals_, &pools_, &endpoints_, &queues_, &peers_, &releases_};
+  for (FeedTable* table : live_tables) table->Begin();
   PutLive(live, &pools_, &endpoints_, &totals_);
   PutQueues(live, &queues_);
+  if (sources_.peers != nullptr) PutPeers(sources_.peers->Rows(), &peers_);
   PutReleases(sources_.releases.Look(), &releases_);
-  for (FeedTable* table : {&totals_, &pools_, &endpoints_, &queues_, &releases_}) {
-    table->End(tables);
-  }
+  for (FeedTable* table : live_tables) table->End(tables);
   LookAtObjects(tables);
 }
 

@@ -50,6 +50,7 @@ class GatewayFeed final : public AdminFeed {
   FeedTable endpoints_{"endpoints", EndpointColumns()};
   FeedTable totals_{"totals", TotalColumns()};
   FeedTable queues_{"queues", QueueRowColumns()};
+  FeedTable peers_{"peers", PeerRowColumns()};
   FeedTable releases_{"releases", ReleaseColumns()};
   FeedTable objects_{"objects", ObjectColumns()};
   FeedTable configurations_{"configurations", ConfigurationColumns()};

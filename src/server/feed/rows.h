@@ -12,6 +12,7 @@
 #include "api/conditions.h"
 #include "base/clock.h"
 #include "exchange/history.h"
+#include "peers/mesh.h"
 #include "server/config_history.h"
 #include "server/feed/feed_table.h"
 #include "server/feed/totals.h"
@@ -49,6 +50,9 @@ void PutLive(const LiveSources& sources, FeedTable* pools, FeedTable* endpoints,
 
 std::span<const std::string_view> QueueRowColumns();
 void PutQueues(const LiveSources& sources, FeedTable* queues);
+
+std::span<const std::string_view> PeerRowColumns();
+void PutPeers(const std::vector<peers::PeerRow>& peers, FeedTable* table);
 
 std::span<const std::string_view> ReleaseColumns();
 void PutReleases(const std::vector<ReleaseView>& releases, FeedTable* table);

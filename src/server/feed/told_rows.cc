@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "server/document.h"
 #include "server/feed/rows.h"
 
@@ -9,6 +11,9 @@ namespace {
 constexpr std::string_view kReleaseColumns[] = {"release", "about",     "phase",
                                                 "step",    "steps",     "candidate_percent",
                                                 "stable",  "candidate", "text"};
+constexpr std::string_view kPeerColumns[] = {
+    "name",         "address",   "state",     "error",
+    "heard_ago_ms", "endpoints", "in_flight", "pending_prompt_tokens"};
 constexpr std::string_view kObjectColumns[] = {"kind", "namespace", "name",      "source",
                                                "ok",   "why",       "conditions"};
 constexpr std::string_view kConfigurationColumns[] = {
@@ -82,6 +87,23 @@ void AddReached(Cells* cells, int64_t value) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> PeerRowColumns() { return kPeerColumns; }
+
+void PutPeers(const std::vector<peers::PeerRow>& peers, FeedTable* table) {
+  for (size_t i = 0; i < peers.size(); ++i) {
+    const peers::PeerRow& peer = peers[i];
+    // Neither name nor address is unique: one that was started again is another one.
+    Cells cells;
+    cells.TextOrNull(peer.name).Text(peer.address).Text(peer.state).TextOrNull(peer.error);
+    const double heard_ago_ms = peer.name.empty() ? std::nan("") : ToMillis(peer.heard_ago);
+    table->Put(std::to_string(i), cells.Number(heard_ago_ms)
+                                      .Number(static_cast<int64_t>(peer.endpoints))
+                                      .Number(int64_t{peer.sums.requests})
+                                      .Number(peer.sums.pending_tokens)
+                                      .Take());
+  }
+}
 
 std::span<const std::string_view> ReleaseColumns() { return kReleaseColumns; }
 std::span<const std::string_view> ObjectColumns() { return kObjectColumns; }
