@@ -130,7 +130,7 @@ TEST_F(RecordTest, TellsWhatWasHeardOfOtherGatewaysWhenItWasDecided) {
   Body();
   EXPECT_EQ(End(Outcome::kClientLeft, 0).peers_heard, -1);
   HeardGateways heard;
-  env_.heard = &heard;
+  environment_.heard = &heard;
   Begin();
   Body();
   const RequestRecord alone = End(Outcome::kClientLeft, 0);

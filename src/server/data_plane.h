@@ -8,6 +8,7 @@
 #include "dataplane/held_bytes.h"
 #include "exchange/traced.h"
 #include "net/handed_sockets.h"
+#include "pool/heard_gateways.h"
 #include "prefix/index.h"
 #include "prefix/news.h"
 #include "server/front_end.h"
@@ -17,8 +18,6 @@
 
 namespace gw {
 
-// Everything referred to outlives it. `tracing`: nullptr: requests are not traced. REQUIRES:
-// options.seed
 // What workers do for other gateways.
 struct PeerSharing {
   uint64_t key = 0;  // ExchangeEnvironment::prefix_key
@@ -31,6 +30,8 @@ PeerSharing SharingOf(const ServerOptions& options,
                       std::span<const std::unique_ptr<PrefixNews>> news,
                       const HeardGateways& heard);
 
+// Everything referred to outlives it. `tracing`: nullptr: requests are not traced. REQUIRES:
+// options.seed
 std::unique_ptr<FrontEnd> NewDataPlane(const ServerOptions& options, const SnapshotStore& snapshots,
                                        PrefixIndex& index, MetricRegistry& metrics, HeldBytes& held,
                                        const HandedSockets& handed, const Tracing* tracing,
