@@ -10,10 +10,14 @@ namespace {
 
 constexpr double kSecondsMin = 1e-6;
 constexpr double kSecondsMax = 1e6;
+// Above the absolute value of either's logarithm.
+constexpr double kLogMax = 14;
 
 bool IsSaneMoments(const LogMoments& moments) {
-  return moments.count >= 0 && std::isfinite(moments.sum) && std::isfinite(moments.sum_squares) &&
-         moments.sum_squares >= 0;
+  const auto n = static_cast<double>(moments.count);
+  // Written so that what is not a number is none.
+  return n >= 0 && std::abs(moments.sum) <= n * kLogMax && moments.sum_squares >= 0 &&
+         moments.sum_squares <= n * kLogMax * kLogMax;
 }
 
 }  // namespace

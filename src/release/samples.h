@@ -52,7 +52,7 @@ struct VersionSamples {
   // `tpot_s` is unset of an answer of one token, `finish` of one that does not say it.
   void AddAnswer(double ttft_s, std::optional<double> tpot_s, std::optional<Finish> finish);
   void Merge(const VersionSamples& other);
-  // Whether it can have come of Add and Merge: a file may say anything.
+  // Whether it can have come of Add and Merge: a file, or a peer, may say anything.
   bool IsSane() const;
 
   bool operator==(const VersionSamples&) const = default;

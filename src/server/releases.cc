@@ -216,6 +216,8 @@ void Releases::Tick(bool leads) {
     const MutexLock lock(mutex_);
     leads_ = leads;
     another_leads_ = another_leads;
+    // What was told to one that leads no longer its successor may have heard as well.
+    if (!leads) ForgetElsewhere();
     if (leads && snapshot != nullptr) {
       for (auto& [name, kept] : all_) {
         kept.run->Tick({.now_unix_ns = NowNanos(),
@@ -236,6 +238,10 @@ release::Samples Releases::TakeAll(Kept* kept) {
   const release::Samples others = std::exchange(kept->elsewhere, {});
   if (others.window == samples.window) samples.Merge(others);
   return samples;
+}
+
+void Releases::ForgetElsewhere() {
+  for (auto& [name, kept] : all_) kept.elsewhere = {};
 }
 
 void Releases::CountForLeader() {

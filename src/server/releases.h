@@ -125,6 +125,7 @@ class Releases {
   void Tell(Kept* kept) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SaveIfDue(TimePoint now);
   static release::Samples TakeAll(Kept* kept);
+  void ForgetElsewhere() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeInputs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ReleaseStates States() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddMetrics(MetricRegistry& metrics);

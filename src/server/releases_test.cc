@@ -284,6 +284,20 @@ TEST_F(ReleasesOfManyTest, WhoBeginsToLeadHasItsOwnRequestsOnce) {
   EXPECT_EQ(StableSamples(), "42") << "of the one that led";
 }
 
+TEST_F(ReleasesOfManyTest, WhatOneHasHeardThatLeadsNoLongerIsForgotten) {
+  const uint64_t window = all_[0]->inputs()->at(kName).weights.window;
+  release::VersionSamples one;
+  one.AddAnswer(0.1, 0.01, release::Finish::kStop);
+  all_[0]->AddSamples({kName, 0, {window, one, one}});
+  leader_ = 1;
+  for (size_t i = 0; i < all_.size(); ++i) all_[i]->Tick(i == leader_);
+  TickAll();
+  leader_ = 0;
+  for (size_t i = 0; i < all_.size(); ++i) all_[i]->Tick(i == leader_);
+  TickAll();
+  EXPECT_EQ(StableSamples(), "0");
+}
+
 TEST_F(ReleasesOfManyTest, OtherWindowsAndOtherPlansAreLeftOut) {
   const uint64_t window = all_[0]->inputs()->at(kName).weights.window;
   release::VersionSamples one;
