@@ -73,7 +73,7 @@ struct RequestRecord {
   bool tokens_estimated = false;  // completion_tokens are events, for want of a report
   // The chosen endpoint's weighted score of each scorer.
   std::vector<std::pair<std::string_view, float>> scores;
-  int32_t in_flight_requests = 0;  // of our own there, before this one
+  int32_t in_flight_requests = 0;  // there, of all gateways that were heard, before this one
   int peers_heard = -1;            // other gateways whose sums it went by; below 0: it has none
   double peers_oldest_ms = -1;     // how old the oldest of their last words was; below 0: none
   std::string_view limit;          // the last one that was reached, by its name

@@ -136,7 +136,7 @@ void HeldTopic::Set(uint64_t id, Key key, const Theirs& theirs) {
     at_key->second.erase(id);
     --peer.tenants;
   } else {
-    if (!is_known && peer.tenants >= kTenantsOfPeerMax) return;
+    if (!is_known && peer.tenants >= kTenantsOfPeerMax) return limit_.Add();
     if (at_key == theirs_.end()) at_key = theirs_.try_emplace(key).first;
     at_key->second[id] = theirs;
     at_key->second[id].whole = peer.wholes;

@@ -39,7 +39,7 @@ class HeldTopic final : public Topic {
   static constexpr Kind kKind{130};
   static constexpr Duration kClaimMax = std::chrono::milliseconds(100);
   static constexpr Duration kClaimAgain = std::chrono::milliseconds(50);
-  // Of a peer, at all pools; what it tells beyond them is left out.
+  // Of a peer, at all pools; what it tells beyond them is left out, and counted by `limit`.
   static constexpr size_t kTenantsOfPeerMax = 65536;
 
   // As UseTopic's.

@@ -300,7 +300,7 @@ void MeshImpl::TellAll(TimePoint now) {
   const bool whole = now >= whole_at_;
   if (whole) whole_at_ = now + kWholeInterval;
   outbox_.TakeSums(now, &sums_);
-  const bool is_new = std::any_of(peers_.begin(), peers_.end(), [](const auto& each) {
+  const bool is_new = std::ranges::any_of(peers_, [](const auto& each) {
     return each.second.connection != nullptr && each.second.needs_whole;
   });
   WriteTopics(now, whole || is_new);

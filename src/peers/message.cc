@@ -74,8 +74,7 @@ void MessageWriter::SumsOf(Kind kind, uint32_t number, std::string_view address,
                            const GatewaySums& sums) {
   Begin(kind);
   PutVarint(number, &out_);
-  PutVarint(address.size(), &out_);
-  out_ += address;
+  PutText(address, &out_);
   PutSum(sums.requests, &out_);
   PutSum(sums.prompts, &out_);
   PutSum(sums.pending_tokens, &out_);
@@ -169,14 +168,11 @@ absl::Status TakeMessage(std::string_view* bytes, Message* message, bool* whole)
 
 absl::Status TakeSums(std::string_view* payload, SumsEntry* entry) {
   uint64_t number = 0;
-  uint64_t length = 0;
-  if (!TakeVarint(payload, kNumberMax, &number) || !TakeVarint(payload, kAddressMax, &length) ||
-      length > payload->size()) {
+  if (!TakeVarint(payload, kNumberMax, &number) ||
+      !TakeText(payload, kAddressMax, &entry->address)) {
     return Malformed("endpoint");
   }
   entry->number = static_cast<uint32_t>(number);
-  entry->address = payload->substr(0, length);
-  payload->remove_prefix(length);
   GatewaySums& sums = entry->sums;
   uint64_t doubted = 0;
   const bool good = TakeSum(payload, kRequestsMax, &sums.requests) &&

@@ -8,13 +8,14 @@
 namespace gw {
 namespace {
 
+using peers::kNameMax;  // namespace/name of an object is shorter
 using peers::PutFixed;
 using peers::PutText;
 using peers::PutVarint;
 using peers::TakeText;
 using peers::TakeVarint;
 
-// Of 200 ms and more than any gateway ends in them, and little enough for sums of all of a release.
+// More than a gateway ends between two words, and little enough for the sums of a release.
 constexpr uint64_t kCountMax = uint64_t{1} << 32;
 constexpr uint64_t kNumberMax = uint64_t{1} << 62;
 
@@ -69,7 +70,6 @@ void ReleaseTopic::Tell(TimePoint now, bool /*whole*/, peers::MessageWriter* out
   next_at_ = now + kInterval;
   std::string entry;
   for (const ReleaseSamples& each : releases_.TakeSamples()) {
-    if (each.release.size() > kNameMax) continue;
     entry.clear();
     PutText(each.release, &entry);
     PutVarint(static_cast<uint64_t>(each.generation), &entry);

@@ -23,7 +23,6 @@ class ReleaseTopic final : public peers::Topic {
   static constexpr peers::Kind kKind{131};
   // The one that leads looks each second.
   static constexpr Duration kInterval = std::chrono::milliseconds(200);
-  static constexpr size_t kNameMax = 512;
 
   // `releases` outlives it.
   explicit ReleaseTopic(Releases& releases) : releases_(releases) {}
